@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_base: what every room shares: limits, units, small types.
+ *
+ * Owns every ceiling of the module, so that one place tells how much memory a
+ * profile can cost. Holds no code and knows no httpd.
+ *
+ * Units live in names: _ns, _us, _hz, _bytes. Wall time is CLOCK_MONOTONIC,
+ * CPU time is the CPU clock of the profiled thread.
+ */
+#ifndef LPP_BASE_H
+#define LPP_BASE_H
+
+#include <apr.h>
+#include <apr_errno.h>
+#include <apr_pools.h>
+#include <apr_time.h>
+
+#define LPP_NAME "mod_lpprofile"
+#define LPP_VERSION "0.1.0"
+
+#define LPP_MUST_CHECK __attribute__((warn_unused_result))
+#define LPP_FORMAT(fmt, args) __attribute__((format(printf, fmt, args)))
+#define LPP_COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* Ceilings. Reaching one is counted and shown in the report. */
+#define LPP_STACK_MAX_BYTES 65536   /* stack copied in one sample */
+#define LPP_FRAMES_MAX 1024         /* frames kept of one stack */
+#define LPP_RING_SLOTS 64           /* samples waiting for the unwinder */
+#define LPP_TREE_MAX_NODES 262144   /* nodes of one profile */
+#define LPP_OBJECTS_MAX 4096        /* loaded objects known at a time */
+#define LPP_FILE_MAX_BYTES (256u * 1024 * 1024) /* one written file */
+#define LPP_TIMELINE_MAX 10000      /* entries of one OOPS timeline */
+#define LPP_PAGEID_MAX_BYTES 80     /* of a page id in a file name */
+#define LPP_VALUE_MAX_BYTES 8192    /* one request variable in an OOPS */
+
+#define LPP_OOPS_ID_LEN 37          /* "OOPS-" and 32 hex digits */
+
+/*
+ * A place in code that outlives dlclose: an object of lpp_maps in the upper 16
+ * bits, the address as the object's own file counts it in the lower 48. Object
+ * 0 means "in no known object"; the address is then that of the process.
+ */
+typedef apr_uint64_t lpp_pc_t;
+#define LPP_PC_ADDRESS_BITS 48
+#define LPP_PC_ADDRESS_MASK ((APR_UINT64_C(1) << LPP_PC_ADDRESS_BITS) - 1)
+#define LPP_PC_MAKE(object, address)                                          \
+    (((lpp_pc_t)(object) << LPP_PC_ADDRESS_BITS)                              \
+     | ((lpp_pc_t)(address) & LPP_PC_ADDRESS_MASK))
+#define LPP_PC_OBJECT(pc) ((unsigned)((pc) >> LPP_PC_ADDRESS_BITS))
+#define LPP_PC_ADDRESS(pc) ((apr_uint64_t)((pc) & LPP_PC_ADDRESS_MASK))
+
+#endif

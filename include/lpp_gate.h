@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_gate: one profile at a time over all children.
+ *
+ * A global mutex (made by the skin, so that Mutex ... lpprofile selects its
+ * kind) and a page of memory shared by all generations of children: who holds
+ * the gate, how many wait. Only the sampler's helper thread of a child takes
+ * and releases the mutex, since APR's mutexes belong to the thread that took
+ * them, while a request may end on any thread. The kernel frees the mutex when
+ * its holder dies; the next holder finds the dead one's record.
+ */
+#ifndef LPP_GATE_H
+#define LPP_GATE_H
+
+#include <apr_global_mutex.h>
+
+#include "lpp_base.h"
+
+/* What is being profiled, readable by every child. */
+typedef struct lpp_holder_t {
+    apr_uint32_t pid;             /* 0: nobody */
+    apr_uint32_t tid;             /* kernel id of the profiled thread */
+    apr_time_t start;             /* apr_time_now() at the start */
+    char id[LPP_OOPS_ID_LEN + 1]; /* OOPS id */
+    char url[512];                /* masked URL, cut */
+    char page_id[LPP_PAGEID_MAX_BYTES + 1]; /* as far as known by then */
+    char host[128];               /* server name */
+} lpp_holder_t;
+
+/* Running totals over all children, since the server's full start. */
+typedef struct lpp_gate_counts_t {
+    apr_uint32_t waiting;   /* requests that wait now */
+    apr_uint32_t profiled;  /* profiles begun */
+    apr_uint32_t busy;      /* served unprofiled: too many waited */
+    apr_uint32_t timed_out; /* served unprofiled: waited too long */
+    apr_uint32_t gone;      /* client left while waiting */
+    apr_uint32_t child;     /* child of the holder, served unprofiled */
+    apr_uint32_t died;      /* holders found dead */
+} lpp_gate_counts_t;
+
+typedef enum {
+    LPP_GATE_BUSY,
+    LPP_GATE_TIMED_OUT,
+    LPP_GATE_GONE,
+    LPP_GATE_CHILD
+} lpp_gate_skip_e;
+
+typedef struct lpp_gate_t lpp_gate_t;
+
+/*
+ * Make a gate around mutex (borrowed; must outlive it) in the parent. pool must
+ * be the process pool: the gate serves every generation. Errors: that of the
+ * anonymous shared mapping.
+ * Signal-safe: no. Thread: parent at start.
+ */
+LPP_MUST_CHECK apr_status_t lpp_gate_create(lpp_gate_t **gate,
+                                            apr_global_mutex_t *mutex,
+                                            apr_pool_t *pool);
+
+/*
+ * Reattach the mutex in a new child. lock_file: apr_global_mutex_lockfile.
+ * Signal-safe: no. Thread: child-init.
+ */
+LPP_MUST_CHECK apr_status_t lpp_gate_child_init(lpp_gate_t *gate,
+                                                apr_pool_t *pchild);
+
+/*
+ * Try for the mutex for at most slice_us (kept to 50 ms). APR_SUCCESS: ours;
+ * *dead, when not NULL, then tells of a holder that died holding it (pid 0:
+ * none). APR_TIMEUP: somebody has it. Else the mutex is broken.
+ * Signal-safe: no. Thread: the helper, always the same one of a child.
+ */
+LPP_MUST_CHECK apr_status_t lpp_gate_try(lpp_gate_t *gate,
+                                         apr_interval_time_t slice_us,
+                                         lpp_holder_t *dead);
+
+/*
+ * Publish who holds the gate (after a successful try), change the page id once
+ * it is known, give the gate back.
+ * Signal-safe: no. Thread: the helper; set_page_id: any thread of the holder.
+ */
+void lpp_gate_set_holder(lpp_gate_t *gate, const lpp_holder_t *holder);
+void lpp_gate_set_page_id(lpp_gate_t *gate, const char *page_id);
+apr_status_t lpp_gate_release(lpp_gate_t *gate);
+
+/*
+ * Copy who holds the gate; pid 0 where nobody does. A record that changes
+ * meanwhile is read again (sequence lock), never torn.
+ * Signal-safe: yes. Thread: any.
+ */
+void lpp_gate_get_holder(const lpp_gate_t *gate, lpp_holder_t *holder);
+
+/*
+ * Take a place in the waiting room: APR_SUCCESS, or APR_EBUSY where
+ * max_waiting wait already. Each success is paired with one leave. A child
+ * that dies while waiting is taken off by lpp_gate_forget(pid), which the
+ * parent or another child calls when it learns of the death.
+ * Signal-safe: yes. Thread: any.
+ */
+LPP_MUST_CHECK apr_status_t lpp_gate_enter(lpp_gate_t *gate,
+                                           apr_uint32_t max_waiting);
+void lpp_gate_leave(lpp_gate_t *gate);
+void lpp_gate_forget(lpp_gate_t *gate, apr_uint32_t pid);
+
+/* Count a request that was served unprofiled; read all counts. */
+void lpp_gate_count_skip(lpp_gate_t *gate, lpp_gate_skip_e why);
+void lpp_gate_get_counts(const lpp_gate_t *gate, lpp_gate_counts_t *counts);
+
+#endif

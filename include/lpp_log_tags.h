@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_log_tags: the one list of log tags: each names one message for good.
+ * Add at the end; never reuse a number. tests/guard compares it with the
+ * sources. Each room takes its numbers from its own ten or twenty:
+ * 010 sampler, signal, maps, unwind; 030 gate; 040 config; 050 trigger;
+ * 060 run; 080 store and oops; 100 filter and pages; 110 sql; 120 memory;
+ * 130 names; 140 aggregate; 150 inline; 160 hooks.
+ */
+#ifndef LPP_LOG_TAGS_H
+#define LPP_LOG_TAGS_H
+
+#endif

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_report: profile, names and OOPS as HTML.
+ *
+ * Everything it writes is ASCII: other characters are character references, so
+ * that it fits into a page of any ASCII-compatible charset, and well-formed as
+ * XHTML. One escape function for all text. It knows no request, no path and no
+ * configuration; what it may say is in lpp_report_t.
+ */
+#ifndef LPP_REPORT_H
+#define LPP_REPORT_H
+
+#include "lpp_buf.h"
+#include "lpp_oops.h"
+#include "lpp_trigger.h"
+#include "lpp_view.h"
+#include "lpp_writer.h"
+
+/* A file that was or will be written. */
+typedef struct lpp_report_file_t {
+    lpp_format_e format;
+    const char *path;   /* whole path, for people */
+} lpp_report_file_t;
+
+typedef struct lpp_report_t {
+    apr_uint32_t actions;       /* what the URL asked for */
+    apr_uint32_t formats;
+    const char *example_url;    /* masked URL of the page without segment */
+    const char *oops_id;        /* or NULL where nothing was profiled */
+    const char *oops_path;      /* where the OOPS goes, or NULL */
+    const lpp_oops_t *oops;     /* or NULL */
+    const lpp_view_t *view;     /* or NULL */
+    const lpp_report_file_t *files;
+    int file_count;
+    int all_requests;           /* LPProfileAllRequests is on */
+    int provisional;            /* a snapshot in the page, not the end */
+    const char *const *notices; /* sentences, NULL-terminated, or NULL */
+    apr_interval_time_t waited_us; /* for the gate; not part of the profile */
+    int styled;                 /* 0: CSP forbids inline style: write none */
+    int xhtml;                  /* well-formed, no shadow DOM */
+} lpp_report_t;
+
+/*
+ * The block that goes before </body>.
+ * Errors: those of the sink; APR_ENOMEM.
+ * Signal-safe: no. Thread: any.
+ */
+LPP_MUST_CHECK apr_status_t lpp_report_block(const lpp_report_t *report,
+                                             const lpp_sink_t *sink,
+                                             apr_pool_t *scratch);
+
+/* One row of "settings in force". */
+typedef struct lpp_report_setting_t {
+    const char *directive;
+    const char *value;
+} lpp_report_setting_t;
+
+/* The page /++profile++ on its own. */
+typedef struct lpp_report_home_t {
+    const char *host;
+    const lpp_report_setting_t *settings;
+    int setting_count;
+    const apr_array_header_t *latest; /* lpp_report_latest_t */
+} lpp_report_home_t;
+
+typedef struct lpp_report_latest_t {
+    const char *time;     /* as people read it */
+    const char *page_id;
+    const char *oops_id;
+    const char *file;     /* path */
+    apr_off_t bytes;
+} lpp_report_latest_t;
+
+LPP_MUST_CHECK apr_status_t lpp_report_home(const lpp_report_home_t *home,
+                                            const lpp_sink_t *sink,
+                                            apr_pool_t *scratch);
+
+/*
+ * Write text for HTML text and quoted attributes: & < > " ' escaped, what is
+ * not ASCII as character references, invalid UTF-8 and control characters as
+ * U+FFFD. NULL writes nothing.
+ * Signal-safe: no. Thread: any.
+ */
+LPP_MUST_CHECK apr_status_t lpp_report_escape(const lpp_sink_t *sink,
+                                              const char *text);
+
+#endif

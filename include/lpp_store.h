@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_store: files in a directory that others may tamper with.
+ *
+ * Everything is done relative to a descriptor of the directory. A file is
+ * written under a temporary name (O_EXCL, O_NOFOLLOW, 0600) and renamed when
+ * whole; it is removed when anything fails. Names come from this room only, so
+ * nothing of a URL becomes a path.
+ */
+#ifndef LPP_STORE_H
+#define LPP_STORE_H
+
+#include <apr_tables.h>
+#include <apr_user.h>
+
+#include "lpp_buf.h"
+#include "lpp_formats.h"
+
+typedef struct lpp_store_t lpp_store_t;
+typedef struct lpp_store_file_t lpp_store_file_t;
+
+/*
+ * Make a directory at start, before privileges are dropped: each missing
+ * component is made with 0700; the last one, when made here, is given to uid
+ * and gid where the process is root. Refuses (APR_EACCES) one that uid could
+ * not write to, one whose last component is a symbolic link, and, as root, one
+ * with an ancestor that uid may write to (a sticky ancestor is allowed).
+ * *why gets a sentence without path on every failure.
+ * Signal-safe: no. Thread: parent at start.
+ */
+LPP_MUST_CHECK apr_status_t lpp_store_prepare(const char *path, apr_uid_t uid,
+                                              apr_gid_t gid, const char **why,
+                                              apr_pool_t *pool);
+
+/*
+ * Open a prepared directory; the descriptor closes with pool.
+ * Signal-safe: no. Thread: any.
+ */
+LPP_MUST_CHECK apr_status_t lpp_store_open(lpp_store_t **store,
+                                           const char *path,
+                                           apr_pool_t *pool);
+
+/* The path it was opened with, for people. */
+const char *lpp_store_path(const lpp_store_t *store);
+
+/*
+ * The stem of one profile's files: <time>-<pageid>-<oopsid>-<thread>, contract
+ * section 5. Bytes outside [A-Za-z0-9._:+@-] of page_id become "_", at most
+ * LPP_PAGEID_MAX_BYTES of it are kept.
+ * Signal-safe: no. Thread: any.
+ */
+const char *lpp_store_stem(apr_time_t start, const char *page_id,
+                           const char *id, apr_uint32_t pid,
+                           apr_uint32_t tid, apr_pool_t *pool);
+
+/* File name of a stem in a format. */
+const char *lpp_store_name(const char *stem, lpp_format_e format,
+                           apr_pool_t *pool);
+
+/*
+ * Begin a file that will be called name (a single component of the allowed
+ * bytes, else APR_EINVAL); subdirectory NULL, or one component that is made
+ * (0700) when missing: the date of an OOPS. APR_ENOSPC where the file system
+ * has under 5 % free. Bytes go to the sink, which stays with the file; past
+ * LPP_FILE_MAX_BYTES it fails with APR_ENOSPC.
+ * Signal-safe: no. Thread: any, one at a time a file.
+ */
+LPP_MUST_CHECK apr_status_t lpp_store_begin(lpp_store_t *store,
+                                            const char *subdirectory,
+                                            const char *name,
+                                            lpp_store_file_t **file,
+                                            apr_pool_t *pool);
+const lpp_sink_t *lpp_store_sink(lpp_store_file_t *file);
+
+/*
+ * Finish it: flush, close, rename; the final name appears whole or never. An
+ * existing file of that name is never overwritten (APR_EEXIST). abort removes
+ * the temporary file; a cleanup of the pool does so too when neither was
+ * called. *bytes, when not NULL, gets the size.
+ * Signal-safe: no. Thread: any.
+ */
+LPP_MUST_CHECK apr_status_t lpp_store_finish(lpp_store_file_t *file,
+                                             apr_off_t *bytes);
+void lpp_store_abort(lpp_store_file_t *file);
+
+/*
+ * A new OOPS id: "OOPS-" and 32 lower-case hex digits of the kernel's random
+ * source; unique over hosts.
+ * Signal-safe: no. Thread: any.
+ */
+LPP_MUST_CHECK apr_status_t lpp_store_new_id(char id[LPP_OOPS_ID_LEN + 1]);
+
+/* 1 when text is such an id (OOPS- in any case, hex in lower case). */
+int lpp_store_is_id(const char *text);
+
+/* One file that this module wrote, found in a store. */
+typedef struct lpp_store_entry_t {
+    const char *name;
+    const char *id;       /* its OOPS id */
+    lpp_format_e format;
+    apr_off_t bytes;
+    apr_time_t mtime;
+} lpp_store_entry_t;
+
+/*
+ * List the profile files, newest first, at most max (0: all); names that this
+ * module would not have made, and anything but regular files, are passed over.
+ * With id not NULL: only those of that profile.
+ * Signal-safe: no. Thread: any.
+ */
+LPP_MUST_CHECK apr_status_t lpp_store_list(lpp_store_t *store, const char *id,
+                                           int max,
+                                           apr_array_header_t **entries,
+                                           apr_pool_t *pool);
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_symbol: a place in code becomes a name.
+ *
+ * In this order: symbol table or debug file; names handed in by the skin (the
+ * httpd hook, filter or handler a function is registered as); the object and
+ * the offset of the function's start, found by its FDE. Never a neighbour's
+ * name: a symbol covers its own size and no more. Tables are read once per
+ * object and kept; never the network.
+ */
+#ifndef LPP_SYMBOL_H
+#define LPP_SYMBOL_H
+
+#include "lpp_maps.h"
+
+typedef enum {
+    LPP_NAME_SYMBOL,     /* symbol table or debug file */
+    LPP_NAME_REGISTERED, /* handed in by the skin */
+    LPP_NAME_OFFSET,     /* object+0xoffset of the function's start */
+    LPP_NAME_UNKNOWN     /* in no known object */
+} lpp_name_kind_e;
+
+/* A name. Strings are valid UTF-8 without control characters, never NULL but
+ * for file, and live as long as the table they came from. */
+typedef struct lpp_symbol_t {
+    lpp_pc_t start;       /* first instruction: the function's identity */
+    const char *name;
+    const char *object;   /* path of the object, "" where unknown */
+    const char *file;     /* source file, or NULL */
+    unsigned line;        /* of the function's start, 0: unknown */
+    lpp_name_kind_e kind;
+} lpp_symbol_t;
+
+typedef struct lpp_symbols_t lpp_symbols_t;
+
+/*
+ * Make an empty table over maps (borrowed). One lock inside guards it.
+ * Signal-safe: no. Thread: any.
+ */
+LPP_MUST_CHECK apr_status_t lpp_symbols_create(lpp_symbols_t **symbols,
+                                               lpp_maps_t *maps,
+                                               apr_pool_t *pool);
+
+/*
+ * Hand in the name a function is registered as, by its process address; name
+ * is copied. The first name of an address stays. A symbol of the object's own
+ * table is still preferred.
+ * Signal-safe: no. Thread: any.
+ */
+LPP_MUST_CHECK apr_status_t lpp_symbols_register(lpp_symbols_t *symbols,
+                                                 const void *function,
+                                                 const char *name);
+
+/*
+ * Name pc. Never fails: what cannot be named says where it is.
+ * Signal-safe: no. Thread: any.
+ */
+void lpp_symbols_resolve(lpp_symbols_t *symbols, lpp_pc_t pc,
+                         lpp_symbol_t *symbol);
+
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mod_lpprofile_config: the directives of a server or virtual host.
+ *
+ * Owns their structs, setters, merge and defaults. Nobody else reads raw
+ * members: the getters give the value in force.
+ */
+#ifndef MOD_LPPROFILE_CONFIG_H
+#define MOD_LPPROFILE_CONFIG_H
+
+#include <ap_expr.h>
+#include <httpd.h>
+#include <http_config.h>
+
+#include "lpp_base.h"
+
+/* Directive names, symbols so that no message misspells one. */
+#define LPP_DIR_ALLOWED "LPProfilingAllowed"
+#define LPP_DIR_DIR "LPProfileDir"
+#define LPP_DIR_ALL_REQUESTS "LPProfileAllRequests"
+#define LPP_DIR_ACCESS "LPProfileAccess"
+#define LPP_DIR_REQUIRE_USER "LPProfileRequireUser"
+#define LPP_DIR_RATE "LPProfileRate"
+#define LPP_DIR_LOCK_TIMEOUT "LPProfileLockTimeout"
+#define LPP_DIR_MAX_WAITING "LPProfileMaxWaiting"
+#define LPP_DIR_MAX_TIME "LPProfileMaxTime"
+#define LPP_DIR_PAGE_ID "LPProfilePageId"
+#define LPP_DIR_SIGNAL "LPProfileSignal"
+#define LPP_DIR_OOPS_DIR "LPOopsDir"
+#define LPP_DIR_OOPS_REPORTER "LPOopsReporter"
+#define LPP_DIR_OOPS_HIDE "LPOopsHide"
+
+#define LPP_AGGREGATE_ENV "PROFILE_PAGETESTS_REQUESTS"
+
+typedef struct lpp_conf_t lpp_conf_t;
+
+extern module AP_MODULE_DECLARE_DATA lpprofile_module;
+
+/* For the module record. Signal-safe: no. Thread: parent at start. */
+extern const command_rec lpp_config_commands[];
+void *lpp_config_create(apr_pool_t *pool, server_rec *server);
+void *lpp_config_merge(apr_pool_t *pool, void *base, void *vhost);
+
+/*
+ * The configuration of a server, never NULL.
+ * Signal-safe: no. Thread: any.
+ */
+const lpp_conf_t *lpp_config_get(const server_rec *server);
+
+/* 1 when profiling is allowed here at all: On, or an expr=. One load and one
+ * compare; what an unprofiled request pays. */
+int lpp_config_enabled(const lpp_conf_t *conf);
+
+/* Whether profiling is allowed for this request (evaluates expr=; an error in
+ * it counts as no). Thread: request. */
+int lpp_config_allowed(const lpp_conf_t *conf, request_rec *r);
+
+/* Whether LPProfileAccess lets this request in; the default rule is contract
+ * section 2. An error in the expression counts as no. Thread: request. */
+int lpp_config_access(const lpp_conf_t *conf, request_rec *r);
+
+/* Whether LPProfileRequireUser holds (1 where unset). Thread: request. */
+int lpp_config_user(const lpp_conf_t *conf, request_rec *r);
+
+/* Evaluate LPProfilePageId; NULL where unset or empty. Thread: request. */
+const char *lpp_config_page_id(const lpp_conf_t *conf, request_rec *r);
+
+/* Values in force. Directories are absolute after post_config. */
+int lpp_config_all_requests(const lpp_conf_t *conf);
+const char *lpp_config_dir(const lpp_conf_t *conf);
+const char *lpp_config_oops_dir(const lpp_conf_t *conf);
+const char *lpp_config_oops_reporter(const lpp_conf_t *conf,
+                                     const server_rec *server);
+const apr_array_header_t *lpp_config_oops_hide(const lpp_conf_t *conf);
+apr_uint32_t lpp_config_rate_hz(const lpp_conf_t *conf);
+apr_interval_time_t lpp_config_lock_timeout_us(const lpp_conf_t *conf);
+apr_interval_time_t lpp_config_max_time_us(const lpp_conf_t *conf);
+apr_uint32_t lpp_config_max_waiting(const lpp_conf_t *conf);
+int lpp_config_signal(const server_rec *main_server);
+
+/* Every directive with its value in force, as a person would write it: array
+ * of lpp_report_setting_t. Thread: request. */
+apr_array_header_t *lpp_config_settings(const lpp_conf_t *conf,
+                                        const server_rec *server,
+                                        apr_pool_t *pool);
+
+/* Directory checks at start (post_config, both passes check, the second one
+ * makes directories), warnings that need the whole configuration.
+ * Thread: parent at start. */
+LPP_MUST_CHECK apr_status_t lpp_config_check(apr_pool_t *pconf,
+                                             apr_pool_t *ptemp,
+                                             server_rec *main_server);
+
+#endif

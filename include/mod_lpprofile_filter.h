@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mod_lpprofile_filter: puts the block into HTML pages and our headers onto
+ * responses, and never breaks one.
+ */
+#ifndef MOD_LPPROFILE_FILTER_H
+#define MOD_LPPROFILE_FILTER_H
+
+#include <httpd.h>
+
+void lpp_filter_register_hooks(apr_pool_t *pool);
+
+#endif

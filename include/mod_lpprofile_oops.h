@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mod_lpprofile_oops: gathers one request's OOPS record.
+ *
+ * Request variables and CGI variables (masked), the first messages this
+ * request logged (by the error_log hook), status, timeline. Also derives the
+ * page id.
+ */
+#ifndef MOD_LPPROFILE_OOPS_H
+#define MOD_LPPROFILE_OOPS_H
+
+#include <httpd.h>
+
+#include "lpp_oops.h"
+#include "mod_lpprofile_config.h"
+
+/* What a request logged so far. */
+typedef struct lpp_oops_failure_t {
+    const char *message;  /* first at error or worse, masked, or NULL */
+    int level;            /* APLOG_ level of the worst one, or 8 */
+    int stack_taken;      /* the run has kept the stack of the first one */
+} lpp_oops_failure_t;
+
+/*
+ * The page id of r by contract section 5, masked of nothing, in r->pool; call
+ * after mapping (before, it is "Unknown" or what the note says).
+ * Thread: request.
+ */
+const char *lpp_oops_page_id(request_rec *r, const lpp_conf_t *conf);
+
+/*
+ * Fill record from r as it stands now: all but id, timeline and tb_text. r is
+ * the last request of a redirect chain; status 0: still open (provisional).
+ * Everything is copied into the record's pool.
+ * Thread: request.
+ */
+void lpp_oops_gather(lpp_oops_t *oops, request_rec *r, const lpp_conf_t *conf,
+                     const lpp_oops_failure_t *failure, int final);
+
+/*
+ * Learn of messages: called by the run's error_log hook with each message of
+ * its request. Returns 1 when this is the first at error or worse, so that the
+ * stack is worth taking.
+ * Thread: request.
+ */
+int lpp_oops_see_message(lpp_oops_failure_t *failure, int level,
+                         const char *message, const lpp_conf_t *conf,
+                         apr_pool_t *pool);
+
+#endif

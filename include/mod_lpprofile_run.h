@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mod_lpprofile_run: the conductor of one request that is profiled or asks for
+ * it. The only room that knows the order: gate, samples, profile, names, files
+ * and OOPS, headers.
+ *
+ * A run belongs to the first request of a chain (no prev, no main) and serves
+ * its redirects and subrequests. What must outlive the request lives in the
+ * run's own pool, which goes when the jobs thread has written everything.
+ */
+#ifndef MOD_LPPROFILE_RUN_H
+#define MOD_LPPROFILE_RUN_H
+
+#include <httpd.h>
+
+#include "lpp_buf.h"
+#include "lpp_trigger.h"
+#include "mod_lpprofile_config.h"
+
+typedef struct lpp_run_t lpp_run_t;
+
+/*
+ * Begin a run for r, which has no prev and no main: waits for the gate and arms
+ * where the plan (or LPProfileAllRequests) asks for a profile, but not for
+ * help and pages. plan NULL: no segment in the URL. access: the client passed
+ * LPProfileAccess. Never fails for the request's sake: what could not be done
+ * stands in the status.
+ * Signal-safe: no. Thread: request.
+ */
+void lpp_run_begin(request_rec *r, const lpp_plan_t *plan, int access);
+
+/* The run that r (or the request it stems from) belongs to, or NULL.
+ * Thread: request. */
+lpp_run_t *lpp_run_get(const request_rec *r);
+
+const lpp_plan_t *lpp_run_plan(const lpp_run_t *run); /* or NULL */
+
+/* 1 when the client may see any of it: access, and LPProfileRequireUser. */
+int lpp_run_visible(const lpp_run_t *run);
+
+/* 1 when the run profiles (or did), and its OOPS id; "" where it does not. */
+int lpp_run_profiled(const lpp_run_t *run);
+const char *lpp_run_id(const lpp_run_t *run);
+
+/* 1 when an HTML response of this run is to get a block: the segment asked for
+ * something to see, or all requests are logged and the client may see it. */
+int lpp_run_wants_block(const lpp_run_t *run, const request_rec *r);
+
+/* Add a remark to X-LPProfile, a token of the contract such as "no-html" (why
+ * nothing was injected). Before the headers are sent. Thread: request. */
+void lpp_run_note(lpp_run_t *run, const char *token);
+
+/*
+ * Put our headers into err_headers_out (X-Lazr-OopsId, X-LPProfile,
+ * X-LPProfile-File, Server-Timing, Cache-Control: no-store where due). Called
+ * when the response's headers are about to be made; idempotent. block: the
+ * response will carry a block.
+ * Thread: request.
+ */
+void lpp_run_set_headers(lpp_run_t *run, request_rec *r, int block);
+
+/*
+ * Write the block for the page as of now. Errors leave the response as it is.
+ * Thread: request, on the profiled thread.
+ */
+LPP_MUST_CHECK apr_status_t lpp_run_write_block(lpp_run_t *run,
+                                                request_rec *r, int styled,
+                                                int xhtml,
+                                                const lpp_sink_t *sink);
+
+/* post_read_request aside (mod_lpprofile_url calls lpp_run_begin), all hooks of
+ * the run: fixups, suspend/resume, log_transaction, the end filter. */
+void lpp_run_register_hooks(apr_pool_t *pool);
+
+#endif

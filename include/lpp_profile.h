@@ -49,7 +49,8 @@ typedef struct lpp_profile_t {
     apr_uint32_t count;     /* nodes in use, at least 1 */
     apr_uint32_t allocated; /* internal */
     apr_uint32_t max_nodes; /* ceiling */
-    lpp_weight_t total;     /* exact: from start to stop, samples the tree's */
+    lpp_weight_t total;     /* exact: from start to stop. The caller sets the
+                               times, add and credit count the samples */
     lpp_honesty_t honesty;
     apr_pool_t *pool;       /* owns nodes by a cleanup */
     void *index;            /* internal: finds a child in constant time */
@@ -66,7 +67,8 @@ LPP_MUST_CHECK apr_status_t lpp_profile_create(lpp_profile_t **profile,
 /*
  * Add one stack, frames leaf first (count 0: weight on the root). Returns the
  * leaf's node, so that time of the same blocked episode can be added to it by
- * lpp_profile_credit. Never fails: what has no room is counted.
+ * lpp_profile_credit. Never fails: what has no room is counted. Both keep the
+ * samples of total and honesty in step with the tree.
  * Signal-safe: no. Thread: one at a time (the helper).
  */
 apr_uint32_t lpp_profile_add(lpp_profile_t *profile, const lpp_pc_t *frames,
@@ -74,13 +76,17 @@ apr_uint32_t lpp_profile_add(lpp_profile_t *profile, const lpp_pc_t *frames,
 void lpp_profile_credit(lpp_profile_t *profile, apr_uint32_t node,
                         const lpp_weight_t *weight);
 
-/* A copy in another pool. */
+/*
+ * A copy in another pool. Errors: APR_ENOMEM.
+ * Signal-safe: no. Thread: one at a time.
+ */
 LPP_MUST_CHECK apr_status_t lpp_profile_clone(const lpp_profile_t *profile,
                                               lpp_profile_t **clone,
                                               apr_pool_t *pool);
 
 /*
- * Add all of from to into (same address space of lpp_pc_t).
+ * Add all of from to into (same address space of lpp_pc_t), totals and honesty
+ * too. Never fails: what has no room is counted.
  * Signal-safe: no. Thread: one at a time.
  */
 void lpp_profile_merge(lpp_profile_t *into, const lpp_profile_t *from);

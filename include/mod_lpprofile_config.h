@@ -59,6 +59,9 @@ int lpp_config_allowed(const lpp_conf_t *conf, request_rec *r);
  * section 2. An error in the expression counts as no. Thread: request. */
 int lpp_config_access(const lpp_conf_t *conf, request_rec *r);
 
+/* 1 when LPProfileRequireUser is set. */
+int lpp_config_requires_user(const lpp_conf_t *conf);
+
 /* Whether LPProfileRequireUser holds (1 where unset). Thread: request. */
 int lpp_config_user(const lpp_conf_t *conf, request_rec *r);
 

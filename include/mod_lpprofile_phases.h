@@ -16,6 +16,10 @@ typedef struct lpp_phases_t lpp_phases_t;
  * CLOCK_MONOTONIC start of the request. Thread: request. */
 lpp_phases_t *lpp_phases_create(apr_pool_t *pool, apr_time_t started_us);
 
+/* Let the hooks find phases from r, the first request of a chain, and what
+ * stems from it. Thread: request. */
+void lpp_phases_attach(request_rec *r, lpp_phases_t *phases);
+
 /* Add all phases known by now to a timeline; phases that run get now as their
  * end. Thread: request. */
 void lpp_phases_add_to(const lpp_phases_t *phases, lpp_oops_t *oops);

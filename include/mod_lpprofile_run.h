@@ -11,13 +11,29 @@
 #ifndef MOD_LPPROFILE_RUN_H
 #define MOD_LPPROFILE_RUN_H
 
+#include <stdatomic.h>
+
 #include <httpd.h>
 
 #include "lpp_buf.h"
 #include "lpp_trigger.h"
 #include "mod_lpprofile_config.h"
+#include "mod_lpprofile_phases.h"
 
 typedef struct lpp_run_t lpp_run_t;
+
+/* Request header by which a request that the profiled one sends to the same
+ * server is known as its child; holds the OOPS id. */
+#define LPP_RUN_PARENT_HEADER "X-LPProfile-Parent"
+
+/* Runs alive in this child: what a hook looks at first, so that a request pays
+ * three instructions where nothing is profiled. */
+extern atomic_int lpp_run_alive;
+
+static inline int lpp_run_any(void)
+{
+    return atomic_load_explicit(&lpp_run_alive, memory_order_relaxed) != 0;
+}
 
 /*
  * Begin a run for r, which has no prev and no main: waits for the gate and arms
@@ -38,9 +54,16 @@ const lpp_plan_t *lpp_run_plan(const lpp_run_t *run); /* or NULL */
 /* 1 when the client may see any of it: access, and LPProfileRequireUser. */
 int lpp_run_visible(const lpp_run_t *run);
 
+/* Where LPProfileRequireUser was never asked (no fixup ran), drop the profile.
+ * Before the first look at visible when a response is made. */
+void lpp_run_settle_user(lpp_run_t *run);
+
 /* 1 when the run profiles (or did), and its OOPS id; "" where it does not. */
 int lpp_run_profiled(const lpp_run_t *run);
 const char *lpp_run_id(const lpp_run_t *run);
+
+/* The phases of a run that profiles, or NULL. */
+lpp_phases_t *lpp_run_phases(const lpp_run_t *run);
 
 /* 1 when an HTML response of this run is to get a block: the segment asked for
  * something to see, or all requests are logged and the client may see it. */

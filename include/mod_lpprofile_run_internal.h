@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The members of a run, for the files of the conductor only: _run (begin, end,
+ * hooks), _answer (headers and block), _finish (files and OOPS after the
+ * response).
+ */
+#ifndef MOD_LPPROFILE_RUN_INTERNAL_H
+#define MOD_LPPROFILE_RUN_INTERNAL_H
+
+#include "lpp_report.h"
+#include "lpp_sampler.h"
+#include "lpp_view.h"
+#include "mod_lpprofile_oops.h"
+#include "mod_lpprofile_phases.h"
+#include "mod_lpprofile_run.h"
+
+#define LPP_RUN_STACK_MAX 128 /* frames kept of the first error's stack */
+
+struct lpp_run_t {
+    apr_pool_t *pool;         /* own root pool: outlives the request */
+    request_rec *r;           /* first request of the chain; NULL once it is
+                                 logged */
+    const lpp_conf_t *conf;
+    const lpp_plan_t *plan;   /* in pool, or NULL */
+    apr_uint32_t formats;     /* files to write */
+    int access;               /* passed LPProfileAccess */
+    int user_ok;              /* LPProfileRequireUser: -1 not yet asked */
+    int all_requests;         /* LPProfileAllRequests is on */
+
+    lpp_session_t *session;   /* NULL: not profiled, or dropped */
+    int profiled;             /* a session was begun and not dropped */
+    lpp_start_e start;        /* how beginning it went */
+    apr_interval_time_t waited_us;
+    char id[LPP_OOPS_ID_LEN + 1]; /* "" where not profiled */
+    apr_uint32_t pid, tid;
+
+    apr_time_t begin_us;      /* CLOCK_MONOTONIC of the request's start */
+    apr_time_t request_time;  /* the same moment as wall clock */
+    apr_time_t hook_us;       /* CLOCK_MONOTONIC when the run began */
+    apr_interval_time_t duration_us; /* set when logged */
+    lpp_phases_t *phases;
+
+    const char *status;       /* first token of X-LPProfile */
+    apr_array_header_t *tokens;  /* further ones (char *) */
+    int headers_set;
+    const char *page_id;      /* frozen when files are first named */
+    const char *stem;
+
+    lpp_oops_failure_t failure;
+    lpp_pc_t failure_stack[LPP_RUN_STACK_MAX];
+    unsigned failure_frames;
+
+    lpp_view_about_t about;   /* filled before a view is made */
+    const char *store_dir;    /* copies: the job needs no request */
+    const char *oops_dir;
+    lpp_oops_t *oops;         /* the final record, gathered when logged */
+};
+
+/* Monotonic microseconds. */
+apr_time_t lpp_run_now_us(void);
+
+/* Milliseconds between the request's start and a monotonic moment. */
+double lpp_run_ms(const lpp_run_t *run, apr_time_t moment_us);
+
+/* Fix page id, stem and about from r, the last request of the chain known;
+ * later calls change nothing. Thread: request. */
+void lpp_run_name(lpp_run_t *run, request_rec *r);
+
+/* Keep the calling thread's stack as the one of the first failure. */
+void lpp_run_keep_stack(lpp_run_t *run);
+
+/* Timeline rows and traceback of a record; thread: any. */
+void lpp_run_fill_timeline(lpp_run_t *run, lpp_oops_t *oops);
+const char *lpp_run_traceback(lpp_run_t *run, apr_pool_t *pool);
+
+/* Absolute path of a file of this run in a format; where its OOPS goes. */
+const char *lpp_run_file_path(const lpp_run_t *run, lpp_format_e format,
+                              apr_pool_t *pool);
+const char *lpp_run_oops_path(const lpp_run_t *run, apr_pool_t *pool);
+
+/* The UTC date an OOPS of this run lies under. */
+const char *lpp_run_oops_date(const lpp_run_t *run, apr_pool_t *pool);
+
+/* The job: name the profile, write its files and its OOPS, let go of the
+ * session and of the run's pool. Thread: jobs, or request where the queue is
+ * full. */
+void lpp_run_finish(void *run);
+
+#endif

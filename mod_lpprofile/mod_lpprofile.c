@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mod_lpprofile: Launchpad's request profiling for Apache httpd 2.4.
+ *
+ * Only registers: the module record, and every room's hooks in the order in
+ * which data takes its way. The picture of the house is in README.md.
+ */
+#include <httpd.h>
+#include <http_config.h>
+
+#include "mod_lpprofile_config.h"
+#include "mod_lpprofile_filter.h"
+#include "mod_lpprofile_pages.h"
+#include "mod_lpprofile_phases.h"
+#include "mod_lpprofile_process.h"
+#include "mod_lpprofile_run.h"
+#include "mod_lpprofile_url.h"
+
+static void register_hooks(apr_pool_t *pool)
+{
+    lpp_process_register_hooks(pool);
+    lpp_url_register_hooks(pool);
+    lpp_run_register_hooks(pool);
+    lpp_phases_register_hooks(pool);
+    lpp_filter_register_hooks(pool);
+    lpp_pages_register_hooks(pool);
+}
+
+AP_DECLARE_MODULE(lpprofile) = {
+    STANDARD20_MODULE_STUFF,
+    NULL, /* no per-directory configuration: the segment is taken out before
+             any directory is known */
+    NULL,
+    lpp_config_create,
+    lpp_config_merge,
+    lpp_config_commands,
+    register_hooks,
+    AP_MODULE_FLAG_NONE
+};

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mod_lpprofile_finish: files and OOPS of a run whose request is over. Runs on
+ * the jobs thread (or, where its queue is full, on the request's) and knows no
+ * request any more: only the run's pool and copies.
+ */
+#include <apr_strings.h>
+#include <http_core.h>
+#include <http_log.h>
+
+#include "lpp_log_tags.h"
+#include "lpp_store.h"
+#include "mod_lpprofile_process.h"
+#include "mod_lpprofile_run_internal.h"
+
+APLOG_USE_MODULE(lpprofile);
+
+/* The helper has at most a ring of samples left to unwind. */
+#define FINAL_WAIT_US apr_time_from_sec(5)
+
+const char *lpp_run_file_path(const lpp_run_t *run, lpp_format_e format,
+                              apr_pool_t *pool)
+{
+    return apr_pstrcat(pool, run->store_dir, "/",
+                       lpp_store_name(run->stem, format, pool), NULL);
+}
+
+const char *lpp_run_oops_date(const lpp_run_t *run, apr_pool_t *pool)
+{
+    apr_time_exp_t utc;
+
+    apr_time_exp_gmt(&utc, run->request_time);
+    return apr_psprintf(pool, "%04d-%02d-%02d", utc.tm_year + 1900,
+                        utc.tm_mon + 1, utc.tm_mday);
+}
+
+const char *lpp_run_oops_path(const lpp_run_t *run, apr_pool_t *pool)
+{
+    return apr_pstrcat(pool, run->oops_dir, "/",
+                       lpp_run_oops_date(run, pool), "/", run->id, NULL);
+}
+
+void lpp_run_fill_timeline(lpp_run_t *run, lpp_oops_t *oops)
+{
+    if (run->waited_us > 0) {
+        double start = lpp_run_ms(run, run->hook_us);
+
+        lpp_oops_add_event(oops, start,
+                           start + (double)run->waited_us / 1000.0, "gate",
+                           "waiting for one's turn");
+    }
+    lpp_phases_add_to(run->phases, oops);
+}
+
+const char *lpp_run_traceback(lpp_run_t *run, apr_pool_t *pool)
+{
+    lpp_symbols_t *symbols = lpp_process_get()->symbols;
+    apr_array_header_t *lines;
+    lpp_symbol_t symbol;
+    unsigned i;
+
+    if (!run->failure_frames || !symbols) {
+        return "";
+    }
+    lines = apr_array_make(pool, (int)run->failure_frames + 1,
+                           sizeof(const char *));
+    APR_ARRAY_PUSH(lines, const char *) =
+        "Traceback (most recent call last):\n";
+    for (i = run->failure_frames; i-- > 0;) {
+        lpp_symbols_resolve(symbols, run->failure_stack[i], &symbol);
+        APR_ARRAY_PUSH(lines, const char *) = apr_psprintf(
+            pool, "  File \"%s\", line %u, in %s\n",
+            symbol.file ? symbol.file : symbol.object, symbol.line,
+            symbol.name);
+    }
+    return apr_array_pstrcat(pool, lines, '\0');
+}
+
+static apr_status_t write_file(lpp_run_t *run, lpp_store_t *store,
+                               lpp_format_e format, const lpp_view_t *view)
+{
+    lpp_store_file_t *file;
+    apr_status_t rv;
+
+    rv = lpp_store_begin(store, NULL,
+                         lpp_store_name(run->stem, format, run->pool), &file,
+                         run->pool);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    rv = lpp_writer_get(format)->write(view, lpp_store_sink(file), run->pool);
+    if (rv != APR_SUCCESS) {
+        lpp_store_abort(file);
+        return rv;
+    }
+    return lpp_store_finish(file, NULL);
+}
+
+static apr_status_t write_files(lpp_run_t *run)
+{
+    const lpp_process_t *process = lpp_process_get();
+    lpp_profile_t *profile;
+    const lpp_view_t *view;
+    lpp_store_t *store;
+    apr_status_t rv, worst;
+    int i;
+
+    if (!run->formats) {
+        return APR_SUCCESS;
+    }
+    worst = lpp_session_profile(run->session, &profile, FINAL_WAIT_US,
+                                run->pool);
+    if (worst == APR_SUCCESS) {
+        worst = lpp_view_create(&view, profile, process->symbols,
+                                process->maps, &run->about, run->pool);
+    }
+    if (worst == APR_SUCCESS) {
+        worst = lpp_store_open(&store, run->store_dir, run->pool);
+    }
+    if (worst != APR_SUCCESS) {
+        return worst;
+    }
+    for (i = 0; i < LPP_FORMAT_COUNT; i++) {
+        if (run->formats & LPP_FORMAT_BIT(i)) {
+            rv = write_file(run, store, i, view);
+            worst = rv != APR_SUCCESS ? rv : worst;
+        }
+    }
+    return worst;
+}
+
+static apr_status_t write_oops(lpp_run_t *run)
+{
+    lpp_store_t *store;
+    lpp_store_file_t *file;
+    apr_status_t rv;
+
+    if (!run->oops) {
+        return APR_ENOMEM;
+    }
+    run->oops->tb_text = lpp_run_traceback(run, run->pool);
+    rv = lpp_store_open(&store, run->oops_dir, run->pool);
+    if (rv == APR_SUCCESS) {
+        rv = lpp_store_begin(store, lpp_run_oops_date(run, run->pool),
+                             run->id, &file, run->pool);
+    }
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    rv = lpp_oops_write_rfc822(run->oops, lpp_store_sink(file), run->pool);
+    if (rv != APR_SUCCESS) {
+        lpp_store_abort(file);
+        return rv;
+    }
+    return lpp_store_finish(file, NULL);
+}
+
+void lpp_run_finish(void *baton)
+{
+    lpp_run_t *run = baton;
+    apr_status_t rv;
+
+    rv = write_files(run);
+    if (rv != APR_SUCCESS) {
+        ap_log_perror(APLOG_MARK, APLOG_WARNING, rv, run->pool,
+                      LPP_TAG_RUN_NO_FILE ": %s: the profile could not be "
+                      "written to the " LPP_DIR_DIR " \"%s\"", run->id,
+                      run->store_dir);
+    }
+    rv = write_oops(run);
+    if (rv != APR_SUCCESS) {
+        ap_log_perror(APLOG_MARK, APLOG_WARNING, rv, run->pool,
+                      LPP_TAG_RUN_NO_OOPS ": %s: the OOPS report could not be "
+                      "written to the " LPP_DIR_OOPS_DIR " \"%s\"", run->id,
+                      run->oops_dir);
+    }
+    lpp_session_close(run->session);
+    apr_pool_destroy(run->pool);
+}

@@ -1,0 +1,522 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mod_lpprofile_run: begin, interrupt and end of a run.
+ *
+ * Sampling begins in post_read_request and ends when EOS has been handed to
+ * the network filters, on the handler's thread; what follows (log_transaction,
+ * pool cleanup) may run on any thread and only gathers. The run's pool is
+ * unmanaged and has an allocator of its own, because the jobs thread uses it
+ * after the request is gone.
+ */
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <apr_atomic.h>
+#include <apr_strings.h>
+#include <http_core.h>
+#include <http_log.h>
+#include <http_protocol.h>
+#include <http_request.h>
+#include <mpm_common.h>
+#include <util_filter.h>
+
+#include "lpp_log_tags.h"
+#include "lpp_store.h"
+#include "mod_lpprofile_names.h"
+#include "mod_lpprofile_process.h"
+#include "mod_lpprofile_run_internal.h"
+
+APLOG_USE_MODULE(lpprofile);
+
+/* Reading and serving a request share the caller of the outermost of these:
+ * ap_process_http_connection, h2's worker function, and whatever else speaks
+ * HTTP. */
+static const char *const root_functions[] = {
+    "ap_read_request", "ap_post_read_request", NULL
+};
+
+/* A client that does not read must not hold the gate (contract section 2). */
+#define MAX_CLIENT_WAIT_US apr_time_from_sec(5)
+
+atomic_int lpp_run_alive;
+
+static ap_filter_rec_t *end_filter_handle;
+static ap_filter_rec_t *read_filter_handle;
+
+apr_time_t lpp_run_now_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return apr_time_make(now.tv_sec, now.tv_nsec / 1000);
+}
+
+double lpp_run_ms(const lpp_run_t *run, apr_time_t moment_us)
+{
+    return (double)(moment_us - run->begin_us) / 1000.0;
+}
+
+lpp_run_t *lpp_run_get(const request_rec *r)
+{
+    if (!lpp_run_any()) {
+        return NULL;
+    }
+    while (r->main || r->prev) {
+        r = r->main ? r->main : r->prev;
+    }
+    return ap_get_module_config(r->request_config, &lpprofile_module);
+}
+
+const lpp_plan_t *lpp_run_plan(const lpp_run_t *run)
+{
+    return run->plan;
+}
+
+int lpp_run_visible(const lpp_run_t *run)
+{
+    return run->access && run->user_ok > 0;
+}
+
+int lpp_run_profiled(const lpp_run_t *run)
+{
+    return run->profiled;
+}
+
+const char *lpp_run_id(const lpp_run_t *run)
+{
+    return run->id;
+}
+
+lpp_phases_t *lpp_run_phases(const lpp_run_t *run)
+{
+    return run->phases;
+}
+
+/* Asked while waiting for the gate: a client that closed wants no page. */
+static int client_is_there(void *baton)
+{
+    request_rec *r = baton;
+    conn_rec *c = r->connection;
+    apr_socket_t *socket = ap_get_conn_socket(c);
+    apr_os_sock_t fd;
+    char byte;
+
+    if (c->aborted) {
+        return 0;
+    }
+    if (c->master || !socket || apr_os_sock_get(&fd, socket) != APR_SUCCESS) {
+        return 1; /* a stream of HTTP/2 shares its socket */
+    }
+    return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 0;
+}
+
+/* Formats this build has no writer for, and actions of later builds, are not
+ * silently ignored: the page and the header say so. */
+static apr_uint32_t formats_to_write(lpp_run_t *run)
+{
+    apr_uint32_t wanted = run->plan ? run->plan->formats : 0;
+    apr_uint32_t formats = 0;
+    int i;
+
+    if (run->all_requests) {
+        wanted |= LPP_FORMAT_BIT(LPP_FORMAT_CALLGRIND);
+    }
+    for (i = 0; i < LPP_FORMAT_COUNT; i++) {
+        if ((wanted & LPP_FORMAT_BIT(i)) && lpp_writer_get(i)->write) {
+            formats |= LPP_FORMAT_BIT(i);
+        }
+    }
+    return formats;
+}
+
+/* What a start that did not profile is called in X-LPProfile. */
+static const char *start_token(lpp_start_e start)
+{
+    switch (start) {
+    case LPP_START_RUNNING: return "profiled";
+    case LPP_START_NO_SIGNAL: return "no-signal";
+    case LPP_START_BUSY: return "busy";
+    case LPP_START_TIMED_OUT: return "lock-timeout";
+    case LPP_START_GONE: return "client-gone";
+    case LPP_START_CHILD: return "child-of-profiled";
+    case LPP_START_STOPPING: return "stopping";
+    case LPP_START_FAILED: break;
+    }
+    return "failed";
+}
+
+static void log_start(const lpp_run_t *run, request_rec *r, apr_status_t rv)
+{
+    switch (run->start) {
+    case LPP_START_TIMED_OUT:
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r, LPP_TAG_RUN_TIMED_OUT
+                      ": served unprofiled, no turn within "
+                      LPP_DIR_LOCK_TIMEOUT " (%" APR_TIME_T_FMT " ms)",
+                      apr_time_as_msec(run->waited_us));
+        break;
+    case LPP_START_FAILED:
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, rv, r, LPP_TAG_RUN_FAILED
+                      ": served unprofiled, the profiler did not start");
+        break;
+    case LPP_START_RUNNING:
+    case LPP_START_NO_SIGNAL:
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, LPP_TAG_RUN_PROFILED
+                      ": profiling this request as %s", run->id);
+        break;
+    default:
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, LPP_TAG_RUN_SKIPPED
+                      ": served unprofiled: %s", start_token(run->start));
+    }
+}
+
+static void fill_holder(lpp_run_t *run, request_rec *r, lpp_holder_t *holder)
+{
+    const char *url = lpp_oops_mask_url(r->unparsed_uri,
+                                        lpp_config_oops_hide(run->conf),
+                                        run->pool);
+
+    memset(holder, 0, sizeof(*holder));
+    holder->start = r->request_time;
+    apr_cpystrn(holder->id, run->id, sizeof(holder->id));
+    apr_cpystrn(holder->url, url, sizeof(holder->url));
+    apr_cpystrn(holder->page_id, "Unknown", sizeof(holder->page_id));
+    apr_cpystrn(holder->host, r->server->server_hostname
+                ? r->server->server_hostname : "", sizeof(holder->host));
+}
+
+/* Names of hooks do not change while a child lives: once is enough. */
+static void register_names_once(lpp_symbols_t *symbols)
+{
+    static apr_uint32_t done;
+
+    if (apr_atomic_cas32(&done, 1, 0) == 0) {
+        lpp_names_register_hooks_of_server(symbols);
+    }
+}
+
+/* Waits for the gate; fills start, session, waited_us. */
+static void start_session(lpp_run_t *run, request_rec *r, int stacks)
+{
+    const lpp_process_t *process = lpp_process_get();
+    lpp_session_options_t options;
+    apr_status_t rv = APR_ENOTIMPL;
+    const char *parent = apr_table_get(r->headers_in, LPP_RUN_PARENT_HEADER);
+
+    memset(&options, 0, sizeof(options));
+    run->start = LPP_START_FAILED;
+    if (parent && lpp_store_is_id(parent)) {
+        options.parent_id = apr_pstrdup(run->pool, parent);
+    }
+    apr_table_unset(r->headers_in, LPP_RUN_PARENT_HEADER);
+    if (process->sampler
+        && (rv = lpp_store_new_id(run->id)) == APR_SUCCESS) {
+        fill_holder(run, r, &options.holder);
+        options.rate_hz = lpp_config_rate_hz(run->conf);
+        options.stacks = stacks;
+        options.max_waiting = lpp_config_max_waiting(run->conf);
+        options.lock_timeout_us = lpp_config_lock_timeout_us(run->conf);
+        options.max_time_us = lpp_config_max_time_us(run->conf);
+        options.max_client_wait_us = MAX_CLIENT_WAIT_US;
+        options.wanted = client_is_there;
+        options.wanted_baton = r;
+        register_names_once(process->symbols);
+        run->start = lpp_session_start(process->sampler, &options,
+                                       root_functions, &run->session,
+                                       &run->waited_us, &rv, run->pool);
+    }
+    run->profiled = run->start == LPP_START_RUNNING
+        || run->start == LPP_START_NO_SIGNAL;
+    if (!run->profiled) {
+        run->session = NULL;
+        run->id[0] = '\0';
+    }
+    run->status = start_token(run->start);
+    log_start(run, r, rv);
+}
+
+/* The request's pool goes and nobody took the run over: no log_transaction
+ * ran. Nothing is written of it. */
+static apr_status_t abandon(void *baton)
+{
+    lpp_run_t *run = baton;
+
+    if (run->r) {
+        if (run->session) {
+            lpp_session_stop(run->session, LPP_STOP_NOT);
+            lpp_session_close(run->session);
+        }
+        atomic_fetch_sub(&lpp_run_alive, 1);
+        apr_pool_destroy(run->pool);
+    }
+    return APR_SUCCESS;
+}
+
+static lpp_plan_t *copy_plan(const lpp_plan_t *plan, apr_pool_t *pool)
+{
+    lpp_plan_t *copy = apr_pmemdup(pool, plan, sizeof(*plan));
+
+    copy->plain_path = apr_pstrdup(pool, plan->plain_path);
+    copy->segment = apr_pstrdup(pool, plan->segment);
+    copy->sql_condition = apr_pstrdup(pool, plan->sql_condition);
+    copy->report_id = apr_pstrdup(pool, plan->report_id);
+    copy->against_id = apr_pstrdup(pool, plan->against_id);
+    return copy;
+}
+
+static lpp_run_t *create_run(request_rec *r, const lpp_plan_t *plan,
+                             int access)
+{
+    lpp_run_t *run;
+    apr_pool_t *pool;
+
+    if (apr_pool_create_unmanaged_ex(&pool, NULL, NULL) != APR_SUCCESS) {
+        return NULL;
+    }
+    apr_pool_tag(pool, "lpprofile run");
+    run = apr_pcalloc(pool, sizeof(*run));
+    run->pool = pool;
+    run->r = r;
+    run->conf = lpp_config_get(r->server);
+    run->plan = plan ? copy_plan(plan, pool) : NULL;
+    run->access = access;
+    run->user_ok = lpp_config_requires_user(run->conf) ? -1 : 1;
+    run->all_requests = lpp_config_all_requests(run->conf);
+    run->status = "help";
+    run->tokens = apr_array_make(pool, 4, sizeof(const char *));
+    run->pid = (apr_uint32_t)getpid();
+    run->tid = (apr_uint32_t)syscall(SYS_gettid);
+    run->hook_us = lpp_run_now_us();
+    run->request_time = r->request_time;
+    run->begin_us = run->hook_us;
+    if (apr_time_now() > r->request_time) {
+        run->begin_us -= apr_time_now() - r->request_time;
+    }
+    run->failure.level = 8;
+    run->store_dir = apr_pstrdup(pool, lpp_config_dir(run->conf));
+    run->oops_dir = apr_pstrdup(pool, lpp_config_oops_dir(run->conf));
+    return run;
+}
+
+void lpp_run_begin(request_rec *r, const lpp_plan_t *plan, int access)
+{
+    lpp_run_t *run = create_run(r, plan, access);
+    apr_uint32_t actions = plan ? plan->actions : 0;
+    int stacks;
+
+    if (!run) {
+        return;
+    }
+    ap_set_module_config(r->request_config, &lpprofile_module, run);
+    atomic_fetch_add(&lpp_run_alive, 1);
+    apr_pool_cleanup_register(r->pool, run, abandon, apr_pool_cleanup_null);
+    if (plan && plan->page) {
+        run->all_requests = 0; /* our own pages are not part of the site */
+        return;
+    }
+    run->formats = formats_to_write(run);
+    stacks = run->formats || (actions & LPP_ACTION_SHOW);
+    if (!stacks && !(actions & (LPP_ACTION_SQL | LPP_ACTION_SQLTRACE))) {
+        return;
+    }
+    run->phases = lpp_phases_create(run->pool, run->begin_us);
+    lpp_phases_attach(r, run->phases);
+    start_session(run, r, stacks);
+    if (run->session) {
+        ap_add_output_filter_handle(end_filter_handle, run, r, r->connection);
+        ap_add_input_filter_handle(read_filter_handle, run, r, r->connection);
+    }
+}
+
+void lpp_run_keep_stack(lpp_run_t *run)
+{
+    if (run->session && !run->failure.stack_taken) {
+        run->failure.stack_taken = 1;
+        if (lpp_session_stack(run->session, run->failure_stack,
+                              LPP_RUN_STACK_MAX, &run->failure_frames)
+            != APR_SUCCESS) {
+            run->failure_frames = 0;
+        }
+    }
+}
+
+/* LPProfileRequireUser said no: the profile is dropped, nothing is shown. */
+static void drop(lpp_run_t *run)
+{
+    run->user_ok = 0;
+    if (run->session) {
+        lpp_session_stop(run->session, LPP_STOP_NOT);
+        lpp_session_close(run->session);
+        run->session = NULL;
+    }
+    run->profiled = 0;
+    run->id[0] = '\0';
+    run->status = "user-not-allowed";
+}
+
+/* The last fixup: by now the user is known. */
+static int check_user(request_rec *r)
+{
+    lpp_run_t *run = lpp_run_get(r);
+
+    if (run && !r->main && run->user_ok != 0
+        && lpp_config_requires_user(run->conf)) {
+        if (lpp_config_user(run->conf, r)) {
+            run->user_ok = 1;
+        }
+        else {
+            drop(run);
+        }
+    }
+    return DECLINED;
+}
+
+/* A response may be sent though no fixup ran (401, 404 in map_to_storage):
+ * then the user is not known, and nothing is shown. */
+void lpp_run_settle_user(lpp_run_t *run)
+{
+    if (run->user_ok < 0) {
+        drop(run);
+    }
+}
+
+static void see_message(const ap_errorlog_info *info, const char *message)
+{
+    lpp_run_t *run;
+
+    if (!lpp_run_any() || !info->r || info->level < 0
+        || info->level > APLOG_ERR) {
+        return;
+    }
+    run = lpp_run_get(info->r);
+    if (run && run->session && run->r
+        && lpp_oops_see_message(&run->failure, info->level, message,
+                                run->conf, run->pool)) {
+        lpp_run_keep_stack(run);
+    }
+}
+
+/* Last of the request's filters: all that is in front of it has worked when
+ * EOS has passed, and what is behind it writes to the client. */
+static apr_status_t end_filter(ap_filter_t *f, apr_bucket_brigade *bb)
+{
+    lpp_run_t *run = f->ctx;
+    apr_bucket *last = APR_BRIGADE_EMPTY(bb) ? NULL : APR_BRIGADE_LAST(bb);
+    int end = 0;
+    apr_status_t rv;
+
+    if (!run->session) {
+        ap_remove_output_filter(f);
+        return ap_pass_brigade(f->next, bb);
+    }
+    for (; last && last != APR_BRIGADE_SENTINEL(bb) && !end;
+         last = APR_BUCKET_PREV(last)) {
+        end = APR_BUCKET_IS_EOS(last);
+        if (!APR_BUCKET_IS_METADATA(last)) {
+            break;
+        }
+    }
+    if (f->r->content_type
+        && !ap_cstr_casecmpn(f->r->content_type, "text/event-stream", 17)) {
+        lpp_session_stop(run->session, LPP_STOP_STREAM);
+    }
+    lpp_session_client_enter(run->session);
+    rv = ap_pass_brigade(f->next, bb);
+    lpp_session_client_leave(run->session);
+    if (end) {
+        lpp_session_stop(run->session, LPP_STOP_NOT);
+    }
+    return rv;
+}
+
+/* Nearest to the network of the request's input filters. */
+static apr_status_t read_filter(ap_filter_t *f, apr_bucket_brigade *bb,
+                                ap_input_mode_t mode, apr_read_type_e block,
+                                apr_off_t bytes)
+{
+    lpp_run_t *run = f->ctx;
+    apr_status_t rv;
+
+    if (!run->session) {
+        return ap_get_brigade(f->next, bb, mode, block, bytes);
+    }
+    lpp_session_client_enter(run->session);
+    rv = ap_get_brigade(f->next, bb, mode, block, bytes);
+    lpp_session_client_leave(run->session);
+    return rv;
+}
+
+static void suspend_connection(conn_rec *c, request_rec *r)
+{
+    lpp_run_t *run = r ? lpp_run_get(r) : NULL;
+
+    if (run && run->session) {
+        lpp_session_pause(run->session);
+    }
+}
+
+static void resume_connection(conn_rec *c, request_rec *r)
+{
+    lpp_run_t *run = r ? lpp_run_get(r) : NULL;
+
+    if (run && run->session
+        && lpp_session_resume(run->session) != APR_SUCCESS) {
+        lpp_session_stop(run->session, LPP_STOP_NOT);
+    }
+}
+
+/* The request is over: gather what only it knows, leave the rest to the jobs
+ * thread. r is the first request; the last of its redirects has the answer. */
+static int take_over(request_rec *r)
+{
+    lpp_run_t *run = lpp_run_get(r);
+    const lpp_process_t *process = lpp_process_get();
+    request_rec *last = r;
+
+    if (!run || run->r != r) {
+        return DECLINED;
+    }
+    while (last->next) {
+        last = last->next;
+    }
+    lpp_run_settle_user(run);
+    if (!run->session) {
+        return DECLINED; /* abandon() ends it with the request's pool */
+    }
+    lpp_session_stop(run->session, LPP_STOP_NOT);
+    run->duration_us = lpp_run_now_us() - run->begin_us;
+    lpp_run_name(run, last);
+    lpp_names_register_filters_of(process->symbols, last);
+    if (lpp_oops_create(&run->oops, run->id, run->pool) == APR_SUCCESS) {
+        lpp_oops_gather(run->oops, last, run->conf, &run->failure, 1);
+        lpp_run_fill_timeline(run, run->oops);
+    }
+    lpp_phases_attach(r, NULL);
+    run->r = NULL; /* from here the job owns the run */
+    apr_pool_cleanup_kill(r->pool, run, abandon);
+    ap_set_module_config(r->request_config, &lpprofile_module, NULL);
+    atomic_fetch_sub(&lpp_run_alive, 1);
+    if (!process->jobs
+        || lpp_jobs_submit(process->jobs, lpp_run_finish, run)
+           != APR_SUCCESS) {
+        lpp_run_finish(run);
+    }
+    return DECLINED;
+}
+
+void lpp_run_register_hooks(apr_pool_t *pool)
+{
+    end_filter_handle = ap_register_output_filter(
+        "LPPROFILE_END", end_filter, NULL, AP_FTYPE_CONNECTION - 1);
+    read_filter_handle = ap_register_input_filter(
+        "LPPROFILE_READ", read_filter, NULL, AP_FTYPE_CONNECTION - 1);
+    /* After every module that may still change the user or the environment. */
+    ap_hook_fixups(check_user, NULL, NULL, APR_HOOK_REALLY_LAST);
+    ap_hook_error_log(see_message, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_suspend_connection(suspend_connection, NULL, NULL,
+                               APR_HOOK_FIRST);
+    ap_hook_resume_connection(resume_connection, NULL, NULL, APR_HOOK_LAST);
+    /* Last, so that what the loggers say of this request is known; the access
+     * log has its line by then. */
+    ap_hook_log_transaction(take_over, NULL, NULL, APR_HOOK_REALLY_LAST);
+}

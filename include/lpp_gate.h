@@ -8,6 +8,9 @@
  * and releases the mutex, since APR's mutexes belong to the thread that took
  * them, while a request may end on any thread. The kernel frees the mutex when
  * its holder dies; the next holder finds the dead one's record.
+ *
+ * Fit are the mechanisms pthread (robust; httpd's default on Linux), sysvsem
+ * (undo), fcntl and flock. posixsem is not: a dead holder's stays locked.
  */
 #ifndef LPP_GATE_H
 #define LPP_GATE_H
@@ -58,7 +61,9 @@ LPP_MUST_CHECK apr_status_t lpp_gate_create(lpp_gate_t **gate,
                                             apr_pool_t *pool);
 
 /*
- * Reattach the mutex in a new child. lock_file: apr_global_mutex_lockfile.
+ * Reattach the mutex in a new child and give the child its place in the
+ * waiting room; a cleanup of pchild frees the place. Errors: that of
+ * apr_global_mutex_child_init (flock opens its file again).
  * Signal-safe: no. Thread: child-init.
  */
 LPP_MUST_CHECK apr_status_t lpp_gate_child_init(lpp_gate_t *gate,
@@ -67,7 +72,8 @@ LPP_MUST_CHECK apr_status_t lpp_gate_child_init(lpp_gate_t *gate,
 /*
  * Try for the mutex for at most slice_us (kept to 50 ms). APR_SUCCESS: ours;
  * *dead, when not NULL, then tells of a holder that died holding it (pid 0:
- * none). APR_TIMEUP: somebody has it. Else the mutex is broken.
+ * none; its record is taken away and counted). APR_TIMEUP: somebody has it.
+ * APR_EINVAL: this child has it already. Else the mutex is broken.
  * Signal-safe: no. Thread: the helper, always the same one of a child.
  */
 LPP_MUST_CHECK apr_status_t lpp_gate_try(lpp_gate_t *gate,
@@ -75,8 +81,10 @@ LPP_MUST_CHECK apr_status_t lpp_gate_try(lpp_gate_t *gate,
                                          lpp_holder_t *dead);
 
 /*
- * Publish who holds the gate (after a successful try), change the page id once
- * it is known, give the gate back.
+ * Publish who holds the gate (after a successful try; counts a profile; pid 0
+ * becomes that of the caller; strings are cut), change the page id once it is
+ * known, give the gate back. The first two do nothing where this child does
+ * not hold the gate; release answers APR_EINVAL then, else the unlock's error.
  * Signal-safe: no. Thread: the helper; set_page_id: any thread of the holder.
  */
 void lpp_gate_set_holder(lpp_gate_t *gate, const lpp_holder_t *holder);
@@ -84,18 +92,18 @@ void lpp_gate_set_page_id(lpp_gate_t *gate, const char *page_id);
 apr_status_t lpp_gate_release(lpp_gate_t *gate);
 
 /*
- * Copy who holds the gate; pid 0 where nobody does. A record that changes
- * meanwhile is read again (sequence lock), never torn.
+ * Copy who holds the gate; pid 0 where nobody does. Never torn, never waits
+ * for a writer, not even for one that was killed while it wrote.
  * Signal-safe: yes. Thread: any.
  */
 void lpp_gate_get_holder(const lpp_gate_t *gate, lpp_holder_t *holder);
 
 /*
  * Take a place in the waiting room: APR_SUCCESS, or APR_EBUSY where
- * max_waiting wait already. Each success is paired with one leave. A child
- * that dies while waiting is taken off by lpp_gate_forget(pid), which the
- * parent or another child calls when it learns of the death.
- * Signal-safe: yes. Thread: any.
+ * max_waiting wait already. Each success is paired with one leave, in the same
+ * child. A child that dies while waiting is taken off by lpp_gate_forget(pid),
+ * which the parent calls when it learns of the death.
+ * Signal-safe: leave and forget. Thread: any.
  */
 LPP_MUST_CHECK apr_status_t lpp_gate_enter(lpp_gate_t *gate,
                                            apr_uint32_t max_waiting);

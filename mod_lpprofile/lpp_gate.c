@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_gate: see include/lpp_gate.h.
+ *
+ * Owns one anonymous shared mapping. Everything in it is an atomic and is
+ * right after any of its writers was killed between two instructions: no
+ * reader ever waits for a writer, and what a dead child added is found under
+ * its process id. Takes the mutex, never makes or destroys it; logs nothing.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <apr_shm.h>
+#include <apr_strings.h>
+
+#include "lpp_gate.h"
+
+#define SLICE_MAX_US 50000
+#define PLACES 4096            /* children that can have waiters at a time */
+#define READ_TRIES 1000        /* a record changes a few times a profile */
+#define TURN_TRIES 1000        /* sched_yields before a turn is taken over */
+
+/* Reserved pid of the place that children without one of their own share. */
+#define PID_SHARED 0xffffffffu
+
+#define RECORD_WORDS                                                          \
+    ((sizeof(lpp_holder_t) + sizeof(apr_uint64_t) - 1) / sizeof(apr_uint64_t))
+
+/* A holder as words, so that copying it while it changes is defined. */
+typedef struct record_t {
+    _Atomic apr_uint64_t word[RECORD_WORDS];
+} record_t;
+
+/* The page of memory that all children of all generations see. */
+typedef struct shared_t {
+    /* Number of records published; the one in force is record[published & 1].
+     * Only who has the mutex writes, into the other one, so a writer that is
+     * killed half-way leaves the record in force as it was. */
+    _Atomic apr_uint32_t published;
+    record_t record[2];
+
+    _Atomic apr_uint32_t profiled;
+    _Atomic apr_uint32_t skipped[LPP_GATE_CHILD + 1]; /* by lpp_gate_skip_e */
+    _Atomic apr_uint32_t died;
+
+    /* Whose turn it is to add a waiter; 0: nobody's. Makes "count, then add"
+     * exact while all are alive; see take_turn for a dead one. */
+    _Atomic apr_uint32_t turn;
+    _Atomic apr_uint32_t tickets;
+
+    /* Waiters, by child: pid in the upper half, how many in the lower. */
+    _Atomic apr_uint32_t places_used; /* highest index ever taken, plus 1 */
+    _Atomic apr_uint64_t place[PLACES];
+} shared_t;
+
+struct lpp_gate_t {
+    apr_global_mutex_t *mutex; /* borrowed */
+    shared_t *shared;          /* of all children */
+    unsigned place;            /* this child's; PLACES - 1 is the shared one */
+    apr_uint32_t place_pid;    /* pid that stands there */
+    pthread_mutex_t writing;   /* guards held and publish(), in this child */
+    int held;                  /* by this child; 0 in the parent, so after
+                                  fork too */
+};
+
+static apr_uint64_t place_make(apr_uint32_t pid, apr_uint32_t waiting)
+{
+    return ((apr_uint64_t)pid << 32) | waiting;
+}
+
+static apr_uint32_t place_pid(apr_uint64_t place)
+{
+    return (apr_uint32_t)(place >> 32);
+}
+
+static apr_uint32_t place_waiting(apr_uint64_t place)
+{
+    return (apr_uint32_t)place;
+}
+
+/* Caller has the mutex and gate->writing. */
+static void publish(shared_t *shared, const lpp_holder_t *holder)
+{
+    apr_uint64_t words[RECORD_WORDS];
+    apr_uint32_t next = atomic_load(&shared->published) + 1;
+    record_t *record = &shared->record[next & 1];
+    size_t i;
+
+    memset(words, 0, sizeof(words));
+    memcpy(words, holder, sizeof(*holder));
+    for (i = 0; i < RECORD_WORDS; i++) {
+        atomic_store_explicit(&record->word[i], words[i],
+                              memory_order_relaxed);
+    }
+    atomic_store_explicit(&shared->published, next, memory_order_release);
+    /* A reader of the other record must see this number before it can see a
+     * word of the next writer's. */
+    atomic_thread_fence(memory_order_seq_cst);
+}
+
+void lpp_gate_get_holder(const lpp_gate_t *gate, lpp_holder_t *holder)
+{
+    shared_t *shared = gate->shared;
+    apr_uint64_t words[RECORD_WORDS];
+    int tries;
+
+    for (tries = 0; tries < READ_TRIES; tries++) {
+        apr_uint32_t seen = atomic_load_explicit(&shared->published,
+                                                 memory_order_acquire);
+        const record_t *record = &shared->record[seen & 1];
+        size_t i;
+
+        for (i = 0; i < RECORD_WORDS; i++) {
+            words[i] = atomic_load_explicit(&record->word[i],
+                                            memory_order_relaxed);
+        }
+        atomic_thread_fence(memory_order_acquire);
+        if (atomic_load_explicit(&shared->published, memory_order_relaxed)
+            == seen) {
+            memcpy(holder, words, sizeof(*holder));
+            return;
+        }
+    }
+    memset(holder, 0, sizeof(*holder));
+}
+
+static void terminate_strings(lpp_holder_t *holder)
+{
+    holder->id[sizeof(holder->id) - 1] = '\0';
+    holder->url[sizeof(holder->url) - 1] = '\0';
+    holder->page_id[sizeof(holder->page_id) - 1] = '\0';
+    holder->host[sizeof(holder->host) - 1] = '\0';
+}
+
+/*
+ * Whoever is killed with the turn keeps it: after some milliseconds the next
+ * one takes it over. Nothing breaks when the first was only slow: one waiter
+ * too many is let in. Returns the ticket to give back.
+ */
+static apr_uint32_t take_turn(shared_t *shared)
+{
+    apr_uint32_t ticket;
+    int tries;
+
+    do {
+        ticket = atomic_fetch_add(&shared->tickets, 1) + 1;
+    } while (ticket == 0);
+    for (tries = 0; tries < TURN_TRIES; tries++) {
+        apr_uint32_t nobody = 0;
+
+        if (atomic_compare_exchange_strong(&shared->turn, &nobody, ticket)) {
+            return ticket;
+        }
+        sched_yield();
+    }
+    atomic_store(&shared->turn, ticket);
+    return ticket;
+}
+
+static void give_turn(shared_t *shared, apr_uint32_t ticket)
+{
+    atomic_compare_exchange_strong(&shared->turn, &ticket, 0);
+}
+
+static apr_uint32_t count_waiting(shared_t *shared)
+{
+    apr_uint32_t used = atomic_load(&shared->places_used);
+    apr_uint32_t sum = place_waiting(atomic_load(&shared->place[PLACES - 1]));
+    apr_uint32_t i;
+
+    for (i = 0; i < used; i++) {
+        sum += place_waiting(atomic_load_explicit(&shared->place[i],
+                                                  memory_order_relaxed));
+    }
+    return sum;
+}
+
+/* Add one to, or take one off, this child's place. 0: it is not ours any more,
+ * or nobody waits there. */
+static int change_place(lpp_gate_t *gate, int up)
+{
+    _Atomic apr_uint64_t *place = &gate->shared->place[gate->place];
+    apr_uint64_t old = atomic_load(place);
+    apr_uint64_t changed;
+
+    do {
+        if (place_pid(old) != gate->place_pid
+            || (!up && place_waiting(old) == 0)) {
+            return 0;
+        }
+        changed = up ? old + 1 : old - 1;
+    } while (!atomic_compare_exchange_weak(place, &old, changed));
+    return 1;
+}
+
+static int is_dead(apr_uint32_t pid)
+{
+    return kill((pid_t)pid, 0) != 0 && errno == ESRCH;
+}
+
+/* Find this child a place: a free one, else that of a dead child, else the
+ * one shared by those that come too late (whose waiters stay counted when they
+ * are killed). */
+static void claim_place(lpp_gate_t *gate, apr_uint32_t pid)
+{
+    shared_t *shared = gate->shared;
+    int pass;
+    unsigned i;
+
+    for (pass = 0; pass < 2; pass++) {
+        for (i = 0; i < PLACES - 1; i++) {
+            apr_uint64_t old = atomic_load(&shared->place[i]);
+            apr_uint32_t used = atomic_load(&shared->places_used);
+
+            if (old != 0 && place_pid(old) != pid
+                && (pass == 0 || !is_dead(place_pid(old)))) {
+                continue;
+            }
+            if (!atomic_compare_exchange_strong(&shared->place[i], &old,
+                                                place_make(pid, 0))) {
+                continue;
+            }
+            while (used < i + 1
+                   && !atomic_compare_exchange_weak(&shared->places_used,
+                                                    &used, i + 1)) {
+            }
+            gate->place = i;
+            gate->place_pid = pid;
+            return;
+        }
+    }
+    gate->place = PLACES - 1;
+    gate->place_pid = PID_SHARED;
+}
+
+/* Runs inside prefork's signal handler too: atomics only. */
+static apr_status_t child_cleanup(void *data)
+{
+    lpp_gate_t *gate = data;
+
+    if (gate->place_pid != PID_SHARED) {
+        lpp_gate_forget(gate, gate->place_pid);
+    }
+    return APR_SUCCESS;
+}
+
+apr_status_t lpp_gate_create(lpp_gate_t **gate, apr_global_mutex_t *mutex,
+                             apr_pool_t *pool)
+{
+    lpp_gate_t *made = apr_pcalloc(pool, sizeof(*made));
+    apr_shm_t *shm;
+    apr_status_t status;
+
+    *gate = NULL;
+    if (!made || !mutex) {
+        return made ? APR_EINVAL : APR_ENOMEM;
+    }
+    status = apr_shm_create(&shm, sizeof(shared_t), NULL, pool);
+    if (status != APR_SUCCESS) {
+        return status;
+    }
+    made->shared = apr_shm_baseaddr_get(shm);
+    memset(made->shared, 0, sizeof(shared_t));
+    atomic_store(&made->shared->place[PLACES - 1], place_make(PID_SHARED, 0));
+    made->mutex = mutex;
+    made->place = PLACES - 1;
+    made->place_pid = PID_SHARED;
+    status = pthread_mutex_init(&made->writing, NULL);
+    if (status != APR_SUCCESS) {
+        return status;
+    }
+    *gate = made;
+    return APR_SUCCESS;
+}
+
+apr_status_t lpp_gate_child_init(lpp_gate_t *gate, apr_pool_t *pchild)
+{
+    apr_status_t status = apr_global_mutex_child_init(
+        &gate->mutex, apr_global_mutex_lockfile(gate->mutex), pchild);
+
+    if (status != APR_SUCCESS) {
+        return status;
+    }
+    claim_place(gate, (apr_uint32_t)getpid());
+    apr_pool_cleanup_register(pchild, gate, child_cleanup,
+                              apr_pool_cleanup_null);
+    return APR_SUCCESS;
+}
+
+apr_status_t lpp_gate_try(lpp_gate_t *gate, apr_interval_time_t slice_us,
+                          lpp_holder_t *dead)
+{
+    lpp_holder_t left;
+    apr_status_t status;
+
+    if (dead) {
+        memset(dead, 0, sizeof(*dead));
+    }
+    if (gate->held) {
+        /* fcntl and sysvsem would let, or not let, the same process in twice
+         * in their own ways. */
+        return APR_EINVAL;
+    }
+    if (slice_us > 0) {
+        status = apr_global_mutex_timedlock(
+            gate->mutex, slice_us < SLICE_MAX_US ? slice_us : SLICE_MAX_US);
+    }
+    else {
+        status = apr_global_mutex_trylock(gate->mutex);
+    }
+    if (APR_STATUS_IS_EBUSY(status) || APR_STATUS_IS_TIMEUP(status)) {
+        return APR_TIMEUP;
+    }
+    if (status != APR_SUCCESS) {
+        return status;
+    }
+
+    pthread_mutex_lock(&gate->writing);
+    gate->held = 1;
+    /* Whoever gives the mutex back takes the record away first, so one that
+     * still stands is of a holder that the kernel cleaned up after. */
+    lpp_gate_get_holder(gate, &left);
+    if (left.pid != 0) {
+        static const lpp_holder_t nobody;
+
+        publish(gate->shared, &nobody);
+        atomic_fetch_add(&gate->shared->died, 1);
+        if (dead) {
+            terminate_strings(&left);
+            *dead = left;
+        }
+    }
+    pthread_mutex_unlock(&gate->writing);
+    return APR_SUCCESS;
+}
+
+void lpp_gate_set_holder(lpp_gate_t *gate, const lpp_holder_t *holder)
+{
+    lpp_holder_t copy = *holder;
+
+    terminate_strings(&copy);
+    if (copy.pid == 0) {
+        copy.pid = (apr_uint32_t)getpid();
+    }
+    pthread_mutex_lock(&gate->writing);
+    if (gate->held) {
+        publish(gate->shared, &copy);
+        atomic_fetch_add(&gate->shared->profiled, 1);
+    }
+    pthread_mutex_unlock(&gate->writing);
+}
+
+void lpp_gate_set_page_id(lpp_gate_t *gate, const char *page_id)
+{
+    lpp_holder_t holder;
+
+    pthread_mutex_lock(&gate->writing);
+    if (gate->held) {
+        lpp_gate_get_holder(gate, &holder);
+        if (holder.pid != 0) {
+            apr_cpystrn(holder.page_id, page_id, sizeof(holder.page_id));
+            publish(gate->shared, &holder);
+        }
+    }
+    pthread_mutex_unlock(&gate->writing);
+}
+
+apr_status_t lpp_gate_release(lpp_gate_t *gate)
+{
+    static const lpp_holder_t nobody;
+
+    pthread_mutex_lock(&gate->writing);
+    if (!gate->held) {
+        pthread_mutex_unlock(&gate->writing);
+        return APR_EINVAL;
+    }
+    publish(gate->shared, &nobody);
+    gate->held = 0;
+    pthread_mutex_unlock(&gate->writing);
+    return apr_global_mutex_unlock(gate->mutex);
+}
+
+apr_status_t lpp_gate_enter(lpp_gate_t *gate, apr_uint32_t max_waiting)
+{
+    apr_uint32_t ticket = take_turn(gate->shared);
+    apr_status_t status = APR_EBUSY;
+
+    if (count_waiting(gate->shared) < max_waiting
+        && change_place(gate, 1)) {
+        status = APR_SUCCESS;
+    }
+    give_turn(gate->shared, ticket);
+    return status;
+}
+
+void lpp_gate_leave(lpp_gate_t *gate)
+{
+    change_place(gate, 0);
+}
+
+void lpp_gate_forget(lpp_gate_t *gate, apr_uint32_t pid)
+{
+    shared_t *shared = gate->shared;
+    apr_uint32_t used = atomic_load(&shared->places_used);
+    apr_uint32_t i;
+
+    if (pid == 0 || pid == PID_SHARED) {
+        return;
+    }
+    for (i = 0; i < used; i++) {
+        apr_uint64_t old = atomic_load(&shared->place[i]);
+
+        while (place_pid(old) == pid
+               && !atomic_compare_exchange_weak(&shared->place[i], &old, 0)) {
+        }
+    }
+}
+
+void lpp_gate_count_skip(lpp_gate_t *gate, lpp_gate_skip_e why)
+{
+    if ((unsigned)why <= LPP_GATE_CHILD) {
+        atomic_fetch_add(&gate->shared->skipped[why], 1);
+    }
+}
+
+void lpp_gate_get_counts(const lpp_gate_t *gate, lpp_gate_counts_t *counts)
+{
+    shared_t *shared = gate->shared;
+
+    counts->waiting = count_waiting(shared);
+    counts->profiled = atomic_load(&shared->profiled);
+    counts->busy = atomic_load(&shared->skipped[LPP_GATE_BUSY]);
+    counts->timed_out = atomic_load(&shared->skipped[LPP_GATE_TIMED_OUT]);
+    counts->gone = atomic_load(&shared->skipped[LPP_GATE_GONE]);
+    counts->child = atomic_load(&shared->skipped[LPP_GATE_CHILD]);
+    counts->died = atomic_load(&shared->died);
+}

@@ -11,11 +11,15 @@
 
 #include "lpp_base.h"
 
+#define LPP_SQLFILTER_CLAUSES_MAX 256 /* of each kind; a request line is short */
+
 typedef struct lpp_sqlfilter_t lpp_sqlfilter_t;
 
 /*
- * Read a condition (not NULL) into pool. Never fails on any text: clauses of
- * another kind are kept aside, empty ones skipped.
+ * Read a condition (not NULL) into pool, percent-encoded as it came in the URL:
+ * split on "|" first, then each clause is decoded once, so that %7C is a "|"
+ * in a text. Never fails on any text: clauses of another kind are kept aside,
+ * empty ones skipped, those past LPP_SQLFILTER_CLAUSES_MAX too.
  * Signal-safe: no. Thread: any.
  */
 LPP_MUST_CHECK apr_status_t lpp_sqlfilter_parse(const char *condition,

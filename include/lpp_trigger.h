@@ -30,17 +30,22 @@ enum {
 /* What one URL path asks for. Filled whole by lpp_trigger_parse. */
 typedef struct lpp_plan_t {
     const char *plain_path;    /* the path without the segment, still encoded,
-                                  "/" where nothing is left */
+                                  "/" where nothing is left; of a page its
+                                  one canonical spelling, so that <Location>
+                                  guards every spelling of it */
     const char *segment;       /* as the client sent it */
     apr_uint32_t actions;      /* LPP_ACTION_ bits; HELP where none is known */
     apr_uint32_t formats;      /* LPP_FORMAT_BIT of each file asked for */
-    const char *sql_condition; /* config of sqltrace, decoded, or NULL */
+    const char *sql_condition; /* config of sqltrace, still encoded, so that
+                                  lpp_sqlfilter_parse splits before it decodes;
+                                  or NULL */
     const char *report_id;     /* config of report, upper case OOPS-, or NULL;
                                   valid in form, nothing more */
     const char *against_id;    /* config of against, likewise */
     int page;                  /* the path is one of the module's own pages:
                                   only the segment (and a slash) at the root,
-                                  with nothing, help, reports or report in it */
+                                  with nothing, help, reports or report in it;
+                                  beside report, formats to download */
 } lpp_plan_t;
 
 /*
@@ -68,5 +73,22 @@ LPP_MUST_CHECK apr_status_t lpp_trigger_parse(const char *path,
  * Signal-safe: no. Thread: any.
  */
 const char *lpp_trigger_strip_line(const char *line, apr_pool_t *pool);
+
+/*
+ * Put the segment that a plan took out back into a path of the same server, at
+ * the place it came from, or at the root where path is another one: a redirect
+ * then carries it on. location is an encoded path, query and fragment allowed,
+ * beginning with "/". original is the path that the plan was parsed from.
+ * Signal-safe: no. Thread: any.
+ */
+const char *lpp_trigger_put_back(const lpp_plan_t *plan, const char *original,
+                                 const char *location, apr_pool_t *pool);
+
+/*
+ * Decode %XX once, in pool; a malformed escape and %00 stay as they are. len
+ * bytes of text are read.
+ * Signal-safe: no. Thread: any.
+ */
+char *lpp_trigger_decode(const char *text, apr_size_t len, apr_pool_t *pool);
 
 #endif

@@ -62,7 +62,11 @@ int lpp_config_access(const lpp_conf_t *conf, request_rec *r);
 /* 1 when LPProfileRequireUser is set. */
 int lpp_config_requires_user(const lpp_conf_t *conf);
 
-/* Whether LPProfileRequireUser holds (1 where unset). Thread: request. */
+/* 1 when LPProfileRequireUser is set here. Thread: any. */
+int lpp_config_requires_user(const lpp_conf_t *conf);
+
+/* Whether LPProfileRequireUser holds (1 where unset; an error in it counts as
+ * no). Thread: request. */
 int lpp_config_user(const lpp_conf_t *conf, request_rec *r);
 
 /* Evaluate LPProfilePageId; NULL where unset or empty. Thread: request. */
@@ -81,8 +85,13 @@ apr_interval_time_t lpp_config_max_time_us(const lpp_conf_t *conf);
 apr_uint32_t lpp_config_max_waiting(const lpp_conf_t *conf);
 int lpp_config_signal(const server_rec *main_server);
 
+typedef struct lpp_config_setting_t {
+    const char *directive;
+    const char *value;
+} lpp_config_setting_t;
+
 /* Every directive with its value in force, as a person would write it: array
- * of lpp_report_setting_t. Thread: request. */
+ * of lpp_config_setting_t. Thread: request. */
 apr_array_header_t *lpp_config_settings(const lpp_conf_t *conf,
                                         const server_rec *server,
                                         apr_pool_t *pool);

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mod_lpprofile_config: values in force. Create, merge, getters, and the
+ * checks that need the whole configuration. The setters stand in
+ * mod_lpprofile_directives.c, who may use what in mod_lpprofile_access.c.
+ */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <ap_mpm.h>
+#include <apr_strings.h>
+#include <http_core.h>
+#include <http_log.h>
+#include <unixd.h>
+
+#include "lpp_log_tags.h"
+#include "lpp_signal.h"
+#include "lpp_store.h"
+#include "mod_lpprofile_config_internal.h"
+
+APLOG_USE_MODULE(lpprofile);
+
+#define DEFAULT_DIR "lpprofile"
+#define DEFAULT_OOPS_NAME "oops"
+#define DEFAULT_RATE_HZ 1000
+#define DEFAULT_LOCK_TIMEOUT_US apr_time_from_sec(30)
+#define DEFAULT_MAX_TIME_US apr_time_from_sec(60)
+
+void *lpp_config_create(apr_pool_t *pool, server_rec *server)
+{
+    lpp_conf_t *conf = apr_pcalloc(pool, sizeof(*conf));
+
+    conf->allowed = LPP_ALLOWED_UNSET;
+    conf->all_requests = LPP_CONF_UNSET;
+    conf->rate_hz = LPP_CONF_UNSET;
+    conf->lock_timeout_us = LPP_CONF_UNSET;
+    conf->max_time_us = LPP_CONF_UNSET;
+    conf->max_waiting = LPP_CONF_UNSET;
+    conf->signal_number = LPP_CONF_UNSET;
+    return conf;
+}
+
+#define MERGE_POINTER(member)                                                 \
+    conf->member = vhost->member ? vhost->member : base->member
+#define MERGE_NUMBER(member)                                                  \
+    conf->member = vhost->member != LPP_CONF_UNSET ? vhost->member            \
+                                                   : base->member
+
+void *lpp_config_merge(apr_pool_t *pool, void *basev, void *vhostv)
+{
+    const lpp_conf_t *base = basev, *vhost = vhostv;
+    lpp_conf_t *conf = apr_pcalloc(pool, sizeof(*conf));
+
+    MERGE_NUMBER(allowed);
+    /* Belongs to allowed: a vhost's "On" must not meet the server's expr=. */
+    conf->allowed_expr = vhost->allowed != LPP_ALLOWED_UNSET
+                             ? vhost->allowed_expr : base->allowed_expr;
+    MERGE_NUMBER(all_requests);
+    MERGE_POINTER(access);
+    MERGE_POINTER(require_user);
+    MERGE_POINTER(page_id);
+    MERGE_NUMBER(rate_hz);
+    MERGE_NUMBER(lock_timeout_us);
+    MERGE_NUMBER(max_time_us);
+    MERGE_NUMBER(max_waiting);
+    MERGE_NUMBER(signal_number);
+    MERGE_POINTER(dir);
+    /* A host with a directory of its own keeps its OOPSes there, unless it
+     * says otherwise: the default is a place in LPProfileDir. */
+    conf->oops_dir = vhost->oops_dir || vhost->dir ? vhost->oops_dir
+                                                   : base->oops_dir;
+    MERGE_POINTER(oops_reporter);
+    /* What the server hides, no host shows. */
+    conf->oops_hide = !base->oops_hide    ? vhost->oops_hide
+                      : !vhost->oops_hide ? base->oops_hide
+                                          : apr_array_append(pool,
+                                                base->oops_hide,
+                                                vhost->oops_hide);
+    /* dir_path and oops_dir_path stay NULL: post_config makes them. */
+    return conf;
+}
+
+const lpp_conf_t *lpp_config_get(const server_rec *server)
+{
+    return ap_get_module_config(server->module_config, &lpprofile_module);
+}
+
+int lpp_config_enabled(const lpp_conf_t *conf)
+{
+    return conf->allowed > LPP_ALLOWED_OFF;
+}
+
+int lpp_config_all_requests(const lpp_conf_t *conf)
+{
+    return conf->all_requests > 0;
+}
+
+const char *lpp_config_dir(const lpp_conf_t *conf)
+{
+    return conf->dir_path;
+}
+
+const char *lpp_config_oops_dir(const lpp_conf_t *conf)
+{
+    return conf->oops_dir_path;
+}
+
+const char *lpp_config_oops_reporter(const lpp_conf_t *conf,
+                                     const server_rec *server)
+{
+    if (conf->oops_reporter) {
+        return conf->oops_reporter;
+    }
+    return server->server_hostname ? server->server_hostname : "localhost";
+}
+
+const apr_array_header_t *lpp_config_oops_hide(const lpp_conf_t *conf)
+{
+    return conf->oops_hide;
+}
+
+apr_uint32_t lpp_config_rate_hz(const lpp_conf_t *conf)
+{
+    return conf->rate_hz == LPP_CONF_UNSET ? DEFAULT_RATE_HZ
+                                           : (apr_uint32_t)conf->rate_hz;
+}
+
+apr_interval_time_t lpp_config_lock_timeout_us(const lpp_conf_t *conf)
+{
+    return conf->lock_timeout_us == LPP_CONF_UNSET ? DEFAULT_LOCK_TIMEOUT_US
+                                                   : conf->lock_timeout_us;
+}
+
+apr_interval_time_t lpp_config_max_time_us(const lpp_conf_t *conf)
+{
+    return conf->max_time_us == LPP_CONF_UNSET ? DEFAULT_MAX_TIME_US
+                                               : conf->max_time_us;
+}
+
+apr_uint32_t lpp_config_max_waiting(const lpp_conf_t *conf)
+{
+    int children = 0, threads = 0;
+
+    if (conf->max_waiting != LPP_CONF_UNSET) {
+        return (apr_uint32_t)conf->max_waiting;
+    }
+    /* The product is MaxRequestWorkers, in every MPM of Unix. */
+    if (ap_mpm_query(AP_MPMQ_MAX_DAEMONS, &children) != APR_SUCCESS
+        || children < 1) {
+        children = 1;
+    }
+    if (ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads) != APR_SUCCESS
+        || threads < 1) {
+        threads = 1;
+    }
+    return children * threads > 1 ? (apr_uint32_t)(children * threads / 2)
+                                  : 1;
+}
+
+int lpp_config_signal(const server_rec *main_server)
+{
+    const lpp_conf_t *conf = lpp_config_get(main_server);
+
+    return conf->signal_number == LPP_CONF_UNSET ? LPP_SIGNAL_AUTO
+                                                 : conf->signal_number;
+}
+
+static const char *say_time(apr_interval_time_t us, apr_pool_t *pool)
+{
+    if (us % APR_USEC_PER_SEC) {
+        return apr_psprintf(pool, "%" APR_TIME_T_FMT "ms",
+                            apr_time_as_msec(us));
+    }
+    return apr_psprintf(pool, "%" APR_TIME_T_FMT "s", apr_time_sec(us));
+}
+
+static const char *say_expr(const lpp_conf_expr_t *expr, const char *none)
+{
+    return expr ? expr->text : none;
+}
+
+static const char *say_signal(int number, apr_pool_t *pool)
+{
+    const char *name;
+
+    if (number == LPP_SIGNAL_AUTO) {
+        return "auto";
+    }
+    if (number >= SIGRTMIN) {
+        return apr_psprintf(pool, "SIGRTMIN+%d", number - SIGRTMIN);
+    }
+    name = sigabbrev_np(number);
+    return name ? apr_pstrcat(pool, "SIG", name, NULL)
+                : apr_itoa(pool, number);
+}
+
+static void add_setting(apr_array_header_t *settings, const char *directive,
+                        const char *value)
+{
+    lpp_config_setting_t *setting = apr_array_push(settings);
+
+    setting->directive = directive;
+    setting->value = value;
+}
+
+apr_array_header_t *lpp_config_settings(const lpp_conf_t *conf,
+                                        const server_rec *server,
+                                        apr_pool_t *pool)
+{
+    apr_array_header_t *all =
+        apr_array_make(pool, 14, sizeof(lpp_config_setting_t));
+
+    add_setting(all, LPP_DIR_ALLOWED,
+                conf->allowed == LPP_ALLOWED_EXPR
+                    ? apr_pstrcat(pool, "expr=", conf->allowed_expr->text,
+                                  NULL)
+                : lpp_config_enabled(conf) ? "On" : "Off");
+    add_setting(all, LPP_DIR_DIR, conf->dir_path ? conf->dir_path : "");
+    add_setting(all, LPP_DIR_ALL_REQUESTS,
+                lpp_config_all_requests(conf) ? "On" : "Off");
+    add_setting(all, LPP_DIR_ACCESS,
+                say_expr(conf->access, "loopback, not through a proxy"));
+    add_setting(all, LPP_DIR_REQUIRE_USER,
+                say_expr(conf->require_user, "none"));
+    add_setting(all, LPP_DIR_RATE,
+                apr_psprintf(pool, "%u", lpp_config_rate_hz(conf)));
+    add_setting(all, LPP_DIR_LOCK_TIMEOUT,
+                say_time(lpp_config_lock_timeout_us(conf), pool));
+    add_setting(all, LPP_DIR_MAX_WAITING,
+                apr_psprintf(pool, "%u", lpp_config_max_waiting(conf)));
+    add_setting(all, LPP_DIR_MAX_TIME,
+                say_time(lpp_config_max_time_us(conf), pool));
+    add_setting(all, LPP_DIR_PAGE_ID,
+                say_expr(conf->page_id, "derived from the URL"));
+    /* The merge hands the main server's value down to every host. */
+    add_setting(all, LPP_DIR_SIGNAL,
+                say_signal(conf->signal_number == LPP_CONF_UNSET
+                               ? LPP_SIGNAL_AUTO : conf->signal_number,
+                           pool));
+    add_setting(all, LPP_DIR_OOPS_DIR,
+                conf->oops_dir_path ? conf->oops_dir_path : "");
+    add_setting(all, LPP_DIR_OOPS_REPORTER,
+                lpp_config_oops_reporter(conf, server));
+    add_setting(all, LPP_DIR_OOPS_HIDE,
+                conf->oops_hide && conf->oops_hide->nelts
+                    ? apr_array_pstrcat(pool, conf->oops_hide, ' ') : "none");
+    return all;
+}
+
+/* Make both paths of a host absolute; DefaultRuntimeDir is known by now. */
+static apr_status_t resolve_paths(lpp_conf_t *conf, const server_rec *server,
+                                  apr_pool_t *pool)
+{
+    const char *typed = conf->dir ? conf->dir : DEFAULT_DIR;
+
+    conf->dir_path = ap_runtime_dir_relative(pool, typed);
+    if (!conf->dir_path) {
+        ap_log_error(APLOG_MARK, APLOG_EMERG, APR_EBADPATH, server,
+                     LPP_TAG_CONFIG_PATH ": %s %s: not a usable path",
+                     LPP_DIR_DIR, typed);
+        return APR_EBADPATH;
+    }
+    if (!conf->oops_dir) {
+        conf->oops_dir_path = apr_pstrcat(pool, conf->dir_path,
+                                          "/" DEFAULT_OOPS_NAME, NULL);
+        return APR_SUCCESS;
+    }
+    conf->oops_dir_path = ap_runtime_dir_relative(pool, conf->oops_dir);
+    if (!conf->oops_dir_path) {
+        ap_log_error(APLOG_MARK, APLOG_EMERG, APR_EBADPATH, server,
+                     LPP_TAG_CONFIG_PATH ": %s %s: not a usable path",
+                     LPP_DIR_OOPS_DIR, conf->oops_dir);
+        return APR_EBADPATH;
+    }
+    return APR_SUCCESS;
+}
+
+/* Make one directory for the children, or say why not. */
+static apr_status_t prepare(const char *directive, const char *path,
+                            const server_rec *server, apr_pool_t *pool)
+{
+    /* Not started as root: the children are who we are. */
+    int root = geteuid() == 0;
+    apr_uid_t uid = root ? ap_unixd_config.user_id : geteuid();
+    apr_gid_t gid = root ? ap_unixd_config.group_id : getegid();
+    const char *why = NULL;
+    apr_status_t rv;
+
+    rv = lpp_store_prepare(path, uid, gid, &why, pool);
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_EMERG, rv, server,
+                     LPP_TAG_CONFIG_DIR ": %s %s: %s", directive, path,
+                     why ? why : "cannot be used");
+    }
+    return rv;
+}
+
+/* 1 when path is root or lies below it, as the file system sees both. */
+static int is_below(const char *path, const char *root, apr_pool_t *pool)
+{
+    char *real_path = NULL, *real_root = NULL;
+    apr_size_t len;
+    int below = 0;
+
+    real_path = realpath(path, NULL);
+    real_root = realpath(root, NULL);
+    if (real_path && real_root) {
+        len = strlen(real_root);
+        while (len && real_root[len - 1] == '/') {
+            len--;
+        }
+        below = !strncmp(real_path, real_root, len)
+                && (!real_path[len] || real_path[len] == '/');
+    }
+    free(real_path);
+    free(real_root);
+    return below;
+}
+
+/* Warn of a directory that some host of this server would hand out. */
+static void warn_if_served(const char *directive, const char *path,
+                           server_rec *main_server, apr_pool_t *pool)
+{
+    const core_server_config *core;
+    server_rec *s;
+
+    for (s = main_server; s; s = s->next) {
+        core = ap_get_core_module_config(s->module_config);
+        if (core->ap_document_root
+            && is_below(path, core->ap_document_root, pool)) {
+            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
+                         LPP_TAG_CONFIG_SERVED ": %s %s lies below "
+                         "DocumentRoot %s: profiles and OOPS reports could "
+                         "be read by everybody; move it elsewhere",
+                         directive, path, core->ap_document_root);
+            return;
+        }
+    }
+}
+
+apr_status_t lpp_config_check(apr_pool_t *pconf, apr_pool_t *ptemp,
+                              server_rec *main_server)
+{
+    /* httpd reads its configuration twice at start; only the second reading
+     * is served from. */
+    int last = ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_CREATE_PRE_CONFIG;
+    lpp_conf_t *conf;
+    apr_status_t rv;
+    server_rec *s;
+
+    for (s = main_server; s; s = s->next) {
+        conf = ap_get_module_config(s->module_config, &lpprofile_module);
+        rv = resolve_paths(conf, s, pconf);
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+        if (!last || !lpp_config_enabled(conf)) {
+            continue;
+        }
+        rv = prepare(LPP_DIR_DIR, conf->dir_path, s, ptemp);
+        if (rv == APR_SUCCESS) {
+            rv = prepare(LPP_DIR_OOPS_DIR, conf->oops_dir_path, s, ptemp);
+        }
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+        warn_if_served(LPP_DIR_DIR, conf->dir_path, main_server, ptemp);
+        warn_if_served(LPP_DIR_OOPS_DIR, conf->oops_dir_path, main_server,
+                       ptemp);
+    }
+    return APR_SUCCESS;
+}

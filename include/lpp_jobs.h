@@ -17,17 +17,20 @@
 typedef struct lpp_jobs_t lpp_jobs_t;
 
 /*
- * A queue for this child. A cleanup of pool lets the queued jobs finish, for at
- * most one second (it may run inside prefork's signal handler: an atomic flag
- * and a bounded wait).
+ * A queue for this child. A pre-cleanup of pool (it runs before subpools go, so
+ * jobs may live in those) lets the queued jobs finish, for at most one second
+ * (it may run inside prefork's signal handler: an atomic flag and a bounded
+ * wait). A job that takes longer goes down with the process. Errors:
+ * APR_ENOMEM, or that of the semaphore.
  * Signal-safe: no. Thread: child-init.
  */
 LPP_MUST_CHECK apr_status_t lpp_jobs_create(lpp_jobs_t **jobs,
                                             apr_pool_t *pool);
 
 /*
- * Run function(baton) later on the jobs thread. APR_EAGAIN: the queue is full
- * or the child ends: the caller does it itself, or drops it.
+ * Run function(baton) later on the jobs thread. APR_EAGAIN: the queue is full,
+ * the child ends or no thread can be had: the caller does it itself, or drops
+ * it. After APR_SUCCESS baton belongs to the function. A job may submit others.
  * Signal-safe: no. Thread: any.
  */
 LPP_MUST_CHECK apr_status_t lpp_jobs_submit(lpp_jobs_t *jobs,

@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_symbol: a place in code becomes a name.
+ *
+ * Owns one table of functions per object, read at the first look-up, the names
+ * handed in by the skin, and every name it gave out. All of it lives in an own
+ * pool with an own allocator behind one lock, so that request threads and the
+ * jobs thread never touch a pool of the process. Never uses the network, never
+ * looks at memory of an object that may be unloaded.
+ */
+#include "lpp_symbol.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <unistd.h>
+
+#include <apr_hash.h>
+#include <apr_strings.h>
+#include <apr_thread_mutex.h>
+
+#include "lpp_debugfile.h"
+#include "lpp_elf.h"
+
+#define NAME_MAX_BYTES 1024u    /* C++ names know no end */
+#define PAGE_MASK APR_UINT64_C(0xfff)
+
+/* What is known of one object. */
+typedef struct table_t {
+    lpp_elf_t *elf;         /* NULL: its file tells nothing */
+    const char *why;        /* then: why */
+    lpp_debugfile_t *debug; /* lines of its debug file, or NULL */
+} table_t;
+
+struct lpp_symbols_t {
+    apr_thread_mutex_t *lock; /* guards all below */
+    apr_pool_t *pool;         /* own allocator */
+    lpp_maps_t *maps;         /* borrowed */
+    table_t **tables;         /* by number of the object */
+    apr_hash_t *registered;   /* lpp_pc_t -> name */
+    apr_hash_t *known;        /* lpp_pc_t of start -> lpp_symbol_t */
+};
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash != NULL && slash[1] != '\0' ? slash + 1 : path;
+}
+
+/* How many bytes of valid UTF-8 stand at text; 0: none. */
+static unsigned utf8_len(const unsigned char *text)
+{
+    unsigned len, i;
+    unsigned least;
+
+    if (text[0] < 0x80) {
+        return text[0] >= 0x20 && text[0] != 0x7f;
+    }
+    if (text[0] >= 0xc2 && text[0] <= 0xdf) {
+        len = 2;
+    }
+    else if ((text[0] & 0xf0) == 0xe0) {
+        len = 3;
+    }
+    else if (text[0] >= 0xf0 && text[0] <= 0xf4) {
+        len = 4;
+    }
+    else {
+        return 0;
+    }
+    least = text[0] == 0xe0 ? 0xa0 : text[0] == 0xf0 ? 0x90 : 0x80;
+    if (text[1] < least || (text[0] == 0xed && text[1] > 0x9f)
+        || (text[0] == 0xf4 && text[1] > 0x8f)
+        || (text[0] == 0xc2 && text[1] < 0xa0)) { /* C1 controls */
+        return 0;
+    }
+    for (i = 1; i < len; i++) {
+        if ((text[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+    }
+    return len;
+}
+
+/* A copy of text as names are promised to be: valid, no controls, bounded. */
+static char *clean(const char *text, apr_size_t len, apr_pool_t *pool)
+{
+    const unsigned char *from = (const unsigned char *)text;
+    const unsigned char *end = from + len;
+    char *copy, *to;
+
+    if (len > NAME_MAX_BYTES) {
+        end = from + NAME_MAX_BYTES;
+    }
+    copy = to = apr_palloc(pool, (apr_size_t)(end - from) + 1);
+    while (from < end) {
+        unsigned step = utf8_len(from);
+
+        if (step == 0 || step > (apr_size_t)(end - from)) {
+            *to++ = '?';
+            from++;
+            continue;
+        }
+        memcpy(to, from, step);
+        to += step;
+        from += step;
+    }
+    *to = '\0';
+    return copy;
+}
+
+/* An object without build id: the file must be the one that is mapped. */
+static int is_same_file(const lpp_object_t *object, const lpp_elf_t *elf)
+{
+    apr_size_t len;
+    const unsigned char *id = lpp_elf_build_id(elf, &len);
+
+    if (object->build_id_len > LPP_ELF_BUILD_ID_MAX) {
+        return 0;
+    }
+    return len == object->build_id_len
+        && (len == 0 || memcmp(id, object->build_id, len) == 0);
+}
+
+static apr_status_t read_vdso(table_t *table, const lpp_object_t *object,
+                              apr_pool_t *pool)
+{
+    const char *image = (const char *)getauxval(AT_SYSINFO_EHDR);
+    apr_uint64_t end = (object->end + PAGE_MASK) & ~PAGE_MASK;
+
+    if (image == NULL || end <= (apr_uintptr_t)image) {
+        return APR_ENOENT;
+    }
+    return lpp_elf_read_memory(&table->elf, image,
+                               (apr_size_t)(end - (apr_uintptr_t)image),
+                               pool);
+}
+
+/* The table of an object, read now if it was not yet. */
+static table_t *table_of(lpp_symbols_t *symbols, const lpp_object_t *object)
+{
+    table_t *table = symbols->tables[object->number];
+    apr_status_t status;
+
+    if (table != NULL) {
+        return table;
+    }
+    table = apr_pcalloc(symbols->pool, sizeof(*table));
+    symbols->tables[object->number] = table;
+    if (strcmp(object->path, "[vdso]") == 0) {
+        status = read_vdso(table, object, symbols->pool);
+    }
+    else {
+        status = lpp_elf_read_file(&table->elf, object->path, 1,
+                                   symbols->pool);
+    }
+    if (status != APR_SUCCESS) {
+        table->elf = NULL;
+        table->why = "file not readable";
+        return table;
+    }
+    if (!is_same_file(object, table->elf)) {
+        table->elf = NULL;
+        table->why = "file on disk has changed";
+        return table;
+    }
+    table->debug = lpp_debugfile_open(object, table->elf, symbols->pool);
+    return table;
+}
+
+/* Make the symbol of a function that has not been asked for before. */
+static lpp_symbol_t *make(lpp_symbols_t *symbols, lpp_pc_t start,
+                          const lpp_object_t *object, const table_t *table,
+                          const lpp_elf_function_t *function)
+{
+    lpp_symbol_t *symbol = apr_pcalloc(symbols->pool, sizeof(*symbol));
+    const char *registered = apr_hash_get(symbols->registered, &start,
+                                          sizeof(start));
+    apr_pool_t *pool = symbols->pool;
+    const char *base = base_name(object->path);
+
+    symbol->start = start;
+    symbol->object = clean(object->path, strlen(object->path), pool);
+    symbol->kind = LPP_NAME_OFFSET;
+    if (table->elf == NULL) {
+        symbol->name = apr_psprintf(pool, "%s (%s)", base, table->why);
+    }
+    else if (function->name != NULL) {
+        apr_size_t len = strlen(function->name);
+        const char *version = len > 1 ? strchr(function->name + 1, '@')
+            : NULL;
+
+        if (version != NULL) {
+            len = (apr_size_t)(version - function->name);
+        }
+        symbol->kind = LPP_NAME_SYMBOL;
+        symbol->name = lpp_debugfile_demangle(
+            clean(function->name, len, pool), pool);
+        if (function->suffix[0] != '\0') {
+            symbol->name = apr_pstrcat(pool, symbol->name, function->suffix,
+                                       NULL);
+        }
+    }
+    else if (registered != NULL) {
+        symbol->kind = LPP_NAME_REGISTERED;
+        symbol->name = registered;
+    }
+    else {
+        symbol->name = apr_psprintf(pool, "%s+0x%" APR_UINT64_T_HEX_FMT,
+                                    base, LPP_PC_ADDRESS(start));
+    }
+    symbol->name = clean(symbol->name, strlen(symbol->name), pool);
+    if (table->debug != NULL) {
+        lpp_debugfile_line(table->debug, LPP_PC_ADDRESS(start),
+                           &symbol->file, &symbol->line);
+        if (symbol->file != NULL) {
+            symbol->file = clean(symbol->file, strlen(symbol->file), pool);
+        }
+    }
+    return symbol;
+}
+
+/* Code in no known object: made at run time, or never seen by lpp_maps. One
+ * page is one function, or a loop there would be a function per instruction. */
+static lpp_symbol_t *find_unknown(lpp_symbols_t *symbols, lpp_pc_t pc)
+{
+    lpp_pc_t start = pc & ~PAGE_MASK;
+    lpp_symbol_t *symbol = apr_hash_get(symbols->known, &start,
+                                        sizeof(start));
+
+    if (symbol == NULL) {
+        symbol = apr_pcalloc(symbols->pool, sizeof(*symbol));
+        symbol->start = start;
+        symbol->name = apr_psprintf(symbols->pool,
+                                    "0x%" APR_UINT64_T_HEX_FMT
+                                    " (in no object)",
+                                    LPP_PC_ADDRESS(start));
+        symbol->object = "";
+        symbol->kind = LPP_NAME_UNKNOWN;
+        apr_hash_set(symbols->known, &symbol->start, sizeof(start), symbol);
+    }
+    return symbol;
+}
+
+static const lpp_symbol_t *find(lpp_symbols_t *symbols, lpp_pc_t pc)
+{
+    const lpp_object_t *object = lpp_maps_object(symbols->maps,
+                                                 LPP_PC_OBJECT(pc));
+    lpp_elf_function_t function = { 0, 0, NULL, "" };
+    lpp_symbol_t *symbol;
+    table_t *table;
+    lpp_pc_t start;
+
+    if (object == NULL || object->number > LPP_OBJECTS_MAX) {
+        return find_unknown(symbols, pc);
+    }
+    table = table_of(symbols, object);
+    if (table->elf != NULL) {
+        lpp_elf_find(table->elf, LPP_PC_ADDRESS(pc), &function);
+    }
+    start = LPP_PC_MAKE(object->number, function.start);
+    symbol = apr_hash_get(symbols->known, &start, sizeof(start));
+    if (symbol == NULL) {
+        symbol = make(symbols, start, object, table, &function);
+        apr_hash_set(symbols->known, &symbol->start, sizeof(start), symbol);
+    }
+    return symbol;
+}
+
+apr_status_t lpp_symbols_create(lpp_symbols_t **symbols, lpp_maps_t *maps,
+                                apr_pool_t *pool)
+{
+    lpp_symbols_t *made = apr_pcalloc(pool, sizeof(*made));
+    apr_allocator_t *allocator;
+    apr_status_t status;
+
+    *symbols = NULL;
+    status = apr_thread_mutex_create(&made->lock, APR_THREAD_MUTEX_DEFAULT,
+                                     pool);
+    if (status != APR_SUCCESS) {
+        return status;
+    }
+    status = apr_allocator_create(&allocator);
+    if (status != APR_SUCCESS) {
+        return status;
+    }
+    status = apr_pool_create_ex(&made->pool, pool, NULL, allocator);
+    if (status != APR_SUCCESS) {
+        apr_allocator_destroy(allocator);
+        return status;
+    }
+    apr_allocator_owner_set(allocator, made->pool);
+    apr_pool_tag(made->pool, "lpp_symbols");
+    made->maps = maps;
+    made->tables = apr_pcalloc(made->pool, (LPP_OBJECTS_MAX + 1)
+                               * sizeof(*made->tables));
+    made->registered = apr_hash_make(made->pool);
+    made->known = apr_hash_make(made->pool);
+    *symbols = made;
+    return APR_SUCCESS;
+}
+
+/*
+ * lpp_maps_find belongs to the thread that refreshes the table; the objects by
+ * number may be read by any thread, and a registration is rare.
+ */
+static lpp_pc_t place_of(const lpp_symbols_t *symbols, apr_uint64_t address)
+{
+    unsigned number = lpp_maps_count(symbols->maps);
+
+    for (; number > 0; number--) {
+        const lpp_object_t *object = lpp_maps_object(symbols->maps, number);
+
+        if (object != NULL && !object->gone && address >= object->start
+            && address < object->end) {
+            return LPP_PC_MAKE(number, address - object->bias);
+        }
+    }
+    return 0;
+}
+
+apr_status_t lpp_symbols_register(lpp_symbols_t *symbols,
+                                  const void *function, const char *name)
+{
+    lpp_pc_t pc = place_of(symbols, (apr_uintptr_t)function);
+    lpp_pc_t *key;
+    lpp_symbol_t *symbol;
+
+    if (pc == 0) {
+        return APR_ENOENT;
+    }
+    apr_thread_mutex_lock(symbols->lock);
+    if (apr_hash_get(symbols->registered, &pc, sizeof(pc)) == NULL) {
+        key = apr_pmemdup(symbols->pool, &pc, sizeof(pc));
+        name = clean(name, strlen(name), symbols->pool);
+        apr_hash_set(symbols->registered, key, sizeof(*key), name);
+        /* it may have been named by its offset already */
+        symbol = apr_hash_get(symbols->known, &pc, sizeof(pc));
+        if (symbol != NULL && symbol->kind == LPP_NAME_OFFSET) {
+            symbol->name = name;
+            symbol->kind = LPP_NAME_REGISTERED;
+        }
+    }
+    apr_thread_mutex_unlock(symbols->lock);
+    return APR_SUCCESS;
+}
+
+void lpp_symbols_resolve(lpp_symbols_t *symbols, lpp_pc_t pc,
+                         lpp_symbol_t *symbol)
+{
+    apr_thread_mutex_lock(symbols->lock);
+    *symbol = *find(symbols, pc);
+    apr_thread_mutex_unlock(symbols->lock);
+}

@@ -3,13 +3,14 @@
  * lpp_store: files in a directory that others may tamper with.
  *
  * Everything is done relative to a descriptor of the directory. A file is
- * written under a temporary name (O_EXCL, O_NOFOLLOW, 0600) and renamed when
- * whole; it is removed when anything fails. Names come from this room only, so
+ * written under a temporary name (.lpp-<pid>-<random>.tmp; O_EXCL, O_NOFOLLOW,
+ * 0600), which every reader passes over, and renamed when whole; it is removed when anything fails. Names come from this room only, so
  * nothing of a URL becomes a path.
  */
 #ifndef LPP_STORE_H
 #define LPP_STORE_H
 
+#include <apr_file_io.h>
 #include <apr_tables.h>
 #include <apr_user.h>
 
@@ -20,12 +21,17 @@ typedef struct lpp_store_t lpp_store_t;
 typedef struct lpp_store_file_t lpp_store_file_t;
 
 /*
- * Make a directory at start, before privileges are dropped: each missing
- * component is made with 0700; the last one, when made here, is given to uid
- * and gid where the process is root. Refuses (APR_EACCES) one that uid could
- * not write to, one whose last component is a symbolic link, and, as root, one
- * with an ancestor that uid may write to (a sticky ancestor is allowed).
- * *why gets a sentence without path on every failure.
+ * Make a directory at start, before privileges are dropped. Missing ancestors
+ * are made with 0711 as root (User must pass through them), else 0700; the last
+ * component with 0700, given to uid and gid where the process is root. What
+ * exists is never given away. Refuses (APR_EACCES) one that uid could not write
+ * to (tried in a forked process that became uid), one whose last component is a
+ * symbolic link, and, as root, one with an ancestor that uid may write to. A
+ * sticky ancestor is allowed; so is one below a directory that was prepared
+ * with the same pool before (LPOopsDir in LPProfileDir): what is missing there
+ * is made with uid's rights, not with root's.
+ * path must be absolute (APR_EINVAL). *why gets a sentence without path on
+ * every failure.
  * Signal-safe: no. Thread: parent at start.
  */
 LPP_MUST_CHECK apr_status_t lpp_store_prepare(const char *path, apr_uid_t uid,
@@ -33,7 +39,8 @@ LPP_MUST_CHECK apr_status_t lpp_store_prepare(const char *path, apr_uid_t uid,
                                               apr_pool_t *pool);
 
 /*
- * Open a prepared directory; the descriptor closes with pool.
+ * Open a prepared directory; the descriptor closes with pool. A missing last
+ * component is made (0700) unless the process is root.
  * Signal-safe: no. Thread: any.
  */
 LPP_MUST_CHECK apr_status_t lpp_store_open(lpp_store_t **store,
@@ -103,6 +110,18 @@ typedef struct lpp_store_entry_t {
 } lpp_store_entry_t;
 
 /*
+ * Read a file name into entry (id in pool; bytes and mtime are set to 0): 1
+ * when this module could have made it, else 0 and entry is unchanged.
+ * Signal-safe: no. Thread: any.
+ */
+int lpp_store_parse_name(const char *name, lpp_store_entry_t *entry,
+                         apr_pool_t *pool);
+
+/* Whether name is one component that this room would create: allowed bytes, no
+ * leading dot. Signal-safe: yes. */
+int lpp_store_is_name(const char *name);
+
+/*
  * List the profile files, newest first, at most max (0: all); names that this
  * module would not have made, and anything but regular files, are passed over.
  * With id not NULL: only those of that profile.
@@ -112,5 +131,28 @@ LPP_MUST_CHECK apr_status_t lpp_store_list(lpp_store_t *store, const char *id,
                                            int max,
                                            apr_array_header_t **entries,
                                            apr_pool_t *pool);
+
+/*
+ * Open a file for reading: regular, not through a symbolic link. Names as for
+ * lpp_store_begin, else APR_EINVAL. APR_ENOENT where it is not there. Closes
+ * with pool; read it or send it from that pool, do not set it aside.
+ * Signal-safe: no. Thread: any.
+ */
+LPP_MUST_CHECK apr_status_t lpp_store_open_file(lpp_store_t *store,
+                                                const char *subdirectory,
+                                                const char *name,
+                                                apr_file_t **file,
+                                                apr_pool_t *pool);
+
+/*
+ * Remove temporary files that their writers left behind (killed meanwhile):
+ * those of this module's own pattern that nobody wrote to for
+ * LPP_STORE_STALE_S. By age and not by process id, since hosts may share the
+ * directory. Called by retention, and by a child when it opens its store, never
+ * in a request's way. Returns how many went.
+ * Signal-safe: no. Thread: any.
+ */
+#define LPP_STORE_STALE_S 3600
+int lpp_store_sweep(lpp_store_t *store, const char *subdirectory);
 
 #endif

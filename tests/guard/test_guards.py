@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The guards on this tree; and each of them on a tree with the fault."""
+import importlib.util
+import os
+import pathlib
+import shutil
+import subprocess
+
+import pytest
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+BUILD = pathlib.Path(os.environ.get('LPP_BUILD', ROOT / 'build'))
+
+spec = importlib.util.spec_from_file_location('guards', HERE / 'guards.py')
+guards = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(guards)
+
+
+def httpd_include():
+    return subprocess.run(['apxs', '-q', 'INCLUDEDIR'], check=True, text=True,
+                          stdout=subprocess.PIPE).stdout.strip()
+
+
+CHECKS = {
+    'ranks': lambda root: guards.ranks(root),
+    'core knows no httpd': lambda root: guards.core_knows_no_httpd(
+        root, httpd_include()),
+    'directives': lambda root: guards.directives(root),
+    'log tags': lambda root: guards.log_tags(root),
+    'licence': lambda root: guards.licence(root),
+    'sizes': lambda root: guards.sizes(root),
+    'layout': lambda root: guards.layout(root),
+}
+
+
+@pytest.mark.parametrize('name', CHECKS)
+def test_this_tree(name):
+    faults = CHECKS[name](ROOT)
+    assert not faults, '\n' + '\n'.join(faults)
+
+
+def test_signal_room_needs_only_what_is_listed():
+    faults = guards.signal_symbols(ROOT, BUILD)
+    assert not faults, '\n' + '\n'.join(faults)
+
+
+def test_only_the_module_record_is_exported():
+    assert guards.exports(BUILD) == []
+
+
+GOOD = {
+    'tests/guard/ranks.txt': '0 lpp_base\n10 lpp_low\n20 lpp_high lpp_top\n'
+                             '85 mod_lpprofile_run\n99 mod_lpprofile\n',
+    'tests/guard/sizes.txt': '',
+    'include/lpp_base.h': '',
+    'include/lpp_low.h': '#include "lpp_base.h"\n',
+    'include/lpp_high.h': '#include "lpp_low.h"\n',
+    'include/lpp_log_tags.h': '#define LPP_TAG_A "LPP001"\n'
+                              '#define LPP_TAG_B "LPP002"\n',
+    'include/mod_lpprofile_config.h': '#define LPP_DIR_X "LPProfileX"\n',
+    'mod_lpprofile/lpp_top.c': '#include "lpp_high.h"\nint f(void)\n{\n}\n',
+    'mod_lpprofile/mod_lpprofile_run.c':
+        'void f(void)\n{\n    lpp_log(E, 0, LPP_TAG_A, "a");\n'
+        '    ap_log_error(M, E, 0, s,\n                 LPP_TAG_B ": (b)");\n'
+        '}\n',
+    'conf.d/lpprofile.conf': '# LPProfileX On\n',
+    'conf.d/lpprofile-dev.conf': 'LPProfileX On\n',
+    'README.md': '| `LPProfileX` | x |\n',
+    'Makefile.apxs': '', '.ci/run': '',
+}
+RANKS_MORE = '1 lpp_log_tags\n76 mod_lpprofile_config\n'
+SPDX = '/* SPDX-License-Identifier: Apache-2.0 */\n'
+
+
+def make_tree(base, changes):
+    files = {**GOOD, **changes}
+    files['tests/guard/ranks.txt'] += RANKS_MORE
+    for name, text in files.items():
+        path = base / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        comment = SPDX if name.endswith(('.c', '.h')) else (
+            '# ' + SPDX.strip('/* \n') + '\n')
+        if name != 'README.md' and 'NOSPDX' not in text:
+            text = comment + text
+        path.write_text(text)
+    return base
+
+
+@pytest.mark.parametrize('name', CHECKS)
+def test_good_tree_has_no_fault(tmp_path, name):
+    assert CHECKS[name](make_tree(tmp_path, {})) == []
+
+
+@pytest.mark.parametrize('name, path, text, said', [
+    ('ranks', 'include/lpp_low.h', '#include "lpp_high.h"\n', 'rank 20'),
+    ('ranks', 'include/lpp_low.h', '#include <lpp_base.h>\n', 'quoted'),
+    ('ranks', 'include/lpp_low.h', '#include "else.h"\n', 'not ours'),
+    ('ranks', 'include/lpp_odd.h', '', 'no room'),
+    ('ranks', 'mod_lpprofile/mod_lpprofile_odd.c', '', 'no room'),
+    ('core knows no httpd', 'include/lpp_low.h', '#include <httpd.h>\n',
+     'httpd.h'),
+    ('core knows no httpd', 'include/lpp_high.h',
+     '#include "mod_lpprofile_config.h"\n', 'the core includes'),
+    ('directives', 'README.md', '', 'not in README'),
+    ('directives', 'conf.d/lpprofile.conf', '', 'not in conf.d'),
+    ('directives', 'conf.d/lpprofile-dev.conf', 'LPProfileY On\n', 'there'),
+    ('log tags', 'include/lpp_log_tags.h',
+     '#define LPP_TAG_A "LPP001"\n#define LPP_TAG_B "LPP001"\n', 'twice'),
+    ('log tags', 'include/lpp_log_tags.h',
+     '#define LPP_TAG_A "LPP002"\n#define LPP_TAG_B "LPP001"\n', 'order'),
+    ('log tags', 'include/lpp_log_tags.h', '#define LPP_TAG_A "LPP001"\n',
+     'LPP_TAG_B is used and not defined'),
+    ('log tags', 'mod_lpprofile/lpp_top.c', 'int x = LPP_TAG_A;\n',
+     '2 messages'),
+    ('log tags', 'mod_lpprofile/lpp_top.c', 'lpp_log(E, 0, "x", "y");\n',
+     'without a tag'),
+    ('licence', 'mod_lpprofile/lpp_top.c', 'int NOSPDX;\n', 'no SPDX'),
+    ('sizes', 'mod_lpprofile/lpp_top.c',
+     'int f(void)\n{\n' + 'x;\n' * 60 + '}\n', 'f has 62 lines'),
+    ('sizes', 'mod_lpprofile/lpp_top.c', 'int x;\n' * 460, 'has 461 lines'),
+    ('layout', 'mod_lpprofile/lpp_top.c', '\tint x;\n', 'tab'),
+    ('layout', 'mod_lpprofile/lpp_top.c', 'int x; // y\n', 'comment'),
+    ('layout', 'mod_lpprofile/lpp_top.c', 'int ' + 'x' * 80 + ';\n',
+     'columns'),
+])
+def test_fault_is_seen(tmp_path, name, path, text, said):
+    faults = CHECKS[name](make_tree(tmp_path, {path: text}))
+    assert any(said in fault for fault in faults), faults
+
+
+@pytest.mark.parametrize('name', CHECKS)
+def test_guard_without_input_fails(tmp_path, name):
+    with pytest.raises(guards.Missing):
+        CHECKS[name](tmp_path)
+
+
+def test_binary_guards_without_input_fail(tmp_path):
+    with pytest.raises(guards.Missing):
+        guards.exports(tmp_path)
+    (tmp_path / 'tests/guard').mkdir(parents=True)
+    shutil.copy(HERE / 'signal_symbols.txt', tmp_path / 'tests/guard')
+    with pytest.raises(guards.Missing):
+        guards.signal_symbols(tmp_path, tmp_path)
+
+
+def test_binary_guards_see_a_fault(tmp_path):
+    (tmp_path / 'tests/guard').mkdir(parents=True)
+    shutil.copy(HERE / 'signal_symbols.txt', tmp_path / 'tests/guard')
+    source = tmp_path / 'x.c'
+    source.write_text('#include <stdlib.h>\nvoid *f(void);\n'
+                      'void *f(void) { return malloc(1); }\n')
+    subprocess.run(['gcc', '-fPIC', '-c', '-o', tmp_path / 'lpp_signal.o',
+                    source], check=True)
+    subprocess.run(['gcc', '-shared', '-o', tmp_path / 'mod_lpprofile.so',
+                    tmp_path / 'lpp_signal.o'], check=True)
+    assert 'malloc' in guards.signal_symbols(tmp_path, tmp_path)[0]
+    assert guards.exports(tmp_path) == ['mod_lpprofile.so exports f']
+
+
+def test_no_path_of_a_machine_is_committed():
+    """Paths of the place where this was written mean nothing elsewhere."""
+    if not (ROOT / '.git').exists():
+        pytest.skip('no git checkout')
+    found = subprocess.run(
+        ['git', '-c', 'safe.directory=*', 'grep', '-nE', '/work' + '/(main|shared)'],
+        cwd=ROOT, text=True, stdout=subprocess.PIPE).stdout
+    assert found == ''

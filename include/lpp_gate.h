@@ -102,7 +102,8 @@ void lpp_gate_get_holder(const lpp_gate_t *gate, lpp_holder_t *holder);
  * Take a place in the waiting room: APR_SUCCESS, or APR_EBUSY where
  * max_waiting wait already. Each success is paired with one leave, in the same
  * child. A child that dies while waiting is taken off by lpp_gate_forget(pid),
- * which the parent calls when it learns of the death.
+ * which the parent calls when it learns of the death, or by an enter that finds
+ * the room full.
  * Signal-safe: leave and forget. Thread: any.
  */
 LPP_MUST_CHECK apr_status_t lpp_gate_enter(lpp_gate_t *gate,

@@ -385,11 +385,31 @@ apr_status_t lpp_gate_release(lpp_gate_t *gate)
     return apr_global_mutex_unlock(gate->mutex);
 }
 
+/* The parent tells of deaths, but not while it reads its configuration anew:
+ * before a request is sent away, look who really waits. */
+static void forget_dead_waiters(lpp_gate_t *gate)
+{
+    shared_t *shared = gate->shared;
+    apr_uint32_t used = atomic_load(&shared->places_used);
+    apr_uint32_t i;
+
+    for (i = 0; i < used; i++) {
+        apr_uint64_t place = atomic_load(&shared->place[i]);
+
+        if (place_waiting(place) != 0 && is_dead(place_pid(place))) {
+            lpp_gate_forget(gate, place_pid(place));
+        }
+    }
+}
+
 apr_status_t lpp_gate_enter(lpp_gate_t *gate, apr_uint32_t max_waiting)
 {
     apr_uint32_t ticket = take_turn(gate->shared);
     apr_status_t status = APR_EBUSY;
 
+    if (count_waiting(gate->shared) >= max_waiting) {
+        forget_dead_waiters(gate);
+    }
     if (count_waiting(gate->shared) < max_waiting
         && change_place(gate, 1)) {
         status = APR_SUCCESS;

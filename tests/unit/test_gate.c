@@ -460,6 +460,23 @@ static void waiters_of_a_dead_child_are_taken_off(void **state)
     lpp_gate_forget(gate, 0);
 }
 
+static void a_full_room_of_dead_waiters_is_no_room(void **state)
+{
+    lpp_gate_t *gate = make_gate(*state, APR_LOCK_DEFAULT);
+    lpp_gate_counts_t counts;
+    pid_t pid = fork_child(gate);
+
+    if (pid == 0) {
+        _exit(lpp_gate_enter(gate, 1) == APR_SUCCESS ? 0 : 4);
+    }
+    assert_int_equal(wait_exit(pid), 0);
+    assert_int_equal(lpp_gate_child_init(gate, *state), APR_SUCCESS);
+    assert_int_equal(lpp_gate_enter(gate, 1), APR_SUCCESS);
+    assert_int_equal(lpp_gate_enter(gate, 1), APR_EBUSY);
+    lpp_gate_get_counts(gate, &counts);
+    assert_int_equal(counts.waiting, 1);
+}
+
 static void many_generations_of_children_find_places(void **state)
 {
     lpp_gate_t *gate = make_gate(*state, APR_LOCK_DEFAULT);
@@ -600,6 +617,7 @@ int main(void)
         TEST(the_waiting_room_has_a_ceiling),
         TEST(of_many_at_once_exactly_the_ceiling_gets_in),
         TEST(waiters_of_a_dead_child_are_taken_off),
+        TEST(a_full_room_of_dead_waiters_is_no_room),
         TEST(many_generations_of_children_find_places),
         TEST(a_writer_killed_while_writing_leaves_a_whole_record),
         TEST(skips_are_counted_by_reason),

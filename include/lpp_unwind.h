@@ -29,9 +29,20 @@ typedef enum {
 
 typedef struct lpp_unwinder_t lpp_unwinder_t;
 
+/* What became of the stacks so far. */
+typedef struct lpp_unwind_counts_t {
+    apr_uint64_t stacks;            /* unwound */
+    apr_uint64_t root, cut, lost;   /* how they ended */
+    apr_uint64_t fallback;          /* of these, the table had no rule it can
+                                       follow and libunwind did it instead */
+} lpp_unwind_counts_t;
+
 /*
  * Make an unwinder over maps (borrowed; must outlive it). APR_ENOTIMPL: that
- * kind cannot be had here.
+ * kind cannot be had here. The compiled tables stay with maps: an unwinder made
+ * in the parent right after lpp_maps_create saves every child the work (about
+ * 10 ms), which then only makes its own over the same maps. AUTO loads
+ * libunwind too, if it is there, for rules that the table cannot follow.
  * Signal-safe: no. Thread: any.
  */
 LPP_MUST_CHECK apr_status_t lpp_unwinder_create(lpp_unwinder_t **unwinder,
@@ -41,6 +52,9 @@ LPP_MUST_CHECK apr_status_t lpp_unwinder_create(lpp_unwinder_t **unwinder,
 
 /* "table" or "libunwind". */
 const char *lpp_unwinder_name(const lpp_unwinder_t *unwinder);
+
+/* Since it was made. Thread: the helper. */
+lpp_unwind_counts_t lpp_unwinder_counts(const lpp_unwinder_t *unwinder);
 
 /*
  * Follow maps after lpp_maps_refresh changed it.
@@ -53,7 +67,10 @@ LPP_MUST_CHECK apr_status_t lpp_unwinder_refresh(lpp_unwinder_t *unwinder);
  * return addresses less one, outermost last, at most max. Stops after the
  * frame whose CFA is root_cfa (0: at the thread's first frame); that frame is
  * the last one written. Returns the number of frames, 0 where not even the
- * program counter is known. cfas, when not NULL, gets each frame's CFA.
+ * program counter is known. cfas, when not NULL, gets each frame's CFA, 0 where
+ * it could not be told (the last frame of a LOST stack). A frame that was
+ * interrupted by a signal handler keeps its exact address, too. A frame above
+ * root_cfa ends the walk as LOST: the thread has left the root.
  * Signal-safe: no. Thread: the helper.
  */
 unsigned lpp_unwind(lpp_unwinder_t *unwinder, const lpp_snapshot_t *snapshot,

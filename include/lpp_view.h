@@ -4,9 +4,10 @@
  *
  * Made once from tree and symbols, const from then on. All figures are whole
  * microseconds, rounded here and nowhere else, so that every output of one
- * profile has the same totals: node self times are rounded down, and what is
+ * profile has the same totals: branch self times are rounded down, and what is
  * left, with the time no sample saw, is the self time of the one function
- * "[not sampled]" below the root.
+ * "[not sampled]" below the root. Functions of one object that share a name
+ * carry their address in it, so that (object, name) is unique.
  */
 #ifndef LPP_VIEW_H
 #define LPP_VIEW_H
@@ -23,7 +24,7 @@ typedef struct lpp_cost_t {
     apr_uint64_t samples;
 } lpp_cost_t;
 
-/* Function 0 is the root, function 1 "[not sampled]". */
+/* Function 0 is the root, function 1 "[not sampled]"; so are branches 0, 1. */
 typedef struct lpp_function_t {
     lpp_symbol_t symbol;
     lpp_cost_t self;
@@ -72,7 +73,8 @@ typedef struct lpp_view_t {
     lpp_honesty_t honesty;
     apr_uint32_t named_percent;    /* frames (weighted by samples) of kind
                                       SYMBOL or REGISTERED, 0 to 100 */
-    double true_hz;                /* samples a second of sampled wall time */
+    double true_hz;                /* samples a second of sampled wall time,
+                                      blocked time left out */
     lpp_view_about_t about;
     const lpp_maps_t *maps;        /* borrowed: build ids for pprof */
     const lpp_pc_t *branch_pcs;    /* a pc of each branch, for pprof */

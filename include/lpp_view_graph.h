@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_view_graph: inclusive times, edges and orders of a view. Internal to
+ * lpp_view.
+ */
+#ifndef LPP_VIEW_GRAPH_H
+#define LPP_VIEW_GRAPH_H
+
+#include "lpp_view.h"
+
+/*
+ * From branches that have function, parent, depth and self: their totals and
+ * children, the functions' self and total, and view's edges (in pool). Parents
+ * must stand before children.
+ * Errors: APR_ENOMEM.
+ * Signal-safe: no. Thread: any.
+ */
+LPP_MUST_CHECK apr_status_t lpp_view_graph_add(
+    lpp_view_t *view, lpp_branch_t *branches, apr_uint32_t branch_count,
+    lpp_function_t *functions, apr_uint32_t function_count,
+    apr_pool_t *scratch, apr_pool_t *pool);
+
+#endif

@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_view: a profile with names.
+ *
+ * Makes functions and the call tree by function here, inclusive times and
+ * edges in lpp_view_graph. All rounding of a profile happens in round_selfs.
+ * Nothing recurses; nothing is changed after lpp_view_create returned.
+ */
+#include "lpp_view.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "lpp_view_graph.h"
+
+#define ROOT 0u   /* function and branch */
+#define REST 1u   /* function and branch */
+
+/* Keys to indexes; open addressing, made for a known number of keys. */
+typedef struct map_t {
+    apr_uint64_t *keys;
+    apr_uint32_t *values; /* LPP_NODE_NONE: free */
+    apr_uint32_t mask;
+} map_t;
+
+/* A view being made. All but the results lives in scratch. */
+typedef struct builder_t {
+    const lpp_profile_t *profile;
+    lpp_symbols_t *symbols;
+    apr_pool_t *scratch;
+    lpp_function_t *functions;    /* room for one a node and two */
+    apr_uint32_t function_count;
+    lpp_branch_t *branches;       /* the same */
+    lpp_weight_t *selfs;          /* of each branch, exact */
+    lpp_pc_t *pcs;                /* of each branch */
+    apr_uint32_t branch_count;
+    apr_uint32_t *branch_of;      /* of each node */
+    map_t by_pc;                  /* lpp_pc_t -> function */
+    map_t by_start;               /* start of function -> function */
+    map_t by_place;               /* parent branch, function -> branch */
+} builder_t;
+
+static int make_map(map_t *map, apr_uint32_t most, apr_pool_t *pool)
+{
+    apr_uint32_t size = 16;
+
+    while (size < most * 2) {
+        size *= 2;
+    }
+    map->mask = size - 1;
+    map->keys = apr_palloc(pool, size * sizeof(*map->keys));
+    map->values = apr_palloc(pool, size * sizeof(*map->values));
+    if (map->keys == NULL || map->values == NULL) {
+        return 0;
+    }
+    memset(map->values, 0xff, size * sizeof(*map->values));
+    return 1;
+}
+
+/* The value of key; LPP_NODE_NONE where it is new: the caller sets it. */
+static apr_uint32_t *look_up(map_t *map, apr_uint64_t key)
+{
+    apr_uint64_t hash = key * APR_UINT64_C(0x9e3779b97f4a7c15);
+    apr_uint32_t at = (apr_uint32_t)(hash >> 32) & map->mask;
+
+    while (map->values[at] != LPP_NODE_NONE && map->keys[at] != key) {
+        at = (at + 1) & map->mask;
+    }
+    map->keys[at] = key;
+    return &map->values[at];
+}
+
+static apr_uint32_t function_of(builder_t *builder, lpp_pc_t pc)
+{
+    apr_uint32_t *by_pc = look_up(&builder->by_pc, pc), *by_start;
+    lpp_symbol_t symbol;
+
+    if (*by_pc != LPP_NODE_NONE) {
+        return *by_pc;
+    }
+    lpp_symbols_resolve(builder->symbols, pc, &symbol);
+    by_start = look_up(&builder->by_start, symbol.start);
+    if (*by_start == LPP_NODE_NONE) {
+        *by_start = builder->function_count++;
+        memset(&builder->functions[*by_start], 0, sizeof(lpp_function_t));
+        builder->functions[*by_start].symbol = symbol;
+    }
+    *by_pc = *by_start;
+    return *by_pc;
+}
+
+static apr_uint32_t add_branch(builder_t *builder, apr_uint32_t function,
+                               apr_uint32_t parent, lpp_pc_t pc)
+{
+    apr_uint32_t at = builder->branch_count++;
+    lpp_branch_t *branch = &builder->branches[at];
+
+    memset(branch, 0, sizeof(*branch));
+    memset(&builder->selfs[at], 0, sizeof(builder->selfs[at]));
+    branch->function = function;
+    branch->parent = parent;
+    branch->first_child = branch->next_sibling = LPP_NODE_NONE;
+    branch->depth = parent == LPP_NODE_NONE ? 0
+        : builder->branches[parent].depth + 1;
+    builder->pcs[at] = pc;
+    return at;
+}
+
+static void add_made_up_function(builder_t *builder, const char *name)
+{
+    lpp_function_t *function = &builder->functions[builder->function_count++];
+
+    memset(function, 0, sizeof(*function));
+    function->symbol.name = name;
+    function->symbol.object = "";
+    function->symbol.kind = LPP_NAME_REGISTERED;
+}
+
+static int prepare(builder_t *builder)
+{
+    apr_uint32_t most = builder->profile->count + 2;
+    apr_pool_t *scratch = builder->scratch;
+
+    builder->functions = apr_palloc(scratch,
+                                    most * sizeof(*builder->functions));
+    builder->branches = apr_palloc(scratch,
+                                   most * sizeof(*builder->branches));
+    builder->selfs = apr_palloc(scratch, most * sizeof(*builder->selfs));
+    builder->pcs = apr_palloc(scratch, most * sizeof(*builder->pcs));
+    builder->branch_of = apr_palloc(scratch,
+                                    most * sizeof(*builder->branch_of));
+    return builder->functions != NULL && builder->branches != NULL
+        && builder->selfs != NULL && builder->pcs != NULL
+        && builder->branch_of != NULL
+        && make_map(&builder->by_pc, most, scratch)
+        && make_map(&builder->by_start, most, scratch)
+        && make_map(&builder->by_place, most, scratch);
+}
+
+/* Nodes of one function below one branch become one branch. */
+static void make_branches(builder_t *builder)
+{
+    const lpp_profile_t *profile = builder->profile;
+    apr_uint32_t i;
+
+    add_made_up_function(builder, LPP_VIEW_ROOT_NAME);
+    add_made_up_function(builder, LPP_VIEW_REST_NAME);
+    add_branch(builder, ROOT, LPP_NODE_NONE, 0);
+    add_branch(builder, REST, ROOT, 0);
+    for (i = 0; i < profile->count; i++) {
+        const lpp_node_t *node = &profile->nodes[i];
+        apr_uint32_t at = ROOT;
+
+        if (i > 0) {
+            apr_uint32_t parent = builder->branch_of[node->parent];
+            apr_uint32_t function = function_of(builder, node->pc);
+            apr_uint32_t *place = look_up(&builder->by_place,
+                ((apr_uint64_t)parent << 32) | function);
+
+            if (*place == LPP_NODE_NONE) {
+                *place = add_branch(builder, function, parent, node->pc);
+            }
+            at = *place;
+        }
+        builder->branch_of[i] = at;
+        builder->selfs[at].wall_ns += node->self.wall_ns;
+        builder->selfs[at].cpu_ns += node->self.cpu_ns;
+        builder->selfs[at].samples += node->self.samples;
+    }
+}
+
+/*
+ * Nanoseconds to microseconds. Each branch is rounded down, CPU kept within
+ * wall (two clocks, read one after the other). The rest takes what is missing
+ * to the exact total; where the samples' clocks saw more than the total, the
+ * total gives way, so that every sum in every output is right.
+ */
+static void round_selfs(builder_t *builder, lpp_cost_t *total)
+{
+    lpp_cost_t sum = { 0, 0, 0 }, *rest = &builder->branches[REST].self;
+    apr_uint32_t i;
+
+    for (i = 0; i < builder->branch_count; i++) {
+        lpp_cost_t *self = &builder->branches[i].self;
+
+        self->wall_us = builder->selfs[i].wall_ns / 1000;
+        self->cpu_us = builder->selfs[i].cpu_ns / 1000;
+        if (self->cpu_us > self->wall_us) {
+            self->cpu_us = self->wall_us;
+        }
+        self->samples = builder->selfs[i].samples;
+        sum.wall_us += self->wall_us;
+        sum.cpu_us += self->cpu_us;
+        sum.samples += self->samples;
+    }
+    total->wall_us = builder->profile->total.wall_ns / 1000;
+    total->cpu_us = builder->profile->total.cpu_ns / 1000;
+    if (total->wall_us > sum.wall_us) {
+        rest->wall_us = total->wall_us - sum.wall_us;
+    }
+    if (total->cpu_us > sum.cpu_us) {
+        rest->cpu_us = total->cpu_us - sum.cpu_us;
+    }
+    if (rest->cpu_us > rest->wall_us) {
+        rest->cpu_us = rest->wall_us;
+    }
+    total->wall_us = sum.wall_us + rest->wall_us;
+    total->cpu_us = sum.cpu_us + rest->cpu_us;
+    total->samples = sum.samples;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    const lpp_function_t *left = *(lpp_function_t *const *)a;
+    const lpp_function_t *right = *(lpp_function_t *const *)b;
+    int order = strcmp(left->symbol.object, right->symbol.object);
+
+    return order != 0 ? order
+        : strcmp(left->symbol.name, right->symbol.name);
+}
+
+/*
+ * Two static functions may share a name; readers that know functions by name
+ * would add them up. Their addresses tell them apart, and the object's number
+ * where the same file was loaded twice.
+ */
+static int part_namesakes(builder_t *builder, apr_pool_t *pool)
+{
+    lpp_function_t **sorted = apr_palloc(builder->scratch,
+        builder->function_count * sizeof(*sorted));
+    apr_uint32_t i, first = 0, at;
+
+    if (sorted == NULL) {
+        return 0;
+    }
+    for (i = 0; i < builder->function_count; i++) {
+        sorted[i] = &builder->functions[i];
+    }
+    qsort(sorted, builder->function_count, sizeof(*sorted), compare_names);
+    for (i = 1; i <= builder->function_count; i++) {
+        if (i < builder->function_count
+            && compare_names(&sorted[first], &sorted[i]) == 0) {
+            continue;
+        }
+        for (at = first; i - first > 1 && at < i; at++) {
+            lpp_symbol_t *symbol = &sorted[at]->symbol;
+
+            symbol->name = apr_psprintf(pool, "%s (0x%" APR_UINT64_T_HEX_FMT
+                                        " of object %u)", symbol->name,
+                                        LPP_PC_ADDRESS(symbol->start),
+                                        LPP_PC_OBJECT(symbol->start));
+            if (symbol->name == NULL) {
+                return 0;
+            }
+        }
+        first = i;
+    }
+    return 1;
+}
+
+/* Shares and rates that go into every report. */
+static void add_figures(lpp_view_t *view)
+{
+    apr_uint64_t frames = 0, named = 0, sampled_us;
+    apr_uint32_t i;
+
+    for (i = REST + 1; i < view->branch_count; i++) {
+        const lpp_branch_t *branch = &view->branches[i];
+        lpp_name_kind_e kind = view->functions[branch->function].symbol.kind;
+
+        frames += branch->total.samples;
+        if (kind == LPP_NAME_SYMBOL || kind == LPP_NAME_REGISTERED) {
+            named += branch->total.samples;
+        }
+    }
+    view->named_percent = frames == 0 ? 0
+        : (apr_uint32_t)(100.0 * (double)named / (double)frames);
+    sampled_us = view->total.wall_us - view->branches[REST].self.wall_us;
+    sampled_us -= view->honesty.blocked_ns / 1000 < sampled_us
+        ? view->honesty.blocked_ns / 1000 : 0;
+    view->true_hz = sampled_us == 0 ? 0.0
+        : 1e6 * (double)view->total.samples / (double)sampled_us;
+}
+
+/* Copy what stays out of scratch. */
+static int keep(const builder_t *builder, lpp_view_t *view, apr_pool_t *pool)
+{
+    view->function_count = builder->function_count;
+    view->functions = apr_pmemdup(pool, builder->functions,
+        builder->function_count * sizeof(*builder->functions));
+    view->branch_count = builder->branch_count;
+    view->branches = apr_pmemdup(pool, builder->branches,
+        builder->branch_count * sizeof(*builder->branches));
+    view->branch_pcs = apr_pmemdup(pool, builder->pcs,
+        builder->branch_count * sizeof(*builder->pcs));
+    return view->functions != NULL && view->branches != NULL
+        && view->branch_pcs != NULL;
+}
+
+apr_status_t lpp_view_create(const lpp_view_t **view,
+                             const lpp_profile_t *profile,
+                             lpp_symbols_t *symbols, const lpp_maps_t *maps,
+                             const lpp_view_about_t *about, apr_pool_t *pool)
+{
+    lpp_view_t *made = apr_pcalloc(pool, sizeof(*made));
+    builder_t builder;
+    apr_status_t status;
+
+    *view = NULL;
+    memset(&builder, 0, sizeof(builder));
+    builder.profile = profile;
+    builder.symbols = symbols;
+    status = apr_pool_create(&builder.scratch, pool);
+    if (status != APR_SUCCESS) {
+        return status;
+    }
+    status = APR_ENOMEM;
+    if (made == NULL || !prepare(&builder)) {
+        goto leave;
+    }
+    make_branches(&builder);
+    round_selfs(&builder, &made->total);
+    if (!part_namesakes(&builder, pool)) {
+        goto leave;
+    }
+    status = lpp_view_graph_add(made, builder.branches, builder.branch_count,
+                                builder.functions, builder.function_count,
+                                builder.scratch, pool);
+    if (status != APR_SUCCESS) {
+        goto leave;
+    }
+    made->about = *about;
+    made->maps = maps;
+    made->honesty = profile->honesty;
+    made->honesty.samples = made->total.samples;
+    if (!keep(&builder, made, pool)) {
+        status = APR_ENOMEM;
+        goto leave;
+    }
+    add_figures(made);
+    *view = made;
+
+leave:
+    apr_pool_destroy(builder.scratch);
+    return status;
+}
+
+const char *lpp_view_object_name(const lpp_symbol_t *symbol)
+{
+    const char *slash = strrchr(symbol->object, '/');
+
+    return slash != NULL && slash[1] != '\0' ? slash + 1 : symbol->object;
+}

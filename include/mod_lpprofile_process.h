@@ -28,10 +28,30 @@ typedef struct lpp_process_t {
     apr_pool_t *pool; /* pchild; allocate nothing from it at run time */
 } lpp_process_t;
 
-/* Of this child, never NULL. Thread: any. */
+/* Of this child, never NULL; set in child_init, then never changed.
+ * Signal-safe: yes. Thread: any. */
 const lpp_process_t *lpp_process_get(void);
 
-/* Hooks: pre_config (mutex type), post_config, child_init. */
+/*
+ * 1 when anything can be profiled on this server: profiling is allowed
+ * somewhere, or all requests are to be summed up. From check_config on.
+ * Signal-safe: no. Thread: parent at start.
+ */
+int lpp_process_wanted(const server_rec *main_server);
+
+/*
+ * Call function, which registers hooks that run for each request, only where
+ * lpp_process_wanted: a server that allows no profiling then pays nothing for
+ * them. It is called in check_config, after the configuration was read; so not
+ * for hooks that run before (pre_config, check_config). Called by register_hooks
+ * functions; past 16 functions it does nothing.
+ * Signal-safe: no. Thread: parent at start.
+ */
+typedef void lpp_process_register_fn(apr_pool_t *pool);
+void lpp_process_register_if_wanted(lpp_process_register_fn *function);
+
+/* Hooks: pre_config (mutex type), check_config (its mechanism), post_config,
+ * child_init, child_stopping, child_status. */
 void lpp_process_register_hooks(apr_pool_t *pool);
 
 #endif

@@ -185,7 +185,9 @@ class Httpd:
 
     def __init__(self, config='', mpm='event', modules=(), features=(),
                  profiler=True, unprivileged=False, env=None, base=None,
-                 log_level=None):
+                 log_level=None, port=0):
+        if profiler and not MODULE.is_file():
+            raise HttpdFailed('%s is missing: build it first' % MODULE)
         self.mpm = mpm
         self.features = tuple(features)
         self.as_root = os.geteuid() == 0
@@ -199,6 +201,7 @@ class Httpd:
         self.env = dict(env or {})
         self.port = self.tls_port = 0
         self.process = None
+        self._fixed_port = port
         self._config = config
         self._modules = tuple(modules)
         self._profiler = profiler
@@ -220,8 +223,6 @@ class Httpd:
         if self._profiler:
             # A copy: others may rebuild it meanwhile, and the server's user
             # need not be able to read this checkout.
-            if not MODULE.is_file():
-                raise HttpdFailed('%s is missing: build it first' % MODULE)
             shutil.copy(MODULE, self.root / 'mod_lpprofile.so')
         if 'tls' in self.features:
             self._make_certificate()
@@ -293,9 +294,12 @@ class Httpd:
 
     # -- life
 
+    def _pick_ports(self):
+        self.port, self.tls_port = self._fixed_port or free_port(), free_port()
+
     def configtest(self):
         """(exit code, what httpd -t said); starts nothing."""
-        self.port, self.tls_port = free_port(), free_port()
+        self._pick_ports()
         self._write_configuration()
         process = self._spawn('-t')
         out = process.communicate(timeout=30)[0]
@@ -304,7 +308,7 @@ class Httpd:
     def start(self):
         """Start, and return self once it serves."""
         for last in (False, False, True):
-            self.port, self.tls_port = free_port(), free_port()
+            self._pick_ports()
             self._write_configuration()
             self.process = self._spawn('-D', 'FOREGROUND',
                                        start_new_session=True,

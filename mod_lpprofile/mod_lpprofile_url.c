@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mod_lpprofile_url: takes the segment out of a request, before anything that
+ * decides about it looks at its URL. Owns the rewritten request's state; never
+ * decides what a run does.
+ */
+#include <stdatomic.h>
+#include <string.h>
+#include <strings.h>
+
+#include <apr_strings.h>
+#include <httpd.h>
+#include <http_config.h>
+#include <http_log.h>
+#include <http_protocol.h>
+#include <http_request.h>
+
+#include "lpp_log_tags.h"
+#include "mod_lpprofile_config.h"
+#include "mod_lpprofile_run.h"
+#include "mod_lpprofile_url_internal.h"
+
+APLOG_USE_MODULE(lpprofile);
+
+#define POOL_KEY "lpprofile url"
+
+/* Rewritten requests of this child that are still alive. */
+static atomic_int rewritten_alive;
+
+static apr_status_t forget(void *unused)
+{
+    atomic_fetch_sub(&rewritten_alive, 1);
+    return APR_SUCCESS;
+}
+
+lpp_url_t *lpp_url_get(const request_rec *r)
+{
+    void *url = NULL;
+
+    if (!atomic_load_explicit(&rewritten_alive, memory_order_relaxed)) {
+        return NULL;
+    }
+    while (r->main || r->prev) {
+        r = r->main ? r->main : r->prev;
+    }
+    /* An internal redirect shares the pool of the first request, a subrequest
+     * has one of its own: hence the way up. */
+    apr_pool_userdata_get(&url, POOL_KEY, r->pool);
+    return url;
+}
+
+void lpp_url_give_encodings_back(lpp_url_t *url)
+{
+    if (url->headers) {
+        apr_table_setn(url->headers, "Accept-Encoding", url->encodings);
+        url->headers = NULL;
+    }
+}
+
+/* A segment in these belongs to somebody else, or there is no path. */
+static int may_trigger(const request_rec *r)
+{
+    return r->proxyreq != PROXYREQ_PROXY && r->method_number != M_CONNECT
+           && r->method_number != M_TRACE && r->parsed_uri.path
+           && r->parsed_uri.path[0] == '/';
+}
+
+/*
+ * What a browser fetches for a page; only these, since a missing or unknown
+ * destination may be a person's own wish.
+ */
+static int is_part_of_page(const request_rec *r)
+{
+    static const char *const parts[] = {
+        "script", "style", "image", "font", "audio", "video", "track",
+        "manifest", "worker", "sharedworker", "serviceworker",
+        "audioworklet", "paintworklet", "xslt"
+    };
+    const char *destination = apr_table_get(r->headers_in, "Sec-Fetch-Dest");
+    apr_size_t i;
+
+    for (i = 0; destination && i < LPP_COUNT(parts); i++) {
+        if (!strcasecmp(destination, parts[i])) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* The URI the client sent, with another path in it. */
+static const char *with_path(const request_rec *r, const char *path)
+{
+    const char *uri = r->unparsed_uri, *rest = uri;
+
+    if (uri[0] != '/') {
+        rest = strstr(uri, "://");
+        rest = rest ? rest + 3 : uri;
+        rest += strcspn(rest, "/?#");
+    }
+    return apr_pstrcat(r->pool,
+                       apr_pstrndup(r->pool, uri, (apr_size_t)(rest - uri)),
+                       path, rest + strcspn(rest, "?#"), NULL);
+}
+
+/*
+ * Make r what it would be had the client sent the plain URL. ap_parse_uri is
+ * the only way: access control is decided on parsed_uri.path, normalised in
+ * place, and r->uri must be that very buffer. It forgets what the Host header
+ * said, so that is kept.
+ */
+static int rewrite(request_rec *r, const lpp_plan_t *plan)
+{
+    const char *hostname = r->hostname;
+    char *port_str = r->parsed_uri.port_str;
+    apr_port_t port = r->parsed_uri.port;
+
+    ap_parse_uri(r, with_path(r, plan->plain_path));
+    r->hostname = hostname;
+    r->parsed_uri.port_str = port_str;
+    r->parsed_uri.port = port;
+    if (r->status != HTTP_OK || r->uri != r->parsed_uri.path) {
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r, LPP_TAG_URL_MISMATCH
+                      ": refused, the URL without its " LPP_TRIGGER_MARK
+                      " segment cannot be parsed");
+        return HTTP_BAD_REQUEST;
+    }
+    if (!plan->page) {
+        r->the_request = (char *)lpp_trigger_strip_line(r->the_request,
+                                                        r->pool);
+    }
+    return OK;
+}
+
+/*
+ * The page is made anew for a profile: a 304 or a part of it would show
+ * nothing. If-Match, If-Unmodified-Since and If stand: they guard a write.
+ */
+static void ignore_conditions(request_rec *r)
+{
+    if (r->method_number == M_GET) {
+        apr_table_unset(r->headers_in, "If-None-Match");
+        apr_table_unset(r->headers_in, "If-Modified-Since");
+        apr_table_unset(r->headers_in, "If-Range");
+        apr_table_unset(r->headers_in, "Range");
+    }
+}
+
+/* Take the segment out of r and keep what is needed to give it back. */
+static int take_segment(request_rec *r, lpp_url_t **result)
+{
+    lpp_url_t *url;
+    lpp_plan_t *plan;
+    int status;
+
+    *result = NULL;
+    if (lpp_trigger_parse(r->parsed_uri.path, &plan, r->pool)
+        != APR_SUCCESS) {
+        return OK;
+    }
+    url = apr_pcalloc(r->pool, sizeof(*url));
+    url->plan = plan;
+    url->line = r->the_request;
+    /* A copy: httpd normalises the buffer in place. */
+    url->path = apr_pstrdup(r->pool, r->parsed_uri.path);
+    status = rewrite(r, plan);
+    if (status != OK) {
+        return status;
+    }
+    apr_table_setn(r->subprocess_env, LPP_URL_ENV, url->path);
+    apr_pool_userdata_setn(url, POOL_KEY, NULL, r->pool);
+    atomic_fetch_add(&rewritten_alive, 1);
+    apr_pool_cleanup_register(r->pool, url, forget, apr_pool_cleanup_null);
+    *result = url;
+    return OK;
+}
+
+/* An internal redirect: its environment was renamed, its handler is another
+ * one. A segment in its URL is text. */
+static void join_chain(request_rec *r)
+{
+    lpp_url_t *url = lpp_url_get(r);
+
+    if (url) {
+        apr_table_setn(r->subprocess_env, LPP_URL_ENV, url->path);
+        lpp_url_give_encodings_back(url);
+    }
+}
+
+/* A request on a host that allows profiling, with a segment or with
+ * LPProfileAllRequests. */
+static int consider(request_rec *r, const lpp_conf_t *conf, int segment)
+{
+    lpp_url_t *url = NULL;
+    int access, status;
+
+    if (!lpp_config_allowed(conf, r)) {
+        return DECLINED;
+    }
+    access = lpp_config_access(conf, r);
+    if (segment && !access) {
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, LPP_TAG_URL_REFUSED
+                      ": " LPP_TRIGGER_MARK " in the URL is taken as "
+                      "ordinary text: " LPP_DIR_ACCESS " does not let this "
+                      "client in");
+    }
+    else if (segment) {
+        status = take_segment(r, &url);
+        if (status != OK) {
+            return status;
+        }
+    }
+    if (url && (url->plan->page || !is_part_of_page(r))) {
+        url->profiled_as_asked = 1;
+        ignore_conditions(r);
+        lpp_run_begin(r, url->plan, access);
+    }
+    else if (lpp_config_all_requests(conf)) {
+        lpp_run_begin(r, NULL, access);
+    }
+    return DECLINED;
+}
+
+/*
+ * Runs once the client's address (mod_remoteip) and a proxy request
+ * (mod_proxy) are known, and before mod_setenvif reads the URL.
+ */
+static int read_request(request_rec *r)
+{
+    const lpp_conf_t *conf = lpp_config_get(r->server);
+    int segment;
+
+    if (!lpp_config_enabled(conf)) {
+        return DECLINED;
+    }
+    if (r->prev || r->main) {
+        join_chain(r);
+        return DECLINED;
+    }
+    segment = may_trigger(r) && lpp_trigger_find(r->parsed_uri.path);
+    if (!segment && !lpp_config_all_requests(conf)) {
+        return DECLINED;
+    }
+    return consider(r, conf, segment);
+}
+
+/*
+ * Before the loggers: the access log shows the client's own line. The pointer
+ * was copied into every record of the chain.
+ */
+static int give_line_back(request_rec *r)
+{
+    lpp_url_t *url = lpp_url_get(r);
+
+    if (url) {
+        lpp_url_give_encodings_back(url);
+        for (; r; r = r->next) {
+            r->the_request = (char *)url->line;
+        }
+    }
+    return DECLINED;
+}
+
+void lpp_url_register_hooks(apr_pool_t *pool)
+{
+    static const char *const before[] = {
+        "mod_remoteip.c", "mod_proxy.c", "mod_headers.c", NULL
+    };
+    static const char *const after[] = {"mod_setenvif.c", NULL};
+
+    ap_hook_post_read_request(read_request, before, after, APR_HOOK_FIRST);
+    ap_hook_log_transaction(give_line_back, NULL, NULL,
+                            APR_HOOK_REALLY_FIRST);
+    lpp_url_follow_register_hooks(pool);
+}

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mod_lpprofile_url_follow: what follows from a profile or a see-through
+ * segment for the neighbours: mod_cache neither answers nor stores, backends
+ * send an identity body and learn whose child their request is, and mod_dir's
+ * redirect keeps the segment. Changes nothing of a request without a run.
+ */
+#include <string.h>
+
+#include <apr_strings.h>
+#include <httpd.h>
+#include <http_config.h>
+#include <http_core.h>
+#include <http_protocol.h>
+#include <http_request.h>
+#include <mod_proxy.h>
+#include <util_filter.h>
+
+#include "mod_lpprofile_run.h"
+#include "mod_lpprofile_url_internal.h"
+
+#define CACHE_SOURCE "mod_cache.c"
+
+static ap_filter_rec_t *encodings_filter_handle;
+
+/* Whether a cached page would be wrong for r, or r's page in the cache. */
+static int is_uncacheable(const request_rec *r)
+{
+    const lpp_run_t *run = lpp_run_get(r);
+
+    return run && (lpp_run_profiled(run) || lpp_run_plan(run));
+}
+
+static int is_cache_loaded(void)
+{
+    return ap_find_linked_module(CACHE_SOURCE) != NULL;
+}
+
+/*
+ * Runs before mod_cache's own, which would answer before most hooks. The other
+ * quick handlers get their turn, then the ordinary path is taken here,
+ * because declining would only call mod_cache next.
+ */
+static int pass_by_quick_cache(request_rec *r, int lookup)
+{
+    apr_array_header_t *hooks;
+    ap_LINK_quick_handler_t *links;
+    int i, status;
+
+    if (lookup || r->main || r->prev || !lpp_run_any() || !is_uncacheable(r)
+        || !is_cache_loaded()) {
+        return DECLINED;
+    }
+    hooks = ap_hook_get_quick_handler();
+    links = (ap_LINK_quick_handler_t *)hooks->elts;
+    for (i = 0; i < hooks->nelts; i++) {
+        if (links[i].pFunc == pass_by_quick_cache
+            || (links[i].szName && !strcmp(links[i].szName, CACHE_SOURCE))) {
+            continue;
+        }
+        status = links[i].pFunc(r, lookup);
+        if (status != DECLINED) {
+            return status;
+        }
+    }
+    apr_table_setn(r->subprocess_env, "no-cache", "1");
+    status = ap_process_request_internal(r);
+    if (status == OK) {
+        status = ap_invoke_handler(r);
+    }
+    /* DECLINED would make httpd go the whole way again. */
+    return status == DECLINED ? HTTP_INTERNAL_SERVER_ERROR : status;
+}
+
+static int before_handler(request_rec *r);
+
+/* The same for CacheQuickHandler Off, where mod_cache is a handler. */
+static int pass_by_cache(request_rec *r)
+{
+    apr_array_header_t *hooks = ap_hook_get_handler();
+    ap_LINK_handler_t *links = (ap_LINK_handler_t *)hooks->elts;
+    int i, status;
+
+    /* Also where an internal redirect has renamed the variable. */
+    apr_table_setn(r->subprocess_env, "no-cache", "1");
+    for (i = 0; i < hooks->nelts; i++) {
+        if (links[i].pFunc == before_handler
+            || (links[i].szName && !strcmp(links[i].szName, CACHE_SOURCE))) {
+            continue;
+        }
+        status = links[i].pFunc(r);
+        if (status != DECLINED) {
+            return status;
+        }
+    }
+    return DECLINED;
+}
+
+/*
+ * The block can only go into an identity body. Accept-Encoding is away while
+ * the handler asks its backend, and there again before the first output
+ * filter looks: mod_deflate still compresses.
+ */
+static void take_encodings(request_rec *r)
+{
+    lpp_url_t *url = lpp_url_get(r);
+    const char *encodings;
+
+    if (!url || !url->profiled_as_asked || url->headers) {
+        return;
+    }
+    encodings = apr_table_get(r->headers_in, "Accept-Encoding");
+    if (encodings) {
+        url->encodings = encodings;
+        url->headers = r->headers_in;
+        apr_table_unset(r->headers_in, "Accept-Encoding");
+        ap_add_output_filter_handle(encodings_filter_handle, NULL, r,
+                                    r->connection);
+    }
+}
+
+static apr_status_t give_encodings_back(ap_filter_t *f,
+                                        apr_bucket_brigade *brigade)
+{
+    lpp_url_t *url = lpp_url_get(f->r);
+    ap_filter_t *next = f->next;
+
+    if (url) {
+        lpp_url_give_encodings_back(url);
+    }
+    ap_remove_output_filter(f);
+    return ap_pass_brigade(next, brigade);
+}
+
+/* First of the handlers, once a record of the chain. */
+static int before_handler(request_rec *r)
+{
+    if (!lpp_run_any() || r->main) {
+        return DECLINED;
+    }
+    take_encodings(r);
+    if (is_uncacheable(r) && is_cache_loaded()) {
+        return pass_by_cache(r);
+    }
+    return DECLINED;
+}
+
+/*
+ * mod_proxy hands over a copy of the headers that it is about to send; r is a
+ * subrequest where mod_include asks for a proxied part.
+ */
+static int fix_backend_headers(request_rec *r)
+{
+    const lpp_run_t *run;
+
+    if (!lpp_run_any() || !(run = lpp_run_get(r))) {
+        return DECLINED;
+    }
+    if (lpp_run_plan(run)) {
+        apr_table_unset(r->headers_in, "Accept-Encoding");
+    }
+    /* Whatever the client sent by this name is not ours. */
+    apr_table_unset(r->headers_in, LPP_RUN_PARENT_HEADER);
+    if (lpp_run_profiled(run)) {
+        apr_table_setn(r->headers_in, LPP_RUN_PARENT_HEADER,
+                       apr_pstrdup(r->pool, lpp_run_id(run)));
+    }
+    return OK;
+}
+
+/*
+ * A redirect to the same URL with a slash, which is what mod_dir makes, keeps
+ * the segment. Compared as a whole: anybody else's redirect goes where its
+ * maker said.
+ */
+static void carry_segment(request_rec *r, const lpp_url_t *url)
+{
+    const char *location = apr_table_get(r->headers_out, "Location");
+    const char *path, *query;
+
+    if (!location || url->plan->page) {
+        return;
+    }
+    path = apr_pstrcat(r->pool, ap_escape_uri(r->pool, r->uri), "/", NULL);
+    query = r->args ? apr_pstrcat(r->pool, "?", r->args, NULL) : "";
+    if (strcmp(location, ap_construct_url(r->pool, apr_pstrcat(
+                             r->pool, path, query, NULL), r))) {
+        return;
+    }
+    path = lpp_trigger_put_back(url->plan, url->path, path, r->pool);
+    apr_table_setn(r->headers_out, "Location",
+                   ap_construct_url(r->pool, apr_pstrcat(r->pool, path,
+                                                         query, NULL), r));
+}
+
+/* Runs when httpd writes an error or redirect of its own: the headers are made,
+ * the handler is done. */
+static void before_own_response(request_rec *r)
+{
+    lpp_url_t *url = lpp_url_get(r);
+
+    if (url) {
+        lpp_url_give_encodings_back(url);
+        if (r->status == HTTP_MOVED_PERMANENTLY) {
+            carry_segment(r, url);
+        }
+    }
+}
+
+void lpp_url_follow_register_hooks(apr_pool_t *pool)
+{
+    static const char *const cache[] = {CACHE_SOURCE, NULL};
+
+    encodings_filter_handle = ap_register_output_filter(
+        "LPPROFILE_ENCODINGS", give_encodings_back, NULL,
+        AP_FTYPE_RESOURCE - 1);
+    ap_hook_quick_handler(pass_by_quick_cache, NULL, cache,
+                          APR_HOOK_REALLY_FIRST);
+    ap_hook_handler(before_handler, NULL, cache, APR_HOOK_REALLY_FIRST);
+    ap_hook_insert_error_filter(before_own_response, NULL, NULL,
+                                APR_HOOK_REALLY_FIRST);
+    /* Optional, so that the module loads without mod_proxy. */
+    APR_OPTIONAL_HOOK(proxy, fixups, fix_backend_headers, NULL, NULL,
+                      APR_HOOK_LAST);
+}

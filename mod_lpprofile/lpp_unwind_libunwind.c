@@ -27,7 +27,7 @@
 #include <libunwind.h>
 #include <string.h>
 
-#include "lpp_eh_frame.h"
+#include "lpp_unwind_eh.h"
 
 #define STRING_OF(x) #x
 #define EXPANDED(x) STRING_OF(x)

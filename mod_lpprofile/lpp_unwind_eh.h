@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_eh_frame: the records of an object's .eh_frame, read from the copy that
+ * lpp_unwind_eh: the records of an object's .eh_frame, read from the copy that
  * lpp_maps made. Internal to lpp_unwind*.
  *
  * The bytes come from files that anybody may have linked: every read is bounded
  * and a record that makes no sense is skipped.
  */
-#ifndef LPP_EH_FRAME_H
-#define LPP_EH_FRAME_H
+#ifndef LPP_UNWIND_EH_H
+#define LPP_UNWIND_EH_H
 
 #include "lpp_maps.h"
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_eh_frame: reading .eh_frame and .eh_frame_hdr (LSB, DWARF 4 chapter 6.4).
+ * lpp_unwind_eh: reading .eh_frame and .eh_frame_hdr (LSB; DWARF 4, 6.4).
  *
  * Owns nothing: everything points into the copies of lpp_maps.
  */
-#include "lpp_eh_frame.h"
+#include "lpp_unwind_eh.h"
 
 #include <string.h>
 

@@ -25,7 +25,8 @@ typedef struct lpp_report_file_t {
 typedef struct lpp_report_t {
     apr_uint32_t actions;       /* what the URL asked for */
     apr_uint32_t formats;
-    const char *example_url;    /* masked URL of the page without segment */
+    const char *example_url;    /* path of the page without segment, decoded
+                                   and masked; NULL: "/" */
     const char *oops_id;        /* or NULL where nothing was profiled */
     const char *oops_path;      /* where the OOPS goes, or NULL */
     const lpp_oops_t *oops;     /* or NULL */
@@ -58,9 +59,11 @@ typedef struct lpp_report_setting_t {
 /* The page /++profile++ on its own. */
 typedef struct lpp_report_home_t {
     const char *host;
+    const char *nonce;   /* of the page's own CSP, for its <style>; or NULL */
+    const char *notice;  /* a sentence before all else, or NULL */
     const lpp_report_setting_t *settings;
     int setting_count;
-    const apr_array_header_t *latest; /* lpp_report_latest_t */
+    const apr_array_header_t *latest; /* lpp_report_latest_t, or NULL */
 } lpp_report_home_t;
 
 typedef struct lpp_report_latest_t {
@@ -71,14 +74,18 @@ typedef struct lpp_report_latest_t {
     apr_off_t bytes;
 } lpp_report_latest_t;
 
+/*
+ * Write that page, whole. Errors: those of the sink.
+ * Signal-safe: no. Thread: any.
+ */
 LPP_MUST_CHECK apr_status_t lpp_report_home(const lpp_report_home_t *home,
                                             const lpp_sink_t *sink,
                                             apr_pool_t *scratch);
 
 /*
  * Write text for HTML text and quoted attributes: & < > " ' escaped, what is
- * not ASCII as character references, invalid UTF-8 and control characters as
- * U+FFFD. NULL writes nothing.
+ * not ASCII as character references, invalid UTF-8 and control characters (but
+ * tab and newline) as U+FFFD. NULL writes nothing.
  * Signal-safe: no. Thread: any.
  */
 LPP_MUST_CHECK apr_status_t lpp_report_escape(const lpp_sink_t *sink,

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The parts of a report page, for the files of lpp_report only: _text holds
+ * the one way in which anything is written, each other file a section or two.
+ */
+#ifndef LPP_REPORT_INTERNAL_H
+#define LPP_REPORT_INTERNAL_H
+
+#include "lpp_report.h"
+
+/* A page while it is written; keeps the first error, like lpp_buf. */
+typedef struct lpp_page_t {
+    const lpp_sink_t *sink;
+    apr_pool_t *scratch;
+    apr_status_t status;
+} lpp_page_t;
+
+/* Markup of ours: string literals only, never text of a request. */
+void lpp_page_raw(lpp_page_t *page, const char *markup);
+
+/* Markup with figures (%d, %u, ...); a string argument must be a literal. */
+void lpp_page_rawf(lpp_page_t *page, const char *format, ...)
+    LPP_FORMAT(2, 3);
+
+/* Any text, escaped; the same between <code> tags. NULL writes nothing. */
+void lpp_page_text(lpp_page_t *page, const char *text);
+void lpp_page_code(lpp_page_t *page, const char *text);
+
+/* A decoded path as it stands in a URL: percent-encoded where it must be. */
+void lpp_page_path(lpp_page_t *page, const char *path);
+
+/* A file name as a word of a shell command line, escaped for HTML. */
+void lpp_page_shell_word(lpp_page_t *page, const char *word);
+
+/* A time for people: "1.234 s", "12.3 ms", "815 us" (with a real mu). */
+void lpp_page_time(lpp_page_t *page, apr_uint64_t us);
+
+/* Share of a whole in percent; 0 where the whole is 0. */
+double lpp_page_percent(apr_uint64_t part, apr_uint64_t whole);
+
+/* The style sheet, safe inside <style> in HTML and XHTML. */
+extern const char lpp_report_style[];
+
+/* The sections; each writes nothing where it does not apply. */
+void lpp_report_headline(lpp_page_t *page, const lpp_report_t *report);
+void lpp_report_help(lpp_page_t *page, const lpp_report_t *report);
+void lpp_report_log(lpp_page_t *page, const lpp_report_t *report);
+void lpp_report_tables(lpp_page_t *page, const lpp_report_t *report);
+void lpp_report_flame(lpp_page_t *page, const lpp_report_t *report);
+void lpp_report_timeline(lpp_page_t *page, const lpp_report_t *report);
+void lpp_report_oops(lpp_page_t *page, const lpp_report_t *report);
+
+/* The help text itself; path: of the page the examples are about. */
+void lpp_report_help_text(lpp_page_t *page, const char *path,
+                          int all_requests);
+
+#endif

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_report, the flame graph: the call tree as an SVG without script. Every
+ * frame is an <svg> of its own, placed in percent: it clips its name by itself
+ * and the letters stay readable at any width of the page.
+ */
+#include <string.h>
+
+#include "lpp_report_internal.h"
+
+#define ROW_HEIGHT 18
+#define LEVELS_MAX 128      /* drawn below each other */
+#define FRAMES_MAX 2500     /* drawn at all */
+#define MIN_PERCENT 0.1     /* of the request, to be drawn */
+#define NAMED_PERCENT 0.7   /* from here on a name is worth its bytes */
+#define COLOURS 8
+
+/* Light enough for black letters; a style sheet may mend them. */
+static const char *const fills[COLOURS] = {
+    "#f2a65a", "#e8c15a", "#9fc977", "#6fc2b0",
+    "#7fb4e6", "#a9a2e8", "#d99ad0", "#ef9a8f",
+};
+
+typedef struct drawing_t {
+    lpp_page_t *page;
+    const lpp_view_t *view;
+    double *left;          /* percent of each branch, < 0: not drawn */
+    apr_uint32_t drawn, hidden;
+    apr_uint32_t levels;
+} drawing_t;
+
+/* Functions of one object share a colour. */
+static unsigned colour(const lpp_symbol_t *symbol)
+{
+    const char *at = lpp_view_object_name(symbol);
+    unsigned hash = 2166136261u;
+
+    for (; *at; at++) {
+        hash = (hash ^ (unsigned char)*at) * 16777619u;
+    }
+    return (hash ^ hash >> 15) % COLOURS;
+}
+
+/* Place branch and its children from the left, heaviest first; what is too
+ * small, too deep or too much stays away with all below it. */
+static void place_children(drawing_t *drawing, apr_uint32_t branch)
+{
+    const lpp_view_t *view = drawing->view;
+    const lpp_branch_t *branches = view->branches;
+    double left = drawing->left[branch];
+    apr_uint32_t child = branches[branch].first_child;
+
+    for (; child != LPP_NODE_NONE; child = branches[child].next_sibling) {
+        double width = lpp_page_percent(branches[child].total.wall_us,
+                                        view->total.wall_us);
+
+        if (left < 0 || width < MIN_PERCENT
+            || branches[child].depth >= LEVELS_MAX
+            || drawing->drawn >= FRAMES_MAX) {
+            drawing->left[child] = -1;
+            drawing->hidden++;
+            continue;
+        }
+        drawing->left[child] = left;
+        drawing->drawn++;
+        left += width;
+        if (branches[child].depth >= drawing->levels) {
+            drawing->levels = branches[child].depth + 1;
+        }
+    }
+}
+
+static void title(drawing_t *drawing, const lpp_branch_t *branch)
+{
+    lpp_page_t *page = drawing->page;
+    const lpp_symbol_t *symbol =
+        &drawing->view->functions[branch->function].symbol;
+    const char *object = lpp_view_object_name(symbol);
+
+    lpp_page_raw(page, "<title>");
+    lpp_page_text(page, symbol->name);
+    if (*object) {
+        lpp_page_raw(page, " (");
+        lpp_page_text(page, object);
+        lpp_page_raw(page, ")");
+    }
+    lpp_page_raw(page, "\n");
+    lpp_page_time(page, branch->total.wall_us);
+    lpp_page_rawf(page, ", %.1f %%; waiting ",
+                  lpp_page_percent(branch->total.wall_us,
+                                   drawing->view->total.wall_us));
+    lpp_page_time(page, branch->total.wall_us - branch->total.cpu_us);
+    lpp_page_raw(page, "; self ");
+    lpp_page_time(page, branch->self.wall_us);
+    lpp_page_rawf(page, "; %" APR_UINT64_T_FMT " samples</title>",
+                  branch->total.samples);
+}
+
+static void frame(drawing_t *drawing, apr_uint32_t index)
+{
+    lpp_page_t *page = drawing->page;
+    const lpp_branch_t *branch = &drawing->view->branches[index];
+    const lpp_function_t *function =
+        &drawing->view->functions[branch->function];
+    double width = lpp_page_percent(branch->total.wall_us,
+                                    drawing->view->total.wall_us);
+    double waiting = lpp_page_percent(
+        branch->total.wall_us - branch->total.cpu_us, branch->total.wall_us);
+    unsigned fill = colour(&function->symbol);
+
+    lpp_page_rawf(page, "<svg x=\"%.3f%%\" y=\"%u\" width=\"%.3f%%\" "
+                  "height=\"%d\">", drawing->left[index],
+                  (unsigned)branch->depth * ROW_HEIGHT, width,
+                  ROW_HEIGHT - 1);
+    title(drawing, branch);
+    lpp_page_rawf(page, "<rect class=\"c%u\" width=\"100%%\" "
+                  "height=\"100%%\" fill=\"%s\" />", fill, fills[fill]);
+    if (waiting >= 0.5) {
+        lpp_page_rawf(page, "<rect class=\"w\" x=\"%.1f%%\" width=\"%.1f%%\" "
+                      "height=\"100%%\" fill=\"#fff\" "
+                      "fill-opacity=\".62\" />", 100.0 - waiting, waiting);
+    }
+    if (width >= NAMED_PERCENT) {
+        lpp_page_raw(page, "<text x=\"4\" y=\"13\" font-size=\"12\" "
+                           "font-family=\"sans-serif\" fill=\"#111\">");
+        lpp_page_text(page, function->symbol.name);
+        lpp_page_raw(page, "</text>");
+    }
+    lpp_page_raw(page, "</svg>\n");
+}
+
+static void draw(drawing_t *drawing)
+{
+    lpp_page_t *page = drawing->page;
+    apr_uint32_t i;
+
+    lpp_page_rawf(page, "<svg class=\"flame\" "
+                  "xmlns=\"http://www.w3.org/2000/svg\" width=\"100%%\" "
+                  "height=\"%u\" role=\"img\" aria-label=\"Flame "
+                  "graph\">\n", (unsigned)drawing->levels * ROW_HEIGHT);
+    for (i = 0; i < drawing->view->branch_count; i++) {
+        if (drawing->left[i] >= 0) {
+            frame(drawing, i);
+        }
+    }
+    lpp_page_raw(page, "</svg>\n");
+}
+
+void lpp_report_flame(lpp_page_t *page, const lpp_report_t *report)
+{
+    drawing_t drawing = {page, report->view, NULL, 1, 0, 1};
+    apr_uint32_t i;
+
+    if (!report->view || report->view->branch_count < 2
+        || !report->view->total.wall_us) {
+        return;
+    }
+    drawing.left = apr_palloc(page->scratch, report->view->branch_count
+                              * sizeof(*drawing.left));
+    drawing.left[0] = 0;
+    /* Parents stand before their children, so one pass places all. */
+    for (i = 0; i < report->view->branch_count; i++) {
+        place_children(&drawing, i);
+    }
+    lpp_page_raw(page, "<section class=\"graph\"><h2>Flame graph</h2>\n"
+        "<p class=\"small\">Width is wall time, callers stand above what "
+        "they called, the lighter part of a box is waiting, one colour is "
+        "one module. Hold the pointer over a box for its figures.</p>\n");
+    draw(&drawing);
+    if (drawing.hidden) {
+        lpp_page_rawf(page, "<p class=\"small\">%u branches under %.1f&#160;%%"
+                      " of the request, or past the %d levels and %d boxes "
+                      "drawn, are left out.</p>\n",
+                      (unsigned)drawing.hidden, MIN_PERCENT, LEVELS_MAX,
+                      FRAMES_MAX);
+    }
+    lpp_page_raw(page, "</section>\n");
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_report, the OOPS: its timeline as a waterfall, and the record as it is
+ * ("Raw OOPS Information"). Secrets are hidden in the record already.
+ */
+#include <apr_strings.h>
+#include <string.h>
+#include <stdlib.h>
+
+#include "lpp_report_internal.h"
+
+#define EVENTS_MAX 200  /* rows of the raw timeline */
+#define PHASES_MAX 60   /* rows of the waterfall */
+
+static const lpp_oops_event_t *event_at(const lpp_oops_t *oops, int i)
+{
+    return &APR_ARRAY_IDX(oops->timeline, i, lpp_oops_event_t);
+}
+
+/* One row: what, how long, and where in the request it was. */
+static void waterfall_row(lpp_page_t *page, const lpp_oops_event_t *event,
+                          double whole_ms)
+{
+    double length = event->end_ms - event->start_ms;
+
+    lpp_page_raw(page, "<tr><td class=\"f\">");
+    lpp_page_text(page, event->category);
+    lpp_page_raw(page, " <code>");
+    lpp_page_text(page, event->detail);
+    lpp_page_raw(page, "</code></td><td class=\"n\">");
+    lpp_page_time(page, length > 0 ? (apr_uint64_t)(length * 1000) : 0);
+    lpp_page_rawf(page, "</td><td class=\"fall\"><svg width=\"100%%\" "
+                  "height=\"12\" aria-hidden=\"true\"><rect class=\"phase\" "
+                  "x=\"%.2f%%\" width=\"%.2f%%\" height=\"12\" "
+                  "fill=\"#4f8a8b\" /></svg></td></tr>\n",
+                  100.0 * event->start_ms / whole_ms,
+                  length > 0 && 100.0 * length / whole_ms > 0.15
+                      ? 100.0 * length / whole_ms : 0.15);
+}
+
+void lpp_report_timeline(lpp_page_t *page, const lpp_report_t *report)
+{
+    const lpp_oops_t *oops = report->oops;
+    double whole_ms = 0;
+    int i;
+
+    if (!oops || !oops->timeline || !oops->timeline->nelts) {
+        return;
+    }
+    for (i = 0; i < oops->timeline->nelts; i++) {
+        if (event_at(oops, i)->end_ms > whole_ms) {
+            whole_ms = event_at(oops, i)->end_ms;
+        }
+    }
+    if (whole_ms <= 0) {
+        return;
+    }
+    lpp_page_raw(page, "<section class=\"timeline\"><h2>Timeline</h2>\n"
+        "<div class=\"wide\"><table class=\"waterfall\"><tbody>\n");
+    for (i = 0; i < oops->timeline->nelts && i < PHASES_MAX; i++) {
+        waterfall_row(page, event_at(oops, i), whole_ms);
+    }
+    lpp_page_raw(page, "</tbody></table></div>\n");
+    if (oops->timeline->nelts > PHASES_MAX) {
+        lpp_page_rawf(page, "<p class=\"small\">The first %d of %d entries."
+                      "</p>\n", PHASES_MAX, oops->timeline->nelts);
+    }
+    lpp_page_raw(page, "</section>\n");
+}
+
+static void field(lpp_page_t *page, const char *name, const char *value)
+{
+    if (value && *value) {
+        lpp_page_raw(page, "<tr><th>");
+        lpp_page_text(page, name);
+        lpp_page_raw(page, "</th><td>");
+        lpp_page_text(page, value);
+        lpp_page_raw(page, "</td></tr>\n");
+    }
+}
+
+static void fields(lpp_page_t *page, const lpp_oops_t *oops)
+{
+    char time[APR_RFC822_DATE_LEN];
+
+    apr_rfc822_date(time, oops->time);
+    lpp_page_raw(page, "<div class=\"wide\"><table class=\"fields\">"
+                       "<tbody>\n");
+    field(page, "id", oops->id);
+    field(page, "type", oops->type);
+    field(page, "value", oops->value);
+    field(page, "time", time);
+    field(page, "topic", oops->topic);
+    field(page, "url", oops->url);
+    field(page, "username", oops->username);
+    field(page, "reporter", oops->reporter);
+    field(page, "branch_nick", oops->branch_nick);
+    field(page, "revno", oops->revno);
+    field(page, "duration", apr_psprintf(page->scratch, "%.3f s",
+                                         oops->duration_s));
+    field(page, "informational", oops->informational ? "True" : "False");
+    lpp_page_raw(page, "</tbody></table></div>\n");
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const apr_table_entry_t *const *left = a, *const *right = b;
+
+    return strcmp((*left)->key, (*right)->key);
+}
+
+static void variables(lpp_page_t *page, const lpp_oops_t *oops)
+{
+    const apr_array_header_t *list;
+    const apr_table_entry_t *entries, **sorted;
+    int i;
+
+    if (!oops->req_vars || apr_is_empty_table(oops->req_vars)) {
+        return;
+    }
+    list = apr_table_elts(oops->req_vars);
+    entries = (const apr_table_entry_t *)list->elts;
+    sorted = apr_palloc(page->scratch,
+                        (apr_size_t)list->nelts * sizeof(*sorted));
+    for (i = 0; i < list->nelts; i++) {
+        sorted[i] = &entries[i];
+    }
+    qsort(sorted, (size_t)list->nelts, sizeof(*sorted), by_name);
+    lpp_page_rawf(page, "<details><summary><h3>Request variables (%d)</h3>"
+                  "</summary>\n<div class=\"wide\"><table class=\"fields\">"
+                  "<tbody>\n", list->nelts);
+    for (i = 0; i < list->nelts; i++) {
+        field(page, sorted[i]->key, sorted[i]->val);
+    }
+    lpp_page_raw(page, "</tbody></table></div></details>\n");
+}
+
+static void events(lpp_page_t *page, const lpp_oops_t *oops)
+{
+    int i, count = oops->timeline ? oops->timeline->nelts : 0;
+
+    if (!count) {
+        return;
+    }
+    lpp_page_rawf(page, "<details><summary><h3>Timeline (%d)</h3></summary>\n"
+                  "<pre>", count);
+    for (i = 0; i < count && i < EVENTS_MAX; i++) {
+        const lpp_oops_event_t *event = event_at(oops, i);
+
+        lpp_page_rawf(page, "%05d-%05d@", (int)event->start_ms,
+                      (int)event->end_ms);
+        lpp_page_text(page, event->category);
+        lpp_page_raw(page, " ");
+        lpp_page_text(page, event->detail);
+        lpp_page_raw(page, "\n");
+    }
+    lpp_page_raw(page, "</pre>");
+    if (count > EVENTS_MAX || oops->timeline_dropped) {
+        lpp_page_rawf(page, "<p class=\"small\">%u more are not shown.</p>",
+                      (unsigned)(count > EVENTS_MAX ? count - EVENTS_MAX : 0)
+                      + (unsigned)oops->timeline_dropped);
+    }
+    lpp_page_raw(page, "</details>\n");
+}
+
+void lpp_report_oops(lpp_page_t *page, const lpp_report_t *report)
+{
+    const lpp_oops_t *oops = report->oops;
+
+    if (!oops) {
+        return;
+    }
+    lpp_page_raw(page, "<section class=\"oops\"><details open=\"open\">"
+                       "<summary><h2>Raw OOPS Information</h2></summary>\n");
+    if (report->provisional) {
+        lpp_page_raw(page, "<p class=\"small\">Provisional: the request was "
+            "not over when this was written. The report on disk is "
+            "final.</p>\n");
+    }
+    fields(page, oops);
+    variables(page, oops);
+    events(page, oops);
+    if (oops->tb_text && *oops->tb_text) {
+        lpp_page_raw(page, "<h3>Traceback</h3>\n<pre>");
+        lpp_page_text(page, oops->tb_text);
+        lpp_page_raw(page, "</pre>\n");
+    }
+    lpp_page_raw(page, "</details></section>\n");
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_report, Profile quick view: the three tables of Launchpad's page, and
+ * what the figures rest on.
+ */
+#include "lpp_report_internal.h"
+
+#define ROWS 10
+#define BAR_WIDTH 64
+
+/* A share as a bar; an attribute, not a style, so that no CSP minds. */
+static void bar(lpp_page_t *page, double cpu_percent, double wall_percent)
+{
+    lpp_page_rawf(page, "<svg class=\"bar\" width=\"%d\" height=\"10\" "
+                  "aria-hidden=\"true\">", BAR_WIDTH);
+    lpp_page_raw(page, "<rect class=\"track\" width=\"100%\" height=\"10\" "
+                       "fill=\"#8884\" />");
+    lpp_page_rawf(page, "<rect class=\"wait\" width=\"%.1f%%\" height=\"10\" "
+                  "fill=\"#7aa7d9\" />", wall_percent);
+    lpp_page_rawf(page, "<rect class=\"cpu\" width=\"%.1f%%\" height=\"10\" "
+                  "fill=\"#d9663b\" /></svg>", cpu_percent);
+}
+
+static void cost_cell(lpp_page_t *page, const lpp_cost_t *cost,
+                      const lpp_cost_t *whole)
+{
+    double wall = lpp_page_percent(cost->wall_us, whole->wall_us);
+
+    lpp_page_raw(page, "<td class=\"n\">");
+    lpp_page_time(page, cost->wall_us);
+    lpp_page_rawf(page, "</td><td class=\"n share\">%.1f&#160;%% ", wall);
+    bar(page, lpp_page_percent(cost->cpu_us, whole->wall_us), wall);
+    lpp_page_raw(page, "</td>");
+}
+
+static void row(lpp_page_t *page, const lpp_view_t *view,
+                const lpp_function_t *function)
+{
+    const lpp_symbol_t *symbol = &function->symbol;
+
+    lpp_page_raw(page, "<tr>");
+    cost_cell(page, &function->self, &view->total);
+    cost_cell(page, &function->total, &view->total);
+    lpp_page_raw(page, "<td class=\"n\">");
+    if (function->calls) {
+        lpp_page_rawf(page, "%" APR_UINT64_T_FMT "&#160;call%s",
+                      function->calls, function->calls == 1 ? "" : "s");
+    }
+    else {
+        lpp_page_rawf(page, "%" APR_UINT64_T_FMT "&#160;sample%s",
+                      function->total.samples,
+                      function->total.samples == 1 ? "" : "s");
+    }
+    lpp_page_raw(page, "</td><td class=\"f\">");
+    lpp_page_code(page, symbol->name);
+    if (symbol->file && symbol->line) {
+        lpp_page_raw(page, " <small>");
+        lpp_page_text(page, symbol->file);
+        lpp_page_rawf(page, ":%u</small>", symbol->line);
+    }
+    lpp_page_raw(page, "</td><td class=\"m\">");
+    lpp_page_text(page, lpp_view_object_name(symbol));
+    lpp_page_raw(page, "</td></tr>\n");
+}
+
+static void table(lpp_page_t *page, const lpp_view_t *view,
+                  const char *heading, lpp_view_order_e order)
+{
+    apr_uint32_t top[ROWS], count, i;
+
+    count = lpp_view_top(view, order, top, ROWS, page->scratch);
+    lpp_page_raw(page, "<details open=\"open\"><summary><h3>");
+    lpp_page_raw(page, heading);
+    lpp_page_raw(page, "</h3></summary>\n<div class=\"wide\"><table><thead>"
+        "<tr><th colspan=\"2\">Self</th><th colspan=\"2\">Total</th>"
+        "<th>Count</th><th>Function</th><th>Module</th></tr></thead>"
+        "<tbody>\n");
+    for (i = 0; i < count; i++) {
+        row(page, view, &view->functions[top[i]]);
+    }
+    lpp_page_raw(page, "</tbody></table></div></details>\n");
+}
+
+/* What each report must confess. */
+static void honesty(lpp_page_t *page, const lpp_view_t *view)
+{
+    const lpp_honesty_t *h = &view->honesty;
+
+    lpp_page_rawf(page, "<p class=\"small\">%" APR_UINT64_T_FMT " samples at "
+                  "%.0f&#160;Hz of sampled time (asked for: %u&#160;Hz); "
+                  "%" APR_UINT64_T_FMT " lost, %" APR_UINT64_T_FMT " stacks "
+                  "cut, %" APR_UINT64_T_FMT " broken, %" APR_UINT64_T_FMT
+                  " without room. ", h->samples, view->true_hz, h->asked_hz,
+                  h->lost, h->cut, h->broken, h->overflowed);
+    lpp_page_rawf(page, "%u&#160;%% of the frames are named. "
+                  "The profiler itself used ", view->named_percent);
+    lpp_page_time(page, h->own_ns / 1000);
+    lpp_page_rawf(page, " of CPU time and sent %" APR_UINT64_T_FMT
+                  " signals; unwinder: ", h->signals);
+    lpp_page_text(page, h->unwinder ? h->unwinder : "none");
+    lpp_page_raw(page, ".</p>\n");
+}
+
+void lpp_report_tables(lpp_page_t *page, const lpp_report_t *report)
+{
+    const lpp_view_t *view = report->view;
+
+    if (!view) {
+        return;
+    }
+    lpp_page_raw(page, "<section class=\"quick\">"
+        "<h2>Profile quick view</h2>\n<p class=\"small\">Self: in the "
+        "function alone. Total: with all it called. In the bars, "
+        "<span class=\"key cpu\">CPU time</span> and <span "
+        "class=\"key wait\">waiting</span>. Count: exact calls where the "
+        "module counts them, else samples.</p>\n");
+    if (view->function_count > 1) {
+        table(page, view, "Top Inline Time", LPP_VIEW_BY_SELF);
+        table(page, view, "Top Total Time", LPP_VIEW_BY_TOTAL);
+        table(page, view, "Top Call Count", LPP_VIEW_BY_CALLS);
+    }
+    honesty(page, view);
+    lpp_page_raw(page, "</section>\n");
+}

@@ -8,6 +8,8 @@
 #ifndef LPP_WRITER_H
 #define LPP_WRITER_H
 
+#include <apr_tables.h>
+
 #include "lpp_buf.h"
 #include "lpp_formats.h"
 #include "lpp_view.h"
@@ -31,7 +33,32 @@ typedef struct lpp_writer_t {
 /* The entry of a format; never NULL for a valid one. Thread: any. */
 const lpp_writer_t *lpp_writer_get(lpp_format_e format);
 
-/* Callgrind format 1, see valgrind's cl-format; events Wall CPU Samples. */
+/*
+ * Callgrind format 1 (events Wall CPU Samples), Python's marshalled pstats (wall
+ * seconds), gzipped profile.proto, folded stacks (wall microseconds). All of
+ * one view have the same totals.
+ * Signal-safe: no. Thread: any.
+ */
 lpp_writer_fn lpp_write_callgrind;
+lpp_writer_fn lpp_write_pstats;
+lpp_writer_fn lpp_write_pprof;
+lpp_writer_fn lpp_write_collapsed;
+
+/* A line for people in the head of a file: one line, no blanks at its ends. */
+typedef struct lpp_writer_note_t {
+    const char *name;  /* static */
+    const char *value; /* never empty */
+} lpp_writer_note_t;
+
+/*
+ * What each format with a head says of the request and of the profile's
+ * honesty; array of lpp_writer_note_t in pool.
+ * Signal-safe: no. Thread: any.
+ */
+apr_array_header_t *lpp_writer_notes(const lpp_view_t *view,
+                                     apr_pool_t *pool);
+
+/* The count readers insist on: exact calls, else samples, at least 1. */
+apr_uint64_t lpp_writer_count(apr_uint64_t calls, apr_uint64_t samples);
 
 #endif

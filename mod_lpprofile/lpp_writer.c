@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_writer: the registry of formats, derived from lpp_formats.h, and what
+ * several writers say in the same words.
+ */
+#include "lpp_writer.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+#define WRITE_CALLGRIND lpp_write_callgrind
+#define WRITE_PSTATS NULL
+#define WRITE_PPROF NULL
+#define WRITE_COLLAPSED NULL
+
+static const lpp_writer_t writers[] = {
+#define LPP_X(symbol, action, prefix, suffix, content_type, command)          \
+    { LPP_FORMAT_##symbol, action, prefix, suffix, content_type, command,     \
+      WRITE_##symbol },
+    LPP_FORMATS(LPP_X)
+#undef LPP_X
+};
+
+const lpp_writer_t *lpp_writer_get(lpp_format_e format)
+{
+    return (unsigned)format < LPP_FORMAT_COUNT ? &writers[format] : NULL;
+}
+
+static const char *one_line(const char *text, apr_pool_t *pool)
+{
+    char *copy = apr_pstrdup(pool, text[0] != '\0' ? text : "-"), *at;
+
+    for (at = copy; *at != '\0'; at++) {
+        if ((unsigned char)*at < 0x20 || *at == 0x7f) {
+            *at = ' ';
+        }
+    }
+    /* readers stumble over blanks at the ends */
+    while (at > copy + 1 && at[-1] == ' ') {
+        *--at = '\0';
+    }
+    return copy + strspn(copy, " ");
+}
+
+static void add(apr_array_header_t *notes, const char *name,
+                const char *value)
+{
+    lpp_writer_note_t *note = apr_array_push(notes);
+
+    note->name = name;
+    note->value = one_line(value, notes->pool);
+}
+
+static const char *iso_time(apr_time_t when, apr_pool_t *pool)
+{
+    apr_time_exp_t parts;
+
+    if (apr_time_exp_gmt(&parts, when) != APR_SUCCESS) {
+        return "-";
+    }
+    return apr_psprintf(pool, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ",
+                        parts.tm_year + 1900, parts.tm_mon + 1,
+                        parts.tm_mday, parts.tm_hour, parts.tm_min,
+                        parts.tm_sec, parts.tm_usec);
+}
+
+apr_array_header_t *lpp_writer_notes(const lpp_view_t *view, apr_pool_t *pool)
+{
+    apr_array_header_t *notes = apr_array_make(pool, 16,
+                                               sizeof(lpp_writer_note_t));
+    const lpp_view_about_t *about = &view->about;
+    const lpp_honesty_t *honesty = &view->honesty;
+
+    add(notes, "OOPS", about->id);
+    add(notes, "Page", about->page_id);
+    add(notes, "URL", about->url);
+    add(notes, "Host", about->host);
+    add(notes, "Method", about->method);
+    add(notes, "Start", iso_time(about->start, pool));
+    add(notes, "Thread", apr_psprintf(pool, "%u.%u", about->pid,
+                                      about->tid));
+    add(notes, "Trigger", honesty->cut_short != 0
+        ? "mod_lpprofile, cut short" : "mod_lpprofile");
+    add(notes, "Counts", "samples, where no exact call count is known");
+    add(notes, "Samples", apr_psprintf(pool, "%" APR_UINT64_T_FMT
+        " taken, %" APR_UINT64_T_FMT " lost, %" APR_UINT64_T_FMT
+        " cut, %" APR_UINT64_T_FMT " broken, %" APR_UINT64_T_FMT
+        " past the tree's ceiling", honesty->samples, honesty->lost,
+        honesty->cut, honesty->broken, honesty->overflowed));
+    add(notes, "Rate", apr_psprintf(pool, "%.1f Hz of %u Hz asked",
+                                    view->true_hz, honesty->asked_hz));
+    add(notes, "Frames named", apr_psprintf(pool, "%u %%",
+                                            view->named_percent));
+    add(notes, "Profiler", apr_psprintf(pool, "%" APR_UINT64_T_FMT
+        " us CPU of its own, %" APR_UINT64_T_FMT " signals, %"
+        APR_UINT64_T_FMT " calls repaired, unwinder %s",
+        honesty->own_ns / 1000, honesty->signals, honesty->repaired_calls,
+        honesty->unwinder != NULL ? honesty->unwinder : "none"));
+    add(notes, "Blocked", apr_psprintf(pool, "%" APR_UINT64_T_FMT " us",
+                                       honesty->blocked_ns / 1000));
+    return notes;
+}
+
+apr_uint64_t lpp_writer_count(apr_uint64_t calls, apr_uint64_t samples)
+{
+    if (calls != 0) {
+        return calls;
+    }
+    return samples != 0 ? samples : 1;
+}

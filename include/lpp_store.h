@@ -60,6 +60,14 @@ const char *lpp_store_stem(apr_time_t start, const char *page_id,
                            const char *id, apr_uint32_t pid,
                            apr_uint32_t tid, apr_pool_t *pool);
 
+/*
+ * Its parts, which stand in the memory log too: a time as local time with
+ * milliseconds, and a page id as one word (NULL or "": "Unknown").
+ * Signal-safe: no. Thread: any.
+ */
+const char *lpp_store_time(apr_time_t time, apr_pool_t *pool);
+const char *lpp_store_word(const char *page_id, apr_pool_t *pool);
+
 /* File name of a stem in a format. */
 const char *lpp_store_name(const char *stem, lpp_format_e format,
                            apr_pool_t *pool);

@@ -29,6 +29,7 @@
 #define LPP_DIR_OOPS_DIR "LPOopsDir"
 #define LPP_DIR_OOPS_REPORTER "LPOopsReporter"
 #define LPP_DIR_OOPS_HIDE "LPOopsHide"
+#define LPP_DIR_MEMORY_LOG "LPMemoryProfileLog"
 
 #define LPP_AGGREGATE_ENV "PROFILE_PAGETESTS_REQUESTS"
 
@@ -74,6 +75,7 @@ const char *lpp_config_page_id(const lpp_conf_t *conf, request_rec *r);
 
 /* Values in force. Directories are absolute after post_config. */
 int lpp_config_all_requests(const lpp_conf_t *conf);
+const char *lpp_config_memory_log(const lpp_conf_t *conf); /* as typed */
 const char *lpp_config_dir(const lpp_conf_t *conf);
 const char *lpp_config_oops_dir(const lpp_conf_t *conf);
 const char *lpp_config_oops_reporter(const lpp_conf_t *conf,
@@ -89,6 +91,13 @@ typedef struct lpp_config_setting_t {
     const char *directive;
     const char *value;
 } lpp_config_setting_t;
+
+/* The open memory log of a host, kept here for mod_lpprofile_memory: one load
+ * tells a request that there is none. Thread: any; set: parent at start. */
+typedef struct lpp_memory_log_t lpp_memory_log_t;
+const lpp_memory_log_t *lpp_config_memory_handle(const lpp_conf_t *conf);
+void lpp_config_set_memory_handle(server_rec *server,
+                                  const lpp_memory_log_t *log);
 
 /* Every directive with its value in force, as a person would write it: array
  * of lpp_config_setting_t. Thread: request. */

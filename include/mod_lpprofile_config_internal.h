@@ -43,6 +43,8 @@ struct lpp_conf_t {
     const char *dir_path;             /* absolute, made in post_config */
     const char *oops_dir_path;
     const char *oops_reporter;
+    const char *memory_log;           /* as typed; NULL: none */
+    const lpp_memory_log_t *memory_handle; /* open, or NULL */
     apr_array_header_t *oops_hide;    /* const char *, upper case, "_" */
 };
 

@@ -119,12 +119,21 @@ int lpp_store_is_name(const char *name)
     return len > 0 && len <= NAME_MAX_BYTES;
 }
 
-const char *lpp_store_stem(apr_time_t start, const char *page_id,
-                           const char *id, apr_uint32_t pid,
-                           apr_uint32_t tid, apr_pool_t *pool)
+const char *lpp_store_time(apr_time_t time, apr_pool_t *pool)
+{
+    apr_time_exp_t at;
+
+    if (apr_time_exp_lt(&at, time) != APR_SUCCESS) {
+        memset(&at, 0, sizeof(at));
+    }
+    return apr_psprintf(pool, "%04d-%02d-%02d_%02d:%02d:%02d.%03d",
+                        at.tm_year + 1900, at.tm_mon + 1, at.tm_mday,
+                        at.tm_hour, at.tm_min, at.tm_sec, at.tm_usec / 1000);
+}
+
+const char *lpp_store_word(const char *page_id, apr_pool_t *pool)
 {
     char page[LPP_PAGEID_MAX_BYTES + 1];
-    apr_time_exp_t at;
     apr_size_t len;
 
     if (!page_id || !page_id[0]) {
@@ -133,15 +142,15 @@ const char *lpp_store_stem(apr_time_t start, const char *page_id,
     for (len = 0; len < LPP_PAGEID_MAX_BYTES && page_id[len]; len++) {
         page[len] = is_name_byte(page_id[len]) ? page_id[len] : '_';
     }
-    page[len] = '\0';
-    if (apr_time_exp_lt(&at, start) != APR_SUCCESS) {
-        memset(&at, 0, sizeof(at));
-    }
-    return apr_psprintf(pool,
-                        "%04d-%02d-%02d_%02d:%02d:%02d.%03d-%s-%s-%u.%u",
-                        at.tm_year + 1900, at.tm_mon + 1, at.tm_mday,
-                        at.tm_hour, at.tm_min, at.tm_sec, at.tm_usec / 1000,
-                        page, id, pid, tid);
+    return apr_pstrmemdup(pool, page, len);
+}
+
+const char *lpp_store_stem(apr_time_t start, const char *page_id,
+                           const char *id, apr_uint32_t pid,
+                           apr_uint32_t tid, apr_pool_t *pool)
+{
+    return apr_psprintf(pool, "%s-%s-%s-%u.%u", lpp_store_time(start, pool),
+                        lpp_store_word(page_id, pool), id, pid, tid);
 }
 
 const char *lpp_store_name(const char *stem, lpp_format_e format,

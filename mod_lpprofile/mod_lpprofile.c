@@ -10,6 +10,7 @@
 
 #include "mod_lpprofile_config.h"
 #include "mod_lpprofile_filter.h"
+#include "mod_lpprofile_memory.h"
 #include "mod_lpprofile_pages.h"
 #include "mod_lpprofile_phases.h"
 #include "mod_lpprofile_process.h"
@@ -19,11 +20,15 @@
 static void register_hooks(apr_pool_t *pool)
 {
     lpp_process_register_hooks(pool);
-    lpp_url_register_hooks(pool);
-    lpp_run_register_hooks(pool);
-    lpp_phases_register_hooks(pool);
-    lpp_filter_register_hooks(pool);
-    lpp_pages_register_hooks(pool);
+    lpp_memory_register_open(pool);
+    /* What runs for each request is registered only where anything can be
+     * profiled: elsewhere the module costs a request nothing. */
+    lpp_process_register_if_wanted(lpp_url_register_hooks);
+    lpp_process_register_if_wanted(lpp_run_register_hooks);
+    lpp_process_register_if_wanted(lpp_phases_register_hooks);
+    lpp_process_register_if_wanted(lpp_memory_register_hooks);
+    lpp_process_register_if_wanted(lpp_filter_register_hooks);
+    lpp_process_register_if_wanted(lpp_pages_register_hooks);
 }
 
 AP_DECLARE_MODULE(lpprofile) = {

@@ -72,13 +72,14 @@ void *lpp_config_merge(apr_pool_t *pool, void *basev, void *vhostv)
     conf->oops_dir = vhost->oops_dir || vhost->dir ? vhost->oops_dir
                                                    : base->oops_dir;
     MERGE_POINTER(oops_reporter);
+    MERGE_POINTER(memory_log);
     /* What the server hides, no host shows. */
     conf->oops_hide = !base->oops_hide    ? vhost->oops_hide
                       : !vhost->oops_hide ? base->oops_hide
                                           : apr_array_append(pool,
                                                 base->oops_hide,
                                                 vhost->oops_hide);
-    /* dir_path and oops_dir_path stay NULL: post_config makes them. */
+    /* dir_path, oops_dir_path and memory_handle stay NULL: made at start. */
     return conf;
 }
 
@@ -95,6 +96,25 @@ int lpp_config_enabled(const lpp_conf_t *conf)
 int lpp_config_all_requests(const lpp_conf_t *conf)
 {
     return conf->all_requests > 0;
+}
+
+const char *lpp_config_memory_log(const lpp_conf_t *conf)
+{
+    return conf->memory_log;
+}
+
+const lpp_memory_log_t *lpp_config_memory_handle(const lpp_conf_t *conf)
+{
+    return conf->memory_handle;
+}
+
+void lpp_config_set_memory_handle(server_rec *server,
+                                  const lpp_memory_log_t *log)
+{
+    lpp_conf_t *conf = ap_get_module_config(server->module_config,
+                                            &lpprofile_module);
+
+    conf->memory_handle = log;
 }
 
 const char *lpp_config_dir(const lpp_conf_t *conf)
@@ -220,6 +240,8 @@ apr_array_header_t *lpp_config_settings(const lpp_conf_t *conf,
     add_setting(all, LPP_DIR_DIR, conf->dir_path ? conf->dir_path : "");
     add_setting(all, LPP_DIR_ALL_REQUESTS,
                 lpp_config_all_requests(conf) ? "On" : "Off");
+    add_setting(all, LPP_DIR_MEMORY_LOG,
+                conf->memory_log ? conf->memory_log : "none");
     add_setting(all, LPP_DIR_ACCESS,
                 say_expr(conf->access, "loopback, not through a proxy"));
     add_setting(all, LPP_DIR_REQUIRE_USER,

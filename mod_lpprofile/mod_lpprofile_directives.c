@@ -149,6 +149,16 @@ static const char *set_all_requests(cmd_parms *cmd, void *unused,
     return NULL;
 }
 
+static const char *set_memory_log(cmd_parms *cmd, void *unused,
+                                  const char *value)
+{
+    if (has_control(value) || !value[strspn(value, "| \t")]) {
+        return refuse(cmd, value, "must name a file, or be \"|program\"");
+    }
+    conf_of(cmd)->memory_log = value;
+    return NULL;
+}
+
 static const char *set_access(cmd_parms *cmd, void *unused,
                               const char *value)
 {
@@ -381,6 +391,9 @@ const command_rec lpp_config_commands[] = {
                   "directory for profiles, relative to DefaultRuntimeDir"),
     AP_INIT_TAKE1(LPP_DIR_ALL_REQUESTS, set_all_requests, NULL, RSRC_CONF,
                   "On: every request writes a callgrind log"),
+    AP_INIT_TAKE1(LPP_DIR_MEMORY_LOG, set_memory_log, NULL, RSRC_CONF,
+                  "file, or \"|program\": one line of memory sizes a "
+                  "request"),
     AP_INIT_TAKE1(LPP_DIR_ACCESS, set_access, NULL, RSRC_CONF,
                   "expression: who may ask for profiles and see them"),
     AP_INIT_TAKE1(LPP_DIR_REQUIRE_USER, set_require_user, NULL, RSRC_CONF,

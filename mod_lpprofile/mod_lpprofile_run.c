@@ -23,6 +23,7 @@
 
 #include "lpp_log_tags.h"
 #include "lpp_store.h"
+#include "mod_lpprofile_memory.h"
 #include "mod_lpprofile_names.h"
 #include "mod_lpprofile_process.h"
 #include "mod_lpprofile_run_internal.h"
@@ -231,6 +232,10 @@ static void start_session(lpp_run_t *run, request_rec *r, int stacks)
         run->session = NULL;
         run->id[0] = '\0';
     }
+    else {
+        apr_table_setn(r->notes, LPP_MEMORY_OOPS_NOTE,
+                       apr_pstrdup(r->pool, run->id));
+    }
     run->status = start_token(run->start);
     log_start(run, r, rv);
 }
@@ -351,6 +356,7 @@ static void drop(lpp_run_t *run)
     }
     run->profiled = 0;
     run->id[0] = '\0';
+    apr_table_unset(run->r->notes, LPP_MEMORY_OOPS_NOTE);
     run->status = "user-not-allowed";
 }
 

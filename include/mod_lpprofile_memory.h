@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mod_lpprofile_memory: the memory log, one line a request.
+ *
+ * Opens the logs in the parent (files or piped programs), reads the process's
+ * sizes when a request begins and ends, appends one whole line. Takes no lock,
+ * profiles nothing, writes no OOPS, changes no response. A log that cannot be
+ * written is complained of once a minute at most.
+ */
+#ifndef MOD_LPPROFILE_MEMORY_H
+#define MOD_LPPROFILE_MEMORY_H
+
+#include <httpd.h>
+
+#include "lpp_base.h"
+
+/* Note on a request that is profiled: its OOPS id; also for
+ * %{lpprofile-oops-id}n in a LogFormat. */
+#define LPP_MEMORY_OOPS_NOTE "lpprofile-oops-id"
+
+/* Sizes of this process at one moment. */
+typedef struct lpp_memory_sizes_t {
+    apr_uint64_t vss_bytes;  /* address space */
+    apr_uint64_t rss_bytes;  /* resident */
+    apr_uint64_t heap_bytes; /* malloc'd and in use, all arenas */
+} lpp_memory_sizes_t;
+
+/*
+ * Read the sizes; what cannot be read is 0.
+ * Signal-safe: no. Thread: any.
+ */
+void lpp_memory_read(lpp_memory_sizes_t *sizes);
+
+/* Hook that opens the logs (always), and those per request (for
+ * lpp_process_register_if_wanted). */
+void lpp_memory_register_open(apr_pool_t *pool);
+void lpp_memory_register_hooks(apr_pool_t *pool);
+
+#endif

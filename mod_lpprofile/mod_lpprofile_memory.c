@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mod_lpprofile_memory: see include/mod_lpprofile_memory.h. The columns are
+ * Launchpad's (contract section 8), then ours.
+ */
+#include <fcntl.h>
+#include <malloc.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <apr_hash.h>
+#include <apr_portable.h>
+#include <apr_strings.h>
+#include <httpd.h>
+#include <http_config.h>
+#include <http_core.h>
+#include <http_log.h>
+#include <http_protocol.h>
+
+#include "lpp_log_tags.h"
+#include "lpp_store.h"
+#include "mod_lpprofile_config.h"
+#include "mod_lpprofile_memory.h"
+#include "mod_lpprofile_oops.h"
+
+APLOG_USE_MODULE(lpprofile);
+
+#define REQUEST_KEY "lpprofile-memory"
+#define COMPLAIN_EVERY_US apr_time_from_sec(60)
+
+/* One open log, shared by the hosts that name it. In pconf. */
+struct lpp_memory_log_t {
+    const char *name;     /* as typed, for people */
+    apr_file_t *file;
+};
+
+/* A request that is logged; in its pool. */
+typedef struct begun_t {
+    lpp_memory_sizes_t start;
+    apr_uint32_t requests_before; /* begun in this process until then */
+    apr_uint32_t active_before;   /* of these not yet ended */
+} begun_t;
+
+/* Of this process; for "requests that ran in the same process meanwhile". */
+static atomic_uint requests_begun;
+static atomic_uint requests_active;
+static _Atomic apr_int64_t complained_at;
+
+void lpp_memory_read(lpp_memory_sizes_t *sizes)
+{
+    static long page_bytes;
+    unsigned long long pages = 0, resident = 0;
+    struct mallinfo2 heap = mallinfo2();
+    char text[128];
+    int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    ssize_t len = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+    if (fd >= 0) {
+        close(fd);
+    }
+    if (len > 0) {
+        text[len] = '\0';
+        if (sscanf(text, "%llu %llu", &pages, &resident) != 2) {
+            pages = resident = 0;
+        }
+    }
+    if (!page_bytes) {
+        page_bytes = sysconf(_SC_PAGESIZE);
+    }
+    sizes->vss_bytes = (apr_uint64_t)pages * (apr_uint64_t)page_bytes;
+    sizes->rss_bytes = (apr_uint64_t)resident * (apr_uint64_t)page_bytes;
+    sizes->heap_bytes = heap.uordblks + heap.hblkhd;
+}
+
+/* Opened by the parent, as root where it is: no link is followed, nobody
+ * else may read it. */
+static apr_status_t open_file(apr_file_t **file, const char *typed,
+                              apr_pool_t *pool)
+{
+    const char *path = ap_server_root_relative(pool, typed);
+    int fd;
+
+    if (!path) {
+        return APR_EBADPATH;
+    }
+    fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC
+              | O_NONBLOCK, 0600);
+    if (fd < 0) {
+        return errno;
+    }
+    return apr_os_file_put(file, &fd, APR_FOPEN_WRITE | APR_FOPEN_APPEND,
+                           pool);
+}
+
+static apr_status_t close_file(void *file)
+{
+    return apr_file_close(file);
+}
+
+static apr_status_t open_log(lpp_memory_log_t *log, apr_pool_t *pool)
+{
+    apr_status_t rv;
+    piped_log *piped;
+
+    if (*log->name == '|') {
+        piped = ap_open_piped_log(pool, log->name + 1);
+        if (!piped) {
+            return APR_EGENERAL;
+        }
+        log->file = ap_piped_log_write_fd(piped);
+        return APR_SUCCESS;
+    }
+    rv = open_file(&log->file, log->name, pool);
+    if (rv == APR_SUCCESS) {
+        apr_pool_cleanup_register(pool, log->file, close_file,
+                                  apr_pool_cleanup_null);
+    }
+    return rv;
+}
+
+/* Each generation opens anew: a graceful restart is how logs are rotated. */
+static int open_logs(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
+                     server_rec *main_server)
+{
+    apr_hash_t *by_name = apr_hash_make(ptemp);
+    server_rec *s;
+
+    if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
+        return OK;
+    }
+    for (s = main_server; s; s = s->next) {
+        const lpp_conf_t *conf = lpp_config_get(s);
+        const char *name = lpp_config_memory_log(conf);
+        lpp_memory_log_t *log;
+        apr_status_t rv;
+
+        if (!name || !lpp_config_enabled(conf)) {
+            continue;
+        }
+        log = apr_hash_get(by_name, name, APR_HASH_KEY_STRING);
+        if (!log) {
+            log = apr_pcalloc(pconf, sizeof(*log));
+            log->name = name;
+            rv = open_log(log, pconf);
+            if (rv != APR_SUCCESS) {
+                ap_log_error(APLOG_MARK, APLOG_EMERG, rv, s,
+                             LPP_TAG_MEMORY_OPEN ": " LPP_DIR_MEMORY_LOG
+                             " %s: cannot be opened", name);
+                return HTTP_INTERNAL_SERVER_ERROR;
+            }
+            apr_hash_set(by_name, name, APR_HASH_KEY_STRING, log);
+        }
+        lpp_config_set_memory_handle(s, log);
+    }
+    return OK;
+}
+
+/* The first request of a chain only: redirects and subrequests are its own. */
+static int begin(request_rec *r)
+{
+    begun_t *begun;
+
+    if (r->main || r->prev
+        || !lpp_config_memory_handle(lpp_config_get(r->server))) {
+        return DECLINED;
+    }
+    begun = apr_palloc(r->pool, sizeof(*begun));
+    begun->requests_before = atomic_fetch_add(&requests_begun, 1);
+    begun->active_before = atomic_fetch_add(&requests_active, 1);
+    lpp_memory_read(&begun->start);
+    apr_pool_userdata_setn(begun, REQUEST_KEY, NULL, r->pool);
+    return DECLINED;
+}
+
+/* At most one complaint a minute and process, whoever is first. */
+static void complain(request_rec *r, const lpp_memory_log_t *log,
+                     apr_status_t rv)
+{
+    apr_int64_t now = apr_time_now();
+    apr_int64_t last = atomic_load(&complained_at);
+
+    if ((!last || now - last > COMPLAIN_EVERY_US)
+        && atomic_compare_exchange_strong(&complained_at, &last, now)) {
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, rv, r,
+                      LPP_TAG_MEMORY_WRITE ": " LPP_DIR_MEMORY_LOG " %s: "
+                      "cannot be written; lines are lost", log->name);
+    }
+}
+
+/* One write: lines of concurrent children stay whole (files by O_APPEND, pipes
+ * up to PIPE_BUF). A part of a line is not completed later: it would tear
+ * another's. */
+static void append(request_rec *r, const lpp_memory_log_t *log,
+                   const char *line, apr_size_t len)
+{
+    apr_size_t written = len;
+    apr_status_t rv = apr_file_write(log->file, line, &written);
+
+    if (rv != APR_SUCCESS || written != len) {
+        complain(r, log, rv != APR_SUCCESS ? rv : APR_ENOSPC);
+    }
+}
+
+static int end(request_rec *r)
+{
+    const lpp_conf_t *conf = lpp_config_get(r->server);
+    const lpp_memory_log_t *log = lpp_config_memory_handle(conf);
+    request_rec *last = r;
+    const char *id, *line;
+    lpp_memory_sizes_t now;
+    begun_t *begun = NULL;
+    apr_uint32_t meanwhile;
+    void *found = NULL;
+
+    if (!log || r->main || r->prev) {
+        return DECLINED;
+    }
+    apr_pool_userdata_get(&found, REQUEST_KEY, r->pool);
+    begun = found;
+    if (!begun) {
+        return DECLINED;
+    }
+    atomic_fetch_sub(&requests_active, 1);
+    if (!lpp_config_allowed(conf, r)) {
+        return DECLINED;
+    }
+    while (last->next) {
+        last = last->next;
+    }
+    lpp_memory_read(&now);
+    meanwhile = begun->active_before
+        + (atomic_load(&requests_begun) - begun->requests_before - 1);
+    id = apr_table_get(r->notes, LPP_MEMORY_OOPS_NOTE);
+    line = apr_psprintf(
+        r->pool, "%s %s %s %.6f %" APR_UINT64_T_FMT " %" APR_UINT64_T_FMT
+        " %" APR_UINT64_T_FMT " %" APR_UINT64_T_FMT " %u %" APR_UINT64_T_FMT
+        " %" APR_UINT64_T_FMT "\n",
+        lpp_store_time(r->request_time, r->pool),
+        lpp_store_word(lpp_oops_page_id(last, conf), r->pool), id ? id : "-",
+        (double)(apr_time_now() - r->request_time) / APR_USEC_PER_SEC,
+        begun->start.vss_bytes, begun->start.rss_bytes, now.vss_bytes,
+        now.rss_bytes, meanwhile, begun->start.heap_bytes, now.heap_bytes);
+    append(r, log, line, strlen(line));
+    return DECLINED;
+}
+
+void lpp_memory_register_open(apr_pool_t *pool)
+{
+    ap_hook_open_logs(open_logs, NULL, NULL, APR_HOOK_MIDDLE);
+}
+
+void lpp_memory_register_hooks(apr_pool_t *pool)
+{
+    /* First: what the modules after us allocate is the request's. */
+    ap_hook_post_read_request(begin, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    /* Before the run lets go of the request (REALLY_LAST). */
+    ap_hook_log_transaction(end, NULL, NULL, APR_HOOK_LAST);
+}

@@ -131,14 +131,38 @@ def symbols(path, *options):
             for line in out.splitlines() if line.strip()]
 
 
+def called_by(path, function):
+    """What one function of an object refers to: relocations, and calls that
+    stay within the object."""
+    if not path.is_file():
+        raise Missing('%s: not built' % path)
+    out = subprocess.run(
+        ['objdump', '-dr', '--no-show-raw-insn', str(path)], check=True,
+        stdout=subprocess.PIPE, text=True).stdout
+    body = re.search(r'<%s>:\n(.*?)(\n\n|\Z)' % function, out, re.S)
+    if not body:
+        raise Missing('%s has no %s' % (path, function))
+    names = re.findall(r'R_\S+\s+([A-Za-z_]\w*)', body.group(1))
+    names += re.findall(r'\b(?:call|jmp)\s+[0-9a-f]+ <(\w+)>',
+                        body.group(1))
+    return {name for name in names if name != function}
+
+
 def signal_symbols(root, build):
-    allowed = {row[0] for row in
-               rows(root / 'tests/guard/signal_symbols.txt', 2)}
+    allowed = {row[0]: row[1] for row in
+               rows(root / 'tests/guard/signal_symbols.txt', 3)}
     if not allowed:
         raise Missing('signal_symbols.txt is empty')
-    return ['lpp_signal.o needs %s, which is not in signal_symbols.txt' % name
-            for name in symbols(build / 'lpp_signal.o', '-u')
-            if name not in allowed]
+    faults = ['lpp_signal.o needs %s, which is not in signal_symbols.txt'
+              % name for name in symbols(build / 'lpp_signal.o', '-u')
+              if name not in allowed]
+    for function, owner in allowed.items():
+        if owner.endswith('.o'):
+            faults += ['%s needs %s, which is not in signal_symbols.txt'
+                       % (function, name)
+                       for name in sorted(called_by(build / owner, function))
+                       if name not in allowed]
+    return faults
 
 
 def exports(build):

@@ -146,15 +146,22 @@ def test_binary_guards_without_input_fail(tmp_path):
 
 def test_binary_guards_see_a_fault(tmp_path):
     (tmp_path / 'tests/guard').mkdir(parents=True)
-    shutil.copy(HERE / 'signal_symbols.txt', tmp_path / 'tests/guard')
-    source = tmp_path / 'x.c'
-    source.write_text('#include <stdlib.h>\nvoid *f(void);\n'
-                      'void *f(void) { return malloc(1); }\n')
-    subprocess.run(['gcc', '-fPIC', '-c', '-o', tmp_path / 'lpp_signal.o',
-                    source], check=True)
+    (tmp_path / 'tests/guard/signal_symbols.txt').write_text(
+        '_GLOBAL_OFFSET_TABLE_ libc x\nring lpp_ring.o x\n')
+    for name, text in (
+            ('lpp_signal', 'void *ring(void); void *f(void);\n'
+             'void *f(void) { return malloc(*(int *)ring()); }\n'),
+            ('lpp_ring', 'void *ring(void); void *other(void);\n'
+             'void *ring(void) { return calloc(*(int *)other(), 1); }\n')):
+        source = tmp_path / (name + '.c')
+        source.write_text('#include <stdlib.h>\n' + text)
+        subprocess.run(['gcc', '-O2', '-fPIC', '-c', '-o',
+                        source.with_suffix('.o'), source], check=True)
+    faults = guards.signal_symbols(tmp_path, tmp_path)
+    assert [f.split()[0:3:2] for f in faults] == [
+        ['lpp_signal.o', 'malloc,'], ['ring', 'calloc,'], ['ring', 'other,']]
     subprocess.run(['gcc', '-shared', '-o', tmp_path / 'mod_lpprofile.so',
                     tmp_path / 'lpp_signal.o'], check=True)
-    assert 'malloc' in guards.signal_symbols(tmp_path, tmp_path)[0]
     assert guards.exports(tmp_path) == ['mod_lpprofile.so exports f']
 
 

@@ -10,7 +10,8 @@ CONF = pathlib.Path(__file__).resolve().parents[2] / 'conf.d'
 
 def here(text, server_root='${ROOT}'):
     """The configuration with its directory below the test's server."""
-    return text.replace('/var/cache/apache2', server_root + '/cache')
+    text = text.replace('/var/cache/apache2', server_root + '/cache')
+    return text.replace('/var/log/apache2', server_root)
 
 
 def shipped(name):

@@ -27,8 +27,11 @@ LPP_MUST_CHECK apr_status_t lpp_sqlfilter_parse(const char *condition,
                                                 apr_pool_t *pool);
 
 /*
- * Whether a statement matches any clause; 1 where the filter has no clause that
- * was understood. scratch holds the normalised statement until it is cleared.
+ * Whether a statement matches any clause that was understood. With none
+ * understood it is 0, as in Launchpad: a mistyped condition must not trace
+ * everything; but a condition without any clause at all is none, and matches.
+ * Letters beyond ASCII are compared as they are. scratch holds the normalised
+ * statement until it is cleared.
  * Signal-safe: no. Thread: any, the filter is not changed.
  */
 int lpp_sqlfilter_matches(const lpp_sqlfilter_t *filter,

@@ -70,6 +70,7 @@ void lpp_oops_add_var(lpp_oops_t *oops, const char *name, const char *value,
 
 /*
  * Whether a variable or parameter of that name is hidden: contract section 6.
+ * more_hidden are whole names, compared in the same form. name is decoded.
  * Signal-safe: yes. Thread: any.
  */
 int lpp_oops_is_sensitive(const char *name,
@@ -78,7 +79,11 @@ int lpp_oops_is_sensitive(const char *name,
 /*
  * Mask what a text may hold of secrets: query parameters with a sensitive name
  * and user info, in a URL, a request line, a query string or running text that
- * holds URLs. Returns text itself where nothing was hidden.
+ * holds URLs; in text, too, the rest of a line that begins with Cookie: or
+ * another name that is hidden as a whole. mask_query takes a query string and
+ * nothing else, so that a value ends at "&" alone. Looks through percent
+ * escapes, nested ones too. Masking what is masked does no harm. Returns text
+ * itself where nothing was hidden, "<hidden>" where memory is short.
  * Signal-safe: no. Thread: any.
  */
 const char *lpp_oops_mask_url(const char *text,

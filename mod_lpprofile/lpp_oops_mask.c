@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_oops_mask: which names hold secrets, and hiding their values in text.
+ *
+ * Text is anything a secret may travel in: a URL, a request line, a query, a
+ * header's value, a log message with any of these in it. It is looked at as it
+ * stands and percent-decoded up to DECODINGS times, since a URL often carries
+ * another one as a parameter; what is hidden is always cut out of the text as
+ * it stood. In doubt more is hidden, not less. Linear in the length of the
+ * text; keeps nothing.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "lpp_oops.h"
+
+#define DECODINGS 3
+#define HIDDEN_LEN (sizeof(LPP_OOPS_HIDDEN) - 1)
+
+/* A name with one of these anywhere in it is hidden. */
+static const char *const words[] = {
+    "PASSWORD", "PASSWD", "SECRET", "TOKEN",    "APIKEY",
+    "API_KEY",  "SESSION", "CSRF",  "SIGNATURE"};
+
+/* So is one that is one of these; also where it stands as a header in text. */
+static const char *const whole_names[] = {
+    "COOKIE", "SET_COOKIE", "AUTHORIZATION", "PROXY_AUTHORIZATION"};
+
+/* A text that is masked, seen after some decodings. */
+typedef struct view_t {
+    const char *text;    /* as it stood */
+    apr_size_t text_len;
+    char *bytes;         /* decoded; text itself before the first decoding */
+    apr_size_t len;      /* of bytes */
+    apr_size_t *origin;  /* of each byte and of the end, its place in text;
+                            NULL before the first decoding */
+    char *hide;          /* of each byte of text, whether it goes; NULL while
+                            none does */
+    int in_query;        /* text is a query string and nothing else */
+    int failed;          /* out of memory: everything goes */
+    const apr_array_header_t *more_hidden;
+    apr_pool_t *pool;
+} view_t;
+
+static char normal(char c)
+{
+    if (c >= 'a' && c <= 'z') {
+        return (char)(c - 'a' + 'A');
+    }
+    return c == '-' ? '_' : c;
+}
+
+/* Whether name begins with word, which is in normal form. */
+static int begins_with(const char *name, apr_size_t len, const char *word)
+{
+    apr_size_t i;
+
+    for (i = 0; word[i]; i++) {
+        if (i >= len || normal(name[i]) != word[i]) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* Take HTTP_ and REDIRECT_ away, however many there are. */
+static void strip_prefixes(const char **name, apr_size_t *len)
+{
+    static const char *const prefixes[] = {"HTTP_", "REDIRECT_"};
+    unsigned i = 0;
+
+    while (i < LPP_COUNT(prefixes)) {
+        apr_size_t prefix = strlen(prefixes[i]);
+
+        if (begins_with(*name, *len, prefixes[i])) {
+            *name += prefix;
+            *len -= prefix;
+            i = 0;
+        }
+        else {
+            i++;
+        }
+    }
+}
+
+static int same_names(const char *a, apr_size_t a_len, const char *b)
+{
+    apr_size_t i, b_len = strlen(b);
+
+    strip_prefixes(&b, &b_len);
+    if (a_len != b_len) {
+        return 0;
+    }
+    for (i = 0; i < a_len; i++) {
+        if (normal(a[i]) != normal(b[i])) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* Whether a name is hidden as a whole; prefixes are gone already. */
+static int is_whole_name(const char *name, apr_size_t len,
+                         const apr_array_header_t *more_hidden)
+{
+    unsigned i;
+    int k;
+
+    for (i = 0; i < LPP_COUNT(whole_names); i++) {
+        if (same_names(name, len, whole_names[i])) {
+            return 1;
+        }
+    }
+    for (k = 0; more_hidden && k < more_hidden->nelts; k++) {
+        if (same_names(name, len, APR_ARRAY_IDX(more_hidden, k, char *))) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int is_hidden_name(const char *name, apr_size_t len,
+                          const apr_array_header_t *more_hidden)
+{
+    apr_size_t at;
+    unsigned i;
+
+    strip_prefixes(&name, &len);
+    for (at = 0; at < len; at++) {
+        for (i = 0; i < LPP_COUNT(words); i++) {
+            if (begins_with(name + at, len - at, words[i])) {
+                return 1;
+            }
+        }
+    }
+    return is_whole_name(name, len, more_hidden);
+}
+
+int lpp_oops_is_sensitive(const char *name,
+                          const apr_array_header_t *more_hidden)
+{
+    return is_hidden_name(name, strlen(name), more_hidden);
+}
+
+static int is_space(char c)
+{
+    return (unsigned char)c <= ' ' || c == 0x7f;
+}
+
+static int is_one_of(char c, const char *set)
+{
+    return c && strchr(set, c) != NULL;
+}
+
+static int is_alnum(char c)
+{
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z')
+           || (c >= '0' && c <= '9');
+}
+
+/* Where byte at of the view stands in the text. */
+static apr_size_t origin(const view_t *view, apr_size_t at)
+{
+    return view->origin ? view->origin[at] : at;
+}
+
+static void hide(view_t *view, apr_size_t from, apr_size_t to)
+{
+    if (from >= to || view->failed) {
+        return;
+    }
+    if (!view->hide) {
+        view->hide = apr_palloc(view->pool, view->text_len);
+        if (!view->hide) {
+            view->failed = 1;
+            return;
+        }
+        memset(view->hide, 0, view->text_len);
+    }
+    memset(view->hide + from, 1, to - from);
+}
+
+/* The name that ends before byte end of the view, not going below floor; its
+ * length may be 0. */
+static apr_size_t find_name(const view_t *view, apr_size_t floor,
+                            apr_size_t end)
+{
+    apr_size_t from = end;
+
+    while (from > floor && !is_space(view->bytes[from - 1])
+           && !is_one_of(view->bytes[from - 1], "?&;/\"'<>(),=#{}|\\:`")) {
+        from--;
+    }
+    /* "[Cookie: ..." is a cookie, too */
+    while (from < end && !is_alnum(view->bytes[from])
+           && view->bytes[from] != '_' && view->bytes[from] != '-') {
+        from++;
+    }
+    return from;
+}
+
+/* A parameter of a path, as in /a;jsessionid=1/b?c: it ends with its segment. */
+static int is_in_path(const view_t *view, apr_size_t from)
+{
+    apr_size_t word = from;
+
+    if (view->in_query || from == 0 || view->text[from - 1] != ';') {
+        return 0;
+    }
+    while (word > 0 && !is_space(view->text[word - 1])) {
+        word--;
+        if (view->text[word] == '?' || view->text[word] == '=') {
+            return 0;
+        }
+    }
+    return view->text[word] == '/'
+           || memmem(view->text + word, from - word, "://", 3) != NULL;
+}
+
+/* Where the value that begins at from of the text ends, and where the part to
+ * be hidden does: before what closes a sentence or a quotation. */
+static apr_size_t find_value_end(const view_t *view, apr_size_t *from,
+                                 int in_path, apr_size_t *hide_end)
+{
+    const char *text = view->text;
+    apr_size_t end = *from, last;
+    char quote = 0;
+
+    if (!view->in_query && end < view->text_len
+        && is_one_of(text[end], "\"'")) {
+        quote = text[end];
+        *from = ++end;
+    }
+    while (end < view->text_len && text[end] != quote) {
+        if (view->in_query ? text[end] == '&'
+            : quote        ? text[end] == '\n'
+                           : text[end] == '&' || is_space(text[end])) {
+            break;
+        }
+        if (in_path && is_one_of(text[end], "/?;")) {
+            break;
+        }
+        end++;
+    }
+    last = end;
+    while (!view->in_query && !quote && last > *from
+           && is_one_of(text[last - 1], "\"'>)],.;:`")) {
+        last--;
+    }
+    *hide_end = last;
+    /* masked before: "<hidden>" must not lose its own bracket */
+    if (end - *from >= HIDDEN_LEN && last - *from < HIDDEN_LEN
+        && memcmp(text + *from, LPP_OOPS_HIDDEN, HIDDEN_LEN) == 0) {
+        *hide_end = *from;
+    }
+    return end;
+}
+
+/* The parameter name=value, its name at name and its "=" at sign of the view;
+ * returns up to where the text is done with. */
+static apr_size_t hide_parameter(view_t *view, apr_size_t name,
+                                 apr_size_t sign)
+{
+    apr_size_t from = origin(view, sign + 1), end, last;
+
+    if (!is_hidden_name(view->bytes + name, sign - name,
+                        view->more_hidden)) {
+        return 0;
+    }
+    end = find_value_end(view, &from, is_in_path(view, origin(view, name)),
+                         &last);
+    hide(view, from, last);
+    return end;
+}
+
+/* Likewise a header that stands in the text: its whole line goes. */
+static apr_size_t hide_header(view_t *view, apr_size_t name, apr_size_t colon)
+{
+    apr_size_t from = origin(view, colon + 1), end, len = colon - name;
+    const char *header = view->bytes + name;
+    const char *line;
+
+    strip_prefixes(&header, &len);
+    if (!is_whole_name(header, len, view->more_hidden)) {
+        return 0;
+    }
+    line = memchr(view->text + from, '\n', view->text_len - from);
+    end = line ? (apr_size_t)(line - view->text) : view->text_len;
+    while (from < end && is_space(view->text[from])) {
+        from++;
+    }
+    hide(view, from, end);
+    return end;
+}
+
+/* Hide all parameters and headers with a name to hide. */
+static void hide_values(view_t *view)
+{
+    apr_size_t at, floor = 0, done = 0;
+
+    for (at = 0; at < view->len; at++) {
+        char c = view->bytes[at];
+        apr_size_t name, end;
+
+        if (c != '=' && (c != ':' || view->in_query)) {
+            continue;
+        }
+        name = find_name(view, floor, at);
+        floor = at + 1;
+        if (name == at || origin(view, at + 1) <= done) {
+            continue; /* no name, or within what is hidden already */
+        }
+        end = c == '=' ? hide_parameter(view, name, at)
+                       : hide_header(view, name, at);
+        done = end > done ? end : done;
+    }
+}
+
+/* Hide what stands between "//" and "@" of a URL. */
+static void hide_user_info(view_t *view)
+{
+    apr_size_t at = 0;
+
+    while (at + 2 < view->len) {
+        apr_size_t end, sign = 0; /* its last "@"; 0: none */
+
+        if (view->bytes[at] != '/' || view->bytes[at + 1] != '/') {
+            at++;
+            continue;
+        }
+        /* browsers take any number of slashes for two */
+        while (at < view->len && view->bytes[at] == '/') {
+            at++;
+        }
+        for (end = at; end < view->len; end++) {
+            if (is_space(view->bytes[end])
+                || is_one_of(view->bytes[end], "/?#\"")) {
+                break;
+            }
+            if (view->bytes[end] == '@') {
+                sign = end;
+            }
+        }
+        if (sign) {
+            hide(view, origin(view, at), origin(view, sign));
+        }
+        /* what ended it may begin the next one */
+        at = end;
+    }
+}
+
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    c = normal(c);
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* Decode what the view shows once more; 0 where there was nothing to decode. */
+static int decode(view_t *view)
+{
+    apr_size_t from, to = 0;
+    int found = 0;
+
+    if (!memchr(view->bytes, '%', view->len)) {
+        return 0;
+    }
+    if (!view->origin) {
+        apr_size_t i;
+
+        /* text itself is not ours to write to */
+        view->bytes = apr_pmemdup(view->pool, view->text, view->len + 1);
+        view->origin = apr_palloc(view->pool,
+                                  (view->len + 1) * sizeof(*view->origin));
+        if (!view->bytes || !view->origin) {
+            view->failed = 1;
+            return 0;
+        }
+        for (i = 0; i <= view->len; i++) {
+            view->origin[i] = i;
+        }
+    }
+    for (from = 0; from < view->len; to++) {
+        int high = -1, low = -1;
+
+        view->origin[to] = view->origin[from];
+        if (view->bytes[from] == '%' && from + 2 < view->len) {
+            high = hex_value(view->bytes[from + 1]);
+            low = hex_value(view->bytes[from + 2]);
+        }
+        if (high >= 0 && low >= 0) {
+            view->bytes[to] = (char)(high * 16 + low);
+            from += 3;
+            found = 1;
+        }
+        else {
+            view->bytes[to] = view->bytes[from++];
+        }
+    }
+    view->origin[to] = view->text_len;
+    view->len = to;
+    return found;
+}
+
+/* The text with "<hidden>" in place of each run of hidden bytes. */
+static const char *cut_out(const view_t *view)
+{
+    apr_size_t at, len = 0;
+    char *result;
+
+    for (at = 0; at < view->text_len; at++) {
+        len += !view->hide[at]                      ? 1
+               : at == 0 || !view->hide[at - 1] ? HIDDEN_LEN
+                                                : 0;
+    }
+    result = apr_palloc(view->pool, len + 1);
+    if (!result) {
+        return LPP_OOPS_HIDDEN;
+    }
+    len = 0;
+    for (at = 0; at < view->text_len; at++) {
+        if (!view->hide[at]) {
+            result[len++] = view->text[at];
+        }
+        else if (at == 0 || !view->hide[at - 1]) {
+            memcpy(result + len, LPP_OOPS_HIDDEN, HIDDEN_LEN);
+            len += HIDDEN_LEN;
+        }
+    }
+    result[len] = '\0';
+    return result;
+}
+
+static const char *mask(const char *text, int in_query,
+                        const apr_array_header_t *more_hidden,
+                        apr_pool_t *pool)
+{
+    view_t view = {0};
+    int decodings = 0;
+
+    if (!text[strcspn(text, "=@:%")]) {
+        return text;
+    }
+    view.text = text;
+    view.text_len = view.len = strlen(text);
+    view.bytes = (char *)text; /* not written to before decode() copies it */
+    view.in_query = in_query;
+    view.more_hidden = more_hidden;
+    view.pool = pool;
+    do {
+        hide_values(&view);
+        hide_user_info(&view);
+    } while (decodings++ < DECODINGS && decode(&view));
+    if (view.failed) {
+        return LPP_OOPS_HIDDEN;
+    }
+    return view.hide ? cut_out(&view) : text;
+}
+
+const char *lpp_oops_mask_url(const char *text,
+                              const apr_array_header_t *more_hidden,
+                              apr_pool_t *pool)
+{
+    return mask(text, 0, more_hidden, pool);
+}
+
+const char *lpp_oops_mask_query(const char *query,
+                                const apr_array_header_t *more_hidden,
+                                apr_pool_t *pool)
+{
+    return mask(query, 1, more_hidden, pool);
+}

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mod_lpprofile_phases: see include/mod_lpprofile_phases.h.
+ *
+ * What phases a request went through, and when. Requests of a chain are told
+ * apart by their record: each has a track of its own. Owns the phases of a
+ * request; knows nothing of the run, and registers nothing (that is
+ * mod_lpprofile_phases_hooks.c).
+ */
+#include <time.h>
+
+#include <httpd.h>
+#include <apr_strings.h>
+
+#include "mod_lpprofile_phases_internal.h"
+
+#define ENTRIES_MAX 4096
+#define URI_MAX_BYTES 256
+#define RECORD_KEY "lpprofile-phases"
+
+static const char *const phase_names[LPP_PHASES] = {
+    "read_request",    "post_read_request", "pre_translate_name",
+    "translate_name",  "map_to_storage",    "header_parser",
+    "access_checker",  "check_user_id",     "auth_checker",
+    "type_checker",    "fixups",            "insert_filter",
+    "handler",         "send",              "log_transaction"
+};
+
+/* One phase of one request. */
+typedef struct entry_t {
+    apr_time_t start_us;
+    apr_time_t end_us;  /* 0: it runs */
+    lpp_phase_e phase;
+    const char *suffix; /* which request; NULL: the first one */
+    int nested;         /* of a subrequest: within a phase of another */
+} entry_t;
+
+/* One request of the chain. */
+typedef struct track_t track_t;
+struct track_t {
+    track_t *next;
+    const request_rec *r; /* compared, never read: it may be gone */
+    const char *suffix;
+    int nested;
+    int running;          /* index of its open entry, -1: none */
+};
+
+struct lpp_phases_t {
+    apr_pool_t *pool;
+    apr_time_t started_us;
+    apr_array_header_t *entries; /* entry_t, by start */
+    apr_uint32_t dropped;        /* past ENTRIES_MAX */
+    track_t *tracks;             /* the newest first */
+};
+
+/* Hangs at the first request's pool, so that what outlives the phases (pools
+ * of subrequests go after log_transaction) finds that they are gone. */
+typedef struct record_t {
+    lpp_phases_t *phases; /* NULL: detached */
+} record_t;
+
+/* A subrequest to watch; in its pool. */
+typedef struct watch_t {
+    record_t *record;
+    const request_rec *r;
+} watch_t;
+
+atomic_int lpp_phases_attached;
+
+static apr_time_t now_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return apr_time_make(now.tv_sec, now.tv_nsec / 1000);
+}
+
+static track_t *find_track(const lpp_phases_t *phases, const request_rec *r)
+{
+    track_t *track = phases->tracks;
+
+    while (track && track->r != r) {
+        track = track->next;
+    }
+    return track;
+}
+
+static void leave_phase(lpp_phases_t *phases, track_t *track, apr_time_t now)
+{
+    if (track->running >= 0) {
+        APR_ARRAY_IDX(phases->entries, track->running, entry_t).end_us = now;
+        track->running = -1;
+    }
+}
+
+static void enter_phase(lpp_phases_t *phases, track_t *track, lpp_phase_e phase,
+                        apr_time_t now)
+{
+    entry_t *entry;
+
+    leave_phase(phases, track, now);
+    if (phases->entries->nelts >= ENTRIES_MAX) {
+        phases->dropped++;
+        return;
+    }
+    entry = apr_array_push(phases->entries);
+    entry->start_us = now;
+    entry->end_us = 0;
+    entry->phase = phase;
+    entry->suffix = track->suffix;
+    entry->nested = track->nested;
+    track->running = phases->entries->nelts - 1;
+}
+
+/* The pool of a subrequest goes: whatever it did has ended. */
+static apr_status_t subrequest_gone(void *data)
+{
+    watch_t *watch = data;
+    lpp_phases_t *phases = watch->record->phases;
+    track_t **link;
+
+    if (!phases) {
+        return APR_SUCCESS;
+    }
+    for (link = &phases->tracks; *link; link = &(*link)->next) {
+        if ((*link)->r == watch->r) {
+            leave_phase(phases, *link, now_us());
+            *link = (*link)->next;
+            break;
+        }
+    }
+    return APR_SUCCESS;
+}
+
+static track_t *begin_track(record_t *record, request_rec *r, apr_time_t now)
+{
+    lpp_phases_t *phases = record->phases;
+    track_t *track = apr_pcalloc(phases->pool, sizeof(*track));
+    track_t *before;
+
+    track->r = r;
+    track->running = -1;
+    track->nested = r->main != NULL;
+    if (r->main || r->prev) {
+        /* The path alone: a query may hold secrets. */
+        track->suffix = apr_psprintf(phases->pool, " (%s %.*s)",
+                                     r->prev ? "redirect" : "subrequest",
+                                     URI_MAX_BYTES, r->uri ? r->uri : "");
+    }
+    before = r->prev ? find_track(phases, r->prev) : NULL;
+    if (before) {
+        leave_phase(phases, before, now); /* the redirect takes over */
+    }
+    if (r->main) {
+        watch_t *watch = apr_palloc(r->pool, sizeof(*watch));
+
+        watch->record = record;
+        watch->r = r;
+        apr_pool_cleanup_register(r->pool, watch, subrequest_gone,
+                                  apr_pool_cleanup_null);
+    }
+    track->next = phases->tracks;
+    phases->tracks = track;
+    return track;
+}
+
+static record_t *find_record(const request_rec *r)
+{
+    void *record = NULL;
+
+    while (r->main || r->prev) {
+        r = r->main ? r->main : r->prev;
+    }
+    apr_pool_userdata_get(&record, RECORD_KEY, r->pool);
+    return record;
+}
+
+void lpp_phases_enter(request_rec *r, lpp_phase_e phase)
+{
+    record_t *record = find_record(r);
+    lpp_phases_t *phases = record ? record->phases : NULL;
+    apr_time_t now;
+    track_t *track;
+
+    if (!phases) {
+        return;
+    }
+    now = now_us();
+    track = find_track(phases, r);
+    if (!track) {
+        if (phases->entries->nelts >= ENTRIES_MAX) {
+            phases->dropped++; /* nor need its track be kept */
+            return;
+        }
+        track = begin_track(record, r, now);
+    }
+    enter_phase(phases, track, phase, now);
+}
+
+static void end_all(lpp_phases_t *phases, apr_time_t now)
+{
+    track_t *track;
+
+    for (track = phases->tracks; track; track = track->next) {
+        leave_phase(phases, track, now);
+    }
+}
+
+void lpp_phases_leave(const request_rec *r)
+{
+    record_t *record = find_record(r);
+    track_t *track;
+
+    if (record && record->phases) {
+        track = find_track(record->phases, r);
+        if (track) {
+            leave_phase(record->phases, track, now_us());
+        }
+    }
+}
+
+void lpp_phases_leave_all(const request_rec *r)
+{
+    record_t *record = find_record(r);
+
+    if (record && record->phases) {
+        end_all(record->phases, now_us());
+    }
+}
+
+lpp_phases_t *lpp_phases_create(apr_pool_t *pool, apr_time_t started_us)
+{
+    lpp_phases_t *phases = apr_pcalloc(pool, sizeof(*phases));
+
+    phases->pool = pool;
+    phases->started_us = started_us;
+    phases->entries = apr_array_make(pool, 32, sizeof(entry_t));
+    return phases;
+}
+
+static void detach(record_t *record)
+{
+    if (record->phases) {
+        record->phases = NULL;
+        atomic_fetch_sub(&lpp_phases_attached, 1);
+    }
+}
+
+static apr_status_t detach_cleanup(void *data)
+{
+    detach(data);
+    return APR_SUCCESS;
+}
+
+void lpp_phases_attach(request_rec *r, lpp_phases_t *phases)
+{
+    record_t *record = find_record(r);
+    track_t *track;
+
+    if (record) {
+        detach(record);
+    }
+    if (!phases) {
+        return;
+    }
+    if (!record) {
+        record = apr_pcalloc(r->pool, sizeof(*record));
+        apr_pool_userdata_setn(record, RECORD_KEY, NULL, r->pool);
+        apr_pool_cleanup_register(r->pool, record, detach_cleanup,
+                                  apr_pool_cleanup_null);
+    }
+    record->phases = phases;
+    atomic_fetch_add(&lpp_phases_attached, 1);
+    if (!find_track(phases, r)) {
+        track = begin_track(record, r, phases->started_us);
+        enter_phase(phases, track, LPP_PHASE_READ, phases->started_us);
+        enter_phase(phases, track, LPP_PHASE_POST_READ, now_us());
+    }
+}
+
+void lpp_phases_gate_passed(lpp_phases_t *phases)
+{
+    entry_t *last;
+
+    if (phases->entries->nelts > 0) {
+        last = &APR_ARRAY_IDX(phases->entries, phases->entries->nelts - 1,
+                              entry_t);
+        if (last->phase == LPP_PHASE_POST_READ && last->end_us == 0) {
+            last->start_us = now_us();
+        }
+    }
+}
+
+void lpp_phases_sending(lpp_phases_t *phases)
+{
+    track_t *track = phases->tracks;
+    apr_time_t now = now_us();
+
+    end_all(phases, now);
+    while (track && track->next) {
+        track = track->next; /* the oldest is the first request */
+    }
+    if (track) {
+        enter_phase(phases, track, LPP_PHASE_SEND, now);
+    }
+}
+
+static double span_ms(apr_time_t from_us, apr_time_t to_us)
+{
+    return (double)(to_us - from_us) / 1000.0;
+}
+
+void lpp_phases_add_to(const lpp_phases_t *phases, lpp_oops_t *oops)
+{
+    apr_time_t now = now_us();
+    int i;
+
+    for (i = 0; i < phases->entries->nelts; i++) {
+        const entry_t *entry = &APR_ARRAY_IDX(phases->entries, i, entry_t);
+        const char *name = phase_names[entry->phase];
+
+        if (entry->suffix) {
+            name = apr_pstrcat(oops->pool, name, entry->suffix, NULL);
+        }
+        lpp_oops_add_event(
+            oops, span_ms(phases->started_us, entry->start_us),
+            span_ms(phases->started_us, entry->end_us ? entry->end_us : now),
+            "phase", name);
+    }
+    oops->timeline_dropped += phases->dropped;
+}
+
+/* Phases of subrequests lie within those of the request: not added again. */
+const char *lpp_phases_server_timing(const lpp_phases_t *phases,
+                                     apr_pool_t *pool)
+{
+    apr_time_t sums[LPP_PHASES] = { 0 };
+    int seen[LPP_PHASES] = { 0 };
+    apr_time_t now = now_us();
+    const char *value = NULL;
+    int i;
+
+    for (i = 0; i < phases->entries->nelts; i++) {
+        const entry_t *entry = &APR_ARRAY_IDX(phases->entries, i, entry_t);
+
+        if (!entry->nested) {
+            sums[entry->phase]
+                += (entry->end_us ? entry->end_us : now) - entry->start_us;
+            seen[entry->phase] = 1;
+        }
+    }
+    for (i = 0; i < LPP_PHASES; i++) {
+        if (seen[i]) {
+            value = apr_psprintf(pool, "%s%s%s;dur=%.3f", value ? value : "",
+                                 value ? ", " : "", phase_names[i],
+                                 (double)sums[i] / 1000.0);
+        }
+    }
+    return value;
+}

@@ -42,14 +42,18 @@ LPP_MUST_CHECK apr_status_t lpp_symbols_create(lpp_symbols_t **symbols,
                                                apr_pool_t *pool);
 
 /*
- * Hand in the name a function is registered as, by its process address; name
- * is copied. The first name of an address stays. A symbol of the object's own
- * table is still preferred.
+ * Hand in what a function is registered as, by its process address: it is then
+ * named "mod_rewrite.so:translate_name", the base name of the object it lies in
+ * and what. owner, where not NULL, stands for the base name when the function
+ * lies in the program itself ("core.c:handler"). Both are copied. The first
+ * name of an address stays. A symbol of the object's own table is still
+ * preferred. Errors: APR_ENOENT: in no known object.
  * Signal-safe: no. Thread: any.
  */
 LPP_MUST_CHECK apr_status_t lpp_symbols_register(lpp_symbols_t *symbols,
                                                  const void *function,
-                                                 const char *name);
+                                                 const char *owner,
+                                                 const char *what);
 
 /*
  * Name pc. Never fails: what cannot be named says where it is.

@@ -305,7 +305,8 @@ apr_status_t lpp_symbols_create(lpp_symbols_t **symbols, lpp_maps_t *maps,
  * lpp_maps_find belongs to the thread that refreshes the table; the objects by
  * number may be read by any thread, and a registration is rare.
  */
-static lpp_pc_t place_of(const lpp_symbols_t *symbols, apr_uint64_t address)
+static const lpp_object_t *object_of(const lpp_symbols_t *symbols,
+                                     apr_uint64_t address)
 {
     unsigned number = lpp_maps_count(symbols->maps);
 
@@ -314,25 +315,36 @@ static lpp_pc_t place_of(const lpp_symbols_t *symbols, apr_uint64_t address)
 
         if (object != NULL && !object->gone && address >= object->start
             && address < object->end) {
-            return LPP_PC_MAKE(number, address - object->bias);
+            return object;
         }
     }
-    return 0;
+    return NULL;
 }
 
 apr_status_t lpp_symbols_register(lpp_symbols_t *symbols,
-                                  const void *function, const char *name)
+                                  const void *function, const char *owner,
+                                  const char *what)
 {
-    lpp_pc_t pc = place_of(symbols, (apr_uintptr_t)function);
-    lpp_pc_t *key;
+    const lpp_object_t *object = object_of(symbols,
+                                           (apr_uintptr_t)function);
     lpp_symbol_t *symbol;
+    const char *base;
+    char *name;
+    lpp_pc_t pc, *key;
 
-    if (pc == 0) {
+    if (object == NULL) {
         return APR_ENOENT;
     }
+    pc = LPP_PC_MAKE(object->number,
+                     (apr_uintptr_t)function - object->bias);
     apr_thread_mutex_lock(symbols->lock);
     if (apr_hash_get(symbols->registered, &pc, sizeof(pc)) == NULL) {
+        base = base_name(object->path);
+        if (owner != NULL && strstr(base, ".so") == NULL) {
+            base = owner;
+        }
         key = apr_pmemdup(symbols->pool, &pc, sizeof(pc));
+        name = apr_pstrcat(symbols->pool, base, ":", what, NULL);
         name = clean(name, strlen(name), symbols->pool);
         apr_hash_set(symbols->registered, key, sizeof(*key), name);
         /* it may have been named by its offset already */

@@ -11,7 +11,7 @@
 
 #include "lpp_base.h"
 
-#define LPP_SQLFILTER_CLAUSES_MAX 256 /* of each kind; a request line is short */
+#define LPP_SQLFILTER_CLAUSES_MAX 256 /* of each kind */
 
 typedef struct lpp_sqlfilter_t lpp_sqlfilter_t;
 

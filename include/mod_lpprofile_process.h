@@ -42,9 +42,9 @@ int lpp_process_wanted(const server_rec *main_server);
 /*
  * Call function, which registers hooks that run for each request, only where
  * lpp_process_wanted: a server that allows no profiling then pays nothing for
- * them. It is called in check_config, after the configuration was read; so not
- * for hooks that run before (pre_config, check_config). Called by register_hooks
- * functions; past 16 functions it does nothing.
+ * them. It is called in check_config, once the configuration was read; so not
+ * for hooks that run before (pre_config, check_config). For register_hooks
+ * functions to call; past 16 functions it does nothing.
  * Signal-safe: no. Thread: parent at start.
  */
 typedef void lpp_process_register_fn(apr_pool_t *pool);

@@ -175,7 +175,7 @@ static record_t *find_record(const request_rec *r)
     return record;
 }
 
-void lpp_phases_enter(request_rec *r, lpp_phase_e phase)
+int lpp_phases_enter(request_rec *r, lpp_phase_e phase)
 {
     record_t *record = find_record(r);
     lpp_phases_t *phases = record ? record->phases : NULL;
@@ -183,18 +183,19 @@ void lpp_phases_enter(request_rec *r, lpp_phase_e phase)
     track_t *track;
 
     if (!phases) {
-        return;
+        return 0;
     }
     now = now_us();
     track = find_track(phases, r);
     if (!track) {
         if (phases->entries->nelts >= ENTRIES_MAX) {
             phases->dropped++; /* nor need its track be kept */
-            return;
+            return 1;
         }
         track = begin_track(record, r, now);
     }
     enter_phase(phases, track, phase, now);
+    return 1;
 }
 
 static void end_all(lpp_phases_t *phases, apr_time_t now)

@@ -7,13 +7,19 @@
  * see their end. Fixups has one there too, because the lookup of a subrequest
  * ends with it. While no request of this child is profiled, a hook is a load,
  * a compare and a return. Every hook declines: none changes what httpd does.
+ *
+ * A subrequest that is run has no phase after its handler, and may be kept long
+ * after (mod_include does): its EOS tells its end, to a filter of ours.
  */
 #include <httpd.h>
 #include <http_config.h>
 #include <http_protocol.h>
 #include <http_request.h>
+#include <util_filter.h>
 
 #include "mod_lpprofile_phases_internal.h"
+
+static ap_filter_rec_t *end_filter_handle;
 
 static int any_attached(void)
 {
@@ -102,10 +108,25 @@ static int fixups_done(request_rec *r)
     return DECLINED;
 }
 
+/* Behind all that a subrequest's own output goes through. */
+static apr_status_t end_filter(ap_filter_t *f, apr_bucket_brigade *bb)
+{
+    request_rec *r = f->r;
+    int eos = !APR_BRIGADE_EMPTY(bb) && APR_BUCKET_IS_EOS(APR_BRIGADE_LAST(bb));
+    apr_status_t status = ap_pass_brigade(f->next, bb);
+
+    if (eos && any_attached()) {
+        lpp_phases_leave(r);
+    }
+    return status;
+}
+
 static void insert_filter(request_rec *r)
 {
-    if (any_attached()) {
-        lpp_phases_enter(r, LPP_PHASE_INSERT_FILTER);
+    if (any_attached() && lpp_phases_enter(r, LPP_PHASE_INSERT_FILTER)
+        && r->main) {
+        ap_add_output_filter_handle(end_filter_handle, NULL, r,
+                                    r->connection);
     }
 }
 
@@ -128,6 +149,8 @@ static int log_transaction(request_rec *r)
 
 void lpp_phases_register_hooks(apr_pool_t *pool)
 {
+    end_filter_handle = ap_register_output_filter(
+        "LPPROFILE_PHASES", end_filter, NULL, AP_FTYPE_CONTENT_SET - 1);
     /* All before any other module's, so that their time is in the phase. */
     ap_hook_pre_translate_name(pre_translate_name, NULL, NULL,
                                APR_HOOK_REALLY_FIRST);

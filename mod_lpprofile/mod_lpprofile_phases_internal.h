@@ -35,10 +35,11 @@ extern __attribute__((visibility("hidden"))) atomic_int lpp_phases_attached;
 
 /*
  * r goes into a phase, out of the one it is in, or all of its chain go out of
- * theirs. Nothing happens where r's chain has no phases attached.
+ * theirs. Nothing happens where r's chain has no phases attached; enter
+ * returns 0 then.
  * Signal-safe: no. Thread: request.
  */
-void lpp_phases_enter(request_rec *r, lpp_phase_e phase);
+int lpp_phases_enter(request_rec *r, lpp_phase_e phase);
 void lpp_phases_leave(const request_rec *r);
 void lpp_phases_leave_all(const request_rec *r);
 

@@ -38,25 +38,30 @@ struct lpp_elf_t {
     const lpp_elf_t *debug;     /* borrowed */
 };
 
-/* Global, local, weak; a plain function before a label and a resolver. */
-static unsigned char rank_of(unsigned char info)
+/*
+ * Which of several names of one address people know: a plain function before
+ * a resolver and a label; global, weak, reserved ("__poll" is the global name
+ * of the weak "poll"), local, weak and reserved.
+ */
+static unsigned char rank_of(unsigned char info, const char *name)
 {
-    static const unsigned char others = 2;
-    unsigned char binding = others;
+    int reserved = name[0] == '_';
+    unsigned char rank;
 
     switch (ELF64_ST_BIND(info)) {
     case STB_GLOBAL:
     case STB_GNU_UNIQUE:
-        binding = 0;
+        rank = reserved ? 2 : 0;
         break;
-    case STB_LOCAL:
-        binding = 1;
+    case STB_WEAK:
+        rank = reserved ? 4 : 1;
         break;
     default:
+        rank = 3;
         break;
     }
-    return (unsigned char)(ELF64_ST_TYPE(info) == STT_FUNC ? binding
-        : ELF64_ST_TYPE(info) == STT_GNU_IFUNC ? 4 + binding : 8 + binding);
+    return (unsigned char)(ELF64_ST_TYPE(info) == STT_FUNC ? rank
+        : ELF64_ST_TYPE(info) == STT_GNU_IFUNC ? 8 + rank : 16 + rank);
 }
 
 static apr_size_t underscores(const char *name)
@@ -171,7 +176,7 @@ static apr_status_t read_table(lpp_elf_t *elf, const lpp_elf_image_t *image,
         if (is_code(image, &read[i], name)) {
             symbols->start = (apr_uint32_t)read[i].st_value;
             symbols->end = symbols->start + (apr_uint32_t)read[i].st_size;
-            symbols->rank = rank_of(read[i].st_info);
+            symbols->rank = rank_of(read[i].st_info, name);
             symbols->kind = ELF64_ST_TYPE(read[i].st_info);
             symbols->name = name;
             symbols++;
@@ -182,7 +187,7 @@ static apr_status_t read_table(lpp_elf_t *elf, const lpp_elf_image_t *image,
             && read[stubs[i].symbol].st_name < strings_len) {
             symbols->start = stubs[i].start;
             symbols->end = stubs[i].end;
-            symbols->rank = 3;
+            symbols->rank = 7;
             symbols->kind = KIND_STUB;
             symbols->name = strings + read[stubs[i].symbol].st_name;
             symbols++;

@@ -17,21 +17,28 @@
 /* What a request logged so far. */
 typedef struct lpp_oops_failure_t {
     const char *message;  /* first at error or worse, masked, or NULL */
-    int level;            /* APLOG_ level of the worst one, or 8 */
+    int level;            /* APLOG_ level of the worst one; nothing where
+                             message is NULL */
     int stack_taken;      /* the run has kept the stack of the first one */
 } lpp_oops_failure_t;
 
 /*
- * The page id of r by contract section 5, masked of nothing, in r->pool; call
- * after mapping (before, it is "Unknown" or what the note says).
+ * The page id of r by contract section 5, in r->pool; call after mapping
+ * (before, it is "Unknown" or what the note says). r may be the last of a
+ * redirect chain: an error document counts as the page that failed. A directory
+ * without an index file has the view "+index". Masked as any text, since it
+ * gets into file names (/app;jsessionid=...).
  * Thread: request.
  */
 const char *lpp_oops_page_id(request_rec *r, const lpp_conf_t *conf);
 
 /*
  * Fill record from r as it stands now: all but id, timeline and tb_text. r is
- * the last request of a redirect chain; status 0: still open (provisional).
- * Everything is copied into the record's pool.
+ * the last request of a redirect chain; failure may be NULL. final 0: the
+ * response is under way, and the value of an informational report says so.
+ * Everything is copied into the record's pool; r, its tables and its
+ * environment stay as they are, and no name is looked up (neither DNS nor
+ * ident nor a subrequest for PATH_TRANSLATED).
  * Thread: request.
  */
 void lpp_oops_gather(lpp_oops_t *oops, request_rec *r, const lpp_conf_t *conf,

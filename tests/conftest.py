@@ -40,7 +40,8 @@ After each test the error logs of its servers are read: a line at warn or
 worse, a crashed child, or text that httpd did not write fails the test,
 unless the test named it: @pytest.mark.log_allows(r'LPP030'),
 server.allow_log(regex), server.expect_log(regex). Our own tags LPP... at info
-and debug are in the log, others' from notice on.
+and debug are in the log, others' from notice on. Every callgrind log that a
+server leaves is opened with callgrind_annotate when the server goes.
 
 Options: --mpm prefork,worker  run everything on these; --keep  leave the
 servers' directories behind (also LPP_KEEP=1). LPP_MODULE=path picks the .so.
@@ -48,6 +49,7 @@ servers' directories behind (also LPP_KEEP=1). LPP_MODULE=path picks the .so.
 import os
 import pathlib
 import shutil
+import subprocess
 import sys
 import tempfile
 
@@ -118,9 +120,25 @@ class Servers:
                                 + '\n'.join(faults))
             if server.process is not None:
                 server.kill_all()
+            problems += unreadable_logs(server.root)
             if not self.keep:
                 server.remove()
         return problems
+
+
+def unreadable_logs(root):
+    """What callgrind_annotate says against the logs below root."""
+    problems = []
+    for path in root.rglob('callgrind.out.*'):
+        done = subprocess.run(['callgrind_annotate', str(path)], text=True,
+                              stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        if (done.returncode or done.stderr
+                or 'PROGRAM TOTALS' not in done.stdout):
+            problems.append('callgrind_annotate does not read %s: %s\n%s' % (
+                path.name, done.stderr or done.stdout,
+                path.read_text('utf-8', 'replace')[:2000]))
+    return problems
 
 
 @pytest.fixture(scope='session')

@@ -92,3 +92,18 @@ def test_crashed_child_is_named_and_replaced(httpd):
     server.expect_log('exit signal Abort')
     httpd_env.wait_for(lambda: victim not in server.children())
     assert server.get('/').status == 200
+
+
+@pytest.mark.parametrize('text, fault', [
+    ('# callgrind format\nversion: 1\ncmd: x\npositions: line\n'
+     'events: Wall\nfl=x\nfn=a\n0 5\ntotals: 5\n', False),
+    ('# callgrind format\nversion: 1\npositions: line\nevents: Wall\n'
+     'fn=a\nrubbish\n', True),
+    ('', True),
+])
+def test_unreadable_callgrind_logs_are_named(request, tmp_path, text, fault):
+    plugins = request.config.pluginmanager.get_plugins()
+    check = next(p.unreadable_logs for p in plugins
+                 if hasattr(p, 'unreadable_logs'))
+    (tmp_path / 'callgrind.out.x').write_text(text)
+    assert bool(check(tmp_path)) is fault

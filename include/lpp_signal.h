@@ -3,41 +3,68 @@
  * lpp_signal: the only room whose code runs in a signal handler.
  *
  * The handler knows one target: the thread that is being profiled. It repairs
- * a system call that the signal interrupted, copies registers and stack into a
+ * a system call that the signal interrupted (lpp_repair), copies registers and stack into a
  * slot of the ring, keeps errno. No lock, no allocation, no stdio, no library
  * call that is not on the guard's list.
  */
 #ifndef LPP_SIGNAL_H
 #define LPP_SIGNAL_H
 
+#include <pthread.h>
 #include <signal.h>
+#include <time.h>
 
 #include "lpp_ring.h"
 
-/* The signal is chosen at the first arm of a process, see lpp_signal_take. */
+/* A real-time signal that nobody has. */
 #define LPP_SIGNAL_AUTO 0
 
-/* What the handler may touch. Filled whole before arm, changed by nobody but
- * the handler until disarm returned. */
+/* Can an interrupted system call be put back here? Where not, a thread must
+ * not be signalled while it is blocked. */
+#if defined(__x86_64__)
+#define LPP_SIGNAL_REPAIRS 1
+#else
+#define LPP_SIGNAL_REPAIRS 0
+#endif
+
+/*
+ * What the handler may touch. Lives as long as the process: the kernel may
+ * still hold the address of a timespec in it. stack_*, ring and the counters
+ * are filled before arm and changed by nobody until disarm returned.
+ */
 typedef struct lpp_signal_target_t {
     lpp_ring_t *ring;
     apr_uint64_t stack_end;   /* copies stop here: end of the thread's stack,
                                  or just above the request's root frame */
     apr_uint64_t stack_start; /* lowest address of the thread's stack */
+    pthread_t thread;         /* set by arm */
+    pid_t process;            /* set by arm: a forked child is no target */
+    int tid;                  /* set by arm */
+    int number;               /* the signal, set by arm */
+    struct timespec rest[2];  /* shortened sleep and what is left of it */
+    atomic_llong blocked_ns;  /* helper: the thread has been blocked for at
+                                 least that long when it was asked */
     atomic_ullong asked;      /* sequence the helper asked for */
     atomic_ullong answered;   /* last sequence handled */
-    atomic_uint repaired;     /* system calls put back */
-    atomic_uint foreign;      /* signals with SP outside the stack: skipped */
-    int enabled;              /* 0: the handler returns at once */
+    atomic_uint repaired;     /* system calls put back; the helper resets it */
+    atomic_uint foreign;      /* signals nobody asked for, or with SP outside
+                                 the stack: no sample */
+    atomic_int enabled;       /* 0: no sample is taken */
+    atomic_int sending;       /* the helper is in lpp_signal_send */
+    atomic_int handling;      /* the handler may be reading this struct */
 } lpp_signal_target_t;
 
 /*
- * Take a signal for this process: number, or LPP_SIGNAL_AUTO for a free one.
- * Free means: SIG_DFL or SIG_IGN, and blocked or unused by anybody. Installs
- * the handler (SA_RESTART|SA_SIGINFO|SA_ONSTACK is not set: the copy is of the
- * thread's own stack). APR_EBUSY: somebody has it. Counted: each take is paired
- * with one give_back, the last one puts the old action back if the action is
- * still ours. *taken is the number in use.
+ * Take a signal for this process: number, or LPP_SIGNAL_AUTO for a free
+ * real-time one (from the highest but two downwards: SIGRTMIN and its
+ * neighbour are glibc's and PHP's, and SIGPROF is not tried since PHP takes
+ * that in the middle of a request). Free means SIG_DFL or SIG_IGN. Installs the
+ * handler with SA_RESTART and SA_SIGINFO, without SA_ONSTACK: the copy is of
+ * the thread's own stack. Counted: each take is paired with one give_back, the
+ * last one puts the old action back if the action is still ours. *taken is the
+ * number in use.
+ * Errors: APR_EBUSY: somebody has it; APR_EINVAL: no such signal, or one that
+ * cannot be caught.
  * Signal-safe: no. Thread: any, serialised inside.
  */
 LPP_MUST_CHECK apr_status_t lpp_signal_take(int number, int *taken);
@@ -45,28 +72,57 @@ LPP_MUST_CHECK apr_status_t lpp_signal_take(int number, int *taken);
 apr_status_t lpp_signal_give_back(void);
 
 /*
- * Make the calling thread the target and unblock the signal on it; *old_mask
- * is its mask before. disarm: no further sample, the mask put back, a pending
- * signal of ours consumed. Same thread for both.
+ * How often, in this process, the handler met an interrupted call that it could
+ * not put back. Not 0: signal no blocked thread any more.
+ * Signal-safe: yes. Thread: any.
+ */
+unsigned lpp_signal_unrepaired(void);
+
+/*
+ * Make the calling thread the target and unblock the signal (taken before) on
+ * it; *old_mask is its mask before. disarm: no further sample, the mask put
+ * back, a pending signal of ours (number) consumed; target is NULL where the
+ * helper made it quiet before and it may serve another thread by now. It waits for a send on its way (some
+ * microseconds). Same thread for both; the signal is given back after disarm.
  * Signal-safe: no. Thread: the profiled one.
  */
 LPP_MUST_CHECK apr_status_t lpp_signal_arm(lpp_signal_target_t *target,
                                            sigset_t *old_mask);
-void lpp_signal_disarm(lpp_signal_target_t *target, const sigset_t *old_mask);
+void lpp_signal_disarm(lpp_signal_target_t *target, int number,
+                       const sigset_t *old_mask);
 
 /*
- * Send one tick to thread tid of this process.
+ * Ask the target for a sample: the sequence that it will carry in *sequence.
+ * blocked_ns: see the target. APR_EGENERAL: disarmed meanwhile.
  * Signal-safe: yes. Thread: the helper.
  */
-LPP_MUST_CHECK apr_status_t lpp_signal_send(int tid);
+LPP_MUST_CHECK apr_status_t lpp_signal_send(lpp_signal_target_t *target,
+                                            apr_int64_t blocked_ns,
+                                            apr_uint64_t *sequence);
+
+/*
+ * Make the target take no sample from now on, from another thread: its mask and
+ * the signal stay as they are until disarm. Waits until its handler is through.
+ * Signal-safe: no. Thread: the helper.
+ */
+void lpp_signal_quiesce(lpp_signal_target_t *target);
 
 /*
  * Copy where the calling thread stands now, without a signal; the registers
- * are those of the caller's frame. Fails with APR_ENOSPC where stack (of
+ * are those of the caller's frame. The stack is copied up to stack_end. Fails with APR_ENOSPC where stack (of
  * max_bytes) is too small, flags then say CUT and it is still usable.
  * Signal-safe: yes. Thread: any.
  */
 apr_status_t lpp_signal_capture(lpp_snapshot_t *snapshot,
-                                unsigned char *stack, apr_size_t max_bytes);
+                                unsigned char *stack, apr_size_t max_bytes,
+                                apr_uint64_t stack_end);
+
+/*
+ * Between lpp_signal.c (runs in the handler) and lpp_signal_arm.c (does not):
+ * the handler itself, and which target it serves (NULL before the first arm).
+ * Signal-safe: yes. Thread: any.
+ */
+void lpp_signal_handle(int number, siginfo_t *info, void *context);
+void lpp_signal_serve(lpp_signal_target_t *target);
 
 #endif

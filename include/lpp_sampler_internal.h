@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_sampler_internal: what the files of the sampler share.
+ *
+ * lpp_sampler.c is the helper thread and its queue, lpp_session.c the side of
+ * the request, lpp_tick.c what the helper does with one profile. Nobody else
+ * includes this.
+ */
+#ifndef LPP_SAMPLER_INTERNAL_H
+#define LPP_SAMPLER_INTERNAL_H
+
+#include <semaphore.h>
+#include <time.h>
+
+#include "lpp_sampler.h"
+#include "lpp_signal.h"
+
+#define LPP_ROOTS_MAX 8 /* root functions whose size is remembered */
+
+/* The way of a session; only forward, but for RUNNING and PAUSED. */
+typedef enum {
+    SESSION_WAITING,   /* in the queue */
+    SESSION_PREPARING, /* the helper has the gate and looks for the root */
+    SESSION_GRANTED,   /* the request may arm */
+    SESSION_RUNNING,
+    SESSION_PAUSED,
+    SESSION_STOPPED,   /* ended, by the request or the helper; not yet final */
+    SESSION_DONE,      /* the profile is final, the helper has let go */
+    SESSION_FAILED     /* never ran: status says why */
+} session_state_e;
+
+/* Something the helper does for a thread that waits for it. */
+typedef struct request_t {
+    lpp_session_t *session;
+    enum { REQUEST_DRAIN, REQUEST_STACK, REQUEST_ROOT } kind;
+    enum { REQUEST_QUEUED, REQUEST_TAKEN, REQUEST_SERVED } state;
+    lpp_snapshot_t *snapshot; /* where the thread stands; STACK and ROOT */
+    lpp_pc_t *frames;         /* STACK: at most max, the waiting thread's */
+    unsigned max, count;
+    apr_uint64_t root_cfa;    /* in for STACK, out of ROOT */
+    struct request_t *next;
+} request_t;
+
+struct lpp_session_t {
+    lpp_sampler_t *sampler;
+    lpp_session_options_t options; /* copied */
+    const char *const *root_names; /* borrowed, static */
+    pthread_cond_t cond;           /* its request waits for a state */
+    pthread_mutex_t tree_mutex;    /* guards profile while the helper adds */
+    lpp_profile_t *profile;        /* in the session's pool */
+    unsigned char *here_stack;     /* LPP_STACK_MAX_BYTES, request side */
+    lpp_snapshot_t here;           /* where the request stood */
+
+    /* Guarded by sampler->mutex. */
+    session_state_e state;
+    lpp_session_t *next;       /* in the queue */
+    apr_status_t status;       /* of FAILED */
+    apr_uint64_t root_cfa;     /* 0: whole stack */
+    int64_t start_wall_ns;
+    int64_t end_wall_ns;       /* once STOPPED */
+    int64_t cpu_before_ns;     /* of segments that are over */
+    int64_t segment_cpu_ns;    /* thread's CPU clock at start or resume */
+    unsigned segments;         /* counts starts and resumes */
+    clockid_t cpu_clock;       /* of the thread of this segment */
+    int tid;
+    int can_unwind;
+
+    /* The profiled thread's own. */
+    pthread_t thread;
+    int armed;        /* its mask is changed, its signal unblocked */
+    int signal_taken; /* one lpp_signal_take to give back */
+    int number;
+    sigset_t old_mask;
+    int client_depth;
+
+    atomic_int cut_short;          /* lpp_stop_e */
+    atomic_llong client_since_ns;  /* blocked on the client since, or 0 */
+};
+
+/* What the helper knows of the thread it samples; nobody else touches it. */
+typedef struct lpp_tick_t {
+    lpp_session_t *session;
+    unsigned segment;       /* session->segments this belongs to */
+    int sampling;           /* signals may be sent */
+    clockid_t clock;
+    int tid;
+    int schedstat_fd;       /* /proc/self/task/TID/schedstat, or -1 */
+    int syscall_fd;         /* .../syscall where readable, or -1 */
+    int64_t interval_ns, watch_ns, next_sample_ns;
+    int64_t given_wall_ns, given_cpu_ns; /* time handed out up to here */
+    int64_t seen_cpu_ns;    /* last reading of the thread's CPU clock ... */
+    int64_t seen_wall_ns;   /* ... and when it was first read */
+    int outstanding;        /* a signal without answer */
+    apr_uint64_t sequence;  /* of that */
+    lpp_weight_t pending;   /* what its sample will weigh */
+    int64_t sent_cpu_ns;
+    apr_uint64_t sent_runs; /* see runs_of; 0: running, or not known */
+    int sent_blocked;
+    /* The blocked episode that has its sample: */
+    enum { EPISODE_NONE, EPISODE_FRESH, EPISODE_KNOWN } episode;
+    apr_uint32_t node;      /* where its time goes */
+    int64_t episode_cpu_ns; /* KNOWN: the CPU clock stands here */
+    int64_t own_start_ns;   /* helper's CPU clock at the session's start */
+} lpp_tick_t;
+
+struct lpp_sampler_t {
+    lpp_sampler_options_t options;
+    apr_pool_t *pool;     /* the sampler's own, outlives a stuck helper */
+    pid_t process;        /* that made it */
+    lpp_ring_t *ring;
+    lpp_signal_target_t target;
+    atomic_int stop;      /* set by anybody, even in a signal handler */
+    atomic_int gone;      /* the helper touches nothing any more */
+    atomic_int signal;    /* in use, for lpp_sampler_signal */
+    sem_t wake;           /* posted for the helper */
+
+    pthread_mutex_t mutex; /* guards what follows, and session states */
+    pthread_condattr_t monotonic;
+    int started;           /* the helper exists */
+    pthread_t thread;
+    lpp_session_t *queue;  /* waiting, in order */
+    request_t *requests;
+
+    /* The helper's own. */
+    lpp_unwinder_t *unwinder; /* NULL: none to be had */
+    lpp_tick_t tick;
+    lpp_pc_t *frames;         /* LPP_FRAMES_MAX */
+    apr_uint64_t *cfas;       /* LPP_FRAMES_MAX */
+    unsigned char *blocked_stack; /* LPP_STACK_MAX_BYTES */
+    struct {
+        const char *name;
+        apr_uint64_t address;
+        apr_uint64_t size;
+    } roots[LPP_ROOTS_MAX];
+};
+
+/* CLOCK_MONOTONIC, or any other clock, in ns; 0 where it cannot be read. */
+int64_t lpp_sampler_clock(clockid_t clock);
+
+/* Start the helper if there is none. The mutex is held. */
+LPP_MUST_CHECK apr_status_t lpp_sampler_ensure(lpp_sampler_t *sampler);
+
+/*
+ * Have the helper serve request and wait for that until deadline_ns (of
+ * CLOCK_MONOTONIC); APR_TIMEUP, APR_EGENERAL where there is no helper. The
+ * mutex is held, before and after; on success it was held since serving.
+ */
+LPP_MUST_CHECK apr_status_t lpp_sampler_request(lpp_sampler_t *sampler,
+                                                request_t *request,
+                                                int64_t deadline_ns);
+
+/* Helper: bring maps and unwinder up to date, find the root of a snapshot. */
+void lpp_tick_refresh(lpp_sampler_t *sampler);
+apr_uint64_t lpp_tick_root(lpp_sampler_t *sampler,
+                           const char *const *root_names,
+                           const lpp_snapshot_t *snapshot);
+
+/*
+ * Helper: begin with a session; follow a start or resume (the mutex is held);
+ * one tick: returns when the next is due; take in what the handler delivered;
+ * drop what will not come any more; finish: the totals, with nothing armed.
+ */
+void lpp_tick_begin(lpp_sampler_t *sampler, lpp_session_t *session);
+void lpp_tick_follow(lpp_sampler_t *sampler);
+int64_t lpp_tick_run(lpp_sampler_t *sampler);
+void lpp_tick_drain(lpp_sampler_t *sampler);
+void lpp_tick_pause(lpp_sampler_t *sampler);
+void lpp_tick_finish(lpp_sampler_t *sampler);
+
+#endif

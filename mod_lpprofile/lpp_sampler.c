@@ -1,0 +1,470 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_sampler: the helper thread of a child: its birth, its queue, its end.
+ *
+ * The helper alone takes and releases the gate, so a request may end on any
+ * thread. It sleeps on one semaphore: requests post it, and so may a signal
+ * handler that ends the process. Owns the queue of requests that wait for their
+ * turn in this child and the jobs that threads have done by the helper. Never
+ * joined by a request; nothing of it runs in a forked child.
+ */
+#include "lpp_sampler_internal.h"
+
+#include <apr_allocator.h>
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "lpp_log.h"
+#include "lpp_log_tags.h"
+
+#define NS_PER_S INT64_C(1000000000)
+#define GATE_SLICE_US 50000
+#define IDLE_CHECK_NS (NS_PER_S / 4)
+#define CLEANUP_WAIT_MS 1000
+
+int64_t lpp_sampler_clock(clockid_t clock)
+{
+    struct timespec now;
+
+    return clock_gettime(clock, &now) == 0
+        ? (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec : 0;
+}
+
+static struct timespec timespec_of(int64_t ns)
+{
+    struct timespec made;
+
+    made.tv_sec = (time_t)(ns / NS_PER_S);
+    made.tv_nsec = (long)(ns % NS_PER_S);
+    return made;
+}
+
+/* Sleep until somebody posts, or until then (CLOCK_MONOTONIC; < 0: for ever). */
+static void sleep_until(lpp_sampler_t *sampler, int64_t then_ns)
+{
+    struct timespec then = timespec_of(then_ns < 0 ? 0 : then_ns);
+    int rc;
+
+    do {
+        rc = then_ns < 0 ? sem_wait(&sampler->wake)
+                         : sem_clockwait(&sampler->wake, CLOCK_MONOTONIC,
+                                         &then);
+    } while (rc != 0 && errno == EINTR);
+    /* Posts are only a knock: one look serves all of them. */
+    while (rc == 0) {
+        rc = sem_trywait(&sampler->wake);
+    }
+}
+
+static void serve(lpp_sampler_t *sampler, request_t *request)
+{
+    lpp_session_t *session = request->session;
+    lpp_unwind_end_e end;
+
+    switch (request->kind) {
+    case REQUEST_DRAIN:
+        if (sampler->tick.session == session) {
+            lpp_tick_drain(sampler);
+        }
+        break;
+    case REQUEST_STACK:
+        lpp_tick_refresh(sampler);
+        request->count = sampler->unwinder == NULL ? 0
+            : lpp_unwind(sampler->unwinder, request->snapshot,
+                         request->root_cfa, request->frames, NULL,
+                         request->max, &end);
+        break;
+    case REQUEST_ROOT:
+        lpp_tick_refresh(sampler);
+        request->root_cfa = lpp_tick_root(sampler, session->root_names,
+                                          request->snapshot);
+        break;
+    }
+}
+
+/* The mutex is held, and given away while each request is worked on. */
+static void serve_requests(lpp_sampler_t *sampler)
+{
+    request_t *request;
+
+    while ((request = sampler->requests) != NULL) {
+        sampler->requests = request->next;
+        request->state = REQUEST_TAKEN;
+        pthread_mutex_unlock(&sampler->mutex);
+        serve(sampler, request);
+        pthread_mutex_lock(&sampler->mutex);
+        request->state = REQUEST_SERVED;
+        pthread_cond_broadcast(&request->session->cond);
+    }
+}
+
+apr_status_t lpp_sampler_request(lpp_sampler_t *sampler, request_t *request,
+                                 int64_t deadline_ns)
+{
+    struct timespec deadline = timespec_of(deadline_ns);
+    request_t **at;
+
+    if (!sampler->started || atomic_load(&sampler->gone)) {
+        return APR_EGENERAL;
+    }
+    request->state = REQUEST_QUEUED;
+    request->next = NULL;
+    for (at = &sampler->requests; *at != NULL; at = &(*at)->next) {
+    }
+    *at = request;
+    sem_post(&sampler->wake);
+    while (request->state != REQUEST_SERVED) {
+        if (request->state == REQUEST_TAKEN) {
+            /* In work: it is ours to wait for, and that does not take long. */
+            pthread_cond_wait(&request->session->cond, &sampler->mutex);
+        }
+        else if (pthread_cond_timedwait(&request->session->cond, &sampler->mutex,
+                                        &deadline) == ETIMEDOUT
+                 && request->state == REQUEST_QUEUED) {
+            for (at = &sampler->requests; *at != request; at = &(*at)->next) {
+            }
+            *at = request->next;
+            return APR_TIMEUP;
+        }
+    }
+    return APR_SUCCESS;
+}
+
+/* End a session for the helper's own reasons. The mutex is held. */
+static void cut(lpp_sampler_t *sampler, lpp_session_t *session, lpp_stop_e why)
+{
+    if (session->state == SESSION_RUNNING) {
+        session->cpu_before_ns += lpp_sampler_clock(session->cpu_clock)
+            - session->segment_cpu_ns;
+    }
+    session->end_wall_ns = lpp_sampler_clock(CLOCK_MONOTONIC);
+    session->state = SESSION_STOPPED;
+    atomic_store(&session->cut_short, why);
+    lpp_signal_quiesce(&sampler->target);
+}
+
+/* Why the session must end now, if it must. */
+static lpp_stop_e over_the_limit(const lpp_sampler_t *sampler,
+                                 lpp_session_t *session)
+{
+    const lpp_session_options_t *options = &session->options;
+    int64_t now = lpp_sampler_clock(CLOCK_MONOTONIC);
+    int64_t client = atomic_load(&session->client_since_ns);
+
+    if (atomic_load(&sampler->stop)) {
+        return LPP_STOP_CHILD;
+    }
+    if (options->max_time_us > 0
+        && now - session->start_wall_ns >= options->max_time_us * 1000) {
+        return LPP_STOP_MAX_TIME;
+    }
+    if (client != 0 && options->max_client_wait_us > 0
+        && now - client >= options->max_client_wait_us * 1000) {
+        return LPP_STOP_CLIENT;
+    }
+    return LPP_STOP_NOT;
+}
+
+/* When to look again at a session that is not sampled, or later is too late. */
+static int64_t next_look(const lpp_session_t *session, int64_t due)
+{
+    int64_t end = session->start_wall_ns
+        + session->options.max_time_us * 1000;
+
+    if (session->options.max_time_us > 0 && end < due) {
+        due = end;
+    }
+    return due;
+}
+
+/* One session from grant to its final profile. The mutex is held. */
+static void run_session(lpp_sampler_t *sampler, lpp_session_t *session)
+{
+    lpp_stop_e why;
+    int64_t due;
+
+    lpp_tick_begin(sampler, session);
+    session->state = SESSION_GRANTED;
+    pthread_cond_signal(&session->cond);
+    while (session->state != SESSION_STOPPED) {
+        due = lpp_sampler_clock(CLOCK_MONOTONIC) + IDLE_CHECK_NS;
+        serve_requests(sampler);
+        if (session->state == SESSION_RUNNING
+            || session->state == SESSION_PAUSED) {
+            why = over_the_limit(sampler, session);
+            if (why != LPP_STOP_NOT) {
+                cut(sampler, session, why);
+                break;
+            }
+            due = next_look(session, due);
+        }
+        if (session->state == SESSION_RUNNING) {
+            int64_t tick_due;
+
+            lpp_tick_follow(sampler);
+            pthread_mutex_unlock(&sampler->mutex);
+            tick_due = lpp_tick_run(sampler);
+            due = tick_due < due ? tick_due : due;
+        }
+        else {
+            if (session->state == SESSION_PAUSED) {
+                lpp_tick_pause(sampler);
+            }
+            pthread_mutex_unlock(&sampler->mutex);
+        }
+        sleep_until(sampler, due);
+        pthread_mutex_lock(&sampler->mutex);
+    }
+    pthread_mutex_unlock(&sampler->mutex);
+    lpp_tick_finish(sampler);
+    pthread_mutex_lock(&sampler->mutex);
+}
+
+/* The gate is ours: get the first in the queue ready. The mutex is held. */
+static void prepare(lpp_sampler_t *sampler, lpp_session_t *session)
+{
+    apr_uint64_t root = 0;
+
+    sampler->queue = session->next;
+    session->state = SESSION_PREPARING;
+    pthread_mutex_unlock(&sampler->mutex);
+    lpp_gate_set_holder(sampler->options.gate, &session->options.holder);
+    /* Nobody is armed: the last session's thread was made quiet, or did so. */
+    lpp_signal_quiesce(&sampler->target);
+    lpp_ring_reset(sampler->ring);
+    if (session->options.stacks) {
+        lpp_tick_refresh(sampler);
+        root = lpp_tick_root(sampler, session->root_names, &session->here);
+    }
+    pthread_mutex_lock(&sampler->mutex);
+    session->root_cfa = root;
+    session->can_unwind = sampler->unwinder != NULL;
+}
+
+/* Let all waiters go. The mutex is held. */
+static void fail_waiters(lpp_sampler_t *sampler, apr_status_t status)
+{
+    lpp_session_t *session;
+
+    while ((session = sampler->queue) != NULL) {
+        sampler->queue = session->next;
+        session->status = status;
+        session->state = SESSION_FAILED;
+        pthread_cond_signal(&session->cond);
+    }
+}
+
+/* Somebody waits: try for the gate, and serve the first. The mutex is held. */
+static void serve_queue(lpp_sampler_t *sampler)
+{
+    lpp_session_t *session;
+    apr_status_t status;
+
+    pthread_mutex_unlock(&sampler->mutex);
+    status = lpp_gate_try(sampler->options.gate, GATE_SLICE_US, NULL);
+    pthread_mutex_lock(&sampler->mutex);
+    if (APR_STATUS_IS_TIMEUP(status)) {
+        return;
+    }
+    if (status != APR_SUCCESS) {
+        fail_waiters(sampler, status);
+        return;
+    }
+    session = sampler->queue;
+    if (session != NULL) {
+        prepare(sampler, session);
+        run_session(sampler, session);
+    }
+    pthread_mutex_unlock(&sampler->mutex);
+    status = lpp_gate_release(sampler->options.gate);
+    if (status != APR_SUCCESS) {
+        lpp_log(LPP_LOG_ERROR, status, LPP_TAG_SAMPLER_RELEASE,
+                "the gate could not be given back");
+    }
+    pthread_mutex_lock(&sampler->mutex);
+    if (session != NULL) {
+        session->state = SESSION_DONE;
+        /* The last touch: it may be freed once the mutex is free. */
+        pthread_cond_broadcast(&session->cond);
+    }
+}
+
+static void *helper_main(void *baton)
+{
+    lpp_sampler_t *sampler = baton;
+
+    /* Fails harmlessly: ticks are then up to 50 us late. */
+    prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
+    pthread_setname_np(pthread_self(), "lpp-helper");
+    pthread_mutex_lock(&sampler->mutex);
+    while (!atomic_load(&sampler->stop)) {
+        serve_requests(sampler);
+        if (sampler->queue != NULL) {
+            serve_queue(sampler);
+        }
+        else {
+            pthread_mutex_unlock(&sampler->mutex);
+            sleep_until(sampler, -1);
+            pthread_mutex_lock(&sampler->mutex);
+        }
+    }
+    fail_waiters(sampler, APR_EOF);
+    serve_requests(sampler);
+    atomic_store(&sampler->gone, 1); /* under the mutex: no request after it */
+    pthread_mutex_unlock(&sampler->mutex);
+    return NULL;
+}
+
+/* What only a child that profiles needs: some megabytes. The mutex is held. */
+static apr_status_t make_parts(lpp_sampler_t *sampler)
+{
+    apr_pool_t *pool = sampler->pool;
+    apr_status_t status;
+
+    if (sampler->ring != NULL) {
+        return APR_SUCCESS; /* the thread alone could not be made before */
+    }
+    status = lpp_unwinder_create(&sampler->unwinder,
+                                 sampler->options.unwind_kind,
+                                 sampler->options.maps, pool);
+    if (APR_STATUS_IS_ENOTIMPL(status)) {
+        sampler->unwinder = NULL; /* exact totals without stacks */
+    }
+    else if (status != APR_SUCCESS) {
+        return status;
+    }
+    sampler->frames = apr_palloc(pool,
+                                 LPP_FRAMES_MAX * sizeof(*sampler->frames));
+    sampler->cfas = apr_palloc(pool, LPP_FRAMES_MAX * sizeof(*sampler->cfas));
+    sampler->blocked_stack = apr_palloc(pool, LPP_STACK_MAX_BYTES);
+    if (sampler->frames == NULL || sampler->cfas == NULL
+        || sampler->blocked_stack == NULL) {
+        return APR_ENOMEM;
+    }
+    status = lpp_ring_create(&sampler->ring, pool);
+    sampler->target.ring = sampler->ring;
+    return status;
+}
+
+apr_status_t lpp_sampler_ensure(lpp_sampler_t *sampler)
+{
+    sigset_t all, old;
+    apr_status_t status;
+    int rc;
+
+    if (sampler->started) {
+        return atomic_load(&sampler->gone) ? APR_EOF : APR_SUCCESS;
+    }
+    if (sampler->process != getpid()) {
+        return APR_EGENERAL; /* forked since: this child has no helper */
+    }
+    status = make_parts(sampler);
+    if (status != APR_SUCCESS) {
+        return status;
+    }
+    sigfillset(&all);
+    rc = pthread_sigmask(SIG_SETMASK, &all, &old);
+    if (rc != 0) {
+        return rc;
+    }
+    rc = pthread_create(&sampler->thread, NULL, helper_main, sampler);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    sampler->started = rc == 0;
+    return rc;
+}
+
+void lpp_sampler_stop(lpp_sampler_t *sampler)
+{
+    atomic_store(&sampler->stop, 1);
+    sem_post(&sampler->wake);
+}
+
+int lpp_sampler_signal(const lpp_sampler_t *sampler)
+{
+    return atomic_load(&((lpp_sampler_t *)sampler)->signal);
+}
+
+/* May run in prefork's signal handler, on top of anything: no lock is waited
+ * for; a helper that does not answer in time keeps the memory. */
+static apr_status_t cleanup(void *baton)
+{
+    static const struct timespec nap = { 0, 1000000 };
+    lpp_sampler_t *sampler = baton;
+    int i;
+
+    if (sampler->process != getpid()) {
+        return APR_SUCCESS; /* a fork's copy: its helper never was */
+    }
+    lpp_sampler_stop(sampler);
+    if (sampler->started) {
+        for (i = 0; i < CLEANUP_WAIT_MS
+                    && pthread_tryjoin_np(sampler->thread, NULL) != 0; i++) {
+            nanosleep(&nap, NULL);
+        }
+        if (i == CLEANUP_WAIT_MS) {
+            return APR_TIMEUP;
+        }
+        sampler->started = 0;
+    }
+    lpp_signal_quiesce(&sampler->target);
+    lpp_signal_serve(NULL);
+    apr_pool_destroy(sampler->pool);
+    return APR_SUCCESS;
+}
+
+static apr_status_t make_locks(lpp_sampler_t *sampler)
+{
+    int rc;
+
+    if (sem_init(&sampler->wake, 0, 0) != 0) {
+        return errno;
+    }
+    rc = pthread_mutex_init(&sampler->mutex, NULL);
+    if (rc == 0) {
+        rc = pthread_condattr_init(&sampler->monotonic);
+    }
+    if (rc == 0) {
+        rc = pthread_condattr_setclock(&sampler->monotonic, CLOCK_MONOTONIC);
+    }
+    return rc;
+}
+
+apr_status_t lpp_sampler_create(lpp_sampler_t **sampler,
+                                const lpp_sampler_options_t *options,
+                                apr_pool_t *pool)
+{
+    lpp_sampler_t *made;
+    apr_pool_t *own;
+    apr_status_t status;
+
+    *sampler = NULL;
+    /* With an allocator of its own: the helper allocates while requests do,
+     * and a helper that hangs at the end may keep it. */
+    status = apr_pool_create_unmanaged_ex(&own, NULL, NULL);
+    if (status != APR_SUCCESS) {
+        return status;
+    }
+    apr_pool_tag(own, "lpp_sampler");
+    made = apr_pcalloc(own, sizeof(*made));
+    if (made == NULL) {
+        status = APR_ENOMEM;
+        goto leave;
+    }
+    made->pool = own;
+    made->process = getpid();
+    made->options = *options;
+    status = make_locks(made);
+    if (status != APR_SUCCESS) {
+        goto leave;
+    }
+    apr_pool_cleanup_register(pool, made, cleanup, apr_pool_cleanup_null);
+    *sampler = made;
+leave:
+    if (status != APR_SUCCESS) {
+        apr_pool_destroy(own);
+    }
+    return status;
+}

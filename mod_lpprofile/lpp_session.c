@@ -1,0 +1,612 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_session: the side of the request: waiting for one's turn, arming the
+ * thread, pausing, stopping, asking for the profile.
+ *
+ * Signal masks belong to threads, so all of that happens on the profiled
+ * thread; the helper does the rest. Owns nothing beyond the session, which
+ * lives in a pool of the request.
+ */
+#include "lpp_sampler_internal.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define NS_PER_US 1000
+#define WANTED_SLICE_NS INT64_C(250000000)
+#define CHILD_SLICE_NS INT64_C(50000000)
+#define REQUEST_WAIT_NS INT64_C(2000000000)
+#define NO_QUEUE_WAIT_US 100000 /* for the gate, where nobody may wait */
+
+/* Bounds of this thread's stack, asked for once: for a process's first thread
+ * glibc reads /proc/self/maps each time. */
+static __thread struct {
+    apr_uint64_t start, end;
+} this_stack;
+
+static int64_t now_ns(void)
+{
+    return lpp_sampler_clock(CLOCK_MONOTONIC);
+}
+
+static apr_status_t find_stack(void)
+{
+    pthread_attr_t attr;
+    void *start;
+    size_t size;
+    int rc;
+
+    if (this_stack.end != 0) {
+        return APR_SUCCESS;
+    }
+    rc = pthread_getattr_np(pthread_self(), &attr);
+    if (rc != 0) {
+        return rc;
+    }
+    rc = pthread_attr_getstack(&attr, &start, &size);
+    if (rc == 0) {
+        this_stack.start = (apr_uint64_t)(apr_uintptr_t)start;
+        this_stack.end = this_stack.start + size;
+    }
+    pthread_attr_destroy(&attr);
+    return rc;
+}
+
+/* Is the holder of the gate the request that sent this one? */
+static int holder_is_parent(const lpp_session_t *session)
+{
+    lpp_holder_t holder;
+
+    if (session->options.parent_id == NULL) {
+        return 0;
+    }
+    lpp_gate_get_holder(session->sampler->options.gate, &holder);
+    return holder.pid != 0
+           && strcmp(holder.id, session->options.parent_id) == 0;
+}
+
+static apr_status_t make_session(lpp_session_t **session,
+                                 lpp_sampler_t *sampler,
+                                 const lpp_session_options_t *options,
+                                 const char *const *root_names,
+                                 apr_pool_t *pool)
+{
+    lpp_session_t *made = apr_pcalloc(pool, sizeof(*made));
+    apr_status_t status;
+
+    *session = made;
+    if (made == NULL) {
+        return APR_ENOMEM;
+    }
+    made->sampler = sampler;
+    made->options = *options;
+    made->options.holder.pid = (apr_uint32_t)getpid();
+    made->tid = (int)syscall(SYS_gettid);
+    made->options.holder.tid = (apr_uint32_t)made->tid;
+    made->root_names = root_names;
+    made->state = SESSION_WAITING;
+    made->thread = pthread_self();
+    status = find_stack();
+    if (status != APR_SUCCESS) {
+        return status;
+    }
+    made->here_stack = apr_palloc(pool, LPP_STACK_MAX_BYTES);
+    if (made->here_stack == NULL) {
+        return APR_ENOMEM;
+    }
+    status = lpp_profile_create(&made->profile, 0, pool);
+    if (status != APR_SUCCESS) {
+        return status;
+    }
+    status = pthread_cond_init(&made->cond, &sampler->monotonic);
+    if (status != APR_SUCCESS) {
+        return status;
+    }
+    status = pthread_mutex_init(&made->tree_mutex, NULL);
+    if (status != APR_SUCCESS) {
+        pthread_cond_destroy(&made->cond);
+    }
+    return status;
+}
+
+static void destroy_session(lpp_session_t *session)
+{
+    pthread_cond_destroy(&session->cond);
+    pthread_mutex_destroy(&session->tree_mutex);
+}
+
+/* Take the session out of the queue, if it is still there. */
+static void leave_queue(lpp_session_t *session)
+{
+    lpp_session_t **at = &session->sampler->queue;
+
+    while (*at != NULL && *at != session) {
+        at = &(*at)->next;
+    }
+    if (*at == session) {
+        *at = session->next;
+    }
+}
+
+/* Ask all that can end a wait; called without the mutex. */
+static lpp_start_e look_around(lpp_session_t *session, int64_t deadline_ns)
+{
+    const lpp_session_options_t *options = &session->options;
+
+    if (atomic_load(&session->sampler->stop)) {
+        return LPP_START_STOPPING;
+    }
+    if (holder_is_parent(session)) {
+        return LPP_START_CHILD;
+    }
+    if (options->wanted != NULL && !options->wanted(options->wanted_baton)) {
+        return LPP_START_GONE;
+    }
+    if (deadline_ns >= 0 && now_ns() >= deadline_ns) {
+        return LPP_START_TIMED_OUT;
+    }
+    return LPP_START_RUNNING;
+}
+
+/* Sleep one slice, or until the helper speaks. The mutex is held. */
+static void wait_slice(lpp_session_t *session, int64_t deadline_ns)
+{
+    int64_t until = now_ns() + (session->options.parent_id != NULL
+                                ? CHILD_SLICE_NS : WANTED_SLICE_NS);
+    struct timespec then;
+
+    if (deadline_ns >= 0 && deadline_ns < until) {
+        until = deadline_ns;
+    }
+    then.tv_sec = (time_t)(until / 1000000000);
+    then.tv_nsec = (long)(until % 1000000000);
+    pthread_cond_timedwait(&session->cond, &session->sampler->mutex, &then);
+}
+
+/* Queue up; RUNNING means granted. */
+static lpp_start_e wait_for_turn(lpp_session_t *session, apr_status_t *status,
+                                 apr_interval_time_t timeout_us)
+{
+    lpp_sampler_t *sampler = session->sampler;
+    int64_t deadline = timeout_us < 0 ? -1
+        : now_ns() + timeout_us * NS_PER_US;
+    lpp_start_e how = LPP_START_RUNNING;
+    lpp_session_t **at;
+
+    pthread_mutex_lock(&sampler->mutex);
+    *status = lpp_sampler_ensure(sampler);
+    if (*status != APR_SUCCESS) {
+        pthread_mutex_unlock(&sampler->mutex);
+        return atomic_load(&sampler->stop) ? LPP_START_STOPPING
+                                           : LPP_START_FAILED;
+    }
+    for (at = &sampler->queue; *at != NULL; at = &(*at)->next) {
+    }
+    *at = session;
+    sem_post(&sampler->wake);
+    while (session->state == SESSION_WAITING
+           || session->state == SESSION_PREPARING) {
+        wait_slice(session, deadline);
+        if (session->state != SESSION_WAITING) {
+            continue; /* being prepared: it will not take long */
+        }
+        pthread_mutex_unlock(&sampler->mutex);
+        how = look_around(session, deadline);
+        pthread_mutex_lock(&sampler->mutex);
+        if (how != LPP_START_RUNNING && session->state == SESSION_WAITING) {
+            leave_queue(session);
+            pthread_mutex_unlock(&sampler->mutex);
+            return how;
+        }
+        how = LPP_START_RUNNING;
+    }
+    if (session->state == SESSION_FAILED) {
+        *status = session->status;
+        how = atomic_load(&sampler->stop) ? LPP_START_STOPPING
+                                          : LPP_START_FAILED;
+    }
+    pthread_mutex_unlock(&sampler->mutex);
+    return how;
+}
+
+/* Take a place in the waiting room, wait, give the place back. */
+static lpp_start_e wait_bounded(lpp_session_t *session, apr_status_t *status)
+{
+    lpp_gate_t *gate = session->sampler->options.gate;
+    lpp_start_e how;
+
+    if (session->options.max_waiting == 0) {
+        /* Nobody may wait: only a gate that is free is for us. */
+        lpp_holder_t holder;
+
+        lpp_gate_get_holder(gate, &holder);
+        if (holder.pid != 0) {
+            return LPP_START_BUSY;
+        }
+        how = wait_for_turn(session, status, NO_QUEUE_WAIT_US);
+        return how == LPP_START_TIMED_OUT ? LPP_START_BUSY : how;
+    }
+    if (lpp_gate_enter(gate, session->options.max_waiting) != APR_SUCCESS) {
+        return LPP_START_BUSY;
+    }
+    how = wait_for_turn(session, status, session->options.lock_timeout_us);
+    lpp_gate_leave(gate);
+    return how;
+}
+
+static void count_skip(lpp_gate_t *gate, lpp_start_e how)
+{
+    if (how == LPP_START_BUSY) {
+        lpp_gate_count_skip(gate, LPP_GATE_BUSY);
+    }
+    else if (how == LPP_START_TIMED_OUT) {
+        lpp_gate_count_skip(gate, LPP_GATE_TIMED_OUT);
+    }
+    else if (how == LPP_START_GONE) {
+        lpp_gate_count_skip(gate, LPP_GATE_GONE);
+    }
+    else if (how == LPP_START_CHILD) {
+        lpp_gate_count_skip(gate, LPP_GATE_CHILD);
+    }
+}
+
+/* Touch the stack below us, so that neither we nor the kernel's signal frame
+ * meets an unmapped page of a first thread's growing stack first. */
+static void arm(lpp_session_t *session, apr_status_t *status)
+{
+    lpp_signal_target_t *target = &session->sampler->target;
+
+    target->stack_start = this_stack.start;
+    target->stack_end = session->root_cfa != 0 ? session->root_cfa
+                                               : this_stack.end;
+    *status = lpp_signal_arm(target, &session->old_mask);
+    session->armed = *status == APR_SUCCESS;
+}
+
+static void give_signal_back(lpp_session_t *session)
+{
+    if (session->signal_taken) {
+        apr_status_t status = lpp_signal_give_back();
+
+        (void)status; /* somebody else's by now: left alone */
+        session->signal_taken = 0;
+    }
+}
+
+/* This thread is the one from now on. The mutex is held. */
+static void begin_segment(lpp_session_t *session)
+{
+    session->thread = pthread_self();
+    session->tid = (int)syscall(SYS_gettid);
+    if (pthread_getcpuclockid(session->thread, &session->cpu_clock) != 0) {
+        session->cpu_clock = CLOCK_THREAD_CPUTIME_ID;
+    }
+    session->segments++;
+    session->segment_cpu_ns = lpp_sampler_clock(CLOCK_THREAD_CPUTIME_ID);
+    session->state = SESSION_RUNNING;
+    sem_post(&session->sampler->wake);
+}
+
+/* The gate is held: get a signal where stacks are wanted, and go. */
+static lpp_start_e begin(lpp_session_t *session)
+{
+    lpp_sampler_t *sampler = session->sampler;
+    lpp_start_e how = LPP_START_RUNNING;
+    apr_status_t status;
+
+    if (session->options.stacks) {
+        status = session->can_unwind
+            ? lpp_signal_take(sampler->options.signal_number, &session->number)
+            : APR_ENOTIMPL;
+        session->signal_taken = status == APR_SUCCESS;
+        if (status == APR_SUCCESS) {
+            atomic_store(&sampler->signal, session->number);
+            arm(session, &status);
+        }
+        if (status != APR_SUCCESS) {
+            give_signal_back(session);
+            how = LPP_START_NO_SIGNAL;
+        }
+    }
+    pthread_mutex_lock(&sampler->mutex);
+    session->profile->honesty.unwinder = sampler->unwinder == NULL ? "none"
+        : lpp_unwinder_name(sampler->unwinder);
+    session->start_wall_ns = now_ns();
+    begin_segment(session);
+    pthread_mutex_unlock(&sampler->mutex);
+    return how;
+}
+
+lpp_start_e lpp_session_start(lpp_sampler_t *sampler,
+                              const lpp_session_options_t *options,
+                              const char *const *root_names,
+                              lpp_session_t **session,
+                              apr_interval_time_t *waited_us,
+                              apr_status_t *status, apr_pool_t *pool)
+{
+    int64_t began = now_ns();
+    lpp_start_e how;
+    lpp_session_t *made;
+
+    *session = NULL;
+    *waited_us = 0;
+    *status = APR_SUCCESS;
+    if (atomic_load(&sampler->stop)) {
+        return LPP_START_STOPPING;
+    }
+    *status = make_session(&made, sampler, options, root_names, pool);
+    if (*status != APR_SUCCESS) {
+        return LPP_START_FAILED;
+    }
+    if (holder_is_parent(made)) {
+        how = LPP_START_CHILD;
+    }
+    else {
+        /* Cut where the stack is huge: the root is then not found, and all of
+         * the stack that fits a sample is the request's. */
+        apr_status_t cut = lpp_signal_capture(&made->here, made->here_stack,
+                                              LPP_STACK_MAX_BYTES,
+                                              this_stack.end);
+
+        (void)cut;
+        how = wait_bounded(made, status);
+    }
+    *waited_us = (now_ns() - began) / NS_PER_US;
+    if (how != LPP_START_RUNNING) {
+        destroy_session(made);
+        count_skip(sampler->options.gate, how);
+        return how;
+    }
+    *session = made;
+    return begin(made);
+}
+
+/* Off this thread: signal and mask. It is the profiled one. */
+static void disarm(lpp_session_t *session, int target_is_ours)
+{
+    if (session->armed) {
+        lpp_signal_disarm(target_is_ours ? &session->sampler->target : NULL,
+                          session->number, &session->old_mask);
+        session->armed = 0;
+    }
+}
+
+void lpp_session_pause(lpp_session_t *session)
+{
+    lpp_sampler_t *sampler = session->sampler;
+    int running;
+
+    pthread_mutex_lock(&sampler->mutex);
+    running = session->state == SESSION_RUNNING;
+    if (running) {
+        session->cpu_before_ns += lpp_sampler_clock(CLOCK_THREAD_CPUTIME_ID)
+            - session->segment_cpu_ns;
+        session->state = SESSION_PAUSED;
+        disarm(session, 1);
+        sem_post(&sampler->wake);
+    }
+    pthread_mutex_unlock(&sampler->mutex);
+    if (!running) {
+        disarm(session, 0); /* the helper ended it: only the mask is left */
+    }
+    session->client_depth = 0;
+    atomic_store(&session->client_since_ns, 0);
+}
+
+apr_status_t lpp_session_resume(lpp_session_t *session)
+{
+    lpp_sampler_t *sampler = session->sampler;
+    apr_status_t status;
+    request_t request;
+
+    status = find_stack();
+    if (status != APR_SUCCESS) {
+        return status;
+    }
+    memset(&request, 0, sizeof(request));
+    request.session = session;
+    request.kind = REQUEST_ROOT;
+    request.snapshot = &session->here;
+    status = lpp_signal_capture(&session->here, session->here_stack,
+                                LPP_STACK_MAX_BYTES, this_stack.end);
+    (void)status; /* a cut stack has no root to be found */
+    pthread_mutex_lock(&sampler->mutex);
+    if (session->state != SESSION_PAUSED) {
+        pthread_mutex_unlock(&sampler->mutex);
+        return APR_SUCCESS; /* ended while it was away */
+    }
+    status = lpp_sampler_request(sampler, &request,
+                                 now_ns() + REQUEST_WAIT_NS);
+    if (status == APR_SUCCESS && session->state == SESSION_PAUSED) {
+        session->root_cfa = request.root_cfa;
+        if (session->signal_taken) {
+            arm(session, &status);
+        }
+        begin_segment(session);
+    }
+    pthread_mutex_unlock(&sampler->mutex);
+    return status;
+}
+
+void lpp_session_client_enter(lpp_session_t *session)
+{
+    if (session->client_depth++ == 0) {
+        atomic_store(&session->client_since_ns, now_ns());
+    }
+}
+
+void lpp_session_client_leave(lpp_session_t *session)
+{
+    if (session->client_depth > 0 && --session->client_depth == 0) {
+        atomic_store(&session->client_since_ns, 0);
+    }
+}
+
+void lpp_session_stop(lpp_session_t *session, lpp_stop_e why)
+{
+    lpp_sampler_t *sampler = session->sampler;
+    int here = pthread_equal(session->thread, pthread_self());
+    int running;
+
+    /* First of all, so that nothing of ours is in the profile. */
+    pthread_mutex_lock(&sampler->mutex);
+    running = session->state == SESSION_RUNNING;
+    if (running) {
+        session->cpu_before_ns += lpp_sampler_clock(
+            here ? CLOCK_THREAD_CPUTIME_ID : session->cpu_clock)
+            - session->segment_cpu_ns;
+    }
+    if (running || session->state == SESSION_PAUSED) {
+        session->end_wall_ns = now_ns();
+        atomic_store(&session->cut_short, why);
+        if (here) {
+            disarm(session, 1);
+        }
+        else {
+            lpp_signal_quiesce(&sampler->target);
+        }
+        session->state = SESSION_STOPPED;
+        sem_post(&sampler->wake);
+    }
+    pthread_mutex_unlock(&sampler->mutex);
+    if (here) {
+        disarm(session, 0);
+    }
+    /* A thread that is still armed may have a signal of ours on its way: the
+     * handler then stays for good, the mask until that thread is next seen. */
+    if (!session->armed) {
+        give_signal_back(session);
+    }
+    session->client_depth = 0;
+    atomic_store(&session->client_since_ns, 0);
+}
+
+lpp_stop_e lpp_session_cut_short(const lpp_session_t *session)
+{
+    return (lpp_stop_e)atomic_load(&((lpp_session_t *)session)->cut_short);
+}
+
+/* Wait until the helper has let go; deadline < 0: for ever. Mutex held. */
+static apr_status_t wait_done(lpp_session_t *session, int64_t deadline_ns)
+{
+    struct timespec then;
+
+    then.tv_sec = (time_t)(deadline_ns / 1000000000);
+    then.tv_nsec = (long)(deadline_ns % 1000000000);
+    while (session->state != SESSION_DONE) {
+        if (deadline_ns < 0) {
+            pthread_cond_wait(&session->cond, &session->sampler->mutex);
+        }
+        else if (pthread_cond_timedwait(&session->cond,
+                                        &session->sampler->mutex, &then)
+                     == ETIMEDOUT
+                 && session->state != SESSION_DONE) {
+            return APR_TIMEUP;
+        }
+    }
+    return APR_SUCCESS;
+}
+
+/* The totals of a profile that goes on. The mutex is held. */
+static void total_now(const lpp_session_t *session, lpp_profile_t *profile)
+{
+    profile->total.wall_ns = (apr_uint64_t)(now_ns() - session->start_wall_ns);
+    profile->total.cpu_ns = (apr_uint64_t)session->cpu_before_ns;
+    if (session->state == SESSION_RUNNING) {
+        profile->total.cpu_ns += (apr_uint64_t)(
+            lpp_sampler_clock(session->cpu_clock) - session->segment_cpu_ns);
+    }
+    profile->honesty.asked_hz = session->options.rate_hz;
+}
+
+apr_status_t lpp_session_profile(lpp_session_t *session,
+                                 lpp_profile_t **profile,
+                                 apr_interval_time_t timeout_us,
+                                 apr_pool_t *pool)
+{
+    lpp_sampler_t *sampler = session->sampler;
+    int64_t deadline = now_ns() + timeout_us * NS_PER_US;
+    apr_status_t status;
+    request_t request;
+    int going_on;
+
+    *profile = NULL;
+    pthread_mutex_lock(&sampler->mutex);
+    going_on = session->state == SESSION_RUNNING
+               || session->state == SESSION_PAUSED;
+    if (going_on) {
+        memset(&request, 0, sizeof(request));
+        request.session = session;
+        request.kind = REQUEST_DRAIN;
+        status = lpp_sampler_request(sampler, &request, deadline);
+        going_on = session->state == SESSION_RUNNING
+                   || session->state == SESSION_PAUSED;
+    }
+    if (!going_on) {
+        status = wait_done(session, deadline);
+    }
+    pthread_mutex_unlock(&sampler->mutex);
+    if (status != APR_SUCCESS) {
+        return status;
+    }
+    pthread_mutex_lock(&session->tree_mutex);
+    status = lpp_profile_clone(session->profile, profile, pool);
+    pthread_mutex_unlock(&session->tree_mutex);
+    if (status == APR_SUCCESS && going_on) {
+        pthread_mutex_lock(&sampler->mutex);
+        total_now(session, *profile);
+        pthread_mutex_unlock(&sampler->mutex);
+    }
+    return status;
+}
+
+apr_status_t lpp_session_stack(lpp_session_t *session, lpp_pc_t *frames,
+                               unsigned max, unsigned *count)
+{
+    lpp_sampler_t *sampler = session->sampler;
+    apr_status_t status;
+    request_t request;
+
+    *count = 0;
+    status = find_stack();
+    if (status != APR_SUCCESS) {
+        return status;
+    }
+    memset(&request, 0, sizeof(request));
+    request.session = session;
+    request.kind = REQUEST_STACK;
+    request.snapshot = &session->here;
+    request.frames = frames;
+    request.max = max;
+    pthread_mutex_lock(&sampler->mutex);
+    request.root_cfa = pthread_equal(session->thread, pthread_self())
+        ? session->root_cfa : 0;
+    status = lpp_signal_capture(&session->here, session->here_stack,
+                                LPP_STACK_MAX_BYTES,
+                                request.root_cfa != 0 ? request.root_cfa
+                                                      : this_stack.end);
+    if (APR_STATUS_IS_ENOSPC(status)) {
+        status = APR_SUCCESS; /* its inner frames are there */
+    }
+    if (status == APR_SUCCESS) {
+        status = lpp_sampler_request(sampler, &request,
+                                     now_ns() + REQUEST_WAIT_NS);
+        *count = request.count;
+    }
+    pthread_mutex_unlock(&sampler->mutex);
+    return status;
+}
+
+void lpp_session_close(lpp_session_t *session)
+{
+    lpp_sampler_t *sampler = session->sampler;
+
+    lpp_session_stop(session, LPP_STOP_NOT);
+    pthread_mutex_lock(&sampler->mutex);
+    /* The helper never dies with a session in hand. */
+    (void)!wait_done(session, -1);
+    pthread_mutex_unlock(&sampler->mutex);
+    destroy_session(session);
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_signal_arm: the signal itself: taking one, arming a thread, sending.
+ *
+ * Owns which signal this process uses and the action that stood there before.
+ * No code of this file but lpp_signal_send runs near a handler; the handler is
+ * in lpp_signal.c alone.
+ */
+#include "lpp_signal.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static struct {
+    pthread_mutex_t mutex;       /* guards the rest */
+    unsigned takers;             /* takes not yet given back */
+    int number;
+    struct sigaction old_action; /* before the first of them */
+} taken_signal = { .mutex = PTHREAD_MUTEX_INITIALIZER };
+
+/* The mask a thread had before it was armed, where its profile ended on
+ * another thread and nobody could put it back yet. */
+static __thread struct {
+    int armed;
+    sigset_t old_mask;
+} this_thread;
+
+static int is_ours(const struct sigaction *action)
+{
+    return (action->sa_flags & SA_SIGINFO) != 0
+           && action->sa_sigaction == lpp_signal_handle;
+}
+
+static int is_free(const struct sigaction *action)
+{
+    return (action->sa_flags & SA_SIGINFO) == 0
+           && (action->sa_handler == SIG_DFL || action->sa_handler == SIG_IGN);
+}
+
+static apr_status_t install(int number)
+{
+    struct sigaction action, old;
+
+    if (sigaction(number, NULL, &old) != 0) {
+        return APR_EINVAL;
+    }
+    if (!is_free(&old)) {
+        return APR_EBUSY;
+    }
+    memset(&action, 0, sizeof(action));
+    action.sa_sigaction = lpp_signal_handle;
+    action.sa_flags = SA_SIGINFO | SA_RESTART;
+    sigemptyset(&action.sa_mask);
+    if (sigaction(number, &action, &old) != 0) {
+        return APR_EINVAL;
+    }
+    if (!is_free(&old)) { /* taken between the two */
+        sigaction(number, &old, NULL);
+        return APR_EBUSY;
+    }
+    taken_signal.old_action = old;
+    taken_signal.number = number;
+    return APR_SUCCESS;
+}
+
+static apr_status_t install_any(void)
+{
+    int number;
+
+    for (number = SIGRTMAX - 2; number > SIGRTMIN + 2; number--) {
+        if (install(number) == APR_SUCCESS) {
+            return APR_SUCCESS;
+        }
+    }
+    return APR_EBUSY;
+}
+
+apr_status_t lpp_signal_take(int number, int *taken)
+{
+    apr_status_t status = APR_SUCCESS;
+    struct sigaction now;
+
+    *taken = 0;
+    pthread_mutex_lock(&taken_signal.mutex);
+    if (taken_signal.takers > 0) {
+        if (sigaction(taken_signal.number, NULL, &now) != 0 || !is_ours(&now)) {
+            status = APR_EBUSY; /* taken from us since */
+        }
+    }
+    else {
+        status = number == LPP_SIGNAL_AUTO ? install_any() : install(number);
+    }
+    if (status == APR_SUCCESS) {
+        taken_signal.takers++;
+        *taken = taken_signal.number;
+    }
+    pthread_mutex_unlock(&taken_signal.mutex);
+    return status;
+}
+
+apr_status_t lpp_signal_give_back(void)
+{
+    apr_status_t status = APR_SUCCESS;
+    struct sigaction now;
+
+    pthread_mutex_lock(&taken_signal.mutex);
+    if (taken_signal.takers > 0 && --taken_signal.takers == 0) {
+        if (sigaction(taken_signal.number, NULL, &now) == 0 && is_ours(&now)) {
+            sigaction(taken_signal.number, &taken_signal.old_action, NULL);
+        }
+        else {
+            status = APR_EBUSY;
+        }
+    }
+    pthread_mutex_unlock(&taken_signal.mutex);
+    return status;
+}
+
+void lpp_signal_quiesce(lpp_signal_target_t *target)
+{
+    atomic_store(&target->enabled, 0);
+    while (atomic_load(&target->handling) != 0) {
+        sched_yield();
+    }
+}
+
+apr_status_t lpp_signal_arm(lpp_signal_target_t *target, sigset_t *old_mask)
+{
+    sigset_t ours;
+    int rc;
+
+    lpp_signal_quiesce(target);
+    target->thread = pthread_self();
+    target->process = getpid();
+    target->tid = (int)syscall(SYS_gettid);
+    target->number = taken_signal.number;
+    atomic_store(&target->blocked_ns, 0);
+    atomic_store(&target->asked, 0);
+    atomic_store(&target->answered, 0);
+    atomic_store(&target->foreign, 0);
+    lpp_signal_serve(target);
+    atomic_store(&target->enabled, 1);
+    sigemptyset(&ours);
+    sigaddset(&ours, target->number);
+    rc = pthread_sigmask(SIG_UNBLOCK, &ours, old_mask);
+    if (rc != 0) {
+        atomic_store(&target->enabled, 0);
+        return rc;
+    }
+    if (this_thread.armed) {
+        *old_mask = this_thread.old_mask; /* the mask before we ever came */
+    }
+    this_thread.old_mask = *old_mask;
+    this_thread.armed = 1;
+    return APR_SUCCESS;
+}
+
+void lpp_signal_disarm(lpp_signal_target_t *target, int number,
+                       const sigset_t *old_mask)
+{
+    static const struct timespec no_wait = { 0, 0 };
+    sigset_t ours;
+
+    if (target != NULL) {
+        atomic_store(&target->enabled, 0);
+        /* Pairs with lpp_signal_send: what it sends after this, it sends to
+         * nobody; what it is about to send is pending when we look. */
+        while (atomic_load(&target->sending)) {
+            sched_yield();
+        }
+    }
+    sigemptyset(&ours);
+    sigaddset(&ours, number);
+    pthread_sigmask(SIG_BLOCK, &ours, NULL);
+    /* A pending signal would outlive exec, or kill us once it is given back. */
+    while (sigtimedwait(&ours, NULL, &no_wait) > 0) {
+    }
+    pthread_sigmask(SIG_SETMASK, old_mask, NULL);
+    this_thread.armed = 0;
+}
+
+apr_status_t lpp_signal_send(lpp_signal_target_t *target,
+                             apr_int64_t blocked_ns, apr_uint64_t *sequence)
+{
+    apr_status_t status = APR_EGENERAL;
+
+    atomic_store(&target->sending, 1);
+    if (atomic_load(&target->enabled)) {
+        *sequence = atomic_load_explicit(&target->asked,
+                                         memory_order_relaxed) + 1;
+        atomic_store_explicit(&target->blocked_ns, blocked_ns,
+                              memory_order_relaxed);
+        atomic_store_explicit(&target->asked, *sequence, memory_order_release);
+        status = syscall(SYS_tgkill, target->process, target->tid,
+                         target->number) == 0 ? APR_SUCCESS : errno;
+        if (status != APR_SUCCESS) { /* nobody will answer */
+            atomic_store_explicit(&target->asked, *sequence - 1,
+                                  memory_order_release);
+        }
+    }
+    atomic_store(&target->sending, 0);
+    return status;
+}

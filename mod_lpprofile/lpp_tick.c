@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_tick: what the helper does with the one profile that runs: look at the
+ * thread's clocks, ask for samples, weigh, unwind, add to the tree.
+ *
+ * A sample weighs the wall and CPU time that really passed since the one before
+ * it; ticks are never counted. Time that no sample saw is given to nobody and
+ * stays the difference between the total and the tree.
+ *
+ * A thread whose CPU clock stands still is blocked. It gets one signal; then its
+ * time is credited to that sample's node for as long as it is the same episode.
+ * That the episode is the same is known from the CPU clock (any wake-up costs
+ * CPU time), but the handler itself moves that clock once: for the first look
+ * after the signal the kernel's count of how often the thread was put on a
+ * processor decides (one more than before the signal: that was the handler).
+ */
+#include "lpp_sampler_internal.h"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <link.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define NS_PER_S 1000000000
+#define WATCH_MAX_NS 1000000 /* clocks are looked at least that often */
+/* More CPU time than the handler and the way back into a call can take. */
+#define SETTLE_MAX_NS 150000
+/* The same where the kernel does not count runs: less sure, so tighter. */
+#define SETTLE_GUESS_NS 30000
+
+/* How often the thread was put on a processor; 0 where that is not known. */
+static apr_uint64_t runs_of(const lpp_tick_t *tick)
+{
+    char text[96], *at;
+    ssize_t len;
+    int i;
+
+    if (tick->schedstat_fd < 0) {
+        return 0;
+    }
+    len = pread(tick->schedstat_fd, text, sizeof(text) - 1, 0);
+    if (len <= 0) {
+        return 0;
+    }
+    text[len] = '\0';
+    at = text;
+    for (i = 0; i < 2; i++) {
+        at = strchr(at, ' ');
+        if (at == NULL) {
+            return 0;
+        }
+        at++;
+    }
+    return strtoull(at, NULL, 10);
+}
+
+static int open_task_file(int tid, const char *name)
+{
+    char path[64];
+
+    snprintf(path, sizeof(path), "/proc/self/task/%d/%s", tid, name);
+    return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+static void close_task_files(lpp_tick_t *tick)
+{
+    if (tick->schedstat_fd >= 0) {
+        close(tick->schedstat_fd);
+    }
+    if (tick->syscall_fd >= 0) {
+        close(tick->syscall_fd);
+    }
+    tick->schedstat_fd = -1;
+    tick->syscall_fd = -1;
+}
+
+void lpp_tick_refresh(lpp_sampler_t *sampler)
+{
+    int changed = 0;
+
+    /* Where either fails, what is new has no names and its stacks are counted
+     * as broken: the report says so. */
+    if (lpp_maps_refresh(sampler->options.maps, &changed) != APR_SUCCESS
+        || changed) {
+        apr_status_t status = sampler->unwinder == NULL ? APR_SUCCESS
+            : lpp_unwinder_refresh(sampler->unwinder);
+
+        (void)status;
+    }
+}
+
+/* Where function name begins, and how long it is. */
+static int find_function(lpp_sampler_t *sampler, const char *name,
+                         apr_uint64_t *address, apr_uint64_t *size)
+{
+    Dl_info info;
+    ElfW(Sym) *symbol = NULL;
+    size_t i, slot = LPP_ROOTS_MAX - 1;
+    void *found = dlsym(RTLD_DEFAULT, name);
+
+    if (found == NULL) {
+        return 0;
+    }
+    *address = (apr_uint64_t)(apr_uintptr_t)found;
+    /* dladdr goes through all symbols of the object: once a function. */
+    for (i = 0; i < LPP_ROOTS_MAX; i++) {
+        if (sampler->roots[i].name == name
+            && sampler->roots[i].address == *address) {
+            *size = sampler->roots[i].size;
+            return 1;
+        }
+        if (sampler->roots[i].name == NULL && i < slot) {
+            slot = i;
+        }
+    }
+    if (dladdr1(found, &info, (void **)&symbol, RTLD_DL_SYMENT) == 0
+        || symbol == NULL || symbol->st_size == 0) {
+        return 0;
+    }
+    *size = symbol->st_size;
+    sampler->roots[slot].name = name;
+    sampler->roots[slot].address = *address;
+    sampler->roots[slot].size = *size;
+    return 1;
+}
+
+apr_uint64_t lpp_tick_root(lpp_sampler_t *sampler,
+                           const char *const *root_names,
+                           const lpp_snapshot_t *snapshot)
+{
+    apr_uint64_t address, size;
+    lpp_unwind_end_e end;
+    unsigned count, i, outermost = 0;
+
+    if (sampler->unwinder == NULL || root_names == NULL) {
+        return 0;
+    }
+    count = lpp_unwind(sampler->unwinder, snapshot, 0, sampler->frames,
+                       sampler->cfas, LPP_FRAMES_MAX, &end);
+    for (; *root_names != NULL; root_names++) {
+        lpp_pc_t from;
+
+        if (!find_function(sampler, *root_names, &address, &size)) {
+            continue;
+        }
+        from = lpp_maps_pc(sampler->options.maps, address);
+        for (i = count; i-- > outermost + 1;) {
+            /* Frame i - 1 lies in the function: frame i is its caller. */
+            if (sampler->frames[i - 1] >= from
+                && sampler->frames[i - 1] < from + size) {
+                outermost = i;
+                break;
+            }
+        }
+    }
+    return outermost == 0 ? 0 : sampler->cfas[outermost];
+}
+
+void lpp_tick_begin(lpp_sampler_t *sampler, lpp_session_t *session)
+{
+    lpp_tick_t *tick = &sampler->tick;
+
+    memset(tick, 0, sizeof(*tick));
+    tick->session = session;
+    atomic_store(&sampler->target.repaired, 0);
+    tick->schedstat_fd = -1;
+    tick->syscall_fd = -1;
+    tick->own_start_ns = lpp_sampler_clock(CLOCK_THREAD_CPUTIME_ID);
+    tick->interval_ns = NS_PER_S / (session->options.rate_hz == 0
+                                    ? 1000 : session->options.rate_hz);
+    /* Slow rates still look at the clocks often: how long a call has been
+     * blocked must be known to a millisecond when it is interrupted. */
+    tick->watch_ns = tick->interval_ns
+        / ((tick->interval_ns + WATCH_MAX_NS - 1) / WATCH_MAX_NS);
+}
+
+void lpp_tick_follow(lpp_sampler_t *sampler)
+{
+    lpp_tick_t *tick = &sampler->tick;
+    lpp_session_t *session = tick->session;
+
+    if (tick->segment == session->segments) {
+        return;
+    }
+    close_task_files(tick);
+    tick->segment = session->segments;
+    tick->clock = session->cpu_clock;
+    tick->tid = session->tid;
+    tick->sampling = session->armed;
+    tick->outstanding = 0;
+    tick->episode = EPISODE_NONE;
+    /* Time before this look belongs to nobody. */
+    tick->given_wall_ns = tick->seen_wall_ns =
+        lpp_sampler_clock(CLOCK_MONOTONIC);
+    tick->given_cpu_ns = tick->seen_cpu_ns = lpp_sampler_clock(tick->clock);
+    tick->next_sample_ns = tick->given_wall_ns + tick->interval_ns;
+    if (session->options.stacks && session->can_unwind) {
+        tick->schedstat_fd = open_task_file(tick->tid, "schedstat");
+        if (!tick->sampling || !LPP_SIGNAL_REPAIRS
+            || lpp_signal_unrepaired() > 0) {
+            tick->syscall_fd = open_task_file(tick->tid, "syscall");
+        }
+    }
+}
+
+/* Unwind one snapshot and put it into the tree. */
+static apr_uint32_t add_stack(lpp_sampler_t *sampler,
+                              const lpp_snapshot_t *snapshot,
+                              const lpp_weight_t *weight)
+{
+    lpp_session_t *session = sampler->tick.session;
+    lpp_unwind_end_e end = LPP_UNWIND_LOST;
+    unsigned count;
+    apr_uint32_t node;
+
+    lpp_tick_refresh(sampler);
+    count = lpp_unwind(sampler->unwinder, snapshot, session->root_cfa,
+                       sampler->frames, NULL, LPP_FRAMES_MAX, &end);
+    pthread_mutex_lock(&session->tree_mutex);
+    node = lpp_profile_add(session->profile, sampler->frames, count, weight);
+    session->profile->honesty.cut += end == LPP_UNWIND_CUT;
+    session->profile->honesty.broken += end == LPP_UNWIND_LOST;
+    pthread_mutex_unlock(&session->tree_mutex);
+    return node;
+}
+
+static void count_lost(lpp_tick_t *tick)
+{
+    pthread_mutex_lock(&tick->session->tree_mutex);
+    tick->session->profile->honesty.lost++;
+    pthread_mutex_unlock(&tick->session->tree_mutex);
+    tick->outstanding = 0;
+    tick->episode = EPISODE_NONE;
+}
+
+void lpp_tick_drain(lpp_sampler_t *sampler)
+{
+    lpp_tick_t *tick = &sampler->tick;
+    const lpp_snapshot_t *snapshot;
+    apr_uint64_t answered;
+
+    /* Read before the ring: an answer that is seen has its sample there. */
+    answered = atomic_load_explicit(&sampler->target.answered,
+                                    memory_order_acquire);
+    while ((snapshot = lpp_ring_peek(sampler->ring)) != NULL) {
+        if (tick->outstanding && snapshot->sequence == tick->sequence) {
+            tick->pending.samples = 1;
+            tick->node = add_stack(sampler, snapshot, &tick->pending);
+            tick->outstanding = 0;
+            tick->episode = snapshot->flags & LPP_SNAPSHOT_SYSCALL
+                            && tick->sent_blocked
+                ? EPISODE_FRESH : EPISODE_NONE;
+        }
+        lpp_ring_release(sampler->ring);
+    }
+    if (tick->outstanding && answered == tick->sequence) {
+        count_lost(tick); /* answered without a sample */
+    }
+}
+
+void lpp_tick_pause(lpp_sampler_t *sampler)
+{
+    lpp_tick_drain(sampler);
+    if (sampler->tick.outstanding) {
+        count_lost(&sampler->tick); /* disarm consumed the signal */
+    }
+    sampler->tick.sampling = 0;
+    sampler->tick.episode = EPISODE_NONE;
+    pthread_mutex_lock(&sampler->tick.session->tree_mutex);
+    sampler->tick.session->profile->honesty.repaired_calls +=
+        atomic_exchange(&sampler->target.repaired, 0);
+    pthread_mutex_unlock(&sampler->tick.session->tree_mutex);
+}
+
+/* Is the thread, whose CPU clock now shows cpu, still in the blocked call that
+ * the last sample shows? */
+static int same_episode(lpp_tick_t *tick, int64_t cpu)
+{
+    int64_t since = cpu - tick->sent_cpu_ns;
+
+    if (tick->episode == EPISODE_KNOWN) {
+        return cpu == tick->episode_cpu_ns;
+    }
+    if (tick->episode != EPISODE_FRESH || since > SETTLE_MAX_NS
+        || lpp_sampler_clock(tick->clock) != cpu) {
+        return 0;
+    }
+    if (tick->sent_runs == 0 ? since > SETTLE_GUESS_NS
+                             : runs_of(tick) != tick->sent_runs + 1) {
+        return 0;
+    }
+    tick->episode = EPISODE_KNOWN;
+    tick->episode_cpu_ns = cpu;
+    return 1;
+}
+
+/* All time up to now is given away: into *weight, or to nobody. */
+static void take_time(lpp_tick_t *tick, int64_t now, int64_t cpu,
+                      lpp_weight_t *weight)
+{
+    if (weight != NULL) {
+        weight->wall_ns += (apr_uint64_t)(now - tick->given_wall_ns);
+        weight->cpu_ns += (apr_uint64_t)(cpu - tick->given_cpu_ns);
+    }
+    tick->given_wall_ns = now;
+    tick->given_cpu_ns = cpu;
+}
+
+static void credit(lpp_tick_t *tick, int64_t now, int64_t cpu)
+{
+    lpp_weight_t weight = { 0, 0, 0 };
+
+    take_time(tick, now, cpu, &weight);
+    pthread_mutex_lock(&tick->session->tree_mutex);
+    lpp_profile_credit(tick->session->profile, tick->node, &weight);
+    tick->session->profile->honesty.blocked_ns += weight.wall_ns;
+    pthread_mutex_unlock(&tick->session->tree_mutex);
+}
+
+/*
+ * The stack of a blocked thread without a signal, where the kernel lets us read
+ * its SP and PC (never so after setuid). The thread may wake while its stack is
+ * copied: the CPU clock then moved and the copy is thrown away.
+ */
+__attribute__((no_sanitize("address", "thread")))
+static int look_without_signal(lpp_sampler_t *sampler, lpp_snapshot_t *snapshot,
+                               int64_t cpu)
+{
+    lpp_tick_t *tick = &sampler->tick;
+    const lpp_signal_target_t *target = &sampler->target;
+    unsigned long long words[9];
+    volatile const unsigned char *from;
+    char text[256], *at = text;
+    apr_uint32_t i;
+    ssize_t len;
+
+    if (tick->syscall_fd < 0) {
+        return 0;
+    }
+    len = pread(tick->syscall_fd, text, sizeof(text) - 1, 0);
+    if (len <= 0) {
+        return 0;
+    }
+    text[len] = '\0';
+    for (i = 0; i < 9; i++) { /* number, six arguments, SP, PC */
+        char *end;
+
+        words[i] = strtoull(at, &end, 0);
+        if (end == at) {
+            return 0; /* "running", or blocked outside of a call */
+        }
+        at = end;
+    }
+    if (words[7] < target->stack_start || words[7] >= target->stack_end) {
+        return 0;
+    }
+    memset(snapshot, 0, sizeof(*snapshot));
+    snapshot->regs[LPP_REG_SP] = words[7];
+    snapshot->regs[LPP_REG_PC] = words[8];
+    snapshot->flags = LPP_SNAPSHOT_SYSCALL;
+    snapshot->stack = sampler->blocked_stack;
+    snapshot->stack_address = words[7];
+    snapshot->stack_len = (apr_uint32_t)(target->stack_end - words[7]
+                                                 > LPP_STACK_MAX_BYTES
+        ? LPP_STACK_MAX_BYTES : target->stack_end - words[7]);
+    from = (volatile const unsigned char *)(apr_uintptr_t)words[7];
+    for (i = 0; i < snapshot->stack_len; i++) {
+        sampler->blocked_stack[i] = from[i];
+    }
+    return lpp_sampler_clock(tick->clock) == cpu;
+}
+
+/* A blocked thread that must not be signalled. */
+static void sample_blocked(lpp_sampler_t *sampler, int64_t now, int64_t cpu)
+{
+    lpp_tick_t *tick = &sampler->tick;
+    lpp_weight_t weight = { 0, 0, 1 };
+    lpp_snapshot_t snapshot;
+
+    tick->episode = EPISODE_NONE;
+    if (!look_without_signal(sampler, &snapshot, cpu)) {
+        take_time(tick, now, cpu, NULL);
+        return;
+    }
+    take_time(tick, now, cpu, &weight);
+    tick->node = add_stack(sampler, &snapshot, &weight);
+    tick->episode = EPISODE_KNOWN;
+    tick->episode_cpu_ns = cpu;
+}
+
+static void send_signal(lpp_sampler_t *sampler, int64_t now, int64_t cpu)
+{
+    lpp_tick_t *tick = &sampler->tick;
+
+    memset(&tick->pending, 0, sizeof(tick->pending));
+    tick->episode = EPISODE_NONE;
+    tick->sent_cpu_ns = cpu;
+    /* Read late, so that little can happen between it and the signal. */
+    tick->sent_runs = tick->sent_blocked ? runs_of(tick) : 0;
+    if (lpp_signal_send(&sampler->target, now - tick->seen_wall_ns,
+                        &tick->sequence) != APR_SUCCESS) {
+        return; /* its request is ending: that time stays nobody's */
+    }
+    take_time(tick, now, cpu, &tick->pending);
+    tick->outstanding = 1;
+    pthread_mutex_lock(&tick->session->tree_mutex);
+    tick->session->profile->honesty.signals++;
+    pthread_mutex_unlock(&tick->session->tree_mutex);
+}
+
+/* A tick on which a sample is due. */
+static void sample(lpp_sampler_t *sampler, int64_t now, int64_t cpu)
+{
+    lpp_tick_t *tick = &sampler->tick;
+
+    lpp_tick_drain(sampler);
+    if (tick->outstanding) {
+        /* Not back in user mode since: it stands where it stood, in the
+         * kernel or waiting for a processor. The answer will weigh it all. */
+        take_time(tick, now, cpu, &tick->pending);
+        return;
+    }
+    if (same_episode(tick, cpu)) {
+        credit(tick, now, cpu);
+        return;
+    }
+    tick->sent_blocked = lpp_sampler_clock(tick->clock) == cpu;
+    if (!tick->sampling
+        || (tick->sent_blocked
+            && (!LPP_SIGNAL_REPAIRS || lpp_signal_unrepaired() > 0))) {
+        if (tick->sent_blocked) {
+            sample_blocked(sampler, now, cpu);
+        }
+        else {
+            take_time(tick, now, cpu, NULL);
+        }
+        return;
+    }
+    send_signal(sampler, now, cpu);
+}
+
+int64_t lpp_tick_run(lpp_sampler_t *sampler)
+{
+    lpp_tick_t *tick = &sampler->tick;
+    int64_t now = lpp_sampler_clock(CLOCK_MONOTONIC);
+    int64_t cpu, due;
+
+    if (!tick->sampling && tick->syscall_fd < 0) {
+        return now + NS_PER_S / 4;
+    }
+    cpu = lpp_sampler_clock(tick->clock);
+    if (cpu != tick->seen_cpu_ns) {
+        tick->seen_cpu_ns = cpu;
+        tick->seen_wall_ns = now;
+    }
+    if (now >= tick->next_sample_ns) {
+        sample(sampler, now, cpu);
+        /* Missed ticks are skipped, the raster is kept. */
+        tick->next_sample_ns +=
+            ((now - tick->next_sample_ns) / tick->interval_ns + 1)
+            * tick->interval_ns;
+    }
+    due = tick->next_sample_ns;
+    now = lpp_sampler_clock(CLOCK_MONOTONIC);
+    while (due - tick->watch_ns > now) {
+        due -= tick->watch_ns;
+    }
+    return due;
+}
+
+void lpp_tick_finish(lpp_sampler_t *sampler)
+{
+    lpp_tick_t *tick = &sampler->tick;
+    lpp_session_t *session = tick->session;
+    lpp_honesty_t *honesty = &session->profile->honesty;
+
+    lpp_tick_pause(sampler);
+    close_task_files(tick);
+    pthread_mutex_lock(&session->tree_mutex);
+    session->profile->total.wall_ns =
+        (apr_uint64_t)(session->end_wall_ns - session->start_wall_ns);
+    session->profile->total.cpu_ns = (apr_uint64_t)session->cpu_before_ns;
+    honesty->asked_hz = session->options.rate_hz;
+    honesty->cut_short = atomic_load(&session->cut_short);
+    honesty->own_ns = (apr_uint64_t)(
+        lpp_sampler_clock(CLOCK_THREAD_CPUTIME_ID) - tick->own_start_ns);
+    pthread_mutex_unlock(&session->tree_mutex);
+    tick->session = NULL;
+}

@@ -6,6 +6,7 @@
  * httpd runs is not followed but marked unsupported, for libunwind to do.
  */
 #include "lpp_unwind_rules.h"
+#include "lpp_unwind_address.h"
 
 #include <string.h>
 
@@ -18,12 +19,6 @@
 /* ucontext_t.uc_mcontext.gregs[REG_RSP] on a signal handler's stack. */
 #define UCONTEXT_RSP 160
 
-/* DW_OP_ used below. */
-enum {
-    OP_DEREF = 0x06, OP_AND = 0x1a, OP_PLUS = 0x22, OP_PLUS_UCONST = 0x23,
-    OP_SHL = 0x24, OP_GE = 0x2a, OP_LIT0 = 0x30, OP_BREG0 = 0x70
-};
-
 /* Where a register of the caller is. */
 enum { AT_SAME, AT_CFA, AT_RBP, AT_REGISTER, AT_UNDEFINED, AT_UNSUPPORTED };
 
@@ -34,10 +29,7 @@ typedef struct place_t {
 
 /* The row that is being built. */
 typedef struct state_t {
-    int cfa;              /* LPP_CFA_ */
-    apr_uint64_t cfa_register;
-    apr_int64_t cfa_offset;
-    apr_int64_t cfa_add;
+    lpp_address_t cfa;
     place_t places[REGISTERS];
 } state_t;
 
@@ -119,30 +111,28 @@ static int make_saved(const state_t *state, lpp_rule_t *rule)
 static void make_rule(const run_t *run, lpp_rule_t *rule)
 {
     const state_t *state = &run->state;
+    const lpp_address_t *cfa = &state->cfa;
 
     memset(rule, 0, sizeof(*rule));
-    if (run->broken || state->cfa == LPP_CFA_UNSUPPORTED
-        || state->cfa_register >= REGISTERS
-        || !fits(state->cfa_offset, 0x7fffffff)
-        || !fits(state->cfa_add, 32767)) {
+    if (run->broken || cfa->kind == LPP_CFA_UNSUPPORTED
+        || !fits(cfa->offset, 0x7fffffff) || !fits(cfa->add, 32767)) {
         unsupported(rule);
         return;
     }
     if (run->fde->signal_frame) {
         /* Only the one shape that the kernel and glibc make together. */
-        if (state->cfa == LPP_CFA_MEMORY && state->cfa_register == DWARF_RSP
-            && state->cfa_offset == UCONTEXT_RSP && state->cfa_add == 0) {
-            rule->cfa = LPP_CFA_SIGNAL;
-        }
-        else {
-            rule->cfa = LPP_CFA_UNSUPPORTED;
-        }
+        rule->cfa = cfa->kind == LPP_CFA_MEMORY && cfa->base == DWARF_RSP
+                            && cfa->offset == UCONTEXT_RSP && cfa->add == 0
+                            && cfa->index == LPP_NO_INDEX
+                        ? LPP_CFA_SIGNAL
+                        : LPP_CFA_UNSUPPORTED;
         return;
     }
-    rule->cfa = (apr_byte_t)state->cfa;
-    rule->cfa_register = (apr_byte_t)state->cfa_register;
-    rule->cfa_offset = (apr_int32_t)state->cfa_offset;
-    rule->cfa_add = (apr_int16_t)state->cfa_add;
+    rule->cfa = (apr_byte_t)cfa->kind;
+    rule->cfa_register = (apr_byte_t)cfa->base;
+    rule->cfa_index = (apr_byte_t)cfa->index;
+    rule->cfa_offset = (apr_int32_t)cfa->offset;
+    rule->cfa_add = (apr_int16_t)cfa->add;
     if (!make_return(state, run->fde->return_register, rule)
         || !make_saved(state, rule)) {
         unsupported(rule);
@@ -192,80 +182,22 @@ static void restore_place(run_t *run, apr_uint64_t number)
 
 static void set_cfa(run_t *run, apr_uint64_t number, apr_int64_t offset)
 {
-    run->state.cfa = LPP_CFA_REGISTER;
-    run->state.cfa_register = number;
-    run->state.cfa_offset = offset;
-    run->state.cfa_add = 0;
-}
-
-/* breg7 o, breg16 0, lit15, and, litN, ge, lit3, shl, plus: what linkers write
- * for the procedure linkage table. */
-static int is_plt(lpp_eh_reader_t block, state_t *state)
-{
-    static const apr_byte_t head[] = {
-        OP_BREG0 + DWARF_RIP, 0, OP_LIT0 + 15, OP_AND
-    };
-    static const apr_byte_t tail[] = { OP_GE, OP_LIT0 + 3, OP_SHL, OP_PLUS };
-    apr_int64_t offset;
-
-    if (lpp_eh_read_u(&block, 1) != OP_BREG0 + DWARF_RSP) {
-        return 0;
-    }
-    offset = lpp_eh_read_sleb(&block);
-    if (block.end - block.at != 9 || memcmp(block.at, head, 4) != 0
-        || memcmp(block.at + 5, tail, 4) != 0 || block.at[4] < OP_LIT0
-        || block.at[4] > OP_LIT0 + 15) {
-        return 0;
-    }
-    state->cfa = LPP_CFA_PLT;
-    state->cfa_register = DWARF_RSP;
-    state->cfa_offset = offset;
-    state->cfa_add = block.at[4] - OP_LIT0;
-    return 1;
-}
-
-/* register + offset, or *(register + offset) + add; 0: anything else. */
-static int read_address(lpp_eh_reader_t block, state_t *address)
-{
-    apr_uint64_t op = lpp_eh_read_u(&block, 1);
-
-    if (op < OP_BREG0 || op > OP_BREG0 + DWARF_RIP) {
-        return 0;
-    }
-    address->cfa = LPP_CFA_REGISTER;
-    address->cfa_register = op - OP_BREG0;
-    address->cfa_offset = lpp_eh_read_sleb(&block);
-    address->cfa_add = 0;
-    if (block.at != block.end) {
-        if (lpp_eh_read_u(&block, 1) != OP_DEREF) {
-            return 0;
-        }
-        address->cfa = LPP_CFA_MEMORY;
-    }
-    if (block.at != block.end) {
-        if (lpp_eh_read_u(&block, 1) != OP_PLUS_UCONST) {
-            return 0;
-        }
-        address->cfa_add = (apr_int64_t)lpp_eh_read_uleb(&block);
-    }
-    return block.at == block.end && !block.failed;
-}
-
-static void cfa_expression(run_t *run, lpp_eh_reader_t block)
-{
-    if (!is_plt(block, &run->state) && !read_address(block, &run->state)) {
-        run->state.cfa = LPP_CFA_UNSUPPORTED;
-    }
+    memset(&run->state.cfa, 0, sizeof(run->state.cfa));
+    run->state.cfa.kind = LPP_CFA_REGISTER;
+    run->state.cfa.base = (unsigned)number;
+    run->state.cfa.offset = offset;
+    run->broken |= number >= REGISTERS;
 }
 
 static void place_expression(run_t *run, apr_uint64_t number,
                              lpp_eh_reader_t block)
 {
-    state_t address;
+    lpp_address_t address;
 
-    if (read_address(block, &address) && address.cfa == LPP_CFA_REGISTER
-        && address.cfa_register == DWARF_RBP) {
-        set_place(run, number, AT_RBP, address.cfa_offset);
+    lpp_address_read(&address, block);
+    if (address.kind == LPP_CFA_REGISTER && address.base == DWARF_RBP
+        && address.index == LPP_NO_INDEX) {
+        set_place(run, number, AT_RBP, address.offset);
     }
     else {
         set_place(run, number, AT_UNSUPPORTED, 0);
@@ -298,16 +230,17 @@ static int run_location_or_cfa(run_t *run, unsigned op, lpp_eh_reader_t *code)
         set_cfa(run, number, lpp_eh_read_sleb(code) * data_align);
         return 1;
     case 0x0d: /* def_cfa_register */
-        set_cfa(run, lpp_eh_read_uleb(code), run->state.cfa_offset);
+        set_cfa(run, lpp_eh_read_uleb(code), run->state.cfa.offset);
         return 1;
     case 0x0e: /* def_cfa_offset */
-        run->state.cfa_offset = (apr_int64_t)lpp_eh_read_uleb(code);
+        run->state.cfa.offset = (apr_int64_t)lpp_eh_read_uleb(code);
         return 1;
     case 0x13: /* def_cfa_offset_sf */
-        run->state.cfa_offset = lpp_eh_read_sleb(code) * data_align;
+        run->state.cfa.offset = lpp_eh_read_sleb(code) * data_align;
         return 1;
     case 0x0f: /* def_cfa_expression */
-        cfa_expression(run, lpp_eh_read_block(code, lpp_eh_read_uleb(code)));
+        lpp_address_read(&run->state.cfa,
+                         lpp_eh_read_block(code, lpp_eh_read_uleb(code)));
         return 1;
     default:
         return 0;
@@ -424,7 +357,7 @@ int lpp_rules_read(const lpp_eh_fde_t *fde, lpp_rule_fn *emit, void *baton)
     memset(&run.state, 0, sizeof(run.state));
     run.fde = fde;
     run.location = fde->start;
-    run.state.cfa = LPP_CFA_UNSUPPORTED;
+    run.state.cfa.kind = LPP_CFA_UNSUPPORTED;
     run.depth = 0;
     run.broken = run.finished = run.stopped = 0;
     run.emit = NULL;

@@ -9,13 +9,14 @@
 #include "lpp_unwind_eh.h"
 
 #define LPP_RULE_SAVED 6          /* rbx rbp r12 r13 r14 r15, in this order */
+#define LPP_NO_INDEX 0
 #define LPP_RULE_SAME (-32768)    /* the register holds its caller's value */
 
 /* How the CFA, the stack pointer before the call, is found. */
 enum {
     LPP_CFA_NONE,        /* no FDE covers the code */
-    LPP_CFA_REGISTER,    /* register + offset */
-    LPP_CFA_MEMORY,      /* *(register + offset) + add */
+    LPP_CFA_REGISTER,    /* register + offset (+ 8 * index) */
+    LPP_CFA_MEMORY,      /* *(register + offset (+ 8 * index)) + add */
     LPP_CFA_PLT,         /* rsp + offset, 8 more from byte `add` of an entry */
     LPP_CFA_SIGNAL,      /* a ucontext_t lies at rsp */
     LPP_CFA_UNSUPPORTED
@@ -38,7 +39,7 @@ typedef struct lpp_rule_t {
     apr_int16_t cfa_add;
     apr_int16_t saved[LPP_RULE_SAVED]; /* offset from the CFA, or SAME */
     apr_byte_t from_rbp;         /* bit i: saved[i] counts from rbp instead */
-    apr_byte_t zero;
+    apr_byte_t cfa_index;        /* a register's number + 1, or NO_INDEX */
 } lpp_rule_t;
 
 /* DWARF numbers of the registers in lpp_rule_t.saved. */

@@ -84,10 +84,18 @@ static int get_register(lpp_walk_t *walk, const frame_t *frame,
 static int find_cfa(lpp_walk_t *walk, const frame_t *frame,
                     const lpp_rule_t *rule, apr_uint64_t *cfa)
 {
+    apr_uint64_t index;
+
     if (!get_register(walk, frame, rule->cfa_register, cfa)) {
         return 0;
     }
     *cfa += (apr_uint64_t)(apr_int64_t)rule->cfa_offset;
+    if (rule->cfa_index != LPP_NO_INDEX) {
+        if (!get_register(walk, frame, rule->cfa_index - 1u, &index)) {
+            return 0;
+        }
+        *cfa += 8 * index;
+    }
     if (rule->cfa == LPP_CFA_MEMORY) {
         if (!lpp_walk_read(walk, *cfa, cfa)) {
             return 0;

@@ -22,6 +22,7 @@
 #define CACHE_SOURCE "mod_cache.c"
 
 static ap_filter_rec_t *encodings_filter_handle;
+static ap_filter_rec_t *location_filter_handle;
 
 /* Whether a cached page would be wrong for r, or r's page in the cache. */
 static int is_uncacheable(const request_rec *r)
@@ -171,39 +172,54 @@ static int fix_backend_headers(request_rec *r)
 /*
  * A redirect to the same URL with a slash, which is what mod_dir makes, keeps
  * the segment. Compared as a whole: anybody else's redirect goes where its
- * maker said.
+ * maker said. NULL where it stays.
  */
-static void carry_segment(request_rec *r, const lpp_url_t *url)
+static const char *carry_segment(request_rec *r, const lpp_url_t *url)
 {
     const char *location = apr_table_get(r->headers_out, "Location");
     const char *path, *query;
 
     if (!location || url->plan->page) {
-        return;
+        return NULL;
     }
     path = apr_pstrcat(r->pool, ap_escape_uri(r->pool, r->uri), "/", NULL);
     query = r->args ? apr_pstrcat(r->pool, "?", r->args, NULL) : "";
     if (strcmp(location, ap_construct_url(r->pool, apr_pstrcat(
                              r->pool, path, query, NULL), r))) {
-        return;
+        return NULL;
     }
     path = lpp_trigger_put_back(url->plan, url->path, path, r->pool);
-    apr_table_setn(r->headers_out, "Location",
-                   ap_construct_url(r->pool, apr_pstrcat(r->pool, path,
-                                                         query, NULL), r));
+    return ap_construct_url(r->pool, apr_pstrcat(r->pool, path, query, NULL),
+                            r);
 }
 
-/* Runs when httpd writes an error or redirect of its own: the headers are made,
- * the handler is done. */
+/* httpd has noted the old Location before the hook below and sets it after:
+ * only a filter comes later. */
+static apr_status_t set_location(ap_filter_t *f, apr_bucket_brigade *brigade)
+{
+    ap_filter_t *next = f->next;
+
+    apr_table_setn(f->r->headers_out, "Location", f->ctx);
+    ap_remove_output_filter(f);
+    return ap_pass_brigade(next, brigade);
+}
+
+/* Runs when httpd writes an error or redirect of its own; the handler is
+ * done, the filters are new. */
 static void before_own_response(request_rec *r)
 {
     lpp_url_t *url = lpp_url_get(r);
+    const char *location;
 
-    if (url) {
-        lpp_url_give_encodings_back(url);
-        if (r->status == HTTP_MOVED_PERMANENTLY) {
-            carry_segment(r, url);
-        }
+    if (!url) {
+        return;
+    }
+    lpp_url_give_encodings_back(url);
+    location = r->status == HTTP_MOVED_PERMANENTLY ? carry_segment(r, url)
+                                                   : NULL;
+    if (location) {
+        ap_add_output_filter_handle(location_filter_handle, (void *)location,
+                                    r, r->connection);
     }
 }
 
@@ -214,6 +230,8 @@ void lpp_url_follow_register_hooks(apr_pool_t *pool)
     encodings_filter_handle = ap_register_output_filter(
         "LPPROFILE_ENCODINGS", give_encodings_back, NULL,
         AP_FTYPE_RESOURCE - 1);
+    location_filter_handle = ap_register_output_filter(
+        "LPPROFILE_LOCATION", set_location, NULL, AP_FTYPE_RESOURCE - 1);
     ap_hook_quick_handler(pass_by_quick_cache, NULL, cache,
                           APR_HOOK_REALLY_FIRST);
     ap_hook_handler(before_handler, NULL, cache, APR_HOOK_REALLY_FIRST);

@@ -1,0 +1,507 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The URL segment: seen through everywhere, and a way round nothing."""
+import gzip
+import re
+from email.utils import formatdate
+
+import pytest
+
+import httpd_env
+
+SEGMENT = '++profile++callgrind'
+ENCODED = '%2B%2bprofile%2B+callgrind'
+
+# Rules of every kind that access control is made of, below ${SITE}/guarded.
+RULES = '''
+LPProfilingAllowed On
+RewriteEngine On
+RewriteRule ^/rewritten/(.*)$ /guarded/open/$1 [PT]
+RewriteRule ^/refused-by-rule(/|$) - [F]
+RewriteCond %{THE_REQUEST} " /refused-by-line"
+RewriteRule . - [F]
+RewriteCond %{REQUEST_URI} ^/refused-by-uri
+RewriteRule . - [F]
+AliasMatch ^/aliased/(.*)$ ${SITE}/guarded/open/$1
+Alias /elsewhere ${SITE}/guarded/secret
+RedirectMatch ^/moved/(.*)$ /guarded/open/$1
+SetEnvIf Request_URI ^/guarded/by-env is_refused
+<Directory ${SITE}/guarded/secret>
+    Require all denied
+</Directory>
+<Directory ${SITE}/guarded>
+    <Files "*.key">
+        Require all denied
+    </Files>
+    <RequireAll>
+        Require all granted
+        Require not env is_refused
+    </RequireAll>
+</Directory>
+<Location /guarded/by-location>
+    Require all denied
+</Location>
+<LocationMatch "^/guarded/by-match">
+    Require all denied
+</LocationMatch>
+<If "%{REQUEST_URI} =~ m#^/guarded/by-if#">
+    Require all denied
+</If>
+'''
+
+VARIANTS = {
+    'plain': '',
+    'slashes': 'AllowEncodedSlashes On\nMergeSlashes Off\n',
+    'nodecode': 'AllowEncodedSlashes NoDecode\n',
+}
+
+FOLDERS = ('open', 'secret', 'by-location', 'by-match', 'by-if', 'by-env')
+
+TRICKS = [
+    '/guarded/open/page.txt', '/guarded/open/', '/guarded/open',
+    '/guarded/secret/page.txt', '/guarded/secret/', '/guarded/secret',
+    '/guarded/by-location/page.txt', '/guarded/by-match/page.txt',
+    '/guarded/by-if/page.txt', '/guarded/by-env/page.txt',
+    '/guarded/open/a.key', '/guarded/open/a%2Ekey',
+    '/guarded/open/../secret/page.txt', '/guarded/open/%2e%2e/secret/page.txt',
+    '/guarded/open/.%2E/by-location/page.txt',
+    '/guarded//secret/page.txt', '//guarded/secret/page.txt',
+    '/guarded//by-location/page.txt', '/guarded/./by-location/page.txt',
+    '//guarded//by-location//page.txt', '/guarded/by-location//page.txt',
+    '/guarded%2Fsecret%2Fpage.txt', '/guarded%2fby-location%2fpage.txt',
+    '/guarded/by%2Dlocation/page.txt', '/guarded/%62y-location/page.txt',
+    '/guarded/open%2F..%2Fby-location/page.txt',
+    '/guarded/open/..%2fby-location/page.txt',
+    '/guarded/x/../by-location/page.txt', '/x/../guarded/by-match/page.txt',
+    '/../guarded/by-location/page.txt', '/..', '/%2e%2e/',
+    '/guarded/by-location/%2e/page.txt', '/guarded/by-location;x/page.txt',
+    '/guarded/open/page.txt%00', '/guarded/open/page.txt%2', '/%zz/',
+    '/rewritten/page.txt', '/rewritten/../by-location/page.txt',
+    '/rewritten/a.key', '/aliased/page.txt', '/aliased/a.key',
+    '/aliased/../by-location/page.txt', '/elsewhere/page.txt',
+    '/refused-by-rule', '/refused-by-rule/x', '/refused-by-line',
+    '/refused-by-uri', '/refused-by-uri/x', '/moved/page.txt',
+    '/nothing', '/index.html/path', '/cgi/env/a%20b/c', '/cgi/env?a=/../b',
+    '/guarded/open/page.txt?x=/guarded/by-location/',
+    '/++profile+/x', '/a++profile++show/x',
+]
+
+
+def with_segment(path, segment, slash):
+    """path with a segment put in after its slash-th slash (0: the first)."""
+    head, mark, query = path.partition('?')
+    places = [match.start() for match in re.finditer('/', head)]
+    at = places[slash]
+    return head[:at] + '/' + segment + head[at:] + mark + query
+
+
+def outcome(server, path):
+    got = server.get(path)
+    location = got.header('Location', '')
+    body = got.body if got.status == 200 else b''
+    env = [line for line in body.splitlines()
+           if not line.startswith((b'UNIQUE_ID', b'REMOTE_PORT', b'LPPROFILE_',
+                                   b'HTTP_'))]
+    return got.status, location.replace(SEGMENT + '/', '').replace(
+        ENCODED + '/', ''), env
+
+
+def lay_out_guarded(server):
+    for folder in FOLDERS:
+        where = server.site / 'guarded' / folder
+        where.mkdir(parents=True, exist_ok=True)
+        (where / 'page.txt').write_text('in ' + folder)
+        (where / 'index.html').write_text('index of ' + folder)
+        (where / 'a.key').write_text('a key')
+
+
+@pytest.mark.parametrize('variant', VARIANTS)
+@pytest.mark.log_allows(
+    r'\[core:error\] .*AH10244', r'authz_core:error.*AH01630',
+    r'rewrite:error.*AH10411', r'core:error.*AH00127')
+def test_segment_reaches_just_what_the_plain_url_reaches(httpd, variant):
+    server = httpd(RULES + VARIANTS[variant], features=['cgi', 'rewrite'])
+    lay_out_guarded(server)
+    wrong = []
+    statuses = set()
+    for path in TRICKS:
+        plain = outcome(server, path)
+        statuses.add(plain[0])
+        slashes = path.partition('?')[0].count('/')
+        for slash in range(slashes):
+            for segment in (SEGMENT, ENCODED):
+                tricked = with_segment(path, segment, slash)
+                got = outcome(server, tricked)
+                if got != plain:
+                    wrong.append((path, tricked, plain, got))
+    assert not wrong, '\n'.join(map(str, wrong))
+    # The table is worth something only if it meets each of these.
+    assert {200, 301, 302, 400, 403, 404} <= statuses
+
+
+@pytest.mark.parametrize('hostile', [
+    '/%s%%2F..%%2Fguarded%%2Fby-location/page.txt',
+    '/%s/%s/guarded/by-location/page.txt',
+    '/guarded/%s/../by-location/page.txt',
+    '/guarded/%s/%%2e%%2e/by-location/page.txt',
+    '/%s/../guarded/by-location/page.txt',
+    '//%s/guarded/by-location/page.txt', '/%s//guarded/by-location/page.txt',
+    '/guarded/open/%s/..//../by-location/page.txt',
+    '/guarded/by-location/%s/page.txt', '/guarded/by-location/%s',
+    '/guarded/by-location/page.txt/%s', '/guarded/%s/by-location/page.txt',
+    '/guarded/by-location/./%s/page.txt',
+    '/guarded/by-%s/by-location/page.txt',
+    '/guarded/by-location%%2F%s/page.txt',
+    '/guarded%%2F%s/by-location/page.txt',
+])
+@pytest.mark.parametrize('variant', VARIANTS)
+@pytest.mark.log_allows(r'AH10244', r'AH01630', r'AH10411')
+def test_segment_opens_nothing(httpd, variant, hostile):
+    server = httpd(RULES + VARIANTS[variant], features=['cgi', 'rewrite'])
+    lay_out_guarded(server)
+    for segment in (SEGMENT, ENCODED):
+        got = server.get(hostile.replace('%s', segment).replace('%%', '%'))
+        assert got.status in (400, 403, 404), hostile
+        assert b'in by-location' not in got.body
+        assert b'index of by-location' not in got.body
+
+
+PLACES = ['/++profile++callgrind/dir/one.html',
+          '/dir/++profile++callgrind/one.html',
+          '/dir/one.html/++profile++callgrind',
+          '/%2B%2Bprofile%2B%2Bcallgrind/dir/one.html',
+          '/dir/%2b+%70rofile+%2bcallgrind/one.html',
+          '//++profile++callgrind//dir/one.html']
+
+
+@pytest.mark.all_mpms
+@pytest.mark.parametrize('path', PLACES)
+def test_segment_is_seen_through(httpd, path):
+    server = httpd('LPProfilingAllowed On', features=['cgi'])
+    plain = server.get('/dir/one.html')
+    got = server.get(path)
+    assert (got.status, got.body) == (200, plain.body)
+    assert got.lpprofile and not plain.lpprofile
+
+
+def variables(got):
+    return dict(line.partition('=')[::2] for line in got.text.splitlines())
+
+
+def differences(plain, profiled):
+    before, after = variables(plain), variables(profiled)
+    own = {'UNIQUE_ID', 'REMOTE_PORT', 'REQUEST_TIME', 'REQUEST_TIME_FLOAT'}
+    return {name for name in set(before) | set(after)
+            if before.get(name) != after.get(name)} - own
+
+
+APPLICATIONS = {
+    'cgi': ('/cgi/env', ['cgi'], ''),
+    'fastcgi': ('/php/env.php', ['php'], ''),
+    'mod_php': ('/php/env.php', ['modphp'], ''),
+}
+
+
+@pytest.mark.parametrize('kind, on', [
+    ('cgi', 'event'), ('cgi', 'prefork'), ('cgi', 'worker'),
+    ('fastcgi', 'event'), ('mod_php', 'prefork')])
+def test_application_sees_the_plain_url(httpd, kind, on):
+    script, features, config = APPLICATIONS[kind]
+    server = httpd('LPProfilingAllowed On\n' + config, features=features,
+                   mpm=on)
+    tail = '/a%20b/c?x=1&y=++profile++z'
+    plain = server.get(script + tail)
+    assert variables(plain)['REQUEST_URI'] == script + tail
+    assert variables(plain)['PATH_INFO'] == '/a b/c'
+    for path in ('/++profile++callgrind' + script + tail,
+                 script + '/++profile++callgrind' + tail,
+                 script + '/a%20b/%2B%2Bprofile%2B%2Bcallgrind/c'
+                 '?x=1&y=++profile++z'):
+        got = server.get(path)
+        assert got.status == 200 and got.lpprofile
+        assert differences(plain, got) == {'LPPROFILE_URI'}
+        assert variables(got)['LPPROFILE_URI'] == path.partition('?')[0]
+
+
+def test_host_and_port_survive(httpd):
+    server = httpd('LPProfilingAllowed On\nUseCanonicalName Off\n',
+                   features=['cgi'])
+    for host in ('Example.ORG:8081', 'example.org', '[::1]:99'):
+        plain = server.get('/cgi/env', host=host)
+        got = server.get('/++profile++callgrind/cgi/env', host=host)
+        assert differences(plain, got) == {'LPPROFILE_URI'}
+
+
+def test_absolute_form(httpd):
+    server = httpd('LPProfilingAllowed On\nUseCanonicalName Off\n',
+                   features=['cgi'])
+    wanted = b'\r\nREQUEST_URI=/cgi/env?q\n'
+    for target in ('http://one.example:77/cgi/++profile++callgrind/env?q',
+                   'http://one.example:77/++profile++callgrind/cgi/env?q'):
+        got = server.raw(('GET %s HTTP/1.1\r\nHost: two.example\r\n'
+                          'Connection: close\r\n\r\n' % target).encode())
+        assert got.startswith(b'HTTP/1.1 200') and b'X-LPProfile:' in got
+        assert b'\nSERVER_NAME=one.example\n' in got
+        assert b'\nSERVER_PORT=77\n' in got
+        assert b'\nREQUEST_URI=http://one.example:77/cgi/env?q\n' in got \
+            or wanted.strip() in got
+
+
+def test_front_controller_sees_the_plain_url(httpd):
+    server = httpd('LPProfilingAllowed On\nRewriteEngine On\n'
+                   'RewriteRule ^/app(/.*)?$ /cgi/env$1 [PT,E=FRONT:yes]\n',
+                   features=['cgi', 'rewrite'])
+    plain = server.get('/app/users/7?full=1')
+    assert variables(plain)['REQUEST_URI'] == '/app/users/7?full=1'
+    for path in ('/++profile++callgrind/app/users/7?full=1',
+                 '/app/++profile++callgrind/users/7?full=1',
+                 '/app/users/7/++profile++callgrind?full=1'):
+        assert differences(plain, server.get(path)) == {'LPPROFILE_URI'}
+
+
+def test_front_controller_in_a_directory_sees_the_plain_url(httpd):
+    server = httpd('LPProfilingAllowed On\n<Directory ${SITE}/dir>\n'
+                   'RewriteEngine On\nRewriteCond %{REQUEST_FILENAME} !-f\n'
+                   'RewriteRule ^(.*)$ /cgi/env/$1 [L]\n</Directory>\n',
+                   features=['cgi', 'rewrite'])
+    plain = server.get('/dir/users/7?full=1')
+    assert variables(plain)['REQUEST_URI'] == '/dir/users/7?full=1'
+    got = server.get('/dir/++profile++callgrind/users/7?full=1')
+    assert differences(plain, got) == {'LPPROFILE_URI',
+                                       'REDIRECT_LPPROFILE_URI'}
+
+
+@pytest.mark.all_mpms
+def test_backend_sees_the_plain_url(httpd):
+    backend = httpd(profiler=False, features=['cgi'], key='backend')
+    server = httpd('LPProfilingAllowed On\n'
+                   'ProxyPass /app/ http://127.0.0.1:%d/cgi/env/\n'
+                   % backend.port, features=['proxy'])
+    plain = server.get('/app/x%20y?q=1')
+    assert variables(plain)['REQUEST_URI'] == '/cgi/env/x%20y?q=1'
+    for path in ('/++profile++callgrind/app/x%20y?q=1',
+                 '/app/%2B%2Bprofile%2B%2Bcallgrind/x%20y?q=1'):
+        got = server.get(path)
+        assert got.lpprofile
+        assert differences(plain, got) == {'HTTP_X_LPPROFILE_PARENT'}
+        assert variables(got)['HTTP_X_LPPROFILE_PARENT'] == got.oops_id
+
+
+def test_segment_of_a_forward_proxy_request_is_the_other_servers(httpd):
+    backend = httpd(profiler=False, features=['cgi'], key='backend')
+    server = httpd('LPProfilingAllowed On\nProxyRequests On\n'
+                   '<Proxy *>\nRequire all granted\n</Proxy>\n',
+                   features=['proxy'])
+    url = 'http://127.0.0.1:%d/cgi/env/++profile++callgrind' % backend.port
+    got = server.get(url)
+    assert variables(got)['REQUEST_URI'] == '/cgi/env/++profile++callgrind'
+    assert not got.lpprofile
+
+
+@pytest.mark.log_allows(r'AH00026', r'AH01630')
+def test_methods_that_never_trigger(httpd):
+    server = httpd('LPProfilingAllowed On\nTraceEnable On\n')
+    got = server.get('/++profile++callgrind/index.html', method='TRACE')
+    assert got.body.startswith(b'TRACE /++profile++callgrind/index.html ')
+    assert not got.lpprofile
+    got = server.get('*', method='OPTIONS')
+    assert got.status == 200 and not got.lpprofile
+    got = server.get('127.0.0.1:1', method='CONNECT')
+    assert got.status in (400, 405) and not got.lpprofile
+
+
+@pytest.mark.all_mpms
+def test_access_log_keeps_the_line_of_the_client(httpd):
+    server = httpd('LPProfilingAllowed On\nLogFormat "%r|%U|%>s" both\n'
+                   'CustomLog ${ROOT}/both.log both\n'
+                   'ErrorDocument 404 /cgi/env\n',
+                   features=['cgi'])
+    both = server.root / 'both.log'
+    asked = ['/dir/++profile++callgrind/one.html?q',
+             '/%2B%2Bprofile%2B%2Bcallgrind/dir/one.html', '/dir/one.html',
+             '/++profile++callgrind/missing', '/++profile++']
+    for path in asked:
+        server.get(path)
+    lines = httpd_env.wait_for(
+        lambda: (both.read_text().splitlines()
+                 if len(both.read_text().splitlines()) >= len(asked)
+                 else None))[-len(asked):]
+    assert [line.split('|')[0] for line in lines] == [
+        'GET %s HTTP/1.1' % path for path in asked]
+    assert [line.split('|')[1] for line in lines][:4] == [
+        '/dir/one.html', '/dir/one.html', '/dir/one.html', '/missing']
+
+
+def test_error_document_and_subrequests(httpd):
+    server = httpd('LPProfilingAllowed On\nErrorDocument 404 /cgi/env\n',
+                   features=['cgi', 'include'])
+    plain, got = server.get('/no'), server.get('/no/++profile++callgrind')
+    assert plain.status == got.status == 404
+    assert variables(plain)['REDIRECT_URL'] == '/no'
+    assert differences(plain, got) == {'LPPROFILE_URI',
+                                       'REDIRECT_LPPROFILE_URI'}
+    (server.site / 'uri.shtml').write_text(
+        '<!--#echo var="REQUEST_URI"-->|<!--#include virtual="/cgi/env"-->')
+    plain = server.get('/uri.shtml')
+    got = server.get('/++profile++callgrind/uri.shtml')
+    assert plain.text.startswith('/uri.shtml|')
+    assert got.text.startswith('/uri.shtml|')
+    assert variables(got)['REQUEST_URI'] == variables(plain)['REQUEST_URI']
+
+
+def test_internal_redirect_to_a_segment_is_text(httpd):
+    server = httpd('LPProfilingAllowed On\n'
+                   'ErrorDocument 404 /++profile++callgrind/cgi/env\n',
+                   features=['cgi'])
+    got = server.get('/no')
+    assert got.status == 404 and not got.lpprofile
+    assert 'REQUEST_URI' not in got.text
+
+
+def test_directory_index_and_slash_redirect(httpd):
+    server = httpd('LPProfilingAllowed On\nUseCanonicalName Off\n',
+                   features=['autoindex'])
+    (server.site / 'sub dir').mkdir(exist_ok=True)
+    (server.site / 'sub dir' / 'index.html').write_text('<p>sub</p>')
+    host = 'example.org:%d' % server.port
+    got = server.get('/sub%20dir/++profile++callgrind/?q=1', host=host)
+    assert got.status == 200 and 'sub' in got.text
+    for path, location in [
+            ('/sub%20dir/++profile++callgrind?q=1',
+             '/sub%20dir/++profile++callgrind/?q=1'),
+            ('/++profile++callgrind/sub%20dir',
+             '/++profile++callgrind/sub%20dir/'),
+            ('/%73ub%20dir/%2B%2Bprofile%2B%2Bcallgrind',
+             '/%2B%2Bprofile%2B%2Bcallgrind/sub%20dir/')]:
+        got = server.get(path, host=host)
+        assert got.status == 301
+        assert got.header('Location') == 'http://' + host + location
+        assert server.get(location, host=host).text.startswith('<p>sub</p>')
+
+
+def test_redirects_of_others_stay_theirs(httpd):
+    server = httpd('LPProfilingAllowed On\n'
+                   'Redirect 301 /here http://elsewhere.example/there/\n'
+                   'Redirect 302 /dir/x /dir/\n')
+    got = server.get('/++profile++callgrind/here')
+    assert got.header('Location') == 'http://elsewhere.example/there/'
+    got = server.get('/++profile++callgrind/dir/x')
+    assert got.header('Location').endswith('/dir/')
+    assert '++profile++' not in got.header('Location')
+
+
+@pytest.mark.parametrize('kind', ['script', 'style', 'image', 'font'])
+def test_parts_of_a_page_are_served_plain(httpd, kind):
+    server = httpd('LPProfilingAllowed On', features=['cgi'])
+    plain = server.get('/plain.txt')
+    got = server.get('/++profile++callgrind/plain.txt',
+                     [('Sec-Fetch-Dest', kind)])
+    assert (got.status, got.body) == (200, plain.body)
+    assert not got.lpprofile and not got.oops_id
+    assert got.header('Cache-Control') == plain.header('Cache-Control')
+    again = server.get('/++profile++callgrind/plain.txt',
+                       [('Sec-Fetch-Dest', kind),
+                        ('If-None-Match', got.header('ETag'))])
+    assert again.status == 304
+    assert '++profile++' in server.access_lines(1)[-1]
+
+
+@pytest.mark.parametrize('kind', ['document', 'iframe', 'empty', 'other'])
+def test_what_a_person_asked_for_is_profiled(httpd, kind):
+    server = httpd('LPProfilingAllowed On', features=['cgi'])
+    assert server.get('/++profile++callgrind/plain.txt',
+                      [('Sec-Fetch-Dest', kind)]).lpprofile
+
+
+CONDITIONS = [('If-None-Match', '*'), ('Range', 'bytes=0-0'),
+              ('If-Modified-Since', formatdate(usegmt=True))]
+
+
+@pytest.mark.parametrize('method', ['GET', 'HEAD'])
+@pytest.mark.parametrize('condition', CONDITIONS)
+def test_conditions_are_ignored_with_a_segment_only(httpd, method, condition):
+    server = httpd('LPProfilingAllowed On', features=['cgi'])
+    plain = server.get('/plain.txt', [condition], method=method)
+    assert plain.status in (206, 304) or method == 'HEAD'
+    got = server.get('/++profile++callgrind/plain.txt', [condition],
+                     method=method)
+    assert got.status == 200
+
+
+@pytest.mark.parametrize('condition', [
+    ('If-Match', '"no such"'),
+    ('If-Unmodified-Since', 'Fri, 01 Jan 1999 00:00:00 GMT')])
+def test_guards_of_a_write_stand(httpd, condition):
+    server = httpd('LPProfilingAllowed On', features=['cgi'])
+    for path in ('/plain.txt', '/++profile++callgrind/plain.txt'):
+        assert server.get(path, [condition]).status == 412
+
+
+def test_backend_is_asked_for_identity_and_deflate_still_works(httpd):
+    backend = httpd(profiler=False, features=['cgi'], key='backend')
+    server = httpd('LPProfilingAllowed On\n'
+                   'ProxyPass /app http://127.0.0.1:%d/cgi/env\n'
+                   % backend.port, features=['proxy', 'deflate', 'cgi'])
+    encodings = [('Accept-Encoding', 'gzip')]
+
+    def seen(path):
+        got = server.get(path, encodings)
+        assert got.header('Content-Encoding') == 'gzip'
+        return gzip.decompress(got.body).decode()
+
+    for path in ('/app', '/cgi/env'):
+        assert 'HTTP_ACCEPT_ENCODING=gzip' in seen(path)
+        assert 'HTTP_ACCEPT_ENCODING' not in seen('/++profile++callgrind'
+                                                  + path)
+
+
+@pytest.mark.parametrize('quick', ['On', 'Off'])
+def test_cache_neither_answers_nor_stores(httpd, quick):
+    server = httpd('LPProfilingAllowed On\nCacheRoot ${ROOT}/run/cache\n'
+                   'CacheEnable disk /\nCacheQuickHandler %s\n'
+                   'CacheStoreNoStore On\nCacheIgnoreNoLastMod On\n'
+                   'CacheDefaultExpire 600\nCacheHeader On\n' % quick,
+                   modules=['cache', 'cache_disk'], features=['cgi'])
+    (server.root / 'run' / 'cache').mkdir(exist_ok=True)
+    (server.root / 'run' / 'cache').chmod(0o777)
+    page = '/dir/one.html'
+    got = server.get('/++profile++callgrind' + page)
+    assert got.status == 200 and got.lpprofile
+    assert 'HIT' not in got.header('X-Cache', '')
+    first = server.get(page)
+    assert 'HIT' not in first.header('X-Cache', ''), 'a profile was stored'
+    assert not first.lpprofile
+    httpd_env.wait_for(
+        lambda: 'HIT' in server.get(page).header('X-Cache', ''))
+    got = server.get('/++profile++callgrind' + page)
+    assert got.lpprofile and 'HIT' not in got.header('X-Cache', '')
+    assert got.body == first.body
+
+
+@pytest.mark.all_mpms
+def test_own_pages_win_over_everything(httpd):
+    server = httpd('LPProfilingAllowed On\nProxyPass / http://127.0.0.1:1/\n'
+                   '<Location "/++profile++reports">\nRequire all denied\n'
+                   '</Location>\n', features=['proxy'])
+    server.allow_log('AH01630')
+    for path in ('/++profile++', '/++profile++/', '/++profile++help',
+                 '/%2B%2Bprofile%2B%2B'):
+        got = server.get(path)
+        assert got.status == 200, path
+        assert 'Profiling Information' in got.text
+    for path in ('/++profile++reports', '/++profile++REPORTS',
+                 '/%2B%2Bprofile%2B%2Breports/', '/++profile++reports&x',
+                 '/++profile++%72eports'):
+        assert server.get(path).status == 403, path
+
+
+def test_http2_and_tls(httpd):
+    server = httpd('LPProfilingAllowed On', features=['http2', 'tls', 'cgi'])
+    for tls, flag in ((False, '--http2-prior-knowledge'), (True, '--http2')):
+        plain = server.curl('/cgi/env?q', flag, tls=tls).stdout.decode()
+        got = server.curl('/cgi/++profile++callgrind/env?q', flag,
+                          tls=tls).stdout.decode()
+        assert '\nREQUEST_URI=/cgi/env?q\n' in plain
+        assert '\nREQUEST_URI=/cgi/env?q\n' in got
+        assert '\nLPPROFILE_URI=/cgi/++profile++callgrind/env\n' in got
+    assert 'GET /cgi/++profile++callgrind/env?q HTTP/2' in \
+        server.access_lines(4)[-1]

@@ -70,12 +70,14 @@ def profile_page(server, path, directory):
     return kept
 
 
-def print_top(log):
-    """The head of callgrind_annotate's list."""
+def print_top(log, what, *options):
+    """The head of one of callgrind_annotate's lists."""
+    print('\n%s: wall us, CPU us, samples' % what)
     if not shutil.which('callgrind_annotate'):
         print('   (callgrind_annotate is not installed: no list)')
         return
-    done = subprocess.run(['callgrind_annotate', str(log)],
+    done = subprocess.run(['callgrind_annotate', '--auto=no', *options,
+                           str(log)],
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True)
     expect(done.returncode == 0, 'callgrind_annotate cannot read %s:\n%s'
@@ -98,8 +100,10 @@ def show(directory):
         for what, path in PAGES:
             print('\n%s: GET %s%s' % (what, TRIGGER, path))
             log = profile_page(server, path, directory)
-        print('\nTop of that page: wall us, CPU us, samples')
-        print_top(log)
+        print_top(log, 'Top of that page, functions by themselves',
+                  '--threshold=99.9')
+        print_top(log, 'Functions with all that they call',
+                  '--inclusive=yes', '--threshold=100')
         code = server.stop()
         expect(code == 0, 'httpd ended with %s' % code)
         faults = server.take_faults()

@@ -13,12 +13,12 @@
 #define FRAMES_MAX 2500     /* drawn at all */
 #define MIN_PERCENT 0.1     /* of the request, to be drawn */
 #define NAMED_PERCENT 0.7   /* from here on a name is worth its bytes */
-#define COLOURS 8
+#define COLOURS 12
 
 /* Light enough for black letters; a style sheet may mend them. */
 static const char *const fills[COLOURS] = {
-    "#f2a65a", "#e8c15a", "#9fc977", "#6fc2b0",
-    "#7fb4e6", "#a9a2e8", "#d99ad0", "#ef9a8f",
+    "#c9b08e", "#7fb4e6", "#f2a65a", "#8fcb7c", "#c79ae0", "#e8c15a",
+    "#62c4a3", "#ef9a8f", "#a9a2e8", "#c3cf62", "#63bfd1", "#e69ac4",
 };
 
 typedef struct drawing_t {
@@ -27,18 +27,26 @@ typedef struct drawing_t {
     double *left;          /* percent of each branch, < 0: not drawn */
     apr_uint32_t drawn, hidden;
     apr_uint32_t levels;
+    unsigned object_count;
+    const char *objects[4 * COLOURS]; /* that have a colour, in turn */
 } drawing_t;
 
-/* Functions of one object share a colour. */
-static unsigned colour(const lpp_symbol_t *symbol)
+/* Functions of one object share a colour; objects take colours in turn, so
+ * that those of a small page all differ. */
+static unsigned colour(drawing_t *drawing, const lpp_symbol_t *symbol)
 {
-    const char *at = lpp_view_object_name(symbol);
-    unsigned hash = 2166136261u;
+    const char *name = lpp_view_object_name(symbol);
+    unsigned i;
 
-    for (; *at; at++) {
-        hash = (hash ^ (unsigned char)*at) * 16777619u;
+    for (i = 0; i < drawing->object_count; i++) {
+        if (!strcmp(drawing->objects[i], name)) {
+            return i % COLOURS;
+        }
     }
-    return (hash ^ hash >> 15) % COLOURS;
+    if (i < LPP_COUNT(drawing->objects)) {
+        drawing->objects[drawing->object_count++] = name;
+    }
+    return i % COLOURS;
 }
 
 /* Place branch and its children from the left, heaviest first; what is too
@@ -106,7 +114,7 @@ static void frame(drawing_t *drawing, apr_uint32_t index)
                                     drawing->view->total.wall_us);
     double waiting = lpp_page_percent(
         branch->total.wall_us - branch->total.cpu_us, branch->total.wall_us);
-    unsigned fill = colour(&function->symbol);
+    unsigned fill = colour(drawing, &function->symbol);
 
     lpp_page_rawf(page, "<svg x=\"%.3f%%\" y=\"%u\" width=\"%.3f%%\" "
                   "height=\"%d\">", drawing->left[index],
@@ -148,7 +156,7 @@ static void draw(drawing_t *drawing)
 
 void lpp_report_flame(lpp_page_t *page, const lpp_report_t *report)
 {
-    drawing_t drawing = {page, report->view, NULL, 1, 0, 1};
+    drawing_t drawing = {page, report->view, NULL, 1, 0, 1, 0, {NULL}};
     apr_uint32_t i;
 
     if (!report->view || report->view->branch_count < 2
@@ -157,6 +165,10 @@ void lpp_report_flame(lpp_page_t *page, const lpp_report_t *report)
     }
     drawing.left = apr_palloc(page->scratch, report->view->branch_count
                               * sizeof(*drawing.left));
+    if (!drawing.left) {
+        page->status = APR_ENOMEM;
+        return;
+    }
     drawing.left[0] = 0;
     /* Parents stand before their children, so one pass places all. */
     for (i = 0; i < report->view->branch_count; i++) {
@@ -168,9 +180,9 @@ void lpp_report_flame(lpp_page_t *page, const lpp_report_t *report)
         "one module. Hold the pointer over a box for its figures.</p>\n");
     draw(&drawing);
     if (drawing.hidden) {
-        lpp_page_rawf(page, "<p class=\"small\">%u branches under %.1f&#160;%%"
-                      " of the request, or past the %d levels and %d boxes "
-                      "drawn, are left out.</p>\n",
+        lpp_page_rawf(page, "<p class=\"small\">Left out (%u): branches "
+                      "under %.1f&#160;%% of the request, and what is past "
+                      "%d levels or %d boxes.</p>\n",
                       (unsigned)drawing.hidden, MIN_PERCENT, LEVELS_MAX,
                       FRAMES_MAX);
     }

@@ -21,12 +21,12 @@ static void bar(lpp_page_t *page, double cpu_percent, double wall_percent)
                   "fill=\"#d9663b\" /></svg>", cpu_percent);
 }
 
-static void cost_cell(lpp_page_t *page, const lpp_cost_t *cost,
-                      const lpp_cost_t *whole)
+static void cost_cell(lpp_page_t *page, const char *what,
+                      const lpp_cost_t *cost, const lpp_cost_t *whole)
 {
     double wall = lpp_page_percent(cost->wall_us, whole->wall_us);
 
-    lpp_page_raw(page, "<td class=\"n\">");
+    lpp_page_rawf(page, "<td class=\"n %s\">", what);
     lpp_page_time(page, cost->wall_us);
     lpp_page_rawf(page, "</td><td class=\"n share\">%.1f&#160;%% ", wall);
     bar(page, lpp_page_percent(cost->cpu_us, whole->wall_us), wall);
@@ -39,8 +39,8 @@ static void row(lpp_page_t *page, const lpp_view_t *view,
     const lpp_symbol_t *symbol = &function->symbol;
 
     lpp_page_raw(page, "<tr>");
-    cost_cell(page, &function->self, &view->total);
-    cost_cell(page, &function->total, &view->total);
+    cost_cell(page, "self", &function->self, &view->total);
+    cost_cell(page, "total", &function->total, &view->total);
     lpp_page_raw(page, "<td class=\"n\">");
     if (function->calls) {
         lpp_page_rawf(page, "%" APR_UINT64_T_FMT "&#160;call%s",
@@ -71,7 +71,7 @@ static void table(lpp_page_t *page, const lpp_view_t *view,
     count = lpp_view_top(view, order, top, ROWS, page->scratch);
     lpp_page_raw(page, "<details open=\"open\"><summary><h3>");
     lpp_page_raw(page, heading);
-    lpp_page_raw(page, "</h3></summary>\n<div class=\"wide\"><table><thead>"
+    lpp_page_raw(page, "</h3></summary>\n<div class=\"wide\"><table class=\"top\"><thead>"
         "<tr><th colspan=\"2\">Self</th><th colspan=\"2\">Total</th>"
         "<th>Count</th><th>Function</th><th>Module</th></tr></thead>"
         "<tbody>\n");

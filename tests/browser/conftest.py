@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Debian's Chromium, headless, for what a person sees.
+
+chromium(width=1280, height=900, dark=False, script=True) -> a selenium driver,
+one a combination and session; with script=False no page runs any. A driver's
+shot(name) keeps a screenshot in LPP_SHOTS when that is set. console(driver)
+gives what the console has got since the last call.
+"""
+import os
+import pathlib
+import shutil
+import tempfile
+
+import pytest
+
+FLAGS = ('--headless=new', '--no-sandbox', '--disable-gpu', '--disable-quic',
+         '--no-first-run', '--disable-background-networking',
+         '--disable-component-update', '--disable-sync',
+         '--disable-dev-shm-usage', '--hide-scrollbars')
+
+
+def shadow(driver):
+    """The tree that holds the block of the page shown."""
+    return driver.find_element('css selector', 'lpp-profile').shadow_root
+
+
+def console(driver):
+    return [entry['message'] for entry in driver.get_log('browser')
+            if 'favicon.ico' not in entry['message']]
+
+
+def keep_shot(driver, name):
+    """Keep the whole page as a picture, where a person asked for it."""
+    directory = os.environ.get('LPP_SHOTS')
+    if not directory:
+        return
+    whole = driver.execute_cdp_cmd('Page.captureScreenshot', {
+        'captureBeyondViewport': True, 'format': 'png'})
+    import base64
+    path = pathlib.Path(directory) / (name + '.png')
+    path.write_bytes(base64.b64decode(whole['data']))
+
+
+@pytest.fixture(scope='session')
+def chromium():
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    drivers, directories = {}, []
+
+    def make(width=1280, height=900, dark=False, script=True):
+        key = (width, height, dark, script)
+        if key in drivers:
+            return drivers[key]
+        directories.append(tempfile.mkdtemp(prefix='lpp-chromium-'))
+        options = webdriver.ChromeOptions()
+        options.binary_location = shutil.which('chromium')
+        for flag in FLAGS:
+            options.add_argument(flag)
+        options.add_argument('--user-data-dir=' + directories[-1])
+        options.add_argument('--window-size=%d,%d' % (width, height))
+        options.set_capability('goog:loggingPrefs', {'browser': 'ALL'})
+        if not script:
+            options.add_experimental_option(
+                'prefs', {'profile.managed_default_content_settings'
+                          '.javascript': 2})
+        driver = webdriver.Chrome(
+            options=options, service=Service(shutil.which('chromedriver')))
+        drivers[key] = driver
+        # A window cannot be that narrow; a device can.
+        driver.execute_cdp_cmd('Emulation.setDeviceMetricsOverride', {
+            'width': width, 'height': height, 'deviceScaleFactor': 1,
+            'mobile': False})
+        driver.execute_cdp_cmd('Emulation.setEmulatedMedia', {'features': [
+            {'name': 'prefers-color-scheme',
+             'value': 'dark' if dark else 'light'}]})
+        return driver
+
+    yield make
+    for driver in drivers.values():
+        driver.quit()
+    for directory in directories:
+        shutil.rmtree(directory, ignore_errors=True)

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <apr_hooks.h>
 #include <apr_strings.h>
 #include <ap_mpm.h>
 #include <http_config.h>
@@ -25,6 +24,7 @@
 #include "lpp_log_tags.h"
 #include "mod_lpprofile_config.h"
 #include "mod_lpprofile_process.h"
+#include "mod_lpprofile_process_internal.h"
 
 APLOG_USE_MODULE(lpprofile);
 
@@ -33,8 +33,6 @@ APLOG_USE_MODULE(lpprofile);
 /* With the version: another build of the module, loaded by a graceful
  * restart, has another layout and must not find this one's. */
 #define RETAINED_KEY "lpprofile-gate-" LPP_VERSION
-
-#define LATE_MAX 16
 
 /* What outlives restarts, in the process pool. No pointer into this module's
  * code or data: restarts load it anew. */
@@ -53,19 +51,9 @@ static struct {
 
 static lpp_process_t process;
 
-static lpp_process_register_fn *late[LATE_MAX];
-static int late_count;
-
 const lpp_process_t *lpp_process_get(void)
 {
     return &process;
-}
-
-void lpp_process_register_if_wanted(lpp_process_register_fn *function)
-{
-    if (late_count < LATE_MAX) {
-        late[late_count++] = function;
-    }
 }
 
 int lpp_process_wanted(const server_rec *main_server)
@@ -153,14 +141,12 @@ static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
 /*
  * Runs at configtest too, after virtual hosts were merged. Hooks that cost
  * something per request join here, since only now is it known whether anybody
- * wants them; httpd has sorted its hooks just before, so they are sorted anew.
+ * wants them.
  */
 static int check_config(apr_pool_t *pconf, apr_pool_t *plog,
                         apr_pool_t *ptemp, server_rec *s)
 {
-    const char *registering = apr_hook_debug_current;
     retained_t found;
-    int i;
 
     if (!lpp_process_wanted(s)) {
         return OK;
@@ -175,14 +161,7 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog,
                      "\"Mutex pthread " MUTEX_TYPE "\"");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    apr_hook_debug_current = lpprofile_module.name;
-    for (i = 0; i < late_count; i++) {
-        late[i](pconf);
-    }
-    apr_hook_debug_current = registering;
-    if (late_count > 0) {
-        apr_hook_sort_all();
-    }
+    lpp_process_hooks_register(pconf);
     return OK;
 }
 
@@ -334,6 +313,15 @@ static void child_init(apr_pool_t *pchild, server_rec *s)
     process = made;
 }
 
+/* After all modules had a look at the hooks. The arrays must outlive every
+ * thread, so not pchild. */
+static void child_init_last(apr_pool_t *pchild, server_rec *s)
+{
+    if (generation.gate) {
+        lpp_process_hooks_sleep(s->process->pconf);
+    }
+}
+
 /* Before the MPM waits for its threads, so that those that wait for the gate
  * go on. Under prefork it runs inside a signal handler: one flag. */
 static void child_stopping(apr_pool_t *pchild, int graceful)
@@ -354,12 +342,13 @@ static void child_status(server_rec *s, pid_t pid, ap_generation_t number,
 
 void lpp_process_register_hooks(apr_pool_t *pool)
 {
-    late_count = 0;
+    lpp_process_hooks_forget();
     ap_hook_pre_config(pre_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_LAST);
     /* Late: other modules may load objects in theirs. */
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_LAST);
     ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_init(child_init_last, NULL, NULL, APR_HOOK_REALLY_LAST);
     /* Early: other modules' hooks may wait for requests. */
     ap_hook_child_stopping(child_stopping, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_child_status(child_status, NULL, NULL, APR_HOOK_MIDDLE);

@@ -38,8 +38,12 @@ static lpp_conf_t *conf_of(const cmd_parms *cmd)
 static const char *refuse(const cmd_parms *cmd, const char *value,
                           const char *wanted)
 {
-    return apr_psprintf(cmd->pool, "%s %s: %s", cmd->cmd->name,
-                        *value ? ap_escape_logitem(cmd->pool, value) : "\"\"",
+    const char *shown = "\"\"";
+
+    if (value[strspn(value, " \t")]) {
+        shown = ap_escape_logitem(cmd->pool, value);
+    }
+    return apr_psprintf(cmd->pool, "%s %s: %s", cmd->cmd->name, shown,
                         wanted);
 }
 

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who may use ++profile++: allowed and refused in pairs."""
+import socket
+
+import pytest
+
+SEGMENT = '/++profile++callgrind'
+PAGE = SEGMENT + '/index.html'
+REFUSED = 'LPP050'
+
+
+def refusals(server):
+    return [line for line in server.error_lines() if REFUSED in line]
+
+
+def assert_ordinary(server, path=PAGE, headers=(), **kwargs):
+    """The segment is text, and the log has one line that says so."""
+    before = len(refusals(server))
+    got = server.get(path, headers, **kwargs)
+    assert got.status == 404
+    assert not got.lpprofile and not got.oops_id
+    lines = refusals(server)[before:]
+    assert len(lines) == 1 and ':info]' in lines[0]
+
+
+def assert_profiled(server, path=PAGE, headers=(), **kwargs):
+    before = len(refusals(server))
+    got = server.get(path, headers, **kwargs)
+    assert got.status == 200 and got.lpprofile
+    assert refusals(server)[before:] == []
+
+
+PROXY_HEADERS = [
+    ('Forwarded', 'for=127.0.0.1'), ('X-Forwarded-For', '127.0.0.1'),
+    ('x-forwarded-host', 'localhost'), ('X-Forwarded-Anything', ''),
+    ('X-Real-IP', '127.0.0.1'), ('Via', '1.1 here')]
+
+
+@pytest.mark.all_mpms
+def test_loopback_may(httpd):
+    assert_profiled(httpd('LPProfilingAllowed On'))
+
+
+@pytest.mark.parametrize('header', PROXY_HEADERS)
+def test_loopback_through_a_proxy_may_not(httpd, header):
+    assert_ordinary(httpd('LPProfilingAllowed On'), headers=[header])
+
+
+@pytest.mark.parametrize('header', [('X-Forward', '1'), ('X-Real', '1'),
+                                    ('Viable', '1'), ('X-Forwarded', '1')])
+def test_headers_that_only_look_alike_do_not_matter(httpd, header):
+    assert_profiled(httpd('LPProfilingAllowed On'), headers=[header])
+
+
+def own_address():
+    """An address of this machine that is not loopback, or None."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(('192.0.2.1', 9))
+        except OSError:
+            return None
+        return probe.getsockname()[0]
+
+
+REMOTE_PEER = '''
+LPProfilingAllowed On
+RemoteIPProxyProtocol Off
+RemoteIPHeader X-Client
+RemoteIPInternalProxy 127.0.0.1
+'''
+
+
+def test_client_behind_mod_remoteip_may_not(httpd):
+    server = httpd(REMOTE_PEER, modules=['remoteip'])
+    assert_profiled(server)
+    # Even one that the proxy calls local: a header said so.
+    for address in ('192.0.2.7', '127.0.0.1', '127.0.0.2'):
+        assert_ordinary(server, headers=[('X-Client', address)])
+
+
+def test_rule_sees_the_address_that_mod_remoteip_found(httpd):
+    server = httpd(REMOTE_PEER + 'LPProfileAccess "-R \'192.0.2.0/24\'"\n',
+                   modules=['remoteip'])
+    assert_profiled(server, headers=[('X-Client', '192.0.2.7')])
+    assert_ordinary(server, headers=[('X-Client', '198.51.100.7')])
+    assert_ordinary(server)
+
+
+def test_peer_that_is_not_loopback_may_not(httpd):
+    address = own_address()
+    if not address:
+        pytest.skip('this machine has no address but loopback')
+    server = httpd('LPProfilingAllowed On\nListen 0.0.0.0:${TLSPORT}\n')
+    with socket.create_connection((address, server.tls_port)) as sock:
+        sock.sendall(('GET %s HTTP/1.0\r\n\r\n' % PAGE).encode())
+        assert b' 404 ' in sock.makefile('rb').readline()
+    server.expect_log(REFUSED)
+
+
+def test_ipv6_loopback_may(httpd):
+    if not socket.has_ipv6:
+        pytest.skip('no IPv6')
+    server = httpd('LPProfilingAllowed On\nListen [::1]:${TLSPORT}\n')
+    with socket.create_connection(('::1', server.tls_port)) as sock:
+        sock.sendall(('GET %s HTTP/1.0\r\n\r\n' % PAGE).encode())
+        assert b' 200 ' in sock.makefile('rb').readline()
+
+
+RULE = 'LPProfilingAllowed On\nLPProfileAccess "req(\'X-Key\') == \'k\'"\n'
+
+
+@pytest.mark.all_mpms
+def test_rule_replaces_the_default(httpd):
+    server = httpd(RULE)
+    assert_profiled(server, headers=[('X-Key', 'k'), ('Via', '1.1 x')])
+    assert_ordinary(server)
+    assert_ordinary(server, headers=[('X-Key', 'K2')])
+
+
+def test_refused_pages_of_our_own_are_ordinary(httpd):
+    server = httpd(RULE)
+    for path in ('/++profile++', '/++profile++help', '/++profile++reports'):
+        assert_ordinary(server, path)
+        assert server.get(path, [('X-Key', 'k')]).status != 404
+
+
+@pytest.mark.parametrize('rules', [
+    'LPProfilingAllowed On\nLPProfileAccess "file(\'/no/such\') != \'x\'"\n',
+    'LPProfilingAllowed "expr=file(\'/no/such\') != \'x\'"\n'])
+def test_rule_that_fails_refuses(httpd, rules):
+    server = httpd(rules)
+    got = server.get(PAGE)
+    assert got.status == 404 and not got.lpprofile and not got.oops_id
+    server.expect_log('Evaluation of expression from .* failed')
+    server.expect_log('LPP044: LPProf[A-Za-z]+ could not be evaluated')
+
+
+def test_asking_adds_no_vary(httpd):
+    server = httpd(RULE)
+    for path, headers in ((PAGE, [('X-Key', 'k')]), ('/index.html', []),
+                          (PAGE, [])):
+        assert server.get(path, headers).header('Vary') is None
+
+
+def test_off_wins(httpd):
+    server = httpd('LPProfilingAllowed Off\nLPProfileAllRequests On\n'
+                   'LPProfileAccess "true"\n')
+    for path in (PAGE, '/++profile++', '/++profile++help'):
+        got = server.get(path)
+        assert got.status == 404 and not got.lpprofile and not got.oops_id
+    assert not server.get('/').oops_id
+    assert refusals(server) == []
+
+
+def test_expression_decides_for_each_request(httpd):
+    server = httpd('LPProfilingAllowed "expr=req(\'X-On\') == \'1\'"\n')
+    assert_profiled(server, headers=[('X-On', '1')])
+    got = server.get(PAGE)
+    assert got.status == 404 and not got.lpprofile
+    assert refusals(server) == []
+
+
+@pytest.mark.all_mpms
+def test_all_requests_of_a_client_outside_are_still_logged(httpd):
+    server = httpd(RULE + 'LPProfileAllRequests On\n')
+    plain = httpd(profiler=False)
+    got, unprofiled = server.get('/index.html'), plain.get('/index.html')
+    assert got.oops_id and got.lpprofile
+    own = {'x-lazr-oopsid', 'x-lpprofile', 'date', 'last-modified', 'etag'}
+
+    def others(response):
+        return {(n.lower(), v) for n, v in response.headers.items()
+                if n.lower() not in own}
+
+    assert others(got) == others(unprofiled)
+    assert got.body == unprofiled.body
+    refused = server.get(PAGE)
+    assert refused.status == 404 and refused.oops_id
+
+
+def test_outside_the_conditions_of_a_request_stand(httpd):
+    server = httpd(RULE + 'LPProfileAllRequests On\n')
+    etag = server.get('/plain.txt').header('ETag')
+    assert server.get('/plain.txt', [('If-None-Match', etag)]).status == 304
+    assert server.get('/plain.txt', [('Range', 'bytes=0-1')]).status == 206
+
+
+def test_header_of_a_child_lets_nobody_in(httpd):
+    server = httpd(RULE)
+    assert_ordinary(server, headers=[
+        ('X-LPProfile-Parent', 'OOPS-0123456789abcdef0123456789abcdef')])

@@ -3,7 +3,6 @@
 import os
 import re
 import stat
-import subprocess
 
 import pytest
 
@@ -48,17 +47,3 @@ def test_server_not_started_as_root(httpd):
     got = server.get('/++profile++callgrind/index.html')
     assert got.status == 200
     server.wait_files(got.oops_id)
-
-
-def test_lua_vm_is_the_top_of_a_page_that_computes(httpd):
-    server = httpd(PROFILE, features=['lua'])
-    got = server.get('/++profile++show&callgrind/lua/compute.lua?ms=1000')
-    assert got.status == 200
-    log, = server.wait_files(got.oops_id)
-    out = subprocess.run(['callgrind_annotate', str(log)], check=True,
-                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                         text=True).stdout
-    top = next(line for line in out.splitlines()
-               if re.search(r'\(\s*\d+\.\d+%\).*\[', line)
-               and 'PROGRAM TOTALS' not in line)
-    assert 'liblua' in top, out[:3000]

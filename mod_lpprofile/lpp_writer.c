@@ -10,9 +10,9 @@
 #include <apr_strings.h>
 
 #define WRITE_CALLGRIND lpp_write_callgrind
-#define WRITE_PSTATS NULL
-#define WRITE_PPROF NULL
-#define WRITE_COLLAPSED NULL
+#define WRITE_PSTATS lpp_write_pstats
+#define WRITE_PPROF lpp_write_pprof
+#define WRITE_COLLAPSED lpp_write_collapsed
 
 static const lpp_writer_t writers[] = {
 #define LPP_X(symbol, action, prefix, suffix, content_type, command)          \

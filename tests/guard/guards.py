@@ -82,6 +82,8 @@ def rank_of(stems, stem):
 def ranks(root):
     stems = read_ranks(root)
     ours = {path.name for path in sources(root)}
+    ours |= {path.stem + '.pb-c.h'  # made by protoc-c
+             for path in root.glob('mod_lpprofile/*.proto')}
     faults = []
     for path in sources(root):
         mine = rank_of(stems, path.stem)
@@ -93,7 +95,7 @@ def ranks(root):
         faults += ['%s: includes <%s>, ours are quoted' % (where, name)
                    for name in ANGLED.findall(text) if name in ours]
         for name in QUOTED.findall(text):
-            other = rank_of(stems, pathlib.Path(name).stem)
+            other = rank_of(stems, name.partition('.')[0])
             if name not in ours:
                 faults.append('%s: includes "%s", which is not ours'
                               % (where, name))

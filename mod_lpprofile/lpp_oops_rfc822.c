@@ -305,19 +305,25 @@ apr_status_t lpp_oops_write_rfc822(const lpp_oops_t *oops,
                                    const lpp_sink_t *sink,
                                    apr_pool_t *scratch)
 {
-    lpp_buf_t line;
-    apr_status_t rv;
+    apr_pool_t *pool; /* the line's memory goes with this call */
+    lpp_buf_t *line;
+    apr_status_t rv = apr_pool_create(&pool, scratch);
 
-    lpp_buf_init(&line, scratch, LPP_FILE_MAX_BYTES);
-    rv = write_headers(oops, sink, &line, scratch);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    line = apr_palloc(pool, sizeof(*line));
+    lpp_buf_init(line, pool, LPP_FILE_MAX_BYTES);
+    rv = write_headers(oops, sink, line, pool);
     if (rv == APR_SUCCESS) {
-        rv = write_variables(oops, sink, &line, scratch);
+        rv = write_variables(oops, sink, line, pool);
     }
     if (rv == APR_SUCCESS) {
-        rv = write_timeline(oops, sink, &line);
+        rv = write_timeline(oops, sink, line);
     }
     if (rv == APR_SUCCESS) {
-        rv = write_traceback(oops, sink, &line);
+        rv = write_traceback(oops, sink, line);
     }
+    apr_pool_destroy(pool);
     return rv;
 }

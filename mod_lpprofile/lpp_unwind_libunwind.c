@@ -54,6 +54,7 @@ struct lpp_libunwind_t {
     int uncovered;                /* the last look-up: an object's code, but
                                      no FDE covers it */
     int outside;                  /* a read left the copied stack */
+    int searching;                /* in the look-up */
 };
 
 static int find_proc_info(unw_addr_space_t space, unw_word_t ip,
@@ -64,28 +65,34 @@ static int find_proc_info(unw_addr_space_t space, unw_word_t ip,
     const lpp_object_t *object = lpp_maps_find(engine->walk->maps, ip);
     apr_size_t offset, count;
     unw_dyn_info_t info;
+    int status;
 
     engine->object = object;
     if (object == NULL) {
         return -UNW_EINVALIDIP;
     }
     count = lpp_eh_search_table(object, &offset);
-    if (count > 0) {
-        memset(&info, 0, sizeof(info));
-        info.start_ip = object->start;
-        info.end_ip = object->end;
-        info.format = UNW_INFO_FORMAT_REMOTE_TABLE;
-        info.u.rti.segbase = object->eh_frame_hdr_address;
-        info.u.rti.table_data = object->eh_frame_hdr_address + offset;
-        info.u.rti.table_len = count * 8 / sizeof(unw_word_t);
-        if (engine->search_unwind_table(space, ip, &info, result,
-                                        need_unwind_info, arg) >= 0) {
-            return 0;
-        }
+    if (count == 0) {
+        engine->uncovered = 1;
+        return -UNW_EINVALIDIP;
     }
-    /* Not UNW_ENOINFO: libunwind would start guessing. */
-    engine->uncovered = 1;
-    return -UNW_EINVALIDIP;
+    memset(&info, 0, sizeof(info));
+    info.start_ip = object->start;
+    info.end_ip = object->end;
+    info.format = UNW_INFO_FORMAT_REMOTE_TABLE;
+    info.u.rti.segbase = object->eh_frame_hdr_address;
+    info.u.rti.table_data = object->eh_frame_hdr_address + offset;
+    info.u.rti.table_len = count * 8 / sizeof(unw_word_t);
+    engine->searching = 1;
+    status = engine->search_unwind_table(space, ip, &info, result,
+                                         need_unwind_info, arg);
+    engine->searching = 0;
+    if (status == -UNW_ENOINFO) {
+        /* Passed on, this would make libunwind guess. */
+        engine->uncovered = 1;
+        return -UNW_EINVALIDIP;
+    }
+    return status;
 }
 
 static void put_unwind_info(unw_addr_space_t space, unw_proc_info_t *info,
@@ -128,6 +135,12 @@ static int access_mem(unw_addr_space_t space, unw_word_t address,
                       object->eh_frame_address, address, value)
             || read_copy(object->eh_frame_hdr, object->eh_frame_hdr_len,
                          object->eh_frame_hdr_address, address, value))) {
+        return 0;
+    }
+    if (engine->searching) {
+        /* The pointer to a C++ personality, in the object's data: not needed,
+         * but without it libunwind refuses the whole FDE. */
+        *value = 0;
         return 0;
     }
     if (!lpp_walk_read(engine->walk, address, &word)) {

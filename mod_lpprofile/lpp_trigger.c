@@ -259,6 +259,18 @@ static void read_actions(lpp_plan_t *plan, const char *text, apr_size_t len,
     }
 }
 
+/* Of several pages the one that page_path spells, and no other, so that a rule
+ * for one is not passed by naming two. */
+static void choose_page(lpp_plan_t *plan)
+{
+    if (plan->actions & LPP_ACTION_REPORT) {
+        plan->actions &= LPP_ACTION_REPORT | LPP_ACTION_AGAINST;
+    }
+    else if (plan->actions & LPP_ACTION_REPORTS) {
+        plan->actions = LPP_ACTION_REPORTS;
+    }
+}
+
 /* The one spelling of an own page. */
 static const char *page_path(const lpp_plan_t *plan, int bare,
                              apr_pool_t *pool)
@@ -324,6 +336,7 @@ apr_status_t lpp_trigger_parse(const char *path, lpp_plan_t **result,
     at_root = segment == path + 1 && (!end[0] || !end[1]);
     if (at_root && is_page(plan)) {
         plan->page = 1;
+        choose_page(plan);
         plan->plain_path = page_path(plan, segment + mark == end, pool);
     }
     else {

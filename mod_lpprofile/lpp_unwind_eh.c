@@ -272,12 +272,14 @@ int lpp_eh_next(const lpp_object_t *object, apr_size_t *offset,
     return 0;
 }
 
-apr_size_t lpp_eh_search_table(const lpp_object_t *object, apr_size_t *offset)
+/* The search table: its offset in the header, and how many pairs it has. */
+static apr_size_t search_table(const lpp_object_t *object, apr_size_t *offset)
 {
     const unsigned char *hdr = object->eh_frame_hdr;
     lpp_eh_reader_t reader;
     apr_uint64_t count;
 
+    *offset = 0;
     if (hdr == NULL || object->eh_frame_len == 0 || hdr[2] == PE_OMIT
         || hdr[3] != PE_DATAREL_SDATA4) {
         return 0;
@@ -293,42 +295,51 @@ apr_size_t lpp_eh_search_table(const lpp_object_t *object, apr_size_t *offset)
     return (apr_size_t)count;
 }
 
-/* Entry number i of the search table: where it says its code starts. */
-static apr_uint64_t table_start(const lpp_object_t *object,
-                                const unsigned char *entry, apr_uint64_t *fde)
+/* Number i of the pair at entry as the address it stands for. */
+static apr_uint64_t entry_address(const lpp_object_t *object,
+                                  apr_size_t entry, unsigned i)
 {
     apr_int32_t pair[2];
 
-    memcpy(pair, entry, sizeof(pair));
-    *fde = object->eh_frame_hdr_address + (apr_uint64_t)(apr_int64_t)pair[1];
-    return object->eh_frame_hdr_address + (apr_uint64_t)(apr_int64_t)pair[0];
+    memcpy(pair, object->eh_frame_hdr + entry, sizeof(pair));
+    return object->eh_frame_hdr_address + (apr_uint64_t)(apr_int64_t)pair[i];
 }
 
-int lpp_eh_find(const lpp_object_t *object, apr_uint64_t address,
-                lpp_eh_fde_t *fde)
+int lpp_eh_search(const lpp_object_t *object, apr_uint64_t address,
+                  apr_size_t *entry)
 {
-    apr_size_t offset, low = 0, high = lpp_eh_search_table(object, &offset);
-    apr_uint64_t place = 0, found = 0;
-    lpp_eh_reader_t record;
+    apr_size_t first, low = 0, high = search_table(object, &first);
 
     while (low < high) {
         apr_size_t middle = low + (high - low) / 2;
-        const unsigned char *entry = object->eh_frame_hdr + offset
-                                     + middle * 8;
 
-        if (table_start(object, entry, &place) <= address) {
-            found = place;
+        if (entry_address(object, first + middle * 8, 0) <= address) {
             low = middle + 1;
         }
         else {
             high = middle;
         }
     }
-    if (found < object->eh_frame_address) {
+    *entry = first + (low - 1) * 8;
+    return low > 0;
+}
+
+int lpp_eh_find(const lpp_object_t *object, apr_uint64_t address,
+                lpp_eh_fde_t *fde)
+{
+    lpp_eh_reader_t record;
+    apr_size_t entry, offset;
+    apr_uint64_t place;
+
+    if (!lpp_eh_search(object, address, &entry)) {
+        return 0;
+    }
+    place = entry_address(object, entry, 1);
+    if (place < object->eh_frame_address) {
         return 0;
     }
     memset(fde, 0, sizeof(*fde));
-    offset = (apr_size_t)(found - object->eh_frame_address);
+    offset = (apr_size_t)(place - object->eh_frame_address);
     return open_record(object, offset, &record, &offset)
            && read_fde(object, &record, fde)
            && address >= fde->start && address < fde->end;

@@ -60,10 +60,11 @@ int lpp_eh_find(const lpp_object_t *object, apr_uint64_t address,
                 lpp_eh_fde_t *fde);
 
 /*
- * Where .eh_frame_hdr keeps its search table of pairs (start, FDE), both 4
- * bytes relative to the header: its offset in the header, and how many pairs.
- * 0: there is none of that kind.
+ * The entry of .eh_frame_hdr's search table with the last start at or before
+ * address: a pair (start, FDE), both 4 bytes relative to the header. *entry is
+ * its offset in the header. 0: none, or no table of that kind.
  */
-apr_size_t lpp_eh_search_table(const lpp_object_t *object, apr_size_t *offset);
+int lpp_eh_search(const lpp_object_t *object, apr_uint64_t address,
+                  apr_size_t *entry);
 
 #endif

@@ -63,7 +63,7 @@ static int find_proc_info(unw_addr_space_t space, unw_word_t ip,
 {
     lpp_libunwind_t *engine = arg;
     const lpp_object_t *object = lpp_maps_find(engine->walk->maps, ip);
-    apr_size_t offset, count;
+    apr_size_t entry;
     unw_dyn_info_t info;
     int status;
 
@@ -71,8 +71,9 @@ static int find_proc_info(unw_addr_space_t space, unw_word_t ip,
     if (object == NULL) {
         return -UNW_EINVALIDIP;
     }
-    count = lpp_eh_search_table(object, &offset);
-    if (count == 0) {
+    /* Searched here, and libunwind is given a table of one: it would read the
+     * whole one byte by byte through access_mem. */
+    if (!lpp_eh_search(object, ip, &entry)) {
         engine->uncovered = 1;
         return -UNW_EINVALIDIP;
     }
@@ -81,8 +82,8 @@ static int find_proc_info(unw_addr_space_t space, unw_word_t ip,
     info.end_ip = object->end;
     info.format = UNW_INFO_FORMAT_REMOTE_TABLE;
     info.u.rti.segbase = object->eh_frame_hdr_address;
-    info.u.rti.table_data = object->eh_frame_hdr_address + offset;
-    info.u.rti.table_len = count * 8 / sizeof(unw_word_t);
+    info.u.rti.table_data = object->eh_frame_hdr_address + entry;
+    info.u.rti.table_len = 8 / sizeof(unw_word_t);
     engine->searching = 1;
     status = engine->search_unwind_table(space, ip, &info, result,
                                          need_unwind_info, arg);

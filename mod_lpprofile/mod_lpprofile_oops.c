@@ -174,14 +174,13 @@ static int add_environment(void *baton, const char *name, const char *value)
     return 1;
 }
 
-/* The target of the request line, as CGI programs are given it. */
-static const char *request_uri(const request_rec *r, apr_pool_t *pool)
+/* The request that the client sent. */
+static const request_rec *first_of(const request_rec *r)
 {
-    const char *line = r->the_request ? r->the_request : "";
-
-    line += strcspn(line, " \t");
-    line += strspn(line, " \t");
-    return apr_pstrmemdup(pool, line, strcspn(line, " \t"));
+    while (r->prev) {
+        r = r->prev;
+    }
+    return r;
 }
 
 static void add_server(const vars_t *vars, request_rec *r)
@@ -216,7 +215,9 @@ static void add_request(const vars_t *vars, request_rec *r)
     add(vars, "GATEWAY_INTERFACE", "CGI/1.1");
     add(vars, "REQUEST_METHOD", r->method);
     add(vars, "REQUEST_SCHEME", ap_http_scheme(r));
-    add(vars, "REQUEST_URI", request_uri(r, pool));
+    /* What CGI programs were given; by now the request line may have its
+     * trigger segment back, for the access log. */
+    add(vars, "REQUEST_URI", first_of(r)->unparsed_uri);
     add(vars, "QUERY_STRING", r->args ? r->args : "");
     add(vars, "SCRIPT_FILENAME", r->filename);
     add(vars, "SCRIPT_NAME", apr_pstrmemdup(pool, uri, (apr_size_t)script));
@@ -234,12 +235,9 @@ static void add_request(const vars_t *vars, request_rec *r)
 static const char *full_url(request_rec *r, const lpp_conf_t *conf,
                             apr_pool_t *pool)
 {
-    const char *uri;
+    const char *uri = first_of(r)->unparsed_uri;
 
-    while (r->prev) {
-        r = r->prev;
-    }
-    uri = r->unparsed_uri ? r->unparsed_uri : "";
+    uri = uri ? uri : "";
     if (uri[0] == '/' || !uri[0]) {
         uri = ap_construct_url(pool, uri, r);
     }

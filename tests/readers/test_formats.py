@@ -1,0 +1,418 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every format, opened by the readers that people use; all totals agree."""
+import collections
+import gzip
+import marshal
+import os
+import pathlib
+import pstats
+import re
+import shutil
+import struct
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get('LPP_BUILD', ROOT / 'build'))
+CASES = ['empty', 'nothing', 'one', 'deep', 'mutual', 'odd', 'huge', 'wild',
+         'wild_no_lines']
+Totals = collections.namedtuple('Totals', 'wall cpu samples')
+
+
+@pytest.fixture(scope='module')
+def made(tmp_path_factory):
+    """(directory, {case: Totals}) of what make_profiles wrote."""
+    program = BUILD / 'make_profiles'
+    subprocess.run(['make', '-s', '-f', 'Makefile.apxs', 'BUILD=%s' % BUILD,
+                    str(program)], cwd=ROOT, check=True)
+    directory = tmp_path_factory.mktemp('profiles')
+    out = subprocess.run([str(program), str(directory)], check=True,
+                         stdout=subprocess.PIPE, text=True).stdout
+    totals = {}
+    for line in out.splitlines():
+        name, *numbers = line.split()
+        totals[name] = Totals(*map(int, numbers))
+    assert sorted(totals) == sorted(CASES)
+    return directory, totals
+
+
+# -- callgrind
+
+class Callgrind:
+    """A strict reader: what KCacheGrind and callgrind_annotate insist on."""
+
+    def __init__(self, path):
+        self.head, self.self_cost, self.calls = [], {}, {}
+        self.names = {'ob': {}, 'fl': {}, 'fn': {}}
+        self.totals = self.summary = None
+        text = path.read_text('utf-8')
+        lines = text.split('\n')
+        assert lines[0] == '# callgrind format'
+        assert lines[-1] == '' and not [x for x in lines if x.endswith(' ')]
+        at = lines.index('events: Wall CPU Samples')
+        self.head = lines[1:at]
+        assert lines[at + 1].startswith('summary: ')
+        self.summary = self.cost(lines[at + 1].split(' ', 1)[1])
+        self.body(lines[at + 2:-1])
+
+    @staticmethod
+    def cost(text):
+        assert re.fullmatch(r'\d+ \d+ \d+', text), text
+        return Totals(*map(int, text.split(' ')))
+
+    def name(self, space, text):
+        if text == '':
+            return ''
+        number, name = re.fullmatch(r'\((\d+)\)(?: (.+))?', text).groups()
+        known = self.names[space]
+        if name is None:
+            return known[number]
+        assert number not in known, 'defined twice: ' + text
+        assert not re.match(r'\(\d', name) and '#' not in name
+        known[number] = name
+        return name
+
+    def body(self, lines):
+        where, callee, pending = {}, {}, None
+        for line in lines:
+            if line == '':
+                continue
+            assert self.totals is None, 'something after totals:'
+            key, equals, value = line.partition('=')
+            if line.startswith('totals: '):
+                self.totals = self.cost(line[8:])
+            elif equals and key in ('ob', 'fl', 'fn'):
+                where[key] = self.name(key, value)
+                if key == 'fn':
+                    function = (where['ob'], where['fl'], where['fn'])
+                    assert function not in self.self_cost
+                    self.self_cost[function] = Totals(0, 0, 0)
+            elif equals and key in ('cob', 'cfi', 'cfn'):
+                space = {'cob': 'ob', 'cfi': 'fl', 'cfn': 'fn'}[key]
+                callee[space] = self.name(space, value)
+            elif equals and key == 'calls':
+                count, _ = value.split(' ')
+                assert int(count) >= 1 and len(callee) == 3
+                pending = (callee['ob'], callee['fl'], callee['fn'])
+                callee = {}
+            else:
+                cost = self.cost(line.split(' ', 1)[1])
+                if pending is None:
+                    assert self.self_cost[function] == Totals(0, 0, 0)
+                    self.self_cost[function] = cost
+                else:
+                    assert (function, pending) not in self.calls
+                    self.calls[function, pending] = cost
+                    pending = None
+        assert pending is None
+
+
+@pytest.mark.parametrize('case', CASES)
+def test_callgrind_sums_to_its_totals(made, case):
+    directory, totals = made
+    log = Callgrind(directory / (case + '.callgrind'))
+    assert log.summary == log.totals == totals[case]
+    assert Totals(*map(sum, zip(*log.self_cost.values()))) == totals[case]
+    keys = [line.partition(':')[0] for line in log.head]
+    order = sorted(set(keys), key=keys.index)
+    assert order == ['version', 'creator', 'pid', 'cmd', 'part', 'desc',
+                     'positions', 'event']
+    assert 'event: Wait = Wall - CPU : Waiting time (us)' in log.head
+    assert 'positions: line' in log.head
+    for (_, callee), cost in log.calls.items():
+        assert callee in log.self_cost, 'called but never defined'
+        assert cost.wall <= totals[case].wall
+        assert cost.samples <= totals[case].samples
+
+
+@pytest.mark.parametrize('case', CASES)
+@pytest.mark.parametrize('inclusive', ['no', 'yes'])
+def test_callgrind_annotate_shows_the_totals(made, case, inclusive):
+    directory, totals = made
+    done = subprocess.run(
+        ['callgrind_annotate', '--inclusive=' + inclusive, '--threshold=100',
+         '--tree=both', str(directory / (case + '.callgrind'))],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=directory)
+    assert done.returncode == 0 and done.stderr == b''
+    line, = [x for x in done.stdout.decode('utf-8', 'replace').splitlines()
+             if 'PROGRAM TOTALS' in x]
+    shown = [int(x.replace(',', ''))
+             for x in re.findall(r'([\d,]+) \([\d.]+%\)', line)]
+    if not shown:  # without time there are no percentages
+        shown = [int(x.replace(',', '')) for x in line.split()[:3]]
+    assert shown and shown == list(totals[case])[:len(shown)]
+
+
+# -- pstats
+
+def read_pstats(path):
+    return marshal.loads(path.read_bytes())
+
+
+@pytest.mark.parametrize('case', CASES)
+def test_pstats_has_what_its_readers_need(made, case):
+    directory, totals = made
+    stats = read_pstats(directory / (case + '.pstats'))
+    assert stats
+    for key, (cc, nc, tt, ct, callers) in stats.items():
+        file, line, name = key
+        assert isinstance(file, str) and isinstance(name, str)
+        assert isinstance(line, int)
+        assert 1 <= cc <= nc and 0 <= tt <= ct + 1e-9
+        for caller, (count, primitive, own, total) in callers.items():
+            assert caller in stats, 'snakeviz would raise KeyError'
+            assert 1 <= primitive <= count and own <= total + 1e-9
+        if callers:  # own time by callers is own time
+            assert sum(x[2] for x in callers.values()) == pytest.approx(tt)
+    root = ('~', 0, '[request]')
+    assert stats[root][4] == {}
+    assert stats[root][3] == pytest.approx(totals[case].wall / 1e6)
+    assert (sum(x[2] for x in stats.values())
+            == pytest.approx(totals[case].wall / 1e6, abs=1e-9))
+
+
+@pytest.mark.parametrize('case', CASES)
+def test_pstats_prints(made, case, capsys):
+    directory, totals = made
+    stats = pstats.Stats(str(directory / (case + '.pstats')))
+    stats.sort_stats('cumulative').print_stats()
+    stats.print_callers()
+    stats.print_callees()
+    stats.strip_dirs().print_stats(5)
+    assert stats.total_tt == pytest.approx(totals[case].wall / 1e6)
+    assert 'in %.3f seconds' % stats.total_tt in capsys.readouterr().out
+
+
+def test_every_python_here_reads_pstats(made):
+    directory, _ = made
+    found = {os.path.realpath(path)
+             for path in map(shutil.which, ['python3'] + [
+                 'python3.%d' % n for n in range(8, 16)]) if path}
+    found.add('/usr/bin/python3')
+    # a shim of a version that is not installed runs nothing
+    found = [x for x in sorted(found) if subprocess.run(
+        [x, '-c', ''], stderr=subprocess.DEVNULL).returncode == 0]
+    assert found
+    for python in found:
+        for case in CASES:
+            subprocess.run(
+                [python, '-c', 'import pstats,sys;'
+                 'pstats.Stats(sys.argv[1]).print_stats()',
+                 str(directory / (case + '.pstats'))], check=True,
+                stdout=subprocess.DEVNULL)
+
+
+# -- pprof
+
+def fields(data):
+    """(number, value) of one serialized message."""
+    at = 0
+
+    def varint():
+        nonlocal at
+        value = shift = 0
+        while True:
+            byte = data[at]
+            at += 1
+            value |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                return value
+
+    while at < len(data):
+        key = varint()
+        if key & 7 == 0:
+            yield key >> 3, varint()
+        else:
+            assert key & 7 == 2
+            size = varint()
+            yield key >> 3, data[at:at + size]
+            at += size
+
+
+def packed(values):
+    """A repeated number, packed or not."""
+    result = []
+    for value in values:
+        if isinstance(value, int):
+            result.append(value)
+        else:
+            number = shift = 0
+            for byte in value:
+                number |= (byte & 127) << shift
+                shift += 7
+                if byte < 128:
+                    result.append(number)
+                    number = shift = 0
+    return result
+
+
+def message(data):
+    result = collections.defaultdict(list)
+    for number, value in fields(data):
+        result[number].append(value)
+    return result
+
+
+class Pprof:
+    """By the numbers of google/pprof's profile.proto."""
+
+    def __init__(self, path):
+        top = message(gzip.decompress(path.read_bytes()))
+        self.strings = [x.decode('utf-8') for x in top[6]]
+        assert self.strings[0] == ''
+        assert len(set(self.strings)) == len(self.strings)
+        self.types = [tuple(self.strings[message(x)[n][0]] for n in (1, 2))
+                      for x in top[1]]
+        self.functions = {}
+        for function in map(message, top[5]):
+            number, = function[1]
+            assert number not in self.functions
+            self.functions[number] = (
+                self.strings[function[2][0]],
+                self.strings[(function[4] or [0])[0]],
+                (function[5] or [0])[0])
+        self.locations = {}
+        for location in map(message, top[4]):
+            number, = location[1]
+            line, = location[4]
+            assert 0 < number < 2 ** 32 and number not in self.locations
+            self.locations[number] = self.functions[message(line)[1][0]]
+        self.samples = []
+        for sample in map(message, top[2]):
+            stack = [self.locations[x] for x in packed(sample[1])]
+            self.samples.append((stack, packed(sample[2])))
+            labels = {self.strings[message(x)[1][0]]:
+                      self.strings[message(x)[2][0]] for x in sample[3]}
+            assert labels == {
+                'oops': 'OOPS-0123456789abcdef0123456789abcdef',
+                'page': 'RootObject:index.html',
+                'host': 'www.example.org'}
+        assert 7 not in top and 8 not in top
+        self.time, self.duration = (top[9] or [0])[0], (top[10] or [0])[0]
+        self.default = self.strings[top[14][0]]
+        self.period = top[12]
+
+
+@pytest.mark.parametrize('case', CASES)
+def test_pprof_sums_to_the_totals(made, case):
+    directory, totals = made
+    profile = Pprof(directory / (case + '.pprof'))
+    assert profile.types == [('samples', 'count'), ('wall', 'microseconds'),
+                             ('cpu', 'microseconds')]
+    assert profile.default == 'wall' and profile.period == [1000]
+    assert profile.time == 1700000000123456000
+    assert profile.duration == totals[case].wall * 1000
+    assert profile.samples
+    samples, wall, cpu = map(sum, zip(*(x[1] for x in profile.samples)))
+    assert Totals(wall, cpu, samples) == totals[case]
+    for stack, _ in profile.samples:
+        assert stack[-1][0] == '[request]', 'leaf first'
+
+
+@pytest.mark.parametrize('case', CASES)
+def test_protoc_knows_every_field(made, case):
+    directory, _ = made
+    data = gzip.decompress((directory / (case + '.pprof')).read_bytes())
+    done = subprocess.run(
+        ['protoc', '--proto_path=%s' % (ROOT / 'mod_lpprofile'),
+         '--decode=lpp.pprof.Profile', 'lpp_pprof.proto'], input=data,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert done.returncode == 0, done.stderr
+    assert not re.search(rb'^\s*\d+[:{ ]', done.stdout, re.M)
+
+
+# -- collapsed
+
+def read_collapsed(path):
+    stacks = collections.Counter()
+    for line in path.read_text('utf-8').splitlines():
+        stack, weight = line.rsplit(' ', 1)
+        frames = stack.split(';')
+        assert all(x and x == x.strip() for x in frames), frames
+        assert frames[0] == '[request]'
+        stacks[stack] += int(weight)
+    assert stacks
+    return stacks
+
+
+@pytest.mark.parametrize('case', CASES)
+def test_collapsed_sums_to_the_total(made, case):
+    directory, totals = made
+    stacks = read_collapsed(directory / (case + '.collapsed'))
+    assert sum(stacks.values()) == totals[case].wall
+
+
+# -- all of them
+
+def plain(name):
+    """What the formats that cannot hold every byte make of a name."""
+    return re.sub(r'[^A-Za-z0-9]', '', name.replace('#', '%23'))
+
+
+@pytest.mark.parametrize('case', CASES)
+def test_formats_agree_on_every_function(made, case):
+    """Own wall time by function name, in microseconds, exactly."""
+    directory, _ = made
+    of = {x: collections.Counter() for x in
+          ('callgrind', 'pstats', 'pprof', 'collapsed')}
+    log = Callgrind(directory / (case + '.callgrind'))
+    for (_, _, name), cost in log.self_cost.items():
+        of['callgrind'][plain(name)] += cost.wall
+    stats = read_pstats(directory / (case + '.pstats'))
+    for (_, _, name), row in stats.items():
+        name = re.sub(r' \[[^\[]*, \d+\]$', '', name)
+        of['pstats'][plain(name)] += round(row[2] * 1e6)
+    for stack, values in Pprof(directory / (case + '.pprof')).samples:
+        of['pprof'][plain(stack[0][0])] += values[1]
+    for stack, weight in read_collapsed(
+            directory / (case + '.collapsed')).items():
+        name = re.sub(r' \[mod_.\.so\]$', '', stack.rpartition(';')[2])
+        of['collapsed'][plain(name.replace('#', '%23'))] += weight
+    expected = +of['callgrind']
+    for name, found in of.items():
+        assert +found == expected, name
+
+
+@pytest.mark.parametrize('case', ['deep', 'mutual', 'wild_no_lines'])
+def test_inclusive_times_count_a_sample_once(made, case):
+    """pstats' ct against a count over pprof's stacks."""
+    directory, totals = made
+    inclusive = collections.Counter()
+    for stack, values in Pprof(directory / (case + '.pprof')).samples:
+        for function in set(stack):
+            inclusive[function] += values[1]
+    checked = 0
+    for (file, line, name), row in read_pstats(
+            directory / (case + '.pstats')).items():
+        key = (name, '' if file == '~' else file, line)
+        assert round(row[3] * 1e6) == inclusive[key], key
+        assert row[3] * 1e6 <= totals[case].wall + 1e-3
+        checked += 1
+    assert checked > 2
+
+
+def test_marshal_codes_are_those_of_version_2(made):
+    """No references, no interned or short strings: old Pythons read it."""
+    directory, _ = made
+    data = (directory / 'huge.pstats').read_bytes()
+    at, seen, containers = 0, set(), 0
+    while at < len(data):
+        code = data[at:at + 1]
+        seen.add(code)
+        at += 1
+        if code in b'(i':
+            at += 4
+        elif code == b'g':
+            at += 8
+        elif code == b'u':
+            size, = struct.unpack_from('<i', data, at)
+            at += 4 + size
+        elif code == b'l':
+            digits, = struct.unpack_from('<i', data, at)
+            at += 4 + 2 * digits
+        else:
+            containers += {b'{': 1, b'0': -1}[code]
+    assert at == len(data) and containers == 0
+    assert seen == {b'{', b'0', b'(', b'i', b'l', b'g', b'u'}

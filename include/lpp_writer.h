@@ -34,9 +34,9 @@ typedef struct lpp_writer_t {
 const lpp_writer_t *lpp_writer_get(lpp_format_e format);
 
 /*
- * Callgrind format 1 (events Wall CPU Samples), Python's marshalled pstats (wall
- * seconds), gzipped profile.proto, folded stacks (wall microseconds). All of
- * one view have the same totals.
+ * Callgrind format 1 (events Wall CPU Samples), Python's marshalled pstats
+ * (wall seconds), gzipped profile.proto, folded stacks (wall microseconds).
+ * All of one view have the same totals.
  * Signal-safe: no. Thread: any.
  */
 lpp_writer_fn lpp_write_callgrind;

@@ -260,7 +260,7 @@ static int step_out(lpp_libunwind_t *engine, unw_cursor_t *cursor,
     if (status < 0) {
         lpp_unwind_end_e end = walk->end;
 
-        if (cfa > walk->last_cfa && lpp_walk_cfa(walk, cfa)) {
+        if (cfa == walk->last_cfa || lpp_walk_cfa(walk, cfa)) {
             walk->end = end;
         }
         return 0;

@@ -198,7 +198,9 @@ static apr_status_t list_fdes(const lpp_object_t *object, fde_ref_t **refs,
         (*refs)[*count].offset = before;
         (*refs)[(*count)++].start = fde.start;
     }
-    qsort(*refs, *count, sizeof(**refs), compare_refs);
+    if (*count > 0) {
+        qsort(*refs, *count, sizeof(**refs), compare_refs);
+    }
     return APR_SUCCESS;
 }
 

@@ -139,6 +139,12 @@ static void make_rule(const run_t *run, lpp_rule_t *rule)
     }
 }
 
+/* An offset that the file holds in units; nonsense may overflow. */
+static apr_int64_t scaled(const run_t *run, apr_uint64_t units)
+{
+    return (apr_int64_t)(units * (apr_uint64_t)run->fde->data_align);
+}
+
 /* The row so far ends where location is now. */
 static void emit_row(run_t *run)
 {
@@ -208,7 +214,6 @@ static void place_expression(run_t *run, apr_uint64_t number,
 static int run_location_or_cfa(run_t *run, unsigned op, lpp_eh_reader_t *code)
 {
     apr_uint64_t align = run->fde->code_align;
-    apr_int64_t data_align = run->fde->data_align;
     apr_uint64_t number;
 
     switch (op) {
@@ -227,7 +232,8 @@ static int run_location_or_cfa(run_t *run, unsigned op, lpp_eh_reader_t *code)
         return 1;
     case 0x12: /* def_cfa_sf */
         number = lpp_eh_read_uleb(code);
-        set_cfa(run, number, lpp_eh_read_sleb(code) * data_align);
+        set_cfa(run, number,
+                scaled(run, (apr_uint64_t)lpp_eh_read_sleb(code)));
         return 1;
     case 0x0d: /* def_cfa_register */
         set_cfa(run, lpp_eh_read_uleb(code), run->state.cfa.offset);
@@ -236,7 +242,8 @@ static int run_location_or_cfa(run_t *run, unsigned op, lpp_eh_reader_t *code)
         run->state.cfa.offset = (apr_int64_t)lpp_eh_read_uleb(code);
         return 1;
     case 0x13: /* def_cfa_offset_sf */
-        run->state.cfa.offset = lpp_eh_read_sleb(code) * data_align;
+        run->state.cfa.offset =
+            scaled(run, (apr_uint64_t)lpp_eh_read_sleb(code));
         return 1;
     case 0x0f: /* def_cfa_expression */
         lpp_address_read(&run->state.cfa,
@@ -250,17 +257,17 @@ static int run_location_or_cfa(run_t *run, unsigned op, lpp_eh_reader_t *code)
 /* Instructions about the place of one register. 0: it is none of them. */
 static int run_register(run_t *run, unsigned op, lpp_eh_reader_t *code)
 {
-    apr_int64_t align = run->fde->data_align;
     lpp_eh_reader_t start = *code;
     apr_uint64_t number = lpp_eh_read_uleb(code), other;
 
     switch (op) {
     case 0x05: /* offset_extended */
         set_place(run, number, AT_CFA,
-                  (apr_int64_t)lpp_eh_read_uleb(code) * align);
+                  scaled(run, lpp_eh_read_uleb(code)));
         return 1;
     case 0x11: /* offset_extended_sf */
-        set_place(run, number, AT_CFA, lpp_eh_read_sleb(code) * align);
+        set_place(run, number, AT_CFA,
+                  scaled(run, (apr_uint64_t)lpp_eh_read_sleb(code)));
         return 1;
     case 0x06: /* restore_extended */
         restore_place(run, number);
@@ -334,8 +341,7 @@ static void run_code(run_t *run, lpp_eh_reader_t code)
             break;
         case 2: /* offset */
             set_place(run, low, AT_CFA,
-                      (apr_int64_t)lpp_eh_read_uleb(&code)
-                          * run->fde->data_align);
+                      scaled(run, lpp_eh_read_uleb(&code)));
             break;
         case 3: /* restore */
             restore_place(run, low);

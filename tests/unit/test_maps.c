@@ -95,6 +95,12 @@ static void *open_spare(const char *name)
     return library;
 }
 
+/* A function that no sanitizer replaces. */
+static void *libc_code(void)
+{
+    return dlsym(RTLD_DEFAULT, "gnu_get_libc_version");
+}
+
 /* Some code of an open library. */
 static uintptr_t code_of(const char *name, const lpp_maps_t *maps)
 {
@@ -123,7 +129,7 @@ static void names_program_libc_and_vdso(void **state)
     object = find(maps, (void *)(uintptr_t)names_program_libc_and_vdso);
     assert_non_null(object);
     assert_string_equal(object->path, program);
-    object = find(maps, dlsym(RTLD_DEFAULT, "qsort"));
+    object = find(maps, libc_code());
     assert_non_null(object);
     assert_non_null(strstr(object->path, "libc.so"));
     object = lpp_maps_find(maps, code_of("[vdso]", maps));
@@ -136,7 +142,7 @@ static void finds_nothing_outside_of_code(void **state)
 {
     lpp_maps_t *maps = make(*state);
     static int data;
-    const lpp_object_t *libc = find(maps, dlsym(RTLD_DEFAULT, "qsort"));
+    const lpp_object_t *libc = find(maps, libc_code());
     int on_stack;
 
     assert_null(lpp_maps_find(maps, 0));
@@ -152,7 +158,7 @@ static void finds_nothing_outside_of_code(void **state)
 static void pc_keeps_object_and_file_address(void **state)
 {
     lpp_maps_t *maps = make(*state);
-    uintptr_t address = (uintptr_t)dlsym(RTLD_DEFAULT, "qsort");
+    uintptr_t address = (uintptr_t)libc_code();
     const lpp_object_t *libc = lpp_maps_find(maps, address);
     lpp_pc_t pc = lpp_maps_pc(maps, address);
 
@@ -168,7 +174,7 @@ static void pc_keeps_object_and_file_address(void **state)
 static void copies_build_id_and_eh_frame_of_the_file(void **state)
 {
     lpp_maps_t *maps = make(*state);
-    const lpp_object_t *libc = find(maps, dlsym(RTLD_DEFAULT, "qsort"));
+    const lpp_object_t *libc = find(maps, libc_code());
     FILE *file = fopen(libc->path, "rb");
     char *bytes = malloc(8 << 20);
     size_t len;
@@ -288,7 +294,7 @@ static void what_stayed_keeps_its_number(void **state)
     void *stays = open_spare(OTHER_SPARE);
     lpp_maps_t *maps = make(*state);
     unsigned libc = LPP_PC_OBJECT(
-        lpp_maps_pc(maps, (uintptr_t)dlsym(RTLD_DEFAULT, "qsort")));
+        lpp_maps_pc(maps, (uintptr_t)libc_code()));
     void *library = open_spare(SPARE);
 
     refresh(maps);
@@ -296,7 +302,7 @@ static void what_stayed_keeps_its_number(void **state)
     refresh(maps);
     assert_int_equal(
         LPP_PC_OBJECT(
-            lpp_maps_pc(maps, (uintptr_t)dlsym(RTLD_DEFAULT, "qsort"))),
+            lpp_maps_pc(maps, (uintptr_t)libc_code())),
         libc);
     dlclose(stays);
 }

@@ -137,8 +137,8 @@ LPP_MUST_CHECK apr_status_t lpp_session_profile(
     apr_interval_time_t timeout_us, apr_pool_t *pool);
 
 /*
- * The calling thread's own stack now, leaf first, less the callers of
- * lpp_session_start's root; at most max frames, *count of them. Done by the
+ * The stack of the calling function now, leaf first, less the callers of
+ * lpp_session_start's root; at most max - 1 frames, *count of them. Done by the
  * helper while this waits.
  * Signal-safe: no. Thread: the profiled one.
  */

@@ -593,9 +593,12 @@ apr_status_t lpp_session_stack(lpp_session_t *session, lpp_pc_t *frames,
     if (status == APR_SUCCESS) {
         status = lpp_sampler_request(sampler, &request,
                                      now_ns() + REQUEST_WAIT_NS);
-        *count = request.count;
     }
     pthread_mutex_unlock(&sampler->mutex);
+    if (status == APR_SUCCESS && request.count > 0) {
+        *count = request.count - 1; /* less this very function */
+        memmove(frames, frames + 1, *count * sizeof(*frames));
+    }
     return status;
 }
 

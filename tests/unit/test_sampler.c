@@ -1,0 +1,994 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lpp_sampler: one profile at a time, true weights, nothing left behind. */
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <apr_general.h>
+#include <apr_strings.h>
+
+#include "lpp_sampler.h"
+#include "lpp_signal.h"
+
+#define MS 1000000ull
+
+typedef struct world_t {
+    apr_pool_t *pool;
+    apr_pool_t *pchild;
+    apr_global_mutex_t *mutex;
+    lpp_gate_t *gate;
+    lpp_maps_t *maps;
+    lpp_sampler_t *sampler;
+} world_t;
+
+static apr_pool_t *root;
+static const char *const no_roots[] = { NULL };
+static const char *const test_roots[] = { "no_such_function", "qsort_r", NULL };
+
+static apr_uint64_t now_ns(clockid_t clock)
+{
+    struct timespec now;
+
+    clock_gettime(clock, &now);
+    return (apr_uint64_t)now.tv_sec * 1000000000u + (apr_uint64_t)now.tv_nsec;
+}
+
+static void make_sampler(world_t *world, int number)
+{
+    lpp_sampler_options_t options;
+
+    memset(&options, 0, sizeof(options));
+    options.gate = world->gate;
+    options.maps = world->maps;
+    options.unwind_kind = LPP_UNWIND_AUTO;
+    options.signal_number = number;
+    assert_int_equal(apr_pool_create(&world->pchild, world->pool),
+                     APR_SUCCESS);
+    assert_int_equal(lpp_sampler_create(&world->sampler, &options,
+                                        world->pchild), APR_SUCCESS);
+}
+
+static int set_up(void **state)
+{
+    world_t *world;
+    apr_pool_t *pool;
+
+    assert_int_equal(apr_pool_create(&pool, root), APR_SUCCESS);
+    world = apr_pcalloc(pool, sizeof(*world));
+    world->pool = pool;
+    assert_int_equal(apr_global_mutex_create(&world->mutex, NULL,
+                                             APR_LOCK_PROC_PTHREAD, pool),
+                     APR_SUCCESS);
+    assert_int_equal(lpp_gate_create(&world->gate, world->mutex, pool),
+                     APR_SUCCESS);
+    assert_int_equal(lpp_gate_child_init(world->gate, pool), APR_SUCCESS);
+    assert_int_equal(lpp_maps_create(&world->maps, pool), APR_SUCCESS);
+    make_sampler(world, LPP_SIGNAL_AUTO);
+    *state = world;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    world_t *world = *state;
+
+    apr_pool_destroy(world->pool);
+    return 0;
+}
+
+static lpp_session_options_t usual_options(void)
+{
+    lpp_session_options_t options;
+
+    memset(&options, 0, sizeof(options));
+    apr_cpystrn(options.holder.id, "OOPS-00000000000000000000000000000001",
+                sizeof(options.holder.id));
+    options.rate_hz = 1000;
+    options.stacks = 1;
+    options.max_waiting = 8;
+    options.lock_timeout_us = 10000000;
+    options.max_time_us = 60000000;
+    return options;
+}
+
+static lpp_session_t *start(world_t *world,
+                            const lpp_session_options_t *options,
+                            const char *const *roots)
+{
+    apr_interval_time_t waited;
+    lpp_session_t *session;
+    apr_status_t status;
+    lpp_start_e how;
+
+    how = lpp_session_start(world->sampler, options, roots, &session, &waited,
+                            &status, world->pool);
+    assert_int_equal(how, LPP_START_RUNNING);
+    assert_int_equal(status, APR_SUCCESS);
+    assert_non_null(session);
+    return session;
+}
+
+static lpp_profile_t *final_profile(world_t *world, lpp_session_t *session)
+{
+    lpp_profile_t *profile;
+
+    assert_int_equal(lpp_session_profile(session, &profile, 5000000,
+                                         world->pool), APR_SUCCESS);
+    return profile;
+}
+
+/* Functions the profile is about. */
+#define PUBLIC __attribute__((noinline, visibility("default")))
+void test_spin(apr_uint64_t ns);
+void test_doze(apr_uint64_t ns);
+
+PUBLIC void test_spin(apr_uint64_t ns)
+{
+    apr_uint64_t end = now_ns(CLOCK_THREAD_CPUTIME_ID) + ns;
+    volatile unsigned long turns;
+
+    do {
+        for (turns = 0; turns < 50000; turns++) {
+        }
+    } while (now_ns(CLOCK_THREAD_CPUTIME_ID) < end);
+}
+
+PUBLIC void test_doze(apr_uint64_t ns)
+{
+    usleep((useconds_t)(ns / 1000));
+    __asm__ volatile("" ::: "memory"); /* no tail call */
+}
+
+static int lies_in(const world_t *world, lpp_pc_t pc, void (*function)(void),
+                   apr_uint64_t size)
+{
+    lpp_pc_t from = lpp_maps_pc(world->maps,
+                                (apr_uint64_t)(apr_uintptr_t)function);
+
+    return pc >= from && pc < from + size;
+}
+
+static apr_uint64_t size_of(void (*function)(void))
+{
+    /* All test functions are small; the next one begins within that. */
+    return function == (void (*)(void))test_doze ? 48 : 160;
+}
+
+/* Wall and CPU time of all nodes at or under function. */
+static lpp_weight_t weight_under(const world_t *world,
+                                 const lpp_profile_t *profile,
+                                 void (*function)(void))
+{
+    lpp_weight_t sum = { 0, 0, 0 };
+    apr_uint32_t i;
+
+    for (i = 0; i < profile->count; i++) {
+        apr_uint32_t at = i;
+
+        while (at != LPP_NODE_NONE
+               && !lies_in(world, profile->nodes[at].pc, function,
+                           size_of(function))) {
+            at = profile->nodes[at].parent;
+        }
+        if (at != LPP_NODE_NONE) {
+            sum.wall_ns += profile->nodes[i].self.wall_ns;
+            sum.cpu_ns += profile->nodes[i].self.cpu_ns;
+            sum.samples += profile->nodes[i].self.samples;
+        }
+    }
+    return sum;
+}
+
+static lpp_weight_t weight_of_all(const lpp_profile_t *profile)
+{
+    lpp_weight_t sum = { 0, 0, 0 };
+    apr_uint32_t i;
+
+    for (i = 0; i < profile->count; i++) {
+        sum.wall_ns += profile->nodes[i].self.wall_ns;
+        sum.cpu_ns += profile->nodes[i].self.cpu_ns;
+        sum.samples += profile->nodes[i].self.samples;
+    }
+    return sum;
+}
+
+static void tell(const char *what, const lpp_profile_t *profile)
+{
+    lpp_weight_t all = weight_of_all(profile);
+
+    print_message("%s: wall %.1f ms (tree %.1f), cpu %.1f (tree %.1f), "
+                  "samples %llu, signals %llu, lost %llu, cut %llu, broken "
+                  "%llu, blocked %.1f ms, repaired %llu, own %.2f ms\n", what,
+                  profile->total.wall_ns / 1e6, all.wall_ns / 1e6,
+                  profile->total.cpu_ns / 1e6, all.cpu_ns / 1e6,
+                  (unsigned long long)profile->honesty.samples,
+                  (unsigned long long)profile->honesty.signals,
+                  (unsigned long long)profile->honesty.lost,
+                  (unsigned long long)profile->honesty.cut,
+                  (unsigned long long)profile->honesty.broken,
+                  profile->honesty.blocked_ns / 1e6,
+                  (unsigned long long)profile->honesty.repaired_calls,
+                  profile->honesty.own_ns / 1e6);
+}
+
+static void a_spinning_thread_is_seen_where_it_spins(void **state)
+{
+    world_t *world = *state;
+    lpp_session_options_t options = usual_options();
+    lpp_session_t *session = start(world, &options, no_roots);
+    lpp_profile_t *profile;
+    lpp_weight_t spin, all;
+
+    test_spin(300 * MS);
+    lpp_session_stop(session, LPP_STOP_NOT);
+    profile = final_profile(world, session);
+    lpp_session_close(session);
+    tell("spin 300 ms", profile);
+    spin = weight_under(world, profile, (void (*)(void))test_spin);
+    all = weight_of_all(profile);
+    assert_true(profile->honesty.samples > 100);
+    assert_true(spin.samples * 100 >= profile->honesty.samples * 97);
+    assert_true(spin.cpu_ns >= 280 * MS);
+    assert_true(all.wall_ns <= profile->total.wall_ns);
+    assert_true(all.cpu_ns <= profile->total.cpu_ns);
+    assert_true(profile->total.cpu_ns >= 300 * MS);
+    assert_int_equal(profile->honesty.broken, 0);
+    assert_int_equal(profile->honesty.cut, 0);
+    assert_int_equal(profile->honesty.asked_hz, 1000);
+}
+
+static void a_sleeping_thread_is_left_alone_and_credited(void **state)
+{
+    world_t *world = *state;
+    lpp_session_options_t options = usual_options();
+    lpp_session_t *session = start(world, &options, no_roots);
+    apr_uint64_t began = now_ns(CLOCK_MONOTONIC), took;
+    lpp_profile_t *profile;
+    lpp_weight_t doze;
+
+    test_doze(300 * MS);
+    took = now_ns(CLOCK_MONOTONIC) - began;
+    lpp_session_stop(session, LPP_STOP_NOT);
+    profile = final_profile(world, session);
+    lpp_session_close(session);
+    tell("usleep 300 ms", profile);
+    print_message("usleep(300 ms) took %.2f ms\n", took / 1e6);
+    doze = weight_under(world, profile, (void (*)(void))test_doze);
+    assert_true(took >= 300 * MS);
+    assert_true(took < 330 * MS);
+    assert_in_range(profile->honesty.signals, 1, 5);
+    assert_true(profile->honesty.repaired_calls >= 1);
+    assert_true(doze.wall_ns >= 285 * MS);
+    assert_true(doze.wall_ns <= profile->total.wall_ns);
+    assert_true(doze.cpu_ns < 10 * MS);
+    assert_true(profile->honesty.blocked_ns >= 270 * MS);
+}
+
+static void short_and_long_waits_get_their_own_time(void **state)
+{
+    world_t *world = *state;
+    lpp_session_options_t options = usual_options();
+    lpp_session_t *session = start(world, &options, no_roots);
+    lpp_weight_t doze, spin;
+    lpp_profile_t *profile;
+    int i;
+
+    for (i = 0; i < 8; i++) {
+        test_doze(30 * MS);
+        test_spin(20 * MS);
+    }
+    lpp_session_stop(session, LPP_STOP_NOT);
+    profile = final_profile(world, session);
+    lpp_session_close(session);
+    tell("8 x (30 ms asleep, 20 ms awake)", profile);
+    doze = weight_under(world, profile, (void (*)(void))test_doze);
+    spin = weight_under(world, profile, (void (*)(void))test_spin);
+    print_message("asleep %.1f, awake %.1f ms\n", doze.wall_ns / 1e6,
+                  spin.wall_ns / 1e6);
+    assert_true(doze.wall_ns >= 225 * MS && doze.wall_ns <= 290 * MS);
+    assert_true(spin.cpu_ns >= 145 * MS && spin.cpu_ns <= 175 * MS);
+}
+
+static struct {
+    world_t *world;
+    lpp_profile_t *profile;
+    lpp_pc_t frames[64];
+    unsigned count;
+} rooted;
+
+/* Called by qsort_r: the function that serves the request, here. */
+static int rooted_work(const void *one, const void *other, void *baton)
+{
+    lpp_session_options_t options = usual_options();
+    lpp_session_t *session = start(rooted.world, &options, test_roots);
+
+    (void)one;
+    (void)other;
+    (void)baton;
+    test_spin(50 * MS);
+    assert_int_equal(lpp_session_stack(session, rooted.frames, 64,
+                                       &rooted.count), APR_SUCCESS);
+    lpp_session_stop(session, LPP_STOP_NOT);
+    rooted.profile = final_profile(rooted.world, session);
+    lpp_session_close(session);
+    return 0;
+}
+
+static const char *object_of(lpp_pc_t pc)
+{
+    const lpp_object_t *object = lpp_maps_object(rooted.world->maps,
+                                                 LPP_PC_OBJECT(pc));
+
+    return object == NULL ? "" : object->path;
+}
+
+static void stacks_begin_at_the_caller_of_the_root_function(void **state)
+{
+    const lpp_profile_t *profile;
+    apr_uint32_t i, tops = 0, in_libc = 0;
+    int two[2] = { 2, 1 };
+
+    rooted.world = *state;
+    qsort_r(two, 2, sizeof(two[0]), rooted_work, NULL);
+    profile = rooted.profile;
+    tell("rooted", profile);
+    assert_true(profile->honesty.samples > 10);
+    for (i = 1; i < profile->count; i++) {
+        const lpp_node_t *node = &profile->nodes[i];
+
+        if (node->parent == 0) {
+            tops++;
+            /* We, and not who called main. */
+            assert_true(lies_in(rooted.world, node->pc, (void (*)(void))
+                        stacks_begin_at_the_caller_of_the_root_function, 2048));
+        }
+        else if (profile->nodes[node->parent].parent == 0) {
+            in_libc += strstr(object_of(node->pc), "libc") != NULL;
+        }
+    }
+    assert_int_equal(tops, 1);
+    assert_int_equal(in_libc, 1); /* qsort_r */
+    assert_int_equal(profile->honesty.broken, 0);
+    assert_int_equal(profile->honesty.cut, 0);
+    /* Leaf first: rooted_work, some of qsort_r, we. */
+    assert_in_range(rooted.count, 3, 8);
+    assert_non_null(strstr(object_of(rooted.frames[1]), "libc"));
+    assert_non_null(strstr(object_of(rooted.frames[rooted.count - 2]),
+                           "libc"));
+    assert_true(lies_in(rooted.world, rooted.frames[rooted.count - 1],
+                        (void (*)(void))
+                        stacks_begin_at_the_caller_of_the_root_function, 2048));
+}
+
+static void mask_and_action_are_given_back(void **state)
+{
+    world_t *world = *state;
+    lpp_session_options_t options = usual_options();
+    struct sigaction before[65], after;
+    sigset_t all, old, mask;
+    lpp_session_t *session;
+    int i, number;
+
+    for (i = 1; i < 65; i++) {
+        memset(&before[i], 0, sizeof(before[i]));
+        sigaction(i, NULL, &before[i]);
+    }
+    sigfillset(&all); /* as httpd's worker threads have it */
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    session = start(world, &options, no_roots);
+    number = lpp_sampler_signal(world->sampler);
+    assert_in_range(number, SIGRTMIN + 2, SIGRTMAX);
+    pthread_sigmask(SIG_SETMASK, NULL, &mask);
+    assert_false(sigismember(&mask, number));
+    assert_true(sigismember(&mask, SIGUSR1));
+    sigaction(number, NULL, &after);
+    assert_true((after.sa_flags & SA_SIGINFO) != 0);
+    test_spin(20 * MS);
+    lpp_session_stop(session, LPP_STOP_NOT);
+    lpp_session_stop(session, LPP_STOP_NOT); /* idempotent */
+    pthread_sigmask(SIG_SETMASK, &old, &mask);
+    assert_true(sigismember(&mask, number));
+    sigpending(&mask);
+    assert_false(sigismember(&mask, number));
+    for (i = 1; i < 65; i++) {
+        memset(&after, 0, sizeof(after));
+        sigaction(i, NULL, &after);
+        assert_ptr_equal(after.sa_handler, before[i].sa_handler);
+    }
+    lpp_session_close(session);
+}
+
+static void on_other(int number)
+{
+    (void)number;
+}
+
+static void a_taken_signal_means_no_stacks_but_exact_totals(void **state)
+{
+    world_t *world = *state;
+    lpp_session_options_t options = usual_options();
+    apr_interval_time_t waited;
+    lpp_session_t *session;
+    lpp_profile_t *profile;
+    apr_status_t status;
+
+    apr_pool_destroy(world->pchild);
+    make_sampler(world, SIGPROF);
+    signal(SIGPROF, on_other);
+    assert_int_equal(lpp_session_start(world->sampler, &options, no_roots,
+                                       &session, &waited, &status,
+                                       world->pool), LPP_START_NO_SIGNAL);
+    test_spin(60 * MS);
+    lpp_session_stop(session, LPP_STOP_NOT);
+    profile = final_profile(world, session);
+    lpp_session_close(session);
+    tell("no signal", profile);
+    assert_ptr_equal(signal(SIGPROF, SIG_DFL), on_other);
+    assert_int_equal(profile->honesty.signals, 0);
+    assert_true(profile->total.cpu_ns >= 60 * MS);
+    /* The same sampler works once the signal is free. */
+    session = start(world, &options, no_roots);
+    assert_int_equal(lpp_sampler_signal(world->sampler), SIGPROF);
+    test_spin(30 * MS);
+    lpp_session_stop(session, LPP_STOP_NOT);
+    assert_true(final_profile(world, session)->honesty.samples > 5);
+    lpp_session_close(session);
+}
+
+static void without_stacks_the_gate_is_held_and_nothing_sent(void **state)
+{
+    world_t *world = *state;
+    lpp_session_options_t options = usual_options();
+    lpp_session_t *session;
+    lpp_profile_t *profile;
+    lpp_holder_t holder;
+    sigset_t before, during;
+    int number;
+
+    options.stacks = 0;
+    pthread_sigmask(SIG_SETMASK, NULL, &before);
+    session = start(world, &options, no_roots);
+    pthread_sigmask(SIG_SETMASK, NULL, &during);
+    for (number = 1; number < 65; number++) {
+        assert_int_equal(sigismember(&before, number),
+                         sigismember(&during, number));
+    }
+    lpp_gate_get_holder(world->gate, &holder);
+    assert_int_equal(holder.pid, getpid());
+    test_spin(20 * MS);
+    usleep(20000);
+    lpp_session_stop(session, LPP_STOP_NOT);
+    profile = final_profile(world, session);
+    lpp_session_close(session);
+    lpp_gate_get_holder(world->gate, &holder);
+    assert_int_equal(holder.pid, 0);
+    assert_int_equal(profile->honesty.signals, 0);
+    assert_int_equal(profile->count, 1);
+    assert_true(profile->total.wall_ns >= 40 * MS);
+    assert_true(profile->total.cpu_ns >= 20 * MS);
+}
+
+typedef struct other_t {
+    world_t *world;
+    apr_pool_t *pool;
+    lpp_session_options_t options;
+    lpp_start_e how;
+    apr_interval_time_t waited;
+    apr_uint64_t samples;
+    apr_uint64_t asked;   /* how often wanted was */
+    int order;
+} other_t;
+
+static atomic_int turn;
+
+static void *profile_elsewhere(void *baton)
+{
+    other_t *other = baton;
+    lpp_session_t *session;
+    lpp_profile_t *profile;
+    apr_status_t status;
+
+    other->how = lpp_session_start(other->world->sampler, &other->options,
+                                   no_roots, &session, &other->waited, &status,
+                                   other->pool);
+    if (other->how == LPP_START_RUNNING) {
+        other->order = atomic_fetch_add(&turn, 1);
+        test_spin(30 * MS);
+        lpp_session_stop(session, LPP_STOP_NOT);
+        if (lpp_session_profile(session, &profile, 5000000, other->pool)
+            == APR_SUCCESS) {
+            other->samples = profile->honesty.samples;
+        }
+        lpp_session_close(session);
+    }
+    return NULL;
+}
+
+static void make_other(other_t *other, world_t *world)
+{
+    memset(other, 0, sizeof(*other));
+    other->world = world;
+    other->options = usual_options();
+    assert_int_equal(apr_pool_create_unmanaged_ex(&other->pool, NULL, NULL),
+                     APR_SUCCESS);
+}
+
+static void threads_are_profiled_one_after_another_in_order(void **state)
+{
+    world_t *world = *state;
+    lpp_session_options_t options = usual_options();
+    lpp_session_t *session = start(world, &options, no_roots);
+    pthread_t threads[3];
+    other_t others[3];
+    int i;
+
+    atomic_store(&turn, 0);
+    for (i = 0; i < 3; i++) {
+        make_other(&others[i], world);
+        pthread_create(&threads[i], NULL, profile_elsewhere, &others[i]);
+        usleep(20000);
+    }
+    test_spin(30 * MS);
+    lpp_session_stop(session, LPP_STOP_NOT);
+    lpp_session_close(session);
+    for (i = 0; i < 3; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(others[i].how, LPP_START_RUNNING);
+        assert_int_equal(others[i].order, i);
+        assert_true(others[i].samples > 5);
+        assert_true(others[i].waited >= 20000);
+        apr_pool_destroy(others[i].pool);
+    }
+}
+
+/* Start another thread's session while ours runs; returns how that went. */
+static void start_beside(world_t *world, other_t *other, unsigned ms)
+{
+    lpp_session_options_t options = usual_options();
+    lpp_session_t *session = start(world, &options, no_roots);
+    pthread_t thread;
+
+    pthread_create(&thread, NULL, profile_elsewhere, other);
+    usleep(ms * 1000);
+    lpp_session_stop(session, LPP_STOP_NOT);
+    lpp_session_close(session);
+    pthread_join(thread, NULL);
+    apr_pool_destroy(other->pool);
+}
+
+static void a_waiter_times_out(void **state)
+{
+    lpp_gate_counts_t counts;
+    other_t other;
+
+    make_other(&other, *state);
+    other.options.lock_timeout_us = 80000;
+    start_beside(*state, &other, 300);
+    assert_int_equal(other.how, LPP_START_TIMED_OUT);
+    assert_in_range(other.waited, 80000, 200000);
+    lpp_gate_get_counts(((world_t *)*state)->gate, &counts);
+    assert_int_equal(counts.timed_out, 1);
+    assert_int_equal(counts.waiting, 0);
+}
+
+static void nobody_waits_where_the_room_is_full(void **state)
+{
+    lpp_gate_counts_t counts;
+    other_t other;
+
+    make_other(&other, *state);
+    other.options.max_waiting = 0;
+    start_beside(*state, &other, 100);
+    assert_int_equal(other.how, LPP_START_BUSY);
+    assert_in_range(other.waited, 0, 50000);
+    lpp_gate_get_counts(((world_t *)*state)->gate, &counts);
+    assert_int_equal(counts.busy, 1);
+}
+
+static void a_free_gate_needs_no_waiting_room(void **state)
+{
+    lpp_session_options_t options = usual_options();
+    lpp_session_t *session;
+
+    options.max_waiting = 0;
+    session = start(*state, &options, no_roots);
+    lpp_session_close(session);
+}
+
+static int not_wanted(void *baton)
+{
+    return ++*(apr_uint64_t *)baton < 2;
+}
+
+static void a_waiter_whose_client_left_is_let_go(void **state)
+{
+    other_t other;
+
+    make_other(&other, *state);
+    other.options.wanted = not_wanted;
+    other.options.wanted_baton = &other.asked;
+    start_beside(*state, &other, 900);
+    assert_int_equal(other.how, LPP_START_GONE);
+    assert_int_equal(other.asked, 2);
+    assert_in_range(other.waited, 400000, 800000);
+}
+
+static void the_holders_own_request_does_not_wait(void **state)
+{
+    lpp_gate_counts_t counts;
+    other_t other;
+
+    make_other(&other, *state);
+    other.options.parent_id = "OOPS-00000000000000000000000000000001";
+    start_beside(*state, &other, 200);
+    assert_int_equal(other.how, LPP_START_CHILD);
+    assert_in_range(other.waited, 0, 100000);
+    make_other(&other, *state);
+    other.options.parent_id = "OOPS-00000000000000000000000000000002";
+    start_beside(*state, &other, 200);
+    assert_int_equal(other.how, LPP_START_RUNNING);
+    lpp_gate_get_counts(((world_t *)*state)->gate, &counts);
+    assert_int_equal(counts.child, 1);
+}
+
+static void *stop_soon(void *baton)
+{
+    usleep(100000);
+    lpp_sampler_stop(baton);
+    return NULL;
+}
+
+static void the_childs_end_cuts_and_lets_waiters_go(void **state)
+{
+    world_t *world = *state;
+    lpp_session_options_t options = usual_options();
+    lpp_session_t *session = start(world, &options, no_roots), *second;
+    apr_interval_time_t waited;
+    pthread_t stopper, waiter;
+    lpp_profile_t *profile;
+    apr_status_t status;
+    other_t other;
+
+    make_other(&other, world);
+    pthread_create(&waiter, NULL, profile_elsewhere, &other);
+    pthread_create(&stopper, NULL, stop_soon, world->sampler);
+    test_spin(400 * MS);
+    assert_int_equal(lpp_session_cut_short(session), LPP_STOP_CHILD);
+    pthread_join(waiter, NULL);
+    assert_int_equal(other.how, LPP_START_STOPPING);
+    apr_pool_destroy(other.pool);
+    profile = final_profile(world, session);
+    assert_in_range(profile->total.wall_ns, 80 * MS, 390 * MS);
+    assert_int_equal(profile->honesty.cut_short, LPP_STOP_CHILD);
+    lpp_session_close(session);
+    pthread_join(stopper, NULL);
+    assert_int_equal(lpp_session_start(world->sampler, &options, no_roots,
+                                       &second, &waited, &status, world->pool),
+                     LPP_START_STOPPING);
+    assert_null(second);
+}
+
+static void too_long_a_profile_is_cut_and_frees_the_gate(void **state)
+{
+    world_t *world = *state;
+    lpp_session_options_t options = usual_options();
+    lpp_session_t *session;
+    lpp_profile_t *profile;
+    pthread_t thread;
+    sigset_t mask;
+    other_t other;
+    int number;
+
+    options.max_time_us = 100000;
+    session = start(world, &options, no_roots);
+    number = lpp_sampler_signal(world->sampler);
+    test_spin(150 * MS);
+    assert_int_equal(lpp_session_cut_short(session), LPP_STOP_MAX_TIME);
+    profile = final_profile(world, session); /* before stop */
+    tell("cut at 100 ms", profile);
+    assert_in_range(profile->total.wall_ns, 100 * MS, 125 * MS);
+    assert_int_equal(profile->honesty.cut_short, LPP_STOP_MAX_TIME);
+    /* Another thread's turn while this one still has its mask changed. */
+    make_other(&other, world);
+    pthread_create(&thread, NULL, profile_elsewhere, &other);
+    usleep(40000);
+    lpp_session_stop(session, LPP_STOP_NOT);
+    pthread_sigmask(SIG_SETMASK, NULL, &mask);
+    assert_false(sigismember(&mask, number)); /* as it was */
+    pthread_join(thread, NULL);
+    assert_int_equal(other.how, LPP_START_RUNNING);
+    assert_true(other.samples > 5);
+    apr_pool_destroy(other.pool);
+    assert_int_equal(lpp_session_cut_short(session), LPP_STOP_MAX_TIME);
+    lpp_session_close(session);
+}
+
+static void a_slow_client_ends_the_profile(void **state)
+{
+    world_t *world = *state;
+    lpp_session_options_t options = usual_options();
+    lpp_session_t *session;
+
+    options.max_client_wait_us = 100000;
+    session = start(world, &options, no_roots);
+    lpp_session_client_enter(session);
+    lpp_session_client_enter(session);
+    usleep(60000);
+    lpp_session_client_leave(session);
+    lpp_session_client_leave(session);
+    test_spin(100 * MS);
+    assert_int_equal(lpp_session_cut_short(session), LPP_STOP_NOT);
+    lpp_session_client_enter(session);
+    usleep(200000);
+    lpp_session_client_leave(session);
+    assert_int_equal(lpp_session_cut_short(session), LPP_STOP_CLIENT);
+    lpp_session_close(session);
+}
+
+static void ten_kilohertz_work(void **state)
+{
+    world_t *world = *state;
+    lpp_session_options_t options = usual_options();
+    lpp_session_t *session;
+    lpp_profile_t *profile;
+    lpp_weight_t spin;
+
+    options.rate_hz = 10000;
+    session = start(world, &options, no_roots);
+    test_spin(200 * MS);
+    lpp_session_stop(session, LPP_STOP_NOT);
+    profile = final_profile(world, session);
+    lpp_session_close(session);
+    tell("10 kHz, 200 ms", profile);
+    spin = weight_under(world, profile, (void (*)(void))test_spin);
+    assert_true(profile->honesty.samples > 500);
+    assert_true(spin.samples * 100 >= profile->honesty.samples * 97);
+    assert_int_equal(profile->honesty.broken, 0);
+}
+
+static void ten_hertz_still_shorten_sleeps_exactly(void **state)
+{
+    world_t *world = *state;
+    lpp_session_options_t options = usual_options();
+    apr_uint64_t began, took;
+    lpp_session_t *session;
+    lpp_profile_t *profile;
+
+    options.rate_hz = 10;
+    session = start(world, &options, no_roots);
+    test_spin(20 * MS);
+    began = now_ns(CLOCK_MONOTONIC);
+    test_doze(300 * MS);
+    took = now_ns(CLOCK_MONOTONIC) - began;
+    lpp_session_stop(session, LPP_STOP_NOT);
+    profile = final_profile(world, session);
+    lpp_session_close(session);
+    tell("10 Hz", profile);
+    print_message("usleep(300 ms) at 10 Hz took %.2f ms\n", took / 1e6);
+    assert_true(took >= 300 * MS && took < 312 * MS);
+    assert_true(profile->honesty.repaired_calls >= 1);
+}
+
+static void a_profile_can_be_had_on_the_way(void **state)
+{
+    world_t *world = *state;
+    lpp_session_options_t options = usual_options();
+    lpp_session_t *session = start(world, &options, no_roots);
+    lpp_profile_t *first, *last;
+    lpp_weight_t sum;
+
+    test_spin(100 * MS);
+    first = final_profile(world, session);
+    test_spin(50 * MS);
+    lpp_session_stop(session, LPP_STOP_NOT);
+    last = final_profile(world, session);
+    lpp_session_close(session);
+    sum = weight_of_all(first);
+    assert_true(first->honesty.samples > 30);
+    assert_true(sum.wall_ns <= first->total.wall_ns);
+    assert_true(first->total.cpu_ns >= 100 * MS);
+    assert_true(last->honesty.samples > first->honesty.samples);
+    assert_true(last->total.wall_ns > first->total.wall_ns);
+}
+
+static void *resume_elsewhere(void *baton)
+{
+    lpp_session_t *session = baton;
+
+    if (lpp_session_resume(session) != APR_SUCCESS) {
+        return NULL;
+    }
+    test_spin(60 * MS);
+    lpp_session_stop(session, LPP_STOP_NOT);
+    return session;
+}
+
+static void a_request_goes_on_on_another_thread(void **state)
+{
+    world_t *world = *state;
+    lpp_session_options_t options = usual_options();
+    lpp_session_t *session = start(world, &options, no_roots);
+    lpp_profile_t *profile;
+    pthread_t thread;
+    sigset_t mask;
+    void *done;
+
+    test_spin(40 * MS);
+    lpp_session_pause(session);
+    pthread_sigmask(SIG_SETMASK, NULL, &mask);
+    test_spin(100 * MS); /* somebody else's work */
+    pthread_create(&thread, NULL, resume_elsewhere, session);
+    pthread_join(thread, &done);
+    assert_ptr_equal(done, session);
+    profile = final_profile(world, session);
+    lpp_session_close(session);
+    tell("40 ms here, 60 ms there", profile);
+    assert_true(profile->total.cpu_ns >= 100 * MS);
+    assert_true(profile->total.cpu_ns <= 115 * MS);
+    assert_true(profile->total.wall_ns >= 200 * MS);
+    assert_true(weight_of_all(profile).cpu_ns <= profile->total.cpu_ns);
+    assert_true(profile->honesty.samples > 30);
+}
+
+static void *stop_elsewhere(void *baton)
+{
+    lpp_session_stop(baton, LPP_STOP_NOT);
+    lpp_session_close(baton);
+    return NULL;
+}
+
+static void a_request_may_end_on_another_thread(void **state)
+{
+    world_t *world = *state;
+    lpp_session_options_t options = usual_options();
+    lpp_session_t *session;
+    pthread_t thread;
+    sigset_t before, after;
+    int i;
+
+    pthread_sigmask(SIG_SETMASK, NULL, &before);
+    sigaddset(&before, SIGRTMAX - 2);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    for (i = 0; i < 2; i++) {
+        session = start(world, &options, no_roots);
+        test_spin(20 * MS);
+        pthread_create(&thread, NULL, stop_elsewhere, session);
+        pthread_join(thread, NULL);
+    }
+    /* Once it is seen again, the thread gets the mask of the beginning. */
+    session = start(world, &options, no_roots);
+    test_spin(20 * MS);
+    lpp_session_stop(session, LPP_STOP_NOT);
+    assert_true(final_profile(world, session)->honesty.samples > 3);
+    lpp_session_close(session);
+    pthread_sigmask(SIG_SETMASK, NULL, &after);
+    assert_true(sigismember(&after, SIGRTMAX - 2));
+    sigdelset(&after, SIGRTMAX - 2);
+    pthread_sigmask(SIG_SETMASK, &after, NULL);
+}
+
+static void forks_while_sampled_are_not_touched(void **state)
+{
+    world_t *world = *state;
+    lpp_session_options_t options = usual_options();
+    lpp_session_t *session;
+    lpp_profile_t *profile;
+    int i, status;
+
+    options.rate_hz = 5000;
+    session = start(world, &options, no_roots);
+    for (i = 0; i < 30; i++) {
+        pid_t pid = fork();
+
+        assert_true(pid >= 0);
+        if (pid == 0) {
+            lpp_session_t *none;
+            apr_interval_time_t waited;
+
+            test_spin(2 * MS);
+            /* A child of the child: its cleanups do nothing, nothing hangs. */
+            apr_pool_destroy(world->pchild);
+            (void)none;
+            (void)waited;
+            if (i % 2) {
+                execl("/bin/true", "true", (char *)NULL);
+            }
+            _exit(0);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+    lpp_session_stop(session, LPP_STOP_NOT);
+    profile = final_profile(world, session);
+    lpp_session_close(session);
+    tell("30 forks", profile);
+    assert_true(profile->honesty.samples > 10);
+}
+
+static void a_forgotten_stop_is_made_up_for(void **state)
+{
+    world_t *world = *state;
+    lpp_session_options_t options = usual_options();
+    lpp_holder_t holder;
+
+    lpp_session_close(start(world, &options, no_roots));
+    lpp_gate_get_holder(world->gate, &holder);
+    assert_int_equal(holder.pid, 0);
+}
+
+static void starting_and_stopping_are_quick(void **state)
+{
+    world_t *world = *state;
+    lpp_session_options_t options = usual_options();
+    apr_uint64_t start_sum = 0, stop_sum = 0, t0, t1;
+    lpp_session_t *session;
+    int i;
+
+    lpp_session_close(start(world, &options, no_roots)); /* makes the helper */
+    for (i = 0; i < 200; i++) {
+        t0 = now_ns(CLOCK_MONOTONIC);
+        session = start(world, &options, test_roots);
+        t1 = now_ns(CLOCK_MONOTONIC);
+        start_sum += t1 - t0;
+        t0 = now_ns(CLOCK_MONOTONIC);
+        lpp_session_stop(session, LPP_STOP_NOT);
+        stop_sum += now_ns(CLOCK_MONOTONIC) - t0;
+        lpp_session_close(session);
+    }
+    print_message("start %.1f us, with waiting for the helper; stop %.1f us\n",
+                  start_sum / 200e3, stop_sum / 200e3);
+    assert_true(start_sum / 200 < 5 * MS);
+    assert_true(stop_sum / 200 < 1 * MS);
+}
+
+#define CASE(function) \
+    cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(a_spinning_thread_is_seen_where_it_spins),
+        CASE(a_sleeping_thread_is_left_alone_and_credited),
+        CASE(short_and_long_waits_get_their_own_time),
+        CASE(stacks_begin_at_the_caller_of_the_root_function),
+        CASE(mask_and_action_are_given_back),
+        CASE(a_taken_signal_means_no_stacks_but_exact_totals),
+        CASE(without_stacks_the_gate_is_held_and_nothing_sent),
+        CASE(threads_are_profiled_one_after_another_in_order),
+        CASE(a_waiter_times_out),
+        CASE(nobody_waits_where_the_room_is_full),
+        CASE(a_free_gate_needs_no_waiting_room),
+        CASE(a_waiter_whose_client_left_is_let_go),
+        CASE(the_holders_own_request_does_not_wait),
+        CASE(the_childs_end_cuts_and_lets_waiters_go),
+        CASE(too_long_a_profile_is_cut_and_frees_the_gate),
+        CASE(a_slow_client_ends_the_profile),
+        CASE(ten_kilohertz_work),
+        CASE(ten_hertz_still_shorten_sleeps_exactly),
+        CASE(a_profile_can_be_had_on_the_way),
+        CASE(a_request_goes_on_on_another_thread),
+        CASE(a_request_may_end_on_another_thread),
+        CASE(forks_while_sampled_are_not_touched),
+        CASE(a_forgotten_stop_is_made_up_for),
+        CASE(starting_and_stopping_are_quick),
+    };
+    int failed;
+
+    apr_initialize();
+    apr_pool_create(&root, NULL);
+    failed = cmocka_run_group_tests(tests, NULL, NULL);
+    apr_pool_destroy(root);
+    apr_terminate();
+    return failed;
+}

@@ -43,6 +43,9 @@ server.allow_log(regex), server.expect_log(regex). Our own tags LPP... at info
 and debug are in the log, others' from notice on. Every callgrind log that a
 server leaves is opened with callgrind_annotate when the server goes.
 
+(httpd itself logs a child that dies of SIGSEGV, SIGABRT and the like, and
+says nothing of one that was killed by SIGKILL or SIGTERM.)
+
 Options: --mpm prefork,worker  run everything on these; --keep  leave the
 servers' directories behind (also LPP_KEEP=1). LPP_MODULE=path picks the .so.
 """
@@ -161,6 +164,11 @@ class Factory:
         self.used, self.own = [], []
 
     def _make(self, config, options):
+        if 'modphp' in options.get('features', ()):
+            try:
+                httpd_env.load_module('php')
+            except httpd_env.NotInstalled as missing:
+                pytest.skip(str(missing))
         return httpd_env.Httpd(config, base=self.servers.base, **options)
 
     def __call__(self, config='', fresh=False, key=None, **options):

@@ -2,7 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Installs those of the named Debian packages that are missing; on another
 # system, says what is needed and fails when the build could not work at all.
-# Usage: deps.sh "package ..."
+# Usage: deps.sh "package ..." ["package ..."]
+# Those of the second list would change an httpd that is installed as a service
+# (mod_php makes Debian switch it to prefork): only where there is none. Tests
+# of what is missing are skipped then.
 set -eu
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
@@ -19,11 +22,16 @@ END
     exit 1
 fi
 
+is_installed() {
+    status=$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) || return 1
+    test "$status" = installed
+}
+
+wanted=$1
+is_installed apache2 || wanted="$wanted ${2:-}"
 missing=
-for package in $1; do
-    status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) ||
-        status=none
-    test "$status" = installed || missing="$missing $package"
+for package in $wanted; do
+    is_installed "$package" || missing="$missing $package"
 done
 test -n "$missing" || exit 0
 

@@ -113,6 +113,10 @@ OF_THE_MACHINE = (re.compile('AH01882'),)
 GROWN_UP_S = 0.4
 
 
+class NotInstalled(Exception):
+    """A module that this machine may do without; tests of it are skipped."""
+
+
 class HttpdFailed(Exception):
     """The server did not start; the text holds what it said."""
 
@@ -176,12 +180,20 @@ class Response:
                                       len(self.body))
 
 
-class _Connection(http.client.HTTPConnection):
+class _Closing:
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class _Connection(_Closing, http.client.HTTPConnection):
     def _validate_path(self, url):
         """Paths are sent as the test wrote them."""
 
 
-class _TlsConnection(http.client.HTTPSConnection):
+class _TlsConnection(_Closing, http.client.HTTPSConnection):
     def _validate_path(self, url):
         """Paths are sent as the test wrote them."""
 
@@ -606,7 +618,9 @@ class Httpd:
 def load_module(name):
     if name == 'php':
         found = sorted(pathlib.Path(MODULES_DIR).glob('libphp*.so'))
-        path = found[0] if found else 'libphp.so'
+        if not found:
+            raise NotInstalled('mod_php: see tests/deps.sh')
+        path = found[0]
     else:
         path = '%s/mod_%s.so' % (MODULES_DIR, name)
     return 'LoadModule %s_module %s' % (name, path)

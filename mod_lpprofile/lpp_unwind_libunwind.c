@@ -216,6 +216,10 @@ static int leave_leaf(lpp_libunwind_t *engine, unw_cursor_t *cursor,
     if (!lpp_walk_read(walk, regs[LPP_REG_SP], &regs[LPP_REG_PC])) {
         return 0;
     }
+    if (regs[LPP_REG_PC] == 0) {
+        walk->end = LPP_UNWIND_LOST;
+        return 0;
+    }
     regs[LPP_REG_SP] += 8;
     regs[LPP_REG_PC]--; /* init_remote takes it as exact */
     memcpy(engine->regs, regs, sizeof(regs));

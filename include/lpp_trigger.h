@@ -50,7 +50,7 @@ typedef struct lpp_plan_t {
 
 /*
  * Where the trigger segment of path begins (its first byte after the slash),
- * or NULL. At most 2 instructions a byte: it runs for every request of a host
+ * or NULL. About 2 instructions a byte: it runs for every request of a host
  * that allows profiling. path is encoded, not NULL; need not begin with "/".
  * Signal-safe: yes. Thread: any.
  */

@@ -91,30 +91,54 @@ static apr_size_t mark_length(const char *path)
     return at;
 }
 
-/* First segment that begins with the byte first ('+' or '%') and is a mark. */
-static const char *find_first(const char *path, char first)
+/*
+ * The first byte from p on that is rare in paths: below "-", which are NUL and
+ * both ways a mark can begin, "+" and "%", and little else. Unrolled: this is
+ * all that most requests pay, and compiles to two instructions a byte.
+ */
+static inline const char *skip_ordinary(const char *p)
 {
-    const char *p = path;
+    const unsigned char *at = (const unsigned char *)p;
 
-    for (p = strchr(p, first); p; p = strchr(p + 1, first)) {
-        if (p > path && p[-1] == '/' && mark_length(p)) {
-            return p;
+    for (;; at += 8) {
+        if (at[0] < '-') {
+            return (const char *)at;
+        }
+        if (at[1] < '-') {
+            return (const char *)at + 1;
+        }
+        if (at[2] < '-') {
+            return (const char *)at + 2;
+        }
+        if (at[3] < '-') {
+            return (const char *)at + 3;
+        }
+        if (at[4] < '-') {
+            return (const char *)at + 4;
+        }
+        if (at[5] < '-') {
+            return (const char *)at + 5;
+        }
+        if (at[6] < '-') {
+            return (const char *)at + 6;
+        }
+        if (at[7] < '-') {
+            return (const char *)at + 7;
         }
     }
-    return NULL;
 }
 
 const char *lpp_trigger_find(const char *path)
 {
-    /* Two strchr are vectorised, and most paths hold neither byte: cheaper
-     * than looking at each segment. */
-    const char *plain = find_first(path, '+');
-    const char *encoded = find_first(path, '%');
+    const char *p = path;
 
-    if (!plain || (encoded && encoded < plain)) {
-        return encoded;
+    for (p = skip_ordinary(p); *p; p = skip_ordinary(p + 1)) {
+        if ((*p == '+' || *p == '%') && p > path && p[-1] == '/'
+            && mark_length(p)) {
+            return p;
+        }
     }
-    return plain;
+    return NULL;
 }
 
 char *lpp_trigger_decode(const char *text, apr_size_t len, apr_pool_t *pool)

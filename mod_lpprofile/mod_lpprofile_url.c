@@ -17,6 +17,7 @@
 
 #include "lpp_log_tags.h"
 #include "mod_lpprofile_config.h"
+#include "mod_lpprofile_process.h"
 #include "mod_lpprofile_run.h"
 #include "mod_lpprofile_url_internal.h"
 
@@ -169,6 +170,7 @@ static int take_segment(request_rec *r, lpp_url_t **result)
     apr_table_setn(r->subprocess_env, LPP_URL_ENV, url->path);
     apr_pool_userdata_setn(url, POOL_KEY, NULL, r->pool);
     atomic_fetch_add(&rewritten_alive, 1);
+    lpp_process_wake(); /* no run may begin that would */
     apr_pool_cleanup_register(r->pool, url, forget, apr_pool_cleanup_null);
     *result = url;
     return OK;
@@ -176,7 +178,7 @@ static int take_segment(request_rec *r, lpp_url_t **result)
 
 /* An internal redirect: its environment was renamed, its handler is another
  * one. A segment in its URL is text. */
-static void join_chain(request_rec *r)
+static __attribute__((noinline)) void join_chain(request_rec *r)
 {
     lpp_url_t *url = lpp_url_get(r);
 
@@ -187,8 +189,8 @@ static void join_chain(request_rec *r)
 }
 
 /* A request on a host that allows profiling, with a segment or with
- * LPProfileAllRequests. */
-static int consider(request_rec *r, const lpp_conf_t *conf, int segment)
+ * LPProfileAllRequests. Not inline, so that others need not save registers. */
+static __attribute__((noinline)) int consider(request_rec *r, const lpp_conf_t *conf, int segment)
 {
     lpp_url_t *url = NULL;
     int access, status;
@@ -260,6 +262,14 @@ static int give_line_back(request_rec *r)
     return DECLINED;
 }
 
+/* Nothing of these matters before the first request is rewritten. */
+static void register_sleeping(apr_pool_t *pool)
+{
+    ap_hook_log_transaction(give_line_back, NULL, NULL,
+                            APR_HOOK_REALLY_FIRST + 1);
+    lpp_url_follow_register_hooks(pool);
+}
+
 void lpp_url_register_hooks(apr_pool_t *pool)
 {
     static const char *const before[] = {
@@ -268,7 +278,5 @@ void lpp_url_register_hooks(apr_pool_t *pool)
     static const char *const after[] = {"mod_setenvif.c", NULL};
 
     ap_hook_post_read_request(read_request, before, after, APR_HOOK_FIRST);
-    ap_hook_log_transaction(give_line_back, NULL, NULL,
-                            APR_HOOK_REALLY_FIRST);
-    lpp_url_follow_register_hooks(pool);
+    lpp_process_register_sleeping(register_sleeping);
 }

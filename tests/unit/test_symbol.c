@@ -7,14 +7,18 @@
 
 #include <cmocka.h>
 
+#include <arpa/inet.h>
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <apr_strings.h>
 
+#include "lpp_debugfile.h"
 #include "lpp_elf.h"
 #include "lpp_elf_image.h"
 #include "lpp_symbol.h"
@@ -26,6 +30,7 @@ typedef struct fixture_t {
 } fixture_t;
 
 /* Something of our own to name; .symtab has it. */
+enum { SPIN_LINE = __LINE__ + 2 }; /* the brace */
 __attribute__((noinline)) static int spin(int times)
 {
     volatile int sum = 0;
@@ -337,6 +342,121 @@ static void garbled_files_do_no_harm(void **state)
     free(bad);
 }
 
+static void the_source_line_of_a_function_is_known(void **state)
+{
+    lpp_symbol_t symbol = name_of(*state, (apr_uintptr_t)spin + 6);
+
+    assert_non_null(symbol.file);
+    assert_non_null(strstr(symbol.file, "test_symbol.c"));
+    assert_int_equal(symbol.line, SPIN_LINE);
+}
+
+static int run(fixture_t *fixture, const char *directory, const char *command)
+{
+    return system(apr_psprintf(fixture->pool, "cd %s && %s", directory,
+                               command));
+}
+
+/* Strip a copy of this program, its debug file by a link beside it. */
+static void a_debuglink_leads_to_names_and_lines(void **state)
+{
+    fixture_t *fixture = *state;
+    char directory[] = "/tmp/lpp-names-XXXXXX", *path, *link;
+    lpp_pc_t pc = lpp_maps_pc(fixture->maps, (apr_uintptr_t)spin);
+    lpp_elf_function_t function;
+    lpp_object_t object;
+    lpp_debugfile_t *debug;
+    const char *file = NULL;
+    unsigned line = 0;
+    lpp_elf_t *elf;
+
+    assert_non_null(mkdtemp(directory));
+    path = apr_pstrcat(fixture->pool, directory, "/copy", NULL);
+    link = apr_psprintf(fixture->pool, "cp /proc/%d/exe copy", getpid());
+    assert_int_equal(run(fixture, directory, link), 0);
+    assert_int_equal(run(fixture, directory,
+        "objcopy --only-keep-debug copy copy.debug && strip copy"
+        " && objcopy --add-gnu-debuglink=copy.debug copy"), 0);
+    memset(&object, 0, sizeof(object));
+    object.path = path;
+    assert_int_equal(lpp_elf_read_file(&elf, path, 1, fixture->pool),
+                     APR_SUCCESS);
+    lpp_elf_find(elf, LPP_PC_ADDRESS(pc) + 4, &function);
+    assert_null(function.name);
+    assert_int_equal(function.start, LPP_PC_ADDRESS(pc)); /* by its FDE */
+    debug = lpp_debugfile_open(&object, elf, fixture->pool);
+    assert_non_null(debug);
+    lpp_elf_find(elf, LPP_PC_ADDRESS(pc) + 4, &function);
+    assert_string_equal(function.name, "spin");
+    lpp_debugfile_line(debug, function.start, &file, &line);
+    assert_non_null(file);
+    assert_int_equal(line, SPIN_LINE);
+
+    /* another program's debug file is refused */
+    assert_int_equal(run(fixture, directory,
+        "objcopy --only-keep-debug /bin/true copy.debug"), 0);
+    assert_int_equal(lpp_elf_read_file(&elf, path, 1, fixture->pool),
+                     APR_SUCCESS);
+    assert_null(lpp_debugfile_open(&object, elf, fixture->pool));
+    lpp_elf_find(elf, LPP_PC_ADDRESS(pc) + 4, &function);
+    assert_null(function.name);
+    assert_int_equal(run(fixture, directory, "rm copy copy.debug"), 0);
+    assert_int_equal(rmdir(directory), 0);
+}
+
+static void names_are_demangled(void **state)
+{
+    apr_pool_t *pool = ((fixture_t *)*state)->pool;
+
+    if (dlopen("libstdc++.so.6", RTLD_NOW | RTLD_LOCAL) == NULL) {
+        skip();
+    }
+    assert_string_equal(lpp_debugfile_demangle("_ZN3foo3barEi", pool),
+                        "foo::bar(int)");
+    assert_string_equal(lpp_debugfile_demangle(
+        "_ZN4core3fmt5write17h0123456789abcdefE", pool),
+        "core::fmt::write");
+    assert_string_equal(lpp_debugfile_demangle("_Zwrong", pool), "_Zwrong");
+    assert_string_equal(lpp_debugfile_demangle("read", pool), "read");
+    assert_null(dlsym(RTLD_DEFAULT, "__cxa_demangle"));
+}
+
+/* All of libdw's work is done; nobody called. */
+static void the_network_is_never_asked(void **state)
+{
+    struct sockaddr_in address;
+    socklen_t len = sizeof(address);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    lpp_symbols_t *symbols;
+    fixture_t *fixture = *state;
+    lpp_symbol_t symbol;
+    unsigned number;
+    char url[64];
+
+    memset(&address, 0, sizeof(address));
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, len), 0);
+    assert_int_equal(listen(fd, 5), 0);
+    getsockname(fd, (struct sockaddr *)&address, &len);
+    snprintf(url, sizeof(url), "http://127.0.0.1:%d/",
+             ntohs(address.sin_port));
+    setenv("DEBUGINFOD_URLS", url, 1);
+    assert_int_equal(lpp_symbols_create(&symbols, fixture->maps,
+                                        fixture->pool), APR_SUCCESS);
+    for (number = 1; number <= lpp_maps_count(fixture->maps); number++) {
+        const lpp_object_t *object = lpp_maps_object(fixture->maps, number);
+
+        lpp_symbols_resolve(symbols, LPP_PC_MAKE(number, object->start + 64
+                                                 - object->bias), &symbol);
+    }
+    assert_int_equal(accept(fd, NULL, NULL), -1);
+    assert_int_equal(errno, EAGAIN);
+    assert_null(dlsym(RTLD_DEFAULT, "dwarf_begin_elf"));
+    unsetenv("DEBUGINFOD_URLS");
+    close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -352,6 +472,10 @@ int main(void)
         cmocka_unit_test(every_exported_name_agrees_with_dladdr),
         cmocka_unit_test(what_is_no_elf_file_is_an_error),
         cmocka_unit_test(garbled_files_do_no_harm),
+        cmocka_unit_test(the_source_line_of_a_function_is_known),
+        cmocka_unit_test(a_debuglink_leads_to_names_and_lines),
+        cmocka_unit_test(names_are_demangled),
+        cmocka_unit_test(the_network_is_never_asked),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -4,8 +4,9 @@
  *
  * Everything is done relative to a descriptor of the directory. A file is
  * written under a temporary name (.lpp-<pid>-<random>.tmp; O_EXCL, O_NOFOLLOW,
- * 0600), which every reader passes over, and renamed when whole; it is removed when anything fails. Names come from this room only, so
- * nothing of a URL becomes a path.
+ * 0600), which every reader passes over, and renamed when whole; it is removed
+ * when anything fails. Names come from this room only, so nothing of a URL
+ * becomes a path.
  */
 #ifndef LPP_STORE_H
 #define LPP_STORE_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_oops_mask: which names hold secrets, and hiding their values in text.
+ * lpp_oops_mask: hides in text what parameters with a sensitive name hold.
  *
  * Text is anything a secret may travel in: a URL, a request line, a query, a
  * header's value, a log message with any of these in it. It is looked at as it
@@ -9,24 +9,15 @@
  * it stood. In doubt more is hidden, not less. Linear in the length of the
  * text; keeps nothing.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include <apr_strings.h>
 
 #include "lpp_oops.h"
+#include "lpp_oops_text.h"
 
 #define DECODINGS 3
 #define HIDDEN_LEN (sizeof(LPP_OOPS_HIDDEN) - 1)
-
-/* A name with one of these anywhere in it is hidden. */
-static const char *const words[] = {
-    "PASSWORD", "PASSWD", "SECRET", "TOKEN",    "APIKEY",
-    "API_KEY",  "SESSION", "CSRF",  "SIGNATURE"};
-
-/* So is one that is one of these; also where it stands as a header in text. */
-static const char *const whole_names[] = {
-    "COOKIE", "SET_COOKIE", "AUTHORIZATION", "PROXY_AUTHORIZATION"};
 
 /* A text that is masked, seen after some decodings. */
 typedef struct view_t {
@@ -43,106 +34,6 @@ typedef struct view_t {
     const apr_array_header_t *more_hidden;
     apr_pool_t *pool;
 } view_t;
-
-static char normal(char c)
-{
-    if (c >= 'a' && c <= 'z') {
-        return (char)(c - 'a' + 'A');
-    }
-    return c == '-' ? '_' : c;
-}
-
-/* Whether name begins with word, which is in normal form. */
-static int begins_with(const char *name, apr_size_t len, const char *word)
-{
-    apr_size_t i;
-
-    for (i = 0; word[i]; i++) {
-        if (i >= len || normal(name[i]) != word[i]) {
-            return 0;
-        }
-    }
-    return 1;
-}
-
-/* Take HTTP_ and REDIRECT_ away, however many there are. */
-static void strip_prefixes(const char **name, apr_size_t *len)
-{
-    static const char *const prefixes[] = {"HTTP_", "REDIRECT_"};
-    unsigned i = 0;
-
-    while (i < LPP_COUNT(prefixes)) {
-        apr_size_t prefix = strlen(prefixes[i]);
-
-        if (begins_with(*name, *len, prefixes[i])) {
-            *name += prefix;
-            *len -= prefix;
-            i = 0;
-        }
-        else {
-            i++;
-        }
-    }
-}
-
-static int same_names(const char *a, apr_size_t a_len, const char *b)
-{
-    apr_size_t i, b_len = strlen(b);
-
-    strip_prefixes(&b, &b_len);
-    if (a_len != b_len) {
-        return 0;
-    }
-    for (i = 0; i < a_len; i++) {
-        if (normal(a[i]) != normal(b[i])) {
-            return 0;
-        }
-    }
-    return 1;
-}
-
-/* Whether a name is hidden as a whole; prefixes are gone already. */
-static int is_whole_name(const char *name, apr_size_t len,
-                         const apr_array_header_t *more_hidden)
-{
-    unsigned i;
-    int k;
-
-    for (i = 0; i < LPP_COUNT(whole_names); i++) {
-        if (same_names(name, len, whole_names[i])) {
-            return 1;
-        }
-    }
-    for (k = 0; more_hidden && k < more_hidden->nelts; k++) {
-        if (same_names(name, len, APR_ARRAY_IDX(more_hidden, k, char *))) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
-static int is_hidden_name(const char *name, apr_size_t len,
-                          const apr_array_header_t *more_hidden)
-{
-    apr_size_t at;
-    unsigned i;
-
-    strip_prefixes(&name, &len);
-    for (at = 0; at < len; at++) {
-        for (i = 0; i < LPP_COUNT(words); i++) {
-            if (begins_with(name + at, len - at, words[i])) {
-                return 1;
-            }
-        }
-    }
-    return is_whole_name(name, len, more_hidden);
-}
-
-int lpp_oops_is_sensitive(const char *name,
-                          const apr_array_header_t *more_hidden)
-{
-    return is_hidden_name(name, strlen(name), more_hidden);
-}
 
 static int is_space(char c)
 {
@@ -201,7 +92,7 @@ static apr_size_t find_name(const view_t *view, apr_size_t floor,
     return from;
 }
 
-/* A parameter of a path, as in /a;jsessionid=1/b?c: it ends with its segment. */
+/* A parameter of a path, as in /a;jsessionid=1/b?c, ends with its segment. */
 static int is_in_path(const view_t *view, apr_size_t from)
 {
     apr_size_t word = from;
@@ -265,8 +156,8 @@ static apr_size_t hide_parameter(view_t *view, apr_size_t name,
 {
     apr_size_t from = origin(view, sign + 1), end, last;
 
-    if (!is_hidden_name(view->bytes + name, sign - name,
-                        view->more_hidden)) {
+    if (!lpp_oops_hides_name(view->bytes + name, sign - name,
+                             view->more_hidden)) {
         return 0;
     }
     end = find_value_end(view, &from, is_in_path(view, origin(view, name)),
@@ -282,8 +173,7 @@ static apr_size_t hide_header(view_t *view, apr_size_t name, apr_size_t colon)
     const char *header = view->bytes + name;
     const char *line;
 
-    strip_prefixes(&header, &len);
-    if (!is_whole_name(header, len, view->more_hidden)) {
+    if (!lpp_oops_hides_whole_name(header, len, view->more_hidden)) {
         return 0;
     }
     line = memchr(view->text + from, '\n', view->text_len - from);
@@ -356,8 +246,8 @@ static int hex_value(char c)
     if (c >= '0' && c <= '9') {
         return c - '0';
     }
-    c = normal(c);
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    c |= 0x20; /* lower case, of a letter */
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 /* Decode what the view shows once more; 0 where there was nothing to decode. */

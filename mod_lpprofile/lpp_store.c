@@ -1,40 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_store: writes, lists and reads files of one directory.
+ * lpp_store: opens a directory, and writes files in it.
  *
  * Owns the descriptor of the directory, and of a file that is being written.
  * Works from descriptors only, so that renaming or replacing a directory above
  * leads nowhere; never overwrites, never follows a link, never logs.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <apr_portable.h>
 #include <apr_strings.h>
 
 #include "lpp_store.h"
+#include "lpp_store_dir.h"
 
 #ifndef RENAME_NOREPLACE
 #define RENAME_NOREPLACE 1
 #endif
 
 #define BUFFER_BYTES 32768
-#define TEMP_PREFIX ".lpp-"
-#define TEMP_SUFFIX ".tmp"
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-
-struct lpp_store_t {
-    int fd;           /* of the directory */
-    const char *path; /* for people only */
-};
 
 struct lpp_store_file_t {
     int dir_fd;          /* own; -1 once finished or aborted */
@@ -73,9 +63,8 @@ static int open_dir_at(int at, const char *name, int make)
     return fd;
 }
 
-/* A descriptor, to be closed, of the store's directory or a part of it. */
-static apr_status_t open_part(lpp_store_t *store, const char *subdirectory,
-                              int make, int *fd)
+apr_status_t lpp_store_open_part(lpp_store_t *store, const char *subdirectory,
+                                 int make, int *fd)
 {
     if (subdirectory && !lpp_store_is_name(subdirectory)) {
         return APR_EINVAL;
@@ -169,11 +158,6 @@ static apr_status_t write_to_file(void *baton, const char *data,
     return APR_SUCCESS;
 }
 
-static apr_status_t close_apr_file(void *baton)
-{
-    return apr_file_close(baton);
-}
-
 /* Create the temporary file. Its random part is the hex of a fresh id, so a
  * name taken already means an attack or a broken source: no second try. */
 static apr_status_t create_temp(lpp_store_file_t *file)
@@ -185,7 +169,8 @@ static apr_status_t create_temp(lpp_store_file_t *file)
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    temp = apr_psprintf(file->pool, TEMP_PREFIX "%ld-%s" TEMP_SUFFIX,
+    temp = apr_psprintf(file->pool,
+                        LPP_STORE_TEMP_PREFIX "%ld-%s" LPP_STORE_TEMP_SUFFIX,
                         (long)getpid(), id + 5);
     if (!temp) {
         return APR_ENOMEM;
@@ -217,61 +202,6 @@ static apr_status_t publish(lpp_store_file_t *file)
     return linkat(file->dir_fd, file->temp, file->dir_fd, file->name, 0) == 0
                ? APR_SUCCESS
                : errno;
-}
-
-/* Whether name is one that create_temp makes. */
-static int is_temp(const char *name)
-{
-    apr_size_t len = strlen(name), prefix = strlen(TEMP_PREFIX);
-    apr_size_t suffix = strlen(TEMP_SUFFIX);
-
-    return len > prefix + suffix && strncmp(name, TEMP_PREFIX, prefix) == 0
-           && strcmp(name + len - suffix, TEMP_SUFFIX) == 0
-           && strspn(name + prefix, "0123456789abcdef-")
-                  == len - prefix - suffix;
-}
-
-/* A stream over a directory with a position of its own. */
-static apr_status_t read_dir(lpp_store_t *store, const char *subdirectory,
-                             DIR **dir)
-{
-    int fd;
-    apr_status_t rv = open_part(store, subdirectory, 0, &fd);
-
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    *dir = fdopendir(fd);
-    if (!*dir) {
-        rv = errno;
-        close(fd);
-    }
-    return rv;
-}
-
-static int compare_newest_first(const void *left, const void *right)
-{
-    const lpp_store_entry_t *a = left, *b = right;
-
-    if (a->mtime != b->mtime) {
-        return a->mtime < b->mtime ? 1 : -1;
-    }
-    return strcmp(b->name, a->name);
-}
-
-/* Fill in what the disk says of an entry; 0 where it is no file of ours. */
-static int stat_entry(int dir_fd, lpp_store_entry_t *entry)
-{
-    struct stat st;
-
-    if (fstatat(dir_fd, entry->name, &st, AT_SYMLINK_NOFOLLOW) != 0
-        || !S_ISREG(st.st_mode)) {
-        return 0;
-    }
-    entry->bytes = st.st_size;
-    entry->mtime = apr_time_from_sec(st.st_mtim.tv_sec)
-                   + st.st_mtim.tv_nsec / 1000;
-    return 1;
 }
 
 apr_status_t lpp_store_open(lpp_store_t **store, const char *path,
@@ -323,7 +253,7 @@ apr_status_t lpp_store_begin(lpp_store_t *store, const char *subdirectory,
     made->name = apr_pstrdup(pool, name);
     made->sink.write = write_to_file;
     made->sink.baton = made;
-    rv = open_part(store, subdirectory, 1, &made->dir_fd);
+    rv = lpp_store_open_part(store, subdirectory, 1, &made->dir_fd);
     if (rv == APR_SUCCESS && is_nearly_full(made->dir_fd)) {
         rv = APR_ENOSPC;
     }
@@ -371,100 +301,4 @@ apr_status_t lpp_store_finish(lpp_store_file_t *file, apr_off_t *bytes)
 void lpp_store_abort(lpp_store_file_t *file)
 {
     apr_pool_cleanup_run(file->pool, file, abort_file);
-}
-
-apr_status_t lpp_store_list(lpp_store_t *store, const char *id, int max,
-                            apr_array_header_t **entries, apr_pool_t *pool)
-{
-    apr_array_header_t *found;
-    struct dirent *item;
-    DIR *dir;
-    apr_status_t rv;
-
-    *entries = NULL;
-    rv = read_dir(store, NULL, &dir);
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    found = apr_array_make(pool, 16, sizeof(lpp_store_entry_t));
-    while ((item = readdir(dir)) != NULL) {
-        lpp_store_entry_t entry;
-
-        /* The cheap look first: the pool keeps what a parse allocates. */
-        if ((!id || strstr(item->d_name, id))
-            && lpp_store_parse_name(item->d_name, &entry, pool)
-            && (!id || strcmp(entry.id, id) == 0)
-            && stat_entry(dirfd(dir), &entry)) {
-            APR_ARRAY_PUSH(found, lpp_store_entry_t) = entry;
-        }
-    }
-    closedir(dir);
-    qsort(found->elts, (size_t)found->nelts, sizeof(lpp_store_entry_t),
-          compare_newest_first);
-    if (max > 0 && found->nelts > max) {
-        found->nelts = max;
-    }
-    *entries = found;
-    return APR_SUCCESS;
-}
-
-apr_status_t lpp_store_open_file(lpp_store_t *store, const char *subdirectory,
-                                 const char *name, apr_file_t **file,
-                                 apr_pool_t *pool)
-{
-    apr_os_file_t fd = -1;
-    struct stat st;
-    int dir_fd;
-    apr_status_t rv;
-
-    *file = NULL;
-    if (!lpp_store_is_name(name)) {
-        return APR_EINVAL;
-    }
-    rv = open_part(store, subdirectory, 0, &dir_fd);
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    /* O_NONBLOCK: a fifo put in place of the file must not hold us. */
-    fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    rv = fd < 0 ? errno : APR_SUCCESS;
-    close(dir_fd);
-    if (rv == APR_SUCCESS && (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))) {
-        rv = APR_ENOENT;
-    }
-    if (rv == APR_SUCCESS) {
-        rv = apr_os_file_put(file, &fd, APR_FOPEN_READ, pool);
-    }
-    if (rv != APR_SUCCESS) {
-        if (fd >= 0) {
-            close(fd);
-        }
-        return rv;
-    }
-    apr_pool_cleanup_register(pool, *file, close_apr_file,
-                              apr_pool_cleanup_null);
-    return APR_SUCCESS;
-}
-
-int lpp_store_sweep(lpp_store_t *store, const char *subdirectory)
-{
-    apr_time_t limit = apr_time_now() - apr_time_from_sec(LPP_STORE_STALE_S);
-    struct dirent *item;
-    int removed = 0;
-    DIR *dir;
-
-    if (read_dir(store, subdirectory, &dir) != APR_SUCCESS) {
-        return 0;
-    }
-    while ((item = readdir(dir)) != NULL) {
-        lpp_store_entry_t entry = {item->d_name, NULL, 0, 0, 0};
-
-        if (is_temp(item->d_name) && stat_entry(dirfd(dir), &entry)
-            && entry.mtime < limit
-            && unlinkat(dirfd(dir), item->d_name, 0) == 0) {
-            removed++;
-        }
-    }
-    closedir(dir);
-    return removed;
 }

@@ -281,6 +281,19 @@ static const char *status_type(int status, apr_pool_t *pool)
     return type;
 }
 
+/* The status in words: a script's own, if it sent any. */
+static const char *status_value(const request_rec *r, const vars_t *vars)
+{
+    const char *line = r->status_line ? r->status_line
+                                      : ap_get_status_line(r->status);
+
+    if (atoi(line) != r->status) {
+        return apr_psprintf(vars->oops->pool, "%d", r->status);
+    }
+    return apr_pstrdup(vars->oops->pool,
+                       lpp_oops_mask_url(line, vars->hide, vars->oops->pool));
+}
+
 static const char *level_type(int level)
 {
     return level <= APLOG_EMERG   ? "LogEmerg"
@@ -288,15 +301,16 @@ static const char *level_type(int level)
                                   : "LogCritical";
 }
 
-static void classify(lpp_oops_t *oops, const request_rec *r,
+static void classify(const vars_t *vars, const request_rec *r,
                      const lpp_oops_failure_t *failure, int final)
 {
+    lpp_oops_t *oops = vars->oops;
     const char *message = failure ? failure->message : NULL;
 
     oops->informational = 0;
     if (r->status >= HTTP_INTERNAL_SERVER_ERROR) {
         oops->type = status_type(r->status, oops->pool);
-        oops->value = apr_pstrdup(oops->pool, ap_get_status_line(r->status));
+        oops->value = status_value(r, vars);
     }
     else if (message && failure->level <= APLOG_CRIT) {
         oops->type = level_type(failure->level);
@@ -319,7 +333,7 @@ void lpp_oops_gather(lpp_oops_t *oops, request_rec *r, const lpp_conf_t *conf,
     vars_t vars = {oops, lpp_config_oops_hide(conf)};
     const char *user = find_user(r);
 
-    classify(oops, r, failure, final);
+    classify(&vars, r, failure, final);
     oops->time = r->request_time;
     oops->duration_s = (double)(apr_time_now() - r->request_time)
                        / APR_USEC_PER_SEC;

@@ -209,6 +209,19 @@ def test_a_cgi_that_dies(httpd):
     assert report['tb_text'].startswith('Traceback')
 
 
+def test_a_status_that_has_no_name(httpd):
+    server = httpd(ON, features=['cgi'])
+    script = server.site / 'cgi' / 'strange'
+    script.write_text('#!/bin/sh\nprintf "Status: 599 Odd token=%s\\r\\n'
+                      'Content-Type: text/plain\\r\\n\\r\\n"\n' % CANARY)
+    script.chmod(0o755)
+    got, report = profiled(server, '/cgi/strange')
+    assert got.status == 599
+    assert report['type'] == 'HTTP599'
+    assert report['value'] == '599 Odd token=<hidden>'
+    assert report['informational'] == 'False'
+
+
 def test_a_dead_backend(httpd):
     import httpd_env
     dead = httpd_env.free_port()

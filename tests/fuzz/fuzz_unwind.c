@@ -26,14 +26,19 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static apr_pool_t *pool;
 static lpp_maps_t *maps;
 static lpp_unwinder_t *both, *libunwind;
 
+/* A leak checker cannot look into APR's pools. */
+static void tidy(void)
+{
+    apr_pool_destroy(pool);
+}
+
 static void prepare(void)
 {
-    apr_pool_t *pool;
-
-    if (apr_initialize() || apr_pool_create(&pool, NULL)
+    if (atexit(tidy) || apr_initialize() || apr_pool_create(&pool, NULL)
         || lpp_maps_create(&maps, pool)
         || lpp_unwinder_create(&both, LPP_UNWIND_AUTO, maps, pool)
         || lpp_unwinder_create(&libunwind, LPP_UNWIND_LIBUNWIND, maps, pool)) {
@@ -56,6 +61,20 @@ static uint64_t make_word(uint64_t word)
     default:
         return word;
     }
+}
+
+/* A CFA in some .eh_frame: libunwind, which reads both through one function,
+ * takes what it finds there for stack. */
+static int left_the_stack(const apr_uint64_t *cfas, unsigned count)
+{
+    unsigned i;
+
+    for (i = 0; i < count; i++) {
+        if (cfas[i] != 0 && cfas[i] - STACK_ADDRESS > LPP_STACK_MAX_BYTES) {
+            return 1;
+        }
+    }
+    return 0;
 }
 
 static void check_stack(const uint8_t *data, size_t size)
@@ -94,9 +113,16 @@ static void check_stack(const uint8_t *data, size_t size)
                           &end[0]);
     count[1] = lpp_unwind(libunwind, &snapshot, root, frames[1], cfas[1],
                           FRAMES, &end[1]);
-    if (count[0] > FRAMES || count[0] != count[1] || end[0] != end[1]
-        || memcmp(frames[0], frames[1], count[0] * sizeof(lpp_pc_t)) != 0
-        || memcmp(cfas[0], cfas[1], count[0] * sizeof(apr_uint64_t)) != 0) {
+    if (count[0] > FRAMES || count[1] > FRAMES) {
+        abort();
+    }
+    if (left_the_stack(cfas[1], count[1])) {
+        /* what it says is not compared */
+    }
+    else if (count[0] != count[1] || end[0] != end[1]
+             || memcmp(frames[0], frames[1], count[0] * sizeof(lpp_pc_t)) != 0
+             || memcmp(cfas[0], cfas[1], count[0] * sizeof(apr_uint64_t))
+                    != 0) {
         fprintf(stderr, "%u frames, end %d, against %u, %d\n", count[0],
                 end[0], count[1], end[1]);
         abort();

@@ -129,11 +129,18 @@ static lpp_profile_t *final_profile(world_t *world, lpp_session_t *session)
 }
 
 /* Functions the profile is about. */
-#define PUBLIC __attribute__((noinline, visibility("default")))
+#define APART(name) __attribute__((noinline, section(#name)))
+/* The linker tells where a section of such a name begins and ends. */
+extern const char __start_spin_text[], __stop_spin_text[];
+extern const char __start_doze_text[], __stop_doze_text[];
+extern const char __start_root_text[], __stop_root_text[];
+#define SPIN __start_spin_text, __stop_spin_text
+#define DOZE __start_doze_text, __stop_doze_text
+#define HERE __start_root_text, __stop_root_text
 void test_spin(apr_uint64_t ns);
 void test_doze(apr_uint64_t ns);
 
-PUBLIC void test_spin(apr_uint64_t ns)
+APART(spin_text) void test_spin(apr_uint64_t ns)
 {
     apr_uint64_t end = now_ns(CLOCK_THREAD_CPUTIME_ID) + ns;
     volatile unsigned long turns;
@@ -144,31 +151,25 @@ PUBLIC void test_spin(apr_uint64_t ns)
     } while (now_ns(CLOCK_THREAD_CPUTIME_ID) < end);
 }
 
-PUBLIC void test_doze(apr_uint64_t ns)
+APART(doze_text) void test_doze(apr_uint64_t ns)
 {
     usleep((useconds_t)(ns / 1000));
     __asm__ volatile("" ::: "memory"); /* no tail call */
 }
 
-static int lies_in(const world_t *world, lpp_pc_t pc, void (*function)(void),
-                   apr_uint64_t size)
+static int lies_in(const world_t *world, lpp_pc_t pc, const char *start,
+                   const char *stop)
 {
-    lpp_pc_t from = lpp_maps_pc(world->maps,
-                                (apr_uint64_t)(apr_uintptr_t)function);
+    lpp_pc_t from = lpp_maps_pc(world->maps, (apr_uint64_t)(apr_uintptr_t)start);
 
-    return pc >= from && pc < from + size;
-}
-
-static apr_uint64_t size_of(void (*function)(void))
-{
-    /* All test functions are small; the next one begins within that. */
-    return function == (void (*)(void))test_doze ? 48 : 160;
+    return pc >= from && pc < from + (apr_uint64_t)(stop - start);
 }
 
 /* Wall and CPU time of all nodes at or under function. */
 static lpp_weight_t weight_under(const world_t *world,
                                  const lpp_profile_t *profile,
-                                 void (*function)(void))
+                                 const char *function_start,
+                                 const char *function_stop)
 {
     lpp_weight_t sum = { 0, 0, 0 };
     apr_uint32_t i;
@@ -177,8 +178,8 @@ static lpp_weight_t weight_under(const world_t *world,
         apr_uint32_t at = i;
 
         while (at != LPP_NODE_NONE
-               && !lies_in(world, profile->nodes[at].pc, function,
-                           size_of(function))) {
+               && !lies_in(world, profile->nodes[at].pc, function_start,
+                           function_stop)) {
             at = profile->nodes[at].parent;
         }
         if (at != LPP_NODE_NONE) {
@@ -235,7 +236,7 @@ static void a_spinning_thread_is_seen_where_it_spins(void **state)
     profile = final_profile(world, session);
     lpp_session_close(session);
     tell("spin 300 ms", profile);
-    spin = weight_under(world, profile, (void (*)(void))test_spin);
+    spin = weight_under(world, profile, SPIN);
     all = weight_of_all(profile);
     assert_true(profile->honesty.samples > 100);
     assert_true(spin.samples * 100 >= profile->honesty.samples * 97);
@@ -264,7 +265,7 @@ static void a_sleeping_thread_is_left_alone_and_credited(void **state)
     lpp_session_close(session);
     tell("usleep 300 ms", profile);
     print_message("usleep(300 ms) took %.2f ms\n", took / 1e6);
-    doze = weight_under(world, profile, (void (*)(void))test_doze);
+    doze = weight_under(world, profile, DOZE);
     assert_true(took >= 300 * MS);
     assert_true(took < 330 * MS);
     assert_in_range(profile->honesty.signals, 1, 5);
@@ -292,8 +293,8 @@ static void short_and_long_waits_get_their_own_time(void **state)
     profile = final_profile(world, session);
     lpp_session_close(session);
     tell("8 x (30 ms asleep, 20 ms awake)", profile);
-    doze = weight_under(world, profile, (void (*)(void))test_doze);
-    spin = weight_under(world, profile, (void (*)(void))test_spin);
+    doze = weight_under(world, profile, DOZE);
+    spin = weight_under(world, profile, SPIN);
     print_message("asleep %.1f, awake %.1f ms\n", doze.wall_ns / 1e6,
                   spin.wall_ns / 1e6);
     assert_true(doze.wall_ns >= 225 * MS && doze.wall_ns <= 290 * MS);
@@ -333,13 +334,17 @@ static const char *object_of(lpp_pc_t pc)
     return object == NULL ? "" : object->path;
 }
 
+APART(root_text)
 static void stacks_begin_at_the_caller_of_the_root_function(void **state)
 {
     const lpp_profile_t *profile;
-    apr_uint32_t i, tops = 0, in_libc = 0;
+    apr_uint32_t i, tops = 0, elsewhere = 0;
     int two[2] = { 2, 1 };
+    lpp_pc_t us;
 
     rooted.world = *state;
+    us = lpp_maps_pc(rooted.world->maps,
+                     (apr_uint64_t)(apr_uintptr_t)__start_root_text);
     qsort_r(two, 2, sizeof(two[0]), rooted_work, NULL);
     profile = rooted.profile;
     tell("rooted", profile);
@@ -350,25 +355,21 @@ static void stacks_begin_at_the_caller_of_the_root_function(void **state)
         if (node->parent == 0) {
             tops++;
             /* We, and not who called main. */
-            assert_true(lies_in(rooted.world, node->pc, (void (*)(void))
-                        stacks_begin_at_the_caller_of_the_root_function, 2048));
+            assert_true(lies_in(rooted.world, node->pc, HERE));
         }
         else if (profile->nodes[node->parent].parent == 0) {
-            in_libc += strstr(object_of(node->pc), "libc") != NULL;
+            elsewhere += strcmp(object_of(node->pc), object_of(us)) != 0;
         }
     }
     assert_int_equal(tops, 1);
-    assert_int_equal(in_libc, 1); /* qsort_r */
+    assert_int_equal(elsewhere, 1); /* qsort_r, whosever */
     assert_int_equal(profile->honesty.broken, 0);
     assert_int_equal(profile->honesty.cut, 0);
     /* Leaf first: rooted_work, some of qsort_r, we. */
     assert_in_range(rooted.count, 3, 8);
-    assert_non_null(strstr(object_of(rooted.frames[1]), "libc"));
-    assert_non_null(strstr(object_of(rooted.frames[rooted.count - 2]),
-                           "libc"));
-    assert_true(lies_in(rooted.world, rooted.frames[rooted.count - 1],
-                        (void (*)(void))
-                        stacks_begin_at_the_caller_of_the_root_function, 2048));
+    assert_string_not_equal(object_of(rooted.frames[rooted.count - 2]),
+                            object_of(us));
+    assert_true(lies_in(rooted.world, rooted.frames[rooted.count - 1], HERE));
 }
 
 static void mask_and_action_are_given_back(void **state)
@@ -751,7 +752,7 @@ static void ten_kilohertz_work(void **state)
     profile = final_profile(world, session);
     lpp_session_close(session);
     tell("10 kHz, 200 ms", profile);
-    spin = weight_under(world, profile, (void (*)(void))test_spin);
+    spin = weight_under(world, profile, SPIN);
     assert_true(profile->honesty.samples > 500);
     assert_true(spin.samples * 100 >= profile->honesty.samples * 97);
     assert_int_equal(profile->honesty.broken, 0);

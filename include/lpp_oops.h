@@ -27,9 +27,9 @@ typedef struct lpp_oops_event_t {
 /* A report. No string is NULL unless said; all live in pool. */
 typedef struct lpp_oops_t {
     const char *id;
-    const char *type;        /* "ProfilingOops", "HTTPBadGateway", "SIGSEGV" */
+    const char *type; /* "ProfilingOops", "HTTPBadGateway", "SIGSEGV" */
     const char *value;
-    apr_time_t time;         /* start of the request, UTC when written */
+    apr_time_t time; /* start of the request, UTC when written */
     const char *reporter;
     const char *topic;       /* page id */
     const char *branch_nick; /* module name */
@@ -39,8 +39,8 @@ typedef struct lpp_oops_t {
     const char *url;         /* masked */
     double duration_s;
     int informational;
-    apr_table_t *req_vars;       /* name to value, masked */
-    apr_array_header_t *timeline; /* lpp_oops_event_t, by start */
+    apr_table_t *req_vars;         /* name to value, masked */
+    apr_array_header_t *timeline;  /* lpp_oops_event_t, by start */
     apr_uint32_t timeline_dropped; /* past LPP_TIMELINE_MAX */
     apr_pool_t *pool;
 } lpp_oops_t;

@@ -45,8 +45,7 @@ LPP_MUST_CHECK apr_status_t lpp_store_prepare(const char *path, apr_uid_t uid,
  * Signal-safe: no. Thread: any.
  */
 LPP_MUST_CHECK apr_status_t lpp_store_open(lpp_store_t **store,
-                                           const char *path,
-                                           apr_pool_t *pool);
+                                           const char *path, apr_pool_t *pool);
 
 /* The path it was opened with, for people. */
 const char *lpp_store_path(const lpp_store_t *store);
@@ -58,8 +57,8 @@ const char *lpp_store_path(const lpp_store_t *store);
  * Signal-safe: no. Thread: any.
  */
 const char *lpp_store_stem(apr_time_t start, const char *page_id,
-                           const char *id, apr_uint32_t pid,
-                           apr_uint32_t tid, apr_pool_t *pool);
+                           const char *id, apr_uint32_t pid, apr_uint32_t tid,
+                           apr_pool_t *pool);
 
 /*
  * Its parts, which stand in the memory log too: a time as local time with
@@ -112,7 +111,7 @@ int lpp_store_is_id(const char *text);
 /* One file that this module wrote, found in a store. */
 typedef struct lpp_store_entry_t {
     const char *name;
-    const char *id;       /* its OOPS id */
+    const char *id; /* its OOPS id */
     lpp_format_e format;
     apr_off_t bytes;
     apr_time_t mtime;

@@ -16,10 +16,10 @@
 
 /* What a request logged so far. */
 typedef struct lpp_oops_failure_t {
-    const char *message;  /* first at error or worse, masked, or NULL */
-    int level;            /* APLOG_ level of the worst one; nothing where
+    const char *message; /* first at error or worse, masked, or NULL */
+    int level;           /* APLOG_ level of the worst one; nothing where
                              message is NULL */
-    int stack_taken;      /* the run has kept the stack of the first one */
+    int stack_taken;     /* the run has kept the stack of the first one */
 } lpp_oops_failure_t;
 
 /*

@@ -15,10 +15,10 @@
 #include "lpp_oops.h"
 #include "lpp_oops_text.h"
 
-#define ROW_BYTES 96   /* of a timeline row beside its texts */
-#define VAR_BYTES 16   /* of a variable beside its texts */
+#define ROW_BYTES 96 /* of a timeline row beside its texts */
+#define VAR_BYTES 16 /* of a variable beside its texts */
 #define HEAD_BYTES 1024
-#define GROWTH 8       /* doubled beyond the need, and copied meanwhile */
+#define GROWTH 8 /* doubled beyond the need, and copied meanwhile */
 
 typedef struct encoder_t {
     bson_t *document;
@@ -42,7 +42,8 @@ static const char *valid(encoder_t *encoder, const char *text)
     if (!bad) {
         return text;
     }
-    copy = to = apr_palloc(encoder->pool, (apr_size_t)(c - text) + 3 * bad + 1);
+    copy = to =
+        apr_palloc(encoder->pool, (apr_size_t)(c - text) + 3 * bad + 1);
     if (!copy) {
         encoder->failed = 1;
         return "";
@@ -74,12 +75,16 @@ static void add_texts(encoder_t *encoder, const lpp_oops_t *oops)
     const struct {
         const char *key;
         const char *text;
-    } texts[] = {
-        {"id", oops->id},           {"type", oops->type},
-        {"value", oops->value},     {"reporter", oops->reporter},
-        {"topic", oops->topic},     {"branch_nick", oops->branch_nick},
-        {"revno", oops->revno},     {"tb_text", oops->tb_text},
-        {"username", oops->username}, {"url", oops->url}};
+    } texts[] = {{"id", oops->id},
+                 {"type", oops->type},
+                 {"value", oops->value},
+                 {"reporter", oops->reporter},
+                 {"topic", oops->topic},
+                 {"branch_nick", oops->branch_nick},
+                 {"revno", oops->revno},
+                 {"tb_text", oops->tb_text},
+                 {"username", oops->username},
+                 {"url", oops->url}};
     unsigned i;
 
     for (i = 0; i < LPP_COUNT(texts); i++) {
@@ -175,9 +180,9 @@ static apr_size_t most_bytes(const lpp_oops_t *oops)
     apr_size_t most = HEAD_BYTES + text_bytes(oops->id)
                       + text_bytes(oops->type) + text_bytes(oops->value)
                       + text_bytes(oops->reporter) + text_bytes(oops->topic)
-                      + text_bytes(oops->branch_nick)
-                      + text_bytes(oops->revno) + text_bytes(oops->tb_text)
-                      + text_bytes(oops->username) + text_bytes(oops->url);
+                      + text_bytes(oops->branch_nick) + text_bytes(oops->revno)
+                      + text_bytes(oops->tb_text) + text_bytes(oops->username)
+                      + text_bytes(oops->url);
     int i;
 
     for (i = 0; i < vars->nelts; i++) {
@@ -234,10 +239,10 @@ apr_status_t lpp_oops_write_bson(const lpp_oops_t *oops,
     }
     add_variables(&encoder, oops);
     add_timeline(&encoder, oops);
-    rv = encoder.failed ? APR_ENOMEM
-                        : lpp_sink_write(sink,
-                                         (const char *)bson_get_data(&document),
-                                         document.len);
+    rv = encoder.failed
+             ? APR_ENOMEM
+             : lpp_sink_write(sink, (const char *)bson_get_data(&document),
+                              document.len);
     bson_destroy(&document);
     return rv;
 }

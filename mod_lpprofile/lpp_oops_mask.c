@@ -21,16 +21,16 @@
 
 /* A text that is masked, seen after some decodings. */
 typedef struct view_t {
-    const char *text;    /* as it stood */
+    const char *text; /* as it stood */
     apr_size_t text_len;
-    char *bytes;         /* decoded; text itself before the first decoding */
-    apr_size_t len;      /* of bytes */
-    apr_size_t *origin;  /* of each byte and of the end, its place in text;
+    char *bytes;        /* decoded; text itself before the first decoding */
+    apr_size_t len;     /* of bytes */
+    apr_size_t *origin; /* of each byte and of the end, its place in text;
                             NULL before the first decoding */
-    char *hide;          /* of each byte of text, whether it goes; NULL while
+    char *hide;         /* of each byte of text, whether it goes; NULL while
                             none does */
-    int in_query;        /* text is a query string and nothing else */
-    int failed;          /* out of memory: everything goes */
+    int in_query;       /* text is a query string and nothing else */
+    int failed;         /* out of memory: everything goes */
     const apr_array_header_t *more_hidden;
     apr_pool_t *pool;
 } view_t;
@@ -264,8 +264,8 @@ static int decode(view_t *view)
 
         /* text itself is not ours to write to */
         view->bytes = apr_pmemdup(view->pool, view->text, view->len + 1);
-        view->origin = apr_palloc(view->pool,
-                                  (view->len + 1) * sizeof(*view->origin));
+        view->origin =
+            apr_palloc(view->pool, (view->len + 1) * sizeof(*view->origin));
         if (!view->bytes || !view->origin) {
             view->failed = 1;
             return 0;
@@ -303,7 +303,7 @@ static const char *cut_out(const view_t *view)
     char *result;
 
     for (at = 0; at < view->text_len; at++) {
-        len += !view->hide[at]                      ? 1
+        len += !view->hide[at]                  ? 1
                : at == 0 || !view->hide[at - 1] ? HIDDEN_LEN
                                                 : 0;
     }

@@ -10,9 +10,9 @@
 #include "lpp_oops_text.h"
 
 /* A name with one of these anywhere in it is hidden. */
-static const char *const words[] = {
-    "PASSWORD", "PASSWD", "SECRET", "TOKEN",    "APIKEY",
-    "API_KEY",  "SESSION", "CSRF",  "SIGNATURE"};
+static const char *const words[] = {"PASSWORD", "PASSWD", "SECRET",
+                                    "TOKEN",    "APIKEY", "API_KEY",
+                                    "SESSION",  "CSRF",   "SIGNATURE"};
 
 /* So is one that is one of these; also where it stands as a header in text. */
 static const char *const whole_names[] = {

@@ -44,9 +44,10 @@ static unsigned add_escaped(lpp_buf_t *line, const char *text)
         lpp_buf_add_byte(line, (char)c);
     }
     else {
-        lpp_buf_addf(line, c < 0x100     ? "\\x%02x"
-                           : c < 0x10000 ? "\\u%04x"
-                                         : "\\U%08x",
+        lpp_buf_addf(line,
+                     c < 0x100     ? "\\x%02x"
+                     : c < 0x10000 ? "\\u%04x"
+                                   : "\\U%08x",
                      c);
     }
     return len;
@@ -207,8 +208,8 @@ static apr_status_t write_variables(const lpp_oops_t *oops,
 {
     const apr_array_header_t *all = apr_table_elts(oops->req_vars);
     const apr_table_entry_t *entries = (const apr_table_entry_t *)all->elts;
-    variable_t *sorted = apr_palloc(scratch, sizeof(*sorted)
-                                                 * (size_t)(all->nelts + 1));
+    variable_t *sorted =
+        apr_palloc(scratch, sizeof(*sorted) * (size_t)(all->nelts + 1));
     apr_status_t rv = APR_SUCCESS;
     int i, count = 0;
 
@@ -302,8 +303,7 @@ static apr_status_t write_traceback(const lpp_oops_t *oops,
 }
 
 apr_status_t lpp_oops_write_rfc822(const lpp_oops_t *oops,
-                                   const lpp_sink_t *sink,
-                                   apr_pool_t *scratch)
+                                   const lpp_sink_t *sink, apr_pool_t *scratch)
 {
     apr_pool_t *pool; /* the line's memory goes with this call */
     lpp_buf_t *line;

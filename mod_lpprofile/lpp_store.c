@@ -175,9 +175,9 @@ static apr_status_t create_temp(lpp_store_file_t *file)
     if (!temp) {
         return APR_ENOMEM;
     }
-    file->fd = openat(file->dir_fd, temp,
-                      O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-                      0600);
+    file->fd =
+        openat(file->dir_fd, temp,
+               O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (file->fd < 0) {
         return errno;
     }
@@ -190,7 +190,8 @@ static apr_status_t create_temp(lpp_store_file_t *file)
 static apr_status_t publish(lpp_store_file_t *file)
 {
     if (syscall(SYS_renameat2, file->dir_fd, file->temp, file->dir_fd,
-                file->name, RENAME_NOREPLACE) == 0) {
+                file->name, RENAME_NOREPLACE)
+        == 0) {
         file->temp = NULL;
         return APR_SUCCESS;
     }

@@ -146,8 +146,8 @@ const char *lpp_store_word(const char *page_id, apr_pool_t *pool)
 }
 
 const char *lpp_store_stem(apr_time_t start, const char *page_id,
-                           const char *id, apr_uint32_t pid,
-                           apr_uint32_t tid, apr_pool_t *pool)
+                           const char *id, apr_uint32_t pid, apr_uint32_t tid,
+                           apr_pool_t *pool)
 {
     return apr_psprintf(pool, "%s-%s-%s-%u.%u", lpp_store_time(start, pool),
                         lpp_store_word(page_id, pool), id, pid, tid);

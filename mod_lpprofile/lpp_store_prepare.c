@@ -74,10 +74,10 @@ static void find_groups(user_t *user)
         int count = GROUPS_MAX;
 
         /* -1: there are more than fit, and the array is full. */
-        user->group_count = getgrouplist(found->pw_name, user->gid,
-                                         user->groups, &count) < 0
-                                ? GROUPS_MAX
-                                : count;
+        user->group_count =
+            getgrouplist(found->pw_name, user->gid, user->groups, &count) < 0
+                ? GROUPS_MAX
+                : count;
     }
 }
 
@@ -198,8 +198,8 @@ static apr_status_t follow_link(walk_t *walk, const char *name,
                       "a link on the way to it is not root's");
     }
     target[len] = '\0';
-    walk->rest = skip_nothing(
-        apr_pstrcat(walk->pool, target, "/", walk->rest, NULL));
+    walk->rest =
+        skip_nothing(apr_pstrcat(walk->pool, target, "/", walk->rest, NULL));
     if (target[0] == '/') {
         int fd = open("/", DIR_FLAGS);
 
@@ -345,8 +345,8 @@ static apr_status_t ask_as_user(walk_t *walk, const char *const *names,
 /* What is left of the path, for try_as_user. */
 static const char *const *rest_of(walk_t *walk)
 {
-    apr_array_header_t *names = apr_array_make(walk->pool, 4,
-                                               sizeof(const char *));
+    apr_array_header_t *names =
+        apr_array_make(walk->pool, 4, sizeof(const char *));
     const char *name;
 
     while (*(name = next_component(walk))) {

@@ -68,8 +68,8 @@ static int stat_entry(int dir_fd, lpp_store_entry_t *entry)
         return 0;
     }
     entry->bytes = st.st_size;
-    entry->mtime = apr_time_from_sec(st.st_mtim.tv_sec)
-                   + st.st_mtim.tv_nsec / 1000;
+    entry->mtime =
+        apr_time_from_sec(st.st_mtim.tv_sec) + st.st_mtim.tv_nsec / 1000;
     return 1;
 }
 

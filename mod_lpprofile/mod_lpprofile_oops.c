@@ -108,14 +108,14 @@ static const char *derived_page_id(const request_rec *r)
             dir--;
         }
         start = segment_start(r->uri, dir);
-        context = start < dir ? apr_pstrmemdup(r->pool, r->uri + start,
-                                               dir - start)
-                              : "RootObject";
+        context = start < dir
+                      ? apr_pstrmemdup(r->pool, r->uri + start, dir - start)
+                      : "RootObject";
     }
     return apr_pstrcat(r->pool, context, ":",
-                       view < end ? apr_pstrmemdup(r->pool, r->uri + view,
-                                                   end - view)
-                                  : "+index",
+                       view < end
+                           ? apr_pstrmemdup(r->pool, r->uri + view, end - view)
+                           : "+index",
                        NULL);
 }
 
@@ -241,9 +241,8 @@ static const char *full_url(request_rec *r, const lpp_conf_t *conf,
     if (uri[0] == '/' || !uri[0]) {
         uri = ap_construct_url(pool, uri, r);
     }
-    return apr_pstrdup(pool, lpp_oops_mask_url(uri,
-                                               lpp_config_oops_hide(conf),
-                                               pool));
+    return apr_pstrdup(
+        pool, lpp_oops_mask_url(uri, lpp_config_oops_hide(conf), pool));
 }
 
 static const char *find_user(const request_rec *r)
@@ -284,8 +283,8 @@ static const char *status_type(int status, apr_pool_t *pool)
 /* The status in words: a script's own, if it sent any. */
 static const char *status_value(const request_rec *r, const vars_t *vars)
 {
-    const char *line = r->status_line ? r->status_line
-                                      : ap_get_status_line(r->status);
+    const char *line =
+        r->status_line ? r->status_line : ap_get_status_line(r->status);
 
     if (atoi(line) != r->status) {
         return apr_psprintf(vars->oops->pool, "%d", r->status);
@@ -318,9 +317,9 @@ static void classify(const vars_t *vars, const request_rec *r,
     else {
         oops->type = "ProfilingOops";
         oops->informational = 1;
-        oops->value = final ? apr_psprintf(oops->pool, "Profiled, status %d",
-                                           r->status)
-                            : "Profiled until this point";
+        oops->value =
+            final ? apr_psprintf(oops->pool, "Profiled, status %d", r->status)
+                  : "Profiled until this point";
     }
     if (message) {
         oops->value = apr_pstrdup(oops->pool, message);
@@ -335,10 +334,10 @@ void lpp_oops_gather(lpp_oops_t *oops, request_rec *r, const lpp_conf_t *conf,
 
     classify(&vars, r, failure, final);
     oops->time = r->request_time;
-    oops->duration_s = (double)(apr_time_now() - r->request_time)
-                       / APR_USEC_PER_SEC;
-    oops->reporter = apr_pstrdup(
-        oops->pool, lpp_config_oops_reporter(conf, r->server));
+    oops->duration_s =
+        (double)(apr_time_now() - r->request_time) / APR_USEC_PER_SEC;
+    oops->reporter =
+        apr_pstrdup(oops->pool, lpp_config_oops_reporter(conf, r->server));
     oops->topic = apr_pstrdup(oops->pool, lpp_oops_page_id(r, conf));
     oops->username = user ? apr_pstrdup(oops->pool, user) : NULL;
     oops->url = full_url(r, conf, oops->pool);
@@ -360,8 +359,8 @@ int lpp_oops_see_message(lpp_oops_failure_t *failure, int level,
     }
     if (first) {
         failure->message = apr_pstrdup(
-            pool, lpp_oops_mask_url(message, lpp_config_oops_hide(conf),
-                                    pool));
+            pool,
+            lpp_oops_mask_url(message, lpp_config_oops_hide(conf), pool));
     }
     if (first || level < failure->level) {
         failure->level = level;

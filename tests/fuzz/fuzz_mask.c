@@ -36,9 +36,9 @@ static void check(mask_fn *mask, const char *text, const char *tail,
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const char *const tails[] = {
-        "&token=" CANARY,       "&user%5Bpass%77ord%5D=" CANARY,
-        " /x?x-mine=" CANARY,   "\nhttp://u:" CANARY "@host/",
-        "\nCookie: a=" CANARY,  "&u=%2Fa%3Fb%26secret%3D" CANARY};
+        "&token=" CANARY,      "&user%5Bpass%77ord%5D=" CANARY,
+        " /x?x-mine=" CANARY,  "\nhttp://u:" CANARY "@host/",
+        "\nCookie: a=" CANARY, "&u=%2Fa%3Fb%26secret%3D" CANARY};
     apr_array_header_t *more;
     apr_pool_t *pool;
     char *text;

@@ -95,8 +95,8 @@ static int leave_sample(unsigned i, const char *suffix, const lpp_buf_t *bytes,
     if (!dir) {
         return 0;
     }
-    file = fopen(apr_pstrcat(pool, dir, "/", samples[i].name, suffix, NULL),
-                 "w");
+    file =
+        fopen(apr_pstrcat(pool, dir, "/", samples[i].name, suffix, NULL), "w");
     if (!file) {
         return -1;
     }

@@ -48,21 +48,62 @@ static int tear_down(void **state)
     return 0;
 }
 
-static const char *const sensitive[] = {
-    "PASSWORD", "password", "user[Password]", "db-passwd", "MYPASSWDX",
-    "client_secret", "SECRET", "X-Auth-Token", "HTTP_X_CSRF_TOKEN", "apikey",
-    "X-Api-Key", "api_key", "ApI-kEy", "PHPSESSID_SESSION", "jsessionid",
-    "csrf", "X-Amz-Signature", "oauth_signature", "Cookie", "COOKIE",
-    "HTTP_COOKIE", "http-cookie", "REDIRECT_HTTP_COOKIE",
-    "REDIRECT_REDIRECT_HTTP_COOKIE", "HTTP_REDIRECT_HTTP_AUTHORIZATION",
-    "Set-Cookie", "Authorization", "PROXY-AUTHORIZATION",
-    "HTTP_PROXY_AUTHORIZATION", "X-Mine", "HTTP_X_MINE", "x_mine",
-    "REDIRECT_OWN_KEY", "own-key"};
+static const char *const sensitive[] = {"PASSWORD",
+                                        "password",
+                                        "user[Password]",
+                                        "db-passwd",
+                                        "MYPASSWDX",
+                                        "client_secret",
+                                        "SECRET",
+                                        "X-Auth-Token",
+                                        "HTTP_X_CSRF_TOKEN",
+                                        "apikey",
+                                        "X-Api-Key",
+                                        "api_key",
+                                        "ApI-kEy",
+                                        "PHPSESSID_SESSION",
+                                        "jsessionid",
+                                        "csrf",
+                                        "X-Amz-Signature",
+                                        "oauth_signature",
+                                        "Cookie",
+                                        "COOKIE",
+                                        "HTTP_COOKIE",
+                                        "http-cookie",
+                                        "REDIRECT_HTTP_COOKIE",
+                                        "REDIRECT_REDIRECT_HTTP_COOKIE",
+                                        "HTTP_REDIRECT_HTTP_AUTHORIZATION",
+                                        "Set-Cookie",
+                                        "Authorization",
+                                        "PROXY-AUTHORIZATION",
+                                        "HTTP_PROXY_AUTHORIZATION",
+                                        "X-Mine",
+                                        "HTTP_X_MINE",
+                                        "x_mine",
+                                        "REDIRECT_OWN_KEY",
+                                        "own-key"};
 
-static const char *const harmless[] = {
-    "", "HTTP_", "REDIRECT_", "HTTP_HOST", "PASS", "PASS_WORD", "TOKE", "SIG",
-    "COOKIES", "MY_COOKIE", "COOKIE2", "AUTHORIZATIONS", "X_AUTHORIZATION",
-    "API", "KEY", "SESSIO", "X_MINES", "AX_MINE", "OWN", "page", "\xff\xfe"};
+static const char *const harmless[] = {"",
+                                       "HTTP_",
+                                       "REDIRECT_",
+                                       "HTTP_HOST",
+                                       "PASS",
+                                       "PASS_WORD",
+                                       "TOKE",
+                                       "SIG",
+                                       "COOKIES",
+                                       "MY_COOKIE",
+                                       "COOKIE2",
+                                       "AUTHORIZATIONS",
+                                       "X_AUTHORIZATION",
+                                       "API",
+                                       "KEY",
+                                       "SESSIO",
+                                       "X_MINES",
+                                       "AX_MINE",
+                                       "OWN",
+                                       "page",
+                                       "\xff\xfe"};
 
 static void names_are_told_apart(void **state)
 {
@@ -152,8 +193,7 @@ static const char *const texts[][2] = {
     {"mod_session: could not save the session for x", NULL},
     {"theme=dark; session=" CANARY "; PHPSESSION=" CANARY,
      "theme=dark; session=<hidden>; PHPSESSION=<hidden>"},
-    {"token=" CANARY "\x01token=" CANARY,
-     "token=<hidden>\x01token=<hidden>"},
+    {"token=" CANARY "\x01token=" CANARY, "token=<hidden>\x01token=<hidden>"},
     /* masked before */
     {"/a?token=<hidden>&x=1", NULL},
     {"(token=<hidden>).", NULL},
@@ -200,8 +240,8 @@ static void query_value_ends_at_ampersand_only(void **state)
         const char *masked =
             lpp_oops_mask_query(queries[i][0], f->more, f->pool);
 
-        assert_string_equal(masked, queries[i][1] ? queries[i][1]
-                                                  : queries[i][0]);
+        assert_string_equal(masked,
+                            queries[i][1] ? queries[i][1] : queries[i][0]);
         assert_null(strstr(masked, CANARY));
     }
 }
@@ -209,8 +249,8 @@ static void query_value_ends_at_ampersand_only(void **state)
 static void masking_is_linear(void **state)
 {
     fixture_t *f = *state;
-    static const char *const pieces[] = {"token=", "%", "//", "a;token=",
-                                         ":", "%253D", "://@", "x=", ";;"};
+    static const char *const pieces[] = {
+        "token=", "%", "//", "a;token=", ":", "%253D", "://@", "x=", ";;"};
     unsigned i, k;
 
     /* a megabyte of each takes no time; quadratic would take hours */

@@ -54,8 +54,8 @@ static lpp_buf_t *encode(const lpp_oops_t *oops, bson_t *document,
     lpp_buf_init(buf, pool, LPP_FILE_MAX_BYTES);
     sink = lpp_buf_sink(buf);
     assert_int_equal(lpp_oops_write_bson(oops, &sink, pool), APR_SUCCESS);
-    assert_true(bson_init_static(document, (const uint8_t *)buf->data,
-                                 buf->len));
+    assert_true(
+        bson_init_static(document, (const uint8_t *)buf->data, buf->len));
     assert_true(bson_validate(document, BSON_VALIDATE_UTF8, NULL));
     return buf;
 }
@@ -92,8 +92,7 @@ static void plain_record_has_every_key(void **state)
     assert_string_equal(text(&document, "type"), "ProfilingOops");
     assert_string_equal(text(&document, "username"), "Sample User");
     assert_string_equal(text(&document, "req_vars.HTTP_COOKIE"), "<hidden>");
-    assert_string_equal(text(&document, "req_vars.name=foo"),
-                        "hello\nworld");
+    assert_string_equal(text(&document, "req_vars.name=foo"), "hello\nworld");
     assert_string_equal(text(&document, "timeline.1.2"), "SQL-main");
     assert_string_equal(text(&document, "timeline.1.3"), "SELECT\n  2 = 2");
     iter = find(&document, "timeline.1.1");
@@ -198,8 +197,8 @@ static void samples_are_left_for_the_readers(void **state)
 
     for (i = 0; i < LPP_COUNT(samples); i++) {
         bson_t document;
-        const lpp_buf_t *bytes = encode(make_sample(i, *state), &document,
-                                        *state);
+        const lpp_buf_t *bytes =
+            encode(make_sample(i, *state), &document, *state);
 
         assert_int_equal(leave_sample(i, ".bson", bytes, *state), 0);
     }

@@ -65,31 +65,30 @@ static void plain_record_is_laid_out_as_python_does(void **state)
     lpp_oops_t *oops = make_sample(0, *state);
 
     oops->tb_text = "Traceback (most recent call last):\n  File \"x\"\n";
-    assert_string_equal(
-        encode(oops, *state),
-        "Oops-Id: " SAMPLE_ID "\n"
-        "Exception-Type: ProfilingOops\n"
-        "Exception-Value: Profiled, status 200\n"
-        "Date: 2005-04-01T00:00:00+00:00\n"
-        "Page-Id: RootObject:index.html\n"
-        "Branch: mod_lpprofile\n"
-        "Revision: " LPP_VERSION "\n"
-        "User: Sample User\n"
-        "URL: http://localhost:9000/foo?token=<hidden>\n"
-        "Duration: 0.042188\n"
-        "Informational: True\n"
-        "Oops-Reporter: www.example.org\n"
-        "\n"
-        "HTTP_COOKIE=%3Chidden%3E\n"
-        "HTTP_REFERER=http://localhost:9000/\n"
-        "HTTP_USER_AGENT=Mozilla/5.0\n"
-        "name%3Dfoo=hello%0Aworld\n"
-        "\n"
-        "00001-00005@phase handler\n"
-        "00005-123456@SQL-main SELECT 2 = 2\n"
-        "\n"
-        "Traceback (most recent call last):\n"
-        "  File \"x\"\n");
+    assert_string_equal(encode(oops, *state),
+                        "Oops-Id: " SAMPLE_ID "\n"
+                        "Exception-Type: ProfilingOops\n"
+                        "Exception-Value: Profiled, status 200\n"
+                        "Date: 2005-04-01T00:00:00+00:00\n"
+                        "Page-Id: RootObject:index.html\n"
+                        "Branch: mod_lpprofile\n"
+                        "Revision: " LPP_VERSION "\n"
+                        "User: Sample User\n"
+                        "URL: http://localhost:9000/foo?token=<hidden>\n"
+                        "Duration: 0.042188\n"
+                        "Informational: True\n"
+                        "Oops-Reporter: www.example.org\n"
+                        "\n"
+                        "HTTP_COOKIE=%3Chidden%3E\n"
+                        "HTTP_REFERER=http://localhost:9000/\n"
+                        "HTTP_USER_AGENT=Mozilla/5.0\n"
+                        "name%3Dfoo=hello%0Aworld\n"
+                        "\n"
+                        "00001-00005@phase handler\n"
+                        "00005-123456@SQL-main SELECT 2 = 2\n"
+                        "\n"
+                        "Traceback (most recent call last):\n"
+                        "  File \"x\"\n");
 }
 
 static void empty_record_has_its_headers(void **state)
@@ -119,8 +118,8 @@ static void nasty_record_is_ascii_and_keeps_its_lines(void **state)
     assert_non_null(strstr(text, "\nPage-Id: x:\\x7f\n"));
     assert_non_null(strstr(text, "\nURL: http://h/\\xff\n"));
     assert_non_null(strstr(text, "\nInformational: False\n"));
-    assert_non_null(strstr(text,
-                           "\nOops-Reporter: Informational: False x\n\n"));
+    assert_non_null(
+        strstr(text, "\nOops-Reporter: Informational: False x\n\n"));
     assert_non_null(strstr(text, "\n%300001-00002@x y=no row\n"));
     assert_non_null(strstr(text, "\n%20blank ends%20=%20v%20\n"));
     assert_non_null(strstr(text, "\nEMPTY=\n"));
@@ -139,8 +138,7 @@ static void traceback_always_begins_with_its_word(void **state)
     lpp_oops_t *oops = make_sample(2, *state);
 
     oops->tb_text = "#0 main";
-    assert_non_null(strstr(encode(oops, *state),
-                           "\n\nTraceback:\n#0 main\n"));
+    assert_non_null(strstr(encode(oops, *state), "\n\nTraceback:\n#0 main\n"));
 }
 
 /* A sink that takes so many writes, then fails. */

@@ -60,8 +60,8 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     fixture_t *f = *state;
-    char *command = apr_psprintf(f->pool, "chmod -R u+rwx %s; rm -rf %s",
-                                 f->dir, f->dir);
+    char *command =
+        apr_psprintf(f->pool, "chmod -R u+rwx %s; rm -rf %s", f->dir, f->dir);
     int rc = system(command);
 
     apr_pool_destroy(f->pool);
@@ -83,8 +83,8 @@ static int count_files(const char *dir)
     return atoi(text);
 }
 
-static apr_status_t write_file(fixture_t *f, const char *sub,
-                               const char *name, const char *text)
+static apr_status_t write_file(fixture_t *f, const char *sub, const char *name,
+                               const char *text)
 {
     lpp_store_file_t *file;
     apr_status_t rv = lpp_store_begin(f->store, sub, name, &file, f->pool);
@@ -127,13 +127,16 @@ static void id_is_unique_and_of_its_form(void **state)
 
 static void ids_are_told_from_others(void **state)
 {
-    static const char *const bad[] = {
-        "", "OOPS-", "OOPS-0123456789abcdef0123456789abcde",
-        "OOPS-0123456789abcdef0123456789abcdef0",
-        "OOPS-0123456789ABCDEF0123456789abcdef",
-        "OOPS-0123456789abcdef0123456789abcdeg",
-        "XOPS-0123456789abcdef0123456789abcdef",
-        "../../../../../../../../../etc/passwd", ID "/", " " ID};
+    static const char *const bad[] = {"",
+                                      "OOPS-",
+                                      "OOPS-0123456789abcdef0123456789abcde",
+                                      "OOPS-0123456789abcdef0123456789abcdef0",
+                                      "OOPS-0123456789ABCDEF0123456789abcdef",
+                                      "OOPS-0123456789abcdef0123456789abcdeg",
+                                      "XOPS-0123456789abcdef0123456789abcdef",
+                                      "../../../../../../../../../etc/passwd",
+                                      ID "/",
+                                      " " ID};
     unsigned i;
 
     assert_true(lpp_store_is_id(ID));
@@ -153,11 +156,10 @@ static void stem_has_padded_milliseconds_and_safe_bytes(void **state)
     char expected[256];
 
     apr_time_exp_lt(&at, start);
-    stem = lpp_store_stem(start, "a/b c:\xc3\xa4;d@+-._", ID, 12, 345,
-                          f->pool);
+    stem =
+        lpp_store_stem(start, "a/b c:\xc3\xa4;d@+-._", ID, 12, 345, f->pool);
     snprintf(expected, sizeof(expected),
-             "%04d-%02d-%02d_%02d:%02d:%02d.007-a_b_c:___d@+-._-" ID
-             "-12.345",
+             "%04d-%02d-%02d_%02d:%02d:%02d.007-a_b_c:___d@+-._-" ID "-12.345",
              at.tm_year + 1900, at.tm_mon + 1, at.tm_mday, at.tm_hour,
              at.tm_min, at.tm_sec);
     assert_string_equal(stem, expected);
@@ -191,10 +193,10 @@ static void names_are_read_back(void **state)
 
     for (i = 0; i < LPP_COUNT(pages); i++) {
         for (format = 0; format < LPP_FORMAT_COUNT; format++) {
-            const char *stem = lpp_store_stem(apr_time_now(), pages[i], ID,
-                                              1, 22, f->pool);
-            const char *name = lpp_store_name(stem, (lpp_format_e)format,
-                                              f->pool);
+            const char *stem =
+                lpp_store_stem(apr_time_now(), pages[i], ID, 1, 22, f->pool);
+            const char *name =
+                lpp_store_name(stem, (lpp_format_e)format, f->pool);
             lpp_store_entry_t entry;
 
             assert_true(lpp_store_parse_name(name, &entry, f->pool));
@@ -207,17 +209,28 @@ static void names_are_read_back(void **state)
 
 #define T "2026-11-22_15:34:47.123-"
 static const char *const foreign[] = {
-    "", "x", "README", "callgrind.out.12345", "callgrind.out.",
+    "",
+    "x",
+    "README",
+    "callgrind.out.12345",
+    "callgrind.out.",
     T "page-" ID "-1.2" /* no format has neither prefix nor suffix */,
-    T "page-" ID "-1.2.prof.bak", T "page-" ID "-1.prof",
-    T "page-" ID "-1.x.prof", T "page-" ID "-.2.prof",
+    T "page-" ID "-1.2.prof.bak",
+    T "page-" ID "-1.prof",
+    T "page-" ID "-1.x.prof",
+    T "page-" ID "-.2.prof",
     T "page-OOPS-0123456789ABCDEF0123456789abcdef-1.2.prof",
     T "page-oops-0123456789abcdef0123456789abcdef-1.2.prof",
-    T "page" ID "-1.2.prof", T "-" ID "-1.2.prof", ID "-1.2.prof",
+    T "page" ID "-1.2.prof",
+    T "-" ID "-1.2.prof",
+    ID "-1.2.prof",
     "2026-11-22 15:34:47.123-page-" ID "-1.2.prof",
     "2026-11-22_15:34:47,123-page-" ID "-1.2.prof",
     "X026-11-22_15:34:47.123-page-" ID "-1.2.prof",
-    "." T "page-" ID "-1.2.prof", ".lpp-12-abc.tmp", "..", "oops"};
+    "." T "page-" ID "-1.2.prof",
+    ".lpp-12-abc.tmp",
+    "..",
+    "oops"};
 
 static void foreign_names_are_not_ours(void **state)
 {
@@ -233,8 +246,8 @@ static void foreign_names_are_not_ours(void **state)
 static void names_that_lead_elsewhere_are_refused(void **state)
 {
     fixture_t *f = *state;
-    static const char *const bad[] = {"",    ".",   "..",  "a/b", "/etc/x",
-                                      ".a",  "a b", "a\n", "\xc3\xa4", "a\\b"};
+    static const char *const bad[] = {"",   ".",   "..",  "a/b",      "/etc/x",
+                                      ".a", "a b", "a\n", "\xc3\xa4", "a\\b"};
     lpp_store_file_t *file;
     apr_file_t *opened;
     unsigned i;
@@ -288,8 +301,8 @@ static void file_appears_whole_and_private(void **state)
     assert_int_equal(len, 5);
     /* finished: neither an abort nor more bytes do anything */
     lpp_store_abort(file);
-    assert_int_not_equal(
-        lpp_sink_write(lpp_store_sink(file), "x", 1), APR_SUCCESS);
+    assert_int_not_equal(lpp_sink_write(lpp_store_sink(file), "x", 1),
+                         APR_SUCCESS);
     assert_string_equal(read_file(f, in(f, "name")), "hello");
 }
 
@@ -309,9 +322,8 @@ static void pieces_of_every_size_arrive_in_order(void **state)
                      APR_SUCCESS);
     for (i = 0; i < LPP_COUNT(sizes); i++) {
         memset(data, 'a' + (int)i, sizes[i]);
-        assert_int_equal(
-            lpp_sink_write(lpp_store_sink(file), data, sizes[i]),
-            APR_SUCCESS);
+        assert_int_equal(lpp_sink_write(lpp_store_sink(file), data, sizes[i]),
+                         APR_SUCCESS);
         total += sizes[i];
     }
     assert_int_equal(lpp_store_finish(file, &bytes), APR_SUCCESS);
@@ -466,8 +478,8 @@ static void listing_is_newest_first_and_ours_only(void **state)
         struct timespec times[2] = {{1000 + (time_t)(i * 7 % 5), 0},
                                     {1000 + (time_t)(i * 7 % 5), 500000}};
         names[i] = lpp_store_name(
-            lpp_store_stem(apr_time_from_sec(i), "p", i == 1 ? ID2 : ID, 1,
-                           2, f->pool),
+            lpp_store_stem(apr_time_from_sec(i), "p", i == 1 ? ID2 : ID, 1, 2,
+                           f->pool),
             i == 2 ? LPP_FORMAT_PSTATS : LPP_FORMAT_CALLGRIND, f->pool);
         assert_int_equal(write_file(f, NULL, names[i], "12345"), APR_SUCCESS);
         assert_int_equal(utimensat(AT_FDCWD, in(f, names[i]), times, 0), 0);
@@ -482,12 +494,15 @@ static void listing_is_newest_first_and_ours_only(void **state)
     }
     /* our names, but no files */
     assert_int_equal(
-        symlink(names[0], in(f, lpp_store_name(lpp_store_stem(
-                                    0, "l", ID, 1, 2, f->pool),
-                                LPP_FORMAT_PSTATS, f->pool))), 0);
+        symlink(names[0],
+                in(f, lpp_store_name(lpp_store_stem(0, "l", ID, 1, 2, f->pool),
+                                     LPP_FORMAT_PSTATS, f->pool))),
+        0);
     assert_int_equal(
         mkdir(in(f, lpp_store_name(lpp_store_stem(0, "d", ID, 1, 2, f->pool),
-                                   LPP_FORMAT_PSTATS, f->pool)), 0700), 0);
+                                   LPP_FORMAT_PSTATS, f->pool)),
+              0700),
+        0);
 
     assert_int_equal(lpp_store_list(f->store, NULL, 0, &entries, f->pool),
                      APR_SUCCESS);

@@ -137,6 +137,8 @@ struct lpp_sampler_t {
 /* CLOCK_MONOTONIC, or any other clock, in ns; 0 where it cannot be read. */
 int64_t lpp_sampler_clock(clockid_t clock);
 
+struct timespec lpp_sampler_timespec(int64_t ns);
+
 /* Start the helper if there is none. The mutex is held. */
 LPP_MUST_CHECK apr_status_t lpp_sampler_ensure(lpp_sampler_t *sampler);
 
@@ -148,6 +150,10 @@ LPP_MUST_CHECK apr_status_t lpp_sampler_ensure(lpp_sampler_t *sampler);
 LPP_MUST_CHECK apr_status_t lpp_sampler_request(lpp_sampler_t *sampler,
                                                 request_t *request,
                                                 int64_t deadline_ns);
+
+/* Helper: do what was asked for. The mutex is held, and given away while each
+ * request is worked on. */
+void lpp_sampler_serve_requests(lpp_sampler_t *sampler);
 
 /* Helper: bring maps and unwinder up to date, find the root of a snapshot. */
 void lpp_tick_refresh(lpp_sampler_t *sampler);
@@ -166,5 +172,20 @@ int64_t lpp_tick_run(lpp_sampler_t *sampler);
 void lpp_tick_drain(lpp_sampler_t *sampler);
 void lpp_tick_pause(lpp_sampler_t *sampler);
 void lpp_tick_finish(lpp_sampler_t *sampler);
+
+/*
+ * The request's side of waiting: a session with its stack captured; wait for
+ * the gate (RUNNING: it is granted), counting what is skipped; undo make. The
+ * bounds of the calling thread's stack.
+ */
+LPP_MUST_CHECK apr_status_t lpp_session_make(
+    lpp_session_t **session, lpp_sampler_t *sampler,
+    const lpp_session_options_t *options, const char *const *root_names,
+    apr_pool_t *pool);
+LPP_MUST_CHECK lpp_start_e lpp_session_wait(lpp_session_t *session,
+                                            apr_status_t *status);
+void lpp_session_destroy(lpp_session_t *session);
+LPP_MUST_CHECK apr_status_t lpp_session_thread_stack(apr_uint64_t *start,
+                                                     apr_uint64_t *end);
 
 #endif

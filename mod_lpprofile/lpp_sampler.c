@@ -33,7 +33,7 @@ int64_t lpp_sampler_clock(clockid_t clock)
         ? (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec : 0;
 }
 
-static struct timespec timespec_of(int64_t ns)
+struct timespec lpp_sampler_timespec(int64_t ns)
 {
     struct timespec made;
 
@@ -45,7 +45,7 @@ static struct timespec timespec_of(int64_t ns)
 /* Sleep until somebody posts, or until then (CLOCK_MONOTONIC; < 0: for ever). */
 static void sleep_until(lpp_sampler_t *sampler, int64_t then_ns)
 {
-    struct timespec then = timespec_of(then_ns < 0 ? 0 : then_ns);
+    struct timespec then = lpp_sampler_timespec(then_ns < 0 ? 0 : then_ns);
     int rc;
 
     do {
@@ -57,80 +57,6 @@ static void sleep_until(lpp_sampler_t *sampler, int64_t then_ns)
     while (rc == 0) {
         rc = sem_trywait(&sampler->wake);
     }
-}
-
-static void serve(lpp_sampler_t *sampler, request_t *request)
-{
-    lpp_session_t *session = request->session;
-    lpp_unwind_end_e end;
-
-    switch (request->kind) {
-    case REQUEST_DRAIN:
-        if (sampler->tick.session == session) {
-            lpp_tick_drain(sampler);
-        }
-        break;
-    case REQUEST_STACK:
-        lpp_tick_refresh(sampler);
-        request->count = sampler->unwinder == NULL ? 0
-            : lpp_unwind(sampler->unwinder, request->snapshot,
-                         request->root_cfa, request->frames, NULL,
-                         request->max, &end);
-        break;
-    case REQUEST_ROOT:
-        lpp_tick_refresh(sampler);
-        request->root_cfa = lpp_tick_root(sampler, session->root_names,
-                                          request->snapshot);
-        break;
-    }
-}
-
-/* The mutex is held, and given away while each request is worked on. */
-static void serve_requests(lpp_sampler_t *sampler)
-{
-    request_t *request;
-
-    while ((request = sampler->requests) != NULL) {
-        sampler->requests = request->next;
-        request->state = REQUEST_TAKEN;
-        pthread_mutex_unlock(&sampler->mutex);
-        serve(sampler, request);
-        pthread_mutex_lock(&sampler->mutex);
-        request->state = REQUEST_SERVED;
-        pthread_cond_broadcast(&request->session->cond);
-    }
-}
-
-apr_status_t lpp_sampler_request(lpp_sampler_t *sampler, request_t *request,
-                                 int64_t deadline_ns)
-{
-    struct timespec deadline = timespec_of(deadline_ns);
-    request_t **at;
-
-    if (!sampler->started || atomic_load(&sampler->gone)) {
-        return APR_EGENERAL;
-    }
-    request->state = REQUEST_QUEUED;
-    request->next = NULL;
-    for (at = &sampler->requests; *at != NULL; at = &(*at)->next) {
-    }
-    *at = request;
-    sem_post(&sampler->wake);
-    while (request->state != REQUEST_SERVED) {
-        if (request->state == REQUEST_TAKEN) {
-            /* In work: it is ours to wait for, and that does not take long. */
-            pthread_cond_wait(&request->session->cond, &sampler->mutex);
-        }
-        else if (pthread_cond_timedwait(&request->session->cond, &sampler->mutex,
-                                        &deadline) == ETIMEDOUT
-                 && request->state == REQUEST_QUEUED) {
-            for (at = &sampler->requests; *at != request; at = &(*at)->next) {
-            }
-            *at = request->next;
-            return APR_TIMEUP;
-        }
-    }
-    return APR_SUCCESS;
 }
 
 /* End a session for the helper's own reasons. The mutex is held. */
@@ -191,7 +117,7 @@ static void run_session(lpp_sampler_t *sampler, lpp_session_t *session)
     pthread_cond_signal(&session->cond);
     while (session->state != SESSION_STOPPED) {
         due = lpp_sampler_clock(CLOCK_MONOTONIC) + IDLE_CHECK_NS;
-        serve_requests(sampler);
+        lpp_sampler_serve_requests(sampler);
         if (session->state == SESSION_RUNNING
             || session->state == SESSION_PAUSED) {
             why = over_the_limit(sampler, session);
@@ -301,7 +227,7 @@ static void *helper_main(void *baton)
     pthread_setname_np(pthread_self(), "lpp-helper");
     pthread_mutex_lock(&sampler->mutex);
     while (!atomic_load(&sampler->stop)) {
-        serve_requests(sampler);
+        lpp_sampler_serve_requests(sampler);
         if (sampler->queue != NULL) {
             serve_queue(sampler);
         }
@@ -312,7 +238,7 @@ static void *helper_main(void *baton)
         }
     }
     fail_waiters(sampler, APR_EOF);
-    serve_requests(sampler);
+    lpp_sampler_serve_requests(sampler);
     atomic_store(&sampler->gone, 1); /* under the mutex: no request after it */
     pthread_mutex_unlock(&sampler->mutex);
     return NULL;

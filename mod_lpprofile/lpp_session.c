@@ -15,254 +15,24 @@
 #include <unistd.h>
 
 #define NS_PER_US 1000
-#define WANTED_SLICE_NS INT64_C(250000000)
-#define CHILD_SLICE_NS INT64_C(50000000)
 #define REQUEST_WAIT_NS INT64_C(2000000000)
-#define NO_QUEUE_WAIT_US 100000 /* for the gate, where nobody may wait */
-
-/* Bounds of this thread's stack, asked for once: for a process's first thread
- * glibc reads /proc/self/maps each time. */
-static __thread struct {
-    apr_uint64_t start, end;
-} this_stack;
 
 static int64_t now_ns(void)
 {
     return lpp_sampler_clock(CLOCK_MONOTONIC);
 }
 
-static apr_status_t find_stack(void)
-{
-    pthread_attr_t attr;
-    void *start;
-    size_t size;
-    int rc;
-
-    if (this_stack.end != 0) {
-        return APR_SUCCESS;
-    }
-    rc = pthread_getattr_np(pthread_self(), &attr);
-    if (rc != 0) {
-        return rc;
-    }
-    rc = pthread_attr_getstack(&attr, &start, &size);
-    if (rc == 0) {
-        this_stack.start = (apr_uint64_t)(apr_uintptr_t)start;
-        this_stack.end = this_stack.start + size;
-    }
-    pthread_attr_destroy(&attr);
-    return rc;
-}
-
-/* Is the holder of the gate the request that sent this one? */
-static int holder_is_parent(const lpp_session_t *session)
-{
-    lpp_holder_t holder;
-
-    if (session->options.parent_id == NULL) {
-        return 0;
-    }
-    lpp_gate_get_holder(session->sampler->options.gate, &holder);
-    return holder.pid != 0
-           && strcmp(holder.id, session->options.parent_id) == 0;
-}
-
-static apr_status_t make_session(lpp_session_t **session,
-                                 lpp_sampler_t *sampler,
-                                 const lpp_session_options_t *options,
-                                 const char *const *root_names,
-                                 apr_pool_t *pool)
-{
-    lpp_session_t *made = apr_pcalloc(pool, sizeof(*made));
-    apr_status_t status;
-
-    *session = made;
-    if (made == NULL) {
-        return APR_ENOMEM;
-    }
-    made->sampler = sampler;
-    made->options = *options;
-    made->options.holder.pid = (apr_uint32_t)getpid();
-    made->tid = (int)syscall(SYS_gettid);
-    made->options.holder.tid = (apr_uint32_t)made->tid;
-    made->root_names = root_names;
-    made->state = SESSION_WAITING;
-    made->thread = pthread_self();
-    status = find_stack();
-    if (status != APR_SUCCESS) {
-        return status;
-    }
-    made->here_stack = apr_palloc(pool, LPP_STACK_MAX_BYTES);
-    if (made->here_stack == NULL) {
-        return APR_ENOMEM;
-    }
-    status = lpp_profile_create(&made->profile, 0, pool);
-    if (status != APR_SUCCESS) {
-        return status;
-    }
-    status = pthread_cond_init(&made->cond, &sampler->monotonic);
-    if (status != APR_SUCCESS) {
-        return status;
-    }
-    status = pthread_mutex_init(&made->tree_mutex, NULL);
-    if (status != APR_SUCCESS) {
-        pthread_cond_destroy(&made->cond);
-    }
-    return status;
-}
-
-static void destroy_session(lpp_session_t *session)
-{
-    pthread_cond_destroy(&session->cond);
-    pthread_mutex_destroy(&session->tree_mutex);
-}
-
-/* Take the session out of the queue, if it is still there. */
-static void leave_queue(lpp_session_t *session)
-{
-    lpp_session_t **at = &session->sampler->queue;
-
-    while (*at != NULL && *at != session) {
-        at = &(*at)->next;
-    }
-    if (*at == session) {
-        *at = session->next;
-    }
-}
-
-/* Ask all that can end a wait; called without the mutex. */
-static lpp_start_e look_around(lpp_session_t *session, int64_t deadline_ns)
-{
-    const lpp_session_options_t *options = &session->options;
-
-    if (atomic_load(&session->sampler->stop)) {
-        return LPP_START_STOPPING;
-    }
-    if (holder_is_parent(session)) {
-        return LPP_START_CHILD;
-    }
-    if (options->wanted != NULL && !options->wanted(options->wanted_baton)) {
-        return LPP_START_GONE;
-    }
-    if (deadline_ns >= 0 && now_ns() >= deadline_ns) {
-        return LPP_START_TIMED_OUT;
-    }
-    return LPP_START_RUNNING;
-}
-
-/* Sleep one slice, or until the helper speaks. The mutex is held. */
-static void wait_slice(lpp_session_t *session, int64_t deadline_ns)
-{
-    int64_t until = now_ns() + (session->options.parent_id != NULL
-                                ? CHILD_SLICE_NS : WANTED_SLICE_NS);
-    struct timespec then;
-
-    if (deadline_ns >= 0 && deadline_ns < until) {
-        until = deadline_ns;
-    }
-    then.tv_sec = (time_t)(until / 1000000000);
-    then.tv_nsec = (long)(until % 1000000000);
-    pthread_cond_timedwait(&session->cond, &session->sampler->mutex, &then);
-}
-
-/* Queue up; RUNNING means granted. */
-static lpp_start_e wait_for_turn(lpp_session_t *session, apr_status_t *status,
-                                 apr_interval_time_t timeout_us)
-{
-    lpp_sampler_t *sampler = session->sampler;
-    int64_t deadline = timeout_us < 0 ? -1
-        : now_ns() + timeout_us * NS_PER_US;
-    lpp_start_e how = LPP_START_RUNNING;
-    lpp_session_t **at;
-
-    pthread_mutex_lock(&sampler->mutex);
-    *status = lpp_sampler_ensure(sampler);
-    if (*status != APR_SUCCESS) {
-        pthread_mutex_unlock(&sampler->mutex);
-        return atomic_load(&sampler->stop) ? LPP_START_STOPPING
-                                           : LPP_START_FAILED;
-    }
-    for (at = &sampler->queue; *at != NULL; at = &(*at)->next) {
-    }
-    *at = session;
-    sem_post(&sampler->wake);
-    while (session->state == SESSION_WAITING
-           || session->state == SESSION_PREPARING) {
-        wait_slice(session, deadline);
-        if (session->state != SESSION_WAITING) {
-            continue; /* being prepared: it will not take long */
-        }
-        pthread_mutex_unlock(&sampler->mutex);
-        how = look_around(session, deadline);
-        pthread_mutex_lock(&sampler->mutex);
-        if (how != LPP_START_RUNNING && session->state == SESSION_WAITING) {
-            leave_queue(session);
-            pthread_mutex_unlock(&sampler->mutex);
-            return how;
-        }
-        how = LPP_START_RUNNING;
-    }
-    if (session->state == SESSION_FAILED) {
-        *status = session->status;
-        how = atomic_load(&sampler->stop) ? LPP_START_STOPPING
-                                          : LPP_START_FAILED;
-    }
-    pthread_mutex_unlock(&sampler->mutex);
-    return how;
-}
-
-/* Take a place in the waiting room, wait, give the place back. */
-static lpp_start_e wait_bounded(lpp_session_t *session, apr_status_t *status)
-{
-    lpp_gate_t *gate = session->sampler->options.gate;
-    lpp_start_e how;
-
-    if (session->options.max_waiting == 0) {
-        /* Nobody may wait: only a gate that is free is for us. */
-        lpp_holder_t holder;
-
-        lpp_gate_get_holder(gate, &holder);
-        if (holder.pid != 0) {
-            return LPP_START_BUSY;
-        }
-        how = wait_for_turn(session, status, NO_QUEUE_WAIT_US);
-        return how == LPP_START_TIMED_OUT ? LPP_START_BUSY : how;
-    }
-    if (lpp_gate_enter(gate, session->options.max_waiting) != APR_SUCCESS) {
-        return LPP_START_BUSY;
-    }
-    how = wait_for_turn(session, status, session->options.lock_timeout_us);
-    lpp_gate_leave(gate);
-    return how;
-}
-
-static void count_skip(lpp_gate_t *gate, lpp_start_e how)
-{
-    if (how == LPP_START_BUSY) {
-        lpp_gate_count_skip(gate, LPP_GATE_BUSY);
-    }
-    else if (how == LPP_START_TIMED_OUT) {
-        lpp_gate_count_skip(gate, LPP_GATE_TIMED_OUT);
-    }
-    else if (how == LPP_START_GONE) {
-        lpp_gate_count_skip(gate, LPP_GATE_GONE);
-    }
-    else if (how == LPP_START_CHILD) {
-        lpp_gate_count_skip(gate, LPP_GATE_CHILD);
-    }
-}
-
-/* Touch the stack below us, so that neither we nor the kernel's signal frame
- * meets an unmapped page of a first thread's growing stack first. */
-static void arm(lpp_session_t *session, apr_status_t *status)
+static apr_status_t arm(lpp_session_t *session, apr_uint64_t stack_start,
+                        apr_uint64_t stack_end)
 {
     lpp_signal_target_t *target = &session->sampler->target;
+    apr_status_t status;
 
-    target->stack_start = this_stack.start;
-    target->stack_end = session->root_cfa != 0 ? session->root_cfa
-                                               : this_stack.end;
-    *status = lpp_signal_arm(target, &session->old_mask);
-    session->armed = *status == APR_SUCCESS;
+    target->stack_start = stack_start;
+    target->stack_end = session->root_cfa != 0 ? session->root_cfa : stack_end;
+    status = lpp_signal_arm(target, &session->old_mask);
+    session->armed = status == APR_SUCCESS;
+    return status;
 }
 
 static void give_signal_back(lpp_session_t *session)
@@ -290,7 +60,8 @@ static void begin_segment(lpp_session_t *session)
 }
 
 /* The gate is held: get a signal where stacks are wanted, and go. */
-static lpp_start_e begin(lpp_session_t *session)
+static lpp_start_e begin(lpp_session_t *session, apr_uint64_t stack_start,
+                         apr_uint64_t stack_end)
 {
     lpp_sampler_t *sampler = session->sampler;
     lpp_start_e how = LPP_START_RUNNING;
@@ -303,7 +74,7 @@ static lpp_start_e begin(lpp_session_t *session)
         session->signal_taken = status == APR_SUCCESS;
         if (status == APR_SUCCESS) {
             atomic_store(&sampler->signal, session->number);
-            arm(session, &status);
+            status = arm(session, stack_start, stack_end);
         }
         if (status != APR_SUCCESS) {
             give_signal_back(session);
@@ -327,8 +98,10 @@ lpp_start_e lpp_session_start(lpp_sampler_t *sampler,
                               apr_status_t *status, apr_pool_t *pool)
 {
     int64_t began = now_ns();
+    apr_uint64_t stack_start, stack_end;
     lpp_start_e how;
     lpp_session_t *made;
+    apr_status_t cut;
 
     *session = NULL;
     *waited_us = 0;
@@ -336,31 +109,26 @@ lpp_start_e lpp_session_start(lpp_sampler_t *sampler,
     if (atomic_load(&sampler->stop)) {
         return LPP_START_STOPPING;
     }
-    *status = make_session(&made, sampler, options, root_names, pool);
+    *status = lpp_session_thread_stack(&stack_start, &stack_end);
+    if (*status == APR_SUCCESS) {
+        *status = lpp_session_make(&made, sampler, options, root_names, pool);
+    }
     if (*status != APR_SUCCESS) {
         return LPP_START_FAILED;
     }
-    if (holder_is_parent(made)) {
-        how = LPP_START_CHILD;
-    }
-    else {
-        /* Cut where the stack is huge: the root is then not found, and all of
-         * the stack that fits a sample is the request's. */
-        apr_status_t cut = lpp_signal_capture(&made->here, made->here_stack,
-                                              LPP_STACK_MAX_BYTES,
-                                              this_stack.end);
-
-        (void)cut;
-        how = wait_bounded(made, status);
-    }
+    /* Cut where the stack is huge: the root is then not found, and all of the
+     * stack that fits a sample is the request's. */
+    cut = lpp_signal_capture(&made->here, made->here_stack,
+                             LPP_STACK_MAX_BYTES, stack_end);
+    (void)cut;
+    how = lpp_session_wait(made, status);
     *waited_us = (now_ns() - began) / NS_PER_US;
     if (how != LPP_START_RUNNING) {
-        destroy_session(made);
-        count_skip(sampler->options.gate, how);
+        lpp_session_destroy(made);
         return how;
     }
     *session = made;
-    return begin(made);
+    return begin(made, stack_start, stack_end);
 }
 
 /* Off this thread: signal and mask. It is the profiled one. */
@@ -398,10 +166,11 @@ void lpp_session_pause(lpp_session_t *session)
 apr_status_t lpp_session_resume(lpp_session_t *session)
 {
     lpp_sampler_t *sampler = session->sampler;
+    apr_uint64_t stack_start, stack_end;
     apr_status_t status;
     request_t request;
 
-    status = find_stack();
+    status = lpp_session_thread_stack(&stack_start, &stack_end);
     if (status != APR_SUCCESS) {
         return status;
     }
@@ -410,7 +179,7 @@ apr_status_t lpp_session_resume(lpp_session_t *session)
     request.kind = REQUEST_ROOT;
     request.snapshot = &session->here;
     status = lpp_signal_capture(&session->here, session->here_stack,
-                                LPP_STACK_MAX_BYTES, this_stack.end);
+                                LPP_STACK_MAX_BYTES, stack_end);
     (void)status; /* a cut stack has no root to be found */
     pthread_mutex_lock(&sampler->mutex);
     if (session->state != SESSION_PAUSED) {
@@ -422,7 +191,7 @@ apr_status_t lpp_session_resume(lpp_session_t *session)
     if (status == APR_SUCCESS && session->state == SESSION_PAUSED) {
         session->root_cfa = request.root_cfa;
         if (session->signal_taken) {
-            arm(session, &status);
+            status = arm(session, stack_start, stack_end);
         }
         begin_segment(session);
     }
@@ -566,11 +335,12 @@ apr_status_t lpp_session_stack(lpp_session_t *session, lpp_pc_t *frames,
                                unsigned max, unsigned *count)
 {
     lpp_sampler_t *sampler = session->sampler;
+    apr_uint64_t stack_start, stack_end;
     apr_status_t status;
     request_t request;
 
     *count = 0;
-    status = find_stack();
+    status = lpp_session_thread_stack(&stack_start, &stack_end);
     if (status != APR_SUCCESS) {
         return status;
     }
@@ -586,7 +356,7 @@ apr_status_t lpp_session_stack(lpp_session_t *session, lpp_pc_t *frames,
     status = lpp_signal_capture(&session->here, session->here_stack,
                                 LPP_STACK_MAX_BYTES,
                                 request.root_cfa != 0 ? request.root_cfa
-                                                      : this_stack.end);
+                                                      : stack_end);
     if (APR_STATUS_IS_ENOSPC(status)) {
         status = APR_SUCCESS; /* its inner frames are there */
     }
@@ -611,5 +381,5 @@ void lpp_session_close(lpp_session_t *session)
     /* The helper never dies with a session in hand. */
     (void)!wait_done(session, -1);
     pthread_mutex_unlock(&sampler->mutex);
-    destroy_session(session);
+    lpp_session_destroy(session);
 }

@@ -24,8 +24,6 @@
 #include "lpp_signal.h"
 
 #include <errno.h>
-#include <stddef.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <ucontext.h>
 
@@ -64,8 +62,8 @@ static void copy_bytes(unsigned char *to, const unsigned char *from, size_t len)
 }
 
 /* Copy the stack from SP to stack_end; the snapshot's registers are set. */
-static void copy_stack(lpp_snapshot_t *snapshot, unsigned char *stack,
-                       apr_uint64_t max_bytes, apr_uint64_t stack_end)
+void lpp_signal_copy_stack(lpp_snapshot_t *snapshot, unsigned char *stack,
+                           apr_uint64_t max_bytes, apr_uint64_t stack_end)
 {
     apr_uint64_t from = snapshot->regs[LPP_REG_SP] - RED_ZONE;
     apr_uint64_t len = stack_end > from ? stack_end - from : 0;
@@ -82,58 +80,10 @@ static void copy_stack(lpp_snapshot_t *snapshot, unsigned char *stack,
 
 #if defined(__x86_64__)
 
+#include "lpp_signal_calls.h"
+
 #define CODE_BYTES 48  /* looked at in front of a syscall instruction */
 #define CALLER_BYTES 96 /* and in front of a call of syscall(2) */
-
-/* What has to be done to a call's timeout before it runs again. */
-typedef enum {
-    CALL_UNKNOWN,
-    CALL_PLAIN,     /* none, absolute, or the kernel wrote the rest */
-    CALL_MS_RDX,    /* milliseconds */
-    CALL_MS_R10,
-    CALL_SPEC_RDX,  /* struct timespec, relative, read only */
-    CALL_SPEC_R10,
-    CALL_FUTEX,     /* relative in r10 for FUTEX_WAIT only */
-    CALL_SLEEP,     /* nanosleep: request, remainder */
-    CALL_CLOCKSLEEP /* clock, flags, request, remainder */
-} call_e;
-
-static call_e call_kind(long number)
-{
-    switch (number) {
-    case SYS_read: case SYS_write: case SYS_readv: case SYS_writev:
-    case SYS_select: case SYS_pselect6: case SYS_ppoll:
-    case SYS_accept: case SYS_accept4: case SYS_connect:
-    case SYS_sendto: case SYS_recvfrom: case SYS_sendmsg: case SYS_recvmsg:
-    case SYS_sendmmsg: case SYS_recvmmsg:
-    case SYS_sendfile: case SYS_splice: case SYS_tee: case SYS_vmsplice:
-    case SYS_preadv: case SYS_pwritev: case SYS_preadv2: case SYS_pwritev2:
-    case SYS_wait4: case SYS_waitid: case SYS_flock: case SYS_fcntl:
-    case SYS_open: case SYS_openat: case SYS_getrandom:
-    case SYS_semop: case SYS_msgsnd: case SYS_msgrcv:
-    case SYS_mq_timedsend: case SYS_mq_timedreceive:
-    case SYS_pause: case SYS_rt_sigsuspend:
-    case SYS_io_uring_enter: case 449: /* futex_waitv, absolute */
-    case 455: /* futex_wait, absolute */
-        return CALL_PLAIN;
-    case SYS_poll:
-        return CALL_MS_RDX;
-    case SYS_epoll_wait: case SYS_epoll_pwait:
-        return CALL_MS_R10;
-    case SYS_rt_sigtimedwait:
-        return CALL_SPEC_RDX;
-    case SYS_semtimedop: case 441: /* epoll_pwait2 */
-        return CALL_SPEC_R10;
-    case SYS_futex:
-        return CALL_FUTEX;
-    case SYS_nanosleep:
-        return CALL_SLEEP;
-    case SYS_clock_nanosleep:
-        return CALL_CLOCKSLEEP;
-    default:
-        return CALL_UNKNOWN;
-    }
-}
 
 /* A register by its number in an instruction. */
 static long code_register(const greg_t *regs, unsigned number)
@@ -410,31 +360,6 @@ static void copy_registers(lpp_snapshot_t *snapshot, const ucontext_t *context)
     }
 }
 
-/*
- * Entered with the registers of the caller's frame still in place: those that
- * a function must keep, and SP and PC as they are when this one has returned.
- */
-__asm__(".text\n"
-        ".globl lpp_signal_capture\n"
-        ".hidden lpp_signal_capture\n"
-        ".type lpp_signal_capture,@function\n"
-        "lpp_signal_capture:\n"
-        ".cfi_startproc\n"
-        "    endbr64\n"
-        "    movq %rbx, 24(%rdi)\n"
-        "    movq %rbp, 48(%rdi)\n"
-        "    leaq 8(%rsp), %rax\n"
-        "    movq %rax, 56(%rdi)\n"
-        "    movq %r12, 96(%rdi)\n"
-        "    movq %r13, 104(%rdi)\n"
-        "    movq %r14, 112(%rdi)\n"
-        "    movq %r15, 120(%rdi)\n"
-        "    movq (%rsp), %rax\n"
-        "    movq %rax, 128(%rdi)\n"
-        "    jmp lpp_signal_capture_stack\n"
-        ".cfi_endproc\n"
-        ".size lpp_signal_capture,.-lpp_signal_capture\n");
-
 #elif defined(__aarch64__)
 
 /* svc leaves no trace of the call's number that survives -EINTR in x0 with x8
@@ -464,43 +389,9 @@ static void copy_registers(lpp_snapshot_t *snapshot, const ucontext_t *context)
     snapshot->regs[LPP_REG_PC] = context->uc_mcontext.pc;
 }
 
-__asm__(".text\n"
-        ".globl lpp_signal_capture\n"
-        ".hidden lpp_signal_capture\n"
-        ".type lpp_signal_capture,%function\n"
-        "lpp_signal_capture:\n"
-        "    stp x19, x20, [x0, #152]\n"
-        "    stp x21, x22, [x0, #168]\n"
-        "    stp x23, x24, [x0, #184]\n"
-        "    stp x25, x26, [x0, #200]\n"
-        "    stp x27, x28, [x0, #216]\n"
-        "    stp x29, x30, [x0, #232]\n"
-        "    mov x9, sp\n"
-        "    stp x9, x30, [x0, #248]\n"
-        "    b lpp_signal_capture_stack\n"
-        ".size lpp_signal_capture,.-lpp_signal_capture\n");
-
 #else
 #error "mod_lpprofile samples x86-64 and aarch64 only"
 #endif
-
-/* The second half of lpp_signal_capture, which jumps here. */
-__attribute__((visibility("hidden"), used))
-apr_status_t lpp_signal_capture_stack(lpp_snapshot_t *snapshot,
-                                      unsigned char *stack,
-                                      apr_size_t max_bytes,
-                                      apr_uint64_t stack_end);
-
-apr_status_t lpp_signal_capture_stack(lpp_snapshot_t *snapshot,
-                                      unsigned char *stack,
-                                      apr_size_t max_bytes,
-                                      apr_uint64_t stack_end)
-{
-    snapshot->flags = 0;
-    snapshot->sequence = 0;
-    copy_stack(snapshot, stack, max_bytes, stack_end);
-    return snapshot->flags & LPP_SNAPSHOT_CUT ? APR_ENOSPC : APR_SUCCESS;
-}
 
 /* Fill one slot with where context stands. */
 static void take_sample(lpp_signal_target_t *target, const ucontext_t *context,
@@ -522,7 +413,8 @@ static void take_sample(lpp_signal_target_t *target, const ucontext_t *context,
     }
     snapshot->flags = in_call ? LPP_SNAPSHOT_SYSCALL : 0;
     snapshot->sequence = sequence;
-    copy_stack(snapshot, stack, LPP_STACK_MAX_BYTES, target->stack_end);
+    lpp_signal_copy_stack(snapshot, stack, LPP_STACK_MAX_BYTES,
+                          target->stack_end);
     lpp_ring_publish(target->ring);
 }
 

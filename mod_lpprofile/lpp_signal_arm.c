@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_signal_arm: the signal itself: taking one, arming a thread, sending.
+ * lpp_signal_arm: the signal itself: taking one, arming a thread, sending; and
+ * copying a thread without any signal.
  *
  * Owns which signal this process uses and the action that stood there before.
  * No code of this file but lpp_signal_send runs near a handler; the handler is
@@ -53,7 +54,9 @@ static apr_status_t install(int number)
     memset(&action, 0, sizeof(action));
     action.sa_sigaction = lpp_signal_handle;
     action.sa_flags = SA_SIGINFO | SA_RESTART;
-    sigemptyset(&action.sa_mask);
+    /* Nothing on top of ours: a handler that ends the process from there would
+     * wait for us for ever. */
+    sigfillset(&action.sa_mask);
     if (sigaction(number, &action, &old) != 0) {
         return APR_EINVAL;
     }
@@ -203,4 +206,65 @@ apr_status_t lpp_signal_send(lpp_signal_target_t *target,
     }
     atomic_store(&target->sending, 0);
     return status;
+}
+
+#if defined(__x86_64__)
+/*
+ * Entered with the registers of the caller's frame still in place: those that
+ * a function must keep, and SP and PC as they are when this one has returned.
+ */
+__asm__(".text\n"
+        ".globl lpp_signal_capture\n"
+        ".hidden lpp_signal_capture\n"
+        ".type lpp_signal_capture,@function\n"
+        "lpp_signal_capture:\n"
+        ".cfi_startproc\n"
+        "    endbr64\n"
+        "    movq %rbx, 24(%rdi)\n"
+        "    movq %rbp, 48(%rdi)\n"
+        "    leaq 8(%rsp), %rax\n"
+        "    movq %rax, 56(%rdi)\n"
+        "    movq %r12, 96(%rdi)\n"
+        "    movq %r13, 104(%rdi)\n"
+        "    movq %r14, 112(%rdi)\n"
+        "    movq %r15, 120(%rdi)\n"
+        "    movq (%rsp), %rax\n"
+        "    movq %rax, 128(%rdi)\n"
+        "    jmp lpp_signal_capture_stack\n"
+        ".cfi_endproc\n"
+        ".size lpp_signal_capture,.-lpp_signal_capture\n");
+#elif defined(__aarch64__)
+__asm__(".text\n"
+        ".globl lpp_signal_capture\n"
+        ".hidden lpp_signal_capture\n"
+        ".type lpp_signal_capture,%function\n"
+        "lpp_signal_capture:\n"
+        "    stp x19, x20, [x0, #152]\n"
+        "    stp x21, x22, [x0, #168]\n"
+        "    stp x23, x24, [x0, #184]\n"
+        "    stp x25, x26, [x0, #200]\n"
+        "    stp x27, x28, [x0, #216]\n"
+        "    stp x29, x30, [x0, #232]\n"
+        "    mov x9, sp\n"
+        "    stp x9, x30, [x0, #248]\n"
+        "    b lpp_signal_capture_stack\n"
+        ".size lpp_signal_capture,.-lpp_signal_capture\n");
+#endif
+
+/* The second half of lpp_signal_capture, which jumps here. */
+__attribute__((visibility("hidden"), used))
+apr_status_t lpp_signal_capture_stack(lpp_snapshot_t *snapshot,
+                                      unsigned char *stack,
+                                      apr_size_t max_bytes,
+                                      apr_uint64_t stack_end);
+
+apr_status_t lpp_signal_capture_stack(lpp_snapshot_t *snapshot,
+                                      unsigned char *stack,
+                                      apr_size_t max_bytes,
+                                      apr_uint64_t stack_end)
+{
+    snapshot->flags = 0;
+    snapshot->sequence = 0;
+    lpp_signal_copy_stack(snapshot, stack, max_bytes, stack_end);
+    return snapshot->flags & LPP_SNAPSHOT_CUT ? APR_ENOSPC : APR_SUCCESS;
 }

@@ -704,10 +704,10 @@ static void compare(const char *name, long (*call)(void))
                   (unsigned long long)profile->honesty.repaired_calls);
     assert_int_equal(profiled.result, plain.result);
     assert_int_equal(profiled.error, plain.error);
-    /* 2 %, and what a busy machine may add; nothing may end early. */
+    /* 2 %, and what a busy machine may add; the plain one may have met that
+     * too. Nothing may end early. */
     slack = plain.took_ns / 50 + 30000000;
     assert_true(longer < (apr_int64_t)slack);
-    assert_true(longer > -(apr_int64_t)slack);
     assert_true(profiled.took_ns >= WAIT_NS - 1000000);
     assert_in_range(profile->honesty.signals, 1, 30);
     assert_true(profile->honesty.blocked_ns >= WAIT_NS * 3 / 4);

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_signal_calls: the system calls of x86-64 that a signal can break and that
+ * may be run again, and what their timeouts need. For lpp_signal.c alone.
+ */
+#ifndef LPP_SIGNAL_CALLS_H
+#define LPP_SIGNAL_CALLS_H
+
+#include <sys/syscall.h>
+
+/* What has to be done to a call's timeout before it runs again. */
+typedef enum {
+    CALL_UNKNOWN,
+    CALL_PLAIN,     /* none, absolute, or the kernel wrote the rest */
+    CALL_MS_RDX,    /* milliseconds */
+    CALL_MS_R10,
+    CALL_SPEC_RDX,  /* struct timespec, relative, read only */
+    CALL_SPEC_R10,
+    CALL_FUTEX,     /* relative in r10 for FUTEX_WAIT only */
+    CALL_SLEEP,     /* nanosleep: request, remainder */
+    CALL_CLOCKSLEEP /* clock, flags, request, remainder */
+} call_e;
+
+static call_e call_kind(long number)
+{
+    switch (number) {
+    case SYS_read: case SYS_write: case SYS_readv: case SYS_writev:
+    case SYS_select: case SYS_pselect6: case SYS_ppoll:
+    case SYS_accept: case SYS_accept4: case SYS_connect:
+    case SYS_sendto: case SYS_recvfrom: case SYS_sendmsg: case SYS_recvmsg:
+    case SYS_sendmmsg: case SYS_recvmmsg:
+    case SYS_sendfile: case SYS_splice: case SYS_tee: case SYS_vmsplice:
+    case SYS_preadv: case SYS_pwritev: case SYS_preadv2: case SYS_pwritev2:
+    case SYS_wait4: case SYS_waitid: case SYS_flock: case SYS_fcntl:
+    case SYS_open: case SYS_openat: case SYS_getrandom:
+    case SYS_semop: case SYS_msgsnd: case SYS_msgrcv:
+    case SYS_mq_timedsend: case SYS_mq_timedreceive:
+    case SYS_pause: case SYS_rt_sigsuspend:
+    case SYS_io_uring_enter: case 449: /* futex_waitv, absolute */
+    case 455: /* futex_wait, absolute */
+        return CALL_PLAIN;
+    case SYS_poll:
+        return CALL_MS_RDX;
+    case SYS_epoll_wait: case SYS_epoll_pwait:
+        return CALL_MS_R10;
+    case SYS_rt_sigtimedwait:
+        return CALL_SPEC_RDX;
+    case SYS_semtimedop: case 441: /* epoll_pwait2 */
+        return CALL_SPEC_R10;
+    case SYS_futex:
+        return CALL_FUTEX;
+    case SYS_nanosleep:
+        return CALL_SLEEP;
+    case SYS_clock_nanosleep:
+        return CALL_CLOCKSLEEP;
+    default:
+        return CALL_UNKNOWN;
+    }
+}
+
+#endif

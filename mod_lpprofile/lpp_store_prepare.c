@@ -266,10 +266,6 @@ static apr_status_t enter(walk_t *walk, const char *name, int last)
                                          : "it cannot be opened");
     }
     go_to(walk, fd);
-    /* The umask may have taken bits; made by us, so nobody else's business. */
-    if (made && fchmod(fd, last ? 0700 : root ? 0711 : 0700) != 0) {
-        return refuse(walk, errno, "its mode cannot be set");
-    }
     if (made && last && root
         && fchown(fd, walk->user->uid, walk->user->gid) != 0) {
         return refuse(walk, errno, "it cannot be given to the server's User");
@@ -405,6 +401,7 @@ apr_status_t lpp_store_prepare(const char *path, apr_uid_t uid, apr_gid_t gid,
     user_t user;
     walk_t walk = {-1, "", 0, 0, &user, "", pool};
     apr_status_t rv;
+    mode_t mask;
 
     *why = "";
     if (path[0] != '/' || !*skip_nothing(path)) {
@@ -420,7 +417,10 @@ apr_status_t lpp_store_prepare(const char *path, apr_uid_t uid, apr_gid_t gid,
         *why = "the root directory cannot be opened";
         return errno;
     }
+    /* The modes are to be ours; at start no other thread minds. */
+    mask = umask(0);
     rv = prepare(&walk, path);
+    umask(mask);
     if (rv == APR_SUCCESS && !walk.as_user) {
         remember(pool, walk.fd);
     }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starts, restarts, ends: what a server and its children own of the module."""
+import http.client
 import os
 import pathlib
 import re
@@ -49,27 +50,29 @@ def profiled(server, path=PAGE):
 
 
 @pytest.mark.all_mpms
-def test_graceful_restart_in_the_middle_keeps_one_at_a_time(httpd):
+def test_graceful_restart_in_the_middle_frees_the_gate(httpd, mpm):
+    # Mutex and gate are those of both generations. The old child lets go of
+    # its profile while its request goes on; prefork's learns of the restart
+    # only when that is done.
     server = httpd(ON, features=['lua'], fresh=True)
     results = []
-    thread = in_background(server, SLOW % 2500, results)
+    thread = in_background(server, SLOW % 4000, results)
     old = holder_pid(server)
-    began = time.monotonic()
     server.restart('graceful')
     begin = time.monotonic()
     got = profiled(server)
+    if mpm != 'prefork':
+        assert time.monotonic() - begin < 3
+        assert thread.is_alive()
+    assert time.monotonic() - begin < 8
     thread.join(40)
     assert results[0].status == 200, results
+    assert results[0].lpprofile.startswith('profiled')
+    for oops_id in (results[0].oops_id, got.oops_id):
+        server.wait_oops(oops_id)
     pids = [int(pid) for pid, _ in re.findall(
         HOLDER, '\n'.join(server.error_lines()))]
     assert pids[0] == old and pids[-1] != old
-    if results[0].lpprofile.startswith('profiled;'):
-        # It was cut short; else the new one had to wait for its end.
-        assert time.monotonic() - began < 10
-    else:
-        server.wait_files(results[0].oops_id)
-    assert time.monotonic() - begin < 10
-    assert got.oops_id
 
 
 @pytest.mark.all_mpms
@@ -85,7 +88,7 @@ def test_profiles_go_on_after_restarts_of_both_kinds(httpd):
 def test_a_restart_in_the_middle_frees_the_gate(httpd):
     server = httpd(ON, features=['lua'], fresh=True)
     results = []
-    thread = in_background(server, SLOW % 30000, results)
+    thread = in_background(server, SLOW % 1500, results)
     old = holder_pid(server)
     server.restart('restart')
     begin = time.monotonic()
@@ -95,16 +98,21 @@ def test_a_restart_in_the_middle_frees_the_gate(httpd):
     assert old not in server.children()
 
 
+# worker and event let requests go on until they are done, and the parent
+# reminds a child that does not end within three seconds (AH00045).
 @pytest.mark.all_mpms
+@pytest.mark.log_allows('AH00045')
 def test_stopping_in_the_middle_takes_no_longer_than_httpd_grants(httpd):
     server = httpd(ON, features=['lua'], fresh=True)
     results = []
-    threads = [in_background(server, SLOW % 30000, results)
+    threads = [in_background(server, SLOW % 2000, results)
                for _ in range(3)]
     holder_pid(server)
     begin = time.monotonic()
     assert server.stop() == 0
-    assert time.monotonic() - begin < 15
+    # Killed after nine; less shows that those who wait were let go at once,
+    # and not one after the other.
+    assert time.monotonic() - begin < 8
     for thread in threads:
         thread.join(40)
 
@@ -202,7 +210,7 @@ def test_off_there_is_no_mutex_and_no_file(httpd):
 
 
 @pytest.mark.all_mpms
-@pytest.mark.log_allows(r'LPP033', r'AH00023')
+@pytest.mark.log_allows(r'LPP033', r'AH00023', r'LPP061')
 def test_without_its_mutex_it_serves_all_and_profiles_nothing(httpd):
     options = {'unprivileged': True, 'fresh': True}
     server = httpd('', **options)
@@ -247,22 +255,27 @@ def test_the_first_profile_of_a_child_disturbs_no_other_request(httpd):
     # The hooks of profiled requests join httpd's arrays while other threads
     # walk them.
     server = httpd(ON, fresh=True)
-    wrong, stop = [], threading.Event()
+    right, wrong, stop = [], [], threading.Event()
 
     def hammer():
         connection = server.connection()
         while not stop.is_set():
-            got = server.get('/plain.txt', connection=connection)
-            if got.status != 200 or got.lpprofile is not None:
-                wrong.append((got.status, got.lpprofile))
-            if got.header('Connection') == 'close':
+            try:
+                got = server.get('/plain.txt', connection=connection)
+            except (http.client.HTTPException, OSError):
+                # The old generation may close an idle connection.
                 connection.close()
+                connection = server.connection()
+                continue
+            ok = got.status == 200 and got.lpprofile is None
+            (right if ok else wrong).append(got.status)
     threads = [threading.Thread(target=hammer, daemon=True)
                for _ in range(4)]
     for thread in threads:
         thread.start()
     for _ in range(5):
-        time.sleep(0.1)
+        before = len(right)
+        wait_for(lambda: len(right) > before + 50, 10, 'requests to flow')
         profiled(server)
         server.restart('graceful')
     stop.set()

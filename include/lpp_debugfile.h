@@ -17,9 +17,8 @@
 typedef struct lpp_debugfile_t lpp_debugfile_t;
 
 /*
- * Find the debug file of an object, let elf use its symbols, and make its
- * lines ready to be asked for. NULL: there is none, and the object itself
- * holds no DWARF either. Lives in pool.
+ * Find the debug file of an object and let elf use its symbols. NULL: neither
+ * it nor the object has lines. Lives in pool.
  * Signal-safe: no. Thread: any, one at a time.
  */
 lpp_debugfile_t *lpp_debugfile_open(const lpp_object_t *object,
@@ -27,7 +26,7 @@ lpp_debugfile_t *lpp_debugfile_open(const lpp_object_t *object,
 
 /*
  * Source file and line of an address of the object; left alone where they are
- * unknown. *file lives as long as the debug file.
+ * unknown. The first call of an object reads its DWARF. *file lives as long as the debug file.
  * Signal-safe: no. Thread: any, one at a time.
  */
 void lpp_debugfile_line(lpp_debugfile_t *debug, apr_uint64_t address,

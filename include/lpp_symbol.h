@@ -21,7 +21,8 @@ typedef enum {
 } lpp_name_kind_e;
 
 /* A name. Strings are valid UTF-8 without control characters, never NULL but
- * for file, and live as long as the table they came from. */
+ * for file, and live as long as the table they came from. file and line are
+ * left to lpp_symbols_add_line. */
 typedef struct lpp_symbol_t {
     lpp_pc_t start;       /* first instruction: the function's identity */
     const char *name;
@@ -61,5 +62,13 @@ LPP_MUST_CHECK apr_status_t lpp_symbols_register(lpp_symbols_t *symbols,
  */
 void lpp_symbols_resolve(lpp_symbols_t *symbols, lpp_pc_t pc,
                          lpp_symbol_t *symbol);
+
+/*
+ * Add source file and line of the function's start, where debug information of
+ * its object lies on this machine. The first look into a large debug file
+ * takes a tenth of a second: not while a response waits.
+ * Signal-safe: no. Thread: any.
+ */
+void lpp_symbols_add_line(lpp_symbols_t *symbols, lpp_symbol_t *symbol);
 
 #endif

@@ -60,6 +60,8 @@ typedef struct lpp_view_about_t {
     apr_time_t start;     /* wall clock, of the request */
     apr_uint32_t pid;
     apr_uint32_t tid;
+    int lines;            /* look for source lines too: slow, see
+                             lpp_symbols_add_line; 0 in a response's way */
 } lpp_view_about_t;
 
 typedef struct lpp_view_t {

@@ -26,7 +26,9 @@
 #define CRC_MAX_BYTES (512u * 1024 * 1024)
 
 struct lpp_debugfile_t {
-    Dwarf *dwarf;
+    const char *path; /* of what may hold DWARF */
+    int tried;
+    Dwarf *dwarf;     /* opened when the first line is asked for */
 };
 
 /* What is taken from libdw (and libelf, which it brings along). */
@@ -203,7 +205,7 @@ static Dwarf *open_dwarf(const char *path)
     Elf *elf;
     int fd;
 
-    if (!has_lines(path) || !load_libdw()) {
+    if (!load_libdw()) {
         return NULL;
     }
     fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -239,9 +241,12 @@ lpp_debugfile_t *lpp_debugfile_open(const lpp_object_t *object,
         lpp_elf_set_debug(elf, symbols);
         path = other;
     }
+    if (!has_lines(path)) {
+        return NULL;
+    }
     debug = apr_pcalloc(pool, sizeof(*debug));
-    debug->dwarf = open_dwarf(path);
-    return debug->dwarf != NULL ? debug : NULL;
+    debug->path = apr_pstrdup(pool, path);
+    return debug;
 }
 
 /*
@@ -285,8 +290,13 @@ void lpp_debugfile_line(lpp_debugfile_t *debug, apr_uint64_t address,
     size_t count;
     int number;
 
+    if (!debug->tried) {
+        debug->tried = 1;
+        debug->dwarf = open_dwarf(debug->path);
+    }
     /* only where a unit says that it covers the address */
-    if (libdw.addrdie(debug->dwarf, address, &unit) == NULL
+    if (debug->dwarf == NULL
+        || libdw.addrdie(debug->dwarf, address, &unit) == NULL
         || libdw.getlines(&unit, &lines, &count) != 0) {
         return;
     }

@@ -190,6 +190,7 @@ static unsigned fill(const unsigned char *hdr, apr_uint64_t hdr_address,
                      lpp_elf_range_t *ranges)
 {
     unsigned count = 0, i, kept = 0;
+    int sorted = 1;
 
     for (i = 0; i < entries; i++) {
         const unsigned char *entry = hdr + HDR_BYTES + 8 * (apr_size_t)i;
@@ -201,10 +202,14 @@ static unsigned fill(const unsigned char *hdr, apr_uint64_t hdr_address,
         if (len != 0 && len <= 0xffffffffu && start <= 0xffffffffu - len) {
             ranges[count].start = (apr_uint32_t)start;
             ranges[count].end = (apr_uint32_t)(start + len);
+            sorted = sorted && (count == 0
+                                || ranges[count - 1].start < start);
             count++;
         }
     }
-    qsort(ranges, count, sizeof(*ranges), compare);
+    if (!sorted) { /* linkers sort the table */
+        qsort(ranges, count, sizeof(*ranges), compare);
+    }
     for (i = 0; i < count; i++) {
         if (kept > 0 && ranges[i].start < ranges[kept - 1].end) {
             if (ranges[i].start == ranges[kept - 1].start) {

@@ -211,13 +211,6 @@ static lpp_symbol_t *make(lpp_symbols_t *symbols, lpp_pc_t start,
                                     base, LPP_PC_ADDRESS(start));
     }
     symbol->name = clean(symbol->name, strlen(symbol->name), pool);
-    if (table->debug != NULL) {
-        lpp_debugfile_line(table->debug, LPP_PC_ADDRESS(start),
-                           &symbol->file, &symbol->line);
-        if (symbol->file != NULL) {
-            symbol->file = clean(symbol->file, strlen(symbol->file), pool);
-        }
-    }
     return symbol;
 }
 
@@ -363,5 +356,34 @@ void lpp_symbols_resolve(lpp_symbols_t *symbols, lpp_pc_t pc,
 {
     apr_thread_mutex_lock(symbols->lock);
     *symbol = *find(symbols, pc);
+    symbol->file = NULL; /* for those who ask */
+    symbol->line = 0;
+    apr_thread_mutex_unlock(symbols->lock);
+}
+
+void lpp_symbols_add_line(lpp_symbols_t *symbols, lpp_symbol_t *symbol)
+{
+    unsigned number = LPP_PC_OBJECT(symbol->start);
+    lpp_symbol_t *known;
+    table_t *table;
+
+    apr_thread_mutex_lock(symbols->lock);
+    known = apr_hash_get(symbols->known, &symbol->start,
+                         sizeof(symbol->start));
+    table = number != 0 && number <= LPP_OBJECTS_MAX
+        ? symbols->tables[number] : NULL;
+    if (known != NULL && known->file == NULL && table != NULL
+        && table->elf != NULL && table->debug != NULL) {
+        lpp_debugfile_line(table->debug, LPP_PC_ADDRESS(symbol->start),
+                           &known->file, &known->line);
+        if (known->file != NULL) {
+            known->file = clean(known->file, strlen(known->file),
+                                symbols->pool);
+        }
+    }
+    if (known != NULL) {
+        symbol->file = known->file;
+        symbol->line = known->line;
+    }
     apr_thread_mutex_unlock(symbols->lock);
 }

@@ -29,6 +29,7 @@ typedef struct map_t {
 typedef struct builder_t {
     const lpp_profile_t *profile;
     lpp_symbols_t *symbols;
+    int lines;                    /* source lines are wanted */
     apr_pool_t *scratch;
     lpp_function_t *functions;    /* room for one a node and two */
     apr_uint32_t function_count;
@@ -83,6 +84,9 @@ static apr_uint32_t function_of(builder_t *builder, lpp_pc_t pc)
     lpp_symbols_resolve(builder->symbols, pc, &symbol);
     by_start = look_up(&builder->by_start, symbol.start);
     if (*by_start == LPP_NODE_NONE) {
+        if (builder->lines) {
+            lpp_symbols_add_line(builder->symbols, &symbol);
+        }
         *by_start = builder->function_count++;
         memset(&builder->functions[*by_start], 0, sizeof(lpp_function_t));
         builder->functions[*by_start].symbol = symbol;
@@ -312,6 +316,7 @@ apr_status_t lpp_view_create(const lpp_view_t **view,
     memset(&builder, 0, sizeof(builder));
     builder.profile = profile;
     builder.symbols = symbols;
+    builder.lines = about->lines;
     status = apr_pool_create(&builder.scratch, pool);
     if (status != APR_SUCCESS) {
         return status;

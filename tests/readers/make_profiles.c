@@ -54,7 +54,7 @@ static void write_all(const char *name, const lpp_profile_t *profile,
 {
     lpp_view_about_t about = { "OOPS-0123456789abcdef0123456789abcdef",
         "RootObject:index.html", url, "www.example.org", "GET",
-        APR_TIME_C(1700000000123456), 4711, 4712 };
+        APR_TIME_C(1700000000123456), 4711, 4712, 1 };
     const lpp_view_t *view;
     int format;
 

@@ -30,9 +30,15 @@ void lpp_symbols_resolve(lpp_symbols_t *symbols, lpp_pc_t pc,
     symbol->start = LPP_PC_MAKE(LPP_PC_OBJECT(pc), at * 256 + 4096);
     symbol->name = fake_names[at];
     symbol->object = fake_objects[LPP_PC_OBJECT(pc)];
+    symbol->file = NULL;
+    symbol->line = 0;
+    symbol->kind = LPP_PC_OBJECT(pc) == 0 ? LPP_NAME_UNKNOWN : fake_kind;
+}
+
+void lpp_symbols_add_line(lpp_symbols_t *symbols, lpp_symbol_t *symbol)
+{
     symbol->file = fake_file;
     symbol->line = fake_line;
-    symbol->kind = LPP_PC_OBJECT(pc) == 0 ? LPP_NAME_UNKNOWN : fake_kind;
 }
 
 #endif

@@ -18,7 +18,7 @@ static const char *const letters[] = { "a", "b", "c", "d", "a" };
 #define PC(function) FAKE_PC(1, function, 0)
 
 static const lpp_view_about_t about = { "OOPS-1", "P:x", "/x", "h", "GET", 0,
-    1, 2 };
+    1, 2, 0 };
 
 typedef struct fixture_t {
     apr_pool_t *pool;

@@ -16,7 +16,7 @@
 
 static const char *const names[] = { "a", "b", "c" };
 static const lpp_view_about_t about = { "OOPS-1", "P:x", "/x", "h", "GET", 0,
-    1, 2 };
+    1, 2, 0 };
 static apr_pool_t *pool;
 static const lpp_view_t *view;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The members of a run, for the files of the conductor only: _run (begin, end,
- * hooks), _answer (headers and block), _finish (files and OOPS after the
+ * The members of a run, for the files of the conductor only: _run (begin),
+ * _watch (while it is served), _answer (headers and block), _finish (files and OOPS after the
  * response).
  */
 #ifndef MOD_LPPROFILE_RUN_INTERNAL_H
@@ -65,6 +65,12 @@ double lpp_run_ms(const lpp_run_t *run, apr_time_t moment_us);
 /* Fix page id, stem and about from r, the last request of the chain known;
  * later calls change nothing. Thread: request. */
 void lpp_run_name(lpp_run_t *run, request_rec *r);
+
+/* Put the run's own filters around the network's, for a run that profiles. */
+void lpp_run_watch(lpp_run_t *run, request_rec *r);
+
+/* Cleanup of the first request's pool, for a run that nobody took over. */
+apr_status_t lpp_run_abandon(void *run);
 
 /* Keep the calling thread's stack as the one of the first failure. */
 void lpp_run_keep_stack(lpp_run_t *run);

@@ -58,12 +58,12 @@ void lpp_url_give_encodings_back(lpp_url_t *url)
     }
 }
 
-/* A segment in these belongs to somebody else, or there is no path. */
-static int may_trigger(const request_rec *r)
+/* Whether there is a segment, and it is ours. */
+static int has_segment(const request_rec *r)
 {
-    return r->proxyreq != PROXYREQ_PROXY && r->method_number != M_CONNECT
-           && r->method_number != M_TRACE && r->parsed_uri.path
-           && r->parsed_uri.path[0] == '/';
+    return r->parsed_uri.path && lpp_trigger_find(r->parsed_uri.path)
+           && r->proxyreq != PROXYREQ_PROXY && r->method_number != M_CONNECT
+           && r->method_number != M_TRACE && r->parsed_uri.path[0] == '/';
 }
 
 /*
@@ -178,7 +178,7 @@ static int take_segment(request_rec *r, lpp_url_t **result)
 
 /* An internal redirect: its environment was renamed, its handler is another
  * one. A segment in its URL is text. */
-static __attribute__((noinline)) void join_chain(request_rec *r)
+static __attribute__((noinline)) int join_chain(request_rec *r)
 {
     lpp_url_t *url = lpp_url_get(r);
 
@@ -186,15 +186,20 @@ static __attribute__((noinline)) void join_chain(request_rec *r)
         apr_table_setn(r->subprocess_env, LPP_URL_ENV, url->path);
         lpp_url_give_encodings_back(url);
     }
+    return DECLINED;
 }
 
-/* A request on a host that allows profiling, with a segment or with
+/* A request on a host that allows profiling, with what may be a segment or with
  * LPProfileAllRequests. Not inline, so that others need not save registers. */
-static __attribute__((noinline)) int consider(request_rec *r, const lpp_conf_t *conf, int segment)
+static __attribute__((noinline)) int consider(request_rec *r,
+                                              const lpp_conf_t *conf)
 {
     lpp_url_t *url = NULL;
-    int access, status;
+    int segment = has_segment(r), access, status;
 
+    if (!segment && !lpp_config_all_requests(conf)) {
+        return DECLINED;
+    }
     if (!lpp_config_allowed(conf, r)) {
         return DECLINED;
     }
@@ -229,20 +234,19 @@ static __attribute__((noinline)) int consider(request_rec *r, const lpp_conf_t *
 static int read_request(request_rec *r)
 {
     const lpp_conf_t *conf = lpp_config_get(r->server);
-    int segment;
+    const char *path = r->parsed_uri.path;
 
     if (!lpp_config_enabled(conf)) {
         return DECLINED;
     }
     if (r->prev || r->main) {
-        join_chain(r);
+        return join_chain(r);
+    }
+    if (!lpp_config_all_requests(conf)
+        && (!path || !*lpp_trigger_skip(path))) {
         return DECLINED;
     }
-    segment = may_trigger(r) && lpp_trigger_find(r->parsed_uri.path);
-    if (!segment && !lpp_config_all_requests(conf)) {
-        return DECLINED;
-    }
-    return consider(r, conf, segment);
+    return consider(r, conf);
 }
 
 /*

@@ -10,9 +10,11 @@
  */
 #include "lpp_symbol.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <apr_hash.h>
@@ -110,17 +112,47 @@ static char *clean(const char *text, apr_size_t len, apr_pool_t *pool)
     return copy;
 }
 
-/* An object without build id: the file must be the one that is mapped. */
+/* The inode that is mapped at address in this process, 0: unknown. */
+static apr_uint64_t inode_at(apr_uint64_t address)
+{
+    FILE *maps = fopen("/proc/self/maps", "re");
+    unsigned long long start, end, inode, found = 0;
+    char *line = NULL;
+    size_t room = 0;
+
+    while (maps != NULL && found == 0 && getline(&line, &room, maps) > 0) {
+        if (sscanf(line, "%llx-%llx %*s %*s %*s %llu", &start, &end, &inode)
+                == 3
+            && address >= start && address < end
+            && strstr(line, " (deleted)") == NULL) {
+            found = inode;
+        }
+    }
+    free(line);
+    if (maps != NULL) {
+        fclose(maps);
+    }
+    return found;
+}
+
+/*
+ * Whether the file on disk still is the one that was loaded: by build id, and
+ * where the linker made none by the inode that is mapped, as long as it is.
+ */
 static int is_same_file(const lpp_object_t *object, const lpp_elf_t *elf)
 {
     apr_size_t len;
     const unsigned char *id = lpp_elf_build_id(elf, &len);
+    struct stat about;
 
-    if (object->build_id_len > LPP_ELF_BUILD_ID_MAX) {
+    if (len != object->build_id_len) {
         return 0;
     }
-    return len == object->build_id_len
-        && (len == 0 || memcmp(id, object->build_id, len) == 0);
+    if (len != 0) {
+        return memcmp(id, object->build_id, len) == 0;
+    }
+    return !object->gone && stat(object->path, &about) == 0
+        && about.st_ino != 0 && about.st_ino == inode_at(object->start);
 }
 
 static apr_status_t read_vdso(table_t *table, const lpp_object_t *object,
@@ -160,7 +192,8 @@ static table_t *table_of(lpp_symbols_t *symbols, const lpp_object_t *object)
         table->why = "file not readable";
         return table;
     }
-    if (!is_same_file(object, table->elf)) {
+    if (strcmp(object->path, "[vdso]") != 0
+        && !is_same_file(object, table->elf)) {
         table->elf = NULL;
         table->why = "file on disk has changed";
         return table;

@@ -461,6 +461,61 @@ static void the_network_is_never_asked(void **state)
     close(fd);
 }
 
+static char *build_library(fixture_t *fixture, const char *directory,
+                           const char *name, const char *build_id)
+{
+    assert_int_equal(run(fixture, directory, apr_psprintf(fixture->pool,
+        "echo 'int %s(int a) { return a * 3; }' > x.c && cc -O2 -shared "
+        "-fPIC -Wl,--build-id=%s -o new.so x.c && mv new.so lib.so", name,
+        build_id)), 0);
+    return apr_pstrcat(fixture->pool, directory, "/lib.so", NULL);
+}
+
+/* A package upgrade while the server runs, with and without build ids. */
+static void a_file_replaced_on_disk_gives_no_names(void **state)
+{
+    static const char *const ids[] = { "sha1", "none" };
+    fixture_t *fixture = *state;
+    unsigned i;
+
+    for (i = 0; i < LPP_COUNT(ids); i++) {
+        char directory[] = "/tmp/lpp-names-XXXXXX";
+        lpp_symbols_t *before, *after;
+        lpp_symbol_t symbol;
+        int changed = 0;
+        void *handle;
+        lpp_pc_t pc;
+
+        assert_non_null(mkdtemp(directory));
+        handle = dlopen(build_library(fixture, directory, "old", ids[i]),
+                        RTLD_NOW);
+        assert_non_null(handle);
+        assert_int_equal(lpp_maps_refresh(fixture->maps, &changed),
+                         APR_SUCCESS);
+        assert_true(changed);
+        pc = lpp_maps_pc(fixture->maps,
+                         (apr_uintptr_t)dlsym(handle, "old"));
+        assert_int_equal(lpp_symbols_create(&before, fixture->maps,
+                                            fixture->pool), APR_SUCCESS);
+        lpp_symbols_resolve(before, pc, &symbol);
+        assert_string_equal(symbol.name, "old");
+        build_library(fixture, directory, "new", ids[i]);
+        /* read before: still right */
+        lpp_symbols_resolve(before, pc + 1, &symbol);
+        assert_string_equal(symbol.name, "old");
+        /* read only now: the new file's names would be wrong */
+        assert_int_equal(lpp_symbols_create(&after, fixture->maps,
+                                            fixture->pool), APR_SUCCESS);
+        lpp_symbols_resolve(after, pc, &symbol);
+        assert_int_equal(symbol.kind, LPP_NAME_OFFSET);
+        assert_string_equal(symbol.name,
+                            "lib.so (file on disk has changed)");
+        dlclose(handle);
+        assert_int_equal(run(fixture, directory, "rm lib.so x.c"), 0);
+        assert_int_equal(rmdir(directory), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -478,6 +533,7 @@ int main(void)
         cmocka_unit_test(garbled_files_do_no_harm),
         cmocka_unit_test(the_source_line_of_a_function_is_known),
         cmocka_unit_test(a_debuglink_leads_to_names_and_lines),
+        cmocka_unit_test(a_file_replaced_on_disk_gives_no_names),
         cmocka_unit_test(names_are_demangled),
         cmocka_unit_test(the_network_is_never_asked),
     };

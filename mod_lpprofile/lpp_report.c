@@ -8,6 +8,7 @@
 #include "lpp_report_internal.h"
 
 #define HEAVIEST 3
+#define NOT_SAMPLED 1 /* the function of that name in every view */
 
 /* Everything of the block stands in this element: no page has a rule for it,
  * and inside a shadow tree the page's other rules do not count. */
@@ -48,20 +49,28 @@ static void summary_line(lpp_page_t *page, const lpp_report_t *report)
 
 static void heaviest_in_words(lpp_page_t *page, const lpp_view_t *view)
 {
-    apr_uint32_t top[HEAVIEST], count, i;
+    apr_uint32_t top[HEAVIEST + 1], count, i, named = 0;
 
-    count = lpp_view_top(view, LPP_VIEW_BY_SELF, top, HEAVIEST,
+    if (!view->total.samples) {
+        lpp_page_raw(page, " That was too short for a sample: the totals are "
+                           "exact, but no function was seen.");
+        return;
+    }
+    count = lpp_view_top(view, LPP_VIEW_BY_SELF, top, HEAVIEST + 1,
                          page->scratch);
-    for (i = 0; i < count; i++) {
+    for (i = 0; i < count && named < HEAVIEST; i++) {
         const lpp_function_t *function = &view->functions[top[i]];
         const char *object = lpp_view_object_name(&function->symbol);
         double percent = lpp_page_percent(function->self.wall_us,
                                           view->total.wall_us);
 
-        if (percent < 0.05) {
+        if (percent < 0.5) {
             break;
         }
-        lpp_page_raw(page, i ? ", " : " Most of it in ");
+        if (top[i] == NOT_SAMPLED) {
+            continue;
+        }
+        lpp_page_raw(page, named++ ? ", " : " Most of it in ");
         lpp_page_code(page, function->symbol.name);
         if (*object) {
             lpp_page_raw(page, " of ");
@@ -69,7 +78,7 @@ static void heaviest_in_words(lpp_page_t *page, const lpp_view_t *view)
         }
         lpp_page_rawf(page, " (%.0f&#160;%%)", percent);
     }
-    if (i) {
+    if (named) {
         lpp_page_raw(page, ".");
     }
 }

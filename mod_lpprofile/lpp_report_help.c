@@ -130,7 +130,7 @@ static void next_steps(lpp_page_t *page, const lpp_report_t *report)
 
     lpp_page_raw(page, "<ul class=\"next\">\n");
     if (!show) {
-        lpp_page_raw(page, "<li>To see the profile in the page: ");
+        lpp_page_raw(page, "<li>To see the profile in the page, ask for ");
         example(page, report->example_url,
                 actions_with(page, 1, report->formats));
         lpp_page_raw(page, "</li>\n");
@@ -143,7 +143,7 @@ static void next_steps(lpp_page_t *page, const lpp_report_t *report)
         }
         lpp_page_raw(page, "<li>To log it to a file for ");
         lpp_page_code(page, writer->command);
-        lpp_page_raw(page, ": ");
+        lpp_page_raw(page, ", ask for ");
         example(page, report->example_url,
                 actions_with(page, show, report->formats | LPP_FORMAT_BIT(i)));
         lpp_page_raw(page, "</li>\n");

@@ -29,7 +29,8 @@ static void waterfall_row(lpp_page_t *page, const lpp_oops_event_t *event,
     lpp_page_text(page, event->detail);
     lpp_page_raw(page, "</code></td><td class=\"n\">");
     lpp_page_time(page, length > 0 ? (apr_uint64_t)(length * 1000) : 0);
-    lpp_page_rawf(page, "</td><td class=\"fall\"><svg width=\"100%%\" "
+    lpp_page_rawf(page, "</td><td class=\"fall\"><svg "
+                  "xmlns=\"http://www.w3.org/2000/svg\" width=\"100%%\" "
                   "height=\"12\" aria-hidden=\"true\"><rect class=\"phase\" "
                   "x=\"%.2f%%\" width=\"%.2f%%\" height=\"12\" "
                   "fill=\"#4f8a8b\" /></svg></td></tr>\n",

@@ -9,7 +9,7 @@
 const char lpp_report_style[] =
     /* What is important in here beats whatever the page says of the host. */
     ":host{all:initial!important;display:block!important;clear:both!important;"
-    "flex:0 0 100%!important;grid-column:1/-1!important;"
+    "flex:1 1 100%!important;grid-column:1/-1!important;"
     "min-width:0!important;position:relative!important}\n"
     ".lpp{color-scheme:light dark;--ink:#1f2328;--dim:#59636e;--page:#fff;"
     "--soft:#f6f8fa;--line:#d1d9e0;--cpu:#d9663b;--wait:#7aa7d9;"
@@ -64,7 +64,7 @@ const char lpp_report_style[] =
     ".lpp table{border-collapse:collapse;font:inherit;font-size:13px;"
     "color:inherit;min-width:100%}\n"
     ".lpp th{font-weight:600;color:var(--dim);text-align:left;"
-    "vertical-align:top}\n"
+    "vertical-align:top;overflow-wrap:normal}\n"
     ".lpp th,.lpp td{padding:4px 14px 4px 0;border:0;"
     "border-bottom:1px solid var(--line)}\n"
     ".lpp td{vertical-align:top}\n"

@@ -11,8 +11,9 @@
 /* A share as a bar; an attribute, not a style, so that no CSP minds. */
 static void bar(lpp_page_t *page, double cpu_percent, double wall_percent)
 {
-    lpp_page_rawf(page, "<svg class=\"bar\" width=\"%d\" height=\"10\" "
-                  "aria-hidden=\"true\">", BAR_WIDTH);
+    lpp_page_rawf(page, "<svg class=\"bar\" "
+                  "xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" "
+                  "height=\"10\" aria-hidden=\"true\">", BAR_WIDTH);
     lpp_page_raw(page, "<rect class=\"track\" width=\"100%\" height=\"10\" "
                        "fill=\"#8884\" />");
     lpp_page_rawf(page, "<rect class=\"wait\" width=\"%.1f%%\" height=\"10\" "
@@ -69,6 +70,9 @@ static void table(lpp_page_t *page, const lpp_view_t *view,
     apr_uint32_t top[ROWS], count, i;
 
     count = lpp_view_top(view, order, top, ROWS, page->scratch);
+    if (!count) {
+        return;
+    }
     lpp_page_raw(page, "<details open=\"open\"><summary><h3>");
     lpp_page_raw(page, heading);
     lpp_page_raw(page, "</h3></summary>\n<div class=\"wide\"><table class=\"top\"><thead>"

@@ -2,14 +2,16 @@
 """Debian's Chromium, headless, for what a person sees.
 
 chromium(width=1280, height=900, dark=False, script=True) -> a selenium driver,
-one a combination and session; with script=False no page runs any. A driver's
-shot(name) keeps a screenshot in LPP_SHOTS when that is set. console(driver)
-gives what the console has got since the last call.
+one a combination and session; with script=False no page runs any. look(driver,
+url, name) loads a page and gives the block's tree; with LPP_SHOTS=directory it
+keeps a picture there. console(driver): what the console got since last asked.
 """
+import base64
 import os
 import pathlib
 import shutil
 import tempfile
+import types
 
 import pytest
 
@@ -24,6 +26,13 @@ def shadow(driver):
     return driver.find_element('css selector', 'lpp-profile').shadow_root
 
 
+def look(driver, url, name=None):
+    driver.get(url)
+    if name:
+        keep_shot(driver, name)
+    return shadow(driver)
+
+
 def console(driver):
     return [entry['message'] for entry in driver.get_log('browser')
             if 'favicon.ico' not in entry['message']]
@@ -36,9 +45,15 @@ def keep_shot(driver, name):
         return
     whole = driver.execute_cdp_cmd('Page.captureScreenshot', {
         'captureBeyondViewport': True, 'format': 'png'})
-    import base64
     path = pathlib.Path(directory) / (name + '.png')
     path.write_bytes(base64.b64decode(whole['data']))
+
+
+@pytest.fixture
+def browser():
+    """The calls above, for tests that cannot import this file."""
+    return types.SimpleNamespace(shadow=shadow, console=console, look=look,
+                                 keep_shot=keep_shot)
 
 
 @pytest.fixture(scope='session')
@@ -51,6 +66,7 @@ def chromium():
     def make(width=1280, height=900, dark=False, script=True):
         key = (width, height, dark, script)
         if key in drivers:
+            console(drivers[key])
             return drivers[key]
         directories.append(tempfile.mkdtemp(prefix='lpp-chromium-'))
         options = webdriver.ChromeOptions()
@@ -60,10 +76,6 @@ def chromium():
         options.add_argument('--user-data-dir=' + directories[-1])
         options.add_argument('--window-size=%d,%d' % (width, height))
         options.set_capability('goog:loggingPrefs', {'browser': 'ALL'})
-        if not script:
-            options.add_experimental_option(
-                'prefs', {'profile.managed_default_content_settings'
-                          '.javascript': 2})
         driver = webdriver.Chrome(
             options=options, service=Service(shutil.which('chromedriver')))
         drivers[key] = driver
@@ -74,6 +86,8 @@ def chromium():
         driver.execute_cdp_cmd('Emulation.setEmulatedMedia', {'features': [
             {'name': 'prefers-color-scheme',
              'value': 'dark' if dark else 'light'}]})
+        driver.execute_cdp_cmd('Emulation.setScriptExecutionDisabled',
+                               {'value': not script})
         return driver
 
     yield make

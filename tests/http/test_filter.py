@@ -561,6 +561,7 @@ def test_backend_streams_through_the_proxy(httpd):
     assert_injected(got, b'<body>first</body></html>\r\n')
 
 
+@pytest.mark.mpms('event', 'worker')  # the others have no HTTP/2
 def test_http2(httpd):
     server = serve(httpd, features=['cgi', 'http2'])
     done = server.curl(SEGMENT + '/index.html', '--http2-prior-knowledge',

@@ -205,9 +205,24 @@ static void headline_says_where_the_time_went(void **state)
     assert_has(text, "69&#160;% computing, 31&#160;% waiting");
     assert_has(text, "<code>luaV_execute</code> of liblua5.3.so.0.0.0 "
                      "(38&#160;%)");
+    assert_has(text, "<code>poll</code> of libc.so.6 (29&#160;%), <code>"
+                     "pcre2_match_8</code> of libpcre2-8.so.0.11.2 "
+                     "(12&#160;%).</p>");
     assert_has(text, "Until this point");
     report.provisional = 0;
     assert_has_not(block(&report), "ntil this point");
+}
+
+static void request_without_a_sample_says_so(void **state)
+{
+    lpp_view_t view = *fake_view(pool);
+    lpp_report_t report = shown();
+
+    (void)state;
+    view.total.samples = 0;
+    report.view = &view;
+    assert_has(block(&report), "too short for a sample");
+    assert_has_not(out.data, "Most of it");
 }
 
 static void tables_stand_in_launchpads_order(void **state)
@@ -409,6 +424,7 @@ int main(void)
         cmocka_unit_test(block_is_styled_only_where_allowed),
         cmocka_unit_test(block_is_open_where_it_was_asked_for),
         cmocka_unit_test(headline_says_where_the_time_went),
+        cmocka_unit_test(request_without_a_sample_says_so),
         cmocka_unit_test(tables_stand_in_launchpads_order),
         cmocka_unit_test(log_says_where_and_how_to_open),
         cmocka_unit_test(notices_are_in_the_page),

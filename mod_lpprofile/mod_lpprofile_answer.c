@@ -105,6 +105,8 @@ void lpp_run_set_headers(lpp_run_t *run, request_rec *r, int block)
             lpp_run_keep_stack(run);
         }
         lpp_run_name(run, r);
+        /* Now the chain is complete; at the end some have left it. */
+        lpp_names_register_filters_of(lpp_process_get()->symbols, r);
         apr_table_setn(r->err_headers_out, "X-Lazr-OopsId",
                        apr_pstrdup(r->pool, run->id));
         if (lpp_run_visible(run)) {

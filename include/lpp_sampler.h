@@ -53,7 +53,7 @@ typedef struct lpp_session_options_t {
     apr_uint32_t max_waiting;
     apr_interval_time_t lock_timeout_us;    /* < 0: no limit */
     apr_interval_time_t max_time_us;        /* <= 0: no limit */
-    apr_interval_time_t max_client_wait_us; /* blocked on the client, <= 0: no */
+    apr_interval_time_t max_client_wait_us; /* on the client, <= 0: no limit */
     int (*wanted)(void *baton);      /* asked every 250 ms while waiting, on the
                                         waiting thread; 0: the client is gone.
                                         May be NULL */

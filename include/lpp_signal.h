@@ -2,8 +2,8 @@
 /*
  * lpp_signal: the only room whose code runs in a signal handler.
  *
- * The handler knows one target: the thread that is being profiled. It repairs
- * a system call that the signal interrupted (lpp_repair), copies registers and stack into a
+ * The handler knows one target: the thread that is being profiled. It puts back
+ * a system call that the signal interrupted, copies registers and stack into a
  * slot of the ring, keeps errno. No lock, no allocation, no stdio, no library
  * call that is not on the guard's list.
  */
@@ -82,8 +82,9 @@ unsigned lpp_signal_unrepaired(void);
  * Make the calling thread the target and unblock the signal (taken before) on
  * it; *old_mask is its mask before. disarm: no further sample, the mask put
  * back, a pending signal of ours (number) consumed; target is NULL where the
- * helper made it quiet before and it may serve another thread by now. It waits for a send on its way (some
- * microseconds). Same thread for both; the signal is given back after disarm.
+ * helper made it quiet before and it may serve another thread by now. It waits
+ * for a send on its way (some microseconds). Same thread for both; the signal
+ * is given back after disarm.
  * Signal-safe: no. Thread: the profiled one.
  */
 LPP_MUST_CHECK apr_status_t lpp_signal_arm(lpp_signal_target_t *target,
@@ -109,8 +110,9 @@ void lpp_signal_quiesce(lpp_signal_target_t *target);
 
 /*
  * Copy where the calling thread stands now, without a signal; the registers
- * are those of the caller's frame. The stack is copied up to stack_end. Fails with APR_ENOSPC where stack (of
- * max_bytes) is too small, flags then say CUT and it is still usable.
+ * are those of the caller's frame. The stack is copied up to stack_end. Fails
+ * with APR_ENOSPC where stack (of max_bytes) is too small, flags then say CUT
+ * and it is still usable.
  * Signal-safe: yes. Thread: any.
  */
 apr_status_t lpp_signal_capture(lpp_snapshot_t *snapshot,

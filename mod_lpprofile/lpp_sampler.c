@@ -42,7 +42,7 @@ struct timespec lpp_sampler_timespec(int64_t ns)
     return made;
 }
 
-/* Sleep until somebody posts, or until then (CLOCK_MONOTONIC; < 0: for ever). */
+/* Sleep until somebody posts, or until then (CLOCK_MONOTONIC; < 0: no end). */
 static void sleep_until(lpp_sampler_t *sampler, int64_t then_ns)
 {
     struct timespec then = lpp_sampler_timespec(then_ns < 0 ? 0 : then_ns);

@@ -70,8 +70,8 @@ apr_status_t lpp_sampler_request(lpp_sampler_t *sampler, request_t *request,
             /* In work: it is ours to wait for, and that does not take long. */
             pthread_cond_wait(&request->session->cond, &sampler->mutex);
         }
-        else if (pthread_cond_timedwait(&request->session->cond, &sampler->mutex,
-                                        &deadline) == ETIMEDOUT
+        else if (pthread_cond_timedwait(&request->session->cond,
+                                        &sampler->mutex, &deadline) == ETIMEDOUT
                  && request->state == REQUEST_QUEUED) {
             for (at = &sampler->requests; *at != request; at = &(*at)->next) {
             }

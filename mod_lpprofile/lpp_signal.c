@@ -17,9 +17,8 @@
  * instruction (all shapes that glibc has). A call we do not recognise keeps its
  * EINTR and is counted: the helper then stops signalling blocked threads.
  *
- * A race that stays: a signal of somebody else's that interrupts the same call
- * in the same instant has its handler run, but the call is put back all the
- * same, as if that signal had come just before the call began.
+ * A race that stays: somebody else's signal that hits the same call in the same
+ * instant has its handler run, as if it had come just before the call.
  */
 #include "lpp_signal.h"
 
@@ -98,15 +97,14 @@ static long code_register(const greg_t *regs, unsigned number)
 
 static long code_immediate(const unsigned char *code)
 {
-    return (long)((unsigned)code[0] | (unsigned)code[1] << 8
-                  | (unsigned)code[2] << 16 | (unsigned)code[3] << 24);
+    return (long)(code[0] | code[1] << 8 | code[2] << 16
+                  | (unsigned)code[3] << 24);
 }
 
 /*
- * Copy the len bytes of code that end at end: as many of them as are there.
- * Those in the page that holds the last byte were just run; the page in front of
- * it may not exist, so a copy that reaches there is left to the kernel. Returns
- * how many; they stand at the end of code.
+ * Copy the len bytes of code that end at end, or as many as are there: the page
+ * of the last one was just run, the one in front may not exist, so a copy that
+ * reaches it is the kernel's. Returns how many; they stand at the end of code.
  */
 static size_t code_before(apr_uint64_t end, unsigned char *code, size_t len,
                           pid_t pid)
@@ -116,7 +114,7 @@ static size_t code_before(apr_uint64_t end, unsigned char *code, size_t len,
 
     if (in_page < len) {
         struct iovec to = { code, len };
-        struct iovec from = { (void *)(apr_uintptr_t)(end - len), len };
+        struct iovec from = { (void *)(last - len), len };
 
         if (process_vm_readv(pid, &to, 1, &from, 1, 0) == (ssize_t)len) {
             return len;
@@ -194,8 +192,8 @@ static long call_number(const greg_t *regs, pid_t pid)
     if (number >= 0) {
         return number;
     }
-    /* Other argument loads stand between. A byte pair that only looks like one
-     * of these would also have to hold the number of a call that can block. */
+    /* Other argument loads stand between. Bytes that only look like one of
+     * these would also have to hold the number of a call that can block. */
     for (back = 1; back + 8 < have; back++) {
         const unsigned char *here = at - back;
 
@@ -213,8 +211,7 @@ static long call_number(const greg_t *regs, pid_t pid)
 /* Did the kernel just end a call at rip? */
 static int behind_syscall(const greg_t *regs)
 {
-    const unsigned char *at =
-        (const unsigned char *)(apr_uintptr_t)regs[REG_RIP];
+    const unsigned char *at = (const unsigned char *)regs[REG_RIP];
 
     return ((apr_uintptr_t)at & 4095) >= 2 ? at[-2] == 0x0f && at[-1] == 0x05
                                            : 1; /* call_number looks again */
@@ -222,8 +219,7 @@ static int behind_syscall(const greg_t *regs)
 
 static int before_syscall(const greg_t *regs)
 {
-    const unsigned char *at =
-        (const unsigned char *)(apr_uintptr_t)regs[REG_RIP];
+    const unsigned char *at = (const unsigned char *)regs[REG_RIP];
 
     return ((apr_uintptr_t)at & 4095) != 4095 && at[0] == 0x0f
            && at[1] == 0x05;

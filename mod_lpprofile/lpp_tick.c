@@ -7,8 +7,8 @@
  * it; ticks are never counted. Time that no sample saw is given to nobody and
  * stays the difference between the total and the tree.
  *
- * A thread whose CPU clock stands still is blocked. It gets one signal; then its
- * time is credited to that sample's node for as long as it is the same episode.
+ * A thread whose CPU clock stands still is blocked. It gets one signal; then
+ * its time is credited to that sample's node while it is the same episode.
  * That the episode is the same is known from the CPU clock (any wake-up costs
  * CPU time), but the handler itself moves that clock once: for the first look
  * after the signal the kernel's count of how often the thread was put on a

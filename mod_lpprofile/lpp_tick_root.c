@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_tick_root: where a request's own stack begins: the caller of the function
- * that reads or serves it. Everything outside of that frame is httpd's loop, and
- * need be neither copied nor unwound. Remembers how long those functions are.
+ * lpp_tick_root: where a request's own stack begins: at the caller of what
+ * reads or serves it. Everything outside of that frame is the server's loop
+ * and need be neither copied nor unwound. Remembers how long these functions
+ * are.
  */
 #include "lpp_sampler_internal.h"
 

@@ -803,7 +803,7 @@ static void a_thousand_signals_break_no_call(void **state)
         assert_int_equal(shot.result, plain.result);
         assert_int_equal(shot.error, plain.error);
         assert_true(shot.took_ns >= WAIT_NS - 1000000);
-        /* Milliseconds of poll are whole ones: part of each is not taken off. */
+        /* Of poll's milliseconds only whole ones are taken off. */
         assert_int_equal(lpp_signal_unrepaired(), 0);
         assert_true(shot.took_ns < plain.took_ns * 2 + 100000000);
     }
@@ -812,6 +812,62 @@ static void a_thousand_signals_break_no_call(void **state)
     assert_true(sent > 1000);
     apr_pool_destroy(pool);
 }
+
+#if defined(__x86_64__)
+/* A call whose number comes out of nothing that can be read. */
+__attribute__((noinline)) static long odd_call(volatile long *number)
+{
+    long result;
+
+    __asm__ volatile("movq (%[at]), %%rax\n\t"
+                     ".rept 6\n\t"
+                     "movabsq $0x1111111111111111, %%r8\n\t"
+                     ".endr\n\t"
+                     "syscall"
+                     : "=&a"(result)
+                     : [at] "d"(number), "D"(&wait_spec), "S"(NULL)
+                     : "rcx", "r11", "r8", "memory", "cc");
+    return result;
+}
+
+static long call_odd(void)
+{
+    volatile long number = SYS_nanosleep;
+
+    return odd_call(&number);
+}
+
+/* The last test: what it learns stays in the process. */
+static void after_one_broken_call_no_blocked_thread_is_hit(void **state)
+{
+    lpp_profile_t *profile;
+    outcome_t outcome;
+    int readable, i;
+
+    (void)state;
+    apr_pool_create(&pool, root);
+    outcome = run_profiled(call_odd, &profile);
+    assert_int_equal(outcome.result, -EINTR);
+    assert_int_equal(lpp_signal_unrepaired(), 1);
+    readable = access("/proc/thread-self/syscall", R_OK) == 0;
+    for (i = 0; i < 3; i++) {
+        outcome = run_profiled(call_odd, &profile);
+        print_message("a call that cannot be put back: %.2f ms, signals %llu, "
+                      "samples %llu\n", outcome.took_ns / 1e6,
+                      (unsigned long long)profile->honesty.signals,
+                      (unsigned long long)profile->honesty.samples);
+        assert_int_equal(outcome.result, 0);
+        assert_true(outcome.took_ns >= WAIT_NS);
+        assert_int_equal(lpp_signal_unrepaired(), 1);
+        if (readable) { /* root's own process: seen without a signal */
+            assert_true(profile->honesty.samples >= 1);
+            assert_int_equal(profile->honesty.broken, 0);
+            assert_true(profile->honesty.blocked_ns >= WAIT_NS * 3 / 4);
+        }
+    }
+    apr_pool_destroy(pool);
+}
+#endif
 
 static int set_up_all(void)
 {
@@ -832,6 +888,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(blocking_calls_do_not_notice),
         cmocka_unit_test(a_thousand_signals_break_no_call),
+#if defined(__x86_64__)
+        cmocka_unit_test(after_one_broken_call_no_blocked_thread_is_hit),
+#endif
     };
     int failed;
 

@@ -160,7 +160,8 @@ APART(doze_text) void test_doze(apr_uint64_t ns)
 static int lies_in(const world_t *world, lpp_pc_t pc, const char *start,
                    const char *stop)
 {
-    lpp_pc_t from = lpp_maps_pc(world->maps, (apr_uint64_t)(apr_uintptr_t)start);
+    lpp_pc_t from = lpp_maps_pc(world->maps,
+                                (apr_uint64_t)(apr_uintptr_t)start);
 
     return pc >= from && pc < from + (apr_uint64_t)(stop - start);
 }

@@ -132,6 +132,9 @@ static void names_program_libc_and_vdso(void **state)
     object = find(maps, libc_code());
     assert_non_null(object);
     assert_non_null(strstr(object->path, "libc.so"));
+    if (getauxval(AT_SYSINFO_EHDR) == 0) {
+        return; /* valgrind hides it */
+    }
     object = lpp_maps_find(maps, code_of("[vdso]", maps));
     assert_non_null(object);
     assert_true(object->start - getauxval(AT_SYSINFO_EHDR) < 65536);

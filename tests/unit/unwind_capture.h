@@ -10,6 +10,14 @@
 #include <string.h>
 #include <ucontext.h>
 
+#if __has_include(<valgrind/memcheck.h>)
+#include <valgrind/memcheck.h>
+#else
+#define VALGRIND_MAKE_MEM_DEFINED(address, len) ((void)0)
+#define VALGRIND_DISABLE_ERROR_REPORTING ((void)0)
+#define VALGRIND_ENABLE_ERROR_REPORTING ((void)0)
+#endif
+
 #include "lpp_ring.h"
 
 #define RED_ZONE 128
@@ -56,8 +64,13 @@ __attribute__((no_sanitize("address"))) static inline void capture_context(
     }
     snapshot->stack_len = (apr_uint32_t)len;
     /* not memcpy: a sanitizer knows whose bytes these are */
+    VALGRIND_DISABLE_ERROR_REPORTING; /* the red zone is below the stack */
     __asm__ volatile("rep movsb" : "+S"(from), "+D"(stack), "+c"(len)
                      : : "memory");
+    VALGRIND_ENABLE_ERROR_REPORTING;
+    /* old bytes below the frames, and saved registers that nobody set */
+    VALGRIND_MAKE_MEM_DEFINED(snapshot->stack, snapshot->stack_len);
+    VALGRIND_MAKE_MEM_DEFINED(snapshot->regs, sizeof(snapshot->regs));
 }
 
 #endif

@@ -28,6 +28,11 @@
 /* Reserved pid of the place that children without one of their own share. */
 #define PID_SHARED 0xffffffffu
 
+/* A place in the waiting room: whose, and how many of that child wait. */
+#define PLACE(pid, waiting) (((apr_uint64_t)(pid) << 32) | (waiting))
+#define PLACE_PID(place) ((apr_uint32_t)((place) >> 32))
+#define PLACE_WAITING(place) ((apr_uint32_t)(place))
+
 #define RECORD_WORDS                                                          \
     ((sizeof(lpp_holder_t) + sizeof(apr_uint64_t) - 1) / sizeof(apr_uint64_t))
 
@@ -53,7 +58,7 @@ typedef struct shared_t {
     _Atomic apr_uint32_t turn;
     _Atomic apr_uint32_t tickets;
 
-    /* Waiters, by child: pid in the upper half, how many in the lower. */
+    /* Waiters, by child: see PLACE. */
     _Atomic apr_uint32_t places_used; /* highest index ever taken, plus 1 */
     _Atomic apr_uint64_t place[PLACES];
 } shared_t;
@@ -67,21 +72,6 @@ struct lpp_gate_t {
     int held;                  /* by this child; 0 in the parent, so after
                                   fork too */
 };
-
-static apr_uint64_t place_make(apr_uint32_t pid, apr_uint32_t waiting)
-{
-    return ((apr_uint64_t)pid << 32) | waiting;
-}
-
-static apr_uint32_t place_pid(apr_uint64_t place)
-{
-    return (apr_uint32_t)(place >> 32);
-}
-
-static apr_uint32_t place_waiting(apr_uint64_t place)
-{
-    return (apr_uint32_t)place;
-}
 
 /* Caller has the mutex and gate->writing. */
 static void publish(shared_t *shared, const lpp_holder_t *holder)
@@ -170,11 +160,11 @@ static void give_turn(shared_t *shared, apr_uint32_t ticket)
 static apr_uint32_t count_waiting(shared_t *shared)
 {
     apr_uint32_t used = atomic_load(&shared->places_used);
-    apr_uint32_t sum = place_waiting(atomic_load(&shared->place[PLACES - 1]));
+    apr_uint32_t sum = PLACE_WAITING(atomic_load(&shared->place[PLACES - 1]));
     apr_uint32_t i;
 
     for (i = 0; i < used; i++) {
-        sum += place_waiting(atomic_load_explicit(&shared->place[i],
+        sum += PLACE_WAITING(atomic_load_explicit(&shared->place[i],
                                                   memory_order_relaxed));
     }
     return sum;
@@ -189,8 +179,8 @@ static int change_place(lpp_gate_t *gate, int up)
     apr_uint64_t changed;
 
     do {
-        if (place_pid(old) != gate->place_pid
-            || (!up && place_waiting(old) == 0)) {
+        if (PLACE_PID(old) != gate->place_pid
+            || (!up && PLACE_WAITING(old) == 0)) {
             return 0;
         }
         changed = up ? old + 1 : old - 1;
@@ -217,12 +207,12 @@ static void claim_place(lpp_gate_t *gate, apr_uint32_t pid)
             apr_uint64_t old = atomic_load(&shared->place[i]);
             apr_uint32_t used = atomic_load(&shared->places_used);
 
-            if (old != 0 && place_pid(old) != pid
-                && (pass == 0 || !is_dead(place_pid(old)))) {
+            if (old != 0 && PLACE_PID(old) != pid
+                && (pass == 0 || !is_dead(PLACE_PID(old)))) {
                 continue;
             }
             if (!atomic_compare_exchange_strong(&shared->place[i], &old,
-                                                place_make(pid, 0))) {
+                                                PLACE(pid, 0))) {
                 continue;
             }
             while (used < i + 1
@@ -266,7 +256,7 @@ apr_status_t lpp_gate_create(lpp_gate_t **gate, apr_global_mutex_t *mutex,
     }
     made->shared = apr_shm_baseaddr_get(shm);
     memset(made->shared, 0, sizeof(shared_t));
-    atomic_store(&made->shared->place[PLACES - 1], place_make(PID_SHARED, 0));
+    atomic_store(&made->shared->place[PLACES - 1], PLACE(PID_SHARED, 0));
     made->mutex = mutex;
     made->place = PLACES - 1;
     made->place_pid = PID_SHARED;
@@ -396,8 +386,8 @@ static void forget_dead_waiters(lpp_gate_t *gate)
     for (i = 0; i < used; i++) {
         apr_uint64_t place = atomic_load(&shared->place[i]);
 
-        if (place_waiting(place) != 0 && is_dead(place_pid(place))) {
-            lpp_gate_forget(gate, place_pid(place));
+        if (PLACE_WAITING(place) != 0 && is_dead(PLACE_PID(place))) {
+            lpp_gate_forget(gate, PLACE_PID(place));
         }
     }
 }
@@ -435,7 +425,7 @@ void lpp_gate_forget(lpp_gate_t *gate, apr_uint32_t pid)
     for (i = 0; i < used; i++) {
         apr_uint64_t old = atomic_load(&shared->place[i]);
 
-        while (place_pid(old) == pid
+        while (PLACE_PID(old) == pid
                && !atomic_compare_exchange_weak(&shared->place[i], &old, 0)) {
         }
     }

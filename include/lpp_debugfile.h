@@ -26,7 +26,8 @@ lpp_debugfile_t *lpp_debugfile_open(const lpp_object_t *object,
 
 /*
  * Source file and line of an address of the object; left alone where they are
- * unknown. The first call of an object reads its DWARF. *file lives as long as the debug file.
+ * unknown. The first call of an object reads its DWARF. *file lives as long as
+ * the debug file.
  * Signal-safe: no. Thread: any, one at a time.
  */
 void lpp_debugfile_line(lpp_debugfile_t *debug, apr_uint64_t address,

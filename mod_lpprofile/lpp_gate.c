@@ -215,9 +215,8 @@ static void claim_place(lpp_gate_t *gate, apr_uint32_t pid)
                                                 PLACE(pid, 0))) {
                 continue;
             }
-            while (used < i + 1
-                   && !atomic_compare_exchange_weak(&shared->places_used,
-                                                    &used, i + 1)) {
+            while (used <= i && !atomic_compare_exchange_weak(
+                       &shared->places_used, &used, i + 1)) {
             }
             gate->place = i;
             gate->place_pid = pid;
@@ -433,9 +432,7 @@ void lpp_gate_forget(lpp_gate_t *gate, apr_uint32_t pid)
 
 void lpp_gate_count_skip(lpp_gate_t *gate, lpp_gate_skip_e why)
 {
-    if ((unsigned)why <= LPP_GATE_CHILD) {
-        atomic_fetch_add(&gate->shared->skipped[why], 1);
-    }
+    atomic_fetch_add(&gate->shared->skipped[why], 1);
 }
 
 void lpp_gate_get_counts(const lpp_gate_t *gate, lpp_gate_counts_t *counts)

@@ -49,9 +49,48 @@ typedef struct lpp_plan_t {
 } lpp_plan_t;
 
 /*
+ * The first byte of text that a path rarely holds: below "-", which are NUL and
+ * both bytes a mark can begin with, "+" and "%", and little else. At NUL there
+ * is no segment in what was skipped. Inline, a bit over two instructions a
+ * byte: all that most requests of a host that allows profiling pay.
+ * Signal-safe: yes. Thread: any.
+ */
+static inline const char *lpp_trigger_skip(const char *text)
+{
+    const unsigned char *at = (const unsigned char *)text;
+
+    /* Written out: compilers make three instructions of a loop. */
+    for (;; at += 8) {
+        if (at[0] < '-') {
+            return (const char *)at;
+        }
+        if (at[1] < '-') {
+            return (const char *)at + 1;
+        }
+        if (at[2] < '-') {
+            return (const char *)at + 2;
+        }
+        if (at[3] < '-') {
+            return (const char *)at + 3;
+        }
+        if (at[4] < '-') {
+            return (const char *)at + 4;
+        }
+        if (at[5] < '-') {
+            return (const char *)at + 5;
+        }
+        if (at[6] < '-') {
+            return (const char *)at + 6;
+        }
+        if (at[7] < '-') {
+            return (const char *)at + 7;
+        }
+    }
+}
+
+/*
  * Where the trigger segment of path begins (its first byte after the slash),
- * or NULL. About 2 instructions a byte: it runs for every request of a host
- * that allows profiling. path is encoded, not NULL; need not begin with "/".
+ * or NULL. path is encoded, not NULL; need not begin with "/".
  * Signal-safe: yes. Thread: any.
  */
 const char *lpp_trigger_find(const char *path);

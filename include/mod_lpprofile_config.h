@@ -43,14 +43,34 @@ void *lpp_config_create(apr_pool_t *pool, server_rec *server);
 void *lpp_config_merge(apr_pool_t *pool, void *base, void *vhost);
 
 /*
+ * What a request that is not profiled looks at: the first member of lpp_conf_t,
+ * whose other members nobody sees. Inline, since every request pays for it.
+ */
+typedef struct lpp_conf_front_t {
+    int allowed;      /* above 0: On, or an expr= */
+    int all_requests; /* above 0: On */
+} lpp_conf_front_t;
+
+/*
  * The configuration of a server, never NULL.
  * Signal-safe: no. Thread: any.
  */
-const lpp_conf_t *lpp_config_get(const server_rec *server);
+static inline const lpp_conf_t *lpp_config_get(const server_rec *server)
+{
+    return ap_get_module_config(server->module_config, &lpprofile_module);
+}
 
-/* 1 when profiling is allowed here at all: On, or an expr=. One load and one
- * compare; what an unprofiled request pays. */
-int lpp_config_enabled(const lpp_conf_t *conf);
+/* 1 when profiling is allowed here at all: On, or an expr=. Thread: any. */
+static inline int lpp_config_enabled(const lpp_conf_t *conf)
+{
+    return ((const lpp_conf_front_t *)conf)->allowed > 0;
+}
+
+/* 1 when LPProfileAllRequests is on here. Thread: any. */
+static inline int lpp_config_all_requests(const lpp_conf_t *conf)
+{
+    return ((const lpp_conf_front_t *)conf)->all_requests > 0;
+}
 
 /* Whether profiling is allowed for this request (evaluates expr=; an error in
  * it counts as no). Thread: request. */
@@ -74,7 +94,6 @@ int lpp_config_user(const lpp_conf_t *conf, request_rec *r);
 const char *lpp_config_page_id(const lpp_conf_t *conf, request_rec *r);
 
 /* Values in force. Directories are absolute after post_config. */
-int lpp_config_all_requests(const lpp_conf_t *conf);
 const char *lpp_config_memory_log(const lpp_conf_t *conf); /* as typed */
 const char *lpp_config_dir(const lpp_conf_t *conf);
 const char *lpp_config_oops_dir(const lpp_conf_t *conf);

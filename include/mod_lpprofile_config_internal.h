@@ -27,9 +27,9 @@ typedef struct lpp_conf_expr_t {
 } lpp_conf_expr_t;
 
 struct lpp_conf_t {
-    int allowed;                      /* lpp_allowed_e */
-    const lpp_conf_expr_t *allowed_expr; /* set when allowed is EXPR */
-    int all_requests;
+    lpp_conf_front_t front;           /* must be first; allowed is an
+                                         lpp_allowed_e */
+    const lpp_conf_expr_t *allowed_expr; /* set where it is EXPR */
     const lpp_conf_expr_t *access;    /* NULL: the default rule */
     const lpp_conf_expr_t *require_user;
     const lpp_conf_expr_t *page_id;   /* string-valued */

@@ -91,48 +91,11 @@ static apr_size_t mark_length(const char *path)
     return at;
 }
 
-/*
- * The first byte from p on that is rare in paths: below "-", which are NUL and
- * both ways a mark can begin, "+" and "%", and little else. Unrolled: this is
- * all that most requests pay, and compiles to two instructions a byte.
- */
-static inline const char *skip_ordinary(const char *p)
-{
-    const unsigned char *at = (const unsigned char *)p;
-
-    for (;; at += 8) {
-        if (at[0] < '-') {
-            return (const char *)at;
-        }
-        if (at[1] < '-') {
-            return (const char *)at + 1;
-        }
-        if (at[2] < '-') {
-            return (const char *)at + 2;
-        }
-        if (at[3] < '-') {
-            return (const char *)at + 3;
-        }
-        if (at[4] < '-') {
-            return (const char *)at + 4;
-        }
-        if (at[5] < '-') {
-            return (const char *)at + 5;
-        }
-        if (at[6] < '-') {
-            return (const char *)at + 6;
-        }
-        if (at[7] < '-') {
-            return (const char *)at + 7;
-        }
-    }
-}
-
 const char *lpp_trigger_find(const char *path)
 {
     const char *p = path;
 
-    for (p = skip_ordinary(p); *p; p = skip_ordinary(p + 1)) {
+    for (p = lpp_trigger_skip(p); *p; p = lpp_trigger_skip(p + 1)) {
         if ((*p == '+' || *p == '%') && p > path && p[-1] == '/'
             && mark_length(p)) {
             return p;

@@ -36,10 +36,10 @@ static int holds(const lpp_conf_expr_t *expr, const char *directive,
 
 int lpp_config_allowed(const lpp_conf_t *conf, request_rec *r)
 {
-    if (conf->allowed == LPP_ALLOWED_EXPR) {
+    if (conf->front.allowed == LPP_ALLOWED_EXPR) {
         return holds(conf->allowed_expr, LPP_DIR_ALLOWED, r);
     }
-    return conf->allowed == LPP_ALLOWED_ON;
+    return conf->front.allowed == LPP_ALLOWED_ON;
 }
 
 static int is_loopback(const apr_sockaddr_t *address)

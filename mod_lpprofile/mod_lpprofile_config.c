@@ -32,8 +32,8 @@ void *lpp_config_create(apr_pool_t *pool, server_rec *server)
 {
     lpp_conf_t *conf = apr_pcalloc(pool, sizeof(*conf));
 
-    conf->allowed = LPP_ALLOWED_UNSET;
-    conf->all_requests = LPP_CONF_UNSET;
+    conf->front.allowed = LPP_ALLOWED_UNSET;
+    conf->front.all_requests = LPP_CONF_UNSET;
     conf->rate_hz = LPP_CONF_UNSET;
     conf->lock_timeout_us = LPP_CONF_UNSET;
     conf->max_time_us = LPP_CONF_UNSET;
@@ -53,11 +53,11 @@ void *lpp_config_merge(apr_pool_t *pool, void *basev, void *vhostv)
     const lpp_conf_t *base = basev, *vhost = vhostv;
     lpp_conf_t *conf = apr_pcalloc(pool, sizeof(*conf));
 
-    MERGE_NUMBER(allowed);
+    MERGE_NUMBER(front.allowed);
     /* Belongs to allowed: a vhost's "On" must not meet the server's expr=. */
-    conf->allowed_expr = vhost->allowed != LPP_ALLOWED_UNSET
+    conf->allowed_expr = vhost->front.allowed != LPP_ALLOWED_UNSET
                              ? vhost->allowed_expr : base->allowed_expr;
-    MERGE_NUMBER(all_requests);
+    MERGE_NUMBER(front.all_requests);
     MERGE_POINTER(access);
     MERGE_POINTER(require_user);
     MERGE_POINTER(page_id);
@@ -81,21 +81,6 @@ void *lpp_config_merge(apr_pool_t *pool, void *basev, void *vhostv)
                                                 vhost->oops_hide);
     /* dir_path, oops_dir_path and memory_handle stay NULL: made at start. */
     return conf;
-}
-
-const lpp_conf_t *lpp_config_get(const server_rec *server)
-{
-    return ap_get_module_config(server->module_config, &lpprofile_module);
-}
-
-int lpp_config_enabled(const lpp_conf_t *conf)
-{
-    return conf->allowed > LPP_ALLOWED_OFF;
-}
-
-int lpp_config_all_requests(const lpp_conf_t *conf)
-{
-    return conf->all_requests > 0;
 }
 
 const char *lpp_config_memory_log(const lpp_conf_t *conf)
@@ -233,7 +218,7 @@ apr_array_header_t *lpp_config_settings(const lpp_conf_t *conf,
         apr_array_make(pool, 14, sizeof(lpp_config_setting_t));
 
     add_setting(all, LPP_DIR_ALLOWED,
-                conf->allowed == LPP_ALLOWED_EXPR
+                conf->front.allowed == LPP_ALLOWED_EXPR
                     ? apr_pstrcat(pool, "expr=", conf->allowed_expr->text,
                                   NULL)
                 : lpp_config_enabled(conf) ? "On" : "Off");

@@ -100,11 +100,11 @@ static const char *set_allowed(cmd_parms *cmd, void *unused,
 
     conf->allowed_expr = NULL;
     if (!strcasecmp(value, "On")) {
-        conf->allowed = LPP_ALLOWED_ON;
+        conf->front.allowed = LPP_ALLOWED_ON;
         return NULL;
     }
     if (!strcasecmp(value, "Off")) {
-        conf->allowed = LPP_ALLOWED_OFF;
+        conf->front.allowed = LPP_ALLOWED_OFF;
         return NULL;
     }
     if (strncasecmp(value, EXPR_PREFIX, sizeof(EXPR_PREFIX) - 1)) {
@@ -113,7 +113,7 @@ static const char *set_allowed(cmd_parms *cmd, void *unused,
     text = value + sizeof(EXPR_PREFIX) - 1;
     error = parse_expr(cmd, text, 0, &conf->allowed_expr);
     if (!error) {
-        conf->allowed = LPP_ALLOWED_EXPR;
+        conf->front.allowed = LPP_ALLOWED_EXPR;
         warn_of_user(cmd, text);
     }
     return error;
@@ -142,10 +142,10 @@ static const char *set_all_requests(cmd_parms *cmd, void *unused,
     lpp_conf_t *conf = conf_of(cmd);
 
     if (!strcasecmp(value, "On")) {
-        conf->all_requests = 1;
+        conf->front.all_requests = 1;
     }
     else if (!strcasecmp(value, "Off")) {
-        conf->all_requests = 0;
+        conf->front.all_requests = 0;
     }
     else {
         return refuse(cmd, value, "must be On or Off");

@@ -34,7 +34,11 @@ typedef struct world_t {
 
 static apr_pool_t *root;
 static const char *const no_roots[] = { NULL };
-static const char *const test_roots[] = { "no_such_function", "qsort_r", NULL };
+static const char *const test_roots[] = {
+    "no_such_function", "qsort_r",
+    "___interceptor_qsort_r", "__interceptor_qsort_r", /* of sanitizers */
+    NULL
+};
 
 static apr_uint64_t now_ns(clockid_t clock)
 {
@@ -268,7 +272,7 @@ static void a_sleeping_thread_is_left_alone_and_credited(void **state)
     print_message("usleep(300 ms) took %.2f ms\n", took / 1e6);
     doze = weight_under(world, profile, DOZE);
     assert_true(took >= 300 * MS);
-    assert_true(took < 330 * MS);
+    assert_true(took < 400 * MS); /* not twice, on a busy machine */
     assert_in_range(profile->honesty.signals, 1, 5);
     assert_true(profile->honesty.repaired_calls >= 1);
     assert_true(doze.wall_ns >= 285 * MS);
@@ -283,11 +287,15 @@ static void short_and_long_waits_get_their_own_time(void **state)
     lpp_session_options_t options = usual_options();
     lpp_session_t *session = start(world, &options, no_roots);
     lpp_weight_t doze, spin;
+    apr_uint64_t asleep = 0, slack;
     lpp_profile_t *profile;
     int i;
 
     for (i = 0; i < 8; i++) {
+        apr_uint64_t began = now_ns(CLOCK_MONOTONIC);
+
         test_doze(30 * MS);
+        asleep += now_ns(CLOCK_MONOTONIC) - began;
         test_spin(20 * MS);
     }
     lpp_session_stop(session, LPP_STOP_NOT);
@@ -296,9 +304,12 @@ static void short_and_long_waits_get_their_own_time(void **state)
     tell("8 x (30 ms asleep, 20 ms awake)", profile);
     doze = weight_under(world, profile, DOZE);
     spin = weight_under(world, profile, SPIN);
-    print_message("asleep %.1f, awake %.1f ms\n", doze.wall_ns / 1e6,
-                  spin.wall_ns / 1e6);
-    assert_true(doze.wall_ns >= 225 * MS && doze.wall_ns <= 290 * MS);
+    print_message("asleep %.1f ms (truly %.1f), awake %.1f\n",
+                  doze.wall_ns / 1e6, asleep / 1e6, spin.wall_ns / 1e6);
+    /* A tick at either end of each wait is either's; late ticks weigh more. */
+    slack = 16 * MS + asleep / 10;
+    assert_true(doze.wall_ns + slack >= asleep);
+    assert_true(doze.wall_ns <= asleep + slack);
     assert_true(spin.cpu_ns >= 145 * MS && spin.cpu_ns <= 175 * MS);
 }
 

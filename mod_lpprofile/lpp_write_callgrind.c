@@ -57,6 +57,19 @@ static void add_text(lpp_buf_t *out, const char *text)
     }
 }
 
+/* A number and what follows it; most of the file is made of these. */
+static void add_number(lpp_buf_t *out, apr_uint64_t number, char next)
+{
+    char text[24], *at = text + sizeof(text);
+
+    *--at = next;
+    do {
+        *--at = (char)('0' + number % 10);
+        number /= 10;
+    } while (number != 0);
+    lpp_buf_add(out, at, (apr_size_t)(text + sizeof(text) - at));
+}
+
 static void add_numbered(writer_t *writer, names_t *names, const char *key,
                          const char *text)
 {
@@ -68,7 +81,10 @@ static void add_numbered(writer_t *writer, names_t *names, const char *key,
     }
     number = apr_hash_get(names->numbers, text, APR_HASH_KEY_STRING);
     if (number != NULL) {
-        lpp_buf_addf(&writer->out, "%s=(%u)\n", key, *number);
+        lpp_buf_add_string(&writer->out, key);
+        lpp_buf_add(&writer->out, "=(", 2);
+        add_number(&writer->out, *number, ')');
+        lpp_buf_add_byte(&writer->out, '\n');
         return;
     }
     number = apr_palloc(writer->pool, sizeof(*number));
@@ -114,7 +130,8 @@ static void add_function(writer_t *writer, apr_uint32_t index, int callee)
                  symbol->object);
     add_numbered(writer, &writer->files, callee ? "cfi" : "fl",
                  file_of(writer, symbol));
-    lpp_buf_addf(out, "%s=(%u)", callee ? "cfn" : "fn", index + 1);
+    lpp_buf_add_string(out, callee ? "cfn=(" : "fn=(");
+    add_number(out, (apr_uint64_t)index + 1, ')');
     if (!writer->defined[index]) {
         writer->defined[index] = 1;
         lpp_buf_add_byte(out, ' ');
@@ -125,9 +142,10 @@ static void add_function(writer_t *writer, apr_uint32_t index, int callee)
 
 static void add_cost(lpp_buf_t *out, unsigned line, const lpp_cost_t *cost)
 {
-    lpp_buf_addf(out, "%u %" APR_UINT64_T_FMT " %" APR_UINT64_T_FMT
-                 " %" APR_UINT64_T_FMT "\n", line, cost->wall_us,
-                 cost->cpu_us, cost->samples);
+    add_number(out, line, ' ');
+    add_number(out, cost->wall_us, ' ');
+    add_number(out, cost->cpu_us, ' ');
+    add_number(out, cost->samples, '\n');
 }
 
 static int is_zero(const lpp_cost_t *cost)
@@ -190,9 +208,10 @@ static void add_body(writer_t *writer, apr_uint32_t index,
             continue;
         }
         add_function(writer, call->callee, 1);
-        lpp_buf_addf(out, "calls=%" APR_UINT64_T_FMT " %u\n",
-                     lpp_writer_count(call->calls, call->total.samples),
-                     view->functions[call->callee].symbol.line);
+        lpp_buf_add_string(out, "calls=");
+        add_number(out, lpp_writer_count(call->calls, call->total.samples),
+                   ' ');
+        add_number(out, view->functions[call->callee].symbol.line, '\n');
         add_cost(out, function->symbol.line, &call->total);
     }
 }

@@ -21,9 +21,9 @@
  * unwind. What it points to lives as long as the table.
  */
 typedef struct lpp_object_t {
-    const char *path;           /* file; "[vdso]" for the vdso; never NULL */
-    apr_uint64_t bias;          /* process address - the file's address */
-    apr_uint64_t start, end;    /* executable range, process addresses */
+    const char *path;        /* file; "[vdso]" for the vdso; never NULL */
+    apr_uint64_t bias;       /* process address - the file's address */
+    apr_uint64_t start, end; /* executable range, process addresses */
     const unsigned char *eh_frame_hdr; /* copy, or NULL */
     apr_size_t eh_frame_hdr_len;
     apr_uint64_t eh_frame_hdr_address; /* where it is in the process: base of
@@ -33,9 +33,9 @@ typedef struct lpp_object_t {
     apr_uint64_t eh_frame_address;     /* base of its pcrel pointers */
     const unsigned char *build_id;     /* copy, or NULL */
     apr_size_t build_id_len;
-    unsigned number;            /* 1 .. ; see lpp_pc_t */
-    int gone;                   /* unloaded since */
-    const void *unwind;         /* what lpp_unwind made of eh_frame, or NULL;
+    unsigned number;    /* 1 .. ; see lpp_pc_t */
+    int gone;           /* unloaded since */
+    const void *unwind; /* what lpp_unwind made of eh_frame, or NULL;
                                    for the helper only */
 } lpp_object_t;
 
@@ -86,6 +86,14 @@ unsigned lpp_maps_count(const lpp_maps_t *maps);
  * Signal-safe: no. Thread: that of refresh.
  */
 lpp_pc_t lpp_maps_pc(const lpp_maps_t *maps, apr_uint64_t address);
+
+/*
+ * Was the table made by this process, not by one that it was forked from? What
+ * hangs on such a table is freed with its pool; elsewhere the pool goes when
+ * the process ends, perhaps inside a signal handler, and nothing is freed.
+ * Signal-safe: yes. Thread: any.
+ */
+int lpp_maps_made_here(const lpp_maps_t *maps);
 
 /*
  * Set unwind of object number to block, one piece of malloc, which is the

@@ -15,25 +15,25 @@
 #include "lpp_ring.h"
 
 typedef enum {
-    LPP_UNWIND_AUTO,     /* table where supported, else libunwind */
+    LPP_UNWIND_AUTO, /* table where supported, else libunwind */
     LPP_UNWIND_TABLE,
     LPP_UNWIND_LIBUNWIND
 } lpp_unwind_kind_e;
 
 /* How an unwinding ended. */
 typedef enum {
-    LPP_UNWIND_ROOT,  /* reached the root frame, or the thread's first frame */
-    LPP_UNWIND_CUT,   /* ran out of copied stack, or of LPP_FRAMES_MAX */
-    LPP_UNWIND_LOST   /* no rule for a frame, or a rule that leads nowhere */
+    LPP_UNWIND_ROOT, /* reached the root frame, or the thread's first frame */
+    LPP_UNWIND_CUT,  /* ran out of copied stack, or of LPP_FRAMES_MAX */
+    LPP_UNWIND_LOST  /* no rule for a frame, or a rule that leads nowhere */
 } lpp_unwind_end_e;
 
 typedef struct lpp_unwinder_t lpp_unwinder_t;
 
 /* What became of the stacks so far. */
 typedef struct lpp_unwind_counts_t {
-    apr_uint64_t stacks;            /* unwound */
-    apr_uint64_t root, cut, lost;   /* how they ended */
-    apr_uint64_t fallback;          /* of these, the table had no rule it can
+    apr_uint64_t stacks;          /* unwound */
+    apr_uint64_t root, cut, lost; /* how they ended */
+    apr_uint64_t fallback;        /* of these, the table had no rule it can
                                        follow and libunwind did it instead */
 } lpp_unwind_counts_t;
 

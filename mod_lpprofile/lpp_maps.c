@@ -22,13 +22,13 @@ typedef struct range_t {
 } range_t;
 
 struct lpp_maps_t {
-    lpp_entry_t **entries;   /* LPP_OBJECTS_MAX, filled from the front */
-    unsigned count;          /* published with release order */
-    range_t *ranges;         /* of loaded objects, sorted by start */
+    lpp_entry_t **entries; /* LPP_OBJECTS_MAX, filled from the front */
+    unsigned count;        /* published with release order */
+    range_t *ranges;       /* of loaded objects, sorted by start */
     unsigned range_count;
     unsigned long long adds, subs; /* the loader's counters at last refresh */
-    int gathered;            /* adds and subs mean something */
-    pid_t owner;             /* process that made the table */
+    int gathered;                  /* adds and subs mean something */
+    pid_t owner;                   /* process that made the table */
 };
 
 /* One walk over the loader's list. */
@@ -36,7 +36,7 @@ typedef struct gather_t {
     lpp_maps_t *maps;
     const char *main_path;
     apr_uint64_t vdso;
-    lpp_entry_t **seen;   /* what is loaded, in the loader's order: a newly
+    lpp_entry_t **seen; /* what is loaded, in the loader's order: a newly
                              loaded object is appended */
     unsigned seen_count;
     unsigned fresh_count; /* of these, how many were not in the table */
@@ -99,7 +99,7 @@ static lpp_entry_t *find_entry(const lpp_maps_t *maps,
 }
 
 static lpp_entry_t *add_entry(gather_t *gather, const lpp_layout_t *layout,
-                          lpp_entry_t *known)
+                              lpp_entry_t *known)
 {
     lpp_entry_t *entry;
 
@@ -186,9 +186,8 @@ static int compare_ranges(const void *left, const void *right)
 {
     const range_t *a = left, *b = right;
 
-    return a->range.start < b->range.start
-               ? -1
-               : a->range.start > b->range.start;
+    return a->range.start < b->range.start ? -1
+                                           : a->range.start > b->range.start;
 }
 
 /* Sort what is loaded now for look-ups. */
@@ -303,7 +302,7 @@ static apr_status_t free_maps(void *baton)
     lpp_maps_t *maps = baton;
     unsigned i;
 
-    if (getpid() != maps->owner) {
+    if (!lpp_maps_made_here(maps)) {
         return APR_SUCCESS;
     }
     for (i = 0; i < maps->count; i++) {
@@ -358,8 +357,7 @@ apr_status_t lpp_maps_refresh(lpp_maps_t *maps, int *changed)
     return gather_all(maps);
 }
 
-const lpp_object_t *lpp_maps_find(const lpp_maps_t *maps,
-                                  apr_uint64_t address)
+const lpp_object_t *lpp_maps_find(const lpp_maps_t *maps, apr_uint64_t address)
 {
     unsigned low = 0, high = maps->range_count;
 
@@ -400,6 +398,11 @@ lpp_pc_t lpp_maps_pc(const lpp_maps_t *maps, apr_uint64_t address)
         return LPP_PC_MAKE(0, address);
     }
     return LPP_PC_MAKE(object->number, address - object->bias);
+}
+
+int lpp_maps_made_here(const lpp_maps_t *maps)
+{
+    return getpid() == maps->owner;
 }
 
 void lpp_maps_attach_unwind(lpp_maps_t *maps, unsigned number, void *block)

@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ALIGN_ROOM 16 /* the copies keep their address modulo 8, and a reader
+#define ALIGN_ROOM                                                            \
+    16 /* the copies keep their address modulo 8, and a reader
                          of whole words may overrun the end by seven bytes */
 #define EH_FRAME_MAX_BYTES (64u * 1024 * 1024)
 
@@ -55,8 +56,8 @@ static void add_range(lpp_layout_t *layout, apr_uint64_t start,
     range->end = end;
 }
 
-static void find_build_id(const struct dl_phdr_info *info, lpp_layout_t *layout,
-                          const ElfW(Phdr) *segment)
+static void find_build_id(const struct dl_phdr_info *info,
+                          lpp_layout_t *layout, const ElfW(Phdr) *segment)
 {
     apr_uint64_t address = info->dlpi_addr + segment->p_vaddr;
     apr_uint64_t end = address + segment->p_memsz;
@@ -119,8 +120,8 @@ static apr_uint64_t eh_frame_length(apr_uint64_t start, apr_uint64_t end)
 
 /* Every linker writes the pointer as 4 bytes relative to itself or to the
  * header; anything else counts as having no unwind tables. */
-static void find_eh_frame(const struct dl_phdr_info *info, lpp_layout_t *layout,
-                          const ElfW(Phdr) *segment)
+static void find_eh_frame(const struct dl_phdr_info *info,
+                          lpp_layout_t *layout, const ElfW(Phdr) *segment)
 {
     const unsigned char *hdr;
     apr_uint64_t hdr_end, frame_end;
@@ -135,10 +136,10 @@ static void find_eh_frame(const struct dl_phdr_info *info, lpp_layout_t *layout,
     }
     hdr = at(layout->hdr);
     memcpy(&relative, hdr + 4, 4);
-    if (hdr[0] == 1 && hdr[1] == 0x1b) {        /* pcrel, sdata4 */
+    if (hdr[0] == 1 && hdr[1] == 0x1b) { /* pcrel, sdata4 */
         layout->frame = layout->hdr + 4 + (apr_int64_t)relative;
     }
-    else if (hdr[0] == 1 && hdr[1] == 0x3b) {   /* datarel, sdata4 */
+    else if (hdr[0] == 1 && hdr[1] == 0x3b) { /* datarel, sdata4 */
         layout->frame = layout->hdr + (apr_int64_t)relative;
     }
     else {
@@ -231,7 +232,8 @@ lpp_entry_t *lpp_entry_make(const lpp_layout_t *layout)
 static int same_bytes(const unsigned char *copy, apr_size_t copy_len,
                       apr_uint64_t address, apr_uint64_t len)
 {
-    return copy_len == len && (len == 0 || memcmp(copy, at(address), len) == 0);
+    return copy_len == len
+           && (len == 0 || memcmp(copy, at(address), len) == 0);
 }
 
 /* Is what lies there now the file this entry was made from? The header's table

@@ -18,7 +18,7 @@ typedef struct lpp_range_t {
 
 /* Process addresses and lengths; 0 where there is none. */
 typedef struct lpp_layout_t {
-    const char *path;              /* for the caller to set */
+    const char *path; /* for the caller to set */
     apr_uint64_t bias;
     lpp_range_t ranges[LPP_LAYOUT_RANGES];
     unsigned range_count;
@@ -40,8 +40,8 @@ typedef struct lpp_entry_t {
     lpp_object_t object; /* first: the public part */
     lpp_range_t ranges[LPP_LAYOUT_RANGES];
     unsigned range_count;
-    int owns_unwind;     /* object.unwind is freed with this entry */
-    int loaded;          /* scratch of refresh */
+    int owns_unwind; /* object.unwind is freed with this entry */
+    int loaded;      /* scratch of refresh */
 } lpp_entry_t;
 
 /*

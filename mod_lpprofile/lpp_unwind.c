@@ -8,9 +8,9 @@
 #include "lpp_unwind_walk.h"
 
 struct lpp_unwinder_t {
-    lpp_maps_t *maps;            /* borrowed */
-    lpp_table_t *table;          /* or NULL */
-    lpp_libunwind_t *libunwind;  /* or NULL */
+    lpp_maps_t *maps;           /* borrowed */
+    lpp_table_t *table;         /* or NULL */
+    lpp_libunwind_t *libunwind; /* or NULL */
     lpp_unwind_counts_t counts;
 };
 
@@ -31,7 +31,7 @@ apr_status_t lpp_unwinder_create(lpp_unwinder_t **unwinder,
         table_status = lpp_table_create(&made->table, maps, pool);
     }
     if (kind != LPP_UNWIND_TABLE) {
-        libunwind_status = lpp_libunwind_create(&made->libunwind, pool);
+        libunwind_status = lpp_libunwind_create(&made->libunwind, maps, pool);
     }
     if (made->table == NULL && made->libunwind == NULL) {
         return kind == LPP_UNWIND_TABLE ? table_status : libunwind_status;

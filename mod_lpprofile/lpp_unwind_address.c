@@ -12,13 +12,20 @@
 #define RIP 16
 
 enum {
-    OP_DEREF = 0x06, OP_AND = 0x1a, OP_MUL = 0x1e, OP_PLUS = 0x22,
-    OP_PLUS_UCONST = 0x23, OP_SHL = 0x24, OP_GE = 0x2a, OP_LIT0 = 0x30,
+    OP_DEREF = 0x06,
+    OP_AND = 0x1a,
+    OP_MUL = 0x1e,
+    OP_PLUS = 0x22,
+    OP_PLUS_UCONST = 0x23,
+    OP_SHL = 0x24,
+    OP_GE = 0x2a,
+    OP_LIT0 = 0x30,
     OP_BREG0 = 0x70
 };
 
 /* If the next bytes are these, go past them. */
-static int skip(lpp_eh_reader_t *block, const apr_byte_t *bytes, unsigned count)
+static int skip(lpp_eh_reader_t *block, const apr_byte_t *bytes,
+                unsigned count)
 {
     if ((apr_size_t)(block->end - block->at) < count
         || memcmp(block->at, bytes, count) != 0) {
@@ -43,10 +50,8 @@ static int read_register(lpp_eh_reader_t *block, unsigned *number,
  * for the procedure linkage table. */
 static int read_plt(lpp_eh_reader_t block, lpp_address_t *address)
 {
-    static const apr_byte_t head[] = {
-        OP_BREG0 + RIP, 0, OP_LIT0 + 15, OP_AND
-    };
-    static const apr_byte_t tail[] = { OP_GE, OP_LIT0 + 3, OP_SHL, OP_PLUS };
+    static const apr_byte_t head[] = {OP_BREG0 + RIP, 0, OP_LIT0 + 15, OP_AND};
+    static const apr_byte_t tail[] = {OP_GE, OP_LIT0 + 3, OP_SHL, OP_PLUS};
     apr_uint64_t literal;
 
     if (!read_register(&block, &address->base, &address->offset)
@@ -65,9 +70,9 @@ static int read_plt(lpp_eh_reader_t block, lpp_address_t *address)
  * plus_uconst k. OpenSSL's bignum code has all of these. */
 static int read_plain(lpp_eh_reader_t block, lpp_address_t *address)
 {
-    static const apr_byte_t scaled[] = { OP_LIT0 + 8, OP_MUL, OP_PLUS };
-    static const apr_byte_t deref[] = { OP_DEREF };
-    static const apr_byte_t plus[] = { OP_PLUS_UCONST };
+    static const apr_byte_t scaled[] = {OP_LIT0 + 8, OP_MUL, OP_PLUS};
+    static const apr_byte_t deref[] = {OP_DEREF};
+    static const apr_byte_t plus[] = {OP_PLUS_UCONST};
     apr_int64_t zero;
 
     address->kind = LPP_CFA_REGISTER;

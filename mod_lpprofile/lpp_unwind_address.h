@@ -10,8 +10,8 @@
 
 /* What the members mean depends on kind, see LPP_CFA_ in lpp_unwind_rules.h. */
 typedef struct lpp_address_t {
-    int kind;               /* LPP_CFA_REGISTER, _MEMORY, _PLT, _UNSUPPORTED */
-    unsigned base, index;   /* registers; index is one more, or NO_INDEX */
+    int kind;             /* LPP_CFA_REGISTER, _MEMORY, _PLT, _UNSUPPORTED */
+    unsigned base, index; /* registers; index is one more, or NO_INDEX */
     apr_int64_t offset, add;
 } lpp_address_t;
 

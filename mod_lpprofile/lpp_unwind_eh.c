@@ -103,8 +103,8 @@ apr_uint64_t lpp_eh_read_pointer(lpp_eh_reader_t *reader, int encoding,
         value = (apr_uint64_t)(apr_int16_t)lpp_eh_read_u(reader, 2);
         break;
     case 0x0b:
-        value = (apr_uint64_t)(apr_int64_t)(apr_int32_t)
-            lpp_eh_read_u(reader, 4);
+        value =
+            (apr_uint64_t)(apr_int64_t)(apr_int32_t)lpp_eh_read_u(reader, 4);
         break;
     default:
         value = 0;
@@ -173,13 +173,11 @@ static void read_augmentation(lpp_eh_reader_t *cie, const char *letters,
         case 'L':
             lpp_eh_read_u(&block, 1);
             break;
-        case 'P':
-            {
-                int encoding = (int)lpp_eh_read_u(&block, 1);
+        case 'P': {
+            int encoding = (int)lpp_eh_read_u(&block, 1);
 
-                lpp_eh_read_pointer(&block, encoding & ~PE_INDIRECT, 0);
-            }
-            break;
+            lpp_eh_read_pointer(&block, encoding & ~PE_INDIRECT, 0);
+        } break;
         case 'B': /* aarch64: signed with the B key */
         case 'G':
             break;
@@ -249,9 +247,9 @@ static int read_fde(const lpp_object_t *object, lpp_eh_reader_t *record,
     }
     fde->start = lpp_eh_read_pointer(record, fde->pointer_encoding,
                                      object->eh_frame_hdr_address);
-    fde->end = fde->start
-               + lpp_eh_read_pointer(record, fde->pointer_encoding & PE_FORMAT,
-                                     0);
+    fde->end =
+        fde->start
+        + lpp_eh_read_pointer(record, fde->pointer_encoding & PE_FORMAT, 0);
     if (fde->has_augmentation) {
         lpp_eh_read_block(record, lpp_eh_read_uleb(record));
     }
@@ -296,8 +294,8 @@ static apr_size_t search_table(const lpp_object_t *object, apr_size_t *offset)
 }
 
 /* Number i of the pair at entry as the address it stands for. */
-static apr_uint64_t entry_address(const lpp_object_t *object,
-                                  apr_size_t entry, unsigned i)
+static apr_uint64_t entry_address(const lpp_object_t *object, apr_size_t entry,
+                                  unsigned i)
 {
     apr_int32_t pair[2];
 
@@ -341,6 +339,6 @@ int lpp_eh_find(const lpp_object_t *object, apr_uint64_t address,
     memset(fde, 0, sizeof(*fde));
     offset = (apr_size_t)(place - object->eh_frame_address);
     return open_record(object, offset, &record, &offset)
-           && read_fde(object, &record, fde)
-           && address >= fde->start && address < fde->end;
+           && read_fde(object, &record, fde) && address >= fde->start
+           && address < fde->end;
 }

@@ -20,18 +20,18 @@ typedef struct lpp_eh_reader_t {
 
 /* One function's description (FDE) with what it takes from its CIE. */
 typedef struct lpp_eh_fde_t {
-    apr_uint64_t start, end;         /* code it covers, process addresses */
-    lpp_eh_reader_t code;            /* its instructions */
-    lpp_eh_reader_t cie_code;        /* those that come before */
+    apr_uint64_t start, end;  /* code it covers, process addresses */
+    lpp_eh_reader_t code;     /* its instructions */
+    lpp_eh_reader_t cie_code; /* those that come before */
     apr_uint64_t code_align;
     apr_int64_t data_align;
     unsigned return_register;
-    int pointer_encoding;            /* DW_EH_PE_ of its addresses */
-    int signal_frame;                /* its caller was interrupted, not called:
+    int pointer_encoding;  /* DW_EH_PE_ of its addresses */
+    int signal_frame;      /* its caller was interrupted, not called:
                                         the return address is exact */
-    int has_augmentation;            /* 'z': a sized augmentation follows */
-    apr_size_t cie_offset;           /* of the CIE these come from */
-    int cie_read;                    /* cie_offset and what hangs on it count */
+    int has_augmentation;  /* 'z': a sized augmentation follows */
+    apr_size_t cie_offset; /* of the CIE these come from */
+    int cie_read;          /* cie_offset and what hangs on it count */
 } lpp_eh_fde_t;
 
 /* Little endian numbers; 0 and failed at the end. Signal-safe: yes. */

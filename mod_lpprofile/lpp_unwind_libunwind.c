@@ -42,19 +42,20 @@ typedef int search_fn(unw_addr_space_t space, unw_word_t ip,
 struct lpp_libunwind_t {
     unw_addr_space_t space;
     void (*destroy_addr_space)(unw_addr_space_t space);
-    int (*init_remote)(unw_cursor_t *cursor, unw_addr_space_t space, void *arg);
+    int (*init_remote)(unw_cursor_t *cursor, unw_addr_space_t space,
+                       void *arg);
     int (*step)(unw_cursor_t *cursor);
     int (*get_reg)(unw_cursor_t *cursor, int number, unw_word_t *value);
     search_fn *search_unwind_table;
 
     /* the walk in hand */
     lpp_walk_t *walk;
-    apr_uint64_t regs[LPP_REGS];  /* what init_remote starts from */
-    const lpp_object_t *object;   /* whose tables are being read */
-    int uncovered;                /* the last look-up: an object's code, but
+    apr_uint64_t regs[LPP_REGS]; /* what init_remote starts from */
+    const lpp_object_t *object;  /* whose tables are being read */
+    int uncovered;               /* the last look-up: an object's code, but
                                      no FDE covers it */
-    int outside;                  /* a read left the copied stack */
-    int searching;                /* in the look-up */
+    int outside;                 /* a read left the copied stack */
+    int searching;               /* in the look-up */
 };
 
 static int find_proc_info(unw_addr_space_t space, unw_word_t ip,
@@ -110,8 +111,7 @@ static int get_dyn_info_list_addr(unw_addr_space_t space, unw_word_t *list,
 /* libunwind reads aligned words, so one may reach past either end of a copy
  * by less than a word; lpp_maps leaves room for that. */
 static int read_copy(const unsigned char *copy, apr_size_t len,
-                     apr_uint64_t start, unw_word_t address,
-                     unw_word_t *value)
+                     apr_uint64_t start, unw_word_t address, unw_word_t *value)
 {
     if (copy == NULL || address + sizeof(*value) <= start
         || address >= start + len) {
@@ -181,16 +181,15 @@ static int get_proc_name(unw_addr_space_t space, unw_word_t ip, char *name,
     return -UNW_ENOINFO;
 }
 
-static unw_accessors_t accessors = {
-    .find_proc_info = find_proc_info,
-    .put_unwind_info = put_unwind_info,
-    .get_dyn_info_list_addr = get_dyn_info_list_addr,
-    .access_mem = access_mem,
-    .access_reg = access_reg,
-    .access_fpreg = access_fpreg,
-    .resume = resume,
-    .get_proc_name = get_proc_name
-};
+static unw_accessors_t accessors = {.find_proc_info = find_proc_info,
+                                    .put_unwind_info = put_unwind_info,
+                                    .get_dyn_info_list_addr =
+                                        get_dyn_info_list_addr,
+                                    .access_mem = access_mem,
+                                    .access_reg = access_reg,
+                                    .access_fpreg = access_fpreg,
+                                    .resume = resume,
+                                    .get_proc_name = get_proc_name};
 
 /* Padding between functions has no FDE; a thread seen there, in its first
  * frame, stands in a leaf that has pushed nothing. Start again from its caller.
@@ -313,7 +312,8 @@ static apr_status_t destroy_space(void *baton)
     return APR_SUCCESS;
 }
 
-apr_status_t lpp_libunwind_create(lpp_libunwind_t **engine, apr_pool_t *pool)
+apr_status_t lpp_libunwind_create(lpp_libunwind_t **engine,
+                                  const lpp_maps_t *maps, apr_pool_t *pool)
 {
     lpp_libunwind_t *made = apr_pcalloc(pool, sizeof(*made));
     unw_addr_space_t (*create_addr_space)(unw_accessors_t *, int);
@@ -346,15 +346,18 @@ apr_status_t lpp_libunwind_create(lpp_libunwind_t **engine, apr_pool_t *pool)
     if (made->space == NULL) {
         return APR_ENOMEM;
     }
-    apr_pool_cleanup_register(pool, made, destroy_space,
-                              apr_pool_cleanup_null);
+    if (lpp_maps_made_here(maps)) {
+        apr_pool_cleanup_register(pool, made, destroy_space,
+                                  apr_pool_cleanup_null);
+    }
     *engine = made;
     return APR_SUCCESS;
 }
 
 #else
 
-apr_status_t lpp_libunwind_create(lpp_libunwind_t **engine, apr_pool_t *pool)
+apr_status_t lpp_libunwind_create(lpp_libunwind_t **engine,
+                                  const lpp_maps_t *maps, apr_pool_t *pool)
 {
     *engine = NULL;
     return APR_ENOTIMPL;

@@ -14,20 +14,20 @@
 
 #define BUCKET_BITS 8
 #define RULES_MAX 65535u
-#define RULE_SLOTS 4096u       /* first size of the builder's index of rules */
+#define RULE_SLOTS 4096u /* first size of the builder's index of rules */
 #define ROWS_MAX (64u * 1024 * 1024)
 
 /* From here to the next row's address, this rule. */
 typedef struct row_t {
-    apr_uint32_t start;        /* from base */
+    apr_uint32_t start; /* from base */
     apr_uint16_t rule;
     apr_uint16_t zero;
 } row_t;
 
 struct lpp_rows_t {
-    apr_uint64_t base, end;    /* code covered, process addresses */
+    apr_uint64_t base, end; /* code covered, process addresses */
     apr_uint32_t row_count, rule_count, bucket_count;
-    const lpp_rule_t *rules;   /* these three: in the same block */
+    const lpp_rule_t *rules; /* these three: in the same block */
     const row_t *rows;
     const apr_uint32_t *buckets; /* bucket_count + 1: the row that holds the
                                     bucket's first byte */
@@ -43,7 +43,7 @@ typedef struct builder_t {
     apr_uint64_t base;
     lpp_rule_t *rules;
     apr_uint32_t rule_count, rule_room;
-    apr_uint32_t *slots;       /* index of rules + 1, by hash; twice the room */
+    apr_uint32_t *slots; /* index of rules + 1, by hash; twice the room */
     row_t *rows;
     apr_uint32_t row_count, row_room;
     apr_status_t status;
@@ -66,9 +66,10 @@ static apr_uint32_t *find_slot(const builder_t *builder,
     apr_uint32_t mask = builder->rule_room * 2 - 1;
     apr_uint32_t at = hash_rule(rule) & mask;
 
-    while (builder->slots[at] != 0
-           && memcmp(&builder->rules[builder->slots[at] - 1], rule,
-                     sizeof(*rule)) != 0) {
+    while (
+        builder->slots[at] != 0
+        && memcmp(&builder->rules[builder->slots[at] - 1], rule, sizeof(*rule))
+               != 0) {
         at = (at + 1) & mask;
     }
     return &builder->slots[at];
@@ -77,8 +78,8 @@ static apr_uint32_t *find_slot(const builder_t *builder,
 /* Double the room for rules (a power of two). */
 static apr_status_t grow_rules(builder_t *builder)
 {
-    apr_uint32_t room = builder->rule_room ? builder->rule_room * 2
-                                           : RULE_SLOTS / 2;
+    apr_uint32_t room =
+        builder->rule_room ? builder->rule_room * 2 : RULE_SLOTS / 2;
     lpp_rule_t *rules = realloc(builder->rules, room * sizeof(*rules));
     apr_uint32_t *slots, i;
 
@@ -332,7 +333,7 @@ void lpp_rows_measure(const lpp_rows_t *rows, apr_size_t *count,
              + ((apr_size_t)rows->bucket_count + 1) * sizeof(apr_uint32_t);
     *unsupported = 0;
     for (i = 0; i < rows->row_count; i++) {
-        *unsupported += rows->rules[rows->rows[i].rule].cfa
-                        == LPP_CFA_UNSUPPORTED;
+        *unsupported +=
+            rows->rules[rows->rows[i].rule].cfa == LPP_CFA_UNSUPPORTED;
     }
 }

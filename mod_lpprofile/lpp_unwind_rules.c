@@ -10,11 +10,11 @@
 
 #include <string.h>
 
-#define REGISTERS 17          /* rax .. r15, rip */
+#define REGISTERS 17 /* rax .. r15, rip */
 #define DWARF_RBP 6
 #define DWARF_RSP 7
 #define DWARF_RIP 16
-#define STATES_MAX 8          /* DW_CFA_remember_state nested */
+#define STATES_MAX 8 /* DW_CFA_remember_state nested */
 
 /* ucontext_t.uc_mcontext.gregs[REG_RSP] on a signal handler's stack. */
 #define UCONTEXT_RSP 160
@@ -23,8 +23,8 @@
 enum { AT_SAME, AT_CFA, AT_RBP, AT_REGISTER, AT_UNDEFINED, AT_UNSUPPORTED };
 
 typedef struct place_t {
-    int how;              /* AT_ */
-    apr_int64_t value;    /* offset or register */
+    int how;           /* AT_ */
+    apr_int64_t value; /* offset or register */
 } place_t;
 
 /* The row that is being built. */
@@ -36,17 +36,17 @@ typedef struct state_t {
 /* One FDE being read. */
 typedef struct run_t {
     const lpp_eh_fde_t *fde;
-    apr_uint64_t location;    /* start of the row not yet emitted */
+    apr_uint64_t location; /* start of the row not yet emitted */
     state_t state, initial, remembered[STATES_MAX];
     unsigned depth;
-    int broken;               /* unreadable from here on */
-    lpp_rule_fn *emit;        /* NULL while the CIE is read */
+    int broken;        /* unreadable from here on */
+    lpp_rule_fn *emit; /* NULL while the CIE is read */
     void *baton;
-    int finished;             /* at the end of the code, or told to stop */
-    int stopped;              /* told to stop */
+    int finished; /* at the end of the code, or told to stop */
+    int stopped;  /* told to stop */
 } run_t;
 
-const apr_byte_t lpp_rule_registers[LPP_RULE_SAVED] = { 3, 6, 12, 13, 14, 15 };
+const apr_byte_t lpp_rule_registers[LPP_RULE_SAVED] = {3, 6, 12, 13, 14, 15};
 
 static int fits(apr_int64_t value, apr_int64_t limit)
 {
@@ -223,8 +223,8 @@ static int run_location_or_cfa(run_t *run, unsigned op, lpp_eh_reader_t *code)
     case 0x02: /* advance_loc1, 2, 4 */
     case 0x03:
     case 0x04:
-        advance(run, run->location
-                         + lpp_eh_read_u(code, 1u << (op - 2)) * align);
+        advance(run,
+                run->location + lpp_eh_read_u(code, 1u << (op - 2)) * align);
         return 1;
     case 0x0c: /* def_cfa */
         number = lpp_eh_read_uleb(code);
@@ -262,8 +262,7 @@ static int run_register(run_t *run, unsigned op, lpp_eh_reader_t *code)
 
     switch (op) {
     case 0x05: /* offset_extended */
-        set_place(run, number, AT_CFA,
-                  scaled(run, lpp_eh_read_uleb(code)));
+        set_place(run, number, AT_CFA, scaled(run, lpp_eh_read_uleb(code)));
         return 1;
     case 0x11: /* offset_extended_sf */
         set_place(run, number, AT_CFA,
@@ -280,7 +279,8 @@ static int run_register(run_t *run, unsigned op, lpp_eh_reader_t *code)
         return 1;
     case 0x09: /* register */
         other = lpp_eh_read_uleb(code);
-        set_place(run, number, other < REGISTERS ? AT_REGISTER : AT_UNSUPPORTED,
+        set_place(run, number,
+                  other < REGISTERS ? AT_REGISTER : AT_UNSUPPORTED,
                   (apr_int64_t)other);
         return 1;
     case 0x10: /* expression */
@@ -340,8 +340,7 @@ static void run_code(run_t *run, lpp_eh_reader_t code)
             advance(run, run->location + low * run->fde->code_align);
             break;
         case 2: /* offset */
-            set_place(run, low, AT_CFA,
-                      scaled(run, lpp_eh_read_uleb(&code)));
+            set_place(run, low, AT_CFA, scaled(run, lpp_eh_read_uleb(&code)));
             break;
         case 3: /* restore */
             restore_place(run, low);

@@ -21,7 +21,7 @@
 
 /* What is known of one program counter. */
 typedef struct known_t {
-    apr_uint64_t pc;          /* 0: nothing yet */
+    apr_uint64_t pc; /* 0: nothing yet */
     lpp_pc_t place;
     lpp_rule_t rule;
 } known_t;
@@ -38,10 +38,9 @@ typedef struct frame_t {
     int exact;                /* regs[RIP] was interrupted, not returned to */
 } frame_t;
 
-/* Where greg i of ucontext_t.uc_mcontext is kept, as DWARF numbers it. */
-static const apr_byte_t greg_of[LPP_REGS] = {
-    13, 12, 14, 11, 9, 8, 10, 15, 0, 1, 2, 3, 4, 5, 6, 7, 16
-};
+/* Which of ucontext_t.uc_mcontext.gregs each register is, in DWARF order. */
+static const apr_byte_t greg_of[LPP_REGS] = {13, 12, 14, 11, 9, 8, 10, 15, 0,
+                                             1,  2,  3,  4,  5, 6, 7,  16};
 #define UCONTEXT_GREGS 40
 
 static const known_t *look_up(lpp_table_t *table, const lpp_maps_t *maps,
@@ -193,12 +192,13 @@ static int leave_frame(lpp_walk_t *walk, frame_t *frame,
  * itself stands in a leaf that has pushed nothing; it cannot be a caller. */
 static int leave_leaf(lpp_walk_t *walk, frame_t *frame, lpp_pc_t place)
 {
-    static const lpp_rule_t leaf = {
-        .cfa = LPP_CFA_REGISTER, .cfa_register = RSP, .cfa_offset = 8,
-        .returns = LPP_RETURN_STACK,
-        .saved = { LPP_RULE_SAME, LPP_RULE_SAME, LPP_RULE_SAME, LPP_RULE_SAME,
-                   LPP_RULE_SAME, LPP_RULE_SAME }
-    };
+    static const lpp_rule_t leaf = {.cfa = LPP_CFA_REGISTER,
+                                    .cfa_register = RSP,
+                                    .cfa_offset = 8,
+                                    .returns = LPP_RETURN_STACK,
+                                    .saved = {LPP_RULE_SAME, LPP_RULE_SAME,
+                                              LPP_RULE_SAME, LPP_RULE_SAME,
+                                              LPP_RULE_SAME, LPP_RULE_SAME}};
 
     walk->end = LPP_UNWIND_LOST;
     return frame->exact && LPP_PC_OBJECT(place) != 0

@@ -17,13 +17,13 @@
 typedef struct lpp_walk_t {
     const lpp_maps_t *maps;
     const lpp_snapshot_t *snapshot;
-    apr_uint64_t root_cfa;   /* or 0 */
+    apr_uint64_t root_cfa; /* or 0 */
     lpp_pc_t *frames;
-    apr_uint64_t *cfas;      /* or NULL */
+    apr_uint64_t *cfas; /* or NULL */
     unsigned max, count;
-    apr_uint64_t last_cfa;   /* CFAs only grow: this bounds every walk */
+    apr_uint64_t last_cfa; /* CFAs only grow: this bounds every walk */
     lpp_unwind_end_e end;
-    int unsupported;         /* ended at a rule this unwinder cannot follow */
+    int unsupported; /* ended at a rule this unwinder cannot follow */
 } lpp_walk_t;
 
 /*
@@ -40,11 +40,11 @@ static inline int lpp_walk_read(lpp_walk_t *walk, apr_uint64_t address,
         __builtin_memcpy(value, snapshot->stack + offset, 8);
         return 1;
     }
-    walk->end = address + 8 > snapshot->stack_address + snapshot->stack_len
-                        && address - snapshot->stack_address
-                               < LPP_WALK_STACK_MAX_BYTES
-                    ? LPP_UNWIND_CUT
-                    : LPP_UNWIND_LOST;
+    walk->end =
+        address + 8 > snapshot->stack_address + snapshot->stack_len
+                && address - snapshot->stack_address < LPP_WALK_STACK_MAX_BYTES
+            ? LPP_UNWIND_CUT
+            : LPP_UNWIND_LOST;
     return 0;
 }
 
@@ -86,8 +86,9 @@ static inline int lpp_walk_cfa(lpp_walk_t *walk, apr_uint64_t cfa)
 typedef struct lpp_libunwind_t lpp_libunwind_t;
 
 /* Load libunwind and make an address space; APR_ENOTIMPL: not to be had. A
- * cleanup of pool frees it. */
+ * cleanup of pool frees it in the process that made maps. */
 LPP_MUST_CHECK apr_status_t lpp_libunwind_create(lpp_libunwind_t **engine,
+                                                 const lpp_maps_t *maps,
                                                  apr_pool_t *pool);
 void lpp_libunwind_walk(lpp_libunwind_t *engine, lpp_walk_t *walk);
 

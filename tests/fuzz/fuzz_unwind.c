@@ -109,8 +109,8 @@ static void check_stack(const uint8_t *data, size_t size)
     snapshot.stack_address = STACK_ADDRESS;
     snapshot.stack_len = (apr_uint32_t)len;
     root = len % 3 ? 0 : STACK_ADDRESS + len;
-    count[0] = lpp_unwind(both, &snapshot, root, frames[0], cfas[0], FRAMES,
-                          &end[0]);
+    count[0] =
+        lpp_unwind(both, &snapshot, root, frames[0], cfas[0], FRAMES, &end[0]);
     count[1] = lpp_unwind(libunwind, &snapshot, root, frames[1], cfas[1],
                           FRAMES, &end[1]);
     if (count[0] > FRAMES || count[1] > FRAMES) {

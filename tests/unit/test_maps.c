@@ -189,8 +189,8 @@ static void copies_build_id_and_eh_frame_of_the_file(void **state)
     assert_int_equal(libc->build_id_len, 20);
     assert_non_null(memmem(bytes, len, libc->build_id, libc->build_id_len));
     assert_true(libc->eh_frame_hdr_len > 1000);
-    assert_non_null(memmem(bytes, len, libc->eh_frame_hdr,
-                           libc->eh_frame_hdr_len));
+    assert_non_null(
+        memmem(bytes, len, libc->eh_frame_hdr, libc->eh_frame_hdr_len));
     assert_true(libc->eh_frame_len > 10000);
     assert_non_null(memmem(bytes, len, libc->eh_frame, libc->eh_frame_len));
     /* and they are copies, with the place they were copied from */
@@ -296,17 +296,14 @@ static void what_stayed_keeps_its_number(void **state)
 {
     void *stays = open_spare(OTHER_SPARE);
     lpp_maps_t *maps = make(*state);
-    unsigned libc = LPP_PC_OBJECT(
-        lpp_maps_pc(maps, (uintptr_t)libc_code()));
+    unsigned libc = LPP_PC_OBJECT(lpp_maps_pc(maps, (uintptr_t)libc_code()));
     void *library = open_spare(SPARE);
 
     refresh(maps);
     dlclose(library);
     refresh(maps);
-    assert_int_equal(
-        LPP_PC_OBJECT(
-            lpp_maps_pc(maps, (uintptr_t)libc_code())),
-        libc);
+    assert_int_equal(LPP_PC_OBJECT(lpp_maps_pc(maps, (uintptr_t)libc_code())),
+                     libc);
     dlclose(stays);
 }
 
@@ -450,11 +447,10 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(readers_go_on_while_it_grows, setup,
                                         teardown),
-        cmocka_unit_test_setup_teardown(child_extends_the_parents_table,
-                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(child_extends_the_parents_table, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(survives_want_of_memory, setup,
-                                        teardown)
-    };
+                                        teardown)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -280,7 +280,7 @@ static int compare_only(const void *a, const void *b)
 
 static NOINLINE void sort_here(void)
 {
-    int numbers[] = { 3, 1, 2 };
+    int numbers[] = {3, 1, 2};
 
     qsort(numbers, 3, sizeof(*numbers), compare_here);
     BARRIER();
@@ -420,8 +420,8 @@ static void deep_recursion_reaches_the_first_frame(void **state)
     assert_int_equal(result->end, LPP_UNWIND_ROOT);
     assert_true(IN(result->frames[0], stand_here));
     assert_int_equal(count_in(result, (uintptr_t)recurse), 301);
-    assert_true(IN(result->frames[302],
-                   deep_recursion_reaches_the_first_frame));
+    assert_true(
+        IN(result->frames[302], deep_recursion_reaches_the_first_frame));
 }
 
 static void stops_at_the_root_that_was_asked_for(void **state)
@@ -453,17 +453,19 @@ static void short_copies_and_few_frames_are_cut(void **state)
 
     recurse(50);
     whole = *unwind_both(0);
-    snapshot.stack_len = (apr_uint32_t)(whole.cfas[20] - 8
-                                        - snapshot.stack_address);
+    snapshot.stack_len =
+        (apr_uint32_t)(whole.cfas[20] - 8 - snapshot.stack_address);
     result = unwind_both(0);
     assert_int_equal(result->end, LPP_UNWIND_CUT);
     assert_int_equal(result->count, 21);
     assert_memory_equal(result->frames, whole.frames, 21 * sizeof(lpp_pc_t));
     assert_int_equal(lpp_unwind(table, &snapshot, 0, by_table.frames, NULL, 7,
-                                &by_table.end), 7);
+                                &by_table.end),
+                     7);
     assert_int_equal(by_table.end, LPP_UNWIND_CUT);
     assert_int_equal(lpp_unwind(libunwind, &snapshot, 0, by_libunwind.frames,
-                                NULL, 7, &by_libunwind.end), 7);
+                                NULL, 7, &by_libunwind.end),
+                     7);
     assert_int_equal(by_libunwind.end, LPP_UNWIND_CUT);
 }
 
@@ -605,8 +607,8 @@ static void leaf_without_fde_returns_at_the_stack_pointer(void **state)
     assert_int_equal(result->end, LPP_UNWIND_ROOT);
     assert_int_equal(result->frames[0],
                      lpp_maps_pc(maps, (uintptr_t)bare_leaf_after));
-    assert_true(IN(result->frames[1],
-                   leaf_without_fde_returns_at_the_stack_pointer));
+    assert_true(
+        IN(result->frames[1], leaf_without_fde_returns_at_the_stack_pointer));
     /* also under a signal handler */
     catch_traps(TRAP_CAPTURE_HANDLER);
     bare_leaf();
@@ -660,8 +662,8 @@ static void unsupported_rules_fall_back_to_libunwind(void **state)
     unwind(both, 0, &result);
     assert_int_equal(result.end, LPP_UNWIND_ROOT);
     assert_true(IN(result.frames[0], rbx_in_r8));
-    assert_true(IN(result.frames[1],
-                   unsupported_rules_fall_back_to_libunwind));
+    assert_true(
+        IN(result.frames[1], unsupported_rules_fall_back_to_libunwind));
     assert_int_equal(lpp_unwinder_counts(both).fallback, 1);
     assert_int_equal(lpp_unwinder_counts(both).root, 1);
     unwind(table, 0, &result);
@@ -683,7 +685,7 @@ static void compute(void)
 static void call_libc(void)
 {
     char text[200];
-    int numbers[] = { 5, 3, 4, 1 };
+    int numbers[] = {5, 3, 4, 1};
     struct timespec now;
     struct tm parts;
     time_t seconds;
@@ -763,8 +765,7 @@ static uint64_t random_word(void)
     case 1:
         object = lpp_maps_object(
             maps, 1 + (unsigned)(word >> 8) % lpp_maps_count(maps));
-        return object->start
-               + (word >> 20) % (object->end - object->start);
+        return object->start + (word >> 20) % (object->end - object->start);
     case 2:
         return word >> (word % 60);
     default:
@@ -776,7 +777,7 @@ static void corrupt_stacks_end(void **state)
 {
     static unsigned char kept[LPP_STACK_MAX_BYTES];
     lpp_snapshot_t whole;
-    unsigned i, j, ends[3] = { 0, 0, 0 };
+    unsigned i, j, ends[3] = {0, 0, 0};
     lpp_unwinder_t *both;
 
     assert_int_equal(lpp_unwinder_create(&both, LPP_UNWIND_AUTO, maps, pool),
@@ -800,8 +801,7 @@ static void corrupt_stacks_end(void **state)
             snapshot.regs[next_random() % LPP_REGS] = random_word();
         }
         if (i % 5 == 0) {
-            snapshot.stack_len = (apr_uint32_t)next_random()
-                                 % whole.stack_len;
+            snapshot.stack_len = (apr_uint32_t)next_random() % whole.stack_len;
         }
         unwind(both, 0, &by_table);
         unwind(libunwind, 0, &by_libunwind);
@@ -868,12 +868,12 @@ static void measured(void **state)
 {
     recurse(26);
     assert_int_equal(unwind_both(0)->end, LPP_UNWIND_ROOT);
-    print_message("%u frames, us a sample: table %.2f warm, %.2f after 256 kB, "
-                  "%.2f after 16 MB; libunwind %.2f warm, %.2f after 256 kB\n",
-                  by_table.count, microseconds(table, 0),
-                  microseconds(table, 256 << 10),
-                  microseconds(table, 16 << 20), microseconds(libunwind, 0),
-                  microseconds(libunwind, 256 << 10));
+    print_message(
+        "%u frames, us a sample: table %.2f warm, %.2f after 256 kB, "
+        "%.2f after 16 MB; libunwind %.2f warm, %.2f after 256 kB\n",
+        by_table.count, microseconds(table, 0), microseconds(table, 256 << 10),
+        microseconds(table, 16 << 20), microseconds(libunwind, 0),
+        microseconds(libunwind, 256 << 10));
 }
 
 int main(void)
@@ -897,8 +897,7 @@ int main(void)
         cmocka_unit_test(agree_at_every_instruction_of_the_loader),
         cmocka_unit_test(corrupt_stacks_end),
         cmocka_unit_test(want_of_memory_is_told),
-        cmocka_unit_test(measured)
-    };
+        cmocka_unit_test(measured)};
 
     return cmocka_run_group_tests(tests, make_world, end_world);
 }

@@ -30,7 +30,8 @@ static void latest(lpp_page_t *page, const lpp_report_home_t *home)
         lpp_page_raw(page, "<p>None yet.</p></section>\n");
         return;
     }
-    lpp_page_raw(page, "<div class=\"wide\"><table><thead><tr><th>Time</th>"
+    lpp_page_raw(page, "<div class=\"wide\"><table class=\"latest\"><thead>"
+        "<tr><th>Time</th>"
         "<th>Page id</th><th>OOPS id</th><th>Size</th><th>File</th></tr>"
         "</thead><tbody>\n");
     for (i = 0; i < count; i++) {

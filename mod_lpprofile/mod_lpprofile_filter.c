@@ -19,6 +19,7 @@
 
 #define FILTER_NAME "LPPROFILE"
 #define PASS_BYTES 65536 /* read from a file before it is passed on */
+#define SCAN_BYTES (1024 * 1024) /* XHTML looked through ahead, at most */
 
 static ap_filter_rec_t *filter_handle;
 
@@ -228,6 +229,37 @@ static void peek(apr_bucket_brigade *bb, const char **data, apr_size_t *len)
     }
 }
 
+/* 1 when the page is here as a whole, is small, and has no </body>: XHTML is
+ * then left alone, headers and all. What cannot be told yet counts as 0. */
+static int has_no_tag(apr_bucket_brigade *bb)
+{
+    apr_bucket *b;
+    apr_off_t length;
+    lpp_tail_t tail;
+
+    if (APR_BRIGADE_EMPTY(bb) || !APR_BUCKET_IS_EOS(APR_BRIGADE_LAST(bb))
+        || apr_brigade_length(bb, 0, &length) != APR_SUCCESS || length < 0
+        || length > SCAN_BYTES) {
+        return 0;
+    }
+    lpp_tail_init(&tail);
+    for (b = APR_BRIGADE_FIRST(bb); b != APR_BRIGADE_SENTINEL(bb);
+         b = APR_BUCKET_NEXT(b)) {
+        const char *data;
+        apr_size_t len;
+
+        if (APR_BUCKET_IS_METADATA(b)) {
+            continue;
+        }
+        if (apr_bucket_read(b, &data, &len, APR_NONBLOCK_READ)
+            != APR_SUCCESS) {
+            return 0;
+        }
+        (void)lpp_tail_feed(&tail, data, len);
+    }
+    return !lpp_tail_end(&tail);
+}
+
 /* Look at the response once, before its first byte: 1 when it will be
  * changed. */
 static int decide(ap_filter_t *f, lpp_run_t *run, apr_bucket_brigade *bb)
@@ -241,6 +273,9 @@ static int decide(ap_filter_t *f, lpp_run_t *run, apr_bucket_brigade *bb)
     if (inject) {
         peek(bb, &data, &len);
         why = lpp_filter_why_not(r, lpp_run_plan(run), data, len);
+        if (!why && lpp_filter_is_xhtml(r) && has_no_tag(bb)) {
+            why = "no-body-tag";
+        }
         if (!why && r->header_only) {
             lpp_run_note(run, "head");
         }

@@ -311,6 +311,15 @@ def test_xhtml_without_body_is_left_alone(httpd):
     page = b'<?xml version="1.0"?>\n<html xmlns="http://x">x</html>'
     got = server.get(SEGMENT + query(page, 'application/xhtml+xml'))
     assert got.body == page
+    path = server.site / 'notag.xhtml'
+    path.write_bytes(page)
+    path.chmod(0o644)
+    plain = server.get('/notag.xhtml')
+    assert plain.header('Content-Type') == 'application/xhtml+xml'
+    got = server.get(SEGMENT + '/notag.xhtml')
+    assert_untouched(got, 'no-body-tag', page)
+    for name in ('Content-Length', 'ETag', 'Last-Modified', 'Accept-Ranges'):
+        assert got.header(name) == plain.header(name)
 
 
 POLICIES = [

@@ -50,7 +50,7 @@ typedef struct lpp_session_options_t {
                                         sent this one, or NULL */
     apr_uint32_t rate_hz;
     int stacks;                      /* 0: hold the gate, sample nothing */
-    apr_uint32_t max_waiting;
+    apr_uint32_t max_waiting;        /* 0: only a gate that is free is taken */
     apr_interval_time_t lock_timeout_us;    /* < 0: no limit */
     apr_interval_time_t max_time_us;        /* <= 0: no limit */
     apr_interval_time_t max_client_wait_us; /* on the client, <= 0: no limit */
@@ -86,11 +86,11 @@ typedef enum {
 /*
  * Wait for one's turn, then profile the calling thread. *waited_us is how long
  * that took. *session is set for RUNNING and NO_SIGNAL only, lives in pool
- * (which must stay until lpp_session_close) and must be closed. The root of
- * all stacks is the frame that called into reading and serving the request:
- * root_names (NULL-terminated) are exported functions; the root is the caller
- * of the outermost of them that is on the stack now, or the thread's first
- * frame.
+ * (which must stay until lpp_session_close) and must be closed. BUSY, TIMED_OUT,
+ * GONE and CHILD are counted at the gate. The root of all stacks is the frame
+ * that called into reading and serving the request: root_names
+ * (NULL-terminated, static) are exported functions; the root is the caller of
+ * the outermost of them that is on the stack now, or the thread's first frame.
  * Signal-safe: no. Thread: request.
  */
 LPP_MUST_CHECK lpp_start_e lpp_session_start(

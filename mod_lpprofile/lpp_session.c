@@ -219,6 +219,9 @@ void lpp_session_stop(lpp_session_t *session, lpp_stop_e why)
     int here = pthread_equal(session->thread, pthread_self());
     int running;
 
+    if (sampler->process != getpid()) {
+        return; /* a fork's copy: its helper and its locks are not alive */
+    }
     /* First of all, so that nothing of ours is in the profile. */
     pthread_mutex_lock(&sampler->mutex);
     running = session->state == SESSION_RUNNING;
@@ -376,6 +379,9 @@ void lpp_session_close(lpp_session_t *session)
 {
     lpp_sampler_t *sampler = session->sampler;
 
+    if (sampler->process != getpid()) {
+        return;
+    }
     lpp_session_stop(session, LPP_STOP_NOT);
     pthread_mutex_lock(&sampler->mutex);
     /* The helper never dies with a session in hand. */

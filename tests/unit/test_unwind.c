@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * lpp_unwind: the same snapshots through the table and through libunwind; they
- * must tell the same frames, on real code, at every instruction, and end on
- * anything that is no stack at all.
+ * must tell the same frames, and the right ones.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,12 +10,10 @@
 
 #include <cmocka.h>
 
-#include <alloca.h>
 #include <dlfcn.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "lpp_unwind.h"
 
@@ -30,13 +27,7 @@ int main(void)
 
 #else
 
-#include "../../mod_lpprofile/lpp_unwind_eh.h"
-#include "unwind_capture.h"
-
-#define NOINLINE __attribute__((noinline, noclone))
-#define BARRIER() __asm__ volatile("" : : : "memory")
-#define STEPS_MAX 20000
-#define RANDOM_STACKS 20000
+#include "unwind_world.h"
 
 /* ---- want of memory ---- */
 
@@ -72,219 +63,7 @@ void *__wrap_realloc(void *old, size_t size)
     return allocation_fails() ? NULL : __real_realloc(old, size);
 }
 
-/* ---- one world for all tests ---- */
-
-static apr_pool_t *pool;
-static lpp_maps_t *maps;
-static lpp_unwinder_t *table, *libunwind;
-static uintptr_t stack_end;
-
-static int make_world(void **state)
-{
-    apr_initialize();
-    apr_pool_create(&pool, NULL);
-    stack_end = thread_stack_end();
-    return lpp_maps_create(&maps, pool) != APR_SUCCESS
-           || lpp_unwinder_create(&libunwind, LPP_UNWIND_LIBUNWIND, maps, pool)
-                  != APR_SUCCESS
-           || lpp_unwinder_create(&table, LPP_UNWIND_TABLE, maps, pool)
-                  != APR_SUCCESS;
-}
-
-static int end_world(void **state)
-{
-    apr_pool_destroy(pool);
-    apr_terminate();
-    return 0;
-}
-
-static int follow_maps(void **state)
-{
-    int changed;
-
-    return lpp_maps_refresh(maps, &changed) != APR_SUCCESS
-           || lpp_unwinder_refresh(table) != APR_SUCCESS
-           || lpp_unwinder_refresh(libunwind) != APR_SUCCESS;
-}
-
-/* ---- snapshots and what becomes of them ---- */
-
-typedef struct result_t {
-    lpp_pc_t frames[LPP_FRAMES_MAX];
-    apr_uint64_t cfas[LPP_FRAMES_MAX];
-    unsigned count;
-    lpp_unwind_end_e end;
-} result_t;
-
-static lpp_snapshot_t snapshot;
-static unsigned char stack[LPP_STACK_MAX_BYTES];
-static result_t by_table, by_libunwind;
-
-static NOINLINE void stand_here(void)
-{
-    ucontext_t context;
-
-    getcontext(&context);
-    capture_context(&snapshot, stack, sizeof(stack), stack_end, &context);
-    BARRIER();
-}
-
-static void unwind(lpp_unwinder_t *unwinder, uint64_t root, result_t *result)
-{
-    memset(result, 0, sizeof(*result));
-    result->count = lpp_unwind(unwinder, &snapshot, root, result->frames,
-                               result->cfas, LPP_FRAMES_MAX, &result->end);
-}
-
-static int same(const result_t *a, const result_t *b)
-{
-    return a->count == b->count && a->end == b->end
-           && memcmp(a->frames, b->frames, a->count * sizeof(*a->frames)) == 0
-           && memcmp(a->cfas, b->cfas, a->count * sizeof(*a->cfas)) == 0;
-}
-
-static void print_result(const char *name, const result_t *result)
-{
-    unsigned i;
-
-    printf("%s: %u frames, end %d\n", name, result->count, result->end);
-    for (i = 0; i < result->count; i++) {
-        const lpp_object_t *object =
-            lpp_maps_object(maps, LPP_PC_OBJECT(result->frames[i]));
-
-        printf("  %s+0x%llx cfa %llx\n", object ? object->path : "?",
-               (unsigned long long)LPP_PC_ADDRESS(result->frames[i]),
-               (unsigned long long)result->cfas[i]);
-    }
-}
-
-static void assert_same(void)
-{
-    if (!same(&by_table, &by_libunwind)) {
-        print_result("table", &by_table);
-        print_result("libunwind", &by_libunwind);
-        fail_msg("the two do not agree");
-    }
-}
-
-static const result_t *unwind_both(uint64_t root)
-{
-    unwind(table, root, &by_table);
-    unwind(libunwind, root, &by_libunwind);
-    assert_same();
-    return &by_table;
-}
-
-/* Is that frame in function (which starts an FDE)? */
-static int is_in(lpp_pc_t frame, uintptr_t function)
-{
-    const lpp_object_t *object = lpp_maps_object(maps, LPP_PC_OBJECT(frame));
-    lpp_eh_fde_t fde;
-
-    return object != NULL
-           && lpp_eh_find(object, LPP_PC_ADDRESS(frame) + object->bias, &fde)
-           && fde.start == function;
-}
-
-#define IN(frame, function) is_in(frame, (uintptr_t)(function))
-
-static unsigned count_in(const result_t *result, uintptr_t function)
-{
-    unsigned count = 0, i;
-
-    for (i = 0; i < result->count; i++) {
-        count += is_in(result->frames[i], function);
-    }
-    return count;
-}
-
-static int has_object(const result_t *result, const char *name)
-{
-    unsigned i;
-
-    for (i = 0; i < result->count; i++) {
-        const lpp_object_t *object =
-            lpp_maps_object(maps, LPP_PC_OBJECT(result->frames[i]));
-
-        if (object != NULL && strstr(object->path, name)) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
-/* ---- shapes of code ---- */
-
-static volatile int sink;
-
-static NOINLINE int recurse(int depth)
-{
-    int result = depth ? recurse(depth - 1) + 1 : (stand_here(), 0);
-
-    BARRIER();
-    return result;
-}
-
-static NOINLINE int with_alloca(int bytes)
-{
-    char *room = alloca((size_t)bytes);
-
-    memset(room, 1, (size_t)bytes);
-    stand_here();
-    BARRIER();
-    return room[bytes / 2];
-}
-
-/* gcc finds the CFA by *(rbp - 8) in such a function. */
-static NOINLINE __attribute__((force_align_arg_pointer)) int realigned(int n)
-{
-    volatile __attribute__((aligned(64))) char room[128];
-
-    room[n] = 1;
-    with_alloca(n * 100);
-    BARRIER();
-    return room[n];
-}
-
-static NOINLINE int leaf(int a, int b)
-{
-    return a * 7 + b;
-}
-
-static NOINLINE int tail(int a)
-{
-    return leaf(a, a + 1);
-}
-
-static NOINLINE int many_registers(int a, int b, int c, int d, int e, int f)
-{
-    int i, sum = 0;
-
-    for (i = 0; i < 2; i++) {
-        sum += tail(a + i) * b + leaf(c, d) * e + tail(f) + sum * a;
-        BARRIER();
-    }
-    return sum;
-}
-
-static int compare_here(const void *a, const void *b)
-{
-    stand_here();
-    return *(const int *)a - *(const int *)b;
-}
-
-static int compare_only(const void *a, const void *b)
-{
-    return *(const int *)a - *(const int *)b;
-}
-
-static NOINLINE void sort_here(void)
-{
-    int numbers[] = {3, 1, 2};
-
-    qsort(numbers, 3, sizeof(*numbers), compare_here);
-    BARRIER();
-}
+/* ---- code without rules, and traps ---- */
 
 /* No FDE covers these two; rbx_in_r8's says what the table does not follow. */
 __asm__(".text\n"
@@ -317,96 +96,29 @@ void bare_leaf_after(void);
 void bare_caller(void (*function)(void));
 void rbx_in_r8(void);
 
-/* ---- traps: int3 captures, or starts and ends single steps ---- */
-
-static struct {
-    enum { TRAP_CAPTURE, TRAP_CAPTURE_HANDLER, TRAP_STEPS } mode;
-    int stepping;
-    uint64_t root;
-    unsigned steps, differ, lost;
-    uintptr_t first_bad;
-} trap;
-
-static void check_step(const ucontext_t *context)
-{
-    capture_context(&snapshot, stack, sizeof(stack), trap.root, context);
-    unwind(table, trap.root, &by_table);
-    unwind(libunwind, trap.root, &by_libunwind);
-    trap.steps++;
-    trap.differ += !same(&by_table, &by_libunwind);
-    trap.lost += by_table.end != LPP_UNWIND_ROOT;
-    if (trap.first_bad == 0
-        && (trap.differ || by_table.end != LPP_UNWIND_ROOT)) {
-        trap.first_bad = snapshot.regs[LPP_REG_PC];
-        print_result("table", &by_table);
-        print_result("libunwind", &by_libunwind);
-    }
-}
+/* int3 captures: the very place, or the handler above it. */
+static int capture_handler;
 
 static void on_trap(int number, siginfo_t *info, void *baton)
 {
-    ucontext_t *context = baton;
-    greg_t *flags = &context->uc_mcontext.gregs[REG_EFL];
-
-    switch (trap.mode) {
-    case TRAP_CAPTURE:
-        capture_context(&snapshot, stack, sizeof(stack), stack_end, context);
-        return;
-    case TRAP_CAPTURE_HANDLER:
+    if (capture_handler) {
         stand_here();
         BARRIER();
-        return;
-    default:
-        break;
     }
-    if (info->si_code != TRAP_TRACE) {
-        trap.stepping = !trap.stepping;
+    else {
+        capture_context(&snapshot, stack, sizeof(stack), stack_end, baton);
     }
-    else if (trap.stepping) {
-        check_step(context);
-        trap.stepping = trap.steps < STEPS_MAX;
-    }
-    *flags = trap.stepping ? *flags | 0x100 : *flags & ~0x100ll;
 }
 
-static void catch_traps(int mode)
+static void catch_traps(int in_handler)
 {
     struct sigaction action;
 
-    memset(&trap, 0, sizeof(trap));
-    trap.mode = mode;
+    capture_handler = in_handler;
     memset(&action, 0, sizeof(action));
     action.sa_sigaction = on_trap;
     action.sa_flags = SA_SIGINFO;
     assert_int_equal(sigaction(SIGTRAP, &action, NULL), 0);
-}
-
-/* Run function with a single step between all its instructions; each is
- * unwound to this frame by both. */
-static NOINLINE void step_through(void (*function)(void))
-{
-    static result_t here;
-    const char *preloaded = getenv("LD_PRELOAD");
-
-    if (preloaded != NULL && strstr(preloaded, "vgpreload")) {
-        print_message("valgrind makes no single steps\n");
-        skip();
-    }
-    catch_traps(TRAP_STEPS);
-    stand_here();
-    unwind(table, 0, &here);
-    assert_true(IN(here.frames[1], step_through));
-    trap.root = here.cfas[1];
-    __asm__ volatile("int3");
-    function();
-    __asm__ volatile("int3");
-    if (trap.differ || trap.lost) {
-        print_message("first at %p\n", (void *)trap.first_bad);
-    }
-    print_message("%u steps\n", trap.steps);
-    assert_true(trap.steps > 20);
-    assert_int_equal(trap.differ, 0);
-    assert_int_equal(trap.lost, 0);
 }
 
 /* ---- tests ---- */
@@ -584,7 +296,7 @@ static void what_a_signal_interrupted_is_exact(void **state)
     const result_t *result;
     unsigned i;
 
-    catch_traps(TRAP_CAPTURE_HANDLER);
+    catch_traps(1);
     trap_here();
     result = unwind_both(0);
     assert_int_equal(result->end, LPP_UNWIND_ROOT);
@@ -601,7 +313,7 @@ static void leaf_without_fde_returns_at_the_stack_pointer(void **state)
 {
     const result_t *result;
 
-    catch_traps(TRAP_CAPTURE);
+    catch_traps(0);
     bare_leaf();
     result = unwind_both(0);
     assert_int_equal(result->end, LPP_UNWIND_ROOT);
@@ -610,7 +322,7 @@ static void leaf_without_fde_returns_at_the_stack_pointer(void **state)
     assert_true(
         IN(result->frames[1], leaf_without_fde_returns_at_the_stack_pointer));
     /* also under a signal handler */
-    catch_traps(TRAP_CAPTURE_HANDLER);
+    catch_traps(1);
     bare_leaf();
     result = unwind_both(0);
     assert_int_equal(result->end, LPP_UNWIND_ROOT);
@@ -657,7 +369,7 @@ static void unsupported_rules_fall_back_to_libunwind(void **state)
                      APR_SUCCESS);
     assert_string_equal(lpp_unwinder_name(both), "table");
     assert_string_equal(lpp_unwinder_name(libunwind), "libunwind");
-    catch_traps(TRAP_CAPTURE);
+    catch_traps(0);
     rbx_in_r8();
     unwind(both, 0, &result);
     assert_int_equal(result.end, LPP_UNWIND_ROOT);
@@ -674,147 +386,6 @@ static void unsupported_rules_fall_back_to_libunwind(void **state)
     assert_int_equal(result.end, LPP_UNWIND_ROOT);
     assert_int_equal(lpp_unwinder_counts(both).fallback, 1);
     assert_int_equal(lpp_unwinder_counts(both).stacks, 2);
-}
-
-static void compute(void)
-{
-    sink = many_registers(1, 2, 3, 4, 5, 6);
-    sink = realigned(3);
-}
-
-static void call_libc(void)
-{
-    char text[200];
-    int numbers[] = {5, 3, 4, 1};
-    struct timespec now;
-    struct tm parts;
-    time_t seconds;
-
-    /* the first call of each goes through the lazy resolver */
-    snprintf(text, sizeof(text), "%d %s %5.3f", sink, "text", 3.14159);
-    qsort(numbers, 4, sizeof(*numbers), compare_only);
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    seconds = now.tv_sec;
-    gmtime_r(&seconds, &parts);
-    strftime(text, sizeof(text), "%Y-%m-%d", &parts);
-    sink = atoi(text) + (int)strcspn(text, "x");
-}
-
-static void allocate(void)
-{
-    void *blocks[8];
-    int i;
-
-    for (i = 0; i < 8; i++) {
-        blocks[i] = malloc((size_t)100 << i);
-    }
-    for (i = 0; i < 8; i++) {
-        free(blocks[i]);
-    }
-}
-
-static void ask_loader(void)
-{
-    void *libc = dlopen("libc.so.6", RTLD_NOW | RTLD_LOCAL);
-
-    /* a name that is not there would end in longjmp, whose last instructions
-     * have rules that neither can follow */
-    sink = dlsym(libc, "strverscmp") != NULL;
-    dlclose(libc);
-}
-
-static void agree_at_every_instruction_of_own_code(void **state)
-{
-    step_through(compute);
-}
-
-static void agree_at_every_instruction_of_libc_and_plt(void **state)
-{
-    step_through(call_libc);
-}
-
-static void agree_at_every_instruction_of_malloc(void **state)
-{
-    step_through(allocate);
-}
-
-static void agree_at_every_instruction_of_the_loader(void **state)
-{
-    step_through(ask_loader);
-}
-
-static uint64_t random_state = 88172645463325252u;
-
-static uint64_t next_random(void)
-{
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return random_state;
-}
-
-/* Somewhere in the stack, in code, or anywhere. */
-static uint64_t random_word(void)
-{
-    uint64_t word = next_random();
-    const lpp_object_t *object;
-
-    switch (word % 4) {
-    case 0:
-        return snapshot.stack_address + (word >> 8) % 70000;
-    case 1:
-        object = lpp_maps_object(
-            maps, 1 + (unsigned)(word >> 8) % lpp_maps_count(maps));
-        return object->start + (word >> 20) % (object->end - object->start);
-    case 2:
-        return word >> (word % 60);
-    default:
-        return snapshot.regs[(word >> 8) % LPP_REGS];
-    }
-}
-
-static void corrupt_stacks_end(void **state)
-{
-    static unsigned char kept[LPP_STACK_MAX_BYTES];
-    lpp_snapshot_t whole;
-    unsigned i, j, ends[3] = {0, 0, 0};
-    lpp_unwinder_t *both;
-
-    assert_int_equal(lpp_unwinder_create(&both, LPP_UNWIND_AUTO, maps, pool),
-                     APR_SUCCESS);
-    sort_here();
-    memcpy(kept, stack, sizeof(kept));
-    whole = snapshot;
-    for (i = 0; i < RANDOM_STACKS; i++) {
-        unsigned changes = (unsigned)next_random() % 64;
-
-        snapshot = whole;
-        memcpy(stack, kept, sizeof(kept));
-        for (j = 0; j < changes; j++) {
-            uint64_t word = random_word();
-            size_t at = next_random() % (snapshot.stack_len - 8);
-
-            at = j % 2 ? at % 600 : at;
-            memcpy(stack + (j % 4 ? at & ~(size_t)7 : at), &word, 8);
-        }
-        if (i % 3 == 0) {
-            snapshot.regs[next_random() % LPP_REGS] = random_word();
-        }
-        if (i % 5 == 0) {
-            snapshot.stack_len = (apr_uint32_t)next_random() % whole.stack_len;
-        }
-        unwind(both, 0, &by_table);
-        unwind(libunwind, 0, &by_libunwind);
-        ends[by_table.end]++;
-        assert_true(by_table.count <= LPP_FRAMES_MAX);
-        assert_same();
-    }
-    print_message("of %d: %u root, %u cut, %u lost\n", RANDOM_STACKS,
-                  ends[LPP_UNWIND_ROOT], ends[LPP_UNWIND_CUT],
-                  ends[LPP_UNWIND_LOST]);
-    assert_true(ends[LPP_UNWIND_ROOT] && ends[LPP_UNWIND_CUT]
-                && ends[LPP_UNWIND_LOST]);
-    assert_true(lpp_unwinder_counts(both).fallback < RANDOM_STACKS / 100);
 }
 
 static void want_of_memory_is_told(void **state)
@@ -842,40 +413,6 @@ static void want_of_memory_is_told(void **state)
     assert_int_equal(result.end, LPP_UNWIND_ROOT);
 }
 
-/* Each sample after `evict` bytes of other work, as the helper meets it. */
-static double microseconds(lpp_unwinder_t *unwinder, size_t evict)
-{
-    static volatile unsigned char other[16 << 20];
-    struct timespec from, to;
-    double sum = 0;
-    int i, rounds = evict ? 200 : 2000;
-    size_t at;
-
-    for (i = 0; i < rounds; i++) {
-        for (at = 0; at < evict; at += 64) {
-            other[at]++;
-        }
-        clock_gettime(CLOCK_MONOTONIC, &from);
-        unwind(unwinder, 0, &by_table);
-        clock_gettime(CLOCK_MONOTONIC, &to);
-        sum += (double)(to.tv_sec - from.tv_sec) * 1e6
-               + (double)(to.tv_nsec - from.tv_nsec) / 1e3;
-    }
-    return sum / rounds;
-}
-
-static void measured(void **state)
-{
-    recurse(26);
-    assert_int_equal(unwind_both(0)->end, LPP_UNWIND_ROOT);
-    print_message(
-        "%u frames, us a sample: table %.2f warm, %.2f after 256 kB, "
-        "%.2f after 16 MB; libunwind %.2f warm, %.2f after 256 kB\n",
-        by_table.count, microseconds(table, 0), microseconds(table, 256 << 10),
-        microseconds(table, 16 << 20), microseconds(libunwind, 0),
-        microseconds(libunwind, 256 << 10));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -891,13 +428,7 @@ int main(void)
         cmocka_unit_test(caller_without_fde_is_where_it_ends),
         cmocka_unit_test(no_place_in_code_is_no_stack),
         cmocka_unit_test(unsupported_rules_fall_back_to_libunwind),
-        cmocka_unit_test(agree_at_every_instruction_of_own_code),
-        cmocka_unit_test(agree_at_every_instruction_of_libc_and_plt),
-        cmocka_unit_test(agree_at_every_instruction_of_malloc),
-        cmocka_unit_test(agree_at_every_instruction_of_the_loader),
-        cmocka_unit_test(corrupt_stacks_end),
-        cmocka_unit_test(want_of_memory_is_told),
-        cmocka_unit_test(measured)};
+        cmocka_unit_test(want_of_memory_is_told)};
 
     return cmocka_run_group_tests(tests, make_world, end_world);
 }

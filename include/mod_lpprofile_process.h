@@ -50,18 +50,6 @@ int lpp_process_wanted(const server_rec *main_server);
 typedef void lpp_process_register_fn(apr_pool_t *pool);
 void lpp_process_register_if_wanted(lpp_process_register_fn *function);
 
-/*
- * The same for hooks that do nothing before the child's first run began: they
- * sleep, at no cost to any request, until lpp_process_wake, which whoever needs
- * them calls in post_read_request (a run that begins, a URL that was changed);
- * a child that woke stays awake. May sleep: the request's phases from
- * pre_translate_name on, quick_handler, insert_error_filter, log_transaction,
- * error_log, suspend_connection, resume_connection; others are awake at once.
- * Signal-safe: no. Thread: register: parent at start; wake: request, any.
- */
-void lpp_process_register_sleeping(lpp_process_register_fn *function);
-void lpp_process_wake(void);
-
 /* Hooks: pre_config (mutex type), check_config (its mechanism), post_config,
  * child_init, child_stopping, child_status. */
 void lpp_process_register_hooks(apr_pool_t *pool);

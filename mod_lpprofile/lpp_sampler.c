@@ -313,9 +313,10 @@ int lpp_sampler_signal(const lpp_sampler_t *sampler)
     return atomic_load(&((lpp_sampler_t *)sampler)->signal);
 }
 
-/* May run in prefork's signal handler, on top of anything: no lock is waited
- * for; a helper that does not answer in time keeps the memory. */
-static apr_status_t cleanup(void *baton)
+/* Before the pools below ours go, and with them what waits in the helper's
+ * queue. May run in prefork's signal handler, on top of anything: no lock is
+ * waited for; a helper that does not answer in time keeps the memory. */
+static apr_status_t stop_helper(void *baton)
 {
     static const struct timespec nap = { 0, 1000000 };
     lpp_sampler_t *sampler = baton;
@@ -337,7 +338,16 @@ static apr_status_t cleanup(void *baton)
     }
     lpp_signal_quiesce(&sampler->target);
     lpp_signal_serve(NULL);
-    apr_pool_destroy(sampler->pool);
+    return APR_SUCCESS;
+}
+
+static apr_status_t free_memory(void *baton)
+{
+    lpp_sampler_t *sampler = baton;
+
+    if (sampler->process == getpid() && !sampler->started) {
+        apr_pool_destroy(sampler->pool);
+    }
     return APR_SUCCESS;
 }
 
@@ -386,7 +396,8 @@ apr_status_t lpp_sampler_create(lpp_sampler_t **sampler,
     if (status != APR_SUCCESS) {
         goto leave;
     }
-    apr_pool_cleanup_register(pool, made, cleanup, apr_pool_cleanup_null);
+    apr_pool_pre_cleanup_register(pool, made, stop_helper);
+    apr_pool_cleanup_register(pool, made, free_memory, apr_pool_cleanup_null);
     *sampler = made;
 leave:
     if (status != APR_SUCCESS) {

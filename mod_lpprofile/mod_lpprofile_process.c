@@ -283,7 +283,7 @@ static apr_status_t make_child(lpp_process_t *made, const char **what,
         return status;
     }
     *what = "set up the symbol table";
-    status = lpp_symbols_create(&made->symbols, made->maps, pchild);
+    status = lpp_symbols_create(&made->symbols, made->maps);
     if (status != APR_SUCCESS) {
         return status;
     }
@@ -313,15 +313,6 @@ static void child_init(apr_pool_t *pchild, server_rec *s)
     process = made;
 }
 
-/* After all modules had a look at the hooks. The arrays must outlive every
- * thread, so not pchild. */
-static void child_init_last(apr_pool_t *pchild, server_rec *s)
-{
-    if (generation.gate) {
-        lpp_process_hooks_sleep(s->process->pconf);
-    }
-}
-
 /* Before the MPM waits for its threads, so that those that wait for the gate
  * go on. Under prefork it runs inside a signal handler: one flag. */
 static void child_stopping(apr_pool_t *pchild, int graceful)
@@ -348,7 +339,6 @@ void lpp_process_register_hooks(apr_pool_t *pool)
     /* Late: other modules may load objects in theirs. */
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_LAST);
     ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_child_init(child_init_last, NULL, NULL, APR_HOOK_REALLY_LAST);
     /* Early: other modules' hooks may wait for requests. */
     ap_hook_child_stopping(child_stopping, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_child_status(child_status, NULL, NULL, APR_HOOK_MIDDLE);

@@ -16,9 +16,4 @@ void lpp_process_hooks_forget(void);
  * Signal-safe: no. Thread: parent at start, check_config. */
 void lpp_process_hooks_register(apr_pool_t *pconf);
 
-/* Take the sleeping hooks out of httpd's arrays until lpp_process_wake; the
- * arrays meanwhile in use live in pool.
- * Signal-safe: no. Thread: child-init. */
-void lpp_process_hooks_sleep(apr_pool_t *pool);
-
 #endif

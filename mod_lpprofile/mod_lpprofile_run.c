@@ -319,6 +319,7 @@ void lpp_run_begin(request_rec *r, const lpp_plan_t *plan, int access)
     run->phases = lpp_phases_create(run->pool, run->begin_us);
     lpp_phases_attach(r, run->phases);
     start_session(run, r, stacks);
+    lpp_phases_gate_passed(run->phases);
     if (run->session) {
         lpp_run_watch(run, r);
     }

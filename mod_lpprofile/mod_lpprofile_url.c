@@ -170,7 +170,6 @@ static int take_segment(request_rec *r, lpp_url_t **result)
     apr_table_setn(r->subprocess_env, LPP_URL_ENV, url->path);
     apr_pool_userdata_setn(url, POOL_KEY, NULL, r->pool);
     atomic_fetch_add(&rewritten_alive, 1);
-    lpp_process_wake(); /* no run may begin that would */
     apr_pool_cleanup_register(r->pool, url, forget, apr_pool_cleanup_null);
     *result = url;
     return OK;
@@ -266,14 +265,6 @@ static int give_line_back(request_rec *r)
     return DECLINED;
 }
 
-/* Nothing of these matters before the first request is rewritten. */
-static void register_sleeping(apr_pool_t *pool)
-{
-    ap_hook_log_transaction(give_line_back, NULL, NULL,
-                            APR_HOOK_REALLY_FIRST + 1);
-    lpp_url_follow_register_hooks(pool);
-}
-
 void lpp_url_register_hooks(apr_pool_t *pool)
 {
     static const char *const before[] = {
@@ -282,5 +273,7 @@ void lpp_url_register_hooks(apr_pool_t *pool)
     static const char *const after[] = {"mod_setenvif.c", NULL};
 
     ap_hook_post_read_request(read_request, before, after, APR_HOOK_FIRST);
-    lpp_process_register_sleeping(register_sleeping);
+    ap_hook_log_transaction(give_line_back, NULL, NULL,
+                            APR_HOOK_REALLY_FIRST + 1);
+    lpp_url_follow_register_hooks(pool);
 }

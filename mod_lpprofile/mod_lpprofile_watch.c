@@ -129,6 +129,7 @@ static apr_status_t end_filter(ap_filter_t *f, apr_bucket_brigade *bb)
     lpp_session_client_leave(run->session);
     if (end) {
         lpp_session_stop(run->session, LPP_STOP_NOT);
+        lpp_phases_sending(run->phases);
     }
     return rv;
 }

@@ -35,12 +35,12 @@ typedef struct lpp_symbol_t {
 typedef struct lpp_symbols_t lpp_symbols_t;
 
 /*
- * Make an empty table over maps (borrowed). One lock inside guards it.
+ * Make an empty table over maps (borrowed). One lock inside guards it. It lives
+ * as long as the process: the jobs thread may still name while a child ends. Errors: APR_ENOMEM, that of the lock.
  * Signal-safe: no. Thread: any.
  */
 LPP_MUST_CHECK apr_status_t lpp_symbols_create(lpp_symbols_t **symbols,
-                                               lpp_maps_t *maps,
-                                               apr_pool_t *pool);
+                                               lpp_maps_t *maps);
 
 /*
  * Hand in what a function is registered as, by its process address: it is then

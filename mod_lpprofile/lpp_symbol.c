@@ -5,11 +5,12 @@
  * Owns one table of functions per object, read at the first look-up, the names
  * handed in by the skin, and every name it gave out. All of it lives in an own
  * pool with an own allocator behind one lock, so that request threads and the
- * jobs thread never touch a pool of the process. Never uses the network, never
+ * jobs thread never touch a pool of the process; it lasts as long as that. Never uses the network, never
  * looks at memory of an object that may be unloaded.
  */
 #include "lpp_symbol.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,7 +42,13 @@ struct lpp_symbols_t {
     table_t **tables;         /* by number of the object */
     apr_hash_t *registered;   /* lpp_pc_t -> name */
     apr_hash_t *known;        /* lpp_pc_t of start -> lpp_symbol_t */
+    lpp_symbols_t *older;     /* see all_tables */
 };
+
+/* One a child; never freed: a job that outlasts the end of its child may still
+ * name. Here they stay reachable, so that a leak checker tells them from a
+ * leak. */
+static _Atomic(lpp_symbols_t *) all_tables;
 
 static const char *base_name(const char *path)
 {
@@ -294,35 +301,41 @@ static const lpp_symbol_t *find(lpp_symbols_t *symbols, lpp_pc_t pc)
     return symbol;
 }
 
-apr_status_t lpp_symbols_create(lpp_symbols_t **symbols, lpp_maps_t *maps,
-                                apr_pool_t *pool)
+apr_status_t lpp_symbols_create(lpp_symbols_t **symbols, lpp_maps_t *maps)
 {
-    lpp_symbols_t *made = apr_pcalloc(pool, sizeof(*made));
+    lpp_symbols_t *made;
     apr_allocator_t *allocator;
+    apr_pool_t *pool;
     apr_status_t status;
 
     *symbols = NULL;
-    status = apr_thread_mutex_create(&made->lock, APR_THREAD_MUTEX_DEFAULT,
-                                     pool);
-    if (status != APR_SUCCESS) {
-        return status;
-    }
     status = apr_allocator_create(&allocator);
     if (status != APR_SUCCESS) {
         return status;
     }
-    status = apr_pool_create_ex(&made->pool, pool, NULL, allocator);
+    status = apr_pool_create_unmanaged_ex(&pool, NULL, allocator);
     if (status != APR_SUCCESS) {
         apr_allocator_destroy(allocator);
         return status;
     }
-    apr_allocator_owner_set(allocator, made->pool);
-    apr_pool_tag(made->pool, "lpp_symbols");
+    apr_allocator_owner_set(allocator, pool);
+    apr_pool_tag(pool, "lpp_symbols");
+    made = apr_pcalloc(pool, sizeof(*made));
+    made->pool = pool;
     made->maps = maps;
-    made->tables = apr_pcalloc(made->pool, (LPP_OBJECTS_MAX + 1)
+    made->tables = apr_pcalloc(pool, (LPP_OBJECTS_MAX + 1)
                                * sizeof(*made->tables));
-    made->registered = apr_hash_make(made->pool);
-    made->known = apr_hash_make(made->pool);
+    made->registered = apr_hash_make(pool);
+    made->known = apr_hash_make(pool);
+    status = apr_thread_mutex_create(&made->lock, APR_THREAD_MUTEX_DEFAULT,
+                                     pool);
+    if (status != APR_SUCCESS) {
+        apr_pool_destroy(pool);
+        return status;
+    }
+    made->older = atomic_load(&all_tables);
+    while (!atomic_compare_exchange_weak(&all_tables, &made->older, made)) {
+    }
     *symbols = made;
     return APR_SUCCESS;
 }

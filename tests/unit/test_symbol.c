@@ -70,8 +70,8 @@ static int setup(void **state)
     apr_initialize();
     apr_pool_create(&fixture->pool, NULL);
     if (lpp_maps_create(&fixture->maps, fixture->pool) != APR_SUCCESS
-        || lpp_symbols_create(&fixture->symbols, fixture->maps,
-                              fixture->pool) != APR_SUCCESS) {
+        || lpp_symbols_create(&fixture->symbols, fixture->maps)
+               != APR_SUCCESS) {
         return -1;
     }
     *state = fixture;
@@ -445,8 +445,8 @@ static void the_network_is_never_asked(void **state)
     snprintf(url, sizeof(url), "http://127.0.0.1:%d/",
              ntohs(address.sin_port));
     setenv("DEBUGINFOD_URLS", url, 1);
-    assert_int_equal(lpp_symbols_create(&symbols, fixture->maps,
-                                        fixture->pool), APR_SUCCESS);
+    assert_int_equal(lpp_symbols_create(&symbols, fixture->maps),
+                     APR_SUCCESS);
     for (number = 1; number <= lpp_maps_count(fixture->maps); number++) {
         const lpp_object_t *object = lpp_maps_object(fixture->maps, number);
 
@@ -495,8 +495,8 @@ static void a_file_replaced_on_disk_gives_no_names(void **state)
         assert_true(changed);
         pc = lpp_maps_pc(fixture->maps,
                          (apr_uintptr_t)dlsym(handle, "old"));
-        assert_int_equal(lpp_symbols_create(&before, fixture->maps,
-                                            fixture->pool), APR_SUCCESS);
+        assert_int_equal(lpp_symbols_create(&before, fixture->maps),
+                         APR_SUCCESS);
         lpp_symbols_resolve(before, pc, &symbol);
         assert_string_equal(symbol.name, "old");
         build_library(fixture, directory, "new", ids[i]);
@@ -504,8 +504,8 @@ static void a_file_replaced_on_disk_gives_no_names(void **state)
         lpp_symbols_resolve(before, pc + 1, &symbol);
         assert_string_equal(symbol.name, "old");
         /* read only now: the new file's names would be wrong */
-        assert_int_equal(lpp_symbols_create(&after, fixture->maps,
-                                            fixture->pool), APR_SUCCESS);
+        assert_int_equal(lpp_symbols_create(&after, fixture->maps),
+                         APR_SUCCESS);
         lpp_symbols_resolve(after, pc, &symbol);
         assert_int_equal(symbol.kind, LPP_NAME_OFFSET);
         assert_string_equal(symbol.name,

@@ -86,9 +86,9 @@ typedef enum {
 /*
  * Wait for one's turn, then profile the calling thread. *waited_us is how long
  * that took. *session is set for RUNNING and NO_SIGNAL only, lives in pool
- * (which must stay until lpp_session_close) and must be closed. BUSY, TIMED_OUT,
- * GONE and CHILD are counted at the gate. The root of all stacks is the frame
- * that called into reading and serving the request: root_names
+ * (which must stay until lpp_session_close) and must be closed. What was BUSY,
+ * TIMED_OUT, GONE or CHILD is counted at the gate. The root of all stacks is the
+ * frame that called into reading and serving the request: root_names
  * (NULL-terminated, static) are exported functions; the root is the caller of
  * the outermost of them that is on the stack now, or the thread's first frame.
  * Signal-safe: no. Thread: request.

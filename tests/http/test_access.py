@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who may use ++profile++: allowed and refused in pairs."""
+import base64
 import socket
 
 import pytest
@@ -189,3 +190,49 @@ def test_header_of_a_child_lets_nobody_in(httpd):
     server = httpd(RULE)
     assert_ordinary(server, headers=[
         ('X-LPProfile-Parent', 'OOPS-0123456789abcdef0123456789abcdef')])
+
+
+def test_rule_sees_tls(httpd):
+    server = httpd('LPProfilingAllowed On\n'
+                   'LPProfileAccess "%{HTTPS} == \'on\' && '
+                   '%{SSL_PROTOCOL} =~ /TLS/"\n', features=['tls'])
+    assert_profiled(server, tls=True)
+    assert_ordinary(server)
+
+
+USERS = '''
+LPProfilingAllowed On
+LPProfileRequireUser "%{REMOTE_USER} == 'admin'"
+<Location /dir>
+    AuthType Basic
+    AuthName test
+    AuthBasicProvider file
+    AuthUserFile ${ROOT}/users
+    Require valid-user
+</Location>
+'''
+
+
+def test_user_is_asked_for_again_once_known(httpd):
+    server = httpd(USERS, modules=['auth_basic', 'authn_core', 'authn_file',
+                                   'authz_user'])
+    (server.root / 'users').write_text(
+        'admin:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\n'
+        'other:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\n')  # "password"
+    path = '/++profile++show&callgrind/dir/one.html'
+
+    def ask(user):
+        word = base64.b64encode((user + ':password').encode()).decode()
+        return server.get(path, [('Authorization', 'Basic ' + word)])
+
+    allowed, refused = ask('admin'), ask('other')
+    assert allowed.status == refused.status == 200
+    assert 'Profiling Information' in allowed.text and allowed.oops_id
+    assert 'Profiling Information' not in refused.text
+    assert not refused.oops_id and not refused.header('X-LPProfile-File')
+    unknown = server.get(path)
+    assert unknown.status == 401 and not unknown.oops_id
+    assert 'Profiling Information' not in unknown.text
+    nobody = server.get('/++profile++show/index.html')
+    assert nobody.status == 200 and not nobody.oops_id
+    assert 'Profiling Information' not in nobody.text

@@ -228,3 +228,39 @@ def test_directory_elsewhere_is_not_warned_about(httpd):
     server = httpd('LPProfilingAllowed On\nLPProfileDir ${ROOT}/site-other\n',
                    fresh=True)
     assert not any('LPP042' in line for line in server.error_lines())
+
+
+def settings(server):
+    """What /++profile++ says is in force, as a dictionary."""
+    text = re.sub(r'<[^>]*>', ' ', server.get('/++profile++').text)
+    return dict(re.findall(r'\b(LP[A-Z]\w+) +(\S[^\n]*?) *(?=\n|LP[A-Z])',
+                           text))
+
+
+@pytest.mark.all_mpms
+def test_defaults_in_force(httpd):
+    server = httpd('LPProfilingAllowed On')
+    found = settings(server)
+    assert set(DIRECTIVES) <= set(found), found
+    workers = {'prefork': 16, 'worker': 32, 'event': 32}[server.mpm]
+    assert found['LPProfileMaxWaiting'].startswith(str(workers // 2))
+    assert found['LPProfileRate'].startswith('1000')
+    assert found['LPProfileLockTimeout'].startswith('30s')
+    assert found['LPProfileMaxTime'].startswith('60s')
+    assert found['LPProfileSignal'].startswith('auto')
+    assert found['LPProfileDir'].startswith(str(server.profile_dir))
+    assert found['LPOopsDir'].startswith(str(server.profile_dir / 'oops'))
+
+
+def test_values_in_force(httpd):
+    server = httpd('LPProfilingAllowed On\nLPProfileRate 250\n'
+                   'LPProfileLockTimeout 1500ms\nLPProfileMaxTime 2min\n'
+                   'LPProfileMaxWaiting 3\nLPProfileSignal SIGRTMIN+4\n'
+                   'LPOopsReporter here\nLPOopsHide x-one two\n')
+    found = settings(server)
+    for directive, value in [
+            ('LPProfileRate', '250'), ('LPProfileLockTimeout', '1500ms'),
+            ('LPProfileMaxTime', '120s'), ('LPProfileMaxWaiting', '3'),
+            ('LPProfileSignal', 'SIGRTMIN+4'), ('LPOopsReporter', 'here'),
+            ('LPOopsHide', 'X_ONE TWO')]:
+        assert found[directive].startswith(value), directive

@@ -87,8 +87,8 @@ typedef enum {
  * Wait for one's turn, then profile the calling thread. *waited_us is how long
  * that took. *session is set for RUNNING and NO_SIGNAL only, lives in pool
  * (which must stay until lpp_session_close) and must be closed. What was BUSY,
- * TIMED_OUT, GONE or CHILD is counted at the gate. The root of all stacks is the
- * frame that called into reading and serving the request: root_names
+ * TIMED_OUT, GONE or CHILD is counted at the gate. The root of all stacks is
+ * the frame that called into reading and serving the request: root_names
  * (NULL-terminated, static) are exported functions; the root is the caller of
  * the outermost of them that is on the stack now, or the thread's first frame.
  * Signal-safe: no. Thread: request.
@@ -148,7 +148,8 @@ LPP_MUST_CHECK apr_status_t lpp_session_stack(lpp_session_t *session,
 
 /*
  * Wait until the helper has let go of the session; its pool may go then.
- * Stops it first where that was forgotten.
+ * Stops it first where that was forgotten. Where the child ends meanwhile, that
+ * wait is bounded by a second.
  * Signal-safe: no. Thread: any.
  */
 void lpp_session_close(lpp_session_t *session);

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define NS_PER_US 1000
+#define END_WAIT_MS 1000
 #define REQUEST_WAIT_NS INT64_C(2000000000)
 
 static int64_t now_ns(void)
@@ -213,6 +214,28 @@ void lpp_session_client_leave(lpp_session_t *session)
     }
 }
 
+/*
+ * Take the mutex; 0: not to be had. Under prefork a child ends in a signal
+ * handler, on top of whatever its thread was doing, perhaps holding this very
+ * mutex: the pools that go then must not wait for it.
+ */
+static int lock_for_end(lpp_sampler_t *sampler)
+{
+    static const struct timespec nap = { 0, 1000000 };
+    int i;
+
+    if (!atomic_load(&sampler->stop)) {
+        return pthread_mutex_lock(&sampler->mutex) == 0;
+    }
+    for (i = 0; i < END_WAIT_MS; i++) {
+        if (pthread_mutex_trylock(&sampler->mutex) == 0) {
+            return 1;
+        }
+        nanosleep(&nap, NULL);
+    }
+    return 0;
+}
+
 void lpp_session_stop(lpp_session_t *session, lpp_stop_e why)
 {
     lpp_sampler_t *sampler = session->sampler;
@@ -223,7 +246,9 @@ void lpp_session_stop(lpp_session_t *session, lpp_stop_e why)
         return; /* a fork's copy: its helper and its locks are not alive */
     }
     /* First of all, so that nothing of ours is in the profile. */
-    pthread_mutex_lock(&sampler->mutex);
+    if (!lock_for_end(sampler)) {
+        return;
+    }
     running = session->state == SESSION_RUNNING;
     if (running) {
         session->cpu_before_ns += lpp_sampler_clock(
@@ -378,14 +403,21 @@ apr_status_t lpp_session_stack(lpp_session_t *session, lpp_pc_t *frames,
 void lpp_session_close(lpp_session_t *session)
 {
     lpp_sampler_t *sampler = session->sampler;
+    apr_status_t status;
 
     if (sampler->process != getpid()) {
         return;
     }
     lpp_session_stop(session, LPP_STOP_NOT);
-    pthread_mutex_lock(&sampler->mutex);
-    /* The helper never dies with a session in hand. */
-    (void)!wait_done(session, -1);
+    if (!lock_for_end(sampler)) {
+        return;
+    }
+    /* The helper never dies with a session in hand; but it may wait for what
+     * the end of this child interrupted. */
+    status = wait_done(session, atomic_load(&sampler->stop)
+                       ? now_ns() + END_WAIT_MS * INT64_C(1000000) : -1);
     pthread_mutex_unlock(&sampler->mutex);
-    lpp_session_destroy(session);
+    if (status == APR_SUCCESS) {
+        lpp_session_destroy(session);
+    }
 }

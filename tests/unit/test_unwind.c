@@ -311,7 +311,7 @@ static void frames_of_an_opened_and_closed_library(void **state)
     assert_int_equal(follow_maps(state), 0);
     result = unwind_both(0);
     assert_int_equal(result->end, LPP_UNWIND_LOST);
-    assert_int_equal(result->count, 3);
+    assert_int_equal(LPP_PC_OBJECT(result->frames[result->count - 1]), 0);
 }
 
 static NOINLINE void trap_here(void)

@@ -4,10 +4,11 @@
  *
  * One post_read_request hook (after mod_remoteip and mod_proxy, before
  * mod_setenvif): is profiling allowed, is there a segment, may this client;
- * then URI, parsed URI and request line become those of the plain URL, and the
- * run begins. Gives the request line back in log_transaction for the access log.
- * Also what follows from a see-through segment: conditional headers of a GET,
- * mod_dir's redirect, backends asked for identity.
+ * then URI, parsed URI and request line become those of the plain URL, and
+ * the run begins. Gives the request line back in log_transaction for the
+ * access log. Also what follows from a see-through segment: conditional
+ * headers of a GET, mod_dir's redirect, backends asked for identity, mod_cache
+ * passed by.
  */
 #ifndef MOD_LPPROFILE_URL_H
 #define MOD_LPPROFILE_URL_H

@@ -17,8 +17,9 @@
 typedef struct lpp_debugfile_t lpp_debugfile_t;
 
 /*
- * Find the debug file of an object and let elf use its symbols. NULL: neither
- * it nor the object has lines. Lives in pool.
+ * Find the debug file of an object and let elf use its symbols, which live in
+ * pool. NULL: neither it nor the object has lines. What it returns lives as
+ * long as the process.
  * Signal-safe: no. Thread: any, one at a time.
  */
 lpp_debugfile_t *lpp_debugfile_open(const lpp_object_t *object,

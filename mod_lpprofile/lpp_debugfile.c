@@ -29,6 +29,7 @@ struct lpp_debugfile_t {
     const char *path; /* of what may hold DWARF */
     int tried;
     Dwarf *dwarf;     /* opened when the first line is asked for */
+    lpp_debugfile_t *older; /* see all_opened */
 };
 
 /* What is taken from libdw (and libelf, which it brings along). */
@@ -51,6 +52,9 @@ typedef char *demangle_fn(const char *name, char *out, size_t *len,
                           int *status);
 
 static libdw_t libdw; /* guarded by the caller's lock, as all here */
+
+/* Those with DWARF: never closed, but reachable for leak checkers. */
+static lpp_debugfile_t *all_opened;
 
 static int find(void *handle, const char *name, void *function)
 {
@@ -244,8 +248,12 @@ lpp_debugfile_t *lpp_debugfile_open(const lpp_object_t *object,
     if (!has_lines(path)) {
         return NULL;
     }
-    debug = apr_pcalloc(pool, sizeof(*debug));
-    debug->path = apr_pstrdup(pool, path);
+    debug = calloc(1, sizeof(*debug));
+    if (debug != NULL) {
+        debug->path = apr_pstrdup(pool, path);
+        debug->older = all_opened;
+        all_opened = debug;
+    }
     return debug;
 }
 

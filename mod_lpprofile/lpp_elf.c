@@ -256,7 +256,9 @@ static void finish_symbols(lpp_elf_t *elf, const lpp_elf_image_t *image,
     apr_uint32_t reach = 0;
     unsigned i, kept = 0;
 
-    qsort(symbols, elf->symbol_count, sizeof(*symbols), compare);
+    if (elf->symbol_count > 1) {
+        qsort(symbols, elf->symbol_count, sizeof(*symbols), compare);
+    }
     for (i = 0; i < elf->symbol_count; i++) {
         if (kept == 0 || symbols[i].start != symbols[kept - 1].start) {
             symbols[kept++] = symbols[i];

@@ -42,6 +42,7 @@ struct lpp_symbols_t {
     table_t **tables;         /* by number of the object */
     apr_hash_t *registered;   /* lpp_pc_t -> name */
     apr_hash_t *known;        /* lpp_pc_t of start -> lpp_symbol_t */
+    apr_allocator_t *allocator; /* of pool; seen by leak checkers here */
     lpp_symbols_t *older;     /* see all_tables */
 };
 
@@ -309,18 +310,24 @@ apr_status_t lpp_symbols_create(lpp_symbols_t **symbols, lpp_maps_t *maps)
     apr_status_t status;
 
     *symbols = NULL;
+    made = calloc(1, sizeof(*made)); /* not in the pool: see all_tables */
+    if (made == NULL) {
+        return APR_ENOMEM;
+    }
     status = apr_allocator_create(&allocator);
     if (status != APR_SUCCESS) {
+        free(made);
         return status;
     }
     status = apr_pool_create_unmanaged_ex(&pool, NULL, allocator);
     if (status != APR_SUCCESS) {
         apr_allocator_destroy(allocator);
+        free(made);
         return status;
     }
     apr_allocator_owner_set(allocator, pool);
     apr_pool_tag(pool, "lpp_symbols");
-    made = apr_pcalloc(pool, sizeof(*made));
+    made->allocator = allocator;
     made->pool = pool;
     made->maps = maps;
     made->tables = apr_pcalloc(pool, (LPP_OBJECTS_MAX + 1)
@@ -331,6 +338,7 @@ apr_status_t lpp_symbols_create(lpp_symbols_t **symbols, lpp_maps_t *maps)
                                      pool);
     if (status != APR_SUCCESS) {
         apr_pool_destroy(pool);
+        free(made);
         return status;
     }
     made->older = atomic_load(&all_tables);

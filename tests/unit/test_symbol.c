@@ -410,6 +410,8 @@ static void a_debuglink_leads_to_names_and_lines(void **state)
 static void names_are_demangled(void **state)
 {
     apr_pool_t *pool = ((fixture_t *)*state)->pool;
+    /* a sanitizer may have brought it */
+    void *before = dlsym(RTLD_DEFAULT, "__cxa_demangle");
 
     if (dlopen("libstdc++.so.6", RTLD_NOW | RTLD_LOCAL) == NULL) {
         skip();
@@ -421,7 +423,7 @@ static void names_are_demangled(void **state)
         "core::fmt::write");
     assert_string_equal(lpp_debugfile_demangle("_Zwrong", pool), "_Zwrong");
     assert_string_equal(lpp_debugfile_demangle("read", pool), "read");
-    assert_null(dlsym(RTLD_DEFAULT, "__cxa_demangle"));
+    assert_ptr_equal(dlsym(RTLD_DEFAULT, "__cxa_demangle"), before);
 }
 
 /* All of libdw's work is done; nobody called. */

@@ -75,7 +75,8 @@ static void table(lpp_page_t *page, const lpp_view_t *view,
     }
     lpp_page_raw(page, "<details open=\"open\"><summary><h3>");
     lpp_page_raw(page, heading);
-    lpp_page_raw(page, "</h3></summary>\n<div class=\"wide\"><table class=\"top\"><thead>"
+    lpp_page_raw(page, "</h3></summary>\n<div class=\"wide\">"
+        "<table class=\"top\"><thead>"
         "<tr><th colspan=\"2\">Self</th><th colspan=\"2\">Total</th>"
         "<th>Count</th><th>Function</th><th>Module</th></tr></thead>"
         "<tbody>\n");

@@ -268,6 +268,14 @@ def test_one_block_for_a_page_with_parts(httpd):
     plain = server.get('/page.shtml')
     assert b'<p>part</body>' in plain.body
     assert_injected(server.get(SEGMENT + '/page.shtml'), plain.body)
+    # Its first byte is a part's: still the page's own headers count.
+    path = server.site / 'first.shtml'
+    path.write_text('<!--#include virtual="/part.html" --></body>')
+    path.chmod(0o644)
+    got = server.get(SEGMENT + '/first.shtml')
+    assert_injected(got, b'<p>part</body></body>')
+    assert got.oops_id and got.lpprofile
+    assert got.header('Cache-Control') == 'no-store'
 
 
 @pytest.mark.parametrize('charset', [
@@ -355,13 +363,22 @@ def test_style_only_where_the_policy_allows(httpd, policy, styled):
 @pytest.mark.parametrize('body', [PAGE, b'', b'</body>', b'x' * 70000])
 @pytest.mark.parametrize('how', ['set', 'always set', 'append'])
 def test_policy_that_mod_headers_sets(httpd, how, body):
-    server = serve(httpd, SHOW + '<Location /cgi/set>\n</Location>\n'
-                   'ScriptAlias /set/ ${SITE}/cgi/\n<Location /set/>\nHeader '
-                   + how + ' Content-Security-Policy "default-src \'self\'"\n'
-                   '</Location>\n')
+    server = serve(httpd, SHOW + 'ScriptAlias /set/ ${SITE}/cgi/\n'
+                   'Alias /file/ ${SITE}/\n<LocationMatch "^/(set|file)/">\n'
+                   'Header ' + how + ' Content-Security-Policy '
+                   '"default-src \'self\'"\n</LocationMatch>\n')
     path = query(body[:1000]).replace('/cgi/', '/set/')
     got = server.get(SEGMENT + path)
     assert got.header('Content-Security-Policy')
+    assert len(blocks(got.body)) == 1
+    assert b'<style>' not in got.body
+    # From a file the end is there with the first byte, or instead of it.
+    page = server.site / 'policy.html'
+    page.write_bytes(body)
+    page.chmod(0o644)
+    got = server.get(SEGMENT + '/file/policy.html')
+    assert got.header('Content-Security-Policy')
+    assert without_block(got.body) == body
     assert len(blocks(got.body)) == 1
     assert b'<style>' not in got.body
 
@@ -556,6 +573,8 @@ def test_page_that_a_backend_cuts_off(httpd):
                      b'Host: a\r\nConnection: close\r\n\r\n')
     backend.join(10)
     assert b'<body>first' in raw
+    assert b'</body></html' in raw
+    assert b'Profiling Information' not in raw
     assert not raw.endswith(b'\r\n0\r\n\r\n')
 
 

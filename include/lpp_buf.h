@@ -30,10 +30,20 @@ typedef struct lpp_buf_t {
 } lpp_buf_t;
 
 /*
- * Make buf empty. Its memory is malloc'd, freed when pool is cleared.
+ * Make buf empty. Its memory is malloc'd, freed when pool is cleared: pool
+ * then writes to *buf, so buf must outlive pool. On the stack that means a pool
+ * which is destroyed before the function returns; everywhere else use
+ * lpp_buf_create.
  * Signal-safe: no. Thread: any, one at a time.
  */
 void lpp_buf_init(lpp_buf_t *buf, apr_pool_t *pool, apr_size_t max_bytes);
+
+/*
+ * An empty buffer that lives in pool, and goes with it. NULL: no memory.
+ * Signal-safe: no. Thread: any, one at a time.
+ */
+LPP_MUST_CHECK lpp_buf_t *lpp_buf_create(apr_pool_t *pool,
+                                         apr_size_t max_bytes);
 
 /*
  * Add bytes, a string (never NULL), one byte, printf output. Each returns

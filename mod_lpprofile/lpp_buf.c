@@ -60,6 +60,16 @@ void lpp_buf_init(lpp_buf_t *buf, apr_pool_t *pool, apr_size_t max_bytes)
     apr_pool_cleanup_register(pool, buf, free_data, apr_pool_cleanup_null);
 }
 
+lpp_buf_t *lpp_buf_create(apr_pool_t *pool, apr_size_t max_bytes)
+{
+    lpp_buf_t *buf = apr_palloc(pool, sizeof(*buf));
+
+    if (buf) {
+        lpp_buf_init(buf, pool, max_bytes);
+    }
+    return buf;
+}
+
 apr_status_t lpp_buf_add(lpp_buf_t *buf, const char *data, apr_size_t len)
 {
     if (reserve(buf, len) == APR_SUCCESS) {

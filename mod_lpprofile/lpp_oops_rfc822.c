@@ -312,9 +312,8 @@ apr_status_t lpp_oops_write_rfc822(const lpp_oops_t *oops,
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    line = apr_palloc(pool, sizeof(*line));
-    lpp_buf_init(line, pool, LPP_FILE_MAX_BYTES);
-    rv = write_headers(oops, sink, line, pool);
+    line = lpp_buf_create(pool, LPP_FILE_MAX_BYTES);
+    rv = line ? write_headers(oops, sink, line, pool) : APR_ENOMEM;
     if (rv == APR_SUCCESS) {
         rv = write_variables(oops, sink, line, pool);
     }

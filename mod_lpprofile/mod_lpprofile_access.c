@@ -25,10 +25,10 @@ static int holds(const lpp_conf_expr_t *expr, const char *directive,
     int result = ap_expr_exec(r, expr->parsed, &error);
 
     if (result < 0 || error) {
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
-                      LPP_TAG_CONFIG_EXPR_FAILED ": %s could not be "
-                      "evaluated and counts as no: %s", directive,
-                      error ? error : "unknown reason");
+        ap_log_cserror(APLOG_MARK, APLOG_INFO, 0, r->connection, r->server,
+                       LPP_TAG_CONFIG_EXPR_FAILED ": %s could not be "
+                       "evaluated and counts as no: %s", directive,
+                       error ? error : "unknown reason");
         return 0;
     }
     return result > 0;
@@ -123,10 +123,10 @@ const char *lpp_config_page_id(const lpp_conf_t *conf, request_rec *r)
     }
     page_id = ap_expr_str_exec(r, conf->page_id->parsed, &error);
     if (error) {
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
-                      LPP_TAG_CONFIG_EXPR_FAILED ": %s could not be "
-                      "evaluated and counts as no: %s", LPP_DIR_PAGE_ID,
-                      error);
+        ap_log_cserror(APLOG_MARK, APLOG_INFO, 0, r->connection, r->server,
+                       LPP_TAG_CONFIG_EXPR_FAILED ": %s could not be "
+                       "evaluated and counts as no: %s", LPP_DIR_PAGE_ID,
+                       error);
         return NULL;
     }
     return page_id && *page_id ? page_id : NULL;

@@ -184,9 +184,9 @@ static void complain(request_rec *r, const lpp_memory_log_t *log,
 
     if ((!last || now - last > COMPLAIN_EVERY_US)
         && atomic_compare_exchange_strong(&complained_at, &last, now)) {
-        ap_log_rerror(APLOG_MARK, APLOG_WARNING, rv, r,
-                      LPP_TAG_MEMORY_WRITE ": " LPP_DIR_MEMORY_LOG " %s: "
-                      "cannot be written; lines are lost", log->name);
+        ap_log_cserror(APLOG_MARK, APLOG_WARNING, rv, r->connection, r->server,
+                       LPP_TAG_MEMORY_WRITE ": " LPP_DIR_MEMORY_LOG " %s: "
+                       "cannot be written; lines are lost", log->name);
     }
 }
 

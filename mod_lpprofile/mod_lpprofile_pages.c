@@ -186,8 +186,9 @@ static int handle(request_rec *r)
     lpp_buf_init(buf, r->pool, PAGE_MAX_BYTES);
     rv = write_home(r, plan, buf);
     if (rv != APR_SUCCESS) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, r, LPP_TAG_PAGES_WRITE
-                      ": the page %s could not be made", r->uri);
+        ap_log_cserror(APLOG_MARK, APLOG_ERR, rv, r->connection, r->server,
+                       LPP_TAG_PAGES_WRITE ": the page %s could not be made",
+                       r->uri);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     ap_set_content_length(r, (apr_off_t)buf->len);

@@ -138,27 +138,33 @@ static const char *start_token(lpp_start_e start)
     return "failed";
 }
 
+/* By connection and host, not by request: httpd puts the Referer as it came
+ * behind a request's messages. */
 static void log_start(const lpp_run_t *run, request_rec *r, apr_status_t rv)
 {
     switch (run->start) {
     case LPP_START_TIMED_OUT:
-        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r, LPP_TAG_RUN_TIMED_OUT
-                      ": served unprofiled, no turn within "
-                      LPP_DIR_LOCK_TIMEOUT " (%" APR_TIME_T_FMT " ms)",
-                      apr_time_as_msec(run->waited_us));
+        ap_log_cserror(APLOG_MARK, APLOG_WARNING, 0, r->connection, r->server,
+                       LPP_TAG_RUN_TIMED_OUT ": served unprofiled, no turn "
+                       "within " LPP_DIR_LOCK_TIMEOUT " (%"
+                       APR_TIME_T_FMT " ms)",
+                       apr_time_as_msec(run->waited_us));
         break;
     case LPP_START_FAILED:
-        ap_log_rerror(APLOG_MARK, APLOG_WARNING, rv, r, LPP_TAG_RUN_FAILED
-                      ": served unprofiled, the profiler did not start");
+        ap_log_cserror(APLOG_MARK, APLOG_WARNING, rv, r->connection, r->server,
+                       LPP_TAG_RUN_FAILED ": served unprofiled, the "
+                       "profiler did not start");
         break;
     case LPP_START_RUNNING:
     case LPP_START_NO_SIGNAL:
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, LPP_TAG_RUN_PROFILED
-                      ": profiling this request as %s", run->id);
+        ap_log_cserror(APLOG_MARK, APLOG_INFO, 0, r->connection, r->server,
+                       LPP_TAG_RUN_PROFILED ": profiling this request as %s",
+                       run->id);
         break;
     default:
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, LPP_TAG_RUN_SKIPPED
-                      ": served unprofiled: %s", start_token(run->start));
+        ap_log_cserror(APLOG_MARK, APLOG_INFO, 0, r->connection, r->server,
+                       LPP_TAG_RUN_SKIPPED ": served unprofiled: %s",
+                       start_token(run->start));
     }
 }
 

@@ -120,9 +120,10 @@ static int rewrite(request_rec *r, const lpp_plan_t *plan)
     r->parsed_uri.port_str = port_str;
     r->parsed_uri.port = port;
     if (r->status != HTTP_OK || r->uri != r->parsed_uri.path) {
-        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r, LPP_TAG_URL_MISMATCH
-                      ": refused, the URL without its " LPP_TRIGGER_MARK
-                      " segment cannot be parsed");
+        ap_log_cserror(APLOG_MARK, APLOG_WARNING, 0, r->connection, r->server,
+                       LPP_TAG_URL_MISMATCH ": refused, the URL without "
+                       "its " LPP_TRIGGER_MARK
+                       " segment cannot be parsed");
         return HTTP_BAD_REQUEST;
     }
     if (!plan->page) {
@@ -204,10 +205,10 @@ static __attribute__((noinline)) int consider(request_rec *r,
     }
     access = lpp_config_access(conf, r);
     if (segment && !access) {
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, LPP_TAG_URL_REFUSED
-                      ": " LPP_TRIGGER_MARK " in the URL is taken as "
-                      "ordinary text: " LPP_DIR_ACCESS " does not let this "
-                      "client in");
+        ap_log_cserror(APLOG_MARK, APLOG_INFO, 0, r->connection, r->server,
+                       LPP_TAG_URL_REFUSED ": " LPP_TRIGGER_MARK " in the "
+                       "URL is taken as ordinary text: " LPP_DIR_ACCESS
+                       " does not let this client in");
     }
     else if (segment) {
         status = take_segment(r, &url);

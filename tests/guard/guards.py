@@ -18,7 +18,7 @@ ANGLED = re.compile(r'^\s*#\s*include\s+<([^>]+)>', re.M)
 DIRECTIVE = re.compile(r'#define\s+LPP_DIR_\w+\s+"(\w+)"')
 DIRECTIVE_WORD = re.compile(r'^\s*#?\s*(LP[A-Z]\w+)\b', re.M)
 TAG = re.compile(r'^#define\s+(LPP_TAG_\w+)\s+"(LPP\d{3})"$', re.M)
-LOG_CALL = re.compile(r'\b(ap_log_[rspc]?error|lpp_log)\s*\(')
+LOG_CALL = re.compile(r'\b(ap_log_(?:[rspc]|cs)?error|lpp_log)\s*\(')
 
 
 class Missing(Exception):
@@ -232,6 +232,9 @@ def log_tags(root):
         used += re.findall(r'\bLPP_TAG_\w+', text)
         if 'APLOGNO' in text:
             faults.append("%s: AH numbers are httpd's" % where)
+        if 'ap_log_rerror' in text:
+            faults.append('%s: ap_log_rerror adds the Referer unmasked; '
+                          'ap_log_cserror does not' % where)
         if path.stem == 'lpp_log':
             continue
         for match in LOG_CALL.finditer(text):

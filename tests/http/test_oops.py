@@ -314,10 +314,10 @@ def test_no_secret_gets_anywhere(httpd):
             assert CANARY not in path.name
             if path.is_file():
                 assert CANARY.encode() not in path.read_bytes(), path
-        # httpd itself puts the Referer behind a request's messages
-        ours = [line.split(', referer: ')[0]
-                for line in server.error_lines() if 'LPP' in line]
+        ours = [line for line in server.error_lines() if 'LPP' in line]
         assert ours and not any(CANARY in line for line in ours)
+        assert all('[client 127.0.0.1:' in line for line in ours
+                   if got.oops_id in line)
         for name, value in got.headers.items():
             assert CANARY not in value, name
 

@@ -35,8 +35,9 @@ typedef struct lpp_symbol_t {
 typedef struct lpp_symbols_t lpp_symbols_t;
 
 /*
- * Make an empty table over maps (borrowed). One lock inside guards it. It lives
- * as long as the process: the jobs thread may still name while a child ends. Errors: APR_ENOMEM, that of the lock.
+ * Make an empty table over maps (borrowed). One lock inside guards it. It
+ * lives as long as the process: the jobs thread may still name while a child
+ * ends. Errors: APR_ENOMEM, that of the lock.
  * Signal-safe: no. Thread: any.
  */
 LPP_MUST_CHECK apr_status_t lpp_symbols_create(lpp_symbols_t **symbols,

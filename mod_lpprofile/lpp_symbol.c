@@ -5,8 +5,9 @@
  * Owns one table of functions per object, read at the first look-up, the names
  * handed in by the skin, and every name it gave out. All of it lives in an own
  * pool with an own allocator behind one lock, so that request threads and the
- * jobs thread never touch a pool of the process; it lasts as long as that. Never uses the network, never
- * looks at memory of an object that may be unloaded.
+ * jobs thread never touch a pool of the process; it lasts as long as that.
+ * Never uses the network, never looks at memory of an object that may be
+ * unloaded.
  */
 #include "lpp_symbol.h"
 

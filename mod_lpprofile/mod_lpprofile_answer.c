@@ -88,6 +88,20 @@ static void set_file_headers(lpp_run_t *run, request_rec *r)
     }
 }
 
+/* A backend that runs this module too sends headers of the same names. */
+static void drop_headers_of_backend(request_rec *r)
+{
+    static const char *const own_headers[] = {
+        "X-LPProfile", "X-LPProfile-File", "X-Lazr-OopsId"
+    };
+    apr_size_t i;
+
+    for (i = 0; i < LPP_COUNT(own_headers); i++) {
+        apr_table_unset(r->headers_out, own_headers[i]);
+        apr_table_unset(r->err_headers_out, own_headers[i]);
+    }
+}
+
 void lpp_run_set_headers(lpp_run_t *run, request_rec *r, int block)
 {
     if (run->headers_set || !run->r) {
@@ -95,6 +109,7 @@ void lpp_run_set_headers(lpp_run_t *run, request_rec *r, int block)
     }
     lpp_run_settle_user(run);
     run->headers_set = 1;
+    drop_headers_of_backend(r);
     if (run->plan || block) {
         apr_table_unset(r->headers_out, "Cache-Control");
         apr_table_unset(r->headers_out, "Expires");

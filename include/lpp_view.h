@@ -78,12 +78,15 @@ typedef struct lpp_view_t {
     double true_hz;                /* samples a second of sampled wall time,
                                       blocked time left out */
     lpp_view_about_t about;
-    const lpp_maps_t *maps;        /* borrowed: build ids for pprof */
     const lpp_pc_t *branch_pcs;    /* a pc of each branch, for pprof */
+    const lpp_object_t *objects;   /* those the pcs lie in, by number; path,
+                                      place and build id only, borrowed */
+    apr_uint32_t object_count;
 } lpp_view_t;
 
 /*
- * Name a profile. Everything but what about borrows lives in pool.
+ * Name a profile. Lives in pool, but for what about borrows and for names and
+ * paths, which live as long as symbols and maps (NULL: no objects).
  * Errors: APR_ENOMEM.
  * Signal-safe: no. Thread: any.
  */
@@ -108,6 +111,9 @@ typedef enum {
 apr_uint32_t lpp_view_top(const lpp_view_t *view, lpp_view_order_e order,
                           apr_uint32_t *functions, apr_uint32_t max,
                           apr_pool_t *scratch);
+
+/* The object that pc lies in, or NULL. Signal-safe: no. Thread: any. */
+const lpp_object_t *lpp_view_object(const lpp_view_t *view, lpp_pc_t pc);
 
 /* A short name of an object for people: base name, or "" . Thread: any. */
 const char *lpp_view_object_name(const lpp_symbol_t *symbol);

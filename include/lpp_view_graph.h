@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_view_graph: inclusive times, edges and orders of a view. Internal to
- * lpp_view.
+ * lpp_view_graph: inclusive times, edges and orders of a view. For the two
+ * rooms that make views: lpp_view and lpp_saved.
  */
 #ifndef LPP_VIEW_GRAPH_H
 #define LPP_VIEW_GRAPH_H
@@ -19,5 +19,16 @@ LPP_MUST_CHECK apr_status_t lpp_view_graph_add(
     lpp_view_t *view, lpp_branch_t *branches, apr_uint32_t branch_count,
     lpp_function_t *functions, apr_uint32_t function_count,
     apr_pool_t *scratch, apr_pool_t *pool);
+
+/* named_percent and true_hz of a view that has all else. Thread: any. */
+void lpp_view_add_figures(lpp_view_t *view);
+
+/*
+ * The objects that the view's pcs lie in. maps may be NULL. Errors: APR_ENOMEM.
+ * Signal-safe: no. Thread: any.
+ */
+LPP_MUST_CHECK apr_status_t lpp_view_add_objects(lpp_view_t *view,
+                                                 const lpp_maps_t *maps,
+                                                 apr_pool_t *pool);
 
 #endif

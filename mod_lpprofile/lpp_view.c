@@ -265,7 +265,7 @@ static int part_namesakes(builder_t *builder, apr_pool_t *pool)
 }
 
 /* Shares and rates that go into every report. */
-static void add_figures(lpp_view_t *view)
+void lpp_view_add_figures(lpp_view_t *view)
 {
     apr_uint64_t frames = 0, named = 0, sampled_us;
     apr_uint32_t i;
@@ -337,14 +337,14 @@ apr_status_t lpp_view_create(const lpp_view_t **view,
         goto leave;
     }
     made->about = *about;
-    made->maps = maps;
     made->honesty = profile->honesty;
     made->honesty.samples = made->total.samples;
-    if (!keep(&builder, made, pool)) {
-        status = APR_ENOMEM;
+    status = keep(&builder, made, pool)
+        ? lpp_view_add_objects(made, maps, pool) : APR_ENOMEM;
+    if (status != APR_SUCCESS) {
         goto leave;
     }
-    add_figures(made);
+    lpp_view_add_figures(made);
     *view = made;
 
 leave:

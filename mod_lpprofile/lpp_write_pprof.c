@@ -184,12 +184,6 @@ static const char *hex(const unsigned char *bytes, apr_size_t len,
     return out;
 }
 
-static const lpp_object_t *object_of(const writer_t *writer, lpp_pc_t pc)
-{
-    return writer->view->maps != NULL
-        ? lpp_maps_object(writer->view->maps, LPP_PC_OBJECT(pc)) : NULL;
-}
-
 static void fill_mapping(writer_t *writer, const lpp_object_t *object,
                          Lpp__Pprof__Mapping *mapping)
 {
@@ -213,30 +207,18 @@ static void fill_mapping(writer_t *writer, const lpp_object_t *object,
 static void write_mappings(writer_t *writer)
 {
     Lpp__Pprof__Profile part = LPP__PPROF__PROFILE__INIT;
-    unsigned number, count = 0;
+    const lpp_view_t *view = writer->view;
     Lpp__Pprof__Mapping **pointers;
     apr_uint32_t i;
 
-    for (i = 2; i < writer->view->branch_count; i++) {
-        const lpp_object_t *object = object_of(writer,
-            writer->view->branch_pcs[i]);
-
-        if (object != NULL) {
-            writer->mappings[object->number] = 1;
-        }
-    }
-    pointers = apr_palloc(writer->batch, (LPP_OBJECTS_MAX + 1)
+    pointers = apr_palloc(writer->batch, (view->object_count + 1)
                           * sizeof(*pointers));
-    for (number = 1; number <= LPP_OBJECTS_MAX; number++) {
-        if (writer->mappings[number] != 0) {
-            writer->mappings[number] = (unsigned short)(count + 1);
-            pointers[count] = apr_palloc(writer->batch,
-                                         sizeof(**pointers));
-            fill_mapping(writer, lpp_maps_object(writer->view->maps, number),
-                         pointers[count++]);
-        }
+    for (i = 0; i < view->object_count; i++) {
+        writer->mappings[view->objects[i].number] = (unsigned short)(i + 1);
+        pointers[i] = apr_palloc(writer->batch, sizeof(**pointers));
+        fill_mapping(writer, &view->objects[i], pointers[i]);
     }
-    part.n_mapping = count;
+    part.n_mapping = view->object_count;
     part.mapping = pointers;
     write_part(writer, &part);
 }
@@ -283,7 +265,7 @@ static void write_locations(writer_t *writer)
         for (n = 0; n < BATCH && id <= writer->location_count; n++, id++) {
             apr_uint32_t branch = writer->first[id];
             lpp_pc_t pc = writer->view->branch_pcs[branch];
-            const lpp_object_t *object = object_of(writer, pc);
+            const lpp_object_t *object = lpp_view_object(writer->view, pc);
 
             lpp__pprof__location__init(&locations[n]);
             lpp__pprof__line__init(&lines[n]);

@@ -68,6 +68,7 @@ const char *lpp_run_traceback(lpp_run_t *run, apr_pool_t *pool)
         "Traceback (most recent call last):\n";
     for (i = run->failure_frames; i-- > 0;) {
         lpp_symbols_resolve(symbols, run->failure_stack[i], &symbol);
+        lpp_symbols_add_line(symbols, &symbol);
         APR_ARRAY_PUSH(lines, const char *) = apr_psprintf(
             pool, "  File \"%s\", line %u, in %s\n",
             symbol.file ? symbol.file : symbol.object, symbol.line,
@@ -111,6 +112,7 @@ static apr_status_t write_files(lpp_run_t *run)
     worst = lpp_session_profile(run->session, &profile, FINAL_WAIT_US,
                                 run->pool);
     if (worst == APR_SUCCESS) {
+        run->about.lines = 1; /* nobody waits for source lines here */
         worst = lpp_view_create(&view, profile, process->symbols,
                                 process->maps, &run->about, run->pool);
     }

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The main job over what people really serve, on every MPM: the page is the
+page, the profile lies in it or beside it, the totals are the request's."""
+import time
+
+import pytest
+
+from callgrind import Callgrind
+
+PROFILE = 'LPProfilingAllowed On\n'
+SEGMENT = '/++profile++show&callgrind'
+FEATURES = ['autoindex', 'include', 'lua', 'cgi', 'proxy', 'rewrite', 'tls',
+            'http2']
+LARGE = 50 * 1024 * 1024
+
+CGI = {'prefork': 'mod_cgi.so:handler', 'worker': 'mod_cgid.so:handler',
+       'event': 'mod_cgid.so:handler'}
+
+PAGES = [  # path, a text of it, a function its profile names or None
+    ('/index.html', 'A static page', None),
+    ('/dir/', 'Index of', None),
+    ('/page.shtml', 'mod_include', None),
+    ('/lua/compute.lua?ms=100', 'sum ', 'mod_lua.so:handler'),
+    ('/cgi/slow', 'A slow CGI', CGI),
+    ('/back/lua/compute.lua?ms=100', 'sum ', 'mod_proxy.so:handler'),
+]
+
+
+@pytest.fixture
+def server(httpd, mpm):
+    backend = httpd(profiler=False, features=['lua'], key='backend',
+                    mpm='event')
+    return httpd(PROFILE + 'ProxyPass /back http://127.0.0.1:%d\n'
+                 % backend.port, features=FEATURES[:-1] if mpm == 'prefork' else FEATURES)
+
+
+def check_profile(server, got, text, function, took_s):
+    assert got.status == 200
+    assert text in got.text
+    assert 'Profiling Information' in got.text
+    assert got.lpprofile.split(';')[0] == 'profiled'
+    log, = server.wait_files(got.oops_id)
+    calls = Callgrind(log)
+    assert calls.events == ['Wall', 'CPU', 'Samples']
+    wall, cpu, _ = calls.total
+    assert 0 < wall <= took_s * 1e6 and cpu <= wall
+    # Every microsecond stands at one function.
+    own = [sum(costs[at] for costs in calls.own.values() if costs)
+           for at in (0, 1, 2)]
+    assert own == calls.total
+    if function:
+        assert calls.share(function) > 0.5
+    oops = server.wait_oops(got.oops_id).read_text()
+    assert 'Exception-Type: ProfilingOops' in oops
+    assert 'phase handler' in oops
+
+
+@pytest.mark.all_mpms
+@pytest.mark.parametrize('path, text, function', PAGES)
+def test_page(server, mpm, path, text, function):
+    begin = time.monotonic()
+    got = server.get(SEGMENT + path)
+    if isinstance(function, dict):
+        function = function[mpm]
+    check_profile(server, got, text, function, time.monotonic() - begin)
+
+
+@pytest.mark.all_mpms
+def test_tls(server):
+    begin = time.monotonic()
+    got = server.get(SEGMENT + '/lua/compute.lua?ms=100', tls=True)
+    check_profile(server, got, 'sum ', 'mod_lua.so:handler',
+                  time.monotonic() - begin)
+
+
+@pytest.mark.mpms('worker', 'event')
+def test_http2(server):
+    begin = time.monotonic()
+    done = server.curl(SEGMENT + '/lua/compute.lua?ms=100',
+                       '--http2-prior-knowledge', '-i')
+    took_s = time.monotonic() - begin
+    head, _, body = done.stdout.partition(b'\r\n\r\n')
+    fields = dict(line.split(': ', 1)
+                  for line in head.decode().split('\r\n')[1:])
+    assert head.startswith(b'HTTP/2 200')
+    assert b'Profiling Information' in body
+    log, = server.wait_files(fields['x-lazr-oopsid'])
+    calls = Callgrind(log)
+    assert 100000 <= calls.total[0] <= took_s * 1e6
+    assert calls.share('mod_lua.so:handler') > 0.5
+
+
+@pytest.mark.all_mpms
+def test_large_download(server):
+    large = server.site / 'large.bin'
+    if not large.exists():
+        large.write_bytes(b'\0' * LARGE)
+    got = server.get(SEGMENT + '/large.bin')
+    assert got.status == 200
+    assert len(got.body) == LARGE and not got.body.strip(b'\0')
+    assert got.header('Content-Length') == str(LARGE)
+    log, = server.wait_files(got.oops_id)
+    assert Callgrind(log).total[0] > 0

@@ -46,11 +46,21 @@ enum {
 typedef struct lpp_ring_t lpp_ring_t;
 
 /*
- * Make a ring of LPP_RING_SLOTS; every page is touched. pool frees it.
+ * Make a ring of LPP_RING_SLOTS; its stacks are not yet backed by memory. pool
+ * frees it.
  * Signal-safe: no. Thread: any.
  */
 LPP_MUST_CHECK apr_status_t lpp_ring_create(lpp_ring_t **ring,
                                             apr_pool_t *pool);
+
+/*
+ * Touch the first bytes of the stacks of count slots from first on, so that
+ * the handler takes no page fault there (one would be slow, nothing worse).
+ * What stands in them stays as it is, even while a writer is at it.
+ * Signal-safe: yes. Thread: any.
+ */
+void lpp_ring_touch(lpp_ring_t *ring, unsigned first, unsigned count,
+                    apr_size_t bytes);
 
 /*
  * Writer: the free slot to fill, its stack of LPP_STACK_MAX_BYTES by *stack;

@@ -23,12 +23,17 @@ typedef struct lpp_session_t lpp_session_t; /* one profile being made */
 typedef struct lpp_sampler_options_t {
     lpp_gate_t *gate;               /* borrowed, process life */
     lpp_maps_t *maps;               /* borrowed, owned by the helper from now */
+    lpp_unwinder_t *unwinder;       /* ready, over maps: made in the parent and
+                                       the helper's alone from now; or NULL: one
+                                       of unwind_kind is made here */
     lpp_unwind_kind_e unwind_kind;
     int signal_number;              /* or LPP_SIGNAL_AUTO */
 } lpp_sampler_options_t;
 
 /*
- * Make the sampler of this child; starts no thread yet. A cleanup of pool asks
+ * Make the sampler of this child; starts no thread yet and touches little of
+ * the memory (4 MB) that only a child that profiles needs: the helper does that
+ * when it starts. A cleanup of pool asks
  * the helper to stop and waits at most one second for it (it may run inside
  * prefork's signal handler: an atomic flag and a bounded wait, nothing else).
  * Signal-safe: no. Thread: child-init.

@@ -57,6 +57,7 @@ struct lpp_session_t {
     apr_status_t status;       /* of FAILED */
     apr_uint64_t root_cfa;     /* 0: whole stack */
     int64_t start_wall_ns;
+    int64_t segment_wall_ns;   /* of the start or resume */
     int64_t end_wall_ns;       /* once STOPPED */
     int64_t cpu_before_ns;     /* of segments that are over */
     int64_t segment_cpu_ns;    /* thread's CPU clock at start or resume */
@@ -73,6 +74,7 @@ struct lpp_session_t {
     sigset_t old_mask;
     int client_depth;
 
+    atomic_int settled;            /* state is past PREPARING */
     atomic_int cut_short;          /* lpp_stop_e */
     atomic_llong client_since_ns;  /* blocked on the client since, or 0 */
 };
@@ -127,10 +129,11 @@ struct lpp_sampler_t {
     lpp_pc_t *frames;         /* LPP_FRAMES_MAX */
     apr_uint64_t *cfas;       /* LPP_FRAMES_MAX */
     unsigned char *blocked_stack; /* LPP_STACK_MAX_BYTES */
-    struct {
-        const char *name;
+    unsigned touched_slots;       /* of the ring, from the front */
+    struct { /* root functions; forgotten when something is loaded */
+        const char *name; /* borrowed */
         apr_uint64_t address;
-        apr_uint64_t size;
+        apr_uint64_t size; /* 0: there is no such function */
     } roots[LPP_ROOTS_MAX];
 };
 

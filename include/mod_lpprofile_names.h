@@ -13,9 +13,9 @@
 #include "lpp_symbol.h"
 
 /*
- * Hand in every hook function of this server; once a child, at its first
- * profile.
- * Signal-safe: no. Thread: any, once.
+ * Hand in every hook function of this server; once a child, when it starts:
+ * that is not in a request's way.
+ * Signal-safe: no. Thread: child-init.
  */
 void lpp_names_register_hooks_of_server(lpp_symbols_t *symbols);
 

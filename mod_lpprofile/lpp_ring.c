@@ -4,8 +4,9 @@
  *
  * One writer, one reader, two counters that only grow; a slot belongs to the
  * writer until head passes it and to the reader until tail does. Owns the
- * memory of all slots, touched once so that the handler never takes a page
- * fault. Never waits: a full ring loses the newest sample and counts it.
+ * memory of all slots, which is touched by lpp_ring_touch and not before: most
+ * children never profile. Never waits: a full ring loses the newest sample and
+ * counts it.
  */
 #include "lpp_ring.h"
 
@@ -43,13 +44,26 @@ apr_status_t lpp_ring_create(lpp_ring_t **ring, apr_pool_t *pool)
     if (block == NULL) {
         return APR_ENOMEM;
     }
-    memset(block, 0, (apr_size_t)LPP_RING_SLOTS * LPP_STACK_MAX_BYTES);
     for (i = 0; i < LPP_RING_SLOTS; i++) {
         made->slots[i].stack = block + i * LPP_STACK_MAX_BYTES;
         made->slots[i].snapshot.stack = made->slots[i].stack;
     }
     *ring = made;
     return APR_SUCCESS;
+}
+
+void lpp_ring_touch(lpp_ring_t *ring, unsigned first, unsigned count,
+                    apr_size_t bytes)
+{
+    unsigned i;
+    apr_size_t at;
+
+    for (i = first; i < first + count && i < LPP_RING_SLOTS; i++) {
+        for (at = 0; at < bytes && at < LPP_STACK_MAX_BYTES; at += 4096) {
+            /* A write that changes nothing, whoever else writes there. */
+            __atomic_fetch_or(&ring->slots[i].stack[at], 0, __ATOMIC_RELAXED);
+        }
+    }
 }
 
 lpp_snapshot_t *lpp_ring_reserve(lpp_ring_t *ring, unsigned char **stack)

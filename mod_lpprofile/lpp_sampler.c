@@ -24,6 +24,7 @@
 #define GATE_SLICE_US 50000
 #define IDLE_CHECK_NS (NS_PER_S / 4)
 #define CLEANUP_WAIT_MS 1000
+#define TOUCH_BYTES 16384 /* of a slot; deeper stacks are few */
 
 int64_t lpp_sampler_clock(clockid_t clock)
 {
@@ -106,6 +107,17 @@ static int64_t next_look(const lpp_session_t *session, int64_t due)
     return due;
 }
 
+/* Have memory behind the first slots of the ring, once; the very first before
+ * the request goes on, the others while it runs. */
+static void touch_ring(lpp_sampler_t *sampler, unsigned slots)
+{
+    if (sampler->touched_slots < slots) {
+        lpp_ring_touch(sampler->ring, sampler->touched_slots,
+                       slots - sampler->touched_slots, TOUCH_BYTES);
+        sampler->touched_slots = slots;
+    }
+}
+
 /* One session from grant to its final profile. The mutex is held. */
 static void run_session(lpp_sampler_t *sampler, lpp_session_t *session)
 {
@@ -114,7 +126,11 @@ static void run_session(lpp_sampler_t *sampler, lpp_session_t *session)
 
     lpp_tick_begin(sampler, session);
     session->state = SESSION_GRANTED;
+    atomic_store(&session->settled, 1);
     pthread_cond_signal(&session->cond);
+    pthread_mutex_unlock(&sampler->mutex);
+    touch_ring(sampler, LPP_RING_SLOTS);
+    pthread_mutex_lock(&sampler->mutex);
     while (session->state != SESSION_STOPPED) {
         due = lpp_sampler_clock(CLOCK_MONOTONIC) + IDLE_CHECK_NS;
         lpp_sampler_serve_requests(sampler);
@@ -126,6 +142,11 @@ static void run_session(lpp_sampler_t *sampler, lpp_session_t *session)
                 break;
             }
             due = next_look(session, due);
+        }
+        else {
+            /* Granted: its first tick comes without another knock, which would
+             * cost the request more than all else here. */
+            due = lpp_sampler_clock(CLOCK_MONOTONIC) + sampler->tick.watch_ns;
         }
         if (session->state == SESSION_RUNNING) {
             int64_t tick_due;
@@ -161,6 +182,7 @@ static void prepare(lpp_sampler_t *sampler, lpp_session_t *session)
     /* Nobody is armed: the last session's thread was made quiet, or did so. */
     lpp_signal_quiesce(&sampler->target);
     lpp_ring_reset(sampler->ring);
+    touch_ring(sampler, 1);
     if (session->options.stacks) {
         lpp_tick_refresh(sampler);
         root = lpp_tick_root(sampler, session->root_names, &session->here);
@@ -179,6 +201,7 @@ static void fail_waiters(lpp_sampler_t *sampler, apr_status_t status)
         sampler->queue = session->next;
         session->status = status;
         session->state = SESSION_FAILED;
+        atomic_store(&session->settled, 1);
         pthread_cond_signal(&session->cond);
     }
 }
@@ -244,41 +267,9 @@ static void *helper_main(void *baton)
     return NULL;
 }
 
-/* What only a child that profiles needs: some megabytes. The mutex is held. */
-static apr_status_t make_parts(lpp_sampler_t *sampler)
-{
-    apr_pool_t *pool = sampler->pool;
-    apr_status_t status;
-
-    if (sampler->ring != NULL) {
-        return APR_SUCCESS; /* the thread alone could not be made before */
-    }
-    status = lpp_unwinder_create(&sampler->unwinder,
-                                 sampler->options.unwind_kind,
-                                 sampler->options.maps, pool);
-    if (APR_STATUS_IS_ENOTIMPL(status)) {
-        sampler->unwinder = NULL; /* exact totals without stacks */
-    }
-    else if (status != APR_SUCCESS) {
-        return status;
-    }
-    sampler->frames = apr_palloc(pool,
-                                 LPP_FRAMES_MAX * sizeof(*sampler->frames));
-    sampler->cfas = apr_palloc(pool, LPP_FRAMES_MAX * sizeof(*sampler->cfas));
-    sampler->blocked_stack = apr_palloc(pool, LPP_STACK_MAX_BYTES);
-    if (sampler->frames == NULL || sampler->cfas == NULL
-        || sampler->blocked_stack == NULL) {
-        return APR_ENOMEM;
-    }
-    status = lpp_ring_create(&sampler->ring, pool);
-    sampler->target.ring = sampler->ring;
-    return status;
-}
-
 apr_status_t lpp_sampler_ensure(lpp_sampler_t *sampler)
 {
     sigset_t all, old;
-    apr_status_t status;
     int rc;
 
     if (sampler->started) {
@@ -286,10 +277,6 @@ apr_status_t lpp_sampler_ensure(lpp_sampler_t *sampler)
     }
     if (sampler->process != getpid()) {
         return APR_EGENERAL; /* forked since: this child has no helper */
-    }
-    status = make_parts(sampler);
-    if (status != APR_SUCCESS) {
-        return status;
     }
     sigfillset(&all);
     rc = pthread_sigmask(SIG_SETMASK, &all, &old);
@@ -368,6 +355,38 @@ static apr_status_t make_locks(lpp_sampler_t *sampler)
     return rc;
 }
 
+/* What the helper works with. Made here and not at the first request, which
+ * would wait for it; no page of it is touched before that. */
+static apr_status_t make_parts(lpp_sampler_t *sampler)
+{
+    apr_pool_t *pool = sampler->pool;
+    apr_status_t status = APR_SUCCESS;
+
+    sampler->unwinder = sampler->options.unwinder;
+    if (sampler->unwinder == NULL) {
+        status = lpp_unwinder_create(&sampler->unwinder,
+                                     sampler->options.unwind_kind,
+                                     sampler->options.maps, pool);
+    }
+    if (APR_STATUS_IS_ENOTIMPL(status)) {
+        sampler->unwinder = NULL; /* exact totals without stacks */
+    }
+    else if (status != APR_SUCCESS) {
+        return status;
+    }
+    sampler->frames = apr_palloc(pool,
+                                 LPP_FRAMES_MAX * sizeof(*sampler->frames));
+    sampler->cfas = apr_palloc(pool, LPP_FRAMES_MAX * sizeof(*sampler->cfas));
+    sampler->blocked_stack = apr_palloc(pool, LPP_STACK_MAX_BYTES);
+    if (sampler->frames == NULL || sampler->cfas == NULL
+        || sampler->blocked_stack == NULL) {
+        return APR_ENOMEM;
+    }
+    status = lpp_ring_create(&sampler->ring, pool);
+    sampler->target.ring = sampler->ring;
+    return status;
+}
+
 apr_status_t lpp_sampler_create(lpp_sampler_t **sampler,
                                 const lpp_sampler_options_t *options,
                                 apr_pool_t *pool)
@@ -393,6 +412,9 @@ apr_status_t lpp_sampler_create(lpp_sampler_t **sampler,
     made->process = getpid();
     made->options = *options;
     status = make_locks(made);
+    if (status == APR_SUCCESS) {
+        status = make_parts(made);
+    }
     if (status != APR_SUCCESS) {
         goto leave;
     }

@@ -46,9 +46,11 @@ static void give_signal_back(lpp_session_t *session)
     }
 }
 
-/* This thread is the one from now on. The mutex is held. */
+/* This thread is the one from now on. The mutex is held. Does not wake the
+ * helper: at a start it looks again by itself. */
 static void begin_segment(lpp_session_t *session)
 {
+    session->segment_wall_ns = now_ns();
     session->thread = pthread_self();
     session->tid = (int)syscall(SYS_gettid);
     if (pthread_getcpuclockid(session->thread, &session->cpu_clock) != 0) {
@@ -57,7 +59,6 @@ static void begin_segment(lpp_session_t *session)
     session->segments++;
     session->segment_cpu_ns = lpp_sampler_clock(CLOCK_THREAD_CPUTIME_ID);
     session->state = SESSION_RUNNING;
-    sem_post(&session->sampler->wake);
 }
 
 /* The gate is held: get a signal where stacks are wanted, and go. */
@@ -85,8 +86,8 @@ static lpp_start_e begin(lpp_session_t *session, apr_uint64_t stack_start,
     pthread_mutex_lock(&sampler->mutex);
     session->profile->honesty.unwinder = sampler->unwinder == NULL ? "none"
         : lpp_unwinder_name(sampler->unwinder);
-    session->start_wall_ns = now_ns();
     begin_segment(session);
+    session->start_wall_ns = session->segment_wall_ns;
     pthread_mutex_unlock(&sampler->mutex);
     return how;
 }
@@ -195,6 +196,7 @@ apr_status_t lpp_session_resume(lpp_session_t *session)
             status = arm(session, stack_start, stack_end);
         }
         begin_segment(session);
+        sem_post(&sampler->wake);
     }
     pthread_mutex_unlock(&sampler->mutex);
     return status;
@@ -240,7 +242,7 @@ void lpp_session_stop(lpp_session_t *session, lpp_stop_e why)
 {
     lpp_sampler_t *sampler = session->sampler;
     int here = pthread_equal(session->thread, pthread_self());
-    int running;
+    int running, ticks;
 
     if (sampler->process != getpid()) {
         return; /* a fork's copy: its helper and its locks are not alive */
@@ -250,6 +252,9 @@ void lpp_session_stop(lpp_session_t *session, lpp_stop_e why)
         return;
     }
     running = session->state == SESSION_RUNNING;
+    /* A helper that ticks sees the end within a millisecond, or when somebody
+     * asks for the profile; a knock would cost the request 10 us. */
+    ticks = running && session->armed;
     if (running) {
         session->cpu_before_ns += lpp_sampler_clock(
             here ? CLOCK_THREAD_CPUTIME_ID : session->cpu_clock)
@@ -265,7 +270,9 @@ void lpp_session_stop(lpp_session_t *session, lpp_stop_e why)
             lpp_signal_quiesce(&sampler->target);
         }
         session->state = SESSION_STOPPED;
-        sem_post(&sampler->wake);
+        if (!ticks) {
+            sem_post(&sampler->wake);
+        }
     }
     pthread_mutex_unlock(&sampler->mutex);
     if (here) {
@@ -292,6 +299,9 @@ static apr_status_t wait_done(lpp_session_t *session, int64_t deadline_ns)
 
     then.tv_sec = (time_t)(deadline_ns / 1000000000);
     then.tv_nsec = (long)(deadline_ns % 1000000000);
+    if (session->state != SESSION_DONE) {
+        sem_post(&session->sampler->wake);
+    }
     while (session->state != SESSION_DONE) {
         if (deadline_ns < 0) {
             pthread_cond_wait(&session->cond, &session->sampler->mutex);

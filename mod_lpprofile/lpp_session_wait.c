@@ -16,6 +16,7 @@
 #define NS_PER_US 1000
 #define WANTED_SLICE_NS INT64_C(250000000)
 #define CHILD_SLICE_NS INT64_C(50000000)
+#define SPIN_NS 60000
 #define NO_QUEUE_WAIT_US 100000 /* for the gate, where nobody may wait */
 
 /* Bounds of this thread's stack, asked for once: for a process's first thread
@@ -159,6 +160,31 @@ static void wait_slice(lpp_session_t *session, int64_t deadline_ns)
     pthread_cond_timedwait(&session->cond, &session->sampler->mutex, &then);
 }
 
+/*
+ * A gate that is free is granted in some twenty microseconds: going to sleep
+ * and being woken would double that. Never long, and not at all where the
+ * helper needs this very processor.
+ */
+static void spin(const lpp_session_t *session)
+{
+    static atomic_int processors;
+    int64_t until;
+
+    if (atomic_load(&processors) == 0) {
+        atomic_store(&processors, (int)sysconf(_SC_NPROCESSORS_ONLN));
+    }
+    if (atomic_load(&processors) < 2) {
+        return;
+    }
+    until = now_ns() + SPIN_NS;
+    while (!atomic_load(&((lpp_session_t *)session)->settled)
+           && now_ns() < until) {
+#if defined(__x86_64__)
+        __builtin_ia32_pause();
+#endif
+    }
+}
+
 /* Queue up; RUNNING means granted. */
 static lpp_start_e wait_for_turn(lpp_session_t *session, apr_status_t *status,
                                  apr_interval_time_t timeout_us)
@@ -180,6 +206,9 @@ static lpp_start_e wait_for_turn(lpp_session_t *session, apr_status_t *status,
     }
     *at = session;
     sem_post(&sampler->wake);
+    pthread_mutex_unlock(&sampler->mutex);
+    spin(session);
+    pthread_mutex_lock(&sampler->mutex);
     while (session->state == SESSION_WAITING
            || session->state == SESSION_PREPARING) {
         wait_slice(session, deadline);

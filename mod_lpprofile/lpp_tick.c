@@ -108,10 +108,8 @@ void lpp_tick_follow(lpp_sampler_t *sampler)
     tick->sampling = session->armed;
     tick->outstanding = 0;
     tick->episode = EPISODE_NONE;
-    /* Time before this look belongs to nobody. */
-    tick->given_wall_ns = tick->seen_wall_ns =
-        lpp_sampler_clock(CLOCK_MONOTONIC);
-    tick->given_cpu_ns = tick->seen_cpu_ns = lpp_sampler_clock(tick->clock);
+    tick->given_wall_ns = tick->seen_wall_ns = session->segment_wall_ns;
+    tick->given_cpu_ns = tick->seen_cpu_ns = session->segment_cpu_ns;
     tick->next_sample_ns = tick->given_wall_ns + tick->interval_ns;
     if (session->options.stacks && session->can_unwind) {
         tick->schedstat_fd = open_task_file(tick->tid, "schedstat");

@@ -9,6 +9,7 @@
 
 #include <dlfcn.h>
 #include <link.h>
+#include <string.h>
 
 void lpp_tick_refresh(lpp_sampler_t *sampler)
 {
@@ -18,6 +19,7 @@ void lpp_tick_refresh(lpp_sampler_t *sampler)
      * as broken: the report says so. */
     if (lpp_maps_refresh(sampler->options.maps, &changed) != APR_SUCCESS
         || changed) {
+        memset(sampler->roots, 0, sizeof(sampler->roots));
         apr_status_t status = sampler->unwinder == NULL ? APR_SUCCESS
             : lpp_unwinder_refresh(sampler->unwinder);
 
@@ -25,39 +27,34 @@ void lpp_tick_refresh(lpp_sampler_t *sampler)
     }
 }
 
-/* Where function name begins, and how long it is. */
+/* Where function name begins, and how long it is. Remembered until something
+ * is loaded or unloaded: dladdr goes through all symbols of the object. */
 static int find_function(lpp_sampler_t *sampler, const char *name,
                          apr_uint64_t *address, apr_uint64_t *size)
 {
     Dl_info info;
     ElfW(Sym) *symbol = NULL;
-    size_t i, slot = LPP_ROOTS_MAX - 1;
-    void *found = dlsym(RTLD_DEFAULT, name);
+    size_t slot = 0;
+    void *found;
 
-    if (found == NULL) {
-        return 0;
+    while (slot < LPP_ROOTS_MAX - 1 && sampler->roots[slot].name != NULL
+           && sampler->roots[slot].name != name) {
+        slot++;
     }
-    *address = (apr_uint64_t)(apr_uintptr_t)found;
-    /* dladdr goes through all symbols of the object: once a function. */
-    for (i = 0; i < LPP_ROOTS_MAX; i++) {
-        if (sampler->roots[i].name == name
-            && sampler->roots[i].address == *address) {
-            *size = sampler->roots[i].size;
-            return 1;
+    if (sampler->roots[slot].name != name) {
+        sampler->roots[slot].name = name;
+        sampler->roots[slot].size = 0;
+        found = dlsym(RTLD_DEFAULT, name);
+        if (found != NULL
+            && dladdr1(found, &info, (void **)&symbol, RTLD_DL_SYMENT) != 0
+            && symbol != NULL) {
+            sampler->roots[slot].address = (apr_uint64_t)(apr_uintptr_t)found;
+            sampler->roots[slot].size = symbol->st_size;
         }
-        if (sampler->roots[i].name == NULL && i < slot) {
-            slot = i;
-        }
     }
-    if (dladdr1(found, &info, (void **)&symbol, RTLD_DL_SYMENT) == 0
-        || symbol == NULL || symbol->st_size == 0) {
-        return 0;
-    }
-    *size = symbol->st_size;
-    sampler->roots[slot].name = name;
-    sampler->roots[slot].address = *address;
-    sampler->roots[slot].size = *size;
-    return 1;
+    *address = sampler->roots[slot].address;
+    *size = sampler->roots[slot].size;
+    return *size != 0;
 }
 
 apr_uint64_t lpp_tick_root(lpp_sampler_t *sampler,

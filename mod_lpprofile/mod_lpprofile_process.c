@@ -23,6 +23,7 @@
 #include "lpp_log.h"
 #include "lpp_log_tags.h"
 #include "mod_lpprofile_config.h"
+#include "mod_lpprofile_names.h"
 #include "mod_lpprofile_process.h"
 #include "mod_lpprofile_process_internal.h"
 
@@ -46,6 +47,7 @@ typedef struct retained_t {
 static struct {
     lpp_gate_t *gate; /* NULL: nothing is profiled */
     lpp_maps_t *maps;
+    lpp_unwinder_t *unwinder; /* NULL: children make their own, or none */
     server_rec *server;
 } generation;
 
@@ -221,9 +223,32 @@ static apr_status_t find_gate(lpp_gate_t **gate, server_rec *s,
     return APR_SUCCESS;
 }
 
+/* Objects and their unwind tables, compiled once for all children: they hang on
+ * maps, whose memory is shared until somebody changes it. */
+static apr_status_t make_tables(lpp_maps_t **maps, lpp_unwinder_t **unwinder,
+                                apr_pool_t *pconf)
+{
+    apr_status_t status = lpp_maps_create(maps, pconf);
+    int changed;
+
+    *unwinder = NULL;
+    if (status != APR_SUCCESS
+        || lpp_unwinder_create(unwinder, LPP_UNWIND_AUTO, *maps, pconf)
+               != APR_SUCCESS) {
+        return status;
+    }
+    /* It may have loaded libunwind. */
+    if (lpp_maps_refresh(*maps, &changed) != APR_SUCCESS
+        || lpp_unwinder_refresh(*unwinder) != APR_SUCCESS) {
+        *unwinder = NULL;
+    }
+    return APR_SUCCESS;
+}
+
 static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                        server_rec *s)
 {
+    lpp_unwinder_t *unwinder = NULL;
     lpp_gate_t *gate = NULL;
     lpp_maps_t *maps = NULL;
     apr_status_t status;
@@ -245,7 +270,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                      "memory; nothing is profiled");
         return OK;
     }
-    status = lpp_maps_create(&maps, pconf);
+    status = make_tables(&maps, &unwinder, pconf);
     if (status != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_ERR, status, s,
                      LPP_TAG_PROCESS_NO_MAPS
@@ -253,6 +278,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
         return OK;
     }
     generation.maps = maps;
+    generation.unwinder = unwinder;
     generation.server = s;
     generation.gate = gate;
     return OK;
@@ -275,6 +301,7 @@ static apr_status_t make_child(lpp_process_t *made, const char **what,
     memset(&options, 0, sizeof(options));
     options.gate = made->gate;
     options.maps = made->maps;
+    options.unwinder = generation.unwinder;
     options.unwind_kind = LPP_UNWIND_AUTO;
     options.signal_number = lpp_config_signal(generation.server);
     *what = "set up the sampler";
@@ -287,6 +314,7 @@ static apr_status_t make_child(lpp_process_t *made, const char **what,
     if (status != APR_SUCCESS) {
         return status;
     }
+    lpp_names_register_hooks_of_server(made->symbols);
     /* Last: its end comes before the sampler's, whose help a job may need. */
     *what = "set up the jobs queue";
     return lpp_jobs_create(&made->jobs, pchild);

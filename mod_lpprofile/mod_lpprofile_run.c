@@ -9,7 +9,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <apr_atomic.h>
 #include <apr_portable.h>
 #include <apr_strings.h>
 #include <http_core.h>
@@ -18,7 +17,6 @@
 #include "lpp_log_tags.h"
 #include "lpp_store.h"
 #include "mod_lpprofile_memory.h"
-#include "mod_lpprofile_names.h"
 #include "mod_lpprofile_process.h"
 #include "mod_lpprofile_run_internal.h"
 
@@ -183,16 +181,6 @@ static void fill_holder(lpp_run_t *run, request_rec *r, lpp_holder_t *holder)
                 ? r->server->server_hostname : "", sizeof(holder->host));
 }
 
-/* Names of hooks do not change while a child lives: once is enough. */
-static void register_names_once(lpp_symbols_t *symbols)
-{
-    static apr_uint32_t done;
-
-    if (apr_atomic_cas32(&done, 1, 0) == 0) {
-        lpp_names_register_hooks_of_server(symbols);
-    }
-}
-
 /* Waits for the gate; fills start, session, waited_us. */
 static void start_session(lpp_run_t *run, request_rec *r, int stacks)
 {
@@ -218,7 +206,6 @@ static void start_session(lpp_run_t *run, request_rec *r, int stacks)
         options.max_client_wait_us = MAX_CLIENT_WAIT_US;
         options.wanted = client_is_there;
         options.wanted_baton = r;
-        register_names_once(process->symbols);
         run->start = lpp_session_start(process->sampler, &options,
                                        root_functions, &run->session,
                                        &run->waited_us, &rv, run->pool);

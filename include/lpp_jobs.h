@@ -37,4 +37,17 @@ LPP_MUST_CHECK apr_status_t lpp_jobs_submit(lpp_jobs_t *jobs,
                                             void (*function)(void *baton),
                                             void *baton);
 
+/*
+ * Run function(baton) once on the jobs thread, delay_us from now, between two
+ * jobs: work that is better done once for many jobs. There is one place for
+ * it, for one function: where one is waiting already, the earlier time stands.
+ * It is dropped when the child ends. APR_EAGAIN: no jobs thread is there (no
+ * job was ever submitted), or the child ends.
+ * Signal-safe: no. Thread: any.
+ */
+LPP_MUST_CHECK apr_status_t lpp_jobs_defer(lpp_jobs_t *jobs,
+                                           void (*function)(void *baton),
+                                           void *baton,
+                                           apr_interval_time_t delay_us);
+
 #endif

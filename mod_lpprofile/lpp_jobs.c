@@ -7,7 +7,6 @@
  * handler and a condition may not. The queue is malloc'd, not from the pool:
  * a job that outlasts the second it is given must not find it gone.
  */
-#include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -25,14 +24,18 @@ typedef struct job_t {
 } job_t;
 
 struct lpp_jobs_t {
-    pthread_mutex_t submitting; /* guards started and the writing of queue */
+    pthread_mutex_t submitting; /* guards started, deferred and the writing of
+                                   queue */
     int started;                /* the thread was made */
     sem_t wake;                 /* one post a job, and one to stop */
     _Atomic unsigned added;     /* jobs ever put in; job n is at n % MAX */
     _Atomic unsigned done;      /* jobs ever finished */
     _Atomic int stop;           /* take no more; finish what is there */
     _Atomic int running;        /* the thread lives and will look again */
-    lpp_jobs_t *older;          /* see all_queues */
+    _Atomic apr_time_t due_us;  /* when deferred is to run, on the monotonic
+                                   clock; 0: nothing is */
+    job_t deferred;
+    lpp_jobs_t *older; /* see all_queues */
     job_t queue[LPP_JOBS_MAX];
 };
 
@@ -56,13 +59,56 @@ static int may_end(lpp_jobs_t *jobs)
     return end;
 }
 
+static apr_time_t now_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return apr_time_make(now.tv_sec, now.tv_nsec / 1000);
+}
+
+/* Run what was deferred, if its time has come. Its place is free before it
+ * runs: it may defer itself again. */
+static void run_deferred(lpp_jobs_t *jobs)
+{
+    apr_time_t due = atomic_load(&jobs->due_us);
+    job_t job;
+
+    if (due == 0 || due > now_us() || atomic_load(&jobs->stop)) {
+        return;
+    }
+    pthread_mutex_lock(&jobs->submitting);
+    job = jobs->deferred;
+    atomic_store(&jobs->due_us, 0);
+    pthread_mutex_unlock(&jobs->submitting);
+    job.function(job.baton);
+}
+
+/* Until there is a job, or what was deferred is due, or else a spurious
+ * return, which costs the caller a look. */
+static void wait_for_work(lpp_jobs_t *jobs)
+{
+    apr_time_t due = atomic_load(&jobs->due_us);
+    struct timespec until;
+
+    if (due == 0) {
+        sem_wait(&jobs->wake);
+        return;
+    }
+    until.tv_sec = (time_t)apr_time_sec(due);
+    until.tv_nsec = (long)apr_time_usec(due) * 1000;
+    sem_clockwait(&jobs->wake, CLOCK_MONOTONIC, &until);
+}
+
 static void *jobs_thread(void *data)
 {
     lpp_jobs_t *jobs = data;
 
     for (;;) {
-        unsigned next = atomic_load(&jobs->done);
+        unsigned next;
 
+        run_deferred(jobs);
+        next = atomic_load(&jobs->done);
         if (next != atomic_load(&jobs->added)) {
             const job_t job = jobs->queue[next % LPP_JOBS_MAX];
 
@@ -73,8 +119,7 @@ static void *jobs_thread(void *data)
         if (atomic_load(&jobs->stop) && may_end(jobs)) {
             return NULL;
         }
-        while (sem_wait(&jobs->wake) != 0 && errno == EINTR) {
-        }
+        wait_for_work(jobs);
     }
 }
 
@@ -114,7 +159,7 @@ static apr_status_t start_thread(lpp_jobs_t *jobs)
  */
 static apr_status_t stop_jobs(void *data)
 {
-    static const struct timespec tick = { 0, 1000000 };
+    static const struct timespec tick = {0, 1000000};
     lpp_jobs_t *jobs = data;
     int waited_ms;
 
@@ -181,6 +226,27 @@ apr_status_t lpp_jobs_submit(lpp_jobs_t *jobs, void (*function)(void *baton),
     status = APR_SUCCESS;
 
 leave:
+    pthread_mutex_unlock(&jobs->submitting);
+    return status;
+}
+
+apr_status_t lpp_jobs_defer(lpp_jobs_t *jobs, void (*function)(void *baton),
+                            void *baton, apr_interval_time_t delay_us)
+{
+    apr_time_t due = now_us() + delay_us, waiting;
+    apr_status_t status = APR_EAGAIN;
+
+    pthread_mutex_lock(&jobs->submitting);
+    if (!atomic_load(&jobs->stop) && atomic_load(&jobs->running)) {
+        waiting = atomic_load(&jobs->due_us);
+        if (waiting == 0 || due < waiting) {
+            jobs->deferred.function = function;
+            jobs->deferred.baton = baton;
+            atomic_store(&jobs->due_us, due);
+            sem_post(&jobs->wake); /* it sleeps until another time */
+        }
+        status = APR_SUCCESS;
+    }
     pthread_mutex_unlock(&jobs->submitting);
     return status;
 }

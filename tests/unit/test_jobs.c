@@ -244,6 +244,82 @@ static void many_submitters_lose_nothing(void **state)
     assert_int_equal(atomic_load(&runs), 8000);
 }
 
+static atomic_int deferred;
+
+static void run_later(void *baton)
+{
+    atomic_fetch_add(&deferred, 1);
+}
+
+static void what_is_deferred_runs_once_and_in_time(void **state)
+{
+    apr_pool_t *pool = *state;
+    lpp_jobs_t *jobs;
+    int i;
+
+    atomic_store(&deferred, 0);
+    assert_int_equal(lpp_jobs_create(&jobs, pool), APR_SUCCESS);
+    assert_int_equal(lpp_jobs_defer(jobs, run_later, NULL, 0), APR_EAGAIN);
+    assert_int_equal(lpp_jobs_submit(jobs, note_order, NULL), APR_SUCCESS);
+    assert_true(wait_for(&runs, 1));
+    assert_int_equal(lpp_jobs_defer(jobs, run_later, NULL, 3600000000),
+                     APR_SUCCESS);
+    for (i = 0; i < 10; i++) { /* the earliest stands */
+        assert_int_equal(lpp_jobs_defer(jobs, run_later, NULL,
+                                        100000 + 100000000 * (i % 3)),
+                         APR_SUCCESS);
+    }
+    usleep(20000);
+    assert_int_equal(atomic_load(&deferred), 0);
+    assert_true(wait_for(&deferred, 1));
+    usleep(150000);
+    assert_int_equal(atomic_load(&deferred), 1);
+    apr_pool_destroy(pool);
+}
+
+static void jobs_that_follow_each_other_do_not_hold_it_up(void **state)
+{
+    apr_pool_t *pool = *state;
+    lpp_jobs_t *jobs;
+    int i;
+
+    atomic_store(&deferred, 0);
+    atomic_store(&hold, 1);
+    assert_int_equal(lpp_jobs_create(&jobs, pool), APR_SUCCESS);
+    for (i = 0; i < LPP_JOBS_MAX; i++) {
+        assert_int_equal(lpp_jobs_submit(jobs, wait_while_held, NULL),
+                         APR_SUCCESS);
+    }
+    assert_true(wait_for(&started, 1));
+    assert_int_equal(lpp_jobs_defer(jobs, run_later, NULL, 0), APR_SUCCESS);
+    usleep(5000);
+    assert_int_equal(atomic_load(&deferred), 0);
+    atomic_store(&hold, 0);
+    assert_true(wait_for(&deferred, 1));
+    assert_true(wait_for(&runs, LPP_JOBS_MAX));
+    apr_pool_destroy(pool);
+}
+
+static void what_is_deferred_does_not_hold_up_the_end(void **state)
+{
+    apr_pool_t *pool = *state;
+    apr_time_t begin;
+    lpp_jobs_t *jobs;
+
+    atomic_store(&deferred, 0);
+    assert_int_equal(lpp_jobs_create(&jobs, pool), APR_SUCCESS);
+    assert_int_equal(lpp_jobs_submit(jobs, note_order, NULL), APR_SUCCESS);
+    assert_true(wait_for(&runs, 1));
+    assert_int_equal(lpp_jobs_defer(jobs, run_later, NULL, 400000),
+                     APR_SUCCESS);
+    begin = apr_time_now();
+    apr_pool_destroy(pool);
+    assert_in_range(apr_time_now() - begin, 0, 300000);
+    usleep(500000);
+    assert_int_equal(atomic_load(&deferred), 0);
+    assert_int_equal(lpp_jobs_defer(jobs, run_later, NULL, 0), APR_EAGAIN);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -255,6 +331,11 @@ int main(void)
         cmocka_unit_test_setup(a_job_may_submit_a_job, set_up),
         cmocka_unit_test_setup(the_thread_takes_no_signal, set_up),
         cmocka_unit_test_setup(many_submitters_lose_nothing, set_up),
+        cmocka_unit_test_setup(what_is_deferred_runs_once_and_in_time, set_up),
+        cmocka_unit_test_setup(jobs_that_follow_each_other_do_not_hold_it_up,
+                               set_up),
+        cmocka_unit_test_setup(what_is_deferred_does_not_hold_up_the_end,
+                               set_up),
     };
     int failed;
 

@@ -3,7 +3,8 @@
  * lpp_log_tags: the one list of log tags: each names one message for good.
  * Add at the end; never reuse a number. tests/guard compares it with the
  * sources. Each room takes its numbers from its own ten or twenty:
- * 010 sampler, signal, maps, unwind; 030 gate, process; 040 config; 050 trigger;
+ * 010 sampler, signal, maps, unwind; 030 gate, process; 040 config;
+ * 050 trigger;
  * 060 run; 080 store and oops; 100 filter and pages; 110 sql; 120 memory;
  * 130 names; 140 aggregate; 150 inline; 160 hooks.
  */

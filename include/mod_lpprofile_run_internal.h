@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The members of a run, for the files of the conductor only: _run (begin),
- * _watch (while it is served), _answer (headers and block), _finish (files and OOPS after the
- * response).
+ * _watch (while it is served), _answer (headers and block), _finish (files and
+ * OOPS after the response).
  */
 #ifndef MOD_LPPROFILE_RUN_INTERNAL_H
 #define MOD_LPPROFILE_RUN_INTERNAL_H

@@ -18,6 +18,15 @@ APLOG_USE_MODULE(lpprofile);
 
 /* httpd has logged an error with file and line already; this adds what came
  * of it. */
+static void log_failed(request_rec *r, const char *directive,
+                       const char *error)
+{
+    ap_log_cserror(APLOG_MARK, APLOG_INFO, 0, r->connection, r->server,
+                   LPP_TAG_CONFIG_EXPR_FAILED ": %s could not be evaluated "
+                   "and counts as no: %s", directive,
+                   error ? error : "unknown reason");
+}
+
 static int holds(const lpp_conf_expr_t *expr, const char *directive,
                  request_rec *r)
 {
@@ -25,10 +34,7 @@ static int holds(const lpp_conf_expr_t *expr, const char *directive,
     int result = ap_expr_exec(r, expr->parsed, &error);
 
     if (result < 0 || error) {
-        ap_log_cserror(APLOG_MARK, APLOG_INFO, 0, r->connection, r->server,
-                       LPP_TAG_CONFIG_EXPR_FAILED ": %s could not be "
-                       "evaluated and counts as no: %s", directive,
-                       error ? error : "unknown reason");
+        log_failed(r, directive, error);
         return 0;
     }
     return result > 0;
@@ -123,10 +129,7 @@ const char *lpp_config_page_id(const lpp_conf_t *conf, request_rec *r)
     }
     page_id = ap_expr_str_exec(r, conf->page_id->parsed, &error);
     if (error) {
-        ap_log_cserror(APLOG_MARK, APLOG_INFO, 0, r->connection, r->server,
-                       LPP_TAG_CONFIG_EXPR_FAILED ": %s could not be "
-                       "evaluated and counts as no: %s", LPP_DIR_PAGE_ID,
-                       error);
+        log_failed(r, LPP_DIR_PAGE_ID, error);
         return NULL;
     }
     return page_id && *page_id ? page_id : NULL;

@@ -256,32 +256,38 @@ apr_array_header_t *lpp_config_settings(const lpp_conf_t *conf,
     return all;
 }
 
-/* Make both paths of a host absolute; DefaultRuntimeDir is known by now. */
-static apr_status_t resolve_paths(lpp_conf_t *conf, const server_rec *server,
-                                  apr_pool_t *pool)
+/* DefaultRuntimeDir is known by now. */
+static apr_status_t make_absolute(const char **path, const char *directive,
+                                  const char *typed,
+                                  const server_rec *server, apr_pool_t *pool)
 {
-    const char *typed = conf->dir ? conf->dir : DEFAULT_DIR;
-
-    conf->dir_path = ap_runtime_dir_relative(pool, typed);
-    if (!conf->dir_path) {
+    *path = ap_runtime_dir_relative(pool, typed);
+    if (!*path) {
         ap_log_error(APLOG_MARK, APLOG_EMERG, APR_EBADPATH, server,
                      LPP_TAG_CONFIG_PATH ": %s %s: not a usable path",
-                     LPP_DIR_DIR, typed);
-        return APR_EBADPATH;
-    }
-    if (!conf->oops_dir) {
-        conf->oops_dir_path = apr_pstrcat(pool, conf->dir_path,
-                                          "/" DEFAULT_OOPS_NAME, NULL);
-        return APR_SUCCESS;
-    }
-    conf->oops_dir_path = ap_runtime_dir_relative(pool, conf->oops_dir);
-    if (!conf->oops_dir_path) {
-        ap_log_error(APLOG_MARK, APLOG_EMERG, APR_EBADPATH, server,
-                     LPP_TAG_CONFIG_PATH ": %s %s: not a usable path",
-                     LPP_DIR_OOPS_DIR, conf->oops_dir);
+                     directive, typed);
         return APR_EBADPATH;
     }
     return APR_SUCCESS;
+}
+
+/* Make both paths of a host absolute. */
+static apr_status_t resolve_paths(lpp_conf_t *conf, const server_rec *server,
+                                  apr_pool_t *pool)
+{
+    apr_status_t rv = make_absolute(&conf->dir_path, LPP_DIR_DIR,
+                                    conf->dir ? conf->dir : DEFAULT_DIR,
+                                    server, pool);
+
+    if (rv == APR_SUCCESS && conf->oops_dir) {
+        return make_absolute(&conf->oops_dir_path, LPP_DIR_OOPS_DIR,
+                             conf->oops_dir, server, pool);
+    }
+    if (rv == APR_SUCCESS) {
+        conf->oops_dir_path = apr_pstrcat(pool, conf->dir_path,
+                                          "/" DEFAULT_OOPS_NAME, NULL);
+    }
+    return rv;
 }
 
 /* Make one directory for the children, or say why not. */

@@ -219,6 +219,30 @@ static void add_socache(lpp_symbols_t *symbols, const void *provider,
             apr_pstrcat(pool, "socache ", name, " remove", NULL));
 }
 
+/* Filters of httpd's own modules that mod_filter may hide: then the chain holds
+ * its harness, which keeps its providers to itself. */
+static const char *const stock_filters[] = {
+    "DEFLATE", "INFLATE", "BROTLI_COMPRESS", "INCLUDES", "SUBSTITUTE", "SED",
+    "XML2ENC", "PROXY-HTML", "XLATEOUT", "EXT_FILTER", "CACHE", "BUFFER",
+    "RATE_LIMIT", "LUA", "DATA", "REFLECTOR", "CASEFILTER"
+};
+
+static void add_stock_filters(lpp_symbols_t *symbols, apr_pool_t *pool)
+{
+    unsigned i;
+
+    for (i = 0; i < LPP_COUNT(stock_filters); i++) {
+        const ap_filter_rec_t *record =
+            ap_get_output_filter_handle(stock_filters[i]);
+
+        if (record != NULL) {
+            hand_in(symbols, (void (*)(void))record->filter_func.out_func,
+                    NULL, apr_pstrcat(pool, stock_filters[i], " filter",
+                                      NULL));
+        }
+    }
+}
+
 void lpp_names_register_hooks_of_server(lpp_symbols_t *symbols)
 {
     apr_pool_t *pool;
@@ -238,6 +262,7 @@ void lpp_names_register_hooks_of_server(lpp_symbols_t *symbols)
                   add_authz, pool);
     add_providers(symbols, AP_SOCACHE_PROVIDER_GROUP,
                   AP_SOCACHE_PROVIDER_VERSION, add_socache, pool);
+    add_stock_filters(symbols, pool);
     apr_pool_destroy(pool);
 }
 

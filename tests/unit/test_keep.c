@@ -1,0 +1,800 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_keep: what goes and what must stay, over directories that others write
+ * to at the same time. The monotonic clock can be moved (--wrap), so that a
+ * pass is due when the test wants one; files get the age they need by utimes.
+ */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <apr_general.h>
+#include <apr_strings.h>
+
+#include "lpp_keep.h"
+#include "lpp_oops.h"
+#include "lpp_store.h"
+
+#define DAY 86400
+
+int __real_clock_gettime(clockid_t clock, struct timespec *now);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
+
+static long skipped_s;
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *now)
+{
+    int rc = __real_clock_gettime(clock, now);
+
+    now->tv_sec += clock == CLOCK_MONOTONIC ? skipped_s : 0;
+    return rc;
+}
+
+typedef struct fixture_t {
+    apr_pool_t *pool;
+    const char *dir;
+    const char *oops;
+    lpp_store_t *store;
+    lpp_store_t *oopses;
+    lpp_keep_t *keep;
+    lpp_keep_result_t result;
+} fixture_t;
+
+static const char *in(fixture_t *f, const char *name)
+{
+    return apr_pstrcat(f->pool, f->dir, "/", name, NULL);
+}
+
+static int set_up(void **state)
+{
+    fixture_t *f = calloc(1, sizeof(*f));
+    char dir[] = "/tmp/lpp-test-keep-XXXXXX";
+
+    apr_pool_create(&f->pool, NULL);
+    if (!mkdtemp(dir)) {
+        return -1;
+    }
+    f->dir = apr_pstrdup(f->pool, dir);
+    f->oops = in(f, "oops");
+    mkdir(f->oops, 0700);
+    *state = f;
+    return lpp_store_open(&f->store, f->dir, f->pool) == APR_SUCCESS
+                   && lpp_store_open(&f->oopses, f->oops, f->pool)
+                          == APR_SUCCESS
+               ? 0
+               : -1;
+}
+
+static int tear_down(void **state)
+{
+    fixture_t *f = *state;
+    int rc = system(apr_pstrcat(f->pool, "rm -rf ", f->dir, NULL));
+
+    apr_pool_destroy(f->pool);
+    free(f);
+    return rc;
+}
+
+/* Another process's view of the directories, in effect. */
+static void use_rule(fixture_t *f, const char *count, const char *size,
+                     const char *age)
+{
+    const char *const words[] = {count, size, age};
+    lpp_keep_rule_t rule;
+    unsigned parts = 0, i;
+
+    lpp_keep_rule_init(&rule);
+    for (i = 0; i < LPP_COUNT(words); i++) {
+        if (words[i]) {
+            assert_null(lpp_keep_rule_read(&rule, &parts, words[i]));
+        }
+    }
+    assert_int_equal(lpp_keep_create(&f->keep, &rule, f->pool), APR_SUCCESS);
+    lpp_keep_add_profiles(f->keep, f->dir);
+    lpp_keep_add_oopses(f->keep, f->oops);
+}
+
+static void set_age(const char *path, long age_s)
+{
+    struct timespec times[2];
+
+    __real_clock_gettime(CLOCK_REALTIME, &times[0]);
+    times[0].tv_sec -= age_s;
+    times[1] = times[0];
+    assert_int_equal(utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW), 0);
+}
+
+/* One pass, as if the last one were long ago. */
+static void pass(fixture_t *f)
+{
+    const char *lock = in(f, ".lpp-keep");
+
+    lpp_keep_wrote(f->keep, 1);
+    skipped_s += 120;
+    if (access(lock, F_OK) == 0) {
+        set_age(lock, 60);
+    }
+    assert_int_equal(lpp_keep_pass(f->keep, &f->result, f->pool), APR_SUCCESS);
+    assert_int_equal(f->result.ran, 1);
+}
+
+static const char *id_of(fixture_t *f, int number)
+{
+    return apr_psprintf(f->pool, "OOPS-%032x", number);
+}
+
+static const char *date_of(fixture_t *f, long age_s)
+{
+    apr_time_exp_t utc;
+
+    apr_time_exp_gmt(&utc, apr_time_now() - apr_time_from_sec(age_s));
+    return apr_psprintf(f->pool, "%04d-%02d-%02d", utc.tm_year + 1900,
+                        utc.tm_mon + 1, utc.tm_mday);
+}
+
+static void put(fixture_t *f, const char *name, apr_size_t bytes, long age_s)
+{
+    const char *path = in(f, name);
+    char *data = apr_pcalloc(f->pool, bytes + 1);
+    FILE *file = fopen(path, "w");
+
+    assert_non_null(file);
+    assert_int_equal(fwrite(data, 1, bytes, file), bytes);
+    fclose(file);
+    set_age(path, age_s);
+}
+
+static const char *file_of(fixture_t *f, int number, lpp_format_e format)
+{
+    return lpp_store_name(
+        lpp_store_stem(apr_time_from_sec(1700000000 + number), "a:b",
+                       id_of(f, number), 1, 2, f->pool),
+        format, f->pool);
+}
+
+static const char *oops_of(fixture_t *f, int number, long age_s)
+{
+    return apr_pstrcat(f->pool, "oops/", date_of(f, age_s), "/",
+                       id_of(f, number), NULL);
+}
+
+/* An OOPS as this module writes it, with the branch's name. */
+static void put_oops(fixture_t *f, int number, long age_s, int informational,
+                     int bson, const char *branch)
+{
+    const char *date = date_of(f, age_s);
+    lpp_store_file_t *file;
+    lpp_oops_t *oops;
+
+    assert_int_equal(lpp_oops_create(&oops, id_of(f, number), f->pool),
+                     APR_SUCCESS);
+    oops->informational = informational;
+    oops->branch_nick = branch;
+    oops->value = "one\nInformational: True\nBranch: mod_lpprofile";
+    assert_int_equal(
+        lpp_store_begin(f->oopses, date, id_of(f, number), &file, f->pool),
+        APR_SUCCESS);
+    assert_int_equal(
+        bson ? lpp_oops_write_bson(oops, lpp_store_sink(file), f->pool)
+             : lpp_oops_write_rfc822(oops, lpp_store_sink(file), f->pool),
+        APR_SUCCESS);
+    assert_int_equal(lpp_store_finish(file, NULL), APR_SUCCESS);
+    set_age(in(f, oops_of(f, number, age_s)), age_s);
+}
+
+static void put_profile(fixture_t *f, int number, apr_size_t bytes, long age_s)
+{
+    put(f, file_of(f, number, LPP_FORMAT_CALLGRIND), bytes, age_s);
+    put(f, file_of(f, number, LPP_FORMAT_PSTATS), bytes, age_s);
+    put_oops(f, number, age_s, 1, number % 2, LPP_NAME);
+}
+
+static int there(fixture_t *f, const char *name)
+{
+    struct stat st;
+
+    return lstat(in(f, name), &st) == 0;
+}
+
+/* Of the files of a profile with an OOPS. */
+static int parts_there(fixture_t *f, int number, long age_s)
+{
+    return there(f, file_of(f, number, LPP_FORMAT_CALLGRIND))
+           + there(f, file_of(f, number, LPP_FORMAT_PSTATS))
+           + there(f, oops_of(f, number, age_s));
+}
+
+static void rules_are_read_or_refused_with_a_reason(void **state)
+{
+    static const struct {
+        const char *word;
+        const char *said; /* NULL: refused */
+    } cases[] = {
+        {"count=1", "count=1 size=64M age=7d"},
+        {"count=1000000000", "count=1000000000 size=64M age=7d"},
+        {"count=0", NULL},
+        {"count=-1", NULL},
+        {"count=1000000001", NULL},
+        {"count=99999999999999999999", NULL},
+        {"count=1K", NULL},
+        {"count=", NULL},
+        {"count", NULL},
+        {"Count=1", NULL},
+        {"size=1", "count=1000 size=1 age=7d"},
+        {"size=2048", "count=1000 size=2K age=7d"},
+        {"size=512K", "count=1000 size=512K age=7d"},
+        {"size=3000M", "count=1000 size=3000M age=7d"},
+        {"size=1048576G", "count=1000 size=1048576G age=7d"},
+        {"size=1048577G", NULL},
+        {"size=9000000000G", NULL},
+        {"size=0", NULL},
+        {"size=1k", NULL},
+        {"size=1MB", NULL},
+        {"size= 1M", NULL},
+        {"size=1.5M", NULL},
+        {"age=1s", "count=1000 size=64M age=1s"},
+        {"age=90s", "count=1000 size=64M age=90s"},
+        {"age=120s", "count=1000 size=64M age=2min"},
+        {"age=36h", "count=1000 size=64M age=36h"},
+        {"age=3650d", "count=1000 size=64M age=3650d"},
+        {"age=3651d", NULL},
+        {"age=7", NULL},
+        {"age=0s", NULL},
+        {"age=1m", NULL},
+        {"age=1w", NULL},
+        {"age=1days", NULL},
+        {"", NULL},
+        {"none", NULL},
+        {"files=3", NULL},
+    };
+    fixture_t *f = *state;
+    apr_size_t i;
+
+    for (i = 0; i < LPP_COUNT(cases); i++) {
+        lpp_keep_rule_t rule, before;
+        unsigned parts = 0;
+        const char *why;
+
+        lpp_keep_rule_init(&rule);
+        before = rule;
+        why = lpp_keep_rule_read(&rule, &parts, cases[i].word);
+        if (cases[i].said) {
+            assert_null(why);
+            assert_string_equal(lpp_keep_rule_say(&rule, f->pool),
+                                cases[i].said);
+            assert_non_null(lpp_keep_rule_read(&rule, &parts, cases[i].word));
+        }
+        else {
+            assert_non_null(why);
+            assert_true(lpp_keep_rule_same(&rule, &before));
+        }
+    }
+}
+
+static void the_newest_stay_with_all_their_files(void **state)
+{
+    fixture_t *f = *state;
+    int i;
+
+    for (i = 0; i < 10; i++) {
+        put_profile(f, i, 100, 1000 - 10 * i);
+    }
+    use_rule(f, "count=3", NULL, NULL);
+    pass(f);
+    for (i = 0; i < 10; i++) {
+        assert_int_equal(parts_there(f, i, 1000 - 10 * i), i < 7 ? 0 : 3);
+    }
+    assert_int_equal(f->result.removed_profiles, 7);
+    assert_int_equal(f->result.removed_files, 21);
+    assert_int_equal(f->result.profiles, 3);
+    assert_int_equal(f->result.again_us, 0);
+}
+
+static void nothing_goes_within_the_rule(void **state)
+{
+    fixture_t *f = *state;
+    int i;
+
+    for (i = 0; i < 5; i++) {
+        put_profile(f, i, 100, 1000 - 10 * i);
+    }
+    use_rule(f, "count=5", NULL, NULL);
+    pass(f);
+    assert_int_equal(f->result.removed_files, 0);
+    assert_int_equal(f->result.profiles, 5);
+}
+
+static void the_sum_of_all_bytes_counts(void **state)
+{
+    fixture_t *f = *state;
+    int i;
+
+    for (i = 0; i < 8; i++) {
+        put_profile(f, i, 50000, 1000 - 10 * i); /* a bit over 100000 */
+    }
+    use_rule(f, NULL, "size=310K", NULL);
+    pass(f);
+    for (i = 0; i < 8; i++) {
+        assert_int_equal(parts_there(f, i, 1000 - 10 * i), i < 5 ? 0 : 3);
+    }
+    assert_in_range(f->result.bytes, 300000, 310 * 1024);
+}
+
+static void what_is_too_old_goes(void **state)
+{
+    fixture_t *f = *state;
+
+    put_profile(f, 1, 10, 3 * DAY);
+    put_profile(f, 2, 10, 3600);
+    /* a report page made this file of the old profile just now */
+    put(f, file_of(f, 1, LPP_FORMAT_PPROF), 10, 60);
+    use_rule(f, NULL, NULL, "age=2d");
+    pass(f);
+    assert_int_equal(parts_there(f, 1, 3 * DAY), 0);
+    assert_false(there(f, file_of(f, 1, LPP_FORMAT_PPROF)));
+    assert_int_equal(parts_there(f, 2, 3600), 3);
+}
+
+static void failures_stay_until_they_are_too_old(void **state)
+{
+    fixture_t *f = *state;
+    int bson;
+
+    for (bson = 0; bson < 2; bson++) {
+        put_oops(f, 10 + bson, 3 * DAY, 0, bson, LPP_NAME);
+        put_oops(f, 20 + bson, 3600, 0, bson, LPP_NAME);
+        put(f, file_of(f, 20 + bson, LPP_FORMAT_CALLGRIND), 9, 3600);
+        put_oops(f, 30 + bson, 3599, 1, bson, LPP_NAME);
+        put_oops(f, 40 + bson, 30, 0, bson, LPP_NAME);
+    }
+    put_profile(f, 1, 10, 50);
+    use_rule(f, "count=1", NULL, "age=2d");
+    pass(f);
+    for (bson = 0; bson < 2; bson++) {
+        assert_false(there(f, oops_of(f, 10 + bson, 3 * DAY)));
+        assert_true(there(f, oops_of(f, 20 + bson, 3600)));
+        assert_false(there(f, file_of(f, 20 + bson, LPP_FORMAT_CALLGRIND)));
+        assert_false(there(f, oops_of(f, 30 + bson, 3599)));
+        assert_true(there(f, oops_of(f, 40 + bson, 30)));
+    }
+    assert_int_equal(parts_there(f, 1, 50), 3);
+    assert_int_equal(f->result.profiles, 1);
+}
+
+static void others_oopses_stay_for_ever(void **state)
+{
+    fixture_t *f = *state;
+    int bson;
+
+    for (bson = 0; bson < 2; bson++) {
+        put_oops(f, 10 + bson, 30 * DAY, 0, bson, "launchpad");
+        put_oops(f, 20 + bson, 30 * DAY, 1, bson, "launchpad");
+    }
+    put_oops(f, 1, 30 * DAY, 1, 0, LPP_NAME); /* so that there is the part */
+    put(f, oops_of(f, 30, 30 * DAY), 0, 30 * DAY);
+    put(f, oops_of(f, 31, 30 * DAY), 4, 30 * DAY);
+    put(f, oops_of(f, 32, 30 * DAY), 5, 30 * DAY);
+    put(f, oops_of(f, 33, 30 * DAY), 500, 30 * DAY);
+    use_rule(f, "count=1", NULL, "age=1s");
+    pass(f);
+    for (bson = 0; bson < 2; bson++) {
+        assert_true(there(f, oops_of(f, 10 + bson, 30 * DAY)));
+        assert_true(there(f, oops_of(f, 20 + bson, 30 * DAY)));
+    }
+    assert_false(there(f, oops_of(f, 1, 30 * DAY)));
+    assert_true(there(f, oops_of(f, 30, 30 * DAY)));
+    assert_true(there(f, oops_of(f, 31, 30 * DAY)));
+    assert_true(there(f, oops_of(f, 32, 30 * DAY)));
+    assert_true(there(f, oops_of(f, 33, 30 * DAY)));
+}
+
+static void what_this_module_did_not_write_stays(void **state)
+{
+    fixture_t *f = *state;
+    const char *const foreign[] = {
+        "callgrind.out.1234",
+        "my.prof",
+        ".lpp-1-zz.tmp",
+        "lpp.tmp",
+        ".lpp-keep-not",
+        "OOPS-0123456789abcdef0123456789abcdef",
+        "oops/OOPS-0123456789abcdef0123456789abcdef"};
+    const char *victim = in(f, "victim"), *outside = in(f, "outside");
+    const char *date = date_of(f, 5 * DAY);
+    const char *link, *dir;
+    apr_size_t i;
+
+    for (i = 0; i < LPP_COUNT(foreign); i++) {
+        put(f, foreign[i], 10, 9 * DAY);
+    }
+    put(f, "victim", 10, 9 * DAY);
+    link = file_of(f, 1, LPP_FORMAT_CALLGRIND);
+    assert_int_equal(symlink(victim, in(f, link)), 0);
+    set_age(in(f, link), 9 * DAY);
+    dir = file_of(f, 2, LPP_FORMAT_CALLGRIND);
+    assert_int_equal(mkdir(in(f, dir), 0700), 0);
+    set_age(in(f, dir), 9 * DAY);
+    /* a date that is a link to OOPSes elsewhere */
+    put_oops(f, 3, 5 * DAY, 1, 0, LPP_NAME);
+    assert_int_equal(
+        rename(in(f, apr_pstrcat(f->pool, "oops/", date, NULL)), outside), 0);
+    assert_int_equal(
+        symlink(outside, in(f, apr_pstrcat(f->pool, "oops/", date, NULL))), 0);
+    put_profile(f, 4, 10, 8 * DAY);
+    use_rule(f, "count=1", "size=1", "age=1s");
+    pass(f);
+    assert_int_equal(parts_there(f, 4, 8 * DAY), 0);
+    for (i = 0; i < LPP_COUNT(foreign); i++) {
+        assert_true(there(f, foreign[i]));
+    }
+    assert_true(there(f, "victim"));
+    assert_true(there(f, link));
+    assert_true(there(f, dir));
+    assert_true(there(f, apr_pstrcat(f->pool, "outside/", id_of(f, 3), NULL)));
+    assert_true(there(f, apr_pstrcat(f->pool, "oops/", date, NULL)));
+}
+
+static void stale_temporary_files_go_and_fresh_ones_stay(void **state)
+{
+    fixture_t *f = *state;
+    const char *date = date_of(f, 0);
+    const char *part = apr_pstrcat(f->pool, "oops/", date, NULL);
+    const char *stale = ".lpp-1-00000000000000000000000000000001.tmp";
+    const char *fresh = ".lpp-1-00000000000000000000000000000002.tmp";
+
+    assert_int_equal(mkdir(in(f, part), 0700), 0);
+    put(f, stale, 10, 2 * 3600);
+    put(f, fresh, 10, 1800);
+    put(f, apr_pstrcat(f->pool, part, "/", stale, NULL), 10, 2 * 3600);
+    put(f, apr_pstrcat(f->pool, part, "/", fresh, NULL), 10, 1800);
+    use_rule(f, "count=1", NULL, NULL);
+    pass(f);
+    assert_false(there(f, stale));
+    assert_true(there(f, fresh));
+    assert_false(there(f, apr_pstrcat(f->pool, part, "/", stale, NULL)));
+    assert_true(there(f, apr_pstrcat(f->pool, part, "/", fresh, NULL)));
+}
+
+static void young_profiles_stay_until_the_next_pass(void **state)
+{
+    fixture_t *f = *state;
+    int i;
+
+    for (i = 0; i < 4; i++) {
+        put_profile(f, i, 10, 100 - i);
+    }
+    put(f, file_of(f, 0, LPP_FORMAT_PPROF), 10, 0);
+    use_rule(f, "count=2", NULL, NULL);
+    pass(f);
+    assert_int_equal(parts_there(f, 0, 100), 3);
+    assert_int_equal(parts_there(f, 1, 99), 0);
+    assert_true(f->result.again_us > 0);
+    set_age(in(f, file_of(f, 0, LPP_FORMAT_PPROF)), 10);
+    pass(f);
+    assert_int_equal(parts_there(f, 0, 100), 0);
+    assert_int_equal(f->result.again_us, 0);
+}
+
+static void days_gone_by_without_oopses_go(void **state)
+{
+    fixture_t *f = *state;
+    const char *old = apr_pstrcat(f->pool, "oops/", date_of(f, 9 * DAY), NULL);
+    const char *full =
+        apr_pstrcat(f->pool, "oops/", date_of(f, 8 * DAY), NULL);
+    const char *day = apr_pstrcat(f->pool, "oops/", date_of(f, DAY), NULL);
+
+    put_profile(f, 1, 10, 9 * DAY);
+    put_profile(f, 2, 10, 8 * DAY);
+    put(f, apr_pstrcat(f->pool, full, "/notes", NULL), 1, 8 * DAY);
+    mkdir(in(f, day), 0700);
+    mkdir(in(f, "oops/1999-01-01"), 0700);
+    mkdir(in(f, "oops/1999-01-01x"), 0700);
+    use_rule(f, NULL, NULL, NULL);
+    pass(f);
+    assert_false(there(f, old));
+    assert_true(there(f, full));
+    assert_true(there(f, day)); /* a long request may come from there */
+    assert_false(there(f, "oops/1999-01-01"));
+    assert_true(there(f, "oops/1999-01-01x"));
+}
+
+static void a_reader_reads_on(void **state)
+{
+    fixture_t *f = *state;
+    apr_file_t *file;
+    char byte;
+    apr_size_t len = 1;
+
+    put_profile(f, 1, 10, 100);
+    put_profile(f, 2, 10, 50);
+    assert_int_equal(lpp_store_open_file(f->store, NULL,
+                                         file_of(f, 1, LPP_FORMAT_PSTATS),
+                                         &file, f->pool),
+                     APR_SUCCESS);
+    use_rule(f, "count=1", NULL, NULL);
+    pass(f);
+    assert_int_equal(parts_there(f, 1, 100), 0);
+    assert_int_equal(apr_file_read(file, &byte, &len), APR_SUCCESS);
+    assert_int_equal(len, 1);
+}
+
+static void one_passes_at_a_time(void **state)
+{
+    fixture_t *f = *state;
+    int fd;
+
+    put_profile(f, 1, 10, 100);
+    put_profile(f, 2, 10, 50);
+    use_rule(f, "count=1", NULL, NULL);
+    fd = open(in(f, ".lpp-keep"), O_RDWR | O_CREAT, 0600);
+    assert_int_equal(flock(fd, LOCK_EX), 0);
+    lpp_keep_wrote(f->keep, 1);
+    skipped_s += 120;
+    assert_int_equal(lpp_keep_pass(f->keep, &f->result, f->pool), APR_SUCCESS);
+    assert_int_equal(f->result.ran, 0);
+    assert_true(f->result.again_us > 0);
+    assert_int_equal(parts_there(f, 1, 100), 3);
+    close(fd);
+    skipped_s += 120; /* it is still due */
+    assert_int_equal(lpp_keep_pass(f->keep, &f->result, f->pool), APR_SUCCESS);
+    assert_int_equal(f->result.ran, 1);
+    assert_int_equal(parts_there(f, 1, 100), 0);
+}
+
+static void a_pass_of_another_process_is_enough(void **state)
+{
+    fixture_t *f = *state;
+    lpp_keep_t *mine;
+
+    use_rule(f, "count=1", NULL, NULL);
+    mine = f->keep;
+    use_rule(f, "count=1", NULL, NULL);
+    pass(f);
+    /* it passed just now: too early for this one, whose profile was perhaps
+     * not complete then */
+    lpp_keep_wrote(mine, 1);
+    skipped_s += 120;
+    assert_int_equal(lpp_keep_pass(mine, &f->result, f->pool), APR_SUCCESS);
+    assert_int_equal(f->result.ran, 0);
+    assert_true(f->result.again_us > 0);
+    /* and one that comes after all of it */
+    sleep(3);
+    pass(f);
+    skipped_s += 120;
+    assert_int_equal(lpp_keep_pass(mine, &f->result, f->pool), APR_SUCCESS);
+    assert_int_equal(f->result.ran, 0);
+    assert_int_equal(f->result.again_us, 0);
+}
+
+static void a_clock_astray_does_not_stop_it(void **state)
+{
+    fixture_t *f = *state;
+
+    put_profile(f, 1, 10, 100);
+    put_profile(f, 2, 10, 50);
+    use_rule(f, "count=1", NULL, NULL);
+    put(f, ".lpp-keep", 1, -1000000);
+    lpp_keep_wrote(f->keep, 1);
+    skipped_s += 120;
+    assert_int_equal(lpp_keep_pass(f->keep, &f->result, f->pool), APR_SUCCESS);
+    assert_int_equal(f->result.ran, 1);
+    assert_int_equal(parts_there(f, 1, 100), 0);
+}
+
+static void a_lock_that_is_a_trap_is_not_taken(void **state)
+{
+    fixture_t *f = *state;
+
+    put(f, "victim", 0, 1000);
+    assert_int_equal(symlink(in(f, "victim"), in(f, ".lpp-keep")), 0);
+    put_profile(f, 1, 10, 100);
+    put_profile(f, 2, 10, 50);
+    use_rule(f, "count=1", NULL, NULL);
+    lpp_keep_wrote(f->keep, 1);
+    skipped_s += 120;
+    assert_int_not_equal(lpp_keep_pass(f->keep, &f->result, f->pool),
+                         APR_SUCCESS);
+    assert_int_equal(parts_there(f, 1, 100), 3);
+    unlink(in(f, ".lpp-keep"));
+    assert_int_equal(mkfifo(in(f, ".lpp-keep"), 0600), 0);
+    lpp_keep_wrote(f->keep, 1);
+    skipped_s += 120;
+    assert_int_equal(lpp_keep_pass(f->keep, &f->result, f->pool), APR_EINVAL);
+    assert_int_equal(f->result.again_us, LPP_KEEP_LATER_US);
+}
+
+static void it_looks_often_only_near_the_limits(void **state)
+{
+    fixture_t *f = *state;
+    int i;
+
+    use_rule(f, "count=160", "size=160K", NULL);
+    assert_in_range(lpp_keep_wrote(f->keep, 1), LPP_KEEP_SOON_US - 100000,
+                    LPP_KEEP_SOON_US);
+    assert_int_equal(lpp_keep_pass(f->keep, &f->result, f->pool), APR_SUCCESS);
+    assert_int_equal(f->result.ran, 0); /* not yet */
+    assert_true(f->result.again_us > 0);
+    pass(f);
+    for (i = 0; i < 9; i++) { /* a sixteenth of the room is far enough */
+        assert_in_range(lpp_keep_wrote(f->keep, 1), LPP_KEEP_SOON_US + 1,
+                        LPP_KEEP_LATER_US);
+    }
+    assert_in_range(lpp_keep_wrote(f->keep, 1), 0, LPP_KEEP_SOON_US);
+    pass(f);
+    assert_in_range(lpp_keep_wrote(f->keep, 9000), LPP_KEEP_SOON_US + 1,
+                    LPP_KEEP_LATER_US);
+    assert_in_range(lpp_keep_wrote(f->keep, 9000), 0, LPP_KEEP_SOON_US);
+}
+
+static void a_missing_directory_is_told(void **state)
+{
+    fixture_t *f = *state;
+
+    use_rule(f, "count=1", NULL, NULL);
+    lpp_keep_add_profiles(f->keep, in(f, "no/where"));
+    lpp_keep_wrote(f->keep, 1);
+    skipped_s += 120;
+    assert_int_equal(lpp_keep_pass(f->keep, &f->result, f->pool), ENOENT);
+    assert_int_equal(f->result.again_us, LPP_KEEP_LATER_US);
+}
+
+static void oopses_alone_are_profiles_of_hosts_that_share_them(void **state)
+{
+    fixture_t *f = *state;
+    const char *second = in(f, "second");
+    int i;
+
+    mkdir(second, 0700);
+    for (i = 0; i < 6; i++) {
+        put_profile(f, i, 10, 100 - 10 * i);
+    }
+    for (i = 0; i < 6; i += 2) { /* these are the other host's */
+        assert_int_equal(
+            rename(in(f, file_of(f, i, LPP_FORMAT_CALLGRIND)),
+                   apr_pstrcat(f->pool, second, "/",
+                               file_of(f, i, LPP_FORMAT_CALLGRIND), NULL)),
+            0);
+    }
+    use_rule(f, "count=3", NULL, NULL);
+    lpp_keep_add_profiles(f->keep, second);
+    pass(f);
+    assert_int_equal(f->result.removed_profiles, 3);
+    assert_int_equal(parts_there(f, 3, 70), 3);
+    assert_int_equal(parts_there(f, 4, 60), 2);
+    assert_int_equal(parts_there(f, 5, 50), 3);
+    assert_false(
+        there(f, apr_pstrcat(f->pool, "second/",
+                             file_of(f, 2, LPP_FORMAT_CALLGRIND), NULL)));
+}
+
+static double timed_pass(fixture_t *f)
+{
+    struct timespec a, b;
+
+    __real_clock_gettime(CLOCK_MONOTONIC, &a);
+    pass(f);
+    __real_clock_gettime(CLOCK_MONOTONIC, &b);
+    return (double)(b.tv_sec - a.tv_sec) * 1e3
+           + (double)(b.tv_nsec - a.tv_nsec) / 1e6;
+}
+
+static void a_pass_is_bounded(void **state)
+{
+    fixture_t *f = *state;
+    double first, second, third;
+    int i;
+
+    for (i = 0; i < 2500; i++) {
+        put_profile(f, i, 1, 50000 - i);
+    }
+    use_rule(f, "count=500", NULL, NULL);
+    first = timed_pass(f);
+    assert_in_range(f->result.removed_files, LPP_KEEP_REMOVE_MAX - 2,
+                    LPP_KEEP_REMOVE_MAX);
+    assert_true(f->result.again_us > 0);
+    assert_int_equal(parts_there(f, 0, 50000), 0); /* the oldest first */
+    assert_int_equal(parts_there(f, 1999, 50000 - 1999), 3);
+    second = timed_pass(f);
+    assert_int_equal(f->result.again_us, 0);
+    assert_int_equal(f->result.profiles, 500);
+    third = timed_pass(f);
+    assert_int_equal(f->result.removed_files, 0);
+    print_message("7500 files, %d removed: %.1f ms; 2500 files, 1000 "
+                  "removed: %.1f ms; 1500 files, none removed: %.1f ms\n",
+                  LPP_KEEP_REMOVE_MAX, first, second, third);
+}
+
+/* What a child of the server does, with nothing shared but the directory. */
+static int write_and_pass(fixture_t *f, int child)
+{
+    int i;
+
+    use_rule(f, "count=50", NULL, NULL);
+    for (i = 0; i < 300; i++) {
+        int number = 1000 * child + i;
+
+        put_profile(f, number, 100, 10 + (300 - i) / 10);
+        lpp_keep_wrote(f->keep, 200);
+        skipped_s += 5;
+        if (i % 10 == 9) {
+            set_age(in(f, ".lpp-keep"), 60);
+        }
+        if (lpp_keep_pass(f->keep, &f->result, f->pool) != APR_SUCCESS) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static void several_processes_share_the_work(void **state)
+{
+    fixture_t *f = *state;
+    apr_array_header_t *left;
+    int i, status;
+    pid_t pid;
+
+    put(f, ".lpp-keep", 1, 100);
+    for (i = 0; i < 4; i++) {
+        pid = fork();
+        if (pid == 0) {
+            _exit(write_and_pass(f, i));
+        }
+        assert_true(pid > 0);
+    }
+    for (i = 0; i < 4; i++) {
+        wait(&status);
+        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+    use_rule(f, "count=50", NULL, NULL);
+    pass(f);
+    assert_int_equal(lpp_store_list(f->store, NULL, 0, &left, f->pool),
+                     APR_SUCCESS);
+    assert_int_equal(left->nelts, 100); /* two files each */
+    assert_int_equal(f->result.profiles, 50);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(rules_are_read_or_refused_with_a_reason),
+        TEST(the_newest_stay_with_all_their_files),
+        TEST(nothing_goes_within_the_rule),
+        TEST(the_sum_of_all_bytes_counts),
+        TEST(what_is_too_old_goes),
+        TEST(failures_stay_until_they_are_too_old),
+        TEST(others_oopses_stay_for_ever),
+        TEST(what_this_module_did_not_write_stays),
+        TEST(stale_temporary_files_go_and_fresh_ones_stay),
+        TEST(young_profiles_stay_until_the_next_pass),
+        TEST(days_gone_by_without_oopses_go),
+        TEST(a_reader_reads_on),
+        TEST(one_passes_at_a_time),
+        TEST(a_pass_of_another_process_is_enough),
+        TEST(a_clock_astray_does_not_stop_it),
+        TEST(a_lock_that_is_a_trap_is_not_taken),
+        TEST(it_looks_often_only_near_the_limits),
+        TEST(a_missing_directory_is_told),
+        TEST(oopses_alone_are_profiles_of_hosts_that_share_them),
+        TEST(a_pass_is_bounded),
+        TEST(several_processes_share_the_work),
+    };
+    int failed;
+
+    apr_initialize();
+    failed = cmocka_run_group_tests(tests, NULL, NULL);
+    apr_terminate();
+    return failed;
+}

@@ -28,6 +28,8 @@ typedef struct lpp_holder_t {
     char url[512];                /* masked URL, cut */
     char page_id[LPP_PAGEID_MAX_BYTES + 1]; /* as far as known by then */
     char host[128];               /* server name */
+    apr_uint32_t server;          /* its number in the list of servers */
+    apr_uint32_t generation;      /* of the server's configuration */
 } lpp_holder_t;
 
 /* Running totals over all children, since the server's full start. */
@@ -38,7 +40,7 @@ typedef struct lpp_gate_counts_t {
     apr_uint32_t timed_out; /* served unprofiled: waited too long */
     apr_uint32_t gone;      /* client left while waiting */
     apr_uint32_t child;     /* child of the holder, served unprofiled */
-    apr_uint32_t died;      /* holders found dead */
+    apr_uint32_t died;      /* requests whose process ended under them */
 } lpp_gate_counts_t;
 
 typedef enum {
@@ -72,7 +74,8 @@ LPP_MUST_CHECK apr_status_t lpp_gate_child_init(lpp_gate_t *gate,
 /*
  * Try for the mutex for at most slice_us (kept to 50 ms). APR_SUCCESS: ours;
  * *dead, when not NULL, then tells of a holder that died holding it (pid 0:
- * none; its record is taken away and counted). APR_TIMEUP: somebody has it.
+ * none; its record is taken away, its death noted). APR_TIMEUP: somebody has
+ * it.
  * APR_EINVAL: this child has it already. Else the mutex is broken.
  * Signal-safe: no. Thread: the helper, always the same one of a child.
  */
@@ -114,5 +117,76 @@ void lpp_gate_forget(lpp_gate_t *gate, apr_uint32_t pid);
 /* Count a request that was served unprofiled; read all counts. */
 void lpp_gate_count_skip(lpp_gate_t *gate, lpp_gate_skip_e why);
 void lpp_gate_get_counts(const lpp_gate_t *gate, lpp_gate_counts_t *counts);
+
+/*
+ * Deaths. What is known of a holder stands in an area of the shared memory
+ * from set_holder to release, with room for what it wants to leave behind (a
+ * crash's stack). A holder that dies leaves its area; whoever learns of that
+ * first notes it, and some process, once, takes it and writes the report.
+ */
+#define LPP_GATE_AREA_BYTES (LPP_STACK_MAX_BYTES + 4096)
+
+/*
+ * This child's room while it holds the gate, LPP_GATE_AREA_BYTES zeroed in the
+ * first 4096; NULL where it does not, or where all areas wait for their
+ * reports.
+ * Signal-safe: no. Thread: the helper, after set_holder.
+ */
+void *lpp_gate_extra(const lpp_gate_t *gate);
+
+/*
+ * Process pid is gone: if it held the gate, its report is due. 1: it is, and
+ * nobody had noted it. post_death: a request of this process will not be
+ * served to its end since the process ends now; holder is what set_holder got.
+ * Both count the death.
+ * Signal-safe: yes. Thread: any; note_death: the parent too.
+ */
+int lpp_gate_note_death(lpp_gate_t *gate, apr_uint32_t pid);
+void lpp_gate_post_death(lpp_gate_t *gate, const lpp_holder_t *holder);
+
+typedef struct lpp_death_t {
+    lpp_holder_t holder;
+    apr_time_t noted;   /* apr_time_now() when the death was found */
+    const void *extra;  /* what it left; valid until lpp_gate_bury */
+    unsigned area;      /* internal */
+} lpp_death_t;
+
+/* How many wait for their reports. Signal-safe: yes. Thread: any. */
+unsigned lpp_gate_deaths(const lpp_gate_t *gate);
+
+/*
+ * Take one death to report: 1, or 0 where there is none. Nobody else gets it
+ * but when this process dies before it calls bury.
+ * Signal-safe: no. Thread: any.
+ */
+int lpp_gate_take_death(lpp_gate_t *gate, lpp_death_t *death);
+void lpp_gate_bury(lpp_gate_t *gate, const lpp_death_t *death);
+
+/* Sums over all finished profiles of all children, and what was last. */
+typedef struct lpp_gate_totals_t {
+    apr_uint64_t samples;
+    apr_uint64_t lost;
+    apr_uint64_t own_ns;     /* CPU time of the profiler ... */
+    apr_uint64_t cpu_ns;     /* ... and of the requests it profiled */
+    apr_uint64_t stood_down; /* profiles whose rate it lowered or that it
+                                ended since it cost too much */
+    apr_uint32_t signal;     /* the last one used, 0: none yet */
+} lpp_gate_totals_t;
+
+/*
+ * Add one profile's figures (signal 0: leave it); read the sums.
+ * Signal-safe: yes. Thread: any.
+ */
+void lpp_gate_add_totals(lpp_gate_t *gate, const lpp_gate_totals_t *one);
+void lpp_gate_get_totals(const lpp_gate_t *gate, lpp_gate_totals_t *totals);
+
+/*
+ * Keep text (cut) as the last error; read it: "" and 0 where there was none or
+ * somebody writes it just now.
+ * Signal-safe: yes. Thread: any.
+ */
+void lpp_gate_set_error(lpp_gate_t *gate, const char *text);
+void lpp_gate_get_error(const lpp_gate_t *gate, char *text, apr_size_t bytes,
+                        apr_time_t *when);
 
 #endif

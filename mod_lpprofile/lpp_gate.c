@@ -8,20 +8,17 @@
  * its process id. Takes the mutex, never makes or destroys it; logs nothing.
  */
 #include <errno.h>
-#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <apr_shm.h>
 #include <apr_strings.h>
 
-#include "lpp_gate.h"
+#include "lpp_gate_shared.h"
 
 #define SLICE_MAX_US 50000
-#define PLACES 4096            /* children that can have waiters at a time */
 #define READ_TRIES 1000        /* a record changes a few times a profile */
 #define TURN_TRIES 1000        /* sched_yields before a turn is taken over */
 
@@ -32,46 +29,6 @@
 #define PLACE(pid, waiting) (((apr_uint64_t)(pid) << 32) | (waiting))
 #define PLACE_PID(place) ((apr_uint32_t)((place) >> 32))
 #define PLACE_WAITING(place) ((apr_uint32_t)(place))
-
-#define RECORD_WORDS                                                          \
-    ((sizeof(lpp_holder_t) + sizeof(apr_uint64_t) - 1) / sizeof(apr_uint64_t))
-
-/* A holder as words, so that copying it while it changes is defined. */
-typedef struct record_t {
-    _Atomic apr_uint64_t word[RECORD_WORDS];
-} record_t;
-
-/* The page of memory that all children of all generations see. */
-typedef struct shared_t {
-    /* Number of records published; the one in force is record[published & 1].
-     * Only who has the mutex writes, into the other one, so a writer that is
-     * killed half-way leaves the record in force as it was. */
-    _Atomic apr_uint32_t published;
-    record_t record[2];
-
-    _Atomic apr_uint32_t profiled;
-    _Atomic apr_uint32_t skipped[LPP_GATE_CHILD + 1]; /* by lpp_gate_skip_e */
-    _Atomic apr_uint32_t died;
-
-    /* Whose turn it is to add a waiter; 0: nobody's. Makes "count, then add"
-     * exact while all are alive; see take_turn for a dead one. */
-    _Atomic apr_uint32_t turn;
-    _Atomic apr_uint32_t tickets;
-
-    /* Waiters, by child: see PLACE. */
-    _Atomic apr_uint32_t places_used; /* highest index ever taken, plus 1 */
-    _Atomic apr_uint64_t place[PLACES];
-} shared_t;
-
-struct lpp_gate_t {
-    apr_global_mutex_t *mutex; /* borrowed */
-    shared_t *shared;          /* of all children */
-    unsigned place;            /* this child's; PLACES - 1 is the shared one */
-    apr_uint32_t place_pid;    /* pid that stands there */
-    pthread_mutex_t writing;   /* guards held and publish(), in this child */
-    int held;                  /* by this child; 0 in the parent, so after
-                                  fork too */
-};
 
 /* Caller has the mutex and gate->writing. */
 static void publish(shared_t *shared, const lpp_holder_t *holder)
@@ -160,8 +117,8 @@ static void give_turn(shared_t *shared, apr_uint32_t ticket)
 static apr_uint32_t count_waiting(shared_t *shared)
 {
     apr_uint32_t used = atomic_load(&shared->places_used);
-    apr_uint32_t sum = PLACE_WAITING(atomic_load(&shared->place[PLACES - 1]));
-    apr_uint32_t i;
+    apr_uint32_t i, sum = PLACE_WAITING(atomic_load(
+        &shared->place[LPP_GATE_PLACES - 1]));
 
     for (i = 0; i < used; i++) {
         sum += PLACE_WAITING(atomic_load_explicit(&shared->place[i],
@@ -203,7 +160,7 @@ static void claim_place(lpp_gate_t *gate, apr_uint32_t pid)
     unsigned i;
 
     for (pass = 0; pass < 2; pass++) {
-        for (i = 0; i < PLACES - 1; i++) {
+        for (i = 0; i < LPP_GATE_PLACES - 1; i++) {
             apr_uint64_t old = atomic_load(&shared->place[i]);
             apr_uint32_t used = atomic_load(&shared->places_used);
 
@@ -223,7 +180,7 @@ static void claim_place(lpp_gate_t *gate, apr_uint32_t pid)
             return;
         }
     }
-    gate->place = PLACES - 1;
+    gate->place = LPP_GATE_PLACES - 1;
     gate->place_pid = PID_SHARED;
 }
 
@@ -253,11 +210,12 @@ apr_status_t lpp_gate_create(lpp_gate_t **gate, apr_global_mutex_t *mutex,
     if (status != APR_SUCCESS) {
         return status;
     }
+    /* New pages are zero; writing that over them would make them real. */
     made->shared = apr_shm_baseaddr_get(shm);
-    memset(made->shared, 0, sizeof(shared_t));
-    atomic_store(&made->shared->place[PLACES - 1], PLACE(PID_SHARED, 0));
+    atomic_store(&made->shared->place[LPP_GATE_PLACES - 1],
+                 PLACE(PID_SHARED, 0));
     made->mutex = mutex;
-    made->place = PLACES - 1;
+    made->place = LPP_GATE_PLACES - 1;
     made->place_pid = PID_SHARED;
     status = pthread_mutex_init(&made->writing, NULL);
     if (status != APR_SUCCESS) {
@@ -318,7 +276,7 @@ apr_status_t lpp_gate_try(lpp_gate_t *gate, apr_interval_time_t slice_us,
         static const lpp_holder_t nobody;
 
         publish(gate->shared, &nobody);
-        atomic_fetch_add(&gate->shared->died, 1);
+        lpp_gate_note_death(gate, left.pid);
         if (dead) {
             terminate_strings(&left);
             *dead = left;
@@ -338,6 +296,7 @@ void lpp_gate_set_holder(lpp_gate_t *gate, const lpp_holder_t *holder)
     }
     pthread_mutex_lock(&gate->writing);
     if (gate->held) {
+        gate->area = lpp_gate_area_claim(gate, &copy);
         publish(gate->shared, &copy);
         atomic_fetch_add(&gate->shared->profiled, 1);
     }
@@ -354,6 +313,9 @@ void lpp_gate_set_page_id(lpp_gate_t *gate, const char *page_id)
         if (holder.pid != 0) {
             apr_cpystrn(holder.page_id, page_id, sizeof(holder.page_id));
             publish(gate->shared, &holder);
+            if (gate->area) {
+                gate->area->holder = holder;
+            }
         }
     }
     pthread_mutex_unlock(&gate->writing);
@@ -368,6 +330,9 @@ apr_status_t lpp_gate_release(lpp_gate_t *gate)
         pthread_mutex_unlock(&gate->writing);
         return APR_EINVAL;
     }
+    /* First, so that who is killed between the two has died holding nothing
+     * that wants a report. */
+    lpp_gate_area_give_back(gate);
     publish(gate->shared, &nobody);
     gate->held = 0;
     pthread_mutex_unlock(&gate->writing);

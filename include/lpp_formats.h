@@ -25,7 +25,15 @@ typedef enum {
 #define LPP_X(symbol, ...) LPP_FORMAT_##symbol,
     LPP_FORMATS(LPP_X)
 #undef LPP_X
-    LPP_FORMAT_COUNT
+    LPP_FORMAT_COUNT,
+    /* No format of a URL: what every profile leaves behind for the report
+     * pages, which make any of the others from it (lpp_saved). */
+    LPP_FORMAT_SAVED = LPP_FORMAT_COUNT
 } lpp_format_e;
+
+/* A set of formats is a sum of these. */
+#define LPP_FORMAT_BIT(format) (1u << (format))
+
+#define LPP_SAVED_SUFFIX ".lpprofile"
 
 #endif

@@ -68,7 +68,7 @@ const char *lpp_store_stem(apr_time_t start, const char *page_id,
 const char *lpp_store_time(apr_time_t time, apr_pool_t *pool);
 const char *lpp_store_word(const char *page_id, apr_pool_t *pool);
 
-/* File name of a stem in a format. */
+/* File name of a stem in a format, LPP_FORMAT_SAVED too. */
 const char *lpp_store_name(const char *stem, lpp_format_e format,
                            apr_pool_t *pool);
 

@@ -25,8 +25,6 @@ enum {
     LPP_ACTION_AGAINST = 1 << 6 /* beside REPORT: compare */
 };
 
-#define LPP_FORMAT_BIT(format) (1u << (format))
-
 /* What one URL path asks for. Filled whole by lpp_trigger_parse. */
 typedef struct lpp_plan_t {
     const char *plain_path;    /* the path without the segment, still encoded,

@@ -25,6 +25,7 @@ static const struct {
 #define LPP_X(symbol, action, prefix, suffix, type, command) {prefix, suffix},
     LPP_FORMATS(LPP_X)
 #undef LPP_X
+    {"", LPP_SAVED_SUFFIX}, /* LPP_FORMAT_SAVED */
 };
 
 /* By hand, not isalnum: what a locale calls a letter must not matter. */

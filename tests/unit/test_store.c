@@ -192,7 +192,7 @@ static void names_are_read_back(void **state)
     int format;
 
     for (i = 0; i < LPP_COUNT(pages); i++) {
-        for (format = 0; format < LPP_FORMAT_COUNT; format++) {
+        for (format = 0; format <= LPP_FORMAT_SAVED; format++) {
             const char *stem =
                 lpp_store_stem(apr_time_now(), pages[i], ID, 1, 22, f->pool);
             const char *name =

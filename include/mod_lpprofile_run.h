@@ -91,6 +91,14 @@ LPP_MUST_CHECK apr_status_t lpp_run_write_block(lpp_run_t *run,
                                                 int xhtml,
                                                 const lpp_sink_t *sink);
 
+/*
+ * What tells one virtual host from another, in pool: name, port, addresses. A
+ * profile is shown to the host that it was made for, and to no other, though
+ * they share a directory.
+ * Thread: any.
+ */
+const char *lpp_run_vhost(const server_rec *server, apr_pool_t *pool);
+
 /* post_read_request aside (mod_lpprofile_url calls lpp_run_begin), all hooks of
  * the run: fixups, suspend/resume, log_transaction, the end filter. */
 void lpp_run_register_hooks(apr_pool_t *pool);

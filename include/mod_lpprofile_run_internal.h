@@ -9,6 +9,7 @@
 
 #include "lpp_report.h"
 #include "lpp_sampler.h"
+#include "lpp_store.h"
 #include "lpp_view.h"
 #include "mod_lpprofile_oops.h"
 #include "mod_lpprofile_phases.h"
@@ -54,6 +55,9 @@ struct lpp_run_t {
     const char *store_dir;    /* copies: the job needs no request */
     const char *oops_dir;
     lpp_oops_t *oops;         /* the final record, gathered when logged */
+    const char *vhost;        /* whose it is: lpp_run_vhost; set
+                                 when logged */
+    int http_status;          /* of the response, set when logged */
 };
 
 /* Monotonic microseconds. */
@@ -86,6 +90,12 @@ const char *lpp_run_oops_path(const lpp_run_t *run, apr_pool_t *pool);
 
 /* The UTC date an OOPS of this run lies under. */
 const char *lpp_run_oops_date(const lpp_run_t *run, apr_pool_t *pool);
+
+/* Write the saved form for the report pages. Errors: those of the store.
+ * Thread: jobs. */
+LPP_MUST_CHECK apr_status_t lpp_run_save(const lpp_run_t *run,
+                                         const lpp_view_t *view,
+                                         lpp_store_t *store);
 
 /* The job: name the profile, write its files and its OOPS, let go of the
  * session and of the run's pool. Thread: jobs, or request where the queue is

@@ -106,9 +106,6 @@ static apr_status_t write_files(lpp_run_t *run)
     apr_status_t rv, worst;
     int i;
 
-    if (!run->formats) {
-        return APR_SUCCESS;
-    }
     worst = lpp_session_profile(run->session, &profile, FINAL_WAIT_US,
                                 run->pool);
     if (worst == APR_SUCCESS) {
@@ -128,7 +125,9 @@ static apr_status_t write_files(lpp_run_t *run)
             worst = rv != APR_SUCCESS ? rv : worst;
         }
     }
-    return worst;
+    /* Last, so that who finds it finds the others. */
+    rv = lpp_run_save(run, view, store);
+    return rv != APR_SUCCESS ? rv : worst;
 }
 
 static apr_status_t write_oops(lpp_run_t *run)
@@ -140,7 +139,6 @@ static apr_status_t write_oops(lpp_run_t *run)
     if (!run->oops) {
         return APR_ENOMEM;
     }
-    run->oops->tb_text = lpp_run_traceback(run, run->pool);
     rv = lpp_store_open(&store, run->oops_dir, run->pool);
     if (rv == APR_SUCCESS) {
         rv = lpp_store_begin(store, lpp_run_oops_date(run, run->pool),
@@ -162,6 +160,9 @@ void lpp_run_finish(void *baton)
     lpp_run_t *run = baton;
     apr_status_t rv;
 
+    if (run->oops) {
+        run->oops->tb_text = lpp_run_traceback(run, run->pool);
+    }
     rv = write_files(run);
     if (rv != APR_SUCCESS) {
         ap_log_perror(APLOG_MARK, APLOG_WARNING, rv, run->pool,

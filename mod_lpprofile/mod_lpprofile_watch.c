@@ -192,6 +192,8 @@ static int gather(request_rec *r)
     }
     lpp_session_stop(run->session, LPP_STOP_NOT);
     run->duration_us = lpp_run_now_us() - run->begin_us;
+    run->vhost = lpp_run_vhost(r->server, run->pool);
+    run->http_status = last->status;
     lpp_run_name(run, last);
     lpp_names_register_filters_of(lpp_process_get()->symbols, last);
     if (lpp_oops_create(&run->oops, run->id, run->pool) == APR_SUCCESS) {

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mod_lpprofile_saved: the saved form of a run, for the report pages, and whose
+ * it is. Runs on the jobs thread beside mod_lpprofile_finish.c.
+ */
+#include <apr_strings.h>
+#include <httpd.h>
+
+#include "lpp_saved.h"
+#include "lpp_store.h"
+#include "mod_lpprofile_run_internal.h"
+
+#define VHOST_MAX_BYTES 1000
+
+const char *lpp_run_vhost(const server_rec *server, apr_pool_t *pool)
+{
+    const server_addr_rec *address;
+    const char *name = apr_psprintf(pool, "%s:%u", server->server_hostname
+                                    ? server->server_hostname : "",
+                                    (unsigned)server->port);
+
+    /* Hosts of one name differ by the addresses they listen at. */
+    for (address = server->is_virtual ? server->addrs : NULL; address;
+         address = address->next) {
+        name = apr_psprintf(pool, "%s %s:%u", name, address->virthost
+                            ? address->virthost : "*",
+                            (unsigned)address->host_port);
+    }
+    return apr_pstrndup(pool, name, VHOST_MAX_BYTES);
+}
+
+apr_status_t lpp_run_save(const lpp_run_t *run, const lpp_view_t *view,
+                          lpp_store_t *store)
+{
+    lpp_store_file_t *file;
+    lpp_saved_t saved;
+    apr_status_t rv;
+
+    memset(&saved, 0, sizeof(saved));
+    saved.head.vhost = run->vhost;
+    saved.head.outcome = run->status;
+    saved.head.status = (apr_uint32_t)run->http_status;
+    saved.head.waited_us = run->waited_us;
+    saved.view = view;
+    saved.oops = run->oops;
+    saved.oops_path = lpp_run_oops_path(run, run->pool);
+    rv = lpp_store_begin(store, NULL,
+                         lpp_store_name(run->stem, LPP_FORMAT_SAVED,
+                                        run->pool), &file, run->pool);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    rv = lpp_saved_write(&saved, lpp_store_sink(file), run->pool);
+    if (rv != APR_SUCCESS) {
+        lpp_store_abort(file);
+        return rv;
+    }
+    return lpp_store_finish(file, NULL);
+}

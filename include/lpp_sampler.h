@@ -88,6 +88,8 @@ typedef enum {
     LPP_STOP_CHILD     /* the process ends */
 } lpp_stop_e;
 
+#define LPP_ROOT_FARTHER '^'
+
 /*
  * Wait for one's turn, then profile the calling thread. *waited_us is how long
  * that took. *session is set for RUNNING and NO_SIGNAL only, lives in pool
@@ -96,6 +98,8 @@ typedef enum {
  * the frame that called into reading and serving the request: root_names
  * (NULL-terminated, static) are exported functions; the root is the caller of
  * the outermost of them that is on the stack now, or the thread's first frame.
+ * A name after LPP_ROOT_FARTHER is called by one that returns before the
+ * request is served: there the root is that one's caller.
  * Signal-safe: no. Thread: request.
  */
 LPP_MUST_CHECK lpp_start_e lpp_session_start(

@@ -71,16 +71,19 @@ apr_uint64_t lpp_tick_root(lpp_sampler_t *sampler,
     count = lpp_unwind(sampler->unwinder, snapshot, 0, sampler->frames,
                        sampler->cfas, LPP_FRAMES_MAX, &end);
     for (; *root_names != NULL; root_names++) {
+        unsigned farther = **root_names == LPP_ROOT_FARTHER;
         lpp_pc_t from;
 
-        if (!find_function(sampler, *root_names, &address, &size)) {
+        if (!find_function(sampler, *root_names + farther, &address, &size)) {
             continue;
         }
         from = lpp_maps_pc(sampler->options.maps, address);
-        for (i = count; i-- > outermost + 1;) {
-            /* Frame i - 1 lies in the function: frame i is its caller. */
-            if (sampler->frames[i - 1] >= from
-                && sampler->frames[i - 1] < from + size) {
+        for (i = count; i-- > outermost + 1 + farther;) {
+            /* That frame lies in the function: frame i is its caller, or its
+             * caller's caller. */
+            lpp_pc_t frame = sampler->frames[i - 1 - farther];
+
+            if (frame >= from && frame < from + size) {
                 outermost = i;
                 break;
             }

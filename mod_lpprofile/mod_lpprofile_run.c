@@ -22,11 +22,11 @@
 
 APLOG_USE_MODULE(lpprofile);
 
-/* Reading and serving a request share the caller of the outermost of these:
- * ap_process_http_connection, h2's worker function, and whatever else speaks
- * HTTP. */
+/* Reading and serving a request share the caller of ap_read_request,
+ * ap_process_http_connection; but whoever makes a request without reading it,
+ * as mod_http2 does, has a function of its own for that, which returns. */
 static const char *const root_functions[] = {
-    "ap_read_request", "ap_post_read_request", NULL
+    "ap_read_request", "^ap_post_read_request", NULL
 };
 
 /* A client that does not read must not hold the gate (contract section 2). */

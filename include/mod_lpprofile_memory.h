@@ -18,6 +18,10 @@
  * %{lpprofile-oops-id}n in a LogFormat. */
 #define LPP_MEMORY_OOPS_NOTE "lpprofile-oops-id"
 
+/* Likewise its page id, once it is named: all that is said of a profile says
+ * the same. */
+#define LPP_MEMORY_PAGE_NOTE "lpprofile-page-id"
+
 /* Sizes of this process at one moment. */
 typedef struct lpp_memory_sizes_t {
     apr_uint64_t vss_bytes;  /* address space */

@@ -8,6 +8,7 @@
 #include <http_protocol.h>
 
 #include "lpp_store.h"
+#include "mod_lpprofile_memory.h"
 #include "mod_lpprofile_names.h"
 #include "mod_lpprofile_process.h"
 #include "mod_lpprofile_run_internal.h"
@@ -27,6 +28,7 @@ void lpp_run_name(lpp_run_t *run, request_rec *r)
     run->page_id = apr_pstrdup(run->pool, lpp_oops_page_id(r, run->conf));
     run->stem = lpp_store_stem(run->request_time, run->page_id, run->id,
                                run->pid, run->tid, run->pool);
+    apr_table_set(run->r->notes, LPP_MEMORY_PAGE_NOTE, run->page_id);
     lpp_gate_set_page_id(lpp_process_get()->gate, run->page_id);
     value = lpp_oops_mask_url(run->r->unparsed_uri,
                               lpp_config_oops_hide(run->conf), run->pool);

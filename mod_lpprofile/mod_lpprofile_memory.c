@@ -3,12 +3,13 @@
  * mod_lpprofile_memory: see include/mod_lpprofile_memory.h. The columns are
  * Launchpad's (contract section 8), then ours.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <apr_hash.h>
@@ -31,10 +32,18 @@ APLOG_USE_MODULE(lpprofile);
 #define REQUEST_KEY "lpprofile-memory"
 #define COMPLAIN_EVERY_US apr_time_from_sec(60)
 
+/* What all children of a generation know of a log. */
+typedef struct shared_t {
+    _Atomic apr_int64_t complained_at;
+    _Atomic apr_uint32_t lost; /* lines since then */
+    atomic_int torn;           /* the last line has no end */
+} shared_t;
+
 /* One open log, shared by the hosts that name it. In pconf. */
 struct lpp_memory_log_t {
     const char *name;     /* as typed, for people */
-    apr_file_t *file;
+    int fd;
+    shared_t *shared;     /* anonymous memory, inherited by the children */
 };
 
 /* A request that is logged; in its pool. */
@@ -47,75 +56,103 @@ typedef struct begun_t {
 /* Of this process; for "requests that ran in the same process meanwhile". */
 static atomic_uint requests_begun;
 static atomic_uint requests_active;
-static _Atomic apr_int64_t complained_at;
 
-void lpp_memory_read(lpp_memory_sizes_t *sizes)
+/* /proc/self/statm of this child, kept open: two reads a request. */
+static int statm_fd = -1;
+
+/* Up to two numbers of a statm line. */
+static void parse_statm(const char *text, lpp_memory_sizes_t *sizes)
 {
     static long page_bytes;
-    unsigned long long pages = 0, resident = 0;
-    struct mallinfo2 heap = mallinfo2();
-    char text[128];
-    int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-    ssize_t len = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+    char *end;
+    apr_uint64_t pages;
 
-    if (fd >= 0) {
-        close(fd);
-    }
-    if (len > 0) {
-        text[len] = '\0';
-        if (sscanf(text, "%llu %llu", &pages, &resident) != 2) {
-            pages = resident = 0;
-        }
-    }
     if (!page_bytes) {
         page_bytes = sysconf(_SC_PAGESIZE);
     }
-    sizes->vss_bytes = (apr_uint64_t)pages * (apr_uint64_t)page_bytes;
-    sizes->rss_bytes = (apr_uint64_t)resident * (apr_uint64_t)page_bytes;
+    pages = strtoull(text, &end, 10);
+    sizes->vss_bytes = pages * (apr_uint64_t)page_bytes;
+    sizes->rss_bytes = strtoull(end, NULL, 10) * (apr_uint64_t)page_bytes;
+}
+
+void lpp_memory_read(lpp_memory_sizes_t *sizes)
+{
+    struct mallinfo2 heap = mallinfo2();
+    char text[128];
+    ssize_t len = pread(statm_fd, text, sizeof(text) - 1, 0);
+
+    sizes->vss_bytes = sizes->rss_bytes = 0;
+    if (len > 0) {
+        text[len] = '\0';
+        parse_statm(text, sizes);
+    }
     sizes->heap_bytes = heap.uordblks + heap.hblkhd;
 }
 
 /* Opened by the parent, as root where it is: no link is followed, nobody
  * else may read it. */
-static apr_status_t open_file(apr_file_t **file, const char *typed,
-                              apr_pool_t *pool)
+static apr_status_t open_file(int *fd, const char *typed, apr_pool_t *pool)
 {
     const char *path = ap_server_root_relative(pool, typed);
-    int fd;
 
     if (!path) {
         return APR_EBADPATH;
     }
-    fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC
-              | O_NONBLOCK, 0600);
-    if (fd < 0) {
-        return errno;
-    }
-    return apr_os_file_put(file, &fd, APR_FOPEN_WRITE | APR_FOPEN_APPEND,
-                           pool);
+    *fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC
+               | O_NONBLOCK, 0600);
+    return *fd < 0 ? errno : APR_SUCCESS;
 }
 
-static apr_status_t close_file(void *file)
+static apr_status_t close_file(void *log)
 {
-    return apr_file_close(file);
+    close(((lpp_memory_log_t *)log)->fd);
+    return APR_SUCCESS;
+}
+
+/* A program that does not read must not stop the server: where its pipe is
+ * full, lines are lost. Only this end is made so, the program's reads are as
+ * it knows them. */
+static apr_status_t open_pipe(int *fd, const char *command, apr_pool_t *pool)
+{
+    piped_log *piped = ap_open_piped_log(pool, command);
+    apr_status_t rv;
+    int flags;
+
+    if (!piped) {
+        return APR_EGENERAL;
+    }
+    rv = apr_os_file_get(fd, ap_piped_log_write_fd(piped));
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    flags = fcntl(*fd, F_GETFL);
+    return flags < 0 || fcntl(*fd, F_SETFL, flags | O_NONBLOCK) < 0
+        ? errno : APR_SUCCESS;
+}
+
+static apr_status_t unmap(void *shared)
+{
+    munmap(shared, sizeof(shared_t));
+    return APR_SUCCESS;
 }
 
 static apr_status_t open_log(lpp_memory_log_t *log, apr_pool_t *pool)
 {
     apr_status_t rv;
-    piped_log *piped;
 
-    if (*log->name == '|') {
-        piped = ap_open_piped_log(pool, log->name + 1);
-        if (!piped) {
-            return APR_EGENERAL;
-        }
-        log->file = ap_piped_log_write_fd(piped);
-        return APR_SUCCESS;
+    log->shared = mmap(NULL, sizeof(shared_t), PROT_READ | PROT_WRITE,
+                       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (log->shared == MAP_FAILED) {
+        return errno;
     }
-    rv = open_file(&log->file, log->name, pool);
+    apr_pool_cleanup_register(pool, log->shared, unmap,
+                              apr_pool_cleanup_null);
+    if (*log->name == '|') {
+        return open_pipe(&log->fd, log->name + 1, pool);
+    }
+    rv = open_file(&log->fd, log->name, pool);
     if (rv == APR_SUCCESS) {
-        apr_pool_cleanup_register(pool, log->file, close_file,
+        apr_pool_cleanup_register(pool, log, close_file,
                                   apr_pool_cleanup_null);
     }
     return rv;
@@ -158,6 +195,29 @@ static int open_logs(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     return OK;
 }
 
+static apr_status_t close_statm(void *unused)
+{
+    close(statm_fd);
+    statm_fd = -1;
+    return APR_SUCCESS;
+}
+
+static void child_init(apr_pool_t *pchild, server_rec *s)
+{
+    statm_fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    if (statm_fd >= 0) {
+        apr_pool_cleanup_register(pchild, NULL, close_statm,
+                                  apr_pool_cleanup_null);
+    }
+}
+
+/* With the request's pool: not every request comes to be logged. */
+static apr_status_t one_less(void *unused)
+{
+    atomic_fetch_sub(&requests_active, 1);
+    return APR_SUCCESS;
+}
+
 /* The first request of a chain only: redirects and subrequests are its own. */
 static int begin(request_rec *r)
 {
@@ -172,35 +232,56 @@ static int begin(request_rec *r)
     begun->active_before = atomic_fetch_add(&requests_active, 1);
     lpp_memory_read(&begun->start);
     apr_pool_userdata_setn(begun, REQUEST_KEY, NULL, r->pool);
+    apr_pool_cleanup_register(r->pool, NULL, one_less, apr_pool_cleanup_null);
     return DECLINED;
 }
 
-/* At most one complaint a minute and process, whoever is first. */
+/* At most one complaint a minute and log over all children. */
 static void complain(request_rec *r, const lpp_memory_log_t *log,
                      apr_status_t rv)
 {
+    shared_t *shared = log->shared;
     apr_int64_t now = apr_time_now();
-    apr_int64_t last = atomic_load(&complained_at);
+    apr_int64_t last = atomic_load(&shared->complained_at);
 
+    atomic_fetch_add(&shared->lost, 1);
     if ((!last || now - last > COMPLAIN_EVERY_US)
-        && atomic_compare_exchange_strong(&complained_at, &last, now)) {
+        && atomic_compare_exchange_strong(&shared->complained_at, &last,
+                                          now)) {
         ap_log_cserror(APLOG_MARK, APLOG_WARNING, rv, r->connection, r->server,
                        LPP_TAG_MEMORY_WRITE ": " LPP_DIR_MEMORY_LOG " %s: "
-                       "cannot be written; lines are lost", log->name);
+                       "cannot be written; lines lost since last said: %u",
+                       log->name, atomic_exchange(&shared->lost, 0));
     }
 }
 
-/* One write: lines of concurrent children stay whole (files by O_APPEND, pipes
- * up to PIPE_BUF). A part of a line is not completed later: it would tear
- * another's. */
+/*
+ * One write: lines of concurrent children stay whole (files by O_APPEND, pipes
+ * up to PIPE_BUF). line begins with a newline, which is written only to end
+ * what a full disk cut off; the rest of that line is not written later: it
+ * would tear another's.
+ */
 static void append(request_rec *r, const lpp_memory_log_t *log,
-                   const char *line, apr_size_t len)
+                   const char *line)
 {
-    apr_size_t written = len;
-    apr_status_t rv = apr_file_write(log->file, line, &written);
+    apr_size_t len;
+    ssize_t written;
 
-    if (rv != APR_SUCCESS || written != len) {
-        complain(r, log, rv != APR_SUCCESS ? rv : APR_ENOSPC);
+    if (!atomic_load(&log->shared->torn)
+        || !atomic_exchange(&log->shared->torn, 0)) {
+        line++;
+    }
+    len = strlen(line);
+    do {
+        written = write(log->fd, line, len);
+    } while (written < 0 && errno == EINTR);
+    if (written != (ssize_t)len) {
+        apr_status_t rv = written < 0 ? errno : APR_ENOSPC;
+
+        if (written > 0 || *line == '\n') {
+            atomic_store(&log->shared->torn, 1);
+        }
+        complain(r, log, rv);
     }
 }
 
@@ -209,7 +290,7 @@ static int end(request_rec *r)
     const lpp_conf_t *conf = lpp_config_get(r->server);
     const lpp_memory_log_t *log = lpp_config_memory_handle(conf);
     request_rec *last = r;
-    const char *id, *line;
+    const char *id, *page_id, *line;
     lpp_memory_sizes_t now;
     begun_t *begun = NULL;
     apr_uint32_t meanwhile;
@@ -223,7 +304,6 @@ static int end(request_rec *r)
     if (!begun) {
         return DECLINED;
     }
-    atomic_fetch_sub(&requests_active, 1);
     if (!lpp_config_allowed(conf, r)) {
         return DECLINED;
     }
@@ -234,16 +314,20 @@ static int end(request_rec *r)
     meanwhile = begun->active_before
         + (atomic_load(&requests_begun) - begun->requests_before - 1);
     id = apr_table_get(r->notes, LPP_MEMORY_OOPS_NOTE);
+    page_id = apr_table_get(r->notes, LPP_MEMORY_PAGE_NOTE);
+    if (!page_id) {
+        page_id = lpp_oops_page_id(last, conf);
+    }
     line = apr_psprintf(
-        r->pool, "%s %s %s %.6f %" APR_UINT64_T_FMT " %" APR_UINT64_T_FMT
+        r->pool, "\n%s %s %s %.6f %" APR_UINT64_T_FMT " %" APR_UINT64_T_FMT
         " %" APR_UINT64_T_FMT " %" APR_UINT64_T_FMT " %u %" APR_UINT64_T_FMT
         " %" APR_UINT64_T_FMT "\n",
         lpp_store_time(r->request_time, r->pool),
-        lpp_store_word(lpp_oops_page_id(last, conf), r->pool), id ? id : "-",
+        lpp_store_word(page_id, r->pool), id ? id : "-",
         (double)(apr_time_now() - r->request_time) / APR_USEC_PER_SEC,
         begun->start.vss_bytes, begun->start.rss_bytes, now.vss_bytes,
         now.rss_bytes, meanwhile, begun->start.heap_bytes, now.heap_bytes);
-    append(r, log, line, strlen(line));
+    append(r, log, line);
     return DECLINED;
 }
 
@@ -254,6 +338,7 @@ void lpp_memory_register_open(apr_pool_t *pool)
 
 void lpp_memory_register_hooks(apr_pool_t *pool)
 {
+    ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
     /* First: what the modules after us allocate is the request's. */
     ap_hook_post_read_request(begin, NULL, NULL, APR_HOOK_REALLY_FIRST);
     /* Before the run lets go of the request (REALLY_LAST). */

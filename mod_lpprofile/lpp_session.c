@@ -33,6 +33,8 @@ static apr_status_t arm(lpp_session_t *session, apr_uint64_t stack_start,
     target->stack_end = session->root_cfa != 0 ? session->root_cfa : stack_end;
     status = lpp_signal_arm(target, &session->old_mask);
     session->armed = status == APR_SUCCESS;
+    lpp_crash_enter_thread(session->root_cfa, stack_start, stack_end,
+                           &session->handler_stack);
     return status;
 }
 
@@ -139,6 +141,7 @@ static void disarm(lpp_session_t *session, int target_is_ours)
     if (session->armed) {
         lpp_signal_disarm(target_is_ours ? &session->sampler->target : NULL,
                           session->number, &session->old_mask);
+        lpp_crash_leave_thread(&session->handler_stack);
         session->armed = 0;
     }
 }

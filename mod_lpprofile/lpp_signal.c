@@ -341,8 +341,9 @@ static int repair(ucontext_t *context, lpp_signal_target_t *target, pid_t pid)
     return 1;
 }
 
-static void copy_registers(lpp_snapshot_t *snapshot, const ucontext_t *context)
+void lpp_signal_copy_registers(lpp_snapshot_t *snapshot, const void *at)
 {
+    const ucontext_t *context = at;
     static const signed char order[LPP_REGS] = {
         REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI, REG_RBP, REG_RSP,
         REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15,
@@ -374,8 +375,9 @@ static int repair(ucontext_t *context, lpp_signal_target_t *target, pid_t pid)
     return at[0] == 0xd4000001u;
 }
 
-static void copy_registers(lpp_snapshot_t *snapshot, const ucontext_t *context)
+void lpp_signal_copy_registers(lpp_snapshot_t *snapshot, const void *at)
 {
+    const ucontext_t *context = at;
     unsigned i;
 
     for (i = 0; i < 31; i++) {
@@ -400,7 +402,7 @@ static void take_sample(lpp_signal_target_t *target, const ucontext_t *context,
     if (snapshot == NULL) {
         return;
     }
-    copy_registers(snapshot, context);
+    lpp_signal_copy_registers(snapshot, context);
     if (snapshot->regs[LPP_REG_SP] < target->stack_start
         || snapshot->regs[LPP_REG_SP] >= target->stack_end) {
         /* The request has returned, or runs on a stack of its own making. */

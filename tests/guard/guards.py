@@ -12,6 +12,7 @@ import subprocess
 FILE_LINES = 450
 FUNCTION_LINES = 60
 COLUMNS = 80
+HANDLERS = ('lpp_signal.o', 'lpp_crash.o')  # run in a signal's handler
 
 QUOTED = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 ANGLED = re.compile(r'^\s*#\s*include\s+<([^>]+)>', re.M)
@@ -155,8 +156,9 @@ def signal_symbols(root, build):
                rows(root / 'tests/guard/signal_symbols.txt', 3)}
     if not allowed:
         raise Missing('signal_symbols.txt is empty')
-    faults = ['lpp_signal.o needs %s, which is not in signal_symbols.txt'
-              % name for name in symbols(build / 'lpp_signal.o', '-u')
+    faults = ['%s needs %s, which is not in signal_symbols.txt'
+              % (handler, name) for handler in HANDLERS
+              for name in symbols(build / handler, '-u')
               if name not in allowed]
     for function, owner in allowed.items():
         if owner.endswith('.o'):

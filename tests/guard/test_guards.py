@@ -151,6 +151,8 @@ def test_binary_guards_see_a_fault(tmp_path):
     for name, text in (
             ('lpp_signal', 'void *ring(void); void *f(void);\n'
              'void *f(void) { return malloc(*(int *)ring()); }\n'),
+            ('lpp_crash', 'void *g(void);\n'
+             'void *g(void) { return getenv("x"); }\n'),
             ('lpp_ring', 'void *ring(void); void *other(void);\n'
              'void *ring(void) { return calloc(*(int *)other(), 1); }\n')):
         source = tmp_path / (name + '.c')
@@ -159,7 +161,8 @@ def test_binary_guards_see_a_fault(tmp_path):
                         source.with_suffix('.o'), source], check=True)
     faults = guards.signal_symbols(tmp_path, tmp_path)
     assert [f.split()[0:3:2] for f in faults] == [
-        ['lpp_signal.o', 'malloc,'], ['ring', 'calloc,'], ['ring', 'other,']]
+        ['lpp_signal.o', 'malloc,'], ['lpp_crash.o', 'getenv,'],
+        ['ring', 'calloc,'], ['ring', 'other,']]
     subprocess.run(['gcc', '-shared', '-o', tmp_path / 'mod_lpprofile.so',
                     tmp_path / 'lpp_signal.o'], check=True)
     assert guards.exports(tmp_path) == ['mod_lpprofile.so exports f']

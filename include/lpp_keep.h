@@ -43,8 +43,8 @@ typedef struct lpp_keep_rule_t {
     apr_interval_time_t age_us;
 } lpp_keep_rule_t;
 
-/* count=1000 size=64M age=7d. Signal-safe: yes. Thread: any. */
-void lpp_keep_rule_init(lpp_keep_rule_t *rule);
+/* count=1000 size=64M age=7d */
+extern const lpp_keep_rule_t lpp_keep_rule_default;
 
 /*
  * Read one word of a rule, such as "count=10", "size=64M", "age=7d", into rule.

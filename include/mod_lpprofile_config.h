@@ -13,6 +13,7 @@
 #include <http_config.h>
 
 #include "lpp_base.h"
+#include "lpp_keep.h"
 
 /* Directive names, symbols so that no message misspells one. */
 #define LPP_DIR_ALLOWED "LPProfilingAllowed"
@@ -24,9 +25,11 @@
 #define LPP_DIR_LOCK_TIMEOUT "LPProfileLockTimeout"
 #define LPP_DIR_MAX_WAITING "LPProfileMaxWaiting"
 #define LPP_DIR_MAX_TIME "LPProfileMaxTime"
+#define LPP_DIR_KEEP "LPProfileKeep"
 #define LPP_DIR_PAGE_ID "LPProfilePageId"
 #define LPP_DIR_SIGNAL "LPProfileSignal"
 #define LPP_DIR_OOPS_DIR "LPOopsDir"
+#define LPP_DIR_OOPS_FORMAT "LPOopsFormat"
 #define LPP_DIR_OOPS_REPORTER "LPOopsReporter"
 #define LPP_DIR_OOPS_HIDE "LPOopsHide"
 #define LPP_DIR_MEMORY_LOG "LPMemoryProfileLog"
@@ -97,6 +100,8 @@ const char *lpp_config_page_id(const lpp_conf_t *conf, request_rec *r);
 const char *lpp_config_memory_log(const lpp_conf_t *conf); /* as typed */
 const char *lpp_config_dir(const lpp_conf_t *conf);
 const char *lpp_config_oops_dir(const lpp_conf_t *conf);
+int lpp_config_oops_bson(const lpp_conf_t *conf); /* else rfc822 */
+const lpp_keep_rule_t *lpp_config_keep(const lpp_conf_t *conf);
 const char *lpp_config_oops_reporter(const lpp_conf_t *conf,
                                      const server_rec *server);
 const apr_array_header_t *lpp_config_oops_hide(const lpp_conf_t *conf);
@@ -123,6 +128,14 @@ void lpp_config_set_memory_handle(server_rec *server,
 apr_array_header_t *lpp_config_settings(const lpp_conf_t *conf,
                                         const server_rec *server,
                                         apr_pool_t *pool);
+
+/*
+ * Make the directories of every host absolute, in pconf; says itself what is
+ * wrong. From check_config on; again does no harm.
+ * Thread: parent at start.
+ */
+LPP_MUST_CHECK apr_status_t lpp_config_resolve(apr_pool_t *pconf,
+                                               server_rec *main_server);
 
 /* Directory checks at start (post_config, both passes check, the second one
  * makes directories), warnings that need the whole configuration.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * mod_lpprofile_config_internal: the struct behind lpp_conf_t, shared by the
- * three files of the configuration room (values, setters, access) and by
+ * files of the configuration room (values, setters, signals, access) and by
  * nobody else.
  */
 #ifndef MOD_LPPROFILE_CONFIG_INTERNAL_H
@@ -42,10 +42,19 @@ struct lpp_conf_t {
     const char *oops_dir;
     const char *dir_path;             /* absolute, made in post_config */
     const char *oops_dir_path;
+    const lpp_keep_rule_t *keep;      /* NULL: default */
+    int oops_bson;
     const char *oops_reporter;
     const char *memory_log;           /* as typed; NULL: none */
     const lpp_memory_log_t *memory_handle; /* open, or NULL */
     apr_array_header_t *oops_hide;    /* const char *, upper case, "_" */
 };
+
+/* Number of a signal by name, with or without SIG; 0 where there is none.
+ * Whether it means a fault, cannot be caught, or is httpd's own. Its name,
+ * "auto" for LPP_SIGNAL_AUTO. Thread: any. */
+int lpp_conf_signal_find(const char *name);
+int lpp_conf_signal_reserved(int number);
+const char *lpp_conf_signal_say(int number, apr_pool_t *pool);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "mod_lpprofile_config.h"
 #include "mod_lpprofile_filter.h"
+#include "mod_lpprofile_keep.h"
 #include "mod_lpprofile_memory.h"
 #include "mod_lpprofile_pages.h"
 #include "mod_lpprofile_phases.h"
@@ -23,6 +24,7 @@ static void register_hooks(apr_pool_t *pool)
     lpp_memory_register_open(pool);
     /* What runs for each request is registered only where anything can be
      * profiled: elsewhere the module costs a request nothing. */
+    lpp_keeper_register_hooks(pool);
     lpp_process_register_if_wanted(lpp_url_register_hooks);
     lpp_process_register_if_wanted(lpp_run_register_hooks);
     lpp_process_register_if_wanted(lpp_phases_register_hooks);

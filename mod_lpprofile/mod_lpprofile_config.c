@@ -4,7 +4,6 @@
  * checks that need the whole configuration. The setters stand in
  * mod_lpprofile_directives.c, who may use what in mod_lpprofile_access.c.
  */
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -39,6 +38,7 @@ void *lpp_config_create(apr_pool_t *pool, server_rec *server)
     conf->max_time_us = LPP_CONF_UNSET;
     conf->max_waiting = LPP_CONF_UNSET;
     conf->signal_number = LPP_CONF_UNSET;
+    conf->oops_bson = LPP_CONF_UNSET;
     return conf;
 }
 
@@ -71,6 +71,8 @@ void *lpp_config_merge(apr_pool_t *pool, void *basev, void *vhostv)
      * says otherwise: the default is a place in LPProfileDir. */
     conf->oops_dir = vhost->oops_dir || vhost->dir ? vhost->oops_dir
                                                    : base->oops_dir;
+    MERGE_POINTER(keep);
+    MERGE_NUMBER(oops_bson);
     MERGE_POINTER(oops_reporter);
     MERGE_POINTER(memory_log);
     /* What the server hides, no host shows. */
@@ -110,6 +112,16 @@ const char *lpp_config_dir(const lpp_conf_t *conf)
 const char *lpp_config_oops_dir(const lpp_conf_t *conf)
 {
     return conf->oops_dir_path;
+}
+
+int lpp_config_oops_bson(const lpp_conf_t *conf)
+{
+    return conf->oops_bson > 0;
+}
+
+const lpp_keep_rule_t *lpp_config_keep(const lpp_conf_t *conf)
+{
+    return conf->keep ? conf->keep : &lpp_keep_rule_default;
 }
 
 const char *lpp_config_oops_reporter(const lpp_conf_t *conf,
@@ -186,21 +198,6 @@ static const char *say_expr(const lpp_conf_expr_t *expr, const char *none)
     return expr ? expr->text : none;
 }
 
-static const char *say_signal(int number, apr_pool_t *pool)
-{
-    const char *name;
-
-    if (number == LPP_SIGNAL_AUTO) {
-        return "auto";
-    }
-    if (number >= SIGRTMIN) {
-        return apr_psprintf(pool, "SIGRTMIN+%d", number - SIGRTMIN);
-    }
-    name = sigabbrev_np(number);
-    return name ? apr_pstrcat(pool, "SIG", name, NULL)
-                : apr_itoa(pool, number);
-}
-
 static void add_setting(apr_array_header_t *settings, const char *directive,
                         const char *value)
 {
@@ -239,15 +236,19 @@ apr_array_header_t *lpp_config_settings(const lpp_conf_t *conf,
                 apr_psprintf(pool, "%u", lpp_config_max_waiting(conf)));
     add_setting(all, LPP_DIR_MAX_TIME,
                 say_time(lpp_config_max_time_us(conf), pool));
+    add_setting(all, LPP_DIR_KEEP,
+                lpp_keep_rule_say(lpp_config_keep(conf), pool));
     add_setting(all, LPP_DIR_PAGE_ID,
                 say_expr(conf->page_id, "derived from the URL"));
     /* The merge hands the main server's value down to every host. */
     add_setting(all, LPP_DIR_SIGNAL,
-                say_signal(conf->signal_number == LPP_CONF_UNSET
+                lpp_conf_signal_say(conf->signal_number == LPP_CONF_UNSET
                                ? LPP_SIGNAL_AUTO : conf->signal_number,
                            pool));
     add_setting(all, LPP_DIR_OOPS_DIR,
                 conf->oops_dir_path ? conf->oops_dir_path : "");
+    add_setting(all, LPP_DIR_OOPS_FORMAT,
+                lpp_config_oops_bson(conf) ? "bson" : "rfc822");
     add_setting(all, LPP_DIR_OOPS_REPORTER,
                 lpp_config_oops_reporter(conf, server));
     add_setting(all, LPP_DIR_OOPS_HIDE,
@@ -353,6 +354,19 @@ static void warn_if_served(const char *directive, const char *path,
     }
 }
 
+apr_status_t lpp_config_resolve(apr_pool_t *pconf, server_rec *main_server)
+{
+    apr_status_t rv = APR_SUCCESS;
+    server_rec *s;
+
+    for (s = main_server; s && rv == APR_SUCCESS; s = s->next) {
+        rv = resolve_paths(ap_get_module_config(s->module_config,
+                                                &lpprofile_module),
+                           s, pconf);
+    }
+    return rv;
+}
+
 apr_status_t lpp_config_check(apr_pool_t *pconf, apr_pool_t *ptemp,
                               server_rec *main_server)
 {
@@ -360,15 +374,11 @@ apr_status_t lpp_config_check(apr_pool_t *pconf, apr_pool_t *ptemp,
      * is served from. */
     int last = ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_CREATE_PRE_CONFIG;
     lpp_conf_t *conf;
-    apr_status_t rv;
+    apr_status_t rv = lpp_config_resolve(pconf, main_server);
     server_rec *s;
 
-    for (s = main_server; s; s = s->next) {
+    for (s = main_server; s && rv == APR_SUCCESS; s = s->next) {
         conf = ap_get_module_config(s->module_config, &lpprofile_module);
-        rv = resolve_paths(conf, s, pconf);
-        if (rv != APR_SUCCESS) {
-            return rv;
-        }
         if (!last || !lpp_config_enabled(conf)) {
             continue;
         }
@@ -383,5 +393,5 @@ apr_status_t lpp_config_check(apr_pool_t *pconf, apr_pool_t *ptemp,
         warn_if_served(LPP_DIR_OOPS_DIR, conf->oops_dir_path, main_server,
                        ptemp);
     }
-    return APR_SUCCESS;
+    return rv;
 }

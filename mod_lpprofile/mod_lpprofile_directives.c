@@ -5,8 +5,6 @@
  * because the configuration is read twice, and by configtest.
  */
 #include <ctype.h>
-#include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -267,65 +265,6 @@ static const char *set_max_time(cmd_parms *cmd, void *unused,
                       &conf_of(cmd)->max_time_us);
 }
 
-/* Signals that mean a fault, cannot be caught, or are httpd's own. */
-static int is_reserved_signal(int number)
-{
-    static const int reserved[] = {
-        SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP,
-        SIGSYS, SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGWINCH, SIGCHLD,
-        SIGPIPE, SIGTSTP, SIGCONT, SIGTTIN, SIGTTOU, SIGALRM
-    };
-    apr_size_t i;
-
-    for (i = 0; i < LPP_COUNT(reserved); i++) {
-        if (number == reserved[i]) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
-/* Distance from SIGRTMIN or SIGRTMAX: "", "+3", "-2"; -1 where it is none. */
-static int parse_distance(const char *text, char sign)
-{
-    if (!*text) {
-        return 0;
-    }
-    if (*text++ != sign || !*text || strlen(text) > 2
-        || text[strspn(text, "0123456789")]) {
-        return -1;
-    }
-    return atoi(text);
-}
-
-/* Number of a signal by name, with or without SIG; 0 where there is none. */
-static int find_signal(const char *name)
-{
-    int number, distance;
-    const char *known;
-
-    if (!strncasecmp(name, "SIG", 3)) {
-        name += 3;
-    }
-    if (!strncasecmp(name, "RTMIN", 5)) {
-        distance = parse_distance(name + 5, '+');
-        number = distance < 0 ? 0 : SIGRTMIN + distance;
-        return number <= SIGRTMAX ? number : 0;
-    }
-    if (!strncasecmp(name, "RTMAX", 5)) {
-        distance = parse_distance(name + 5, '-');
-        number = distance < 0 ? 0 : SIGRTMAX - distance;
-        return number >= SIGRTMIN ? number : 0;
-    }
-    for (number = 1; number < SIGRTMIN; number++) {
-        known = sigabbrev_np(number);
-        if (known && !strcasecmp(known, name)) {
-            return number;
-        }
-    }
-    return 0;
-}
-
 static const char *set_signal(cmd_parms *cmd, void *unused,
                               const char *value)
 {
@@ -340,16 +279,50 @@ static const char *set_signal(cmd_parms *cmd, void *unused,
         conf->signal_number = LPP_SIGNAL_AUTO;
         return NULL;
     }
-    number = find_signal(value);
+    number = lpp_conf_signal_find(value);
     if (!number) {
         return refuse(cmd, value, "must be auto or the name of a signal, "
                       "such as SIGPROF or SIGRTMIN+3");
     }
-    if (is_reserved_signal(number)) {
+    if (lpp_conf_signal_reserved(number)) {
         return refuse(cmd, value, "this signal has a meaning of its own and "
                       "cannot be used for sampling");
     }
     conf->signal_number = number;
+    return NULL;
+}
+
+/* Given as a whole: what one part does not say has its default, not the value
+ * of the server. */
+static const char *set_keep(cmd_parms *cmd, void *unused, const char *first,
+                            const char *second, const char *third)
+{
+    const char *const words[] = {first, second, third};
+    lpp_keep_rule_t *rule = apr_pmemdup(cmd->pool, &lpp_keep_rule_default,
+                                        sizeof(*rule));
+    unsigned parts = 0;
+    apr_size_t i;
+
+    for (i = 0; i < LPP_COUNT(words) && words[i]; i++) {
+        const char *why = lpp_keep_rule_read(rule, &parts, words[i]);
+
+        if (why) {
+            return refuse(cmd, words[i], why);
+        }
+    }
+    conf_of(cmd)->keep = rule;
+    return NULL;
+}
+
+static const char *set_oops_format(cmd_parms *cmd, void *unused,
+                                   const char *value)
+{
+    int bson = !strcasecmp(value, "bson");
+
+    if (!bson && strcasecmp(value, "rfc822")) {
+        return refuse(cmd, value, "must be rfc822 or bson");
+    }
+    conf_of(cmd)->oops_bson = bson;
     return NULL;
 }
 
@@ -410,6 +383,9 @@ const command_rec lpp_config_commands[] = {
                   "how many requests of the server may wait at a time"),
     AP_INIT_TAKE1(LPP_DIR_MAX_TIME, set_max_time, NULL, RSRC_CONF,
                   "a profile ends after this long"),
+    AP_INIT_TAKE123(LPP_DIR_KEEP, set_keep, NULL, RSRC_CONF,
+                    "count=N size=BYTES age=TIME: what is kept (default: "
+                    "count=1000 size=64M age=7d)"),
     AP_INIT_TAKE1(LPP_DIR_PAGE_ID, set_page_id, NULL, RSRC_CONF,
                   "expression that gives the page id"),
     AP_INIT_TAKE1(LPP_DIR_SIGNAL, set_signal, NULL, RSRC_CONF,
@@ -417,6 +393,8 @@ const command_rec lpp_config_commands[] = {
     AP_INIT_TAKE1(LPP_DIR_OOPS_DIR, set_directory, (void *)1, RSRC_CONF,
                   "directory for OOPS reports, relative to "
                   "DefaultRuntimeDir (default: oops in LPProfileDir)"),
+    AP_INIT_TAKE1(LPP_DIR_OOPS_FORMAT, set_oops_format, NULL, RSRC_CONF,
+                  "rfc822 or bson (default: rfc822)"),
     AP_INIT_TAKE1(LPP_DIR_OOPS_REPORTER, set_oops_reporter, NULL, RSRC_CONF,
                   "name of this server in OOPS reports"),
     AP_INIT_ITERATE(LPP_DIR_OOPS_HIDE, add_oops_hide, NULL, RSRC_CONF,

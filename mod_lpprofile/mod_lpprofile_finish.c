@@ -4,12 +4,15 @@
  * the jobs thread (or, where its queue is full, on the request's) and knows no
  * request any more: only the run's pool and copies.
  */
+#include <stdatomic.h>
+
 #include <apr_strings.h>
 #include <http_core.h>
 #include <http_log.h>
 
 #include "lpp_log_tags.h"
 #include "lpp_store.h"
+#include "mod_lpprofile_keep.h"
 #include "mod_lpprofile_process.h"
 #include "mod_lpprofile_run_internal.h"
 
@@ -17,6 +20,7 @@ APLOG_USE_MODULE(lpprofile);
 
 /* The helper has at most a ring of samples left to unwind. */
 #define FINAL_WAIT_US apr_time_from_sec(5)
+#define COMPLAIN_EVERY_US apr_time_from_sec(60)
 
 const char *lpp_run_file_path(const lpp_run_t *run, lpp_format_e format,
                               apr_pool_t *pool)
@@ -77,8 +81,19 @@ const char *lpp_run_traceback(lpp_run_t *run, apr_pool_t *pool)
     return apr_array_pstrcat(pool, lines, '\0');
 }
 
+/* As lpp_store_finish, and add its size. */
+static apr_status_t finish_file(lpp_store_file_t *file, apr_off_t *bytes)
+{
+    apr_off_t size = 0;
+    apr_status_t rv = lpp_store_finish(file, &size);
+
+    *bytes += size;
+    return rv;
+}
+
 static apr_status_t write_file(lpp_run_t *run, lpp_store_t *store,
-                               lpp_format_e format, const lpp_view_t *view)
+                               lpp_format_e format, const lpp_view_t *view,
+                               apr_off_t *bytes)
 {
     lpp_store_file_t *file;
     apr_status_t rv;
@@ -94,10 +109,10 @@ static apr_status_t write_file(lpp_run_t *run, lpp_store_t *store,
         lpp_store_abort(file);
         return rv;
     }
-    return lpp_store_finish(file, NULL);
+    return finish_file(file, bytes);
 }
 
-static apr_status_t write_files(lpp_run_t *run)
+static apr_status_t write_files(lpp_run_t *run, apr_off_t *bytes)
 {
     const lpp_process_t *process = lpp_process_get();
     lpp_profile_t *profile;
@@ -121,7 +136,7 @@ static apr_status_t write_files(lpp_run_t *run)
     }
     for (i = 0; i < LPP_FORMAT_COUNT; i++) {
         if (run->formats & LPP_FORMAT_BIT(i)) {
-            rv = write_file(run, store, i, view);
+            rv = write_file(run, store, i, view, bytes);
             worst = rv != APR_SUCCESS ? rv : worst;
         }
     }
@@ -130,7 +145,7 @@ static apr_status_t write_files(lpp_run_t *run)
     return rv != APR_SUCCESS ? rv : worst;
 }
 
-static apr_status_t write_oops(lpp_run_t *run)
+static apr_status_t write_oops(lpp_run_t *run, apr_off_t *bytes)
 {
     lpp_store_t *store;
     lpp_store_file_t *file;
@@ -147,35 +162,65 @@ static apr_status_t write_oops(lpp_run_t *run)
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    rv = lpp_oops_write_rfc822(run->oops, lpp_store_sink(file), run->pool);
+    rv = lpp_config_oops_bson(run->conf)
+             ? lpp_oops_write_bson(run->oops, lpp_store_sink(file), run->pool)
+             : lpp_oops_write_rfc822(run->oops, lpp_store_sink(file),
+                                     run->pool);
     if (rv != APR_SUCCESS) {
         lpp_store_abort(file);
         return rv;
     }
-    return lpp_store_finish(file, NULL);
+    return finish_file(file, bytes);
+}
+
+/* A full disk fails every profile: one line a minute tells it well enough. */
+typedef struct complaint_t {
+    _Atomic apr_time_t last_us; /* monotonic; 0: never */
+    atomic_uint left_out;       /* since then */
+} complaint_t;
+
+static complaint_t no_file, no_oops;
+
+static int may_complain(complaint_t *complaint)
+{
+    apr_time_t now = lpp_run_now_us();
+    apr_time_t last = atomic_load(&complaint->last_us);
+
+    if ((!last || now - last >= COMPLAIN_EVERY_US)
+        && atomic_compare_exchange_strong(&complaint->last_us, &last, now)) {
+        return 1;
+    }
+    atomic_fetch_add(&complaint->left_out, 1);
+    return 0;
 }
 
 void lpp_run_finish(void *baton)
 {
     lpp_run_t *run = baton;
+    apr_off_t bytes = 0;
     apr_status_t rv;
 
     if (run->oops) {
         run->oops->tb_text = lpp_run_traceback(run, run->pool);
     }
-    rv = write_files(run);
-    if (rv != APR_SUCCESS) {
+    rv = write_files(run, &bytes);
+    if (rv != APR_SUCCESS && may_complain(&no_file)) {
         ap_log_perror(APLOG_MARK, APLOG_WARNING, rv, run->pool,
                       LPP_TAG_RUN_NO_FILE ": %s: the profile could not be "
-                      "written to the " LPP_DIR_DIR " \"%s\"", run->id,
-                      run->store_dir);
+                      "written to the " LPP_DIR_DIR " \"%s\" (%u more since "
+                      "the last such line)", run->id, run->store_dir,
+                      atomic_exchange(&no_file.left_out, 0));
     }
-    rv = write_oops(run);
-    if (rv != APR_SUCCESS) {
+    rv = write_oops(run, &bytes);
+    if (rv != APR_SUCCESS && may_complain(&no_oops)) {
         ap_log_perror(APLOG_MARK, APLOG_WARNING, rv, run->pool,
                       LPP_TAG_RUN_NO_OOPS ": %s: the OOPS report could not be "
-                      "written to the " LPP_DIR_OOPS_DIR " \"%s\"", run->id,
-                      run->oops_dir);
+                      "written to the " LPP_DIR_OOPS_DIR " \"%s\" (%u more "
+                      "since the last such line)", run->id, run->oops_dir,
+                      atomic_exchange(&no_oops.left_out, 0));
+    }
+    if (bytes > 0) {
+        lpp_keeper_wrote(run->conf, bytes);
     }
     lpp_session_close(run->session);
     apr_pool_destroy(run->pool);

@@ -95,7 +95,7 @@ static void use_rule(fixture_t *f, const char *count, const char *size,
     lpp_keep_rule_t rule;
     unsigned parts = 0, i;
 
-    lpp_keep_rule_init(&rule);
+    rule = lpp_keep_rule_default;
     for (i = 0; i < LPP_COUNT(words); i++) {
         if (words[i]) {
             assert_null(lpp_keep_rule_read(&rule, &parts, words[i]));
@@ -267,7 +267,7 @@ static void rules_are_read_or_refused_with_a_reason(void **state)
         unsigned parts = 0;
         const char *why;
 
-        lpp_keep_rule_init(&rule);
+        rule = lpp_keep_rule_default;
         before = rule;
         why = lpp_keep_rule_read(&rule, &parts, cases[i].word);
         if (cases[i].said) {

@@ -31,6 +31,12 @@
 #define LPP_OBJECTS_MAX 4096        /* loaded objects known at a time */
 #define LPP_FILE_MAX_BYTES (256u * 1024 * 1024) /* one written file */
 #define LPP_TIMELINE_MAX 10000      /* entries of one OOPS timeline */
+#define LPP_SQL_STATEMENTS_MAX 10000      /* statements kept of one request */
+#define LPP_SQL_TEXT_MAX_BYTES 16384      /* kept of one statement's text */
+#define LPP_SQL_TEXTS_MAX_BYTES (16u * 1024 * 1024) /* of all of them */
+#define LPP_SQL_ERROR_MAX_BYTES 2048      /* of a database's message */
+#define LPP_SQL_STACKS_MAX 1000           /* different stacks of one request */
+#define LPP_SQL_STACK_MAX_FRAMES 128      /* frames kept of each */
 #define LPP_PAGEID_MAX_BYTES 80     /* of a page id in a file name */
 #define LPP_VALUE_MAX_BYTES 8192    /* one request variable in an OOPS */
 

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_sqltext, names of databases: host and database out of the parameters of
+ * a connection, never what else stands there.
+ */
+#include <string.h>
+#include <strings.h>
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+#include <apr_uri.h>
+
+#include "lpp_sqltext.h"
+
+#define NAME_MAX_BYTES 120
+#define SEPARATORS ",; \t\r\n"
+
+/* The value of key in "key=value, key = 'value'", or NULL. */
+static const char *find_value(const char *params, const char *key,
+                              apr_pool_t *pool)
+{
+    const char *at = params;
+
+    while (*at) {
+        const char *name, *value;
+        apr_size_t name_len, len;
+
+        at += strspn(at, SEPARATORS);
+        name = at;
+        name_len = strcspn(at, "=" SEPARATORS);
+        at += name_len;
+        at += strspn(at, " \t");
+        if (*at != '=') {
+            continue;
+        }
+        at++;
+        at += strspn(at, " \t");
+        value = at + (*at == '\'');
+        len = strcspn(value, *at == '\'' ? "'" : SEPARATORS);
+        at = value + len + (*at == '\'' && value[len] == '\'');
+        if (name_len == strlen(key) && !strncasecmp(name, key, name_len)) {
+            return len ? apr_pstrmemdup(pool, value, len) : NULL;
+        }
+    }
+    return NULL;
+}
+
+static const char *first_value(const char *params, const char *const *keys,
+                               apr_pool_t *pool)
+{
+    const char *value = NULL;
+
+    for (; *keys && !value; keys++) {
+        value = find_value(params, *keys, pool);
+    }
+    return value;
+}
+
+/* No blanks, which end a category in an OOPS, and nothing endless. */
+static const char *tidy(char *name)
+{
+    char *p;
+
+    for (p = name; *p; p++) {
+        if (apr_isspace(*p) || apr_iscntrl(*p)) {
+            *p = '_';
+        }
+    }
+    if (strlen(name) > NAME_MAX_BYTES) {
+        apr_size_t len = NAME_MAX_BYTES;
+
+        while (len && ((unsigned char)name[len] & 0xc0) == 0x80) {
+            len--;
+        }
+        name[len] = '\0';
+    }
+    return name;
+}
+
+static const char *name_of(const char *driver, const char *host,
+                           const char *database, apr_pool_t *pool)
+{
+    if (!host && !database) {
+        return tidy(apr_pstrdup(pool, driver));
+    }
+    return tidy(apr_pstrcat(pool, driver, ":", host ? host : "",
+                            host && database ? "/" : "",
+                            database ? database : "", NULL));
+}
+
+const char *lpp_sqltext_database(const char *driver, const char *params,
+                                 apr_pool_t *pool)
+{
+    static const char *const host_keys[] = {"host", "hostaddr", "server",
+                                            "sock", NULL};
+    static const char *const name_keys[] = {"dbname", "db", "database",
+                                            "datasource", "service", NULL};
+    apr_uri_t uri;
+
+    params = params ? params : "";
+    if (!strncmp(driver, "sqlite", 6)) {
+        const char *slash = strrchr(params, '/');
+
+        return name_of(driver, NULL,
+                       *params ? slash && slash[1] ? slash + 1 : params
+                               : NULL, pool);
+    }
+    if (strstr(params, "://")) {
+        if (apr_uri_parse(pool, params, &uri) != APR_SUCCESS) {
+            return name_of(driver, NULL, NULL, pool);
+        }
+        return name_of(driver, uri.hostname,
+                       uri.path && uri.path[0] && uri.path[1]
+                           ? uri.path + 1 : NULL, pool);
+    }
+    return name_of(driver, first_value(params, host_keys, pool),
+                   first_value(params, name_keys, pool), pool);
+}

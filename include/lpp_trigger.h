@@ -47,44 +47,14 @@ typedef struct lpp_plan_t {
 } lpp_plan_t;
 
 /*
- * The first byte of text that a path rarely holds: below "-", which are NUL and
- * both bytes a mark can begin with, "+" and "%", and little else. At NUL there
- * is no segment in what was skipped. Inline, a bit over two instructions a
- * byte: all that most requests of a host that allows profiling pay.
+ * The first byte of text, not before at, that stands after a slash and that a
+ * mark can begin with ("+", or "%" of an encoded one), or NULL: without any
+ * there is no segment. What most requests of a host that allows profiling pay:
+ * about one instruction a byte where SSE2 is to be had. at is text or lies in
+ * it; a slash before at is not seen.
  * Signal-safe: yes. Thread: any.
  */
-static inline const char *lpp_trigger_skip(const char *text)
-{
-    const unsigned char *at = (const unsigned char *)text;
-
-    /* Written out: compilers make three instructions of a loop. */
-    for (;; at += 8) {
-        if (at[0] < '-') {
-            return (const char *)at;
-        }
-        if (at[1] < '-') {
-            return (const char *)at + 1;
-        }
-        if (at[2] < '-') {
-            return (const char *)at + 2;
-        }
-        if (at[3] < '-') {
-            return (const char *)at + 3;
-        }
-        if (at[4] < '-') {
-            return (const char *)at + 4;
-        }
-        if (at[5] < '-') {
-            return (const char *)at + 5;
-        }
-        if (at[6] < '-') {
-            return (const char *)at + 6;
-        }
-        if (at[7] < '-') {
-            return (const char *)at + 7;
-        }
-    }
-}
+const char *lpp_trigger_candidate(const char *at);
 
 /*
  * Where the trigger segment of path begins (its first byte after the slash),

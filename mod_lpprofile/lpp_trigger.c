@@ -93,15 +93,12 @@ static apr_size_t mark_length(const char *path)
 
 const char *lpp_trigger_find(const char *path)
 {
-    const char *p = path;
+    const char *at = lpp_trigger_candidate(path);
 
-    for (p = lpp_trigger_skip(p); *p; p = lpp_trigger_skip(p + 1)) {
-        if ((*p == '+' || *p == '%') && p > path && p[-1] == '/'
-            && mark_length(p)) {
-            return p;
-        }
+    while (at && !mark_length(at)) {
+        at = lpp_trigger_candidate(at);
     }
-    return NULL;
+    return at;
 }
 
 char *lpp_trigger_decode(const char *text, apr_size_t len, apr_pool_t *pool)

@@ -243,7 +243,7 @@ static int read_request(request_rec *r)
         return join_chain(r);
     }
     if (!lpp_config_all_requests(conf)
-        && (!path || !*lpp_trigger_skip(path))) {
+        && (!path || !lpp_trigger_candidate(path))) {
         return DECLINED;
     }
     return consider(r, conf);

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -340,6 +342,49 @@ static void escapes_are_decoded_once(void **state)
     assert_string_equal(lpp_trigger_decode("x", 0, *state), "");
 }
 
+/* What lpp_trigger_candidate promises, a byte at a time. */
+static const char *candidate_by_bytes(const char *at)
+{
+    for (; *at; at++) {
+        if (*at == '/' && (at[1] == '+' || at[1] == '%')) {
+            return at + 1;
+        }
+    }
+    return NULL;
+}
+
+/* The scan reads whole blocks: it must see nothing before the text, nothing
+ * behind its end, and not touch the page behind it. */
+static void candidates_are_found_at_any_place_of_a_page(void **state)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    apr_uint32_t random = 1;
+    size_t len, i, round;
+
+    assert_ptr_not_equal(pages, MAP_FAILED);
+    assert_int_equal(mprotect(pages + page, page, PROT_NONE), 0);
+    for (len = 0; len < 70; len++) {
+        for (round = 0; round < 200; round++) {
+            char *text = pages + page - len - 1 - (round % 2) * (round / 2);
+
+            memset(pages, '/', page);
+            memset(pages + page - len / 2, '+', len / 2);
+            for (i = 0; i < len; i++) {
+                random = random * 1664525 + 1013904223;
+                text[i] = "/+%-ab/\xaf"[(random >> 16) % 8];
+            }
+            text[len] = '\0';
+            assert_ptr_equal(lpp_trigger_candidate(text),
+                             candidate_by_bytes(text));
+            memset(text, 'x', len);
+            assert_null(lpp_trigger_candidate(text));
+        }
+    }
+    munmap(pages, 2 * page);
+}
+
 static int make_pool(void **state)
 {
     apr_pool_t *pool;
@@ -363,6 +408,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(segment_is_seen_through_anywhere),
         cmocka_unit_test(other_paths_are_refused),
+        cmocka_unit_test(candidates_are_found_at_any_place_of_a_page),
         cmocka_unit_test(actions_are_read_as_launchpad_reads_them),
         cmocka_unit_test(against_needs_a_report),
         cmocka_unit_test(report_ids_are_valid_in_form_or_none),

@@ -50,6 +50,7 @@ struct lpp_session_t {
     pthread_mutex_t tree_mutex;    /* guards profile while the helper adds */
     lpp_profile_t *profile;        /* in the session's pool */
     unsigned char *here_stack;     /* LPP_STACK_MAX_BYTES, request side */
+    int here_is_samplers;          /* and goes back to it */
     lpp_snapshot_t here;           /* where the request stood */
 
     /* Guarded by sampler->mutex. */
@@ -117,6 +118,8 @@ struct lpp_sampler_t {
     atomic_int gone;      /* the helper touches nothing any more */
     atomic_int signal;    /* in use, for lpp_sampler_signal */
     sem_t wake;           /* posted for the helper */
+    atomic_int here_taken; /* here_stack is some session's */
+    unsigned char *here_stack; /* LPP_STACK_MAX_BYTES, for one at a time */
 
     pthread_mutex_t mutex; /* guards what follows, and session states */
     pthread_condattr_t monotonic;

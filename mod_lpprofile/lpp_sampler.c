@@ -129,9 +129,10 @@ static void run_session(lpp_sampler_t *sampler, lpp_session_t *session)
 
     lpp_tick_begin(sampler, session);
     session->state = SESSION_GRANTED;
-    atomic_store(&session->settled, 1);
     pthread_cond_signal(&session->cond);
     pthread_mutex_unlock(&sampler->mutex);
+    /* Last: who spins for it wants the mutex next. It stays until STOPPED. */
+    atomic_store(&session->settled, 1);
     touch_ring(sampler, LPP_RING_SLOTS);
     pthread_mutex_lock(&sampler->mutex);
     while (session->state != SESSION_STOPPED) {
@@ -384,12 +385,15 @@ static apr_status_t make_parts(lpp_sampler_t *sampler)
                                  LPP_FRAMES_MAX * sizeof(*sampler->frames));
     sampler->cfas = apr_palloc(pool, LPP_FRAMES_MAX * sizeof(*sampler->cfas));
     sampler->blocked_stack = apr_palloc(pool, LPP_STACK_MAX_BYTES);
+    sampler->here_stack = apr_palloc(pool, LPP_STACK_MAX_BYTES);
     if (sampler->frames == NULL || sampler->cfas == NULL
-        || sampler->blocked_stack == NULL) {
+        || sampler->blocked_stack == NULL || sampler->here_stack == NULL) {
         return APR_ENOMEM;
     }
     status = lpp_ring_create(&sampler->ring, pool);
     sampler->target.ring = sampler->ring;
+    /* What this child has loaded since the table was made. */
+    lpp_tick_refresh(sampler);
     return status;
 }
 

@@ -68,16 +68,24 @@ static int holder_is_parent(const lpp_session_t *session)
            && strcmp(holder.id, session->options.parent_id) == 0;
 }
 
+static void give_here_back(lpp_session_t *session)
+{
+    if (session->here_is_samplers) {
+        session->here_is_samplers = 0;
+        atomic_store(&session->sampler->here_taken, 0);
+    }
+}
+
 apr_status_t lpp_session_make(lpp_session_t **session, lpp_sampler_t *sampler,
                               const lpp_session_options_t *options,
                               const char *const *root_names, apr_pool_t *pool)
 {
     lpp_session_t *made = apr_pcalloc(pool, sizeof(*made));
-    apr_status_t status;
+    apr_status_t status = APR_ENOMEM;
 
     *session = made;
     if (made == NULL) {
-        return APR_ENOMEM;
+        return status;
     }
     made->sampler = sampler;
     made->options = *options;
@@ -87,21 +95,25 @@ apr_status_t lpp_session_make(lpp_session_t **session, lpp_sampler_t *sampler,
     made->root_names = root_names;
     made->state = SESSION_WAITING;
     made->thread = pthread_self();
-    made->here_stack = apr_palloc(pool, LPP_STACK_MAX_BYTES);
-    if (made->here_stack == NULL) {
-        return APR_ENOMEM;
+    /* One stands ready, its pages are there; the more that wait, the less does
+     * it matter. */
+    made->here_is_samplers = !atomic_exchange(&sampler->here_taken, 1);
+    made->here_stack = made->here_is_samplers ? sampler->here_stack
+        : apr_palloc(pool, LPP_STACK_MAX_BYTES);
+    if (made->here_stack != NULL) {
+        status = lpp_profile_create(&made->profile, 0, pool);
     }
-    status = lpp_profile_create(&made->profile, 0, pool);
-    if (status != APR_SUCCESS) {
-        return status;
+    if (status == APR_SUCCESS) {
+        status = pthread_cond_init(&made->cond, &sampler->monotonic);
     }
-    status = pthread_cond_init(&made->cond, &sampler->monotonic);
-    if (status != APR_SUCCESS) {
-        return status;
+    if (status == APR_SUCCESS) {
+        status = pthread_mutex_init(&made->tree_mutex, NULL);
+        if (status != APR_SUCCESS) {
+            pthread_cond_destroy(&made->cond);
+        }
     }
-    status = pthread_mutex_init(&made->tree_mutex, NULL);
     if (status != APR_SUCCESS) {
-        pthread_cond_destroy(&made->cond);
+        give_here_back(made);
     }
     return status;
 }
@@ -110,6 +122,7 @@ void lpp_session_destroy(lpp_session_t *session)
 {
     pthread_cond_destroy(&session->cond);
     pthread_mutex_destroy(&session->tree_mutex);
+    give_here_back(session);
 }
 
 /* Take the session out of the queue, if it is still there. */

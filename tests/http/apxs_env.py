@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Builds the modules of tests/modules with apxs, once a session."""
+import atexit
+import functools
+import pathlib
+import shutil
+import subprocess
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+MODULES = HERE.parent / 'modules'
+
+
+@functools.lru_cache(None)
+def _base():
+    base = tempfile.mkdtemp(prefix='lpp-modules-')
+    pathlib.Path(base).chmod(0o755)
+    atexit.register(shutil.rmtree, base, True)
+    return pathlib.Path(base)
+
+
+@functools.lru_cache(None)
+def build(name):
+    """Path of NAME.so made of tests/modules/NAME.c or .cc."""
+    source = next(MODULES.glob(name + '.c*'))
+    made = _base() / (name + '.so')
+    includes = ['-I%s' % (HERE.parent / 'unit')]
+    if source.suffix == '.c':
+        work = _base() / name
+        work.mkdir()
+        shutil.copy(source, work)
+        command = ['apxs', '-c', '-Wc,-O2 -g', *includes, source.name]
+        _run(command, work)
+        shutil.copy(work / '.libs' / (name + '.so'), made)
+    else:
+        flags = subprocess.run(
+            ['apxs', '-q', 'INCLUDEDIR', 'APR_INCLUDEDIR'], check=True,
+            stdout=subprocess.PIPE, text=True).stdout
+        dirs = [word for line in flags.splitlines()
+                for word in line.partition('=')[2].split() or [line]]
+        _run(['g++', '-O2', '-g', '-fPIC', '-shared', '-pthread',
+              *['-I' + d for d in dirs], *includes, '-o', str(made),
+              str(source)], _base())
+    return made
+
+
+def _run(command, where):
+    done = subprocess.run(command, cwd=where, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True)
+    assert done.returncode == 0, done.stdout[:3000]
+
+
+def load(name):
+    """Configuration that loads tests/modules/mod_NAME."""
+    return 'LoadModule %s_module %s\n' % (name, build('mod_' + name))

@@ -6,7 +6,7 @@
  * 010 sampler, signal, maps, unwind; 030 gate, process; 040 config;
  * 050 trigger;
  * 060 run; 080 store and oops; 100 filter and pages; 110 sql; 120 memory;
- * 130 names; 140 aggregate; 150 inline; 160 hooks.
+ * 130 names; 140 aggregate; 150 inline; 160 hooks; 170 deaths, status.
  */
 #ifndef LPP_LOG_TAGS_H
 #define LPP_LOG_TAGS_H
@@ -43,3 +43,8 @@
 #define LPP_TAG_MEMORY_WRITE "LPP121"
 
 #endif
+#define LPP_TAG_HOOKS_LEFT_OUT "LPP160"
+#define LPP_TAG_HOOKS_COUNTED "LPP161"
+#define LPP_TAG_DEATHS_NO_OOPS "LPP170"
+#define LPP_TAG_DEATHS_REPORTED "LPP171"
+#define LPP_TAG_DEATHS_NO_WRITER "LPP172"

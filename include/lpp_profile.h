@@ -10,7 +10,7 @@
 #ifndef LPP_PROFILE_H
 #define LPP_PROFILE_H
 
-#include "lpp_base.h"
+#include "lpp_calls.h"
 
 typedef struct lpp_weight_t {
     apr_uint64_t wall_ns;
@@ -52,6 +52,8 @@ typedef struct lpp_profile_t {
     lpp_weight_t total;     /* exact: from start to stop. The caller sets the
                                times, add and credit count the samples */
     lpp_honesty_t honesty;
+    const lpp_calls_table_t *calls; /* exact calls, borrowed, or NULL: set by
+                               the caller, not merged */
     apr_pool_t *pool;       /* owns nodes by a cleanup */
     void *index;            /* internal: finds a child in constant time */
 } lpp_profile_t;

@@ -28,6 +28,8 @@ typedef struct lpp_sampler_options_t {
                                        of unwind_kind is made here */
     lpp_unwind_kind_e unwind_kind;
     int signal_number;              /* or LPP_SIGNAL_AUTO */
+    const void *hidden_start;       /* code whose frames no stack shows: its */
+    const void *hidden_end;         /* callees stand below its callers. Or NULL */
 } lpp_sampler_options_t;
 
 /*

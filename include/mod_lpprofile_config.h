@@ -28,6 +28,7 @@
 #define LPP_DIR_KEEP "LPProfileKeep"
 #define LPP_DIR_PAGE_ID "LPProfilePageId"
 #define LPP_DIR_SIGNAL "LPProfileSignal"
+#define LPP_DIR_HOOKS "LPProfileHooks"
 #define LPP_DIR_OOPS_DIR "LPOopsDir"
 #define LPP_DIR_OOPS_FORMAT "LPOopsFormat"
 #define LPP_DIR_OOPS_REPORTER "LPOopsReporter"
@@ -110,6 +111,7 @@ apr_interval_time_t lpp_config_lock_timeout_us(const lpp_conf_t *conf);
 apr_interval_time_t lpp_config_max_time_us(const lpp_conf_t *conf);
 apr_uint32_t lpp_config_max_waiting(const lpp_conf_t *conf);
 int lpp_config_signal(const server_rec *main_server);
+int lpp_config_hooks(const server_rec *main_server); /* count hooks' calls */
 
 typedef struct lpp_config_setting_t {
     const char *directive;

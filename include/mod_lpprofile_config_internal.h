@@ -38,6 +38,7 @@ struct lpp_conf_t {
     apr_interval_time_t max_time_us;
     apr_int64_t max_waiting;
     int signal_number;                /* read from the main server only */
+    int hooks;                        /* the same; LPP_CONF_UNSET is On */
     const char *dir;                  /* as typed; NULL: default */
     const char *oops_dir;
     const char *dir_path;             /* absolute, made in post_config */

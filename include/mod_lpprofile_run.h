@@ -16,6 +16,7 @@
 #include <httpd.h>
 
 #include "lpp_buf.h"
+#include "lpp_calls.h"
 #include "lpp_trigger.h"
 #include "mod_lpprofile_config.h"
 #include "mod_lpprofile_phases.h"
@@ -64,6 +65,10 @@ const char *lpp_run_id(const lpp_run_t *run);
 
 /* The phases of a run that profiles, or NULL. */
 lpp_phases_t *lpp_run_phases(const lpp_run_t *run);
+
+/* The recorder of exact calls; NULL where nothing is counted (any more).
+ * Thread: request. */
+lpp_calls_t *lpp_run_calls(const lpp_run_t *run);
 
 /* 1 when an HTML response of this run is to get a block: the segment asked for
  * something to see, or all requests are logged and the client may see it. */

@@ -25,6 +25,8 @@ static void serve(lpp_sampler_t *sampler, request_t *request)
             : lpp_unwind(sampler->unwinder, request->snapshot,
                          request->root_cfa, request->frames, NULL,
                          request->max, &end);
+        request->count = lpp_tick_hide(sampler, request->frames,
+                                       request->count);
         break;
     case REQUEST_ROOT:
         lpp_tick_refresh(sampler);

@@ -133,6 +133,7 @@ static apr_uint32_t add_stack(lpp_sampler_t *sampler,
     lpp_tick_refresh(sampler);
     count = lpp_unwind(sampler->unwinder, snapshot, session->root_cfa,
                        sampler->frames, NULL, LPP_FRAMES_MAX, &end);
+    count = lpp_tick_hide(sampler, sampler->frames, count);
     pthread_mutex_lock(&session->tree_mutex);
     node = lpp_profile_add(session->profile, sampler->frames, count, weight);
     session->profile->honesty.cut += end == LPP_UNWIND_CUT;

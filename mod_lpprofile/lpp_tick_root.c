@@ -91,3 +91,24 @@ apr_uint64_t lpp_tick_root(lpp_sampler_t *sampler,
     }
     return outermost == 0 ? 0 : sampler->cfas[outermost];
 }
+
+/* All of the hidden code lies in one object. */
+unsigned lpp_tick_hide(const lpp_sampler_t *sampler, lpp_pc_t *frames,
+                       unsigned count)
+{
+    const char *start = sampler->options.hidden_start;
+    const char *end = sampler->options.hidden_end;
+    lpp_pc_t first;
+    unsigned i, kept = 0;
+
+    if (start == NULL || end <= start || count == 0) {
+        return count;
+    }
+    first = lpp_maps_pc(sampler->options.maps, (apr_uintptr_t)start);
+    for (i = 0; i < count; i++) {
+        if (frames[i] - first >= (apr_uint64_t)(end - start)) {
+            frames[kept++] = frames[i];
+        }
+    }
+    return kept;
+}

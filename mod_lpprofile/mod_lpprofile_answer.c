@@ -88,6 +88,10 @@ static void set_file_headers(lpp_run_t *run, request_rec *r)
     if (timing) {
         apr_table_addn(r->err_headers_out, "Server-Timing", timing);
     }
+    timing = lpp_run_calls_timing(run, r->pool);
+    if (timing) {
+        apr_table_addn(r->err_headers_out, "Server-Timing", timing);
+    }
 }
 
 /* A backend that runs this module too sends headers of the same names. */
@@ -210,8 +214,8 @@ static void report_profile(lpp_run_t *run, request_rec *r,
     report->oops_path = lpp_run_oops_path(run, r->pool);
     if (report->actions & LPP_ACTION_SHOW) {
         lpp_names_register_filters_of(process->symbols, r);
-        if (lpp_session_profile(run->session, &profile, SNAPSHOT_WAIT_US,
-                                r->pool) != APR_SUCCESS
+        if (lpp_run_profile(run, &profile, SNAPSHOT_WAIT_US, r->pool)
+               != APR_SUCCESS
             || lpp_view_create(&report->view, profile, process->symbols,
                                process->maps, &run->about, r->pool)
                != APR_SUCCESS) {

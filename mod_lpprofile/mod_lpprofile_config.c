@@ -38,6 +38,7 @@ void *lpp_config_create(apr_pool_t *pool, server_rec *server)
     conf->max_time_us = LPP_CONF_UNSET;
     conf->max_waiting = LPP_CONF_UNSET;
     conf->signal_number = LPP_CONF_UNSET;
+    conf->hooks = LPP_CONF_UNSET;
     conf->oops_bson = LPP_CONF_UNSET;
     return conf;
 }
@@ -66,6 +67,7 @@ void *lpp_config_merge(apr_pool_t *pool, void *basev, void *vhostv)
     MERGE_NUMBER(max_time_us);
     MERGE_NUMBER(max_waiting);
     MERGE_NUMBER(signal_number);
+    MERGE_NUMBER(hooks);
     MERGE_POINTER(dir);
     /* A host with a directory of its own keeps its OOPSes there, unless it
      * says otherwise: the default is a place in LPProfileDir. */
@@ -184,6 +186,11 @@ int lpp_config_signal(const server_rec *main_server)
                                                  : conf->signal_number;
 }
 
+int lpp_config_hooks(const server_rec *main_server)
+{
+    return lpp_config_get(main_server)->hooks != 0;
+}
+
 static const char *say_time(apr_interval_time_t us, apr_pool_t *pool)
 {
     if (us % APR_USEC_PER_SEC) {
@@ -245,6 +252,7 @@ apr_array_header_t *lpp_config_settings(const lpp_conf_t *conf,
                 lpp_conf_signal_say(conf->signal_number == LPP_CONF_UNSET
                                ? LPP_SIGNAL_AUTO : conf->signal_number,
                            pool));
+    add_setting(all, LPP_DIR_HOOKS, conf->hooks ? "On" : "Off");
     add_setting(all, LPP_DIR_OOPS_DIR,
                 conf->oops_dir_path ? conf->oops_dir_path : "");
     add_setting(all, LPP_DIR_OOPS_FORMAT,

@@ -326,6 +326,19 @@ static const char *set_oops_format(cmd_parms *cmd, void *unused,
     return NULL;
 }
 
+static const char *set_hooks(cmd_parms *cmd, void *unused, const char *value)
+{
+    if (cmd->server->is_virtual) {
+        return refuse(cmd, value, "is for the whole server and cannot stand "
+                      "inside <VirtualHost>");
+    }
+    if (strcasecmp(value, "On") && strcasecmp(value, "Off")) {
+        return refuse(cmd, value, "must be On or Off");
+    }
+    conf_of(cmd)->hooks = !strcasecmp(value, "On");
+    return NULL;
+}
+
 static const char *set_oops_reporter(cmd_parms *cmd, void *unused,
                                      const char *value)
 {
@@ -390,6 +403,8 @@ const command_rec lpp_config_commands[] = {
                   "expression that gives the page id"),
     AP_INIT_TAKE1(LPP_DIR_SIGNAL, set_signal, NULL, RSRC_CONF,
                   "auto, or the name of the signal to sample with"),
+    AP_INIT_TAKE1(LPP_DIR_HOOKS, set_hooks, NULL, RSRC_CONF,
+                  "Off: hooks' calls are not counted, and no hook is touched"),
     AP_INIT_TAKE1(LPP_DIR_OOPS_DIR, set_directory, (void *)1, RSRC_CONF,
                   "directory for OOPS reports, relative to "
                   "DefaultRuntimeDir (default: oops in LPProfileDir)"),

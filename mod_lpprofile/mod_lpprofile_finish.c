@@ -54,6 +54,7 @@ void lpp_run_fill_timeline(lpp_run_t *run, lpp_oops_t *oops)
                            "waiting for one's turn");
     }
     lpp_phases_add_to(run->phases, oops);
+    lpp_run_add_calls_to(run, oops);
 }
 
 const char *lpp_run_traceback(lpp_run_t *run, apr_pool_t *pool)
@@ -121,8 +122,7 @@ static apr_status_t write_files(lpp_run_t *run, apr_off_t *bytes)
     apr_status_t rv, worst;
     int i;
 
-    worst = lpp_session_profile(run->session, &profile, FINAL_WAIT_US,
-                                run->pool);
+    worst = lpp_run_profile(run, &profile, FINAL_WAIT_US, run->pool);
     if (worst == APR_SUCCESS) {
         run->about.lines = 1; /* nobody waits for source lines here */
         worst = lpp_view_create(&view, profile, process->symbols,

@@ -24,6 +24,8 @@
 #include <mod_auth.h>
 #include <util_filter.h>
 
+#include "mod_lpprofile_entries.h"
+
 #define FILTERS_MAX 256 /* of one chain; longer ones are a loop */
 
 /* What every hook's array holds, whatever the type of its function. */
@@ -159,7 +161,8 @@ static void add_hook(lpp_symbols_t *symbols, const char *getter,
     for (i = 0; i < links->nelts; i++) {
         const link_t *link = &APR_ARRAY_IDX(links, i, link_t);
 
-        hand_in(symbols, link->function, link->module, name);
+        hand_in(symbols, lpp_entries_original(link->function), link->module,
+                name);
     }
 }
 

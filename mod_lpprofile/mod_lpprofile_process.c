@@ -24,6 +24,7 @@
 #include "lpp_log_tags.h"
 #include "mod_lpprofile_config.h"
 #include "mod_lpprofile_names.h"
+#include "mod_lpprofile_entries.h"
 #include "mod_lpprofile_process.h"
 #include "mod_lpprofile_process_internal.h"
 
@@ -321,6 +322,7 @@ static apr_status_t make_child(lpp_process_t *made, const char **what,
 }
 
 static void child_init(apr_pool_t *pchild, server_rec *s)
+    lpp_entries_code(&options.hidden_start, &options.hidden_end);
 {
     lpp_process_t made;
     const char *what = NULL;
@@ -337,6 +339,18 @@ static void child_init(apr_pool_t *pchild, server_rec *s)
                      LPP_TAG_PROCESS_NO_CHILD
                      ": Cannot %s; this process profiles nothing", what);
         return;
+/* A module that calls exit() comes here first, httpd's own end next. */
+static void set_ending(void)
+{
+    atomic_store(&ending, 1);
+}
+
+static apr_status_t see_end(void *data)
+{
+    set_ending();
+    return APR_SUCCESS;
+}
+
     }
     process = made;
 }

@@ -252,6 +252,10 @@ static lpp_plan_t *copy_plan(const lpp_plan_t *plan, apr_pool_t *pool)
     copy->against_id = apr_pstrdup(pool, plan->against_id);
     return copy;
 }
+        if (run->session && lpp_process_ending()) {
+            lpp_gate_post_death(lpp_process_get()->gate, &run->holder);
+        }
+        lpp_run_stop_calls(run);
 
 static lpp_run_t *create_run(request_rec *r, const lpp_plan_t *plan,
                              int access)
@@ -317,3 +321,4 @@ void lpp_run_begin(request_rec *r, const lpp_plan_t *plan, int access)
         lpp_run_watch(run, r);
     }
 }
+        lpp_run_start_calls(run);

@@ -47,6 +47,8 @@ void lpp_run_keep_stack(lpp_run_t *run)
 static void drop(lpp_run_t *run)
 {
     run->user_ok = 0;
+    lpp_run_stop_calls(run);
+    run->calls = NULL;
     if (run->session) {
         lpp_session_stop(run->session, LPP_STOP_NOT);
         lpp_session_close(run->session);
@@ -214,6 +216,7 @@ static int take_over(request_rec *r)
     if (run->oops) {
         lpp_run_fill_timeline(run, run->oops);
     }
+    lpp_run_stop_calls(run);
     lpp_phases_attach(r, NULL);
     run->r = NULL; /* from here the job owns the run */
     apr_pool_cleanup_kill(r->pool, run, lpp_run_abandon);

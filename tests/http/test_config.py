@@ -28,6 +28,7 @@ GOOD = [
     'LPOopsDir oops', 'LPOopsReporter "web 1"',
     'LPOopsHide X-Key my_field', 'LPOopsHide A B\nLPOopsHide C',
 ]
+    'LPProfileHooks On', 'LPProfileHooks off',
 
 DIRECTIVES = sorted({line.split()[0] for line in GOOD})
 
@@ -67,6 +68,7 @@ BAD = [
     ('LPProfileSignal', 'SIGSEGV', 'meaning of its own'),
     ('LPProfileSignal', 'SIGUSR1', 'meaning of its own'),
     ('LPOopsHide', '"A B"', 'name of a request variable'),
+    ('LPProfileHooks', 'maybe', 'On or Off'),
     ('LPOopsHide', 'X=Y', 'name of a request variable'),
 ]
 
@@ -80,7 +82,7 @@ def test_good_value_is_taken(httpd, line):
 @pytest.mark.parametrize('line', GOOD)
 def test_good_value_is_taken_in_a_virtual_host(httpd, line):
     code, said = httpd.configtest('<VirtualHost *>\n%s\n</VirtualHost>' % line)
-    if line.startswith('LPProfileSignal'):
+    if line.startswith(('LPProfileSignal', 'LPProfileHooks')):
         assert code != 0 and 'whole server' in said
         assert line.split()[0] in said and line.split()[1] in said
     else:
@@ -257,6 +259,7 @@ def test_values_in_force(httpd):
                    'LPProfileLockTimeout 1500ms\nLPProfileMaxTime 2min\n'
                    'LPProfileMaxWaiting 3\nLPProfileSignal SIGRTMIN+4\n'
                    'LPOopsReporter here\nLPOopsHide x-one two\n')
+    assert found['LPProfileHooks'].startswith('On')
     found = settings(server)
     for directive, value in [
             ('LPProfileRate', '250'), ('LPProfileLockTimeout', '1500ms'),

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mod_lpprofile_calls: what Apache calls while a request is profiled: watches
+ * the entries in httpd's hook arrays and tells the run's recorder which request
+ * of its chain a call belongs to.
+ */
+#ifndef MOD_LPPROFILE_CALLS_H
+#define MOD_LPPROFILE_CALLS_H
+
+#include <apr_pools.h>
+
+/* post_config: puts the entries in, where somebody may profile and
+ * LPProfileHooks is not Off. */
+void lpp_calls_register_hooks(apr_pool_t *pool);
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mod_lpprofile_entries: small functions that stand in httpd's hook arrays in
+ * the place of the modules' own, and know them.
+ *
+ * Put in once a generation, in the parent, after the hooks were sorted and
+ * before any child exists: no thread sees an array change. Only the function
+ * pointers change; names and order, which others read, stay. While nobody
+ * watches, an entry is a compare, a branch and a jump to the original, which
+ * then runs as if called directly. What it does while somebody watches is the
+ * watcher's; the frames of an entry are hidden from samples.
+ */
+#ifndef MOD_LPPROFILE_ENTRIES_H
+#define MOD_LPPROFILE_ENTRIES_H
+
+#include <httpd.h>
+#include <apr_tables.h>
+
+#include "lpp_calls.h"
+
+/* Entries there are, by the type of their hooks. */
+#define LPP_ENTRIES_INT 512   /* int (request_rec *) */
+#define LPP_ENTRIES_VOID 64   /* void (request_rec *) */
+#define LPP_ENTRIES_QUICK 16  /* int (request_rec *, int) */
+#define LPP_ENTRIES_MAX \
+    (LPP_ENTRIES_INT + LPP_ENTRIES_VOID + LPP_ENTRIES_QUICK)
+
+/*
+ * Who watches. enter is called before the original and may return NULL: then
+ * the call is left alone. leave gets what enter returned, and the answer (NULL
+ * of a hook without one). hook is an index into lpp_entries_hooks.
+ */
+typedef struct lpp_watcher_t {
+    void *(*enter)(request_rec *r, apr_uint32_t hook, unsigned *handle);
+    void (*leave)(void *seen, unsigned handle, apr_uint32_t hook,
+                  const int *result);
+} lpp_watcher_t;
+
+/*
+ * Put entries in the place of all hooks of requests but those of the module
+ * named own; once a generation. Where entries run out the rest of the hooks
+ * stays as it is.
+ * Signal-safe: no. Thread: parent at start, with no children.
+ */
+void lpp_entries_install(const lpp_watcher_t *watcher, const char *own);
+
+/* What entries stand for, by number; those past lpp_entries_count are empty.
+ * Static. Thread: any. */
+const lpp_hook_t *lpp_entries_hooks(void);
+
+/* Entries in use; hooks that got none. Thread: any. */
+apr_uint32_t lpp_entries_count(void);
+apr_uint32_t lpp_entries_left_out(void);
+
+/* 1 when an answer ends the phase of a hook. Thread: any. */
+int lpp_entries_decides(apr_uint32_t hook, int result);
+
+/* A hook's function: the original where function is an entry, else function.
+ * Signal-safe: yes. Thread: any. */
+typedef void lpp_entries_fn(void);
+lpp_entries_fn *lpp_entries_original(lpp_entries_fn *function);
+
+/* The code of entries, whose frames no profile is to show. */
+void lpp_entries_code(const void **start, const void **end);
+
+/* Somebody has a request to watch, or no longer. Signal-safe: yes.
+ * Thread: any. */
+void lpp_entries_watch(void);
+void lpp_entries_unwatch(void);
+
+#endif

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mod_lpprofile_entries: see include/mod_lpprofile_entries.h.
+ *
+ * One family of functions made by a macro: an entry has no argument that could
+ * tell it who it is, so each is compiled with its own number. Owns them, what
+ * they stand for, and the change of the arrays; knows nothing of runs.
+ *
+ * The code stands in a section of its own, so that a range of addresses tells
+ * an entry from all else, in its fast way and in its slow one.
+ */
+#include "mod_lpprofile_entries.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include <ap_hooks.h>
+#include <http_config.h>
+#include <http_protocol.h>
+#include <http_request.h>
+
+#define ENTRY __attribute__((section("lpp_entries"), noinline, used))
+#define INTERNAL __attribute__((visibility("hidden")))
+
+extern const char __start_lpp_entries[] INTERNAL;
+extern const char __stop_lpp_entries[] INTERNAL;
+
+typedef int int_fn(request_rec *r);
+typedef void void_fn(request_rec *r);
+typedef int quick_fn(request_rec *r, int lookup);
+
+/* Requests that are watched in this child. When a thread learns of a change
+ * does not matter: the one that counted its own request up sees it. */
+static atomic_int watched;
+
+/* Everything below is written in the parent alone. */
+
+static lpp_watcher_t watch;
+static lpp_hook_t hooks[LPP_ENTRIES_MAX];
+static unsigned char runs_all[LPP_ENTRIES_MAX];
+static apr_uint32_t used[3];   /* of each kind */
+static apr_uint32_t left_out;
+
+static int_fn *int_originals[LPP_ENTRIES_INT];
+static void_fn *void_originals[LPP_ENTRIES_VOID];
+static quick_fn *quick_originals[LPP_ENTRIES_QUICK];
+
+#define FIRST_VOID LPP_ENTRIES_INT
+#define FIRST_QUICK (LPP_ENTRIES_INT + LPP_ENTRIES_VOID)
+
+/* An atomic load and a test are two instructions to a compiler, and this runs
+ * before every hook of every request: by hand it is one, and the jump. */
+static inline __attribute__((always_inline)) int is_watched(void)
+{
+#if defined(__x86_64__)
+    __asm__ goto("cmpl $0, %0\n\tjne %l[yes]"
+                 : : "m"(watched) : "cc" : yes);
+    return 0;
+yes:
+    return 1;
+#else
+    return __builtin_expect(
+        atomic_load_explicit(&watched, memory_order_relaxed) != 0, 0);
+#endif
+}
+
+ENTRY static int watched_int(request_rec *r, unsigned n)
+{
+    unsigned handle = 0;
+    void *seen = watch.enter(r, n, &handle);
+    int result;
+
+    if (!seen) {
+        return int_originals[n](r);
+    }
+    result = int_originals[n](r);
+    watch.leave(seen, handle, n, &result);
+    return result;
+}
+
+ENTRY static void watched_void(request_rec *r, unsigned n)
+{
+    unsigned handle = 0;
+    void *seen = watch.enter(r, FIRST_VOID + n, &handle);
+
+    void_originals[n](r);
+    if (seen) {
+        watch.leave(seen, handle, FIRST_VOID + n, NULL);
+    }
+}
+
+ENTRY static int watched_quick(request_rec *r, int lookup, unsigned n)
+{
+    unsigned handle = 0;
+    void *seen = watch.enter(r, FIRST_QUICK + n, &handle);
+    int result = quick_originals[n](r, lookup);
+
+    if (seen) {
+        watch.leave(seen, handle, FIRST_QUICK + n, &result);
+    }
+    return result;
+}
+
+#define INT_ENTRY(n) \
+    ENTRY static int int_entry_##n(request_rec *r) \
+    { \
+        if (is_watched()) { \
+            return watched_int(r, 0##n); \
+        } \
+        return int_originals[0##n](r); \
+    }
+
+#define VOID_ENTRY(n) \
+    ENTRY static void void_entry_##n(request_rec *r) \
+    { \
+        if (is_watched()) { \
+            watched_void(r, 0##n); \
+            return; \
+        } \
+        void_originals[0##n](r); \
+    }
+
+#define QUICK_ENTRY(n) \
+    ENTRY static int quick_entry_##n(request_rec *r, int lookup) \
+    { \
+        if (is_watched()) { \
+            return watched_quick(r, lookup, 0##n); \
+        } \
+        return quick_originals[0##n](r, lookup); \
+    }
+
+/* Numbers in octal: each digit more is eight times as many. */
+#define DIGIT(x, n) \
+    x(n##0) x(n##1) x(n##2) x(n##3) x(n##4) x(n##5) x(n##6) x(n##7)
+#define DIGITS_64(x, n) \
+    DIGIT(x, n##0) DIGIT(x, n##1) DIGIT(x, n##2) DIGIT(x, n##3) \
+    DIGIT(x, n##4) DIGIT(x, n##5) DIGIT(x, n##6) DIGIT(x, n##7)
+#define ALL_INT(x) \
+    DIGITS_64(x, 0) DIGITS_64(x, 1) DIGITS_64(x, 2) DIGITS_64(x, 3) \
+    DIGITS_64(x, 4) DIGITS_64(x, 5) DIGITS_64(x, 6) DIGITS_64(x, 7)
+#define ALL_VOID(x) DIGITS_64(x, 0)
+#define ALL_QUICK(x) DIGIT(x, 0) DIGIT(x, 1)
+
+ALL_INT(INT_ENTRY)
+ALL_VOID(VOID_ENTRY)
+ALL_QUICK(QUICK_ENTRY)
+
+#define INT_NAME(n) int_entry_##n,
+#define VOID_NAME(n) void_entry_##n,
+#define QUICK_NAME(n) quick_entry_##n,
+
+static int_fn *const int_entries[] = { ALL_INT(INT_NAME) };
+static void_fn *const void_entries[] = { ALL_VOID(VOID_NAME) };
+static quick_fn *const quick_entries[] = { ALL_QUICK(QUICK_NAME) };
+
+/* What every hook's array holds, whatever the type of its function. */
+typedef struct link_t {
+    lpp_entries_fn *function;
+    const char *module;
+    const char *const *predecessors;
+    const char *const *successors;
+    int order;
+} link_t;
+
+typedef enum { KIND_INT, KIND_VOID, KIND_QUICK } kind_e;
+
+/* Hooks of a request, in its order. all: every function of it runs, unless
+ * one answers neither OK nor DECLINED. */
+static const struct {
+    const char *phase;
+    apr_array_header_t *(*links)(void);
+    kind_e kind;
+    int all;
+} phases[] = {
+    { "post_read_request", ap_hook_get_post_read_request, KIND_INT, 1 },
+    { "quick_handler", ap_hook_get_quick_handler, KIND_QUICK, 0 },
+    { "pre_translate_name", ap_hook_get_pre_translate_name, KIND_INT, 0 },
+    { "translate_name", ap_hook_get_translate_name, KIND_INT, 0 },
+    { "map_to_storage", ap_hook_get_map_to_storage, KIND_INT, 0 },
+    { "post_perdir_config", ap_hook_get_post_perdir_config, KIND_INT, 1 },
+    { "header_parser", ap_hook_get_header_parser, KIND_INT, 1 },
+    { "access_checker", ap_hook_get_access_checker, KIND_INT, 1 },
+    { "access_checker_ex", ap_hook_get_access_checker_ex, KIND_INT, 0 },
+    { "force_authn", ap_hook_get_force_authn, KIND_INT, 0 },
+    { "check_user_id", ap_hook_get_check_user_id, KIND_INT, 0 },
+    { "auth_checker", ap_hook_get_auth_checker, KIND_INT, 0 },
+    { "type_checker", ap_hook_get_type_checker, KIND_INT, 0 },
+    { "fixups", ap_hook_get_fixups, KIND_INT, 1 },
+    { "insert_filter", ap_hook_get_insert_filter, KIND_VOID, 1 },
+    { "handler", ap_hook_get_handler, KIND_INT, 0 },
+    { "insert_error_filter", ap_hook_get_insert_error_filter, KIND_VOID, 1 },
+    { "log_transaction", ap_hook_get_log_transaction, KIND_INT, 1 }
+};
+
+static int is_entry(lpp_entries_fn *function)
+{
+    const char *address;
+
+    memcpy(&address, &function, sizeof(address));
+    return address >= __start_lpp_entries && address < __stop_lpp_entries;
+}
+
+/* The number of a hook of that kind, and its entry; NULL: none is left. */
+static lpp_entries_fn *take_entry(kind_e kind, lpp_entries_fn *original,
+                                  apr_uint32_t *number)
+{
+    static const apr_uint32_t most[] = { LPP_ENTRIES_INT, LPP_ENTRIES_VOID,
+                                         LPP_ENTRIES_QUICK };
+    static const apr_uint32_t first[] = { 0, FIRST_VOID, FIRST_QUICK };
+    apr_uint32_t n = used[kind];
+
+    if (n >= most[kind]) {
+        left_out++;
+        return NULL;
+    }
+    used[kind]++;
+    *number = first[kind] + n;
+    switch (kind) {
+    case KIND_VOID:
+        void_originals[n] = (void_fn *)original;
+        return (lpp_entries_fn *)void_entries[n];
+    case KIND_QUICK:
+        quick_originals[n] = (quick_fn *)original;
+        return (lpp_entries_fn *)quick_entries[n];
+    case KIND_INT:
+        break;
+    }
+    int_originals[n] = (int_fn *)original;
+    return (lpp_entries_fn *)int_entries[n];
+}
+
+static void replace_links(unsigned phase, const char *own)
+{
+    const apr_array_header_t *links = phases[phase].links();
+    apr_uint32_t number;
+    int i;
+
+    if (!links || links->elt_size != sizeof(link_t)) {
+        return; /* nobody hooked it, or another httpd than we know */
+    }
+    for (i = 0; i < links->nelts; i++) {
+        link_t *link = &APR_ARRAY_IDX(links, i, link_t);
+        lpp_entries_fn *entry;
+
+        if (!link->function || is_entry(link->function)
+            || (link->module && strcmp(link->module, own) == 0)) {
+            continue;
+        }
+        entry = take_entry(phases[phase].kind, link->function, &number);
+        if (!entry) {
+            continue;
+        }
+        hooks[number].phase = phases[phase].phase;
+        hooks[number].module = link->module ? link->module : "?";
+        memcpy(&hooks[number].function, &link->function,
+               sizeof(hooks[number].function));
+        runs_all[number] = (unsigned char)phases[phase].all;
+        /* whole or not at all, should anybody look meanwhile */
+        __atomic_store_n(&link->function, entry, __ATOMIC_RELEASE);
+    }
+}
+
+void lpp_entries_install(const lpp_watcher_t *watcher, const char *own)
+{
+    unsigned i;
+
+    watch = *watcher;
+    memset(used, 0, sizeof(used));
+    memset(hooks, 0, sizeof(hooks));
+    left_out = 0;
+    atomic_store(&watched, 0);
+    for (i = 0; i < LPP_COUNT(phases); i++) {
+        replace_links(i, own);
+    }
+}
+
+const lpp_hook_t *lpp_entries_hooks(void)
+{
+    return hooks;
+}
+
+apr_uint32_t lpp_entries_count(void)
+{
+    return used[KIND_INT] + used[KIND_VOID] + used[KIND_QUICK];
+}
+
+apr_uint32_t lpp_entries_left_out(void)
+{
+    return left_out;
+}
+
+int lpp_entries_decides(apr_uint32_t hook, int result)
+{
+    return result != DECLINED && (result != OK || !runs_all[hook]);
+}
+
+lpp_entries_fn *lpp_entries_original(lpp_entries_fn *function)
+{
+    unsigned i;
+
+    if (!is_entry(function)) {
+        return function;
+    }
+    for (i = 0; i < used[KIND_INT]; i++) {
+        if (function == (lpp_entries_fn *)int_entries[i]) {
+            return (lpp_entries_fn *)int_originals[i];
+        }
+    }
+    for (i = 0; i < used[KIND_VOID]; i++) {
+        if (function == (lpp_entries_fn *)void_entries[i]) {
+            return (lpp_entries_fn *)void_originals[i];
+        }
+    }
+    for (i = 0; i < used[KIND_QUICK]; i++) {
+        if (function == (lpp_entries_fn *)quick_entries[i]) {
+            return (lpp_entries_fn *)quick_originals[i];
+        }
+    }
+    return function;
+}
+
+void lpp_entries_code(const void **start, const void **end)
+{
+    *start = __start_lpp_entries;
+    *end = __stop_lpp_entries;
+}
+
+void lpp_entries_watch(void)
+{
+    atomic_fetch_add(&watched, 1);
+}
+
+void lpp_entries_unwatch(void)
+{
+    atomic_fetch_sub(&watched, 1);
+}

@@ -40,9 +40,9 @@ struct lpp_run_t {
     apr_time_t hook_us;       /* CLOCK_MONOTONIC when the run began */
     apr_interval_time_t duration_us; /* set when logged */
     lpp_phases_t *phases;
-
     lpp_calls_t *calls;       /* exact calls, or NULL: not counted */
     int counting;             /* entries are told to watch for it */
+
     const char *status;       /* first token of X-LPProfile */
     apr_array_header_t *tokens;  /* further ones (char *) */
     int headers_set;
@@ -78,7 +78,6 @@ void lpp_run_watch(lpp_run_t *run, request_rec *r);
 /* Cleanup of the first request's pool, for a run that nobody took over. */
 apr_status_t lpp_run_abandon(void *run);
 
-/* Keep the calling thread's stack as the one of the first failure. */
 /* Count hooks' calls from now, where they have entries; no longer. Idempotent.
  * Thread: request. */
 void lpp_run_start_calls(lpp_run_t *run);
@@ -96,6 +95,7 @@ LPP_MUST_CHECK apr_status_t lpp_run_profile(const lpp_run_t *run,
 void lpp_run_add_calls_to(const lpp_run_t *run, lpp_oops_t *oops);
 const char *lpp_run_calls_timing(const lpp_run_t *run, apr_pool_t *pool);
 
+/* Keep the calling thread's stack as the one of the first failure. */
 void lpp_run_keep_stack(lpp_run_t *run);
 
 /* Timeline rows and traceback of a record; thread: any. */

@@ -23,9 +23,8 @@ static void register_hooks(apr_pool_t *pool)
 {
     lpp_process_register_hooks(pool);
     lpp_memory_register_open(pool);
-    lpp_deaths_register_hooks(pool);
-    /* What runs for each request is registered only where anything can be
     lpp_calls_register_hooks(pool);
+    /* What runs for each request is registered only where anything can be
      * profiled: elsewhere the module costs a request nothing. */
     lpp_keeper_register_hooks(pool);
     lpp_process_register_if_wanted(lpp_url_register_hooks);

@@ -23,8 +23,8 @@
 #include "lpp_log.h"
 #include "lpp_log_tags.h"
 #include "mod_lpprofile_config.h"
-#include "mod_lpprofile_names.h"
 #include "mod_lpprofile_entries.h"
+#include "mod_lpprofile_names.h"
 #include "mod_lpprofile_process.h"
 #include "mod_lpprofile_process_internal.h"
 
@@ -305,6 +305,7 @@ static apr_status_t make_child(lpp_process_t *made, const char **what,
     options.unwinder = generation.unwinder;
     options.unwind_kind = LPP_UNWIND_AUTO;
     options.signal_number = lpp_config_signal(generation.server);
+    lpp_entries_code(&options.hidden_start, &options.hidden_end);
     *what = "set up the sampler";
     status = lpp_sampler_create(&made->sampler, &options, pchild);
     if (status != APR_SUCCESS) {
@@ -322,7 +323,6 @@ static apr_status_t make_child(lpp_process_t *made, const char **what,
 }
 
 static void child_init(apr_pool_t *pchild, server_rec *s)
-    lpp_entries_code(&options.hidden_start, &options.hidden_end);
 {
     lpp_process_t made;
     const char *what = NULL;
@@ -339,18 +339,6 @@ static void child_init(apr_pool_t *pchild, server_rec *s)
                      LPP_TAG_PROCESS_NO_CHILD
                      ": Cannot %s; this process profiles nothing", what);
         return;
-/* A module that calls exit() comes here first, httpd's own end next. */
-static void set_ending(void)
-{
-    atomic_store(&ending, 1);
-}
-
-static apr_status_t see_end(void *data)
-{
-    set_ending();
-    return APR_SUCCESS;
-}
-
     }
     process = made;
 }

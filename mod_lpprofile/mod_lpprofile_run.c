@@ -231,6 +231,7 @@ apr_status_t lpp_run_abandon(void *baton)
     lpp_run_t *run = baton;
 
     if (run->r) {
+        lpp_run_stop_calls(run);
         if (run->session) {
             lpp_session_stop(run->session, LPP_STOP_NOT);
             lpp_session_close(run->session);
@@ -252,10 +253,6 @@ static lpp_plan_t *copy_plan(const lpp_plan_t *plan, apr_pool_t *pool)
     copy->against_id = apr_pstrdup(pool, plan->against_id);
     return copy;
 }
-        if (run->session && lpp_process_ending()) {
-            lpp_gate_post_death(lpp_process_get()->gate, &run->holder);
-        }
-        lpp_run_stop_calls(run);
 
 static lpp_run_t *create_run(request_rec *r, const lpp_plan_t *plan,
                              int access)
@@ -318,7 +315,7 @@ void lpp_run_begin(request_rec *r, const lpp_plan_t *plan, int access)
     start_session(run, r, stacks);
     lpp_phases_gate_passed(run->phases);
     if (run->session) {
+        lpp_run_start_calls(run);
         lpp_run_watch(run, r);
     }
 }
-        lpp_run_start_calls(run);

@@ -25,10 +25,10 @@ GOOD = [
     'LPProfileSignal auto', 'LPProfileSignal AUTO', 'LPProfileSignal SIGPROF',
     'LPProfileSignal prof', 'LPProfileSignal SIGRTMIN+3',
     'LPProfileSignal RTMAX-2', 'LPProfileSignal SIGURG',
+    'LPProfileHooks On', 'LPProfileHooks off',
     'LPOopsDir oops', 'LPOopsReporter "web 1"',
     'LPOopsHide X-Key my_field', 'LPOopsHide A B\nLPOopsHide C',
 ]
-    'LPProfileHooks On', 'LPProfileHooks off',
 
 DIRECTIVES = sorted({line.split()[0] for line in GOOD})
 
@@ -59,6 +59,7 @@ BAD = [
     ('LPProfileMaxTime', 's', 'must be a time'),
     ('LPProfileMaxWaiting', '-1', 'from 0 to 1000000'),
     ('LPProfileMaxWaiting', 'half', 'from 0 to 1000000'),
+    ('LPProfileHooks', 'maybe', 'On or Off'),
     ('LPProfileSignal', 'SIGNONSENSE', 'name of a signal'),
     ('LPProfileSignal', '27', 'name of a signal'),
     ('LPProfileSignal', 'SIGRTMIN+99', 'name of a signal'),
@@ -68,7 +69,6 @@ BAD = [
     ('LPProfileSignal', 'SIGSEGV', 'meaning of its own'),
     ('LPProfileSignal', 'SIGUSR1', 'meaning of its own'),
     ('LPOopsHide', '"A B"', 'name of a request variable'),
-    ('LPProfileHooks', 'maybe', 'On or Off'),
     ('LPOopsHide', 'X=Y', 'name of a request variable'),
 ]
 
@@ -250,6 +250,7 @@ def test_defaults_in_force(httpd):
     assert found['LPProfileLockTimeout'].startswith('30s')
     assert found['LPProfileMaxTime'].startswith('60s')
     assert found['LPProfileSignal'].startswith('auto')
+    assert found['LPProfileHooks'].startswith('On')
     assert found['LPProfileDir'].startswith(str(server.profile_dir))
     assert found['LPOopsDir'].startswith(str(server.profile_dir / 'oops'))
 
@@ -259,7 +260,6 @@ def test_values_in_force(httpd):
                    'LPProfileLockTimeout 1500ms\nLPProfileMaxTime 2min\n'
                    'LPProfileMaxWaiting 3\nLPProfileSignal SIGRTMIN+4\n'
                    'LPOopsReporter here\nLPOopsHide x-one two\n')
-    assert found['LPProfileHooks'].startswith('On')
     found = settings(server)
     for directive, value in [
             ('LPProfileRate', '250'), ('LPProfileLockTimeout', '1500ms'),

@@ -31,7 +31,10 @@ struct prepared_t {
     const char *text;
 };
 
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+/* It tells its owner when that asks again: a child of prefork clears its pools
+ * in a signal handler, on top of whatever its thread was doing. */
+static pthread_mutex_t mutex
+    = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
 static connection_t *connections[BUCKETS]; /* guarded by mutex */
 static prepared_t *statements[BUCKETS];    /* guarded by mutex */
 
@@ -47,7 +50,9 @@ static apr_status_t remove_connection(void *baton)
 {
     connection_t *gone = baton, **at;
 
-    pthread_mutex_lock(&mutex);
+    if (pthread_mutex_lock(&mutex)) {
+        return APR_SUCCESS; /* see the mutex: this process ends */
+    }
     at = &connections[bucket_of(gone->handle)];
     while (*at && *at != gone) {
         at = &(*at)->next;
@@ -112,7 +117,9 @@ static apr_status_t forget(void *baton)
 {
     prepared_t *gone = baton, **at;
 
-    pthread_mutex_lock(&mutex);
+    if (pthread_mutex_lock(&mutex)) {
+        return APR_SUCCESS;
+    }
     at = &statements[bucket_of(gone->statement)];
     while (*at && *at != gone) {
         at = &(*at)->next;

@@ -12,6 +12,7 @@
 
 #include "lpp_buf.h"
 #include "lpp_oops.h"
+#include "lpp_sqlview.h"
 #include "lpp_trigger.h"
 #include "lpp_view.h"
 #include "lpp_writer.h"
@@ -31,6 +32,7 @@ typedef struct lpp_report_t {
     const char *oops_path;      /* where the OOPS goes, or NULL */
     const lpp_oops_t *oops;     /* or NULL */
     const lpp_view_t *view;     /* or NULL */
+    const lpp_sqlview_t *sql;   /* or NULL where it was not asked for */
     const lpp_report_file_t *files;
     int file_count;
     int all_requests;           /* LPProfileAllRequests is on */

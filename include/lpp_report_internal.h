@@ -40,15 +40,38 @@ double lpp_page_percent(apr_uint64_t part, apr_uint64_t whole);
 
 /* The style sheet, safe inside <style> in HTML and XHTML. */
 extern const char lpp_report_style[];
+extern const char lpp_report_sql_style[]; /* beside it, of the SQL section */
 
 /* The sections; each writes nothing where it does not apply. */
 void lpp_report_headline(lpp_page_t *page, const lpp_report_t *report);
 void lpp_report_help(lpp_page_t *page, const lpp_report_t *report);
 void lpp_report_log(lpp_page_t *page, const lpp_report_t *report);
+void lpp_report_sql(lpp_page_t *page, const lpp_report_t *report);
 void lpp_report_tables(lpp_page_t *page, const lpp_report_t *report);
 void lpp_report_flame(lpp_page_t *page, const lpp_report_t *report);
 void lpp_report_timeline(lpp_page_t *page, const lpp_report_t *report);
 void lpp_report_oops(lpp_page_t *page, const lpp_report_t *report);
+
+/* A link to the page at path with a segment of ours that says actions. */
+void lpp_report_example(lpp_page_t *page, const char *path,
+                        const char *actions);
+
+/*
+ * A flame graph's pieces: the drawing of so many levels; one box in it, left
+ * and width in percent, to whose content a title must be written first; its
+ * name, where it is wide enough to be read, and its end.
+ */
+#define LPP_FLAME_ROW_HEIGHT 18
+#define LPP_FLAME_NAMED_PERCENT 0.7
+void lpp_flame_open(lpp_page_t *page, apr_uint32_t levels);
+void lpp_flame_box(lpp_page_t *page, double left, double width,
+                   apr_uint32_t level);
+void lpp_flame_box_end(lpp_page_t *page, double width, const char *sign,
+                       const char *name);
+void lpp_flame_close(lpp_page_t *page);
+
+/* What a flame graph is operated with; hidden until the script shows it. */
+void lpp_page_flame_controls(lpp_page_t *page);
 
 /* The help text itself; path: of the page the examples are about. */
 void lpp_report_help_text(lpp_page_t *page, const char *path,

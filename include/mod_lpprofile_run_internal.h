@@ -14,6 +14,7 @@
 #include "mod_lpprofile_oops.h"
 #include "mod_lpprofile_phases.h"
 #include "mod_lpprofile_run.h"
+#include "mod_lpprofile_sql.h"
 
 #define LPP_RUN_STACK_MAX 128 /* frames kept of the first error's stack */
 
@@ -41,6 +42,7 @@ struct lpp_run_t {
     apr_interval_time_t duration_us; /* set when logged */
     lpp_phases_t *phases;
     lpp_calls_t *calls;       /* exact calls, or NULL: not counted */
+    lpp_sql_t *sql;           /* with a session; NULL: none recorded */
     int counting;             /* entries are told to watch for it */
 
     const char *status;       /* first token of X-LPProfile */
@@ -99,6 +101,18 @@ const char *lpp_run_calls_timing(const lpp_run_t *run, apr_pool_t *pool);
 void lpp_run_keep_stack(lpp_run_t *run);
 
 /* Timeline rows and traceback of a record; thread: any. */
+/* Record the SQL statements of a run that profiles, on this thread; no longer
+ * (idempotent). Thread: request. */
+void lpp_run_start_sql(lpp_run_t *run);
+void lpp_run_stop_sql(lpp_run_t *run);
+
+/* 1 when the URL asked for sql or sqltrace. */
+int lpp_run_asks_sql(const lpp_run_t *run);
+
+/* What the statements so far tell, for a page, in pool; NULL where the URL did
+ * not ask, or nothing was recorded. */
+const lpp_sqlview_t *lpp_run_sql_view(const lpp_run_t *run, apr_pool_t *pool);
+
 void lpp_run_fill_timeline(lpp_run_t *run, lpp_oops_t *oops);
 const char *lpp_run_traceback(lpp_run_t *run, apr_pool_t *pool);
 

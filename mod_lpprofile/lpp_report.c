@@ -137,6 +137,9 @@ static void style(lpp_page_t *page)
 {
     lpp_page_raw(page, "<style>\n");
     lpp_page_raw(page, lpp_report_style);
+    if (report->sql) {
+        lpp_page_raw(page, lpp_report_sql_style);
+    }
     lpp_page_raw(page, "</style>\n");
 }
 
@@ -146,6 +149,7 @@ static void sections(lpp_page_t *page, const lpp_report_t *report)
     notices(page, report->notices);
     lpp_report_help(page, report);
     lpp_report_log(page, report);
+    lpp_report_sql(page, report);
     lpp_report_tables(page, report);
     lpp_report_flame(page, report);
     lpp_report_timeline(page, report);
@@ -159,7 +163,8 @@ apr_status_t lpp_report_block(const lpp_report_t *report,
     lpp_page_t page = {sink, scratch, APR_SUCCESS};
     /* Open when somebody asked to see something, folded when it is there
      * only because all requests are logged. */
-    int open = !!(report->actions & (LPP_ACTION_SHOW | LPP_ACTION_HELP));
+    int open = !!(report->actions & (LPP_ACTION_SHOW | LPP_ACTION_HELP
+                                     | LPP_ACTION_SQL | LPP_ACTION_SQLTRACE));
 
     if (report->xhtml) {
         lpp_page_raw(&page, "<div xmlns=\"http://www.w3.org/1999/xhtml\">\n");

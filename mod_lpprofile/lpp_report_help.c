@@ -11,7 +11,8 @@
 #include "lpp_report_internal.h"
 
 /* A link to the page with a segment of ours: "/++profile++show/a/b". */
-static void example(lpp_page_t *page, const char *path, const char *actions)
+void lpp_report_example(lpp_page_t *page, const char *path,
+                        const char *actions)
 {
     const char *rest = path && path[0] == '/' ? path : "/";
 
@@ -63,15 +64,15 @@ void lpp_report_help_text(lpp_page_t *page, const char *path,
             "of <code>LPProfileAllRequests On</code>, so there is always "
             "something under Log information. To see the result in the "
             "browser as well, ask for ");
-        example(page, path, "show");
+        lpp_report_example(page, path, "show");
         lpp_page_raw(page, ".</p>\n");
     }
     else {
         lpp_page_raw(page, "<p>Nothing was profiled yet. Say in the URL what "
             "you want to know, for instance ");
-        example(page, path, "show");
+        lpp_report_example(page, path, "show");
         lpp_page_raw(page, " or ");
-        example(page, path, "show&callgrind");
+        lpp_report_example(page, path, "show&callgrind");
         lpp_page_raw(page, ".</p>\n");
     }
     lpp_page_raw(page, "<div class=\"wide\"><table class=\"plain\">"
@@ -85,6 +86,12 @@ void lpp_report_help_text(lpp_page_t *page, const char *path,
     action_row(page, "help", "This text; nothing is profiled.");
     lpp_page_raw(page, "</tbody></table></div>\n"
         "<p>The segment may stand anywhere in the path and is taken out "
+    action_row(page, "sql", "Every SQL statement of the request with its "
+        "times, in the page.");
+    action_row(page, "sqltrace", "The same with a traceback for each; it "
+        "takes longer.");
+    action_row(page, "sqltrace:includes TEXT|startswith TEXT", "Tracebacks "
+        "only for statements that match (also <code>endswith TEXT</code>).");
         "before the server looks at it: <code>/" LPP_TRIGGER_MARK
         "show/a/b</code>, <code>/a/" LPP_TRIGGER_MARK "show/b</code> and "
         "<code>/a/b/" LPP_TRIGGER_MARK "show</code> all serve "
@@ -117,6 +124,12 @@ static const char *actions_with(lpp_page_t *page, int show,
         if ((formats & LPP_FORMAT_BIT(i)) && writer->write) {
             actions = apr_pstrcat(page->scratch, actions, *actions ? "&" : "",
                                   writer->action, NULL);
+    if (report->actions & (LPP_ACTION_SQL | LPP_ACTION_SQLTRACE)) {
+        actions = apr_pstrcat(page->scratch, actions, *actions ? "&" : "",
+                              report->actions & LPP_ACTION_SQLTRACE
+                                  ? "sqltrace" : "sql", NULL);
+    }
+
         }
     }
     return actions;
@@ -131,8 +144,8 @@ static void next_steps(lpp_page_t *page, const lpp_report_t *report)
     lpp_page_raw(page, "<ul class=\"next\">\n");
     if (!show) {
         lpp_page_raw(page, "<li>To see the profile in the page, ask for ");
-        example(page, report->example_url,
-                actions_with(page, 1, report->formats));
+        lpp_report_example(page, report->example_url,
+                actions_with(page, report, 1, report->formats));
         lpp_page_raw(page, "</li>\n");
     }
     for (i = 0; i < LPP_FORMAT_COUNT; i++) {
@@ -144,13 +157,20 @@ static void next_steps(lpp_page_t *page, const lpp_report_t *report)
         lpp_page_raw(page, "<li>To log it to a file for ");
         lpp_page_code(page, writer->command);
         lpp_page_raw(page, ", ask for ");
-        example(page, report->example_url,
-                actions_with(page, show, report->formats | LPP_FORMAT_BIT(i)));
+        lpp_report_example(page, report->example_url,
+                actions_with(page, report, show,
+                             report->formats | LPP_FORMAT_BIT(i)));
+        lpp_page_raw(page, "</li>\n");
+    }
+    if (!report->sql) {
+        lpp_page_raw(page, "<li>To see its SQL statements, ask for ");
+        lpp_report_example(page, report->example_url,
+                           show ? "show&sql" : "sql");
         lpp_page_raw(page, "</li>\n");
     }
     if (!(report->actions & LPP_ACTION_HELP)) {
         lpp_page_raw(page, "<li>All that can be asked for: ");
-        example(page, report->example_url, "help");
+        lpp_report_example(page, report->example_url, "help");
         lpp_page_raw(page, "</li>\n");
     }
     lpp_page_raw(page, "</ul>\n");

@@ -92,6 +92,10 @@ static void set_file_headers(lpp_run_t *run, request_rec *r)
     if (timing) {
         apr_table_addn(r->err_headers_out, "Server-Timing", timing);
     }
+    timing = run->sql ? lpp_sql_server_timing(run->sql, r->pool) : NULL;
+    if (timing) {
+        apr_table_addn(r->err_headers_out, "Server-Timing", timing);
+    }
 }
 
 /* A backend that runs this module too sends headers of the same names. */
@@ -114,6 +118,11 @@ void lpp_run_set_headers(lpp_run_t *run, request_rec *r, int block)
         return;
     }
     lpp_run_settle_user(run);
+    if (run->sql && lpp_run_asks_sql(run)) {
+        lpp_run_note(run, apr_pstrcat(r->pool, "sql=",
+                                      lpp_sql_figures(run->sql, r->pool),
+                                      NULL));
+    }
     run->headers_set = 1;
     drop_headers_of_backend(r);
     if (run->plan || block) {
@@ -155,10 +164,6 @@ static const char *const *notices(const lpp_run_t *run, apr_pool_t *pool)
     if (!plan) {
         return list;
     }
-    if (plan->actions & (LPP_ACTION_SQL | LPP_ACTION_SQLTRACE)) {
-        list[n++] = "sql and sqltrace are not in this build: no SQL "
-                    "statement was recorded.";
-    }
     if (plan->actions & (LPP_ACTION_REPORTS | LPP_ACTION_REPORT
                          | LPP_ACTION_AGAINST)) {
         list[n++] = "reports and report work on their own only: ask for "
@@ -173,7 +178,9 @@ static const char *const *notices(const lpp_run_t *run, apr_pool_t *pool)
         }
     }
     if (run->status && !run->profiled
-        && (plan->formats || (plan->actions & LPP_ACTION_SHOW))) {
+        && (plan->formats
+            || (plan->actions & (LPP_ACTION_SHOW | LPP_ACTION_SQL
+                                 | LPP_ACTION_SQLTRACE)))) {
         list[n++] = apr_psprintf(pool, "This request was not profiled: %s.",
                                  run->status);
     }
@@ -212,6 +219,7 @@ static void report_profile(lpp_run_t *run, request_rec *r,
     lpp_run_name(run, r);
     report->oops_id = run->id;
     report->oops_path = lpp_run_oops_path(run, r->pool);
+    report->sql = lpp_run_sql_view(run, r->pool);
     if (report->actions & LPP_ACTION_SHOW) {
         lpp_names_register_filters_of(process->symbols, r);
         if (lpp_run_profile(run, &profile, SNAPSHOT_WAIT_US, r->pool)

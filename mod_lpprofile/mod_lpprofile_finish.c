@@ -54,6 +54,9 @@ void lpp_run_fill_timeline(lpp_run_t *run, lpp_oops_t *oops)
                            "waiting for one's turn");
     }
     lpp_phases_add_to(run->phases, oops);
+    if (run->sql) {
+        lpp_sql_add_to(run->sql, oops, lpp_run_asks_sql(run));
+    }
     lpp_run_add_calls_to(run, oops);
 }
 

@@ -256,6 +256,7 @@ static lpp_plan_t *copy_plan(const lpp_plan_t *plan, apr_pool_t *pool)
 
 static lpp_run_t *create_run(request_rec *r, const lpp_plan_t *plan,
                              int access)
+        lpp_run_stop_sql(run);
 {
     lpp_run_t *run;
     apr_pool_t *pool;
@@ -319,3 +320,4 @@ void lpp_run_begin(request_rec *r, const lpp_plan_t *plan, int access)
         lpp_run_watch(run, r);
     }
 }
+        lpp_run_start_sql(run);

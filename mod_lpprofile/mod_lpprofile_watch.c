@@ -49,6 +49,8 @@ static void drop(lpp_run_t *run)
     run->user_ok = 0;
     lpp_run_stop_calls(run);
     run->calls = NULL;
+    lpp_run_stop_sql(run);
+    run->sql = NULL;
     if (run->session) {
         lpp_session_stop(run->session, LPP_STOP_NOT);
         lpp_session_close(run->session);
@@ -132,6 +134,7 @@ static apr_status_t end_filter(ap_filter_t *f, apr_bucket_brigade *bb)
     if (end) {
         lpp_session_stop(run->session, LPP_STOP_NOT);
         lpp_phases_sending(run->phases);
+        lpp_sql_leave_thread();
     }
     return rv;
 }
@@ -157,6 +160,9 @@ static void suspend_connection(conn_rec *c, request_rec *r)
 {
     lpp_run_t *run = r ? lpp_run_get(r) : NULL;
 
+    if (lpp_run_any()) {
+        lpp_sql_leave_thread();
+    }
     if (run && run->session) {
         lpp_session_pause(run->session);
     }
@@ -166,6 +172,9 @@ static void resume_connection(conn_rec *c, request_rec *r)
 {
     lpp_run_t *run = r ? lpp_run_get(r) : NULL;
 
+    if (run && run->sql) {
+        lpp_sql_enter_thread(run->sql);
+    }
     if (run && run->session
         && lpp_session_resume(run->session) != APR_SUCCESS) {
         lpp_session_stop(run->session, LPP_STOP_NOT);
@@ -216,6 +225,7 @@ static int take_over(request_rec *r)
     if (run->oops) {
         lpp_run_fill_timeline(run, run->oops);
     }
+    lpp_run_stop_sql(run);
     lpp_run_stop_calls(run);
     lpp_phases_attach(r, NULL);
     run->r = NULL; /* from here the job owns the run */

@@ -72,4 +72,13 @@ void lpp_symbols_resolve(lpp_symbols_t *symbols, lpp_pc_t pc,
  */
 void lpp_symbols_add_line(lpp_symbols_t *symbols, lpp_symbol_t *symbol);
 
+/*
+ * A stack (frames leaf first) as the text of a traceback, outermost first, with
+ * source lines where there are any; "" where count is 0.
+ * Signal-safe: no. Thread: any.
+ */
+const char *lpp_symbols_traceback(lpp_symbols_t *symbols,
+                                  const lpp_pc_t *frames, unsigned count,
+                                  apr_pool_t *pool);
+
 #endif

@@ -33,6 +33,21 @@ typedef struct lpp_process_t {
 const lpp_process_t *lpp_process_get(void);
 
 /*
+ * What the children of this generation inherit from the parent: gate, maps (no
+ * helper keeps them up to date there) and, by unwinder, their unwind tables;
+ * NULL members where nothing is profiled. For processes without a sampler.
+ * Signal-safe: yes. Thread: parent, and any of a process that it forked.
+ */
+const lpp_process_t *lpp_process_inherited(lpp_unwinder_t **unwinder);
+
+/*
+ * 1 when this process ends: requests that are not yet answered never will be,
+ * and their pools go with the child's.
+ * Signal-safe: yes. Thread: any.
+ */
+int lpp_process_ending(void);
+
+/*
  * 1 when anything can be profiled on this server: profiling is allowed
  * somewhere, or all requests are to be summed up. From check_config on.
  * Signal-safe: no. Thread: parent at start.

@@ -35,6 +35,7 @@ struct lpp_run_t {
     apr_interval_time_t waited_us;
     char id[LPP_OOPS_ID_LEN + 1]; /* "" where not profiled */
     apr_uint32_t pid, tid;
+    lpp_holder_t holder;      /* what is known of it if this process dies */
 
     apr_time_t begin_us;      /* CLOCK_MONOTONIC of the request's start */
     apr_time_t request_time;  /* the same moment as wall clock */

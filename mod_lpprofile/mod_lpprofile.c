@@ -10,6 +10,7 @@
 
 #include "mod_lpprofile_calls.h"
 #include "mod_lpprofile_config.h"
+#include "mod_lpprofile_deaths.h"
 #include "mod_lpprofile_filter.h"
 #include "mod_lpprofile_keep.h"
 #include "mod_lpprofile_memory.h"
@@ -23,6 +24,7 @@
 static void register_hooks(apr_pool_t *pool)
 {
     lpp_process_register_hooks(pool);
+    lpp_deaths_register_hooks(pool);
     lpp_memory_register_open(pool);
     lpp_sql_register_functions();
     lpp_deaths_register_hooks(pool);

@@ -9,6 +9,7 @@
  * serves everything and profiles nothing; only a Mutex mechanism that could
  * never be right stops it at configtest.
  */
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,10 +54,26 @@ static struct {
 } generation;
 
 static lpp_process_t process;
+static atomic_int ending;
 
 const lpp_process_t *lpp_process_get(void)
 {
     return &process;
+}
+
+const lpp_process_t *lpp_process_inherited(lpp_unwinder_t **unwinder)
+{
+    static lpp_process_t inherited;
+
+    inherited.gate = generation.gate;
+    inherited.maps = generation.maps;
+    *unwinder = generation.unwinder;
+    return &inherited;
+}
+
+int lpp_process_ending(void)
+{
+    return atomic_load(&ending);
 }
 
 int lpp_process_wanted(const server_rec *main_server)
@@ -322,6 +339,18 @@ static apr_status_t make_child(lpp_process_t *made, const char **what,
     return lpp_jobs_create(&made->jobs, pchild);
 }
 
+/* A module that calls exit() comes here first, httpd's own end next. */
+static void set_ending(void)
+{
+    atomic_store(&ending, 1);
+}
+
+static apr_status_t see_end(void *data)
+{
+    set_ending();
+    return APR_SUCCESS;
+}
+
 static void child_init(apr_pool_t *pchild, server_rec *s)
 {
     lpp_process_t made;
@@ -341,6 +370,8 @@ static void child_init(apr_pool_t *pchild, server_rec *s)
         return;
     }
     process = made;
+    atexit(set_ending);
+    apr_pool_pre_cleanup_register(pchild, NULL, see_end);
 }
 
 /* Before the MPM waits for its threads, so that those that wait for the gate
@@ -358,6 +389,7 @@ static void child_status(server_rec *s, pid_t pid, ap_generation_t number,
 {
     if (state == MPM_CHILD_EXITED && generation.gate) {
         lpp_gate_forget(generation.gate, (apr_uint32_t)pid);
+        lpp_gate_note_death(generation.gate, (apr_uint32_t)pid);
     }
 }
 

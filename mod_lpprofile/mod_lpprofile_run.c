@@ -11,8 +11,10 @@
 
 #include <apr_portable.h>
 #include <apr_strings.h>
+#include <ap_mpm.h>
 #include <http_core.h>
 #include <http_log.h>
+#include <http_main.h>
 
 #include "lpp_log_tags.h"
 #include "lpp_store.h"
@@ -166,11 +168,24 @@ static void log_start(const lpp_run_t *run, request_rec *r, apr_status_t rv)
     }
 }
 
+/* Its place in the list of servers, which a report finds its host by. */
+static apr_uint32_t number_of(const server_rec *server)
+{
+    const server_rec *s;
+    apr_uint32_t number = 0;
+
+    for (s = ap_server_conf; s && s != server; s = s->next) {
+        number++;
+    }
+    return number;
+}
+
 static void fill_holder(lpp_run_t *run, request_rec *r, lpp_holder_t *holder)
 {
-    const char *url = lpp_oops_mask_url(r->unparsed_uri,
-                                        lpp_config_oops_hide(run->conf),
-                                        run->pool);
+    const char *url = lpp_oops_mask_url(
+        ap_construct_url(run->pool, r->unparsed_uri, r),
+        lpp_config_oops_hide(run->conf), run->pool);
+    int generation = 0;
 
     memset(holder, 0, sizeof(*holder));
     holder->start = r->request_time;
@@ -179,6 +194,12 @@ static void fill_holder(lpp_run_t *run, request_rec *r, lpp_holder_t *holder)
     apr_cpystrn(holder->page_id, "Unknown", sizeof(holder->page_id));
     apr_cpystrn(holder->host, r->server->server_hostname
                 ? r->server->server_hostname : "", sizeof(holder->host));
+    holder->pid = run->pid;
+    holder->tid = run->tid;
+    holder->server = number_of(r->server);
+    ap_mpm_query(AP_MPMQ_GENERATION, &generation);
+    holder->generation = (apr_uint32_t)generation;
+    run->holder = *holder;
 }
 
 /* Waits for the gate; fills start, session, waited_us. */
@@ -232,6 +253,9 @@ apr_status_t lpp_run_abandon(void *baton)
 
     if (run->r) {
         lpp_run_stop_calls(run);
+        if (run->session && lpp_process_ending()) {
+            lpp_gate_post_death(lpp_process_get()->gate, &run->holder);
+        }
         if (run->session) {
             lpp_session_stop(run->session, LPP_STOP_NOT);
             lpp_session_close(run->session);

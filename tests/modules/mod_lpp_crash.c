@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <apr_strings.h>
 #include <httpd.h>
 #include <http_config.h>
 #include <http_log.h>
@@ -64,7 +65,7 @@ static void *other_thread(void *unused)
     return unused;
 }
 
-static void end_by(const char *how, request_rec *r)
+__attribute__((noinline)) void lpp_crash_end(const char *how, request_rec *r)
 {
     pthread_t thread;
 
@@ -126,8 +127,8 @@ static int crash_handler(request_rec *r)
         return HTTP_BAD_REQUEST;
     }
     lpp_crash_work(atol(equals + 1));
-    end_by(apr_pstrmemdup(r->pool, r->args, (apr_size_t)(equals - r->args)),
-           r);
+    lpp_crash_end(apr_pstrmemdup(r->pool, r->args,
+                                 (apr_size_t)(equals - r->args)), r);
     return OK;
 }
 

@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A process that ends under a profiled request: one OOPS, by whatever way."""
+import http.client
+import os
+import pathlib
+import pwd
+import re
+import signal
+import threading
+import time
+
+import pytest
+
+import apxs_env
+import httpd_env
+from httpd_env import wait_for
+
+ON = 'LPProfilingAllowed On\n'
+HOLDER = r'\[pid (\d+):.*LPP062: profiling this request as (OOPS-\w+)'
+
+
+@pytest.fixture(scope='session')
+def crasher():
+    """Configuration that loads the module which crashes on demand."""
+    return (apxs_env.load('lpp_crash')
+            + '<Location /crash>\nSetHandler lpp-crash\n</Location>\n')
+
+
+def die(server, how, work_ms=60, prefix='/++profile++callgrind'):
+    """Send the request that ends its process; its (pid, OOPS id)."""
+    before = len(re.findall(HOLDER, '\n'.join(server.error_lines())))
+    with pytest.raises((http.client.HTTPException, OSError)):
+        server.get('%s/crash?%s=%d&password=hunter2' % (prefix, how, work_ms))
+
+    def begun():
+        found = re.findall(HOLDER, '\n'.join(server.error_lines()))
+        return found[-1] if len(found) > before else None
+    pid, oops_id = wait_for(begun, 10, 'the profile to begin')
+    return int(pid), oops_id
+
+
+def head(path):
+    fields = {}
+    for line in path.read_text().split('\n\n')[0].splitlines():
+        name, _, value = line.partition(': ')
+        fields[name] = value
+    return fields
+
+
+def next_is_profiled(server):
+    begin = time.monotonic()
+    got = server.get('/++profile++callgrind/index.html')
+    assert got.lpprofile.startswith('profiled'), got.headers
+    assert time.monotonic() - begin < 3
+    server.wait_files(got.oops_id)
+    return got
+
+
+CRASHES = {
+    'segv': ('SIGSEGV', 'nothing is at address 0x10', 'lpp_crash_write'),
+    'call': ('SIGSEGV', 'nothing is at address 0x10', 'lpp_crash_call'),
+    'overflow': ('SIGSEGV', 'address 0x', 'lpp_crash_recurse'),
+    'abort': ('SIGABRT', 'raised by the process itself', 'lpp_crash_end'),
+    'fpe': ('SIGFPE', 'raised by the process itself', 'crash_handler'),
+}
+
+
+@pytest.mark.log_allows(r'AH0005[12]')
+@pytest.mark.parametrize('how', CRASHES)
+def test_a_crash_leaves_one_report_with_its_stack(httpd, crasher, how):
+    check_crash(httpd(ON + crasher), how)
+
+
+@pytest.mark.mpms('prefork', 'worker')
+@pytest.mark.log_allows(r'AH0005[12]')
+def test_a_crash_under_other_mpms(httpd, crasher):
+    check_crash(httpd(ON + crasher), 'segv')
+
+
+def check_crash(server, how):
+    kind, value, function = CRASHES[how]
+    pid, oops_id = die(server, how)
+    begin = time.monotonic()
+    path = server.wait_oops(oops_id)
+    assert time.monotonic() - begin < 2
+    fields, text = head(path), path.read_text()
+    assert fields['Exception-Type'] == kind
+    assert value in fields['Exception-Value']
+    assert 'process %d ' % pid in fields['Exception-Value']
+    assert fields['Oops-Id'] == oops_id
+    assert fields['Informational'] == 'False'
+    assert fields['Oops-Reporter'] == '127.0.0.1'
+    assert '/crash?%s=60' % how in fields['URL']
+    assert 'hunter2' not in text and 'profile++' not in text
+    assert 0.04 < float(fields['Duration']) < 10
+    trace = text[text.index('\nTraceback'):]
+    if os.uname().machine == 'x86_64' or how != 'overflow':
+        assert 'in ' + function in trace, trace
+    if how != 'overflow':  # whose copied stack ends long before the root
+        assert 'ap_process' in trace or 'ap_run_handler' in trace, trace
+    # httpd still has its say about the crash.
+    server.expect_log(r'AH0005[12].*pid %d exit signal' % pid)
+    server.expect_log(r'LPP171.*process %d ended \(%s\).*%s'
+                      % (pid, kind, oops_id))
+    next_is_profiled(server)
+    if server.as_root:
+        assert path.stat().st_uid == pwd.getpwnam(httpd_env.USER).pw_uid
+
+
+@pytest.mark.all_mpms
+@pytest.mark.parametrize('how', ['kill', '_exit', 'exit'])
+@pytest.mark.log_allows(r'AH0005[12]')
+def test_a_process_that_ends_leaves_one_report(httpd, crasher, mpm, how):
+    if how == 'exit' and mpm != 'prefork':
+        pytest.skip('exit() under threads is undefined in httpd itself')
+    server = httpd(ON + crasher)
+    pid, oops_id = die(server, how)
+    path = server.wait_oops(oops_id)
+    fields = head(path)
+    assert fields['Exception-Type'] == 'ChildDied'
+    assert 'process %d ended' % pid in fields['Exception-Value']
+    assert fields['Informational'] == 'False'
+    assert 0.04 < float(fields['Duration']) < 10
+    next_is_profiled(server)
+    time.sleep(0.3)
+    assert len(list((server.profile_dir / 'oops').glob('*/' + oops_id))) == 1
+    said = [line for line in server.error_lines()
+            if 'LPP171' in line and oops_id in line]
+    assert len(said) == 1
+
+
+@pytest.mark.mpms('worker', 'event')
+@pytest.mark.log_allows(r'AH0005[12]')
+def test_a_crash_on_another_thread_says_so(httpd, crasher):
+    server = httpd(ON + crasher)
+    pid, oops_id = die(server, 'thread')
+    text = server.wait_oops(oops_id).read_text()
+    fields = head(server.wait_oops(oops_id))
+    assert fields['Exception-Type'] == 'SIGSEGV'
+    assert "another thread than this request's" in fields['Exception-Value']
+    assert 'in lpp_crash_write\n' in text
+    next_is_profiled(server)
+
+
+def test_without_a_profile_nothing_of_ours_is_installed(httpd, crasher):
+    server = httpd(ON + crasher)
+    plain = server.get('/crash?actions=0').text
+    during = server.get('/++profile++callgrind/crash?actions=0').text
+    assert plain.splitlines()[:5] != during.splitlines()[:5]
+    assert len(set(line.split()[1] for line in during.splitlines()[:5])) == 1
+    wait_for(lambda: server.get('/crash?actions=0').text == plain, 10,
+             'the old actions')
+
+
+@pytest.mark.log_allows(r'AH0005[12]')
+def test_a_crash_without_a_profile_is_httpds_alone(httpd, crasher):
+    server = httpd(ON + crasher)
+    with pytest.raises((http.client.HTTPException, OSError)):
+        server.get('/crash?segv=0')
+    server.expect_log('AH0005[12].*exit signal')
+    time.sleep(0.3)
+    assert not [line for line in server.error_lines()
+                if 'LPP171' in line and 'crash?segv=0' in line]
+
+
+@pytest.mark.log_allows(r'AH0005[12]')
+def test_core_dumps_are_what_they_were(httpd, crasher):
+    server = httpd(ON + crasher)
+    pid, _ = die(server, 'segv', 10)
+    with_us = server.expect_log(r'AH0005[12]: child pid %d (.*)' % pid)
+    with pytest.raises((http.client.HTTPException, OSError)):
+        server.get('/crash?segv=10')
+
+    def another():
+        found = [line for line in server.error_lines()
+                 if re.search(r'AH0005[12]: child pid (?!%d)' % pid, line)]
+        return found and found[-1]
+    line = wait_for(another, 10, 'the other crash')
+    assert line.endswith(with_us.group(1)), (line, with_us.group(0))
+
+
+@pytest.mark.all_mpms
+def test_a_holder_killed_from_outside_while_others_wait(httpd):
+    server = httpd(ON, features=['lua'], fresh=True)
+    results = []
+
+    def run(ms):
+        try:
+            results.append(server.get('/++profile++callgrind/lua/compute.lua'
+                                      '?ms=%d' % ms, timeout=40))
+        except (http.client.HTTPException, OSError) as error:
+            results.append(error)
+    first = threading.Thread(target=run, args=(5000,), daemon=True)
+    first.start()
+    match = server.expect_log(HOLDER)
+    pid, oops_id = int(match.group(1)), match.group(2)
+    others = [threading.Thread(target=run, args=(100,), daemon=True)
+              for _ in range(3)]
+    for other in others:
+        other.start()
+    time.sleep(0.3)
+    os.kill(pid, signal.SIGKILL)
+    begin = time.monotonic()
+    path = server.wait_oops(oops_id)
+    assert time.monotonic() - begin < 2.5
+    assert head(path)['Exception-Type'] == 'ChildDied'
+    for thread in [first, *others]:
+        thread.join(30)
+    time.sleep(0.3)
+    # One report for the profiled one; those who waited held nothing.
+    deaths = [line for line in server.error_lines() if 'LPP171' in line]
+    assert len(deaths) == 1, deaths
+
+
+def test_the_last_child_of_all(httpd):
+    """Nobody is left who could write it but the parent's helper."""
+    server = httpd(ON + 'StartServers 1\nServerLimit 1\nThreadsPerChild 4\n'
+                   'MaxRequestWorkers 4\nMinSpareThreads 1\n'
+                   'MaxSpareThreads 4\n', features=['lua'], fresh=True)
+    thread = threading.Thread(target=lambda: pytest.raises(
+        Exception, server.get, '/++profile++callgrind/lua/compute.lua?ms=5000'),
+        daemon=True)
+    thread.start()
+    match = server.expect_log(HOLDER)
+    os.kill(int(match.group(1)), signal.SIGKILL)
+    assert head(server.wait_oops(match.group(2)))['Exception-Type'] \
+        == 'ChildDied'
+    thread.join(10)
+    next_is_profiled(server)
+
+
+@pytest.mark.log_allows(r'LPP170')
+def test_a_report_that_cannot_be_written_is_logged_and_the_server_goes_on(
+        httpd, crasher):
+    server = httpd(ON + crasher, fresh=True)
+    next_is_profiled(server)
+    oops = server.profile_dir / 'oops'
+    kept = oops.with_name('kept')
+    oops.rename(kept)
+    oops.write_text('in the way')
+    _, oops_id = die(server, 'kill')
+    server.expect_log(r'warn.*LPP170: %s' % oops_id)
+    oops.unlink()
+    kept.rename(oops)
+    next_is_profiled(server)
+
+
+def test_it_goes_to_the_host_it_belongs_to(httpd, crasher):
+    server = httpd(ON + crasher + '''
+<VirtualHost 127.0.0.1:${PORT}>
+ServerName first.example
+</VirtualHost>
+<VirtualHost 127.0.0.1:${PORT}>
+ServerName second.example
+LPProfileDir ${ROOT}/run/second
+LPOopsReporter the-second
+</VirtualHost>
+''', fresh=True)
+    with pytest.raises((http.client.HTTPException, OSError)):
+        server.get('/++profile++callgrind/crash?_exit=10',
+                   host='second.example')
+    match = server.expect_log(HOLDER)
+    path = server.wait_oops(match.group(2),
+                            directory=server.root / 'run/second/oops')
+    assert head(path)['Oops-Reporter'] == 'the-second'
+    assert 'second.example' in head(path)['URL']
+
+
+def test_a_server_not_started_as_root(httpd, crasher):
+    server = httpd(ON + crasher, unprivileged=True)
+    _, oops_id = die(server, 'kill')
+    assert head(server.wait_oops(oops_id))['Exception-Type'] == 'ChildDied'
+
+
+@pytest.mark.all_mpms
+@pytest.mark.log_allows(r'AH0005[12]', r'AH00045')
+def test_an_old_generations_crash_names_nothing_wrong(httpd, crasher):
+    server = httpd(ON + crasher, fresh=True)
+    thread = threading.Thread(target=lambda: pytest.raises(
+        Exception, server.get, '/++profile++callgrind/crash?segv=2500'),
+        daemon=True)
+    thread.start()
+    match = server.expect_log(HOLDER)
+    server.restart('graceful')
+    thread.join(20)
+    if server.mpm == 'prefork':
+        # It learns of the restart only when its request is done.
+        path = server.wait_oops(match.group(2))
+        assert head(path)['Exception-Type'] == 'SIGSEGV'
+        assert 'lpp_crash_' not in path.read_text()
+    next_is_profiled(server)
+
+
+def test_writers_leave_no_process_and_no_descriptor_behind(httpd, crasher):
+    server = httpd(ON + crasher, fresh=True)
+    next_is_profiled(server)
+    before = len(os.listdir('/proc/%d/fd' % server.process.pid))
+    for _ in range(6):
+        _, oops_id = die(server, 'kill', 5)
+        server.wait_oops(oops_id)
+    assert len(os.listdir('/proc/%d/fd' % server.process.pid)) == before
+
+    def zombies():
+        return [pid for pid in server.descendants()
+                if '(apache2) Z' in pathlib.Path(
+                    '/proc/%d/stat' % pid).read_text()]
+    wait_for(lambda: not zombies(), 5, 'no zombie')

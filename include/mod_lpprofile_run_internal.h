@@ -42,8 +42,8 @@ struct lpp_run_t {
     apr_time_t hook_us;       /* CLOCK_MONOTONIC when the run began */
     apr_interval_time_t duration_us; /* set when logged */
     lpp_phases_t *phases;
-    lpp_calls_t *calls;       /* exact calls, or NULL: not counted */
     lpp_sql_t *sql;           /* with a session; NULL: none recorded */
+    lpp_calls_t *calls;       /* exact calls, or NULL: not counted */
     int counting;             /* entries are told to watch for it */
 
     const char *status;       /* first token of X-LPProfile */
@@ -101,7 +101,6 @@ const char *lpp_run_calls_timing(const lpp_run_t *run, apr_pool_t *pool);
 /* Keep the calling thread's stack as the one of the first failure. */
 void lpp_run_keep_stack(lpp_run_t *run);
 
-/* Timeline rows and traceback of a record; thread: any. */
 /* Record the SQL statements of a run that profiles, on this thread; no longer
  * (idempotent). Thread: request. */
 void lpp_run_start_sql(lpp_run_t *run);
@@ -114,6 +113,7 @@ int lpp_run_asks_sql(const lpp_run_t *run);
  * not ask, or nothing was recorded. */
 const lpp_sqlview_t *lpp_run_sql_view(const lpp_run_t *run, apr_pool_t *pool);
 
+/* Timeline rows and traceback of a record; thread: any. */
 void lpp_run_fill_timeline(lpp_run_t *run, lpp_oops_t *oops);
 const char *lpp_run_traceback(lpp_run_t *run, apr_pool_t *pool);
 

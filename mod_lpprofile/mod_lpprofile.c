@@ -18,16 +18,15 @@
 #include "mod_lpprofile_phases.h"
 #include "mod_lpprofile_process.h"
 #include "mod_lpprofile_run.h"
-#include "mod_lpprofile_url.h"
 #include "mod_lpprofile_sql.h"
+#include "mod_lpprofile_url.h"
 
 static void register_hooks(apr_pool_t *pool)
 {
     lpp_process_register_hooks(pool);
-    lpp_deaths_register_hooks(pool);
-    lpp_memory_register_open(pool);
     lpp_sql_register_functions();
     lpp_deaths_register_hooks(pool);
+    lpp_memory_register_open(pool);
     lpp_calls_register_hooks(pool);
     /* What runs for each request is registered only where anything can be
      * profiled: elsewhere the module costs a request nothing. */
@@ -35,8 +34,8 @@ static void register_hooks(apr_pool_t *pool)
     lpp_process_register_if_wanted(lpp_url_register_hooks);
     lpp_process_register_if_wanted(lpp_run_register_hooks);
     lpp_process_register_if_wanted(lpp_phases_register_hooks);
-    lpp_process_register_if_wanted(lpp_memory_register_hooks);
     lpp_process_register_if_wanted(lpp_sql_register_hooks);
+    lpp_process_register_if_wanted(lpp_memory_register_hooks);
     lpp_process_register_if_wanted(lpp_filter_register_hooks);
     lpp_process_register_if_wanted(lpp_pages_register_hooks);
 }

@@ -168,7 +168,7 @@ static void log_start(const lpp_run_t *run, request_rec *r, apr_status_t rv)
     }
 }
 
-/* Its place in the list of servers, which a report finds its host by. */
+/* Its place in the list of servers, which a report is found its host by. */
 static apr_uint32_t number_of(const server_rec *server)
 {
     const server_rec *s;
@@ -252,10 +252,11 @@ apr_status_t lpp_run_abandon(void *baton)
     lpp_run_t *run = baton;
 
     if (run->r) {
-        lpp_run_stop_calls(run);
         if (run->session && lpp_process_ending()) {
             lpp_gate_post_death(lpp_process_get()->gate, &run->holder);
         }
+        lpp_run_stop_calls(run);
+        lpp_run_stop_sql(run);
         if (run->session) {
             lpp_session_stop(run->session, LPP_STOP_NOT);
             lpp_session_close(run->session);
@@ -280,7 +281,6 @@ static lpp_plan_t *copy_plan(const lpp_plan_t *plan, apr_pool_t *pool)
 
 static lpp_run_t *create_run(request_rec *r, const lpp_plan_t *plan,
                              int access)
-        lpp_run_stop_sql(run);
 {
     lpp_run_t *run;
     apr_pool_t *pool;
@@ -341,7 +341,7 @@ void lpp_run_begin(request_rec *r, const lpp_plan_t *plan, int access)
     lpp_phases_gate_passed(run->phases);
     if (run->session) {
         lpp_run_start_calls(run);
+        lpp_run_start_sql(run);
         lpp_run_watch(run, r);
     }
 }
-        lpp_run_start_sql(run);

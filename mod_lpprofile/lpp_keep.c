@@ -41,7 +41,8 @@ struct lpp_keep_t {
 
     pthread_mutex_t lock;   /* guards the following */
     apr_time_t due_us;      /* monotonic; 0: not before something is written */
-    apr_time_t written;     /* wall clock of the last lpp_keep_wrote */
+    apr_time_t written;     /* wall clock of the last lpp_keep_wrote, or of a
+                               pass of this process that left something */
     apr_int64_t more_count; /* written since the last pass */
     apr_int64_t more_bytes;
     int known;              /* a pass of this process was made: */
@@ -170,6 +171,11 @@ static void end_turn(lpp_keep_t *keep, lpp_keep_result_t *result,
     due = result->again_us ? clock + result->again_us : 0;
     keep->due_us = due;
     if (pass) {
+        /* Its own stamp must not look like somebody's who came later. */
+        if ((pass->pending || pass->cut || pass->scan.cut)
+            && pass->now > keep->written) {
+            keep->written = pass->now;
+        }
         keep->known = 1;
         keep->more_count = keep->more_bytes = 0;
         keep->room_count = keep->rule.count - (apr_int64_t)result->profiles;

@@ -200,7 +200,8 @@ static void child_init(apr_pool_t *pchild, server_rec *s)
     child.server = s;
 }
 
-static void report(const lpp_keep_result_t *result, apr_status_t rv)
+static void report(const lpp_keep_result_t *result, apr_status_t rv,
+                   apr_interval_time_t took_us)
 {
     if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, rv, child.server,
@@ -211,9 +212,10 @@ static void report(const lpp_keep_result_t *result, apr_status_t rv)
     else if (result->removed_files) {
         ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, child.server,
                      LPP_TAG_KEEP_REMOVED ": " LPP_DIR_KEEP ": %u profiles "
-                     "(%u files) removed, %u are left",
-                     result->removed_profiles, result->removed_files,
-                     result->profiles);
+                     "(%u files) removed, %u are left; this took %"
+                     APR_TIME_T_FMT " ms", result->removed_profiles,
+                     result->removed_files, result->profiles,
+                     apr_time_as_msec(took_us));
     }
 }
 
@@ -230,10 +232,11 @@ static void run_passes(void *baton)
         return; /* until the next profile */
     }
     for (i = 0; i < child.keeps->nelts; i++) {
+        apr_time_t begin = apr_time_now();
         apr_status_t rv = lpp_keep_pass(
             APR_ARRAY_IDX(child.keeps, i, lpp_keep_t *), &result, pool);
 
-        report(&result, rv);
+        report(&result, rv, apr_time_now() - begin);
         if (result.again_us && (!again_us || result.again_us < again_us)) {
             again_us = result.again_us;
         }

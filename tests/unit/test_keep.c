@@ -487,6 +487,29 @@ static void young_profiles_stay_until_the_next_pass(void **state)
     assert_int_equal(f->result.again_us, 0);
 }
 
+static void what_was_left_is_not_taken_for_done(void **state)
+{
+    fixture_t *f = *state;
+
+    put_profile(f, 0, 10, 100);
+    put_profile(f, 1, 10, 99);
+    use_rule(f, "count=1", NULL, NULL);
+    lpp_keep_wrote(f->keep, 1);
+    sleep(3); /* what this process wrote is complete; another's is not */
+    put(f, file_of(f, 0, LPP_FORMAT_PPROF), 10, 0);
+    skipped_s += 120;
+    assert_int_equal(lpp_keep_pass(f->keep, &f->result, f->pool), APR_SUCCESS);
+    assert_int_equal(f->result.ran, 1);
+    assert_int_equal(parts_there(f, 0, 100), 3);
+    assert_true(f->result.again_us > 0);
+    sleep(3);
+    skipped_s += 120;
+    assert_int_equal(lpp_keep_pass(f->keep, &f->result, f->pool), APR_SUCCESS);
+    assert_int_equal(f->result.ran, 1);
+    assert_int_equal(parts_there(f, 0, 100), 0);
+    assert_int_equal(f->result.again_us, 0);
+}
+
 static void days_gone_by_without_oopses_go(void **state)
 {
     fixture_t *f = *state;
@@ -779,6 +802,7 @@ int main(void)
         TEST(what_this_module_did_not_write_stays),
         TEST(stale_temporary_files_go_and_fresh_ones_stay),
         TEST(young_profiles_stay_until_the_next_pass),
+        TEST(what_was_left_is_not_taken_for_done),
         TEST(days_gone_by_without_oopses_go),
         TEST(a_reader_reads_on),
         TEST(one_passes_at_a_time),

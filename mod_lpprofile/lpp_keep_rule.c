@@ -48,8 +48,8 @@ static const struct {
      "or 7d, from 1s to 3650d"},
 };
 
-const lpp_keep_rule_t lpp_keep_rule_default = {
-    1000, APR_INT64_C(64) << 20, 7 * DAY_US};
+const lpp_keep_rule_t lpp_keep_rule_default = {1000, APR_INT64_C(64) << 20,
+                                               7 * DAY_US};
 
 /* 0 where text is no number with one of units behind it, or past max. */
 static apr_int64_t read_number(const char *text, const unit_t *units,

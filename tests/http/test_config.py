@@ -21,6 +21,9 @@ GOOD = [
     'LPProfileLockTimeout 24h',
     'LPProfileMaxWaiting 0', 'LPProfileMaxWaiting 1000000',
     'LPProfileMaxTime 60s', 'LPProfileMaxTime 10ms',
+    'LPProfileKeep count=1', 'LPProfileKeep size=10M',
+    'LPProfileKeep age=12h size=2G count=5000',
+    'LPOopsFormat rfc822', 'LPOopsFormat BSON',
     'LPProfilePageId "%{REQUEST_METHOD}:%{HANDLER}"',
     'LPProfileSignal auto', 'LPProfileSignal AUTO', 'LPProfileSignal SIGPROF',
     'LPProfileSignal prof', 'LPProfileSignal SIGRTMIN+3',
@@ -57,6 +60,12 @@ BAD = [
     ('LPProfileMaxTime', '0', 'from 10ms to 24h'),
     ('LPProfileMaxTime', '9ms', 'from 10ms to 24h'),
     ('LPProfileMaxTime', 's', 'must be a time'),
+    ('LPProfileKeep', 'count=0', 'from 1 to 1000000000'),
+    ('LPProfileKeep', 'count=many', 'from 1 to 1000000000'),
+    ('LPProfileKeep', 'size=1MB', 'such as 500000, 512K, 64M or 2G'),
+    ('LPProfileKeep', 'age=7', 'such as 90s, 30min, 12h or 7d'),
+    ('LPProfileKeep', '100', 'must be count=NUMBER, size=BYTES or age=TIME'),
+    ('LPOopsFormat', 'json', 'must be rfc822 or bson'),
     ('LPProfileMaxWaiting', '-1', 'from 0 to 1000000'),
     ('LPProfileMaxWaiting', 'half', 'from 0 to 1000000'),
     ('LPProfileHooks', 'maybe', 'On or Off'),
@@ -112,7 +121,7 @@ def test_wrong_number_of_values_is_refused(httpd, directive, value):
 
 
 def test_every_directive_of_the_issue_is_here():
-    assert len(DIRECTIVES) == 14
+    assert len(DIRECTIVES) == 17
 
 
 @pytest.mark.parametrize('directive', DIRECTIVES)

@@ -52,7 +52,7 @@ typedef struct lpp_sqlview_t {
     unsigned count;                /* statements in the log */
     unsigned failed;
     apr_uint64_t total_us;         /* in the database, dropped ones too */
-    apr_uint64_t until_us;         /* the moment it is about */
+    apr_uint64_t from_us, until_us; /* the time it is about */
     unsigned top[LPP_SQLVIEW_TOP]; /* slowest statements */
     unsigned top_count;
     lpp_sqlview_gap_t gaps[LPP_SQLVIEW_TOP];
@@ -67,13 +67,15 @@ typedef struct lpp_sqlview_t {
 } lpp_sqlview_t;
 
 /*
- * Look at a log as of until_us (since the request began). symbols NULL: the
- * stacks have no names and are left out. Errors: APR_ENOMEM.
+ * Look at a log as of until_us (since the request began, as from_us, when its
+ * turn came). symbols NULL: the stacks have no names and are left out.
+ * Errors: APR_ENOMEM.
  * Signal-safe: no. Thread: any, while nobody adds to the log.
  */
 LPP_MUST_CHECK apr_status_t lpp_sqlview_create(const lpp_sqlview_t **view,
                                                const lpp_sqllog_t *log,
                                                lpp_symbols_t *symbols,
+                                               apr_uint64_t from_us,
                                                apr_uint64_t until_us,
                                                apr_pool_t *pool);
 

@@ -104,7 +104,7 @@ static void top_times(lpp_page_t *page, const lpp_sqlview_t *view)
     unsigned i;
 
     table_head(page, "Top 10 SQL times",
-               "<th>Time</th><th>Query</th><th>Statement</th>");
+               "<th>Time</th><th>Query</th><th class=\"w\">Statement</th>");
     for (i = 0; i < view->top_count; i++) {
         lpp_page_raw(page, "<tr>");
         time_cell(page, lpp_sqllog_at(view->log, view->top[i])->took_us);
@@ -122,7 +122,7 @@ static void top_gaps(lpp_page_t *page, const lpp_sqlview_t *view)
     unsigned i;
 
     table_head(page, "Top 10 times between SQL statements",
-               "<th>Time</th><th>Where</th><th>Statement</th>");
+               "<th>Time</th><th>Where</th><th class=\"w\">Statement</th>");
     for (i = 0; i < view->gap_count; i++) {
         const lpp_sqlview_gap_t *gap = &view->gaps[i];
 
@@ -186,8 +186,8 @@ static void groups(lpp_page_t *page, const lpp_sqlview_t *view)
         return;
     }
     table_head(page, "Same statement, other values",
-               "<th>How often</th><th>Total</th><th>Each</th>"
-               "<th>Statement</th><th>Queries</th>");
+               "<th class=\"t\">How often</th><th>Total</th><th>Each</th>"
+               "<th class=\"w\">Statement</th><th>Queries</th>");
     for (i = 0; i < view->group_count && i < GROUPS_MAX; i++) {
         const lpp_sqlview_group_t *group = &view->groups[i];
 
@@ -224,8 +224,8 @@ static void triggers(lpp_page_t *page, const lpp_sqlview_t *view)
         return;
     }
     table_head(page, "Repeated SQL triggers",
-               "<th>How often</th><th>Total</th><th>Each</th>"
-               "<th>Sent by</th><th>Queries</th>");
+               "<th class=\"t\">How often</th><th>Total</th><th>Each</th>"
+               "<th class=\"w\">Sent by</th><th>Queries</th>");
     for (i = 0; i < view->trigger_count && i < GROUPS_MAX; i++) {
         const lpp_sqlview_group_t *group = &view->triggers[i];
 
@@ -245,6 +245,7 @@ static void figures(lpp_page_t *page, const lpp_report_t *report)
 {
     const lpp_sqlview_t *view = report->sql;
     unsigned all = view->count + lpp_sqllog_dropped(view->log);
+    apr_uint64_t whole = view->until_us - view->from_us;
 
     if (!all) {
         lpp_page_raw(page, "<p class=\"words\">No SQL statement was sent ");
@@ -259,8 +260,8 @@ static void figures(lpp_page_t *page, const lpp_report_t *report)
                   "<b>", all, all == 1 ? "" : "s");
     lpp_page_time(page, view->total_us);
     lpp_page_rawf(page, "</b>, %.0f&#160;%% of the ",
-                  lpp_page_percent(view->total_us, view->until_us));
-    lpp_page_time(page, view->until_us);
+                  lpp_page_percent(view->total_us, whole));
+    lpp_page_time(page, whole);
     lpp_page_raw(page, report->provisional
                  ? " until this point, fetching of rows included."
                  : " of the request, fetching of rows included.");

@@ -21,7 +21,7 @@ const char lpp_report_sql_style[] =
     ".lpp .slow{background:#ffe58a;color:#3d2f00}\n"
     ".lpp .very{background:#c62828;color:#fff}\n"
     ".lpp .sqltop td{vertical-align:baseline}\n"
-    ".lpp .links{min-width:12ch}\n"
+    ".lpp .links{min-width:18ch}\n.lpp .sqltop .w{width:75%}\n"
     ".lpp .go{color:var(--link);cursor:pointer}\n"
     ".lpp .go:hover{text-decoration:underline}\n"
     ".lpp .sqlall,.lpp .one{position:absolute;opacity:0;width:1px;"

@@ -185,7 +185,7 @@ static void add_gap(lpp_sqlview_t *view, apr_uint64_t us, unsigned before)
 
 static void make_lists(lpp_sqlview_t *view)
 {
-    apr_uint64_t end = 0;
+    apr_uint64_t end = view->from_us;
     unsigned i;
 
     for (i = 0; i < view->count; i++) {
@@ -265,8 +265,8 @@ static int name_stacks(lpp_sqlview_t *view, lpp_symbols_t *symbols,
 
 apr_status_t lpp_sqlview_create(const lpp_sqlview_t **view,
                                 const lpp_sqllog_t *log,
-                                lpp_symbols_t *symbols, apr_uint64_t until_us,
-                                apr_pool_t *pool)
+                                lpp_symbols_t *symbols, apr_uint64_t from_us,
+                                apr_uint64_t until_us, apr_pool_t *pool)
 {
     lpp_sqlview_t *made = apr_pcalloc(pool, sizeof(*made));
 
@@ -277,7 +277,8 @@ apr_status_t lpp_sqlview_create(const lpp_sqlview_t **view,
     made->log = log;
     made->count = lpp_sqllog_count(log);
     made->total_us = lpp_sqllog_total_us(log);
-    made->until_us = until_us;
+    made->from_us = from_us;
+    made->until_us = until_us > from_us ? until_us : from_us;
     make_lists(made);
     if (!group_texts(made, pool) || !group_stacks(made, pool)
         || !name_stacks(made, symbols, pool)) {

@@ -46,6 +46,8 @@ const lpp_sqlview_t *lpp_run_sql_view(const lpp_run_t *run, apr_pool_t *pool)
     if (!run->sql || !lpp_run_asks_sql(run)
         || lpp_sqlview_create(&view, lpp_sql_log(run->sql),
                               lpp_process_get()->symbols,
+                              (apr_uint64_t)(run->hook_us - run->begin_us
+                                             + run->waited_us),
                               (apr_uint64_t)(lpp_run_now_us()
                                              - run->begin_us),
                               pool) != APR_SUCCESS) {

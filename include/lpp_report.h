@@ -41,6 +41,8 @@ typedef struct lpp_report_t {
     apr_interval_time_t waited_us; /* for the gate; not part of the profile */
     int styled;                 /* 0: CSP forbids inline style: write none */
     int xhtml;                  /* well-formed, no shadow DOM */
+    int full;                   /* sections of a page of our own: functions
+                                   are links, the flame graph is finer */
 } lpp_report_t;
 
 /*
@@ -62,18 +64,17 @@ typedef struct lpp_report_setting_t {
 typedef struct lpp_report_home_t {
     const char *host;
     const char *nonce;   /* of the page's own CSP, for its <style>; or NULL */
-    const char *notice;  /* a sentence before all else, or NULL */
     const lpp_report_setting_t *settings;
     int setting_count;
     const apr_array_header_t *latest; /* lpp_report_latest_t, or NULL */
 } lpp_report_home_t;
 
 typedef struct lpp_report_latest_t {
-    const char *time;     /* as people read it */
+    apr_time_t start;
     const char *page_id;
     const char *oops_id;
-    const char *file;     /* path */
-    apr_off_t bytes;
+    apr_uint64_t wall_us;
+    apr_off_t bytes;      /* of all files of this profile */
 } lpp_report_latest_t;
 
 /*

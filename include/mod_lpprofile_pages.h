@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * mod_lpprofile_pages: the handler for the module's own pages: /++profile++,
- * help; reports and downloads once they are in the build.
+ * help, reports, report:ID, comparisons and downloads.
  */
 #ifndef MOD_LPPROFILE_PAGES_H
 #define MOD_LPPROFILE_PAGES_H

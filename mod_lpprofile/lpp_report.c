@@ -133,7 +133,7 @@ static void provisional_note(lpp_page_t *page, const lpp_report_t *report)
     }
 }
 
-static void style(lpp_page_t *page)
+static void style(lpp_page_t *page, const lpp_report_t *report)
 {
     lpp_page_raw(page, "<style>\n");
     lpp_page_raw(page, lpp_report_style);
@@ -173,7 +173,7 @@ apr_status_t lpp_report_block(const lpp_report_t *report,
         lpp_page_raw(&page, "<" HOST "><template shadowrootmode=\"open\">\n");
     }
     if (report->styled) {
-        style(&page);
+        style(&page, report);
     }
     lpp_page_raw(&page, open ? "<details class=\"lpp\" open=\"open\">"
                              : "<details class=\"lpp\">");

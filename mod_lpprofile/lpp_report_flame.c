@@ -8,12 +8,17 @@
 
 #include "lpp_report_internal.h"
 
-#define ROW_HEIGHT 18
 #define LEVELS_MAX 128      /* drawn below each other */
-#define FRAMES_MAX 2500     /* drawn at all */
-#define MIN_PERCENT 0.1     /* of the request, to be drawn */
-#define NAMED_PERCENT 0.7   /* from here on a name is worth its bytes */
 #define COLOURS 12
+
+/* What is drawn of a profile: the block is small, and a page of our own, where
+ * one can zoom, is finer. */
+typedef struct limits_t {
+    apr_uint32_t frames;    /* drawn at all */
+    double min_percent;     /* of the request, to be drawn */
+} limits_t;
+
+static const limits_t block_limits = {2500, 0.1}, page_limits = {6000, 0.02};
 
 /* Light enough for black letters; a style sheet may mend them. */
 static const char *const fills[COLOURS] = {
@@ -24,12 +29,48 @@ static const char *const fills[COLOURS] = {
 typedef struct drawing_t {
     lpp_page_t *page;
     const lpp_view_t *view;
+    const limits_t *limits;
     double *left;          /* percent of each branch, < 0: not drawn */
     apr_uint32_t drawn, hidden;
     apr_uint32_t levels;
     unsigned object_count;
     const char *objects[4 * COLOURS]; /* that have a colour, in turn */
 } drawing_t;
+
+void lpp_flame_open(lpp_page_t *page, apr_uint32_t levels)
+{
+    lpp_page_rawf(page, "<svg class=\"flame\" "
+                  "xmlns=\"http://www.w3.org/2000/svg\" width=\"100%%\" "
+                  "height=\"%u\" role=\"img\" aria-label=\"Flame "
+                  "graph\">\n", (unsigned)levels * LPP_FLAME_ROW_HEIGHT);
+}
+
+void lpp_flame_box(lpp_page_t *page, double left, double width,
+                   apr_uint32_t level)
+{
+    lpp_page_rawf(page, "<svg x=\"%.3f%%\" y=\"%u\" width=\"%.3f%%\" "
+                  "height=\"%d\">", left,
+                  (unsigned)level * LPP_FLAME_ROW_HEIGHT, width,
+                  LPP_FLAME_ROW_HEIGHT - 1);
+}
+
+void lpp_flame_box_end(lpp_page_t *page, double width, const char *sign,
+                       const char *name)
+{
+    if (width >= LPP_FLAME_NAMED_PERCENT) {
+        lpp_page_raw(page, "<text x=\"4\" y=\"13\" font-size=\"12\" "
+                           "font-family=\"sans-serif\" fill=\"#111\">");
+        lpp_page_raw(page, sign ? sign : "");
+        lpp_page_text(page, name);
+        lpp_page_raw(page, "</text>");
+    }
+    lpp_page_raw(page, "</svg>\n");
+}
+
+void lpp_flame_close(lpp_page_t *page)
+{
+    lpp_page_raw(page, "</svg>\n");
+}
 
 /* Functions of one object share a colour; objects take colours in turn, so
  * that those of a small page all differ. */
@@ -62,9 +103,9 @@ static void place_children(drawing_t *drawing, apr_uint32_t branch)
         double width = lpp_page_percent(branches[child].total.wall_us,
                                         view->total.wall_us);
 
-        if (left < 0 || width < MIN_PERCENT
+        if (left < 0 || width < drawing->limits->min_percent
             || branches[child].depth >= LEVELS_MAX
-            || drawing->drawn >= FRAMES_MAX) {
+            || drawing->drawn >= drawing->limits->frames) {
             drawing->left[child] = -1;
             drawing->hidden++;
             continue;
@@ -116,10 +157,7 @@ static void frame(drawing_t *drawing, apr_uint32_t index)
         branch->total.wall_us - branch->total.cpu_us, branch->total.wall_us);
     unsigned fill = colour(drawing, &function->symbol);
 
-    lpp_page_rawf(page, "<svg x=\"%.3f%%\" y=\"%u\" width=\"%.3f%%\" "
-                  "height=\"%d\">", drawing->left[index],
-                  (unsigned)branch->depth * ROW_HEIGHT, width,
-                  ROW_HEIGHT - 1);
+    lpp_flame_box(page, drawing->left[index], width, branch->depth);
     title(drawing, branch);
     lpp_page_rawf(page, "<rect class=\"c%u\" width=\"100%%\" "
                   "height=\"100%%\" fill=\"%s\" />", fill, fills[fill]);
@@ -128,13 +166,7 @@ static void frame(drawing_t *drawing, apr_uint32_t index)
                       "height=\"100%%\" fill=\"#fff\" "
                       "fill-opacity=\".62\" />", 100.0 - waiting, waiting);
     }
-    if (width >= NAMED_PERCENT) {
-        lpp_page_raw(page, "<text x=\"4\" y=\"13\" font-size=\"12\" "
-                           "font-family=\"sans-serif\" fill=\"#111\">");
-        lpp_page_text(page, function->symbol.name);
-        lpp_page_raw(page, "</text>");
-    }
-    lpp_page_raw(page, "</svg>\n");
+    lpp_flame_box_end(page, width, NULL, function->symbol.name);
 }
 
 static void draw(drawing_t *drawing)
@@ -142,21 +174,18 @@ static void draw(drawing_t *drawing)
     lpp_page_t *page = drawing->page;
     apr_uint32_t i;
 
-    lpp_page_rawf(page, "<svg class=\"flame\" "
-                  "xmlns=\"http://www.w3.org/2000/svg\" width=\"100%%\" "
-                  "height=\"%u\" role=\"img\" aria-label=\"Flame "
-                  "graph\">\n", (unsigned)drawing->levels * ROW_HEIGHT);
+    lpp_flame_open(page, drawing->levels);
     for (i = 0; i < drawing->view->branch_count; i++) {
         if (drawing->left[i] >= 0) {
             frame(drawing, i);
         }
     }
-    lpp_page_raw(page, "</svg>\n");
+    lpp_flame_close(page);
 }
 
 void lpp_report_flame(lpp_page_t *page, const lpp_report_t *report)
 {
-    drawing_t drawing = {page, report->view, NULL, 1, 0, 1, 0, {NULL}};
+    drawing_t drawing = {page, report->view, NULL, NULL, 1, 0, 1, 0, {NULL}};
     apr_uint32_t i;
 
     if (!report->view || report->view->branch_count < 2
@@ -169,6 +198,7 @@ void lpp_report_flame(lpp_page_t *page, const lpp_report_t *report)
         page->status = APR_ENOMEM;
         return;
     }
+    drawing.limits = report->full ? &page_limits : &block_limits;
     drawing.left[0] = 0;
     /* Parents stand before their children, so one pass places all. */
     for (i = 0; i < report->view->branch_count; i++) {
@@ -178,13 +208,16 @@ void lpp_report_flame(lpp_page_t *page, const lpp_report_t *report)
         "<p class=\"small\">Width is wall time, callers stand above what "
         "they called, the lighter part of a box is waiting, one colour is "
         "one module. Hold the pointer over a box for its figures.</p>\n");
+    if (report->full) {
+        lpp_page_flame_controls(page);
+    }
     draw(&drawing);
     if (drawing.hidden) {
         lpp_page_rawf(page, "<p class=\"small\">Left out (%u): branches "
-                      "under %.1f&#160;%% of the request, and what is past "
+                      "under %.2g&#160;%% of the request, and what is past "
                       "%d levels or %d boxes.</p>\n",
-                      (unsigned)drawing.hidden, MIN_PERCENT, LEVELS_MAX,
-                      FRAMES_MAX);
+                      (unsigned)drawing.hidden, drawing.limits->min_percent,
+                      LEVELS_MAX, (int)drawing.limits->frames);
     }
     lpp_page_raw(page, "</section>\n");
 }

@@ -14,13 +14,18 @@
 void lpp_report_example(lpp_page_t *page, const char *path,
                         const char *actions)
 {
-    const char *rest = path && path[0] == '/' ? path : "/";
+    const char *rest = path && path[0] == '/' ? path : "/", *at;
+    apr_size_t len;
 
     if (!strcmp(rest, "/")) {
         rest = "";
     }
     lpp_page_raw(page, "<a href=\"/" LPP_TRIGGER_MARK);
-    lpp_page_text(page, actions);
+    for (at = actions; *at; at += len + (at[len] == '&')) {
+        len = strcspn(at, "&");
+        lpp_page_path(page, apr_pstrmemdup(page->scratch, at, len));
+        lpp_page_raw(page, at[len] ? "&amp;" : "");
+    }
     lpp_page_path(page, rest);
     lpp_page_raw(page, "\"><code>/" LPP_TRIGGER_MARK);
     lpp_page_text(page, actions);
@@ -81,17 +86,23 @@ void lpp_report_help_text(lpp_page_t *page, const char *path,
     action_row(page, "show", "The profile in the page: where the time went, "
         "and the OOPS report.");
     format_rows(page);
-    action_row(page, "show&callgrind", "Several at a time, with "
-        "<code>&amp;</code> between them.");
-    action_row(page, "help", "This text; nothing is profiled.");
-    lpp_page_raw(page, "</tbody></table></div>\n"
-        "<p>The segment may stand anywhere in the path and is taken out "
     action_row(page, "sql", "Every SQL statement of the request with its "
         "times, in the page.");
     action_row(page, "sqltrace", "The same with a traceback for each; it "
         "takes longer.");
     action_row(page, "sqltrace:includes TEXT|startswith TEXT", "Tracebacks "
         "only for statements that match (also <code>endswith TEXT</code>).");
+    action_row(page, "show&callgrind", "Several at a time, with "
+        "<code>&amp;</code> between them.");
+    action_row(page, "help", "This text; nothing is profiled.");
+    lpp_page_raw(page, "<tr><td><code>/" LPP_TRIGGER_MARK "reports</code>"
+        "</td><td>On its own: the profiles of this host, to open, download "
+        "and compare.</td></tr>\n<tr><td><code>/" LPP_TRIGGER_MARK
+        "report:OOPS-ID</code></td><td>On its own: one of them; with "
+        "<code>&amp;callgrind</code> or another format its file, with "
+        "<code>&amp;against:OOPS-ID</code> two compared.</td></tr>\n");
+    lpp_page_raw(page, "</tbody></table></div>\n"
+        "<p>The segment may stand anywhere in the path and is taken out "
         "before the server looks at it: <code>/" LPP_TRIGGER_MARK
         "show/a/b</code>, <code>/a/" LPP_TRIGGER_MARK "show/b</code> and "
         "<code>/a/b/" LPP_TRIGGER_MARK "show</code> all serve "
@@ -112,11 +123,18 @@ void lpp_report_help(lpp_page_t *page, const lpp_report_t *report)
 }
 
 /* The actions of this request and one more, as the URL would say them. */
-static const char *actions_with(lpp_page_t *page, int show,
+static const char *actions_with(lpp_page_t *page,
+                                const lpp_report_t *report, int show,
                                 apr_uint32_t formats)
 {
     const char *actions = show ? "show" : "";
     int i;
+
+    if (report->actions & (LPP_ACTION_SQL | LPP_ACTION_SQLTRACE)) {
+        actions = apr_pstrcat(page->scratch, actions, *actions ? "&" : "",
+                              report->actions & LPP_ACTION_SQLTRACE
+                                  ? "sqltrace" : "sql", NULL);
+    }
 
     for (i = 0; i < LPP_FORMAT_COUNT; i++) {
         const lpp_writer_t *writer = lpp_writer_get(i);
@@ -124,12 +142,6 @@ static const char *actions_with(lpp_page_t *page, int show,
         if ((formats & LPP_FORMAT_BIT(i)) && writer->write) {
             actions = apr_pstrcat(page->scratch, actions, *actions ? "&" : "",
                                   writer->action, NULL);
-    if (report->actions & (LPP_ACTION_SQL | LPP_ACTION_SQLTRACE)) {
-        actions = apr_pstrcat(page->scratch, actions, *actions ? "&" : "",
-                              report->actions & LPP_ACTION_SQLTRACE
-                                  ? "sqltrace" : "sql", NULL);
-    }
-
         }
     }
     return actions;
@@ -215,7 +227,12 @@ void lpp_report_log(lpp_page_t *page, const lpp_report_t *report)
         lpp_page_raw(page, report->provisional ? ", will be at "
                                                : ", is at ");
         lpp_page_code(page, report->oops_path);
-        lpp_page_raw(page, ".</p>\n");
+        lpp_page_raw(page, ".</p>\n<p>Everything of it with final figures, "
+            "downloads in every format and comparisons: <a href=\"/"
+            LPP_TRIGGER_MARK "report:");
+        lpp_page_text(page, report->oops_id);
+        lpp_page_raw(page, "\">the report</a>; of all profiles: <a href=\"/"
+            LPP_TRIGGER_MARK "reports\">reports</a>.</p>\n");
     }
     next_steps(page, report);
     lpp_page_raw(page, "</section>\n");

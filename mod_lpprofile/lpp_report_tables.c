@@ -34,10 +34,35 @@ static void cost_cell(lpp_page_t *page, const char *what,
     lpp_page_raw(page, "</td>");
 }
 
-static void row(lpp_page_t *page, const lpp_view_t *view,
-                const lpp_function_t *function)
+static void name_cell(lpp_page_t *page, const lpp_report_t *report,
+                      apr_uint32_t index)
 {
-    const lpp_symbol_t *symbol = &function->symbol;
+    const lpp_symbol_t *symbol = &report->view->functions[index].symbol;
+
+    lpp_page_raw(page, "<td class=\"f\">");
+    if (report->full) {
+        lpp_page_rawf(page, "<a href=\"?function=%u#function\">",
+                      (unsigned)index);
+    }
+    lpp_page_code(page, symbol->name);
+    if (report->full) {
+        lpp_page_raw(page, "</a>");
+    }
+    if (symbol->file && symbol->line) {
+        lpp_page_raw(page, " <small>");
+        lpp_page_text(page, symbol->file);
+        lpp_page_rawf(page, ":%u</small>", symbol->line);
+    }
+    lpp_page_raw(page, "</td><td class=\"m\">");
+    lpp_page_text(page, lpp_view_object_name(symbol));
+    lpp_page_raw(page, "</td></tr>\n");
+}
+
+static void row(lpp_page_t *page, const lpp_report_t *report,
+                apr_uint32_t index)
+{
+    const lpp_view_t *view = report->view;
+    const lpp_function_t *function = &view->functions[index];
 
     lpp_page_raw(page, "<tr>");
     cost_cell(page, "self", &function->self, &view->total);
@@ -52,24 +77,16 @@ static void row(lpp_page_t *page, const lpp_view_t *view,
                       function->total.samples,
                       function->total.samples == 1 ? "" : "s");
     }
-    lpp_page_raw(page, "</td><td class=\"f\">");
-    lpp_page_code(page, symbol->name);
-    if (symbol->file && symbol->line) {
-        lpp_page_raw(page, " <small>");
-        lpp_page_text(page, symbol->file);
-        lpp_page_rawf(page, ":%u</small>", symbol->line);
-    }
-    lpp_page_raw(page, "</td><td class=\"m\">");
-    lpp_page_text(page, lpp_view_object_name(symbol));
-    lpp_page_raw(page, "</td></tr>\n");
+    lpp_page_raw(page, "</td>");
+    name_cell(page, report, index);
 }
 
-static void table(lpp_page_t *page, const lpp_view_t *view,
+static void table(lpp_page_t *page, const lpp_report_t *report,
                   const char *heading, lpp_view_order_e order)
 {
     apr_uint32_t top[ROWS], count, i;
 
-    count = lpp_view_top(view, order, top, ROWS, page->scratch);
+    count = lpp_view_top(report->view, order, top, ROWS, page->scratch);
     if (!count) {
         return;
     }
@@ -81,7 +98,7 @@ static void table(lpp_page_t *page, const lpp_view_t *view,
         "<th>Count</th><th>Function</th><th>Module</th></tr></thead>"
         "<tbody>\n");
     for (i = 0; i < count; i++) {
-        row(page, view, &view->functions[top[i]]);
+        row(page, report, top[i]);
     }
     lpp_page_raw(page, "</tbody></table></div></details>\n");
 }
@@ -120,9 +137,9 @@ void lpp_report_tables(lpp_page_t *page, const lpp_report_t *report)
         "class=\"key wait\">waiting</span>. Count: exact calls where the "
         "module counts them, else samples.</p>\n");
     if (view->function_count > 1) {
-        table(page, view, "Top Inline Time", LPP_VIEW_BY_SELF);
-        table(page, view, "Top Total Time", LPP_VIEW_BY_TOTAL);
-        table(page, view, "Top Call Count", LPP_VIEW_BY_CALLS);
+        table(page, report, "Top Inline Time", LPP_VIEW_BY_SELF);
+        table(page, report, "Top Total Time", LPP_VIEW_BY_TOTAL);
+        table(page, report, "Top Call Count", LPP_VIEW_BY_CALLS);
     }
     honesty(page, view);
     lpp_page_raw(page, "</section>\n");

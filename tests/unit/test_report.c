@@ -362,8 +362,8 @@ static void help_names_what_this_build_has(void **state)
 static void own_page_lists_settings_and_profiles(void **state)
 {
     lpp_report_setting_t setting = {"LPProfileDir", "/a & b"};
-    lpp_report_latest_t latest = {"2026-11-22 15:34:46.123", "Root<x>",
-                                  FAKE_ID, "/p/callgrind.out.x", 1234};
+    lpp_report_latest_t latest = {apr_time_from_sec(1700000000), "Root<x>",
+                                  FAKE_ID, 1234567, 1234};
     lpp_report_home_t home = {0};
     lpp_sink_t sink = lpp_buf_sink(&out);
     apr_array_header_t *list = apr_array_make(pool, 1, sizeof(latest));
@@ -372,7 +372,6 @@ static void own_page_lists_settings_and_profiles(void **state)
     APR_ARRAY_PUSH(list, lpp_report_latest_t) = latest;
     home.host = "www.example.com";
     home.nonce = "abc";
-    home.notice = "not in <this> build";
     home.settings = &setting;
     home.setting_count = 1;
     home.latest = list;
@@ -381,7 +380,7 @@ static void own_page_lists_settings_and_profiles(void **state)
     assert_ascii(out.data);
     assert_has(out.data, "<h1>Profiling Information</h1>");
     assert_has(out.data, "<style nonce=\"abc\">");
-    assert_has(out.data, "not in &#60;this&#62; build");
+    assert_has(out.data, "<a href=\"/++profile++report:" FAKE_ID "\">");
     assert_has(out.data, "LPProfileDir</th><td>/a &#38; b");
     assert_has(out.data, "Root&#60;x&#62;");
     assert_has(out.data, "1.2&#160;kB");

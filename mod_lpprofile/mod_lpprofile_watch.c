@@ -128,6 +128,10 @@ static apr_status_t end_filter(ap_filter_t *f, apr_bucket_brigade *bb)
         && !ap_cstr_casecmpn(f->r->content_type, "text/event-stream", 17)) {
         lpp_session_stop(run->session, LPP_STOP_STREAM);
     }
+    if (f->r->status == HTTP_SWITCHING_PROTOCOLS) {
+        /* What follows is another protocol, and lasts as long as it likes. */
+        lpp_session_stop(run->session, LPP_STOP_UPGRADE);
+    }
     lpp_session_client_enter(run->session);
     rv = ap_pass_brigade(f->next, bb);
     lpp_session_client_leave(run->session);

@@ -11,6 +11,8 @@
 
 #define EVENTS_MAX 200  /* rows of the raw timeline */
 #define PHASES_MAX 60   /* rows of the waterfall */
+#define BARS_MAX 2000   /* statements drawn into it */
+#define SQL_PREFIX "SQL-"
 
 static const lpp_oops_event_t *event_at(const lpp_oops_t *oops, int i)
 {
@@ -39,11 +41,69 @@ static void waterfall_row(lpp_page_t *page, const lpp_oops_event_t *event,
                       ? 100.0 * length / whole_ms : 0.15);
 }
 
+static int is_sql(const lpp_oops_event_t *event)
+{
+    return !strncmp(event->category, SQL_PREFIX, sizeof(SQL_PREFIX) - 1);
+}
+
+/* All statements of one database in one row, which begins where the first of
+ * them does: there may be thousands. */
+static void sql_row(lpp_page_t *page, const lpp_oops_t *oops, int first,
+                    double whole_ms)
+{
+    const char *category = event_at(oops, first)->category;
+    double sum_ms = 0;
+    unsigned count = 0;
+    int i;
+
+    for (i = first; i < oops->timeline->nelts; i++) {
+        if (!strcmp(event_at(oops, i)->category, category)) {
+            sum_ms += event_at(oops, i)->end_ms - event_at(oops, i)->start_ms;
+            count++;
+        }
+    }
+    lpp_page_raw(page, "<tr><td class=\"f\">");
+    lpp_page_text(page, category);
+    lpp_page_rawf(page, " <code>%u statement%s</code></td><td class=\"n\">",
+                  count, count == 1 ? "" : "s");
+    lpp_page_time(page, sum_ms > 0 ? (apr_uint64_t)(sum_ms * 1000) : 0);
+    lpp_page_raw(page, "</td><td class=\"fall\"><svg "
+                 "xmlns=\"http://www.w3.org/2000/svg\" width=\"100%\" "
+                 "height=\"12\" aria-hidden=\"true\">");
+    for (i = first; i < oops->timeline->nelts && i < first + BARS_MAX; i++) {
+        const lpp_oops_event_t *event = event_at(oops, i);
+        double percent = 100.0 * (event->end_ms - event->start_ms) / whole_ms;
+
+        if (!strcmp(event->category, category)) {
+            lpp_page_rawf(page, "<rect class=\"query\" x=\"%.2f%%\" "
+                          "width=\"%.2f%%\" height=\"12\" "
+                          "fill=\"#8250df\" />",
+                          100.0 * event->start_ms / whole_ms,
+                          percent > 0.15 ? percent : 0.15);
+        }
+    }
+    lpp_page_raw(page, "</svg></td></tr>\n");
+}
+
+/* Whether an earlier row stands for this event, too. */
+static int is_drawn(const lpp_oops_t *oops, int at)
+{
+    int i;
+
+    for (i = 0; i < at && i < BARS_MAX; i++) {
+        if (!strcmp(event_at(oops, i)->category,
+                    event_at(oops, at)->category)) {
+            return 1;
+        }
+    }
+    return at >= BARS_MAX;
+}
+
 void lpp_report_timeline(lpp_page_t *page, const lpp_report_t *report)
 {
     const lpp_oops_t *oops = report->oops;
     double whole_ms = 0;
-    int i;
+    int i, rows = 0, left = 0;
 
     if (!oops || !oops->timeline || !oops->timeline->nelts) {
         return;
@@ -58,13 +118,28 @@ void lpp_report_timeline(lpp_page_t *page, const lpp_report_t *report)
     }
     lpp_page_raw(page, "<section class=\"timeline\"><h2>Timeline</h2>\n"
         "<div class=\"wide\"><table class=\"waterfall\"><tbody>\n");
-    for (i = 0; i < oops->timeline->nelts && i < PHASES_MAX; i++) {
-        waterfall_row(page, event_at(oops, i), whole_ms);
+    for (i = 0; i < oops->timeline->nelts; i++) {
+        int sql = is_sql(event_at(oops, i));
+
+        if (sql && is_drawn(oops, i)) {
+            continue;
+        }
+        if (rows >= PHASES_MAX) {
+            left++;
+            continue;
+        }
+        rows++;
+        if (sql) {
+            sql_row(page, oops, i, whole_ms);
+        }
+        else {
+            waterfall_row(page, event_at(oops, i), whole_ms);
+        }
     }
     lpp_page_raw(page, "</tbody></table></div>\n");
-    if (oops->timeline->nelts > PHASES_MAX) {
+    if (left) {
         lpp_page_rawf(page, "<p class=\"small\">The first %d of %d entries."
-                      "</p>\n", PHASES_MAX, oops->timeline->nelts);
+                      "</p>\n", PHASES_MAX, PHASES_MAX + left);
     }
     lpp_page_raw(page, "</section>\n");
 }

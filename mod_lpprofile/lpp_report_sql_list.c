@@ -62,7 +62,7 @@ const char lpp_report_sql_style[] =
     ".lpp .more pre{white-space:pre-wrap;margin:0 0 6px}\n"
     ".lpp .more .part{font-weight:600;font-size:12.5px;margin:6px 0 2px}\n"
     ".lpp .more .db{color:var(--dim)}\n"
-    ".lpp .failed{border-left:4px solid #c62828;padding-left:8px}\n"
+    ".lpp .failed{box-shadow:inset 3px 0 #c62828}\n"
     "@media (prefers-color-scheme:dark){.lpp .slow{background:#7a5c00;"
     "color:#fff2c4}.lpp .very{background:#d43c3c}.lpp .query{fill:#b58cff}}"
     "\n"
@@ -239,7 +239,8 @@ void lpp_report_sql_list(lpp_page_t *page, const lpp_report_t *report)
         page->status = APR_ENOMEM;
         return;
     }
-    lpp_page_raw(page, "<h3>All statements</h3>\n<p class=\"small\">Number, "
+    lpp_page_raw(page, "<details open=\"open\"><summary>"
+        "<h3>All statements</h3></summary>\n<p class=\"small\">Number, "
         "start, time, and where in the request it was. Choose a line to see "
         "all of it.</p>\n");
     lpp_page_raw(page, lpp_sqllog_traced(view->log)
@@ -260,5 +261,6 @@ void lpp_report_sql_list(lpp_page_t *page, const lpp_report_t *report)
         lpp_page_rawf(page, "<p class=\"small\">%u more are in the timeline "
                       "of the OOPS report.</p>\n", view->count - i);
     }
+    lpp_page_raw(page, "</details>\n");
     apr_pool_destroy(scratch);
 }

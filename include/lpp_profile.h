@@ -40,6 +40,8 @@ typedef struct lpp_honesty_t {
     apr_uint64_t repaired_calls; /* system calls put back after a signal */
     apr_uint64_t own_ns;         /* CPU of the helper for this profile */
     apr_uint32_t asked_hz;       /* LPProfileRate */
+    apr_uint32_t lowered_hz;     /* rate at the end, where the profiler lowered
+                                    it since it cost too much; else 0 */
     int cut_short;               /* lpp_stop_e of an early end, 0: none */
     const char *unwinder;        /* static string */
 } lpp_honesty_t;

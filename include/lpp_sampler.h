@@ -87,7 +87,8 @@ typedef enum {
     LPP_STOP_CLIENT,   /* blocked on the client for too long */
     LPP_STOP_UPGRADE,  /* 101 */
     LPP_STOP_STREAM,   /* text/event-stream */
-    LPP_STOP_CHILD     /* the process ends */
+    LPP_STOP_CHILD,    /* the process ends */
+    LPP_STOP_SELF      /* the profiler cost too much, at its lowest rate */
 } lpp_stop_e;
 
 #define LPP_ROOT_FARTHER '^'
@@ -136,6 +137,10 @@ void lpp_session_stop(lpp_session_t *session, lpp_stop_e why);
 
 /* 0, or why the helper ended it early. Thread: any. */
 lpp_stop_e lpp_session_cut_short(const lpp_session_t *session);
+
+/* 0, or the rate it was lowered to since the profiler took over 10 % of the
+ * request's CPU time. Thread: any. */
+apr_uint32_t lpp_session_lowered_hz(const lpp_session_t *session);
 
 /*
  * A copy of the profile as of now, in pool. Before stop: the helper brings it

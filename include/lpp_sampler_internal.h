@@ -79,6 +79,7 @@ struct lpp_session_t {
 
     atomic_int settled;            /* state is past PREPARING */
     atomic_int cut_short;          /* lpp_stop_e */
+    atomic_uint lowered_hz;        /* 0: the rate is what was asked for */
     atomic_llong client_since_ns;  /* blocked on the client since, or 0 */
 };
 
@@ -106,6 +107,11 @@ typedef struct lpp_tick_t {
     apr_uint32_t node;      /* where its time goes */
     int64_t episode_cpu_ns; /* KNOWN: the CPU clock stands here */
     int64_t own_start_ns;   /* helper's CPU clock at the session's start */
+    /* What this costs, see lpp_tick_share.c: where judging began. */
+    unsigned judged_segment;
+    int64_t judged_cpu_ns;  /* of the thread */
+    int64_t judged_own_ns;  /* of helper and handler */
+    int stand_down;         /* too dear: end the session */
 } lpp_tick_t;
 
 struct lpp_sampler_t {
@@ -182,6 +188,11 @@ int64_t lpp_tick_run(lpp_sampler_t *sampler);
 void lpp_tick_drain(lpp_sampler_t *sampler);
 void lpp_tick_pause(lpp_sampler_t *sampler);
 void lpp_tick_finish(lpp_sampler_t *sampler);
+
+/* Helper: compare the profiler's cost with the request's, lower the rate or ask
+ * to stand down; add the finished profile to the sums of all children. */
+void lpp_tick_judge(lpp_sampler_t *sampler);
+void lpp_tick_add_totals(lpp_sampler_t *sampler);
 
 /*
  * The request's side of waiting: a session with its stack captured; wait for

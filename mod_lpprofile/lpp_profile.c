@@ -237,6 +237,9 @@ static void merge_honesty(lpp_honesty_t *into, const lpp_honesty_t *from)
     if (into->asked_hz == 0) {
         into->asked_hz = from->asked_hz;
     }
+    if (from->lowered_hz != 0) {
+        into->lowered_hz = from->lowered_hz;
+    }
     if (into->cut_short == 0) {
         into->cut_short = from->cut_short;
     }

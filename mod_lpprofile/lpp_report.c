@@ -103,7 +103,8 @@ void lpp_report_headline(lpp_page_t *page, const lpp_report_t *report)
         if (view->honesty.cut_short) {
             lpp_page_raw(page, "<p class=\"notice\">Cut short: the profile "
                 "ended before the request did (<code>LPProfileMaxTime</code>, "
-                "or a client that does not read).</p>\n");
+                "a client that does not read, or a profiler that cost too "
+                "much).</p>\n");
         }
     }
     if (report->waited_us >= 1000) {

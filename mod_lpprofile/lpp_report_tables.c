@@ -120,6 +120,11 @@ static void honesty(lpp_page_t *page, const lpp_view_t *view)
     lpp_page_rawf(page, " of CPU time and sent %" APR_UINT64_T_FMT
                   " signals; unwinder: ", h->signals);
     lpp_page_text(page, h->unwinder ? h->unwinder : "none");
+    if (h->lowered_hz != 0) {
+        lpp_page_rawf(page, "; it lowered its rate to %u&#160;Hz since it took "
+                      "more than 10&#160;%% of the request's CPU time",
+                      h->lowered_hz);
+    }
     lpp_page_raw(page, ".</p>\n");
 }
 

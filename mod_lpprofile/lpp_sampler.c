@@ -87,6 +87,9 @@ static lpp_stop_e over_the_limit(const lpp_sampler_t *sampler,
     if (atomic_load(&sampler->stop)) {
         return LPP_STOP_CHILD;
     }
+    if (sampler->tick.stand_down) {
+        return LPP_STOP_SELF;
+    }
     if (options->max_time_us > 0
         && now - session->start_wall_ns >= options->max_time_us * 1000) {
         return LPP_STOP_MAX_TIME;

@@ -373,6 +373,7 @@ int64_t lpp_tick_run(lpp_sampler_t *sampler)
     }
     if (now >= tick->next_sample_ns) {
         sample(sampler, now, cpu);
+        lpp_tick_judge(sampler);
         /* Missed ticks are skipped, the raster is kept. */
         tick->next_sample_ns +=
             ((now - tick->next_sample_ns) / tick->interval_ns + 1)
@@ -403,5 +404,6 @@ void lpp_tick_finish(lpp_sampler_t *sampler)
     honesty->own_ns = (apr_uint64_t)(
         lpp_sampler_clock(CLOCK_THREAD_CPUTIME_ID) - tick->own_start_ns);
     pthread_mutex_unlock(&session->tree_mutex);
+    lpp_tick_add_totals(sampler);
     tick->session = NULL;
 }

@@ -88,8 +88,10 @@ apr_array_header_t *lpp_writer_notes(const lpp_view_t *view, apr_pool_t *pool)
         " cut, %" APR_UINT64_T_FMT " broken, %" APR_UINT64_T_FMT
         " past the tree's ceiling", honesty->samples, honesty->lost,
         honesty->cut, honesty->broken, honesty->overflowed));
-    add(notes, "Rate", apr_psprintf(pool, "%.1f Hz of %u Hz asked",
-                                    view->true_hz, honesty->asked_hz));
+    add(notes, "Rate", apr_psprintf(pool, "%.1f Hz of %u Hz asked%s",
+                                    view->true_hz, honesty->asked_hz,
+                                    honesty->lowered_hz == 0 ? ""
+        : ", lowered since the profiler took over 10 % of the CPU time"));
     add(notes, "Frames named", apr_psprintf(pool, "%u %%",
                                             view->named_percent));
     add(notes, "Profiler", apr_psprintf(pool, "%" APR_UINT64_T_FMT

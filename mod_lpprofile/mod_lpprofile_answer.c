@@ -112,12 +112,26 @@ static void drop_headers_of_backend(request_rec *r)
     }
 }
 
+/* What the profiler's own cost has led to by now. */
+static void note_cost(lpp_run_t *run)
+{
+    if (lpp_session_cut_short(run->session) == LPP_STOP_SELF) {
+        lpp_run_note(run, "stood-down");
+    }
+    else if (lpp_session_lowered_hz(run->session) != 0) {
+        lpp_run_note(run, "rate-lowered");
+    }
+}
+
 void lpp_run_set_headers(lpp_run_t *run, request_rec *r, int block)
 {
     if (run->headers_set || !run->r) {
         return;
     }
     lpp_run_settle_user(run);
+    if (run->session) {
+        note_cost(run);
+    }
     if (run->sql && lpp_run_asks_sql(run)) {
         lpp_run_note(run, apr_pstrcat(r->pool, "sql=",
                                       lpp_sql_figures(run->sql, r->pool),

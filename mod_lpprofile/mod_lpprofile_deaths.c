@@ -61,7 +61,7 @@ static server_rec *host_of(const lpp_holder_t *holder, server_rec *main_server)
     return named ? named : enabled ? enabled : main_server;
 }
 
-static apr_status_t write_oops(const lpp_oops_t *oops, const char *dir,
+static apr_status_t write_oops(const lpp_oops_t *oops, const lpp_conf_t *conf,
                                apr_pool_t *pool)
 {
     lpp_store_file_t *file;
@@ -70,7 +70,7 @@ static apr_status_t write_oops(const lpp_oops_t *oops, const char *dir,
     apr_status_t rv;
 
     apr_time_exp_gmt(&utc, oops->time);
-    rv = lpp_store_open(&store, dir, pool);
+    rv = lpp_store_open(&store, lpp_config_oops_dir(conf), pool);
     if (rv == APR_SUCCESS) {
         rv = lpp_store_begin(store, apr_psprintf(
             pool, "%04d-%02d-%02d", utc.tm_year + 1900, utc.tm_mon + 1,
@@ -79,7 +79,9 @@ static apr_status_t write_oops(const lpp_oops_t *oops, const char *dir,
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    rv = lpp_oops_write_rfc822(oops, lpp_store_sink(file), pool);
+    rv = lpp_config_oops_bson(conf)
+        ? lpp_oops_write_bson(oops, lpp_store_sink(file), pool)
+        : lpp_oops_write_rfc822(oops, lpp_store_sink(file), pool);
     if (rv != APR_SUCCESS) {
         lpp_store_abort(file);
         return rv;
@@ -94,7 +96,6 @@ static void report(const lpp_death_t *death, const lpp_autopsy_t *autopsy,
 {
     server_rec *host = host_of(&death->holder, main_server);
     const lpp_conf_t *conf = lpp_config_get(host);
-    const char *dir = lpp_config_oops_dir(conf);
     lpp_oops_t *oops = NULL;
     int generation = 0;
     apr_status_t rv;
@@ -106,13 +107,14 @@ static void report(const lpp_death_t *death, const lpp_autopsy_t *autopsy,
     rv = lpp_deaths_describe(&oops, death, autopsy, pool);
     if (rv == APR_SUCCESS) {
         oops->reporter = lpp_config_oops_reporter(conf, host);
-        rv = write_oops(oops, dir, pool);
+        rv = write_oops(oops, conf, pool);
     }
     if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, rv, host,
                      LPP_TAG_DEATHS_NO_OOPS ": %s: the OOPS report of process "
                      "%u could not be written to the " LPP_DIR_OOPS_DIR
-                     " \"%s\"", death->holder.id, death->holder.pid, dir);
+                     " \"%s\"", death->holder.id, death->holder.pid,
+                     lpp_config_oops_dir(conf));
         return;
     }
     ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, host, LPP_TAG_DEATHS_REPORTED

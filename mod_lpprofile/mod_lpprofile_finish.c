@@ -197,12 +197,28 @@ static int may_complain(complaint_t *complaint)
     return 0;
 }
 
+/* Said when the session is over, so that the rate is the last one. */
+static void tell_of_cost(const lpp_run_t *run)
+{
+    apr_uint32_t hz = lpp_session_lowered_hz(run->session);
+
+    if (hz != 0) {
+        ap_log_perror(APLOG_MARK, APLOG_INFO, 0, run->pool,
+                      LPP_TAG_RUN_STOOD_DOWN ": %s: profiling took more than "
+                      "10 %% of the request's CPU time: rate lowered to %u Hz"
+                      "%s", run->id, hz,
+                      lpp_session_cut_short(run->session) == LPP_STOP_SELF
+                      ? ", then ended" : "");
+    }
+}
+
 void lpp_run_finish(void *baton)
 {
     lpp_run_t *run = baton;
     apr_off_t bytes = 0;
     apr_status_t rv;
 
+    tell_of_cost(run);
     if (run->oops) {
         run->oops->tb_text = lpp_run_traceback(run, run->pool);
     }

@@ -63,6 +63,10 @@ void lpp_run_settle_user(lpp_run_t *run);
 int lpp_run_profiled(const lpp_run_t *run);
 const char *lpp_run_id(const lpp_run_t *run);
 
+/* 1 when it is only summed up, and its response is as if there were no
+ * profiler. */
+int lpp_run_unseen(const lpp_run_t *run);
+
 /* The phases of a run that profiles, or NULL. */
 lpp_phases_t *lpp_run_phases(const lpp_run_t *run);
 

@@ -2,7 +2,7 @@
 /*
  * The members of a run, for the files of the conductor only: _run (begin),
  * _watch (while it is served), _answer (headers and block), _finish (files and
- * OOPS after the response).
+ * OOPS after the response), _record (its part in the server's sum).
  */
 #ifndef MOD_LPPROFILE_RUN_INTERNAL_H
 #define MOD_LPPROFILE_RUN_INTERNAL_H
@@ -28,6 +28,9 @@ struct lpp_run_t {
     int access;               /* passed LPProfileAccess */
     int user_ok;              /* LPProfileRequireUser: -1 not yet asked */
     int all_requests;         /* LPProfileAllRequests is on */
+    int aggregate;            /* only for the server's sum: nothing of it is
+                                 seen, no file and no OOPS is written */
+    int recorded;             /* it is in the sum */
 
     lpp_session_t *session;   /* NULL: not profiled, or dropped */
     int profiled;             /* a session was begun and not dropped */
@@ -116,6 +119,10 @@ const lpp_sqlview_t *lpp_run_sql_view(const lpp_run_t *run, apr_pool_t *pool);
 /* Timeline rows and traceback of a record; thread: any. */
 void lpp_run_fill_timeline(lpp_run_t *run, lpp_oops_t *oops);
 const char *lpp_run_traceback(lpp_run_t *run, apr_pool_t *pool);
+
+/* Add a run of an aggregate to the sum, once it was stopped; idempotent. r: any
+ * request of the chain. Thread: request. */
+void lpp_run_record(lpp_run_t *run, request_rec *r);
 
 /* Absolute path of a file of this run in a format; where its OOPS goes. */
 const char *lpp_run_file_path(const lpp_run_t *run, lpp_format_e format,

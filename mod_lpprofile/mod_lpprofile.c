@@ -8,6 +8,7 @@
 #include <httpd.h>
 #include <http_config.h>
 
+#include "mod_lpprofile_aggregate.h"
 #include "mod_lpprofile_calls.h"
 #include "mod_lpprofile_config.h"
 #include "mod_lpprofile_deaths.h"
@@ -27,6 +28,7 @@ static void register_hooks(apr_pool_t *pool)
     lpp_sql_register_functions();
     lpp_deaths_register_hooks(pool);
     lpp_memory_register_open(pool);
+    lpp_aggregate_register_hooks(pool);
     lpp_calls_register_hooks(pool);
     /* What runs for each request is registered only where anything can be
      * profiled: elsewhere the module costs a request nothing. */

@@ -125,6 +125,9 @@ static void note_cost(lpp_run_t *run)
 
 void lpp_run_set_headers(lpp_run_t *run, request_rec *r, int block)
 {
+    if (run->aggregate && run->profiled) {
+        lpp_names_register_filters_of(lpp_process_get()->symbols, r);
+    }
     if (run->headers_set || !run->r) {
         return;
     }

@@ -218,6 +218,9 @@ void lpp_run_finish(void *baton)
     apr_off_t bytes = 0;
     apr_status_t rv;
 
+    if (run->aggregate) {
+        goto leave;
+    }
     tell_of_cost(run);
     if (run->oops) {
         run->oops->tb_text = lpp_run_traceback(run, run->pool);
@@ -241,6 +244,8 @@ void lpp_run_finish(void *baton)
     if (bytes > 0) {
         lpp_keeper_wrote(run->conf, bytes);
     }
+
+leave:
     lpp_session_close(run->session);
     apr_pool_destroy(run->pool);
 }

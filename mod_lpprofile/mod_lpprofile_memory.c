@@ -79,8 +79,13 @@ void lpp_memory_read(lpp_memory_sizes_t *sizes)
 {
     struct mallinfo2 heap = mallinfo2();
     char text[128];
-    ssize_t len = pread(statm_fd, text, sizeof(text) - 1, 0);
+    int fd = statm_fd >= 0 ? statm_fd
+        : open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    ssize_t len = pread(fd, text, sizeof(text) - 1, 0);
 
+    if (fd >= 0 && fd != statm_fd) {
+        close(fd); /* no log is kept here, but a page wants to know */
+    }
     sizes->vss_bytes = sizes->rss_bytes = 0;
     if (len > 0) {
         text[len] = '\0';

@@ -18,6 +18,7 @@
 
 #include "lpp_log_tags.h"
 #include "lpp_store.h"
+#include "mod_lpprofile_aggregate.h"
 #include "mod_lpprofile_memory.h"
 #include "mod_lpprofile_process.h"
 #include "mod_lpprofile_run_internal.h"
@@ -73,6 +74,11 @@ int lpp_run_visible(const lpp_run_t *run)
 int lpp_run_profiled(const lpp_run_t *run)
 {
     return run->profiled;
+}
+
+int lpp_run_unseen(const lpp_run_t *run)
+{
+    return run->aggregate;
 }
 
 const char *lpp_run_id(const lpp_run_t *run)
@@ -136,6 +142,34 @@ static const char *start_token(lpp_start_e start)
     case LPP_START_FAILED: break;
     }
     return "failed";
+}
+
+/* Every request, whatever the directives say; but one whose holder waits for
+ * it, and who holds the gate for a client that does not read lets go. */
+static void unbound(lpp_session_options_t *options)
+{
+    options->max_waiting = APR_UINT32_MAX;
+    options->lock_timeout_us = -1;
+    options->max_time_us = 0;
+    options->wanted = NULL;
+}
+
+static void count_for_sum(lpp_start_e start)
+{
+    lpp_aggregate_count_begin();
+    switch (start) {
+    case LPP_START_RUNNING:
+    case LPP_START_NO_SIGNAL:
+        break;
+    case LPP_START_CHILD:
+        lpp_aggregate_count_skip(LPP_AGGREGATE_CHILD);
+        break;
+    case LPP_START_STOPPING:
+        lpp_aggregate_count_skip(LPP_AGGREGATE_STOPPING);
+        break;
+    default:
+        lpp_aggregate_count_skip(LPP_AGGREGATE_FAILED);
+    }
 }
 
 /* By connection and host, not by request: httpd puts the Referer as it came
@@ -227,6 +261,9 @@ static void start_session(lpp_run_t *run, request_rec *r, int stacks)
         options.max_client_wait_us = MAX_CLIENT_WAIT_US;
         options.wanted = client_is_there;
         options.wanted_baton = r;
+        if (run->aggregate) {
+            unbound(&options);
+        }
         run->start = lpp_session_start(process->sampler, &options,
                                        root_functions, &run->session,
                                        &run->waited_us, &rv, run->pool);
@@ -237,12 +274,17 @@ static void start_session(lpp_run_t *run, request_rec *r, int stacks)
         run->session = NULL;
         run->id[0] = '\0';
     }
-    else {
+    else if (!run->aggregate) {
         apr_table_setn(r->notes, LPP_MEMORY_OOPS_NOTE,
                        apr_pstrdup(r->pool, run->id));
     }
     run->status = start_token(run->start);
-    log_start(run, r, rv);
+    if (run->aggregate) {
+        count_for_sum(run->start);
+    }
+    if (!run->aggregate || !run->profiled) {
+        log_start(run, r, rv);
+    }
 }
 
 /* The request's pool goes and nobody took the run over: no log_transaction
@@ -297,6 +339,13 @@ static lpp_run_t *create_run(request_rec *r, const lpp_plan_t *plan,
     run->access = access;
     run->user_ok = lpp_config_requires_user(run->conf) ? -1 : 1;
     run->all_requests = lpp_config_all_requests(run->conf);
+    if (lpp_aggregate_on()) {
+        run->aggregate = 1;
+        run->plan = NULL;
+        run->all_requests = run->access = 0;
+        run->user_ok = 1;
+        run->headers_set = 1;
+    }
     run->status = "help";
     run->tokens = apr_array_make(pool, 4, sizeof(const char *));
     run->pid = (apr_uint32_t)getpid();
@@ -331,7 +380,7 @@ void lpp_run_begin(request_rec *r, const lpp_plan_t *plan, int access)
         return;
     }
     run->formats = formats_to_write(run);
-    stacks = run->formats || (actions & LPP_ACTION_SHOW);
+    stacks = run->aggregate || run->formats || (actions & LPP_ACTION_SHOW);
     if (!stacks && !(actions & (LPP_ACTION_SQL | LPP_ACTION_SQLTRACE))) {
         return;
     }

@@ -16,6 +16,7 @@
 #include <http_request.h>
 
 #include "lpp_log_tags.h"
+#include "mod_lpprofile_aggregate.h"
 #include "mod_lpprofile_config.h"
 #include "mod_lpprofile_process.h"
 #include "mod_lpprofile_run.h"
@@ -159,6 +160,10 @@ static int take_segment(request_rec *r, lpp_url_t **result)
         != APR_SUCCESS) {
         return OK;
     }
+    if (lpp_aggregate_on() && plan->page) {
+        plan->page = 0; /* see-through, like any other */
+        plan->plain_path = "/";
+    }
     url = apr_pcalloc(r->pool, sizeof(*url));
     url->plan = plan;
     url->line = r->the_request;
@@ -249,6 +254,25 @@ static int read_request(request_rec *r)
     return consider(r, conf);
 }
 
+/* The same place in a server whose requests are all summed up. */
+static int read_summed_request(request_rec *r)
+{
+    lpp_url_t *url;
+    int status;
+
+    if (r->prev || r->main) {
+        return join_chain(r);
+    }
+    if (has_segment(r)) {
+        status = take_segment(r, &url);
+        if (status != OK) {
+            return status;
+        }
+    }
+    lpp_run_begin(r, NULL, 0);
+    return DECLINED;
+}
+
 /*
  * Before the loggers: the access log shows the client's own line. The pointer
  * was copied into every record of the chain.
@@ -273,7 +297,9 @@ void lpp_url_register_hooks(apr_pool_t *pool)
     };
     static const char *const after[] = {"mod_setenvif.c", NULL};
 
-    ap_hook_post_read_request(read_request, before, after, APR_HOOK_FIRST);
+    ap_hook_post_read_request(lpp_aggregate_on() ? read_summed_request
+                                                 : read_request,
+                              before, after, APR_HOOK_FIRST);
     ap_hook_log_transaction(give_line_back, NULL, NULL,
                             APR_HOOK_REALLY_FIRST + 1);
     lpp_url_follow_register_hooks(pool);

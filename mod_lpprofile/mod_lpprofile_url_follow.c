@@ -29,7 +29,8 @@ static int is_uncacheable(const request_rec *r)
 {
     const lpp_run_t *run = lpp_run_get(r);
 
-    return run && (lpp_run_profiled(run) || lpp_run_plan(run));
+    return run && !lpp_run_unseen(run)
+        && (lpp_run_profiled(run) || lpp_run_plan(run));
 }
 
 static int is_cache_loaded(void)

@@ -67,7 +67,7 @@ static int check_user(request_rec *r)
 {
     lpp_run_t *run = lpp_run_get(r);
 
-    if (run && !r->main && run->user_ok != 0
+    if (run && !r->main && run->user_ok != 0 && !run->aggregate
         && lpp_config_requires_user(run->conf)) {
         if (lpp_config_user(run->conf, r)) {
             run->user_ok = 1;
@@ -138,6 +138,9 @@ static apr_status_t end_filter(ap_filter_t *f, apr_bucket_brigade *bb)
     if (end) {
         lpp_session_stop(run->session, LPP_STOP_NOT);
         lpp_phases_sending(run->phases);
+        /* Before a client can have the whole of a short response: what it
+         * does next, be it to kill this process, loses nothing. */
+        lpp_run_record(run, f->r);
         lpp_sql_leave_thread();
     }
     return rv;
@@ -211,6 +214,10 @@ static int gather(request_rec *r)
     run->http_status = last->status;
     lpp_run_name(run, last);
     lpp_names_register_filters_of(lpp_process_get()->symbols, last);
+    if (run->aggregate) {
+        lpp_run_record(run, last);
+        return DECLINED;
+    }
     if (lpp_oops_create(&run->oops, run->id, run->pool) == APR_SUCCESS) {
         lpp_oops_gather(run->oops, last, run->conf, &run->failure, 1);
     }

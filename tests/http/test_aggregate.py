@@ -1,0 +1,278 @@
+# SPDX-License-Identifier: Apache-2.0
+"""PROFILE_PAGETESTS_REQUESTS: the sum over all requests of a server's life."""
+import os
+import pathlib
+import pstats
+import re
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+
+import pytest
+
+import httpd_env
+
+ENV = 'PROFILE_PAGETESTS_REQUESTS'
+RECORDED = re.compile(r'LPP142: added to the sum: (\S+), (\d+) us')
+DONE = re.compile(r'LPP143: (\S+): (\d+) requests, (\d+) us; left out: '
+                  r'(\d+) that a profiled request waited for, (\d+) at a '
+                  r"process's end, (\d+) not profiled, (\d+) not written, "
+                  r'(\d+) not finished; cut short: (\d+); rows without room: '
+                  r'(\d+); torn bytes: (\d+)')
+
+
+@pytest.fixture
+def target(servers):
+    directory = pathlib.Path(tempfile.mkdtemp(dir=servers.base))
+    directory.chmod(0o755)
+    return directory / 'sum.prof'
+
+
+def reported(server):
+    """What each request said of itself: (page id, microseconds)."""
+    text = server.error_log.read_text('utf-8', 'replace')
+    return [(name, int(us)) for name, us in RECORDED.findall(text)]
+
+
+def said_at_the_end(server):
+    text = server.error_log.read_text('utf-8', 'replace')
+    (found,) = DONE.findall(text)
+    return found[0], [int(number) for number in found[1:]]
+
+
+def total_us(path):
+    """The total of a file that pstats loads, summed from its rows."""
+    stats = pstats.Stats(str(path))
+    total = sum(row[2] for row in stats.stats.values())
+    assert abs(stats.total_tt - total) < 1e-6 * len(stats.stats)
+    for key, (cc, nc, tt, ct, callers) in stats.stats.items():
+        assert 1 <= cc <= nc and tt <= ct + 1e-9
+        assert all(caller in stats.stats for caller in callers)
+    return round(total * 1e6)
+
+
+def check(server, target, requests=None):
+    """Stopped: the file is the sum of what the requests reported."""
+    each = reported(server)
+    path, numbers = said_at_the_end(server)
+    assert path == str(target)
+    assert numbers[0] == len(each) and numbers[1] == sum(us for _, us in each)
+    if requests is not None:
+        assert len(each) == requests
+    assert abs(total_us(target) - numbers[1]) <= 1
+    assert [p.name for p in target.parent.iterdir()] == [target.name]
+    return numbers
+
+
+MIXED = ('/', '/dir/one.html', '/missing', '/page.shtml', '/lua/hello.lua',
+         '/lua/compute.lua?ms=3', '/++profile++show/plain.txt', '/plain.txt',
+         '/dir/../dir/one.html?x=1', '/++profile++')
+
+
+@pytest.mark.mpms('prefork', 'event')
+def test_mixed_requests_over_a_restart_and_a_killed_child(httpd, target):
+    server = httpd(features=['lua', 'include'], fresh=True,
+                   env={ENV: str(target)})
+    done, failed = 0, []
+
+    def some(count, paths=MIXED):
+        nonlocal done
+
+        def work(number):
+            for i in range(number, count, 4):
+                path = paths[i % len(paths)]
+                got = server.get(path)
+                if (got.status != (404 if 'missing' in path else 200)
+                        or got.lpprofile or got.oops_id
+                        or 'Profiling Information' in got.text):
+                    failed.append((path, got))
+        threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not failed
+        done += count
+
+    some(70)
+    server.restart('graceful')
+    some(70)
+    victim = server.children()[0]
+    os.kill(victim, signal.SIGKILL)
+    httpd_env.wait_for(lambda: victim not in server.children(), 5)
+    assert not target.exists()
+    some(60)
+    assert server.stop() == 0
+    numbers = check(server, target, requests=done)
+    assert numbers[2:] == [0] * 8, numbers
+    assert done == 200
+    assert not server.profile_files()
+    assert not server.profile_dir.exists()
+    names = {name for name, _ in reported(server)}
+    assert {'RootObject:index.html', 'RootObject:plain.txt'} <= names
+
+
+@pytest.mark.mpms('prefork', 'event')
+@pytest.mark.parametrize('how', ['graceful-stop', 'restart'])
+def test_stops_and_hard_restart(httpd, target, how):
+    target.write_text('of an earlier run')
+    server = httpd(fresh=True, env={ENV: str(target)})
+    server.get('/')
+    if how == 'restart':
+        server.restart('restart')
+        server.get('/dir/one.html')
+    assert target.read_text() == 'of an earlier run'
+    assert server.stop('graceful-stop' if how == 'graceful-stop'
+                       else 'stop') == 0
+    check(server, target, requests=2 if how == 'restart' else 1)
+
+
+@pytest.mark.mpms('event')
+def test_no_request_still_a_file(httpd, target):
+    server = httpd(fresh=True, env={ENV: str(target)})
+    assert server.stop() == 0
+    assert check(server, target, requests=0)[1] == 0
+    assert list(pstats.Stats(str(target)).stats) == [('~', 0, '[request]')]
+
+
+@pytest.mark.mpms('event')
+def test_not_set_no_file(httpd, tmp_path):
+    server = httpd('LPProfilingAllowed On', fresh=True, env={ENV: ''})
+    assert server.get('/').lpprofile is None
+    assert server.stop() == 0
+    assert 'LPP14' not in server.error_log.read_text()
+
+
+@pytest.mark.mpms('event')
+def test_directives_do_not_count(httpd, target):
+    """All requests log, memory log, access: the sum alone is made."""
+    server = httpd('LPProfilingAllowed On\nLPProfileAllRequests On\n'
+                   'LPProfileLockTimeout 1ms\nLPProfileMaxWaiting 0\n'
+                   'LPMemoryProfileLog ${ROOT}/memory.log\n'
+                   'LPProfileRequireUser false\nLPProfileMaxTime 10ms\n',
+                   features=['lua'], fresh=True, env={ENV: str(target)})
+    threads = [threading.Thread(target=server.get,
+                                args=('/lua/compute.lua?ms=50',))
+               for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    got = server.get('/++profile++show&callgrind/')
+    assert got.lpprofile is None and 'lpp' not in got.text
+    assert server.stop() == 0
+    numbers = check(server, target, requests=5)
+    assert numbers[2:] == [0] * 8
+    assert numbers[1] > 4 * 50000
+    assert not server.profile_files()
+    lines = (server.root / 'memory.log').read_text().splitlines()
+    assert len(lines) == 5 and all(line.split()[2] == '-' for line in lines)
+
+
+@pytest.mark.mpms('event')
+def test_what_the_holder_waits_for_is_left_out_and_counted(httpd, target):
+    server = httpd('ProxyPass /front/ http://127.0.0.1:${PORT}/\n',
+                   features=['proxy'], fresh=True, env={ENV: str(target)})
+    begun = time.monotonic()
+    assert server.get('/front/plain.txt').status == 200
+    assert time.monotonic() - begun < 5
+    assert server.stop() == 0
+    numbers = check(server, target, requests=1)
+    assert numbers[2:] == [1] + [0] * 7
+
+
+@pytest.mark.mpms('prefork', 'event')
+def test_a_request_that_is_killed_is_not_in_the_sum(httpd, target):
+    server = httpd(features=['lua'], fresh=True, env={ENV: str(target)})
+    server.get('/')
+    connection = server.connection()
+    connection.request('GET', '/lua/compute.lua?ms=20000')
+
+    def ticks(pid):
+        stat = pathlib.Path('/proc/%d/stat' % pid).read_text()
+        return int(stat.rpartition(')')[2].split()[11])
+
+    def busy():
+        before = {pid: ticks(pid) for pid in server.children()}
+        time.sleep(0.2)
+        return next((pid for pid in before if ticks(pid) > before[pid] + 4),
+                    0)
+    victim = httpd_env.wait_for(busy, 5)
+    os.kill(victim, signal.SIGKILL)
+    connection.close()
+    httpd_env.wait_for(lambda: victim not in server.children(), 5)
+    server.allow_log('LPP17')
+    assert server.get('/').status == 200
+    assert server.stop() == 0
+    numbers = check(server, target, requests=2)
+    assert numbers[2:] == [0, 0, 0, 0, 1, 0, 0, 0]
+
+
+@pytest.mark.mpms('prefork', 'worker', 'event')
+@pytest.mark.parametrize('name', ['TERM', 'INT'])
+def test_one_process(httpd, target, name, servers):
+    """httpd -X, not as root afterwards: where it may write."""
+    server = httpd_env.Httpd(mpm=httpd.mpm, base=servers.base,
+                             env={ENV: str(target)})
+    target.parent.chmod(0o1777)
+    server._pick_ports()
+    server._write_configuration()
+    process = server._spawn('-X', start_new_session=True,
+                            preexec_fn=httpd_env._die_with_parent)
+    server.process = process
+    try:
+        def up():
+            try:
+                return server.get('/').status == 200
+            except OSError:
+                return False
+        httpd_env.wait_for(up, 10)
+        server.get('/dir/one.html')
+        process.send_signal(getattr(signal, 'SIG' + name))
+        process.wait(25)
+    finally:
+        if process.poll() is None:
+            server.kill_all()
+        process.stdout.close()
+    check(server, target, requests=2)
+
+
+@pytest.mark.mpms('event')
+def test_where_it_cannot_be_written_the_server_does_not_start(httpd,
+                                                              tmp_path):
+    said = httpd.fails(env={ENV: str(tmp_path / 'none' / 'sum.prof')})
+    assert 'ended with' in said
+    assert 'ended with' in httpd.fails(env={ENV: str(tmp_path)})
+
+
+@pytest.mark.mpms('event')
+def test_not_started_as_root(httpd, target):
+    target.parent.chmod(0o777)
+    server = httpd(fresh=True, unprivileged=True, env={ENV: str(target)})
+    server.get('/')
+    assert server.stop() == 0
+    check(server, target, requests=1)
+
+
+@pytest.mark.mpms('event')
+def test_a_full_disk_harms_no_request(httpd, tmp_path):
+    small = tmp_path / 'small'
+    small.mkdir()
+    mounted = subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=8k',
+                              'none', str(small)], stderr=subprocess.PIPE)
+    if mounted.returncode:
+        pytest.skip('no right to mount')
+    try:
+        small.chmod(0o777)
+        server = httpd(fresh=True, env={ENV: str(small / 'sum.prof')})
+        for _ in range(100):
+            assert server.get('/').status == 200
+        server.expect_log('LPP141')
+        assert server.error_log.read_text().count('LPP141') == 1
+        server.allow_log('LPP144')
+        server.stop()
+        assert not list(small.iterdir())
+    finally:
+        subprocess.run(['umount', '-l', str(small)], check=True)

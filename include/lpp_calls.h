@@ -62,7 +62,8 @@ typedef struct lpp_call_t {
     int result;              /* last such answer, else the last one: 0 OK, -1
                                 DECLINED, -2 DONE, -3 SUSPENDED, >= 100 an HTTP
                                 status */
-    int has_result;          /* 0: the hook answers nothing */
+    int has_result;          /* 0: the hook answers nothing, or runs */
+    int running;             /* one of the calls has not ended */
 } lpp_call_t;
 
 /* A filter: seen in samples alone. */

@@ -47,6 +47,8 @@ void lpp_report_headline(lpp_page_t *page, const lpp_report_t *report);
 void lpp_report_help(lpp_page_t *page, const lpp_report_t *report);
 void lpp_report_log(lpp_page_t *page, const lpp_report_t *report);
 void lpp_report_sql(lpp_page_t *page, const lpp_report_t *report);
+void lpp_report_calls(lpp_page_t *page, const lpp_report_t *report);
+void lpp_report_filters(lpp_page_t *page, const lpp_report_t *report);
 void lpp_report_tables(lpp_page_t *page, const lpp_report_t *report);
 void lpp_report_flame(lpp_page_t *page, const lpp_report_t *report);
 void lpp_report_timeline(lpp_page_t *page, const lpp_report_t *report);

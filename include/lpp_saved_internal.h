@@ -10,7 +10,8 @@
  *   body_len    4 bytes, uncompressed
  *   packed_len  4 bytes, what follows, to the end of the file
  *   body        zlib: strings, objects, honesty, functions, branches, calls
- *               of edges, OOPS
+ *               of edges, OOPS; where calls were counted: their scopes, calls,
+ *               filters
  *
  * Numbers are LEB128 in at most ten bytes. A string is its bytes and a NUL; in
  * the body there is a table of them first, and then their numbers in it. 4-byte
@@ -70,6 +71,9 @@ void *lpp_saved_array(lpp_saved_reader_t *reader, apr_size_t count,
 
 /* Functions, branches and calls of edges; the view's graph and figures. */
 void lpp_saved_read_tree(lpp_saved_reader_t *reader, lpp_view_t *view);
+
+/* The exact calls; those of functions and edges follow from them. */
+void lpp_saved_read_calls(lpp_saved_reader_t *reader, lpp_view_t *view);
 
 /* The OOPS, or NULL. */
 lpp_oops_t *lpp_saved_read_oops(lpp_saved_reader_t *reader);

@@ -30,6 +30,8 @@ typedef struct lpp_symbol_t {
     const char *file;     /* source file, or NULL */
     unsigned line;        /* of the function's start, 0: unknown */
     lpp_name_kind_e kind;
+    const char *registered; /* what it is registered as, or NULL, whatever
+                               its name */
 } lpp_symbol_t;
 
 typedef struct lpp_symbols_t lpp_symbols_t;

@@ -29,10 +29,13 @@ typedef struct lpp_function_t {
     lpp_symbol_t symbol;
     lpp_cost_t self;
     lpp_cost_t total;    /* inclusive; recursion counted once a sample */
-    apr_uint64_t calls;  /* exact count, 0 where the module did not count */
+    apr_uint64_t calls;  /* exact count, 0 where the module did not count, or
+                            where it was called on other ways, too */
 } lpp_function_t;
 
-/* caller called callee: what was spent below, each sample once an edge. */
+/* caller called callee: what was spent below, each sample once an edge. A call
+ * that was counted and never sampled is an edge without time, from the function
+ * "ap_run_<phase>" where that has samples, else from the root. */
 typedef struct lpp_edge_t {
     apr_uint32_t caller, callee; /* function indexes */
     lpp_cost_t total;
@@ -82,11 +85,15 @@ typedef struct lpp_view_t {
     const lpp_object_t *objects;   /* those the pcs lie in, by number; path,
                                       place and build id only, borrowed */
     apr_uint32_t object_count;
+    const lpp_calls_table_t *calls; /* exact calls, with the functions of the
+                                       view, and the filters that samples saw;
+                                       NULL: nothing was counted */
 } lpp_view_t;
 
 /*
  * Name a profile. Lives in pool, but for what about borrows and for names and
- * paths, which live as long as symbols and maps (NULL: no objects).
+ * paths, which live as long as symbols and maps (NULL: no objects). Functions
+ * that profile->calls has and no sample saw are there, too, without time.
  * Errors: APR_ENOMEM.
  * Signal-safe: no. Thread: any.
  */

@@ -31,4 +31,36 @@ LPP_MUST_CHECK apr_status_t lpp_view_add_objects(lpp_view_t *view,
                                                  const lpp_maps_t *maps,
                                                  apr_pool_t *pool);
 
+/*
+ * Where a function of this process lies: the place of its address, 0 in no
+ * known object. maps NULL: address is the place.
+ * Signal-safe: no. Thread: any.
+ */
+lpp_pc_t lpp_view_place(const lpp_maps_t *maps, const void *address);
+
+/*
+ * Of each branch, the call (index into view->calls->calls, LPP_CALLS_NONE) that
+ * it is below: the outermost on its way from the root, and the innermost. A
+ * function of several phases goes by its caller's name. Both arrays have
+ * branch_count members, in pool; NULL where the view has no calls.
+ * Errors: APR_ENOMEM.
+ * Signal-safe: no. Thread: any.
+ */
+LPP_MUST_CHECK apr_status_t lpp_view_branch_calls(const lpp_view_t *view,
+                                                  apr_uint32_t **outermost,
+                                                  apr_uint32_t **innermost,
+                                                  apr_pool_t *pool);
+
+/*
+ * Exact calls from view->calls, whose functions are set: into functions and
+ * the view's edges, which are made anew in pool. Nothing where there are none.
+ * Errors: APR_ENOMEM.
+ * Signal-safe: no. Thread: any.
+ */
+LPP_MUST_CHECK apr_status_t lpp_view_count_calls(lpp_view_t *view,
+                                                 lpp_function_t *functions,
+                                                 apr_uint32_t function_count,
+                                                 apr_pool_t *scratch,
+                                                 apr_pool_t *pool);
+
 #endif

@@ -62,7 +62,7 @@ const lpp_calls_table_t *lpp_calls_table(lpp_calls_t *calls, apr_pool_t *pool)
             place->scope, hook->phase, hook->module, hook->function,
             LPP_CALLS_NONE, place->calls, place->wall_ns, place->cpu_ns,
             place->self_wall_ns, place->self_cpu_ns, place->decided,
-            place->result, place->has_result
+            place->result, place->has_result, place->active > 0
         };
 
         rows[i] = row;

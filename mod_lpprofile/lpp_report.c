@@ -151,6 +151,8 @@ static void sections(lpp_page_t *page, const lpp_report_t *report)
     lpp_report_help(page, report);
     lpp_report_log(page, report);
     lpp_report_sql(page, report);
+    lpp_report_calls(page, report);
+    lpp_report_filters(page, report);
     lpp_report_tables(page, report);
     lpp_report_flame(page, report);
     lpp_report_timeline(page, report);

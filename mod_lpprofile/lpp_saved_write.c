@@ -195,20 +195,69 @@ static void put_branches(writer_t *writer, const lpp_view_t *view)
     }
 }
 
-/* The edges follow from the branches, but for exact calls. */
+/* The edges follow from the branches, but for exact calls; and these from the
+ * table of calls, where there is one. */
 static void put_edge_calls(writer_t *writer, const lpp_view_t *view)
 {
     apr_uint32_t i, count = 0;
 
-    for (i = 0; i < view->edge_count; i++) {
+    for (i = 0; !view->calls && i < view->edge_count; i++) {
         count += view->edges[i].calls != 0;
     }
     put_number(&writer->content, count);
-    for (i = 0; i < view->edge_count; i++) {
+    for (i = 0; !view->calls && i < view->edge_count; i++) {
         if (view->edges[i].calls != 0) {
             put_number(&writer->content, i);
             put_number(&writer->content, view->edges[i].calls);
         }
+    }
+}
+
+static void put_call(writer_t *writer, const lpp_call_t *call)
+{
+    lpp_buf_t *content = &writer->content;
+
+    put_number(content, call->scope);
+    put_string(writer, call->phase);
+    put_string(writer, call->module);
+    put_number(content, call->function + 1u); /* none: 0 */
+    put_number(content, call->calls);
+    put_number(content, call->wall_ns);
+    put_number(content, call->cpu_ns);
+    put_number(content, call->self_wall_ns);
+    put_number(content, call->self_cpu_ns);
+    put_number(content, call->decided);
+    /* answers begin at -3 */
+    put_number(content, call->has_result
+                            ? (apr_uint64_t)(call->result + 16) : 0);
+}
+
+/* At the end, and only where calls were counted. */
+static void put_calls(writer_t *writer, const lpp_calls_table_t *table)
+{
+    lpp_buf_t *content = &writer->content;
+    apr_uint32_t i;
+
+    put_number(content, table->scope_count);
+    for (i = 0; i < table->scope_count; i++) {
+        const lpp_scope_t *scope = &table->scopes[i];
+
+        put_number(content, scope->kind);
+        put_string(writer, scope->path);
+        put_number(content, scope->requests);
+        put_number(content, scope->parent + 1u);
+        put_number(content, scope->caller + 1u);
+    }
+    put_number(content, table->count);
+    for (i = 0; i < table->count; i++) {
+        put_call(writer, &table->calls[i]);
+    }
+    put_number(content, table->dropped);
+    put_number(content, table->left_out);
+    put_number(content, table->filter_count);
+    for (i = 0; i < table->filter_count; i++) {
+        put_string(writer, table->filters[i].name);
+        put_number(content, table->filters[i].function);
     }
 }
 
@@ -336,6 +385,9 @@ static void put_body(writer_t *writer, const lpp_saved_t *saved)
     put_edge_calls(writer, saved->view);
     put_oops(writer, saved->oops);
     put_string(writer, saved->oops_path);
+    if (saved->view->calls) {
+        put_calls(writer, saved->view->calls);
+    }
 }
 
 /* The first error of all buffers. */

@@ -225,6 +225,7 @@ static lpp_symbol_t *make(lpp_symbols_t *symbols, lpp_pc_t start,
     symbol->start = start;
     symbol->object = clean(object->path, strlen(object->path), pool);
     symbol->kind = LPP_NAME_OFFSET;
+    symbol->registered = registered;
     if (table->elf == NULL) {
         symbol->name = apr_psprintf(pool, "%s (%s)", base, table->why);
     }
@@ -397,6 +398,9 @@ apr_status_t lpp_symbols_register(lpp_symbols_t *symbols,
         apr_hash_set(symbols->registered, key, sizeof(*key), name);
         /* it may have been named by its offset already */
         symbol = apr_hash_get(symbols->known, &pc, sizeof(pc));
+        if (symbol != NULL) {
+            symbol->registered = name;
+        }
         if (symbol != NULL && symbol->kind == LPP_NAME_OFFSET) {
             symbol->name = name;
             symbol->kind = LPP_NAME_REGISTERED;

@@ -81,6 +81,7 @@ static apr_uint32_t function_of(builder_t *builder, lpp_pc_t pc)
     if (*by_pc != LPP_NODE_NONE) {
         return *by_pc;
     }
+    memset(&symbol, 0, sizeof(symbol));
     lpp_symbols_resolve(builder->symbols, pc, &symbol);
     by_start = look_up(&builder->by_start, symbol.start);
     if (*by_start == LPP_NODE_NONE) {
@@ -124,7 +125,8 @@ static void add_made_up_function(builder_t *builder, const char *name)
 
 static int prepare(builder_t *builder)
 {
-    apr_uint32_t most = builder->profile->count + 2;
+    apr_uint32_t most = builder->profile->count + 2
+        + (builder->profile->calls ? builder->profile->calls->count : 0);
     apr_pool_t *scratch = builder->scratch;
 
     builder->functions = apr_palloc(scratch,
@@ -173,6 +175,68 @@ static void make_branches(builder_t *builder)
         builder->selfs[at].cpu_ns += node->self.cpu_ns;
         builder->selfs[at].samples += node->self.samples;
     }
+}
+
+static int is_filter(const lpp_symbol_t *symbol)
+{
+    static const char ending[] = " filter"; /* as the skin names them */
+    apr_size_t len = symbol->registered != NULL
+        ? strlen(symbol->registered) : 0;
+
+    return len >= sizeof(ending)
+        && strcmp(symbol->registered + len - (sizeof(ending) - 1), ending)
+               == 0;
+}
+
+/* Filters are not counted: those that samples saw get a list. */
+static int list_filters(const builder_t *builder, lpp_calls_table_t *table,
+                        apr_pool_t *pool)
+{
+    lpp_filter_t *filters = apr_palloc(pool, (builder->function_count + 1)
+                                       * sizeof(*filters));
+    apr_uint32_t i;
+
+    for (i = REST + 1; filters != NULL && i < builder->function_count; i++) {
+        const lpp_symbol_t *symbol = &builder->functions[i].symbol;
+
+        if (is_filter(symbol)) {
+            filters[table->filter_count].name = symbol->registered;
+            filters[table->filter_count++].function = i;
+        }
+    }
+    table->filters = filters;
+    return filters != NULL;
+}
+
+/* The exact calls, with a function each; without samples it has no line. */
+static int add_calls(builder_t *builder, lpp_view_t *view,
+                     const lpp_maps_t *maps, apr_pool_t *pool)
+{
+    const lpp_calls_table_t *from = builder->profile->calls;
+    lpp_calls_table_t *table;
+    lpp_call_t *rows;
+    apr_uint32_t i;
+
+    if (from == NULL) {
+        return 1;
+    }
+    table = apr_pmemdup(pool, from, sizeof(*from));
+    rows = apr_palloc(pool, (from->count + 1) * sizeof(*rows));
+    if (table == NULL || rows == NULL
+        || !list_filters(builder, table, pool)) {
+        return 0;
+    }
+    builder->lines = 0;
+    for (i = 0; i < from->count; i++) {
+        lpp_pc_t pc = lpp_view_place(maps, from->calls[i].address);
+
+        rows[i] = from->calls[i];
+        rows[i].function = pc == 0 ? LPP_CALLS_NONE
+            : function_of(builder, pc);
+    }
+    table->calls = rows;
+    view->calls = table;
+    return 1;
 }
 
 /*
@@ -327,12 +391,18 @@ apr_status_t lpp_view_create(const lpp_view_t **view,
     }
     make_branches(&builder);
     round_selfs(&builder, &made->total);
-    if (!part_namesakes(&builder, pool)) {
+    if (!add_calls(&builder, made, maps, pool)
+        || !part_namesakes(&builder, pool)) {
         goto leave;
     }
     status = lpp_view_graph_add(made, builder.branches, builder.branch_count,
                                 builder.functions, builder.function_count,
                                 builder.scratch, pool);
+    if (status == APR_SUCCESS) {
+        status = lpp_view_count_calls(made, builder.functions,
+                                      builder.function_count,
+                                      builder.scratch, pool);
+    }
     if (status != APR_SUCCESS) {
         goto leave;
     }

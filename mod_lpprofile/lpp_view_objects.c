@@ -70,6 +70,26 @@ leave:
     return status;
 }
 
+/* lpp_maps_find belongs to the helper; objects by number are for all. */
+lpp_pc_t lpp_view_place(const lpp_maps_t *maps, const void *address)
+{
+    apr_uint64_t at = (apr_uintptr_t)address;
+    unsigned number;
+
+    if (maps == NULL) {
+        return at;
+    }
+    for (number = lpp_maps_count(maps); number > 0; number--) {
+        const lpp_object_t *object = lpp_maps_object(maps, number);
+
+        if (object != NULL && !object->gone && at >= object->start
+            && at < object->end) {
+            return LPP_PC_MAKE(object->number, at - object->bias);
+        }
+    }
+    return 0;
+}
+
 const lpp_object_t *lpp_view_object(const lpp_view_t *view, lpp_pc_t pc)
 {
     unsigned number = LPP_PC_OBJECT(pc);

@@ -204,7 +204,7 @@ static void add_body(writer_t *writer, apr_uint32_t index,
          ++*edge) {
         const lpp_edge_t *call = &view->edges[*edge];
 
-        if (is_zero(&call->total)) {
+        if (is_zero(&call->total) && call->calls == 0) {
             continue;
         }
         add_function(writer, call->callee, 1);

@@ -18,10 +18,12 @@
 #include <apr_strings.h>
 
 #include "lpp_pprof.pb-c.h"
+#include "lpp_view_graph.h"
 
 #define BATCH 256u        /* messages of one part */
 #define VALUES 3u         /* samples, wall, cpu */
-#define LABELS 3u         /* oops, page, host */
+#define LABELS 5u         /* oops, page, host; phase, module */
+#define LABELS_FIXED 3u   /* the same in all samples */
 
 typedef struct writer_t {
     const lpp_view_t *view;
@@ -33,6 +35,7 @@ typedef struct writer_t {
     apr_uint32_t *locations;      /* id of each branch's location */
     apr_uint32_t *first;          /* of each location: its first branch */
     apr_uint32_t location_count;
+    apr_uint32_t *outermost, *innermost; /* calls of each branch, or NULL */
     unsigned short *mappings;     /* id of each object's mapping, 0: none */
     apr_pool_t *pool;
     apr_pool_t *batch;            /* of one part; cleared */
@@ -287,6 +290,32 @@ static void write_locations(writer_t *writer)
     }
 }
 
+/* Phase of the outermost hook on the way to a branch, module of the innermost:
+ * labels of its own, behind those of all. */
+static size_t add_labels(writer_t *writer, apr_uint32_t at,
+                         Lpp__Pprof__Label **labels)
+{
+    static const char *const keys[] = { "phase", "module" };
+    const lpp_calls_table_t *calls = writer->view->calls;
+    unsigned i;
+
+    if (writer->outermost == NULL
+        || writer->outermost[at] == LPP_CALLS_NONE) {
+        return LABELS_FIXED;
+    }
+    for (i = 0; i < LPP_COUNT(keys); i++) {
+        Lpp__Pprof__Label *label = apr_palloc(writer->batch, sizeof(*label));
+
+        lpp__pprof__label__init(label);
+        label->key = text(writer, keys[i]);
+        label->str = text(writer, i == 0
+                          ? calls->calls[writer->outermost[at]].phase
+                          : calls->calls[writer->innermost[at]].module);
+        labels[LABELS_FIXED + i] = label;
+    }
+    return LABELS;
+}
+
 /* The stack of one branch, leaf first. */
 static void fill_sample(writer_t *writer, apr_uint32_t at,
                         Lpp__Pprof__Sample *sample,
@@ -305,8 +334,9 @@ static void fill_sample(writer_t *writer, apr_uint32_t at,
     sample->value[0] = (int64_t)self->samples;
     sample->value[1] = (int64_t)self->wall_us;
     sample->value[2] = (int64_t)self->cpu_us;
-    sample->n_label = LABELS;
-    sample->label = labels;
+    sample->label = apr_pmemdup(writer->batch, labels,
+                                LABELS * sizeof(*labels));
+    sample->n_label = add_labels(writer, at, sample->label);
     for (sample->n_location_id = 0; at != LPP_NODE_NONE;
          at = branches[at].parent) {
         sample->location_id[sample->n_location_id++] = writer->locations[at];
@@ -326,11 +356,12 @@ static void write_samples(writer_t *writer)
 {
     const lpp_view_about_t *about = &writer->view->about;
     Lpp__Pprof__Sample samples[BATCH], *pointers[BATCH];
-    Lpp__Pprof__Label labels[LABELS], *label_pointers[LABELS];
+    Lpp__Pprof__Label labels[LABELS_FIXED], *label_pointers[LABELS];
     apr_uint32_t at = 0;
     unsigned i;
 
-    for (i = 0; i < LABELS; i++) {
+    memset(label_pointers, 0, sizeof(label_pointers));
+    for (i = 0; i < LABELS_FIXED; i++) {
         lpp__pprof__label__init(&labels[i]);
         label_pointers[i] = &labels[i];
     }
@@ -393,6 +424,8 @@ apr_status_t lpp_write_pprof(const lpp_view_t *view, const lpp_sink_t *sink,
     writer.mappings = apr_pcalloc(writer.pool, (LPP_OBJECTS_MAX + 1)
                                   * sizeof(*writer.mappings));
     if (writer.mappings == NULL || !make_locations(&writer)
+        || lpp_view_branch_calls(view, &writer.outermost, &writer.innermost,
+                                 writer.pool) != APR_SUCCESS
         || deflateInit2(&writer.zip, Z_BEST_SPEED, Z_DEFLATED, 15 + 16, 8,
                         Z_DEFAULT_STRATEGY) != Z_OK) {
         goto leave;

@@ -51,7 +51,7 @@ static apr_uint32_t add_functions(maker_t *maker)
         lpp_pstats_function_t *to = &maker->functions[count];
         const char *key;
 
-        if (i > 0 && is_zero(&from->total)) {
+        if (i > 0 && is_zero(&from->total) && from->calls == 0) {
             continue;
         }
         to->file = file_of(&from->symbol);
@@ -93,7 +93,8 @@ static apr_uint32_t find_edge(const lpp_view_t *view, apr_uint32_t caller,
     return low;
 }
 
-/* A call that took time has a caller and a callee that did: both have rows. */
+/* A call that took time has a caller and a callee that did: both have rows. So
+ * has one that was counted. */
 static apr_uint32_t add_edges(maker_t *maker)
 {
     const lpp_view_t *view = maker->view;
@@ -110,7 +111,7 @@ static apr_uint32_t add_edges(maker_t *maker)
         const lpp_edge_t *from = &view->edges[i];
         lpp_pstats_edge_t *to = &maker->edges[count];
 
-        if (is_zero(&from->total)) {
+        if (is_zero(&from->total) && from->calls == 0) {
             continue;
         }
         to->caller = maker->number[from->caller];

@@ -82,7 +82,15 @@ apr_array_header_t *lpp_writer_notes(const lpp_view_t *view, apr_pool_t *pool)
                                       about->tid));
     add(notes, "Trigger", honesty->cut_short != 0
         ? "mod_lpprofile, cut short" : "mod_lpprofile");
-    add(notes, "Counts", "samples, where no exact call count is known");
+    add(notes, "Counts", view->calls != NULL
+        ? "exact calls of hooks, samples of all else; filters are not counted"
+        : "samples");
+    if (view->calls != NULL
+        && (view->calls->left_out != 0 || view->calls->dropped != 0)) {
+        add(notes, "Not counted", apr_psprintf(pool, "%u hooks without an "
+            "entry, %" APR_UINT64_T_FMT " calls past a ceiling",
+            view->calls->left_out, view->calls->dropped));
+    }
     add(notes, "Samples", apr_psprintf(pool, "%" APR_UINT64_T_FMT
         " taken, %" APR_UINT64_T_FMT " lost, %" APR_UINT64_T_FMT
         " cut, %" APR_UINT64_T_FMT " broken, %" APR_UINT64_T_FMT

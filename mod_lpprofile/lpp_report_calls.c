@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_report, "By module and phase": what each module did in each phase of the
+ * request, of its redirects and subrequests, exactly; and below that, what the
+ * samples saw there. A request made within a call stands under that call. The
+ * walk goes by an own stack, whose depth is that of the requests.
+ */
+#include "lpp_report_calls_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define NONE LPP_CALLS_NONE
+#define BLOCK_ROWS 12        /* of one request, in a page that is not ours */
+#define BLOCK_ALL_ROWS 120   /* of all of them */
+#define FULL_ROWS 1000
+#define FULL_ALL_ROWS 5000
+#define COLUMNS LPP_CALLS_COLUMNS
+
+typedef struct tree_t {
+    const lpp_report_t *report;
+    const lpp_view_t *view;
+    const lpp_calls_table_t *table;
+    apr_uint32_t *sorted;       /* calls: by scope, then heaviest first */
+    apr_uint32_t *first;        /* of each scope, one more: where in sorted */
+    apr_uint32_t *made;         /* of each call: its first scope, or NONE */
+    apr_uint32_t *loose;        /* of each scope: the first one it made outside
+                                   of calls */
+    apr_uint32_t *next;         /* of each scope: the next of the same maker */
+    lpp_sampled_t sampled;
+    apr_uint32_t rows, rows_max, scope_rows;
+} tree_t;
+
+/* One request on the way down. */
+typedef struct level_t {
+    apr_uint32_t scope, at, child;
+    apr_uint32_t shown;         /* rows of it */
+    apr_uint32_t others;        /* functions that got none */
+    apr_uint64_t other_calls, other_ns;
+} level_t;
+
+static void time_cell(lpp_page_t *page, apr_uint64_t ns)
+{
+    lpp_page_raw(page, "<td class=\"n\">");
+    lpp_page_ns(page, ns);
+    lpp_page_raw(page, "</td>");
+}
+
+/* qsort has no baton. */
+typedef struct ranked_t {
+    apr_uint32_t scope, call;
+    apr_uint64_t ns;
+} ranked_t;
+
+static int compare_ranked(const void *a, const void *b)
+{
+    const ranked_t *left = a, *right = b;
+
+    if (left->scope != right->scope) {
+        return left->scope < right->scope ? -1 : 1;
+    }
+    if (left->ns != right->ns) {
+        return left->ns > right->ns ? -1 : 1;
+    }
+    return left->call < right->call ? -1 : left->call > right->call;
+}
+
+static int sort_calls(tree_t *tree, apr_pool_t *pool)
+{
+    const lpp_calls_table_t *table = tree->table;
+    ranked_t *ranked = apr_palloc(pool, (table->count + 1)
+                                  * sizeof(*ranked));
+    apr_uint32_t i, scope = 0;
+
+    tree->sorted = apr_palloc(pool, (table->count + 1)
+                              * sizeof(*tree->sorted));
+    tree->first = apr_palloc(pool, (table->scope_count + 1)
+                             * sizeof(*tree->first));
+    if (!ranked || !tree->sorted || !tree->first) {
+        return 0;
+    }
+    for (i = 0; i < table->count; i++) {
+        ranked[i].scope = table->calls[i].scope;
+        ranked[i].call = i;
+        ranked[i].ns = table->calls[i].self_wall_ns;
+    }
+    qsort(ranked, table->count, sizeof(*ranked), compare_ranked);
+    for (i = 0; i < table->count; i++) {
+        while (scope <= ranked[i].scope) {
+            tree->first[scope++] = i;
+        }
+        tree->sorted[i] = ranked[i].call;
+    }
+    while (scope <= table->scope_count) {
+        tree->first[scope++] = table->count;
+    }
+    return 1;
+}
+
+/* Which requests each call made, the first one first. */
+static int link_scopes(tree_t *tree, apr_pool_t *pool)
+{
+    const lpp_calls_table_t *table = tree->table;
+    apr_uint32_t i;
+
+    tree->made = apr_palloc(pool, (table->count + 1) * sizeof(*tree->made));
+    tree->loose = apr_palloc(pool, table->scope_count
+                             * sizeof(*tree->loose));
+    tree->next = apr_palloc(pool, table->scope_count * sizeof(*tree->next));
+    if (!tree->made || !tree->loose || !tree->next) {
+        return 0;
+    }
+    memset(tree->made, 0xff, (table->count + 1) * sizeof(*tree->made));
+    memset(tree->loose, 0xff, table->scope_count * sizeof(*tree->loose));
+    for (i = table->scope_count; i-- > 1;) {
+        const lpp_scope_t *scope = &table->scopes[i];
+        apr_uint32_t *head = scope->caller == NONE
+            ? &tree->loose[scope->parent] : &tree->made[scope->caller];
+
+        tree->next[i] = *head;
+        *head = i;
+    }
+    return 1;
+}
+
+/* What a call answered, and what that did. */
+static void answer(lpp_page_t *page, const lpp_call_t *call)
+{
+    const char *what = "";
+
+    if (call->running) {
+        lpp_page_raw(page, "<b>runs</b>");
+        return;
+    }
+    if (!call->has_result) {
+        return;
+    }
+    if (call->result >= 400) {
+        lpp_page_rawf(page, "<b>%d refused</b>", call->result);
+    }
+    else if (call->result >= 100) {
+        lpp_page_rawf(page, "<b>%d</b>", call->result);
+    }
+    else {
+        what = call->result == 0 ? "OK" : call->result == -1 ? "declined"
+            : call->result == -2 ? "DONE" : "suspended";
+        lpp_page_raw(page, call->decided ? "<b>" : "");
+        lpp_page_raw(page, what);
+        lpp_page_raw(page, strcmp(call->phase, "handler") == 0
+                     && call->decided ? ", handled" : "");
+        lpp_page_raw(page, call->decided ? "</b>" : "");
+    }
+    if (call->decided > 1) {
+        lpp_page_rawf(page, " (%u&#215;)", call->decided);
+    }
+}
+
+static void call_row(lpp_page_t *page, const tree_t *tree,
+                     apr_uint32_t index, apr_uint32_t depth)
+{
+    const lpp_call_t *call = &tree->table->calls[index];
+    const lpp_view_t *view = tree->view;
+
+    lpp_page_rawf(page, "<tr><td class=\"f\">%s%s", depth ? "&#160;&#160;" : "",
+                  depth > 1 ? "&#160;&#160;" : "");
+    lpp_page_text(page, call->phase);
+    lpp_page_raw(page, "</td><td class=\"m\">");
+    lpp_page_text(page, call->module);
+    lpp_page_rawf(page, "</td><td class=\"n\">%" APR_UINT64_T_FMT "</td>",
+                  call->calls);
+    time_cell(page, call->wall_ns);
+    time_cell(page, call->self_wall_ns);
+    lpp_page_rawf(page, "<td class=\"n share\">%.1f&#160;%%</td>",
+                  lpp_page_percent(call->self_wall_ns,
+                                   view->total.wall_us * 1000));
+    time_cell(page, call->self_cpu_ns);
+    time_cell(page, call->self_wall_ns > call->self_cpu_ns
+                        ? call->self_wall_ns - call->self_cpu_ns : 0);
+    lpp_page_raw(page, "<td class=\"f\">");
+    answer(page, call);
+    if (call->function < view->function_count
+        && view->functions[call->function].symbol.kind == LPP_NAME_SYMBOL) {
+        lpp_page_raw(page, " <small>");
+        lpp_page_code(page, view->functions[call->function].symbol.name);
+        lpp_page_raw(page, "</small>");
+    }
+    lpp_page_raw(page, "</td></tr>\n");
+    lpp_sampled_row(page, tree->view, &tree->sampled, index);
+}
+
+static void scope_row(lpp_page_t *page, const lpp_scope_t *scope,
+                      apr_uint32_t depth)
+{
+    static const char *const kinds[] = {
+        "Request", "Internal redirect to ", "Subrequest ",
+        "Further redirects and subrequests"
+    };
+    apr_uint32_t i;
+
+    lpp_page_raw(page, "<tr class=\"scope\"><th colspan=\"" COLUMNS "\">");
+    for (i = 1; i < depth && i < 16; i++) {
+        lpp_page_raw(page, "&#8627; ");
+    }
+    lpp_page_raw(page, kinds[scope->kind]);
+    if (*scope->path) {
+        lpp_page_code(page, scope->path);
+    }
+    if (scope->requests > 1) {
+        lpp_page_rawf(page, " (%u&#215;)", scope->requests);
+    }
+    lpp_page_raw(page, "</th></tr>\n");
+}
+
+static void others_row(lpp_page_t *page, const level_t *level)
+{
+    if (level->others) {
+        lpp_page_rawf(page, "<tr><td class=\"small\" colspan=\"2\">%u further "
+                      "functions</td><td class=\"n\">%" APR_UINT64_T_FMT
+                      "</td><td></td>", level->others, level->other_calls);
+        time_cell(page, level->other_ns);
+        lpp_page_raw(page, "<td colspan=\"4\"></td></tr>\n");
+    }
+}
+
+/* One call: a row where it is heavy, decided something or made a request. */
+static void visit_call(lpp_page_t *page, tree_t *tree, level_t *level,
+                       apr_uint32_t depth)
+{
+    apr_uint32_t index = tree->sorted[level->at];
+    const lpp_call_t *call = &tree->table->calls[index];
+
+    level->child = tree->made[index];
+    if (tree->rows < tree->rows_max
+        && (level->shown < tree->scope_rows || call->decided
+            || call->running || level->child != NONE)) {
+        level->shown++;
+        tree->rows++;
+        call_row(page, tree, index, depth);
+    }
+    else {
+        level->others++;
+        level->other_calls += call->calls;
+        level->other_ns += call->self_wall_ns;
+    }
+}
+
+static void push(lpp_page_t *page, const tree_t *tree, level_t *stack,
+                 apr_uint32_t *depth, apr_uint32_t scope)
+{
+    level_t *level = &stack[(*depth)++];
+
+    memset(level, 0, sizeof(*level));
+    level->scope = scope;
+    level->at = tree->first[scope];
+    level->child = NONE;
+    if (tree->table->scope_count > 1 && tree->rows < tree->rows_max) {
+        scope_row(page, &tree->table->scopes[scope], *depth);
+    }
+}
+
+static void walk(lpp_page_t *page, tree_t *tree)
+{
+    apr_uint32_t scopes = tree->table->scope_count, depth = 0;
+    level_t *stack = apr_palloc(page->scratch, scopes * sizeof(*stack));
+    apr_uint32_t child;
+
+    if (!stack) {
+        return;
+    }
+    push(page, tree, stack, &depth, 0);
+    while (depth > 0) {
+        level_t *level = &stack[depth - 1];
+        apr_uint32_t end = tree->first[level->scope + 1];
+
+        if (level->child != NONE) { /* a request of the call just shown */
+            child = level->child;
+            level->child = tree->next[child];
+            push(page, tree, stack, &depth, child);
+        }
+        else if (level->at < end) {
+            visit_call(page, tree, level, depth);
+            level->at++;
+        }
+        else if (tree->loose[level->scope] != NONE) {
+            others_row(page, level);
+            level->others = 0;
+            child = tree->loose[level->scope];
+            tree->loose[level->scope] = tree->next[child];
+            push(page, tree, stack, &depth, child);
+        }
+        else {
+            others_row(page, level);
+            depth--;
+        }
+    }
+}
+
+/* httpd's own code between the hooks. Logging comes after the profile. */
+static void outside_row(lpp_page_t *page, const tree_t *tree)
+{
+    apr_uint64_t inside = 0, total = tree->view->total.wall_us * 1000;
+    apr_uint32_t i;
+
+    for (i = 0; i < tree->table->count; i++) {
+        if (strcmp(tree->table->calls[i].phase, "log_transaction") != 0) {
+            inside += tree->table->calls[i].self_wall_ns;
+        }
+    }
+    if (total > inside) {
+        lpp_page_raw(page, "<tr><td class=\"f\" colspan=\"4\">outside of "
+                           "hooks</td>");
+        time_cell(page, total - inside);
+        lpp_page_rawf(page, "<td class=\"n share\">%.1f&#160;%%</td><td "
+                      "colspan=\"3\"></td></tr>\n",
+                      lpp_page_percent(total - inside, total));
+    }
+}
+
+static void notes(lpp_page_t *page, const lpp_calls_table_t *table)
+{
+    lpp_page_raw(page, "<p class=\"small\">Exact: every call of a module's "
+        "hook is counted and timed. Total: with the calls within it; self, "
+        "share, CPU and waiting: without them. CPU time is read every "
+        "20&#160;&#181;s at most and may be off by that. An answer in bold "
+        "ended its phase. Lines with &#8776; are from samples.</p>\n");
+    if (table->left_out || table->dropped) {
+        lpp_page_rawf(page, "<p class=\"notice\">Not counted: %u hooks that "
+                      "no entry was left for, %" APR_UINT64_T_FMT " calls "
+                      "past a ceiling.</p>\n", table->left_out,
+                      table->dropped);
+    }
+}
+
+void lpp_report_calls(lpp_page_t *page, const lpp_report_t *report)
+{
+    tree_t tree;
+
+    memset(&tree, 0, sizeof(tree));
+    tree.report = report;
+    tree.view = report->view;
+    tree.table = report->view ? report->view->calls : NULL;
+    if (!tree.table || !tree.table->count) {
+        return;
+    }
+    tree.scope_rows = report->full ? FULL_ROWS : BLOCK_ROWS;
+    tree.rows_max = report->full ? FULL_ALL_ROWS : BLOCK_ALL_ROWS;
+    if (!sort_calls(&tree, page->scratch)
+        || !link_scopes(&tree, page->scratch)
+        || !lpp_sampled_find(&tree.sampled, tree.view, page->scratch)) {
+        page->status = page->status ? page->status : APR_ENOMEM;
+        return;
+    }
+    lpp_page_raw(page, "<section class=\"calls\"><details open=\"open\">"
+        "<summary><h2>By module and phase</h2></summary>\n");
+    notes(page, tree.table);
+    lpp_page_raw(page, "<div class=\"wide\"><table class=\"top calls\">"
+        "<thead><tr><th>Phase</th><th>Module</th><th>Calls</th>"
+        "<th>Total</th><th>Self</th><th>Share</th><th>CPU</th>"
+        "<th>Waiting</th><th>Answer</th></tr></thead><tbody>\n");
+    walk(page, &tree);
+    outside_row(page, &tree);
+    lpp_page_raw(page, "</tbody></table></div></details></section>\n");
+}

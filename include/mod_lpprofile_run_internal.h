@@ -49,6 +49,8 @@ struct lpp_run_t {
     lpp_calls_t *calls;       /* exact calls, or NULL: not counted */
     int counting;             /* entries are told to watch for it */
 
+    ap_filter_t *upgrade_filter; /* of the connection, or NULL */
+
     const char *status;       /* first token of X-LPProfile */
     apr_array_header_t *tokens;  /* further ones (char *) */
     int headers_set;
@@ -78,8 +80,10 @@ double lpp_run_ms(const lpp_run_t *run, apr_time_t moment_us);
  * later calls change nothing. Thread: request. */
 void lpp_run_name(lpp_run_t *run, request_rec *r);
 
-/* Put the run's own filters around the network's, for a run that profiles. */
+/* Put the run's own filters around the network's, for a run that profiles; take
+ * away the one that its connection has, which would outlive the run. */
 void lpp_run_watch(lpp_run_t *run, request_rec *r);
+void lpp_run_unwatch(lpp_run_t *run);
 
 /* Cleanup of the first request's pool, for a run that nobody took over. */
 apr_status_t lpp_run_abandon(void *run);

@@ -294,6 +294,7 @@ apr_status_t lpp_run_abandon(void *baton)
     lpp_run_t *run = baton;
 
     if (run->r) {
+        lpp_run_unwatch(run);
         if (run->session && lpp_process_ending()) {
             lpp_gate_post_death(lpp_process_get()->gate, &run->holder);
         }

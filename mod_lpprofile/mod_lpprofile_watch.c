@@ -24,11 +24,16 @@
 
 static ap_filter_rec_t *end_filter_handle;
 static ap_filter_rec_t *read_filter_handle;
+static ap_filter_rec_t *upgrade_filter_handle;
 
 void lpp_run_watch(lpp_run_t *run, request_rec *r)
 {
     ap_add_output_filter_handle(end_filter_handle, run, r, r->connection);
     ap_add_input_filter_handle(read_filter_handle, run, r, r->connection);
+    if (apr_table_get(r->headers_in, "Upgrade")) {
+        run->upgrade_filter = ap_add_output_filter_handle(
+            upgrade_filter_handle, run, NULL, r->connection);
+    }
 }
 
 void lpp_run_keep_stack(lpp_run_t *run)
@@ -128,10 +133,6 @@ static apr_status_t end_filter(ap_filter_t *f, apr_bucket_brigade *bb)
         && !ap_cstr_casecmpn(f->r->content_type, "text/event-stream", 17)) {
         lpp_session_stop(run->session, LPP_STOP_STREAM);
     }
-    if (f->r->status == HTTP_SWITCHING_PROTOCOLS) {
-        /* What follows is another protocol, and lasts as long as it likes. */
-        lpp_session_stop(run->session, LPP_STOP_UPGRADE);
-    }
     lpp_session_client_enter(run->session);
     rv = ap_pass_brigade(f->next, bb);
     lpp_session_client_leave(run->session);
@@ -144,6 +145,32 @@ static apr_status_t end_filter(ap_filter_t *f, apr_bucket_brigade *bb)
         lpp_sql_leave_thread();
     }
     return rv;
+}
+
+/*
+ * A 101 passes none of the request's filters, only its connection's. What
+ * follows is another protocol, and lasts as long as it likes.
+ */
+static apr_status_t upgrade_filter(ap_filter_t *f, apr_bucket_brigade *bb)
+{
+    lpp_run_t *run = f->ctx;
+    request_rec *r = run->r;
+
+    while (r && r->next) {
+        r = r->next;
+    }
+    if (run->session && r && r->status == HTTP_SWITCHING_PROTOCOLS) {
+        lpp_session_stop(run->session, LPP_STOP_UPGRADE);
+    }
+    return ap_pass_brigade(f->next, bb);
+}
+
+void lpp_run_unwatch(lpp_run_t *run)
+{
+    if (run->upgrade_filter) {
+        ap_remove_output_filter(run->upgrade_filter);
+        run->upgrade_filter = NULL;
+    }
 }
 
 /* Nearest to the network of the request's input filters. */
@@ -239,6 +266,7 @@ static int take_over(request_rec *r)
     lpp_run_stop_sql(run);
     lpp_run_stop_calls(run);
     lpp_phases_attach(r, NULL);
+    lpp_run_unwatch(run);
     run->r = NULL; /* from here the job owns the run */
     apr_pool_cleanup_kill(r->pool, run, lpp_run_abandon);
     ap_set_module_config(r->request_config, &lpprofile_module, NULL);
@@ -257,6 +285,8 @@ void lpp_run_register_hooks(apr_pool_t *pool)
         "LPPROFILE_END", end_filter, NULL, AP_FTYPE_CONNECTION - 1);
     read_filter_handle = ap_register_input_filter(
         "LPPROFILE_READ", read_filter, NULL, AP_FTYPE_CONNECTION - 1);
+    upgrade_filter_handle = ap_register_output_filter(
+        "LPPROFILE_UPGRADE", upgrade_filter, NULL, AP_FTYPE_CONNECTION);
     /* After every module that may still change the user or the environment. */
     ap_hook_fixups(check_user, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_error_log(see_message, NULL, NULL, APR_HOOK_MIDDLE);

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Samples are the request's: on other threads, in streams, behind upgrades,
+while a client does not read."""
+import base64
+import os
+import re
+import socket
+import threading
+import time
+
+import pytest
+
+import apxs_env
+import httpd_env
+from stacks import Stacks
+
+ON = 'LPProfilingAllowed On\n'
+SEGMENT = '/++profile++collapsed&callgrind'
+
+
+def life():
+    return (apxs_env.load('lpp_test_life') + apxs_env.load('lpp_truth')
+            + '<Location /life>\nSetHandler lpp-life\n</Location>\n'
+            '<Location /truth>\nSetHandler lpp-truth\n</Location>\n')
+
+
+def files_of(server, oops_id, timeout=15):
+    files = server.wait_files(oops_id, 2, timeout)
+    text = next(f for f in files if f.name.startswith('callgrind.')).read_text()
+    return Stacks(next(f for f in files if f.name.endswith('.txt'))), text
+
+
+def no_stack_is_broken(text):
+    match = re.search(r'(\d+) lost, (\d+) cut, (\d+) broken', text)
+    assert match, text[:1500]
+    assert match.group(2) == match.group(3) == '0', match.group(0)
+
+
+@pytest.mark.mpms('event')
+def test_a_suspended_request_goes_on_elsewhere(httpd):
+    server = httpd(ON + life(), fresh=True)
+    got = server.get(SEGMENT + '/life?suspend')
+    assert got.body == b'late\n'
+    # 2.4 has nothing that wakes a suspended connection after such a request;
+    # it is closed when the server ends.
+    stacks, text = files_of(server, got.oops_id)
+    before, after = stacks.us('life_before') / 1e3, stacks.us(
+        'life_after') / 1e3
+    print('before %.1f ms of 50, after %.1f of 100, total %.1f'
+          % (before, after, stacks.total / 1e3))
+    assert 45 <= before <= 70
+    assert 90 <= after <= 130 # not the 50 behind its last byte
+    assert stacks.us('suspend', 'life_before') == stacks.us('life_before')
+    assert stacks.us('go_on', 'life_after') == stacks.us('life_after')
+    assert 440 <= stacks.total / 1e3 <= 600
+    assert stacks.us('[not sampled]') / 1e3 >= 280 # while it was nowhere
+    no_stack_is_broken(text)
+
+
+@pytest.mark.parametrize('tls', [False, True])
+def test_http2_workers(httpd, tls):
+    server = httpd(ON + life(), features=['http2', 'tls'])
+    got = server.curl(SEGMENT + '/truth?split', '-i',
+                      '--http2' if tls else '--http2-prior-knowledge',
+                      tls=tls)
+    head = got.stdout.decode()
+    assert head.startswith('HTTP/2 200'), (head, got.stderr)
+    oops_id = re.search(r'(?i)x-lazr-oopsid: (\S+)', head).group(1)
+    stacks, text = files_of(server, oops_id)
+    assert stacks.share('truth_parent') > 90
+    assert abs(stacks.share('truth_seventy', of='truth_parent') - 70) < 6
+    no_stack_is_broken(text)
+    # One function that stays calls all that the request does.
+    firsts = {stack[1] for stack, us in stacks.lines
+              if len(stack) > 2 and us > 0}
+    assert len(firsts) == 1, firsts
+
+
+def test_a_stream_of_events_ends_the_profile(httpd):
+    server = httpd(ON + life())
+    got = server.get(SEGMENT + '/life?events')
+    assert got.body.count(b'data:') == 4
+    stacks, text = files_of(server, got.oops_id)
+    print('%.1f ms of 80' % (stacks.total / 1e3))
+    assert 15 <= stacks.total / 1e3 <= 45
+
+
+def websocket_backend(listener):
+    def serve():
+        client, _ = listener.accept()
+        with client:
+            head = b''
+            while b'\r\n\r\n' not in head:
+                head += client.recv(4096)
+            client.sendall(b'HTTP/1.1 101 Switching Protocols\r\n'
+                           b'Upgrade: websocket\r\nConnection: Upgrade\r\n'
+                           b'Sec-WebSocket-Accept: x\r\n\r\n')
+            while True:
+                data = client.recv(4096)
+                if not data:
+                    return
+                client.sendall(data)
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize('how', ['proxy_http', 'proxy_wstunnel'])
+def test_a_websocket_ends_the_profile_at_101(httpd, how):
+    with socket.socket() as listener:
+        listener.bind(('127.0.0.1', 0))
+        listener.listen(4)
+        port = listener.getsockname()[1]
+        server = httpd(
+            ON + life() + (
+                'ProxyPass /ws http://127.0.0.1:%d/ upgrade=websocket\n'
+                if how == 'proxy_http' else
+                'ProxyPass /ws ws://127.0.0.1:%d/\n') % port,
+            features=['proxy'], modules=['proxy_wstunnel'], fresh=True)
+        websocket_backend(listener)
+        with socket.create_connection(('127.0.0.1', server.port), 20) as sock:
+            sock.sendall(b'GET %s/ws HTTP/1.1\r\nHost: localhost\r\n'
+                         b'Upgrade: websocket\r\nConnection: Upgrade\r\n'
+                         b'Sec-WebSocket-Version: 13\r\n'
+                         b'Sec-WebSocket-Key: %s\r\n\r\n'
+                         % (SEGMENT.encode(), base64.b64encode(b'x' * 16)))
+            head = sock.recv(4096)
+            assert head.startswith(b'HTTP/1.1 101'), head
+            oops_id = server.expect_log(r'LPP062: .* as (OOPS-\w+)').group(1)
+            for _ in range(5):
+                time.sleep(0.1)
+                sock.sendall(b'ping')
+                assert sock.recv(4096) == b'ping'
+            # The gate is free while the tunnel is open.
+            began = time.monotonic()
+            other = server.get(SEGMENT + '/truth?deep')
+            assert other.lpprofile.startswith('profiled')
+            assert time.monotonic() - began < 3
+        stacks, text = files_of(server, oops_id)
+        print('%.1f ms' % (stacks.total / 1e3))
+        assert stacks.total / 1e3 < 300
+
+
+def read_slowly(server, path, seconds, rate):
+    """The head of a response, and a thread that reads it slowly."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+    sock.connect(('127.0.0.1', server.port))
+    sock.settimeout(20)
+    sock.sendall(b'GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n'
+                 % path.encode())
+    head = sock.recv(600)
+    end = time.monotonic() + seconds
+
+    def run():
+        with sock:
+            while time.monotonic() < end:
+                if rate and not sock.recv(rate):
+                    return
+                time.sleep(0.02)
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return re.search(rb'X-Lazr-OopsId: (\S+)', head).group(1).decode(), thread
+
+
+@pytest.mark.mpms('event', 'worker')
+def test_a_client_that_does_not_read_frees_the_gate(httpd, mpm):
+    server = httpd(ON + life(), fresh=True)
+    oops_id, thread = read_slowly(server, SEGMENT + '/life?large', 7.5, 0)
+    began = time.monotonic()
+    other = server.get(SEGMENT + '/truth?deep', timeout=20)
+    waited = time.monotonic() - began
+    assert other.lpprofile.startswith('profiled')
+    assert 4 < waited < 6.5, waited # five seconds on the client's side
+    thread.join()
+    stacks, text = files_of(server, oops_id)
+    assert 'cut short' in text, text[:1500]
+    assert 4.9 < stacks.total / 1e6 < 5.6
+
+
+@pytest.mark.mpms('event')
+def test_a_file_to_a_slow_reader_holds_other_samples_not(httpd):
+    server = httpd(ON + life(), fresh=True)
+    path = server.site / 'large.bin'
+    with open(path, 'wb') as file:
+        file.truncate(60000000)
+    os.chmod(path, 0o644)
+    oops_id, thread = read_slowly(server, SEGMENT + '/large.bin', 2.5, 400000)
+    # Other requests on the same threads meanwhile.
+    while thread.is_alive():
+        assert server.get('/truth?deep').status == 200
+    stacks, text = files_of(server, oops_id)
+    assert stacks.us('truth_handler') == 0
+    no_stack_is_broken(text)
+    print('large file: %.1f ms' % (stacks.total / 1e3))
+
+
+def test_maxtime_cuts_and_says_so(httpd):
+    server = httpd(ON + 'LPProfileMaxTime 1s\n' + life())
+    got = server.get(SEGMENT + '/truth?fixed20')
+    assert got.status == 200
+    stacks, text = files_of(server, got.oops_id)
+    if stacks.total < 990000: # a quick machine: it was not cut
+        return
+    assert 0.99 < stacks.total / 1e6 < 1.05
+    assert 'cut short' in text, text[:1500]

@@ -7,6 +7,8 @@
 #ifndef MOD_LPPROFILE_RUN_INTERNAL_H
 #define MOD_LPPROFILE_RUN_INTERNAL_H
 
+#include <util_filter.h>
+
 #include "lpp_report.h"
 #include "lpp_sampler.h"
 #include "lpp_store.h"

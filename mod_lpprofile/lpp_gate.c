@@ -206,12 +206,17 @@ apr_status_t lpp_gate_create(lpp_gate_t **gate, apr_global_mutex_t *mutex,
     if (!made || !mutex) {
         return made ? APR_EINVAL : APR_ENOMEM;
     }
-    status = apr_shm_create(&shm, sizeof(shared_t), NULL, pool);
+    status = apr_shm_create(&shm, sizeof(shared_t) + _Alignof(shared_t), NULL,
+                            pool);
     if (status != APR_SUCCESS) {
         return status;
     }
-    /* New pages are zero; writing that over them would make them real. */
-    made->shared = apr_shm_baseaddr_get(shm);
+    /* New pages are zero; writing that over them would make them real. APR's
+     * base stands 8 bytes behind the start of a page, the same in every child:
+     * the mapping is inherited. */
+    made->shared = (shared_t *)(((apr_uintptr_t)apr_shm_baseaddr_get(shm)
+                                 + _Alignof(shared_t) - 1)
+                                & ~(apr_uintptr_t)(_Alignof(shared_t) - 1));
     atomic_store(&made->shared->place[LPP_GATE_PLACES - 1],
                  PLACE(PID_SHARED, 0));
     made->mutex = mutex;

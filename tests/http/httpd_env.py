@@ -26,6 +26,11 @@ MODULES_DIR = os.environ.get('LPP_MODULES_DIR', '/usr/lib/apache2/modules')
 MODULE = pathlib.Path(os.environ.get(
     'LPP_MODULE', PROJECT / 'build' / 'mod_lpprofile.so')).resolve()
 USER = 'www-data'
+# "make asan" runs the module built with sanitizers inside a stock httpd: their
+# library has to be there first.
+SANITIZER = {name: os.environ['LPP_' + name]
+             for name in ('LD_PRELOAD', 'ASAN_OPTIONS', 'UBSAN_OPTIONS')
+             if 'LPP_' + name in os.environ}
 MPMS = ('prefork', 'worker', 'event')
 
 BASE_MODULES = ('authz_core', 'authz_host', 'dir', 'mime', 'alias', 'env',
@@ -300,6 +305,7 @@ class Httpd:
 
     def _spawn(self, *args, **kwargs):
         env = {'PATH': '/usr/local/bin:/usr/bin:/bin', 'LANG': 'C.UTF-8'}
+        env.update(SANITIZER)
         env.update(self.env)
         if self.unprivileged:
             owner = pwd.getpwnam(USER)

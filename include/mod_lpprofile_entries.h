@@ -13,6 +13,8 @@
 #ifndef MOD_LPPROFILE_ENTRIES_H
 #define MOD_LPPROFILE_ENTRIES_H
 
+#include <stdatomic.h>
+
 #include <httpd.h>
 #include <apr_tables.h>
 
@@ -37,9 +39,25 @@ typedef struct lpp_watcher_t {
 } lpp_watcher_t;
 
 /*
+ * What is to be done, while somebody watches, where a phase begins or has
+ * ended: in the entry of its first or last hook, in place of a hook of its own,
+ * which every request would pay for. begin: other than DECLINED it answers in
+ * place of the phase's hooks. end: where the last hook ran and answered OK or
+ * DECLINED. Only for phases of the int kind that have a hook. Static.
+ */
+typedef struct lpp_door_t {
+    const char *phase;             /* as in lpp_hook_t */
+    int (*begin)(request_rec *r);  /* or NULL */
+    void (*end)(request_rec *r);   /* or NULL */
+} lpp_door_t;
+
+/* The doors of the next lpp_entries_install. Thread: parent at start. */
+void lpp_entries_set_doors(const lpp_door_t *doors, unsigned count);
+
+/*
  * Put entries in the place of all hooks of requests but those of the module
- * named own; once a generation. Where entries run out the rest of the hooks
- * stays as it is.
+ * named own (these only at a door); once a generation. watcher NULL: at doors
+ * alone. Where entries run out the rest of the hooks stays as it is.
  * Signal-safe: no. Thread: parent at start, with no children.
  */
 void lpp_entries_install(const lpp_watcher_t *watcher, const char *own);
@@ -48,7 +66,8 @@ void lpp_entries_install(const lpp_watcher_t *watcher, const char *own);
  * Static. Thread: any. */
 const lpp_hook_t *lpp_entries_hooks(void);
 
-/* Entries in use; hooks that got none. Thread: any. */
+/* Hooks that the watcher sees; those for which no entry was left.
+ * Thread: any. */
 apr_uint32_t lpp_entries_count(void);
 apr_uint32_t lpp_entries_left_out(void);
 
@@ -67,5 +86,17 @@ void lpp_entries_code(const void **start, const void **end);
  * Thread: any. */
 void lpp_entries_watch(void);
 void lpp_entries_unwatch(void);
+
+/* Requests that are watched in this child; looked at by lpp_entries_any only.
+ * Hidden, so that it costs no look-up of its address. */
+extern __attribute__((visibility("hidden"))) atomic_int lpp_entries_watched;
+
+/* 1 while anybody watches. Signal-safe: yes. Thread: any. */
+static inline int lpp_entries_any(void)
+{
+    return __builtin_expect(
+        atomic_load_explicit(&lpp_entries_watched, memory_order_relaxed) != 0,
+        0);
+}
 
 #endif

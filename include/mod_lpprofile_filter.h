@@ -8,6 +8,10 @@
 
 #include <httpd.h>
 
+/* Put the filter into r's chain, once; after all hooks that insert filters.
+ * Thread: request. */
+void lpp_filter_insert(request_rec *r);
+
 void lpp_filter_register_hooks(apr_pool_t *pool);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_phases: exact wall times of Apache's request phases, by hooks
- * placed before all others in each.
+ * mod_lpprofile_phases: exact wall times of Apache's request phases. Is told
+ * (by mod_lpprofile_hooks) before the first hook of each.
  *
  * A phase ends where the next one of its request begins. Internal redirects
  * go on where the request before them stopped; subrequests lie within a phase
@@ -15,6 +15,25 @@
 #include "lpp_oops.h"
 
 typedef struct lpp_phases_t lpp_phases_t;
+
+typedef enum {
+    LPP_PHASE_READ,
+    LPP_PHASE_POST_READ,
+    LPP_PHASE_PRE_TRANSLATE,
+    LPP_PHASE_TRANSLATE,
+    LPP_PHASE_MAP_TO_STORAGE,
+    LPP_PHASE_HEADER_PARSER,
+    LPP_PHASE_ACCESS,
+    LPP_PHASE_USER,
+    LPP_PHASE_AUTH,
+    LPP_PHASE_TYPE,
+    LPP_PHASE_FIXUPS,
+    LPP_PHASE_INSERT_FILTER,
+    LPP_PHASE_HANDLER,
+    LPP_PHASE_SEND,
+    LPP_PHASE_LOG,
+    LPP_PHASES
+} lpp_phase_e;
 
 /*
  * Made by the run at its start, in the run's pool (used by the request's thread
@@ -61,8 +80,21 @@ void lpp_phases_add_to(const lpp_phases_t *phases, lpp_oops_t *oops);
 const char *lpp_phases_server_timing(const lpp_phases_t *phases,
                                      apr_pool_t *pool);
 
-/* The hooks of all phases. To be called by lpp_process_register_if_wanted, so
- * that they cost nothing where nobody may profile. */
-void lpp_phases_register_hooks(apr_pool_t *pool);
+/*
+ * r goes into a phase, out of the one it is in (already there: it stays), or
+ * all of its chain go out of theirs. Nothing happens where r's chain has no
+ * phases attached.
+ * Signal-safe: no. Thread: request.
+ */
+void lpp_phases_enter(request_rec *r, lpp_phase_e phase);
+void lpp_phases_leave(const request_rec *r);
+void lpp_phases_leave_all(const request_rec *r);
+
+/* The same, for the handler: where r is a subrequest, which has no phase after
+ * it and may be kept long after (mod_include does), its EOS ends it. */
+void lpp_phases_enter_handler(request_rec *r);
+
+/* The filter that sees that EOS. */
+void lpp_phases_register_filters(apr_pool_t *pool);
 
 #endif

@@ -11,14 +11,13 @@
 #ifndef MOD_LPPROFILE_RUN_H
 #define MOD_LPPROFILE_RUN_H
 
-#include <stdatomic.h>
-
 #include <httpd.h>
 
 #include "lpp_buf.h"
 #include "lpp_calls.h"
 #include "lpp_trigger.h"
 #include "mod_lpprofile_config.h"
+#include "mod_lpprofile_entries.h"
 #include "mod_lpprofile_phases.h"
 
 typedef struct lpp_run_t lpp_run_t;
@@ -27,13 +26,11 @@ typedef struct lpp_run_t lpp_run_t;
  * server is known as its child; holds the OOPS id. */
 #define LPP_RUN_PARENT_HEADER "X-LPProfile-Parent"
 
-/* Runs alive in this child: what a hook looks at first, so that a request pays
- * three instructions where nothing is profiled. */
-extern atomic_int lpp_run_alive;
-
+/* 0 when this child has no run: what a hook of ours looks at first. Each run is
+ * one that entries watch for (mod_lpprofile_entries). */
 static inline int lpp_run_any(void)
 {
-    return atomic_load_explicit(&lpp_run_alive, memory_order_relaxed) != 0;
+    return lpp_entries_any();
 }
 
 /*
@@ -108,8 +105,19 @@ LPP_MUST_CHECK apr_status_t lpp_run_write_block(lpp_run_t *run,
  */
 const char *lpp_run_vhost(const server_rec *server, apr_pool_t *pool);
 
-/* post_read_request aside (mod_lpprofile_url calls lpp_run_begin), all hooks of
- * the run: fixups, suspend/resume, log_transaction, the end filter. */
+/*
+ * For mod_lpprofile_hooks, in this order; nothing happens unless r has a run.
+ * check_user: the fixups are through, nobody changes the user or the
+ * environment any more. gather: first of the loggers, while the request line is
+ * still the plain one that the application saw. take_over: after the last, so
+ * that the loggers still find the run's note and its phases.
+ * Thread: request.
+ */
+void lpp_run_check_user(request_rec *r);
+void lpp_run_gather(request_rec *r);
+void lpp_run_take_over(request_rec *r);
+
+/* The run's own hooks: suspend and resume, error_log; its filters. */
 void lpp_run_register_hooks(apr_pool_t *pool);
 
 #endif

@@ -18,6 +18,15 @@
 /* Environment variable with the path as the client sent it. */
 #define LPP_URL_ENV "LPPROFILE_URI"
 
+/* First of the handlers, once a record of the chain: a backend is asked for an
+ * identity body. Thread: request. */
+void lpp_url_before_handler(request_rec *r);
+
+/* Before the loggers. Thread: request. */
+void lpp_url_give_line_back(request_rec *r);
+
+/* post_read_request, and what mod_cache and mod_proxy ask for; the functions
+ * above are called by mod_lpprofile_hooks. */
 void lpp_url_register_hooks(apr_pool_t *pool);
 
 #endif

@@ -13,9 +13,9 @@
 #include "mod_lpprofile_config.h"
 #include "mod_lpprofile_deaths.h"
 #include "mod_lpprofile_filter.h"
+#include "mod_lpprofile_hooks.h"
 #include "mod_lpprofile_keep.h"
 #include "mod_lpprofile_memory.h"
-#include "mod_lpprofile_pages.h"
 #include "mod_lpprofile_phases.h"
 #include "mod_lpprofile_process.h"
 #include "mod_lpprofile_run.h"
@@ -35,11 +35,11 @@ static void register_hooks(apr_pool_t *pool)
     lpp_keeper_register_hooks(pool);
     lpp_process_register_if_wanted(lpp_url_register_hooks);
     lpp_process_register_if_wanted(lpp_run_register_hooks);
-    lpp_process_register_if_wanted(lpp_phases_register_hooks);
+    lpp_process_register_if_wanted(lpp_phases_register_filters);
     lpp_process_register_if_wanted(lpp_sql_register_hooks);
     lpp_process_register_if_wanted(lpp_memory_register_hooks);
     lpp_process_register_if_wanted(lpp_filter_register_hooks);
-    lpp_process_register_if_wanted(lpp_pages_register_hooks);
+    lpp_process_register_if_wanted(lpp_hooks_register);
 }
 
 AP_DECLARE_MODULE(lpprofile) = {

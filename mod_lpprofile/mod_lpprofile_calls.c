@@ -93,8 +93,12 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     static const lpp_watcher_t watcher = { enter, leave };
 
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG
-        || !lpp_process_wanted(s) || !lpp_config_hooks(s)) {
+        || !lpp_process_wanted(s)) {
         return OK; /* nothing is touched */
+    }
+    if (!lpp_config_hooks(s)) {
+        lpp_entries_install(NULL, lpprofile_module.name);
+        return OK;
     }
     lpp_entries_install(&watcher, lpprofile_module.name);
     if (lpp_entries_left_out() > 0) {

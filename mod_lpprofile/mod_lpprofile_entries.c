@@ -11,7 +11,6 @@
  */
 #include "mod_lpprofile_entries.h"
 
-#include <stdatomic.h>
 #include <string.h>
 
 #include <ap_hooks.h>
@@ -29,21 +28,29 @@ typedef int int_fn(request_rec *r);
 typedef void void_fn(request_rec *r);
 typedef int quick_fn(request_rec *r, int lookup);
 
-/* Requests that are watched in this child. When a thread learns of a change
- * does not matter: the one that counted its own request up sees it. */
-static atomic_int watched;
+/* When a thread learns of a change does not matter: the one that counted its
+ * own request up sees it. */
+atomic_int lpp_entries_watched;
 
 /* Everything below is written in the parent alone. */
 
-static lpp_watcher_t watch;
-static lpp_hook_t hooks[LPP_ENTRIES_MAX];
+static lpp_watcher_t watch;    /* enter NULL: nobody counts */
+static const lpp_door_t *doors;
+static unsigned door_count;
+static lpp_hook_t hooks[LPP_ENTRIES_MAX]; /* those of the watcher */
 static unsigned char runs_all[LPP_ENTRIES_MAX];
 static apr_uint32_t used[3];   /* of each kind */
+static apr_uint32_t counted;   /* of all kinds, seen by the watcher */
 static apr_uint32_t left_out;
 
+static int (*begins[LPP_ENTRIES_INT])(request_rec *r);
+static void (*ends[LPP_ENTRIES_INT])(request_rec *r);
 static int_fn *int_originals[LPP_ENTRIES_INT];
 static void_fn *void_originals[LPP_ENTRIES_VOID];
 static quick_fn *quick_originals[LPP_ENTRIES_QUICK];
+
+/* Kept for doors: two a phase. */
+#define DOOR_ENTRIES (2 * 12)
 
 #define FIRST_VOID LPP_ENTRIES_INT
 #define FIRST_QUICK (LPP_ENTRIES_INT + LPP_ENTRIES_VOID)
@@ -54,34 +61,49 @@ static inline __attribute__((always_inline)) int is_watched(void)
 {
 #if defined(__x86_64__)
     __asm__ goto("cmpl $0, %0\n\tjne %l[yes]"
-                 : : "m"(watched) : "cc" : yes);
+                 : : "m"(lpp_entries_watched) : "cc" : yes);
     return 0;
 yes:
     return 1;
 #else
-    return __builtin_expect(
-        atomic_load_explicit(&watched, memory_order_relaxed) != 0, 0);
+    return lpp_entries_any();
 #endif
+}
+
+/* NULL where nobody counts, or not this hook (one of our own at a door). */
+ENTRY static void *enter(request_rec *r, apr_uint32_t hook, unsigned *handle)
+{
+    return watch.enter && hooks[hook].phase ? watch.enter(r, hook, handle)
+                                            : NULL;
 }
 
 ENTRY static int watched_int(request_rec *r, unsigned n)
 {
     unsigned handle = 0;
-    void *seen = watch.enter(r, n, &handle);
-    int result;
+    void *seen;
+    int result = begins[n] ? begins[n](r) : DECLINED;
 
-    if (!seen) {
+    if (result != DECLINED) {
+        return result;
+    }
+    seen = enter(r, n, &handle);
+    if (!seen && !ends[n]) {
         return int_originals[n](r);
     }
     result = int_originals[n](r);
-    watch.leave(seen, handle, n, &result);
+    if (seen) {
+        watch.leave(seen, handle, n, &result);
+    }
+    if (ends[n] && (result == OK || result == DECLINED)) {
+        ends[n](r);
+    }
     return result;
 }
 
 ENTRY static void watched_void(request_rec *r, unsigned n)
 {
     unsigned handle = 0;
-    void *seen = watch.enter(r, FIRST_VOID + n, &handle);
+    void *seen = enter(r, FIRST_VOID + n, &handle);
 
     void_originals[n](r);
     if (seen) {
@@ -92,7 +114,7 @@ ENTRY static void watched_void(request_rec *r, unsigned n)
 ENTRY static int watched_quick(request_rec *r, int lookup, unsigned n)
 {
     unsigned handle = 0;
-    void *seen = watch.enter(r, FIRST_QUICK + n, &handle);
+    void *seen = enter(r, FIRST_QUICK + n, &handle);
     int result = quick_originals[n](r, lookup);
 
     if (seen) {
@@ -200,16 +222,17 @@ static int is_entry(lpp_entries_fn *function)
     return address >= __start_lpp_entries && address < __stop_lpp_entries;
 }
 
-/* The number of a hook of that kind, and its entry; NULL: none is left. */
+/* The number of a hook of that kind, and its entry; NULL: less than spare would
+ * be left. */
 static lpp_entries_fn *take_entry(kind_e kind, lpp_entries_fn *original,
-                                  apr_uint32_t *number)
+                                  apr_uint32_t spare, apr_uint32_t *number)
 {
     static const apr_uint32_t most[] = { LPP_ENTRIES_INT, LPP_ENTRIES_VOID,
                                          LPP_ENTRIES_QUICK };
     static const apr_uint32_t first[] = { 0, FIRST_VOID, FIRST_QUICK };
     apr_uint32_t n = used[kind];
 
-    if (n >= most[kind]) {
+    if (n + spare >= most[kind]) {
         left_out++;
         return NULL;
     }
@@ -229,10 +252,51 @@ static lpp_entries_fn *take_entry(kind_e kind, lpp_entries_fn *original,
     return (lpp_entries_fn *)int_entries[n];
 }
 
+static const lpp_door_t *door_of(unsigned phase)
+{
+    unsigned i;
+
+    for (i = 0; i < door_count; i++) {
+        if (phases[phase].kind == KIND_INT
+            && strcmp(doors[i].phase, phases[phase].phase) == 0) {
+            return &doors[i];
+        }
+    }
+    return NULL;
+}
+
+static void replace_link(unsigned phase, link_t *link, int is_counted,
+                         const lpp_door_t *begin, const lpp_door_t *end)
+{
+    apr_uint32_t number;
+    lpp_entries_fn *entry;
+
+    /* There is always an entry for a door. */
+    entry = take_entry(phases[phase].kind, link->function,
+                       begin || end ? 0 : DOOR_ENTRIES, &number);
+    if (!entry) {
+        return;
+    }
+    if (phases[phase].kind == KIND_INT) {
+        begins[number] = begin ? begin->begin : NULL;
+        ends[number] = end ? end->end : NULL;
+    }
+    if (is_counted) {
+        counted++;
+        hooks[number].phase = phases[phase].phase;
+        hooks[number].module = link->module ? link->module : "?";
+        memcpy(&hooks[number].function, &link->function,
+               sizeof(hooks[number].function));
+    }
+    runs_all[number] = (unsigned char)phases[phase].all;
+    /* whole or not at all, should anybody look meanwhile */
+    __atomic_store_n(&link->function, entry, __ATOMIC_RELEASE);
+}
+
 static void replace_links(unsigned phase, const char *own)
 {
     const apr_array_header_t *links = phases[phase].links();
-    apr_uint32_t number;
+    const lpp_door_t *door = door_of(phase);
     int i;
 
     if (!links || links->elt_size != sizeof(link_t)) {
@@ -240,35 +304,36 @@ static void replace_links(unsigned phase, const char *own)
     }
     for (i = 0; i < links->nelts; i++) {
         link_t *link = &APR_ARRAY_IDX(links, i, link_t);
-        lpp_entries_fn *entry;
+        const lpp_door_t *begin = i == 0 ? door : NULL;
+        const lpp_door_t *end = i == links->nelts - 1 ? door : NULL;
+        int is_own = link->module && strcmp(link->module, own) == 0;
+        int is_counted = watch.enter && !is_own;
 
-        if (!link->function || is_entry(link->function)
-            || (link->module && strcmp(link->module, own) == 0)) {
+        if (!link->function || is_entry(link->function)) {
             continue;
         }
-        entry = take_entry(phases[phase].kind, link->function, &number);
-        if (!entry) {
-            continue;
+        if (is_counted || (begin && begin->begin) || (end && end->end)) {
+            replace_link(phase, link, is_counted, begin, end);
         }
-        hooks[number].phase = phases[phase].phase;
-        hooks[number].module = link->module ? link->module : "?";
-        memcpy(&hooks[number].function, &link->function,
-               sizeof(hooks[number].function));
-        runs_all[number] = (unsigned char)phases[phase].all;
-        /* whole or not at all, should anybody look meanwhile */
-        __atomic_store_n(&link->function, entry, __ATOMIC_RELEASE);
     }
+}
+
+void lpp_entries_set_doors(const lpp_door_t *made, unsigned count)
+{
+    doors = made;
+    door_count = count;
 }
 
 void lpp_entries_install(const lpp_watcher_t *watcher, const char *own)
 {
+    static const lpp_watcher_t nobody;
     unsigned i;
 
-    watch = *watcher;
+    watch = watcher ? *watcher : nobody;
     memset(used, 0, sizeof(used));
     memset(hooks, 0, sizeof(hooks));
-    left_out = 0;
-    atomic_store(&watched, 0);
+    left_out = counted = 0;
+    atomic_store(&lpp_entries_watched, 0);
     for (i = 0; i < LPP_COUNT(phases); i++) {
         replace_links(i, own);
     }
@@ -281,7 +346,7 @@ const lpp_hook_t *lpp_entries_hooks(void)
 
 apr_uint32_t lpp_entries_count(void)
 {
-    return used[KIND_INT] + used[KIND_VOID] + used[KIND_QUICK];
+    return counted;
 }
 
 apr_uint32_t lpp_entries_left_out(void)
@@ -327,10 +392,10 @@ void lpp_entries_code(const void **start, const void **end)
 
 void lpp_entries_watch(void)
 {
-    atomic_fetch_add(&watched, 1);
+    atomic_fetch_add(&lpp_entries_watched, 1);
 }
 
 void lpp_entries_unwatch(void)
 {
-    atomic_fetch_sub(&watched, 1);
+    atomic_fetch_sub(&lpp_entries_watched, 1);
 }

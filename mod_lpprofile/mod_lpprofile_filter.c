@@ -375,8 +375,8 @@ static apr_status_t filter_brigade(ap_filter_t *f, apr_bucket_brigade *bb)
     return take_all(f, bb);
 }
 
-/* Once a chain: r may have one from insert_filter already. */
-static void insert(request_rec *r)
+/* r may have one from before its handler already. */
+void lpp_filter_insert(request_rec *r)
 {
     ap_filter_t *f;
     filter_ctx_t *ctx;
@@ -402,6 +402,6 @@ void lpp_filter_register_hooks(apr_pool_t *pool)
         FILTER_NAME, filter_brigade, NULL, AP_FTYPE_CONTENT_SET - 1);
     /* Last of the inserting hooks: of filters of one type the one inserted
      * later stands later, and ours wants to see what the others made. */
-    ap_hook_insert_filter(insert, NULL, NULL, APR_HOOK_REALLY_LAST);
-    ap_hook_insert_error_filter(insert, NULL, NULL, APR_HOOK_REALLY_LAST);
+    ap_hook_insert_error_filter(lpp_filter_insert, NULL, NULL,
+                                APR_HOOK_REALLY_LAST);
 }

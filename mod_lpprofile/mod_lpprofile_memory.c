@@ -19,6 +19,7 @@
 #include <http_config.h>
 #include <http_core.h>
 #include <http_log.h>
+#include <http_main.h>
 #include <http_protocol.h>
 
 #include "lpp_log_tags.h"
@@ -341,8 +342,19 @@ void lpp_memory_register_open(apr_pool_t *pool)
     ap_hook_open_logs(open_logs, NULL, NULL, APR_HOOK_MIDDLE);
 }
 
+static int is_anywhere(const server_rec *s)
+{
+    while (s && !lpp_config_memory_log(lpp_config_get(s))) {
+        s = s->next;
+    }
+    return s != NULL;
+}
+
 void lpp_memory_register_hooks(apr_pool_t *pool)
 {
+    if (!is_anywhere(ap_server_conf)) {
+        return; /* no request is to pay for a log that nobody asked for */
+    }
     ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
     /* First: what the modules after us allocate is the request's. */
     ap_hook_post_read_request(begin, NULL, NULL, APR_HOOK_REALLY_FIRST);

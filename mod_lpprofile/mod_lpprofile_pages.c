@@ -37,8 +37,7 @@ static const lpp_plan_t *page_plan(const request_rec *r)
     return plan && plan->page ? plan : NULL;
 }
 
-/* pre_translate_name and translate_name, before mod_proxy and mod_rewrite. */
-static int claim(request_rec *r)
+int lpp_pages_claim(request_rec *r)
 {
     if (!page_plan(r)) {
         return DECLINED;
@@ -49,19 +48,16 @@ static int claim(request_rec *r)
     return OK;
 }
 
-/* No directory walk: nothing is mapped. */
-static int skip_storage(request_rec *r)
+int lpp_pages_skip_storage(request_rec *r)
 {
     return page_plan(r) ? OK : DECLINED;
 }
 
-/* SetHandler and FallbackResource may have had other ideas since. */
-static int keep_handler(request_rec *r)
+void lpp_pages_keep_handler(request_rec *r)
 {
     if (page_plan(r)) {
         r->handler = LPP_PAGES_HANDLER;
     }
-    return DECLINED;
 }
 
 static apr_array_header_t *list_latest(request_rec *r)
@@ -127,7 +123,7 @@ static apr_status_t write_home(request_rec *r, lpp_buf_t *buf)
     return lpp_report_home(&home, &sink, r->pool);
 }
 
-static int handle(request_rec *r)
+int lpp_pages_handle(request_rec *r)
 {
     const lpp_plan_t *plan = page_plan(r);
     lpp_buf_t *buf;
@@ -172,13 +168,4 @@ static int handle(request_rec *r)
         ap_rwrite(buf->data, (int)buf->len, r);
     }
     return OK;
-}
-
-void lpp_pages_register_hooks(apr_pool_t *pool)
-{
-    ap_hook_pre_translate_name(claim, NULL, NULL, APR_HOOK_REALLY_FIRST);
-    ap_hook_translate_name(claim, NULL, NULL, APR_HOOK_REALLY_FIRST);
-    ap_hook_map_to_storage(skip_storage, NULL, NULL, APR_HOOK_REALLY_FIRST);
-    ap_hook_fixups(keep_handler, NULL, NULL, APR_HOOK_REALLY_FIRST);
-    ap_hook_handler(handle, NULL, NULL, APR_HOOK_REALLY_FIRST);
 }

@@ -4,15 +4,16 @@
  *
  * What phases a request went through, and when. Requests of a chain are told
  * apart by their record: each has a track of its own. Owns the phases of a
- * request; knows nothing of the run, and registers nothing (that is
- * mod_lpprofile_phases_hooks.c).
+ * request; knows nothing of the run, and registers no hook.
  */
 #include <time.h>
 
 #include <httpd.h>
 #include <apr_strings.h>
+#include <http_protocol.h>
+#include <util_filter.h>
 
-#include "mod_lpprofile_phases_internal.h"
+#include "mod_lpprofile_phases.h"
 
 #define ENTRIES_MAX 4096
 #define URI_MAX_BYTES 256
@@ -65,7 +66,7 @@ typedef struct watch_t {
     const request_rec *r;
 } watch_t;
 
-atomic_int lpp_phases_attached;
+static ap_filter_rec_t *end_filter_handle;
 
 static apr_time_t now_us(void)
 {
@@ -98,6 +99,11 @@ static void enter_phase(lpp_phases_t *phases, track_t *track, lpp_phase_e phase,
 {
     entry_t *entry;
 
+    if (track->running >= 0
+        && APR_ARRAY_IDX(phases->entries, track->running, entry_t).phase
+           == phase) {
+        return; /* it has several hooks: access_checker, access_checker_ex */
+    }
     leave_phase(phases, track, now);
     if (phases->entries->nelts >= ENTRIES_MAX) {
         phases->dropped++;
@@ -175,7 +181,7 @@ static record_t *find_record(const request_rec *r)
     return record;
 }
 
-int lpp_phases_enter(request_rec *r, lpp_phase_e phase)
+void lpp_phases_enter(request_rec *r, lpp_phase_e phase)
 {
     record_t *record = find_record(r);
     lpp_phases_t *phases = record ? record->phases : NULL;
@@ -183,19 +189,18 @@ int lpp_phases_enter(request_rec *r, lpp_phase_e phase)
     track_t *track;
 
     if (!phases) {
-        return 0;
+        return;
     }
     now = now_us();
     track = find_track(phases, r);
     if (!track) {
         if (phases->entries->nelts >= ENTRIES_MAX) {
             phases->dropped++; /* nor need its track be kept */
-            return 1;
+            return;
         }
         track = begin_track(record, r, now);
     }
     enter_phase(phases, track, phase, now);
-    return 1;
 }
 
 static void end_all(lpp_phases_t *phases, apr_time_t now)
@@ -229,6 +234,30 @@ void lpp_phases_leave_all(const request_rec *r)
     }
 }
 
+/* Behind all that a subrequest's own output goes through. */
+static apr_status_t end_filter(ap_filter_t *f, apr_bucket_brigade *bb)
+{
+    request_rec *r = f->r;
+    int eos = !APR_BRIGADE_EMPTY(bb) && APR_BUCKET_IS_EOS(APR_BRIGADE_LAST(bb));
+    apr_status_t status = ap_pass_brigade(f->next, bb);
+
+    if (eos) {
+        lpp_phases_leave(r);
+    }
+    return status;
+}
+
+void lpp_phases_enter_handler(request_rec *r)
+{
+    record_t *record = r->main ? find_record(r) : NULL;
+
+    lpp_phases_enter(r, LPP_PHASE_HANDLER);
+    if (record && record->phases) {
+        ap_add_output_filter_handle(end_filter_handle, NULL, r,
+                                    r->connection);
+    }
+}
+
 lpp_phases_t *lpp_phases_create(apr_pool_t *pool, apr_time_t started_us)
 {
     lpp_phases_t *phases = apr_pcalloc(pool, sizeof(*phases));
@@ -241,10 +270,7 @@ lpp_phases_t *lpp_phases_create(apr_pool_t *pool, apr_time_t started_us)
 
 static void detach(record_t *record)
 {
-    if (record->phases) {
-        record->phases = NULL;
-        atomic_fetch_sub(&lpp_phases_attached, 1);
-    }
+    record->phases = NULL;
 }
 
 static apr_status_t detach_cleanup(void *data)
@@ -271,7 +297,6 @@ void lpp_phases_attach(request_rec *r, lpp_phases_t *phases)
                                   apr_pool_cleanup_null);
     }
     record->phases = phases;
-    atomic_fetch_add(&lpp_phases_attached, 1);
     if (!find_track(phases, r)) {
         track = begin_track(record, r, phases->started_us);
         enter_phase(phases, track, LPP_PHASE_READ, phases->started_us);
@@ -358,4 +383,10 @@ const char *lpp_phases_server_timing(const lpp_phases_t *phases,
         }
     }
     return value;
+}
+
+void lpp_phases_register_filters(apr_pool_t *pool)
+{
+    end_filter_handle = ap_register_output_filter(
+        "LPPROFILE_PHASES", end_filter, NULL, AP_FTYPE_CONTENT_SET - 1);
 }

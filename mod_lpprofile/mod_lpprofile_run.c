@@ -19,6 +19,7 @@
 #include "lpp_log_tags.h"
 #include "lpp_store.h"
 #include "mod_lpprofile_aggregate.h"
+#include "mod_lpprofile_entries.h"
 #include "mod_lpprofile_memory.h"
 #include "mod_lpprofile_process.h"
 #include "mod_lpprofile_run_internal.h"
@@ -34,8 +35,6 @@ static const char *const root_functions[] = {
 
 /* A client that does not read must not hold the gate (contract section 2). */
 #define MAX_CLIENT_WAIT_US apr_time_from_sec(5)
-
-atomic_int lpp_run_alive;
 
 apr_time_t lpp_run_now_us(void)
 {
@@ -304,7 +303,7 @@ apr_status_t lpp_run_abandon(void *baton)
             lpp_session_stop(run->session, LPP_STOP_NOT);
             lpp_session_close(run->session);
         }
-        atomic_fetch_sub(&lpp_run_alive, 1);
+        lpp_entries_unwatch();
         apr_pool_destroy(run->pool);
     }
     return APR_SUCCESS;
@@ -373,7 +372,7 @@ void lpp_run_begin(request_rec *r, const lpp_plan_t *plan, int access)
         return;
     }
     ap_set_module_config(r->request_config, &lpprofile_module, run);
-    atomic_fetch_add(&lpp_run_alive, 1);
+    lpp_entries_watch();
     apr_pool_cleanup_register(r->pool, run, lpp_run_abandon,
                               apr_pool_cleanup_null);
     if (plan && plan->page) {

@@ -4,7 +4,6 @@
  * decides about it looks at its URL. Owns the rewritten request's state; never
  * decides what a run does.
  */
-#include <stdatomic.h>
 #include <string.h>
 #include <strings.h>
 
@@ -18,6 +17,7 @@
 #include "lpp_log_tags.h"
 #include "mod_lpprofile_aggregate.h"
 #include "mod_lpprofile_config.h"
+#include "mod_lpprofile_entries.h"
 #include "mod_lpprofile_process.h"
 #include "mod_lpprofile_run.h"
 #include "mod_lpprofile_url_internal.h"
@@ -26,12 +26,9 @@ APLOG_USE_MODULE(lpprofile);
 
 #define POOL_KEY "lpprofile url"
 
-/* Rewritten requests of this child that are still alive. */
-static atomic_int rewritten_alive;
-
 static apr_status_t forget(void *unused)
 {
-    atomic_fetch_sub(&rewritten_alive, 1);
+    lpp_entries_unwatch();
     return APR_SUCCESS;
 }
 
@@ -39,7 +36,7 @@ lpp_url_t *lpp_url_get(const request_rec *r)
 {
     void *url = NULL;
 
-    if (!atomic_load_explicit(&rewritten_alive, memory_order_relaxed)) {
+    if (!lpp_entries_any()) {
         return NULL;
     }
     while (r->main || r->prev) {
@@ -175,7 +172,7 @@ static int take_segment(request_rec *r, lpp_url_t **result)
     }
     apr_table_setn(r->subprocess_env, LPP_URL_ENV, url->path);
     apr_pool_userdata_setn(url, POOL_KEY, NULL, r->pool);
-    atomic_fetch_add(&rewritten_alive, 1);
+    lpp_entries_watch();
     apr_pool_cleanup_register(r->pool, url, forget, apr_pool_cleanup_null);
     *result = url;
     return OK;
@@ -183,7 +180,7 @@ static int take_segment(request_rec *r, lpp_url_t **result)
 
 /* An internal redirect: its environment was renamed, its handler is another
  * one. A segment in its URL is text. */
-static __attribute__((noinline)) int join_chain(request_rec *r)
+static int join_chain(request_rec *r)
 {
     lpp_url_t *url = lpp_url_get(r);
 
@@ -194,14 +191,19 @@ static __attribute__((noinline)) int join_chain(request_rec *r)
     return DECLINED;
 }
 
-/* A request on a host that allows profiling, with what may be a segment or with
- * LPProfileAllRequests. Not inline, so that others need not save registers. */
-static __attribute__((noinline)) int consider(request_rec *r,
-                                              const lpp_conf_t *conf)
+/* A request on a host that allows profiling, with what may be a segment, with
+ * LPProfileAllRequests, or while another is watched. Not inline, so that others
+ * need not save registers. */
+static __attribute__((noinline)) int consider(request_rec *r)
 {
+    const lpp_conf_t *conf = lpp_config_get(r->server);
     lpp_url_t *url = NULL;
-    int segment = has_segment(r), access, status;
+    int segment, access, status;
 
+    if (r->prev || r->main) {
+        return join_chain(r);
+    }
+    segment = has_segment(r);
     if (!segment && !lpp_config_all_requests(conf)) {
         return DECLINED;
     }
@@ -241,17 +243,12 @@ static int read_request(request_rec *r)
     const lpp_conf_t *conf = lpp_config_get(r->server);
     const char *path = r->parsed_uri.path;
 
-    if (!lpp_config_enabled(conf)) {
+    if (!lpp_config_enabled(conf)
+        || (!lpp_config_all_requests(conf) && !lpp_entries_any()
+            && (!path || !lpp_trigger_candidate(path)))) {
         return DECLINED;
     }
-    if (r->prev || r->main) {
-        return join_chain(r);
-    }
-    if (!lpp_config_all_requests(conf)
-        && (!path || !lpp_trigger_candidate(path))) {
-        return DECLINED;
-    }
-    return consider(r, conf);
+    return consider(r);
 }
 
 /* The same place in a server whose requests are all summed up. */
@@ -277,7 +274,7 @@ static int read_summed_request(request_rec *r)
  * Before the loggers: the access log shows the client's own line. The pointer
  * was copied into every record of the chain.
  */
-static int give_line_back(request_rec *r)
+void lpp_url_give_line_back(request_rec *r)
 {
     lpp_url_t *url = lpp_url_get(r);
 
@@ -287,7 +284,6 @@ static int give_line_back(request_rec *r)
             r->the_request = (char *)url->line;
         }
     }
-    return DECLINED;
 }
 
 void lpp_url_register_hooks(apr_pool_t *pool)
@@ -300,7 +296,5 @@ void lpp_url_register_hooks(apr_pool_t *pool)
     ap_hook_post_read_request(lpp_aggregate_on() ? read_summed_request
                                                  : read_request,
                               before, after, APR_HOOK_FIRST);
-    ap_hook_log_transaction(give_line_back, NULL, NULL,
-                            APR_HOOK_REALLY_FIRST + 1);
     lpp_url_follow_register_hooks(pool);
 }

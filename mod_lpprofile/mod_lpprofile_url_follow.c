@@ -16,6 +16,7 @@
 #include <mod_proxy.h>
 #include <util_filter.h>
 
+#include "mod_lpprofile_entries.h"
 #include "mod_lpprofile_run.h"
 #include "mod_lpprofile_url_internal.h"
 
@@ -33,11 +34,6 @@ static int is_uncacheable(const request_rec *r)
         && (lpp_run_profiled(run) || lpp_run_plan(run));
 }
 
-static int is_cache_loaded(void)
-{
-    return ap_find_linked_module(CACHE_SOURCE) != NULL;
-}
-
 /*
  * Runs before mod_cache's own, which would answer before most hooks. The other
  * quick handlers get their turn, then the ordinary path is taken here,
@@ -49,8 +45,8 @@ static int pass_by_quick_cache(request_rec *r, int lookup)
     ap_LINK_quick_handler_t *links;
     int i, status;
 
-    if (lookup || r->main || r->prev || !lpp_run_any() || !is_uncacheable(r)
-        || !is_cache_loaded()) {
+    if (!lpp_run_any() || lookup || r->main || r->prev
+        || !is_uncacheable(r)) {
         return DECLINED;
     }
     hooks = ap_hook_get_quick_handler();
@@ -74,19 +70,23 @@ static int pass_by_quick_cache(request_rec *r, int lookup)
     return status == DECLINED ? HTTP_INTERNAL_SERVER_ERROR : status;
 }
 
-static int before_handler(request_rec *r);
-
 /* The same for CacheQuickHandler Off, where mod_cache is a handler. */
 static int pass_by_cache(request_rec *r)
 {
-    apr_array_header_t *hooks = ap_hook_get_handler();
-    ap_LINK_handler_t *links = (ap_LINK_handler_t *)hooks->elts;
+    apr_array_header_t *hooks;
+    ap_LINK_handler_t *links;
     int i, status;
 
+    if (!lpp_run_any() || r->main || !is_uncacheable(r)) {
+        return DECLINED;
+    }
+    hooks = ap_hook_get_handler();
+    links = (ap_LINK_handler_t *)hooks->elts;
     /* Also where an internal redirect has renamed the variable. */
     apr_table_setn(r->subprocess_env, "no-cache", "1");
     for (i = 0; i < hooks->nelts; i++) {
-        if (links[i].pFunc == before_handler
+        if (lpp_entries_original((lpp_entries_fn *)links[i].pFunc)
+                == (lpp_entries_fn *)pass_by_cache
             || (links[i].szName && !strcmp(links[i].szName, CACHE_SOURCE))) {
             continue;
         }
@@ -134,17 +134,11 @@ static apr_status_t give_encodings_back(ap_filter_t *f,
     return ap_pass_brigade(next, brigade);
 }
 
-/* First of the handlers, once a record of the chain. */
-static int before_handler(request_rec *r)
+void lpp_url_before_handler(request_rec *r)
 {
-    if (!lpp_run_any() || r->main) {
-        return DECLINED;
+    if (!r->main) {
+        take_encodings(r);
     }
-    take_encodings(r);
-    if (is_uncacheable(r) && is_cache_loaded()) {
-        return pass_by_cache(r);
-    }
-    return DECLINED;
 }
 
 /*
@@ -233,9 +227,11 @@ void lpp_url_follow_register_hooks(apr_pool_t *pool)
         AP_FTYPE_RESOURCE - 1);
     location_filter_handle = ap_register_output_filter(
         "LPPROFILE_LOCATION", set_location, NULL, AP_FTYPE_RESOURCE - 1);
-    ap_hook_quick_handler(pass_by_quick_cache, NULL, cache,
-                          APR_HOOK_REALLY_FIRST);
-    ap_hook_handler(before_handler, NULL, cache, APR_HOOK_REALLY_FIRST);
+    if (ap_find_linked_module(CACHE_SOURCE)) {
+        ap_hook_quick_handler(pass_by_quick_cache, NULL, cache,
+                              APR_HOOK_REALLY_FIRST);
+        ap_hook_handler(pass_by_cache, NULL, cache, APR_HOOK_REALLY_FIRST);
+    }
     ap_hook_insert_error_filter(before_own_response, NULL, NULL,
                                 APR_HOOK_REALLY_FIRST);
     /* Optional, so that the module loads without mod_proxy. */

@@ -17,6 +17,7 @@
 #include <mpm_common.h>
 #include <util_filter.h>
 
+#include "mod_lpprofile_entries.h"
 #include "mod_lpprofile_memory.h"
 #include "mod_lpprofile_names.h"
 #include "mod_lpprofile_process.h"
@@ -67,8 +68,7 @@ static void drop(lpp_run_t *run)
     run->status = "user-not-allowed";
 }
 
-/* The last fixup: by now the user is known. */
-static int check_user(request_rec *r)
+void lpp_run_check_user(request_rec *r)
 {
     lpp_run_t *run = lpp_run_get(r);
 
@@ -81,7 +81,6 @@ static int check_user(request_rec *r)
             drop(run);
         }
     }
-    return DECLINED;
 }
 
 /* A response may be sent though no fixup ran (401, 404 in map_to_storage):
@@ -216,24 +215,23 @@ static void resume_connection(conn_rec *c, request_rec *r)
 }
 
 /*
- * The request is over: gather what only it knows. First of the loggers, while
- * the request line is still the plain one that the application saw. r is the
- * first request; the last of its redirects has the answer.
+ * The request is over: gather what only it knows. r is the first request; the
+ * last of its redirects has the answer.
  */
-static int gather(request_rec *r)
+void lpp_run_gather(request_rec *r)
 {
     lpp_run_t *run = lpp_run_get(r);
     request_rec *last = r;
 
     if (!run || run->r != r) {
-        return DECLINED;
+        return;
     }
     while (last->next) {
         last = last->next;
     }
     lpp_run_settle_user(run);
     if (!run->session) {
-        return DECLINED;
+        return;
     }
     lpp_session_stop(run->session, LPP_STOP_NOT);
     run->duration_us = lpp_run_now_us() - run->begin_us;
@@ -243,22 +241,21 @@ static int gather(request_rec *r)
     lpp_names_register_filters_of(lpp_process_get()->symbols, last);
     if (run->aggregate) {
         lpp_run_record(run, last);
-        return DECLINED;
+        return;
     }
     if (lpp_oops_create(&run->oops, run->id, run->pool) == APR_SUCCESS) {
         lpp_oops_gather(run->oops, last, run->conf, &run->failure, 1);
     }
-    return DECLINED;
 }
 
 /* The request is logged: the rest is for the jobs thread. */
-static int take_over(request_rec *r)
+void lpp_run_take_over(request_rec *r)
 {
     lpp_run_t *run = lpp_run_get(r);
     const lpp_process_t *process = lpp_process_get();
 
     if (!run || run->r != r || !run->session) {
-        return DECLINED; /* abandon() ends it with the request's pool */
+        return; /* abandon() ends it with the request's pool */
     }
     if (run->oops) {
         lpp_run_fill_timeline(run, run->oops);
@@ -270,13 +267,12 @@ static int take_over(request_rec *r)
     run->r = NULL; /* from here the job owns the run */
     apr_pool_cleanup_kill(r->pool, run, lpp_run_abandon);
     ap_set_module_config(r->request_config, &lpprofile_module, NULL);
-    atomic_fetch_sub(&lpp_run_alive, 1);
+    lpp_entries_unwatch();
     if (!process->jobs
         || lpp_jobs_submit(process->jobs, lpp_run_finish, run)
            != APR_SUCCESS) {
         lpp_run_finish(run);
     }
-    return DECLINED;
 }
 
 void lpp_run_register_hooks(apr_pool_t *pool)
@@ -287,13 +283,8 @@ void lpp_run_register_hooks(apr_pool_t *pool)
         "LPPROFILE_READ", read_filter, NULL, AP_FTYPE_CONNECTION - 1);
     upgrade_filter_handle = ap_register_output_filter(
         "LPPROFILE_UPGRADE", upgrade_filter, NULL, AP_FTYPE_CONNECTION);
-    /* After every module that may still change the user or the environment. */
-    ap_hook_fixups(check_user, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_error_log(see_message, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_suspend_connection(suspend_connection, NULL, NULL,
                                APR_HOOK_FIRST);
     ap_hook_resume_connection(resume_connection, NULL, NULL, APR_HOOK_LAST);
-    ap_hook_log_transaction(gather, NULL, NULL, APR_HOOK_REALLY_FIRST);
-    /* Last, so that the loggers still find the run's note and its phases. */
-    ap_hook_log_transaction(take_over, NULL, NULL, APR_HOOK_REALLY_LAST);
 }

@@ -8,11 +8,12 @@ import pytest
 from httpd_env import wait_for
 
 ON = 'LPProfilingAllowed On\n'
-# What a plain file goes through, in this order.
-PLAIN = ['read_request', 'post_read_request', 'pre_translate_name',
-         'translate_name', 'map_to_storage', 'header_parser',
-         'access_checker', 'type_checker', 'fixups', 'insert_filter',
-         'handler', 'log_transaction']
+# What a plain file goes through, in this order: the phases that a module has a
+# hook in.
+PLAIN = ['read_request', 'post_read_request', 'translate_name',
+         'map_to_storage', 'header_parser', 'access_checker',
+         'type_checker', 'fixups', 'insert_filter', 'handler',
+         'log_transaction']
 # rfc822: start-end@category detail, in ms
 ROW = re.compile(r'^(\d+)-(\d+)@(\S+) (.*)$', re.M)
 
@@ -32,12 +33,22 @@ def own(phases):
     return [detail for _, _, detail in phases if '(' not in detail]
 
 
-@pytest.mark.all_mpms
-def test_a_file_goes_through_all_phases_in_order(httpd):
-    server = httpd(ON)
+def phases_of_a_file(server):
     got = server.get('/++profile++callgrind/plain.txt')
-    names = [name for name in own(rows(server, got)) if name != 'send']
-    assert names == PLAIN
+    return [name for name in own(rows(server, got)) if name != 'send']
+
+
+@pytest.mark.all_mpms
+@pytest.mark.parametrize('hooks', ['On', 'Off'])
+def test_a_file_goes_through_all_phases_in_order(httpd, hooks):
+    server = httpd(ON + 'LPProfileHooks %s\n' % hooks)
+    assert phases_of_a_file(server) == PLAIN
+
+
+def test_a_phase_is_there_where_a_module_hooks_it(httpd):
+    server = httpd(ON, features=['proxy'])
+    assert phases_of_a_file(server) == [
+        *PLAIN[:2], 'pre_translate_name', *PLAIN[2:]]
 
 
 def test_phases_follow_one_another_without_overlap(httpd):

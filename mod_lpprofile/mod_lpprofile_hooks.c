@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mod_lpprofile_hooks: see include/mod_lpprofile_hooks.h. Knows the order of
+ * the rooms in a phase, and nothing of what they do.
+ *
+ * A phase is noted first, so that the time of our own rooms is in it.
+ */
+#include <httpd.h>
+#include <http_config.h>
+#include <http_protocol.h>
+
+#include "mod_lpprofile_entries.h"
+#include "mod_lpprofile_filter.h"
+#include "mod_lpprofile_hooks.h"
+#include "mod_lpprofile_pages.h"
+#include "mod_lpprofile_phases.h"
+#include "mod_lpprofile_run.h"
+#include "mod_lpprofile_url.h"
+
+/* A page of ours is claimed before mod_proxy and mod_rewrite look at its URI,
+ * at either place. */
+static int begin_pre_translate(request_rec *r)
+{
+    lpp_phases_enter(r, LPP_PHASE_PRE_TRANSLATE);
+    return lpp_pages_claim(r);
+}
+
+static int begin_translate(request_rec *r)
+{
+    lpp_phases_enter(r, LPP_PHASE_TRANSLATE);
+    return lpp_pages_claim(r);
+}
+
+static int begin_map_to_storage(request_rec *r)
+{
+    lpp_phases_enter(r, LPP_PHASE_MAP_TO_STORAGE);
+    return lpp_pages_skip_storage(r);
+}
+
+static int begin_header_parser(request_rec *r)
+{
+    lpp_phases_enter(r, LPP_PHASE_HEADER_PARSER);
+    return DECLINED;
+}
+
+static int begin_access(request_rec *r)
+{
+    lpp_phases_enter(r, LPP_PHASE_ACCESS);
+    return DECLINED;
+}
+
+static int begin_check_user(request_rec *r)
+{
+    lpp_phases_enter(r, LPP_PHASE_USER);
+    return DECLINED;
+}
+
+static int begin_auth(request_rec *r)
+{
+    lpp_phases_enter(r, LPP_PHASE_AUTH);
+    return DECLINED;
+}
+
+static int begin_type(request_rec *r)
+{
+    lpp_phases_enter(r, LPP_PHASE_TYPE);
+    return DECLINED;
+}
+
+static int begin_fixups(request_rec *r)
+{
+    lpp_phases_enter(r, LPP_PHASE_FIXUPS);
+    return DECLINED;
+}
+
+/* The lookup of a subrequest ends here; a request goes on to its filters. */
+static void end_fixups(request_rec *r)
+{
+    if (r->main) {
+        lpp_phases_leave(r);
+    }
+    else {
+        lpp_phases_enter(r, LPP_PHASE_INSERT_FILTER);
+    }
+    lpp_pages_keep_handler(r);
+    lpp_run_check_user(r);
+}
+
+/* Filters were inserted right before. */
+static int begin_handler(request_rec *r)
+{
+    lpp_phases_enter_handler(r);
+    lpp_filter_insert(r);
+    lpp_url_before_handler(r);
+    return lpp_pages_handle(r);
+}
+
+/* While the request line is still the plain one, the run looks; then the
+ * loggers are to see the client's. */
+static int begin_log(request_rec *r)
+{
+    lpp_phases_leave_all(r);
+    lpp_phases_enter(r, LPP_PHASE_LOG);
+    lpp_run_gather(r);
+    lpp_url_give_line_back(r);
+    return DECLINED;
+}
+
+static const lpp_door_t doors[] = {
+    { "pre_translate_name", begin_pre_translate, NULL },
+    { "translate_name", begin_translate, NULL },
+    { "map_to_storage", begin_map_to_storage, NULL },
+    { "header_parser", begin_header_parser, NULL },
+    { "access_checker", begin_access, NULL },
+    { "access_checker_ex", begin_access, NULL },
+    { "check_user_id", begin_check_user, NULL },
+    { "auth_checker", begin_auth, NULL },
+    { "type_checker", begin_type, NULL },
+    { "fixups", begin_fixups, end_fixups },
+    { "handler", begin_handler, NULL },
+    { "log_transaction", begin_log, lpp_run_take_over },
+};
+
+static int no_log(request_rec *r)
+{
+    return DECLINED;
+}
+
+void lpp_hooks_register(apr_pool_t *pool)
+{
+    /* Every other phase that matters has a hook of httpd's core. */
+    if (!ap_hook_get_log_transaction()) {
+        ap_hook_log_transaction(no_log, NULL, NULL, APR_HOOK_LAST);
+    }
+    lpp_entries_set_doors(doors, LPP_COUNT(doors));
+}

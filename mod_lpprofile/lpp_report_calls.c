@@ -2,8 +2,8 @@
 /*
  * lpp_report, "By module and phase": what each module did in each phase of the
  * request, of its redirects and subrequests, exactly; and below that, what the
- * samples saw there. A request made within a call stands under that call. The
- * walk goes by an own stack, whose depth is that of the requests.
+ * samples saw there. A request stands below the one that made it. The walk goes
+ * by an own stack, whose depth is that of the requests.
  */
 #include "lpp_report_calls_internal.h"
 
@@ -23,21 +23,17 @@ typedef struct tree_t {
     const lpp_calls_table_t *table;
     apr_uint32_t *sorted;       /* calls: by scope, then heaviest first */
     apr_uint32_t *first;        /* of each scope, one more: where in sorted */
-    apr_uint32_t *made;         /* of each call: its first scope, or NONE */
-    apr_uint32_t *loose;        /* of each scope: the first one it made outside
-                                   of calls */
+    apr_uint32_t *child;        /* of each scope: the first that it made */
     apr_uint32_t *next;         /* of each scope: the next of the same maker */
     lpp_sampled_t sampled;
     apr_uint32_t rows, rows_max, scope_rows;
 } tree_t;
 
-/* One request on the way down. */
-typedef struct level_t {
-    apr_uint32_t scope, at, child;
-    apr_uint32_t shown;         /* rows of it */
-    apr_uint32_t others;        /* functions that got none */
-    apr_uint64_t other_calls, other_ns;
-} level_t;
+/* The functions of one request that got no row. */
+typedef struct others_t {
+    apr_uint32_t functions;
+    apr_uint64_t calls, ns;
+} others_t;
 
 static void time_cell(lpp_page_t *page, apr_uint64_t ns)
 {
@@ -97,25 +93,21 @@ static int sort_calls(tree_t *tree, apr_pool_t *pool)
     return 1;
 }
 
-/* Which requests each call made, the first one first. */
+/* Which requests each request made, the first one first. */
 static int link_scopes(tree_t *tree, apr_pool_t *pool)
 {
     const lpp_calls_table_t *table = tree->table;
     apr_uint32_t i;
 
-    tree->made = apr_palloc(pool, (table->count + 1) * sizeof(*tree->made));
-    tree->loose = apr_palloc(pool, table->scope_count
-                             * sizeof(*tree->loose));
+    tree->child = apr_palloc(pool, table->scope_count
+                             * sizeof(*tree->child));
     tree->next = apr_palloc(pool, table->scope_count * sizeof(*tree->next));
-    if (!tree->made || !tree->loose || !tree->next) {
+    if (!tree->child || !tree->next) {
         return 0;
     }
-    memset(tree->made, 0xff, (table->count + 1) * sizeof(*tree->made));
-    memset(tree->loose, 0xff, table->scope_count * sizeof(*tree->loose));
+    memset(tree->child, 0xff, table->scope_count * sizeof(*tree->child));
     for (i = table->scope_count; i-- > 1;) {
-        const lpp_scope_t *scope = &table->scopes[i];
-        apr_uint32_t *head = scope->caller == NONE
-            ? &tree->loose[scope->parent] : &tree->made[scope->caller];
+        apr_uint32_t *head = &tree->child[table->scopes[i].parent];
 
         tree->next[i] = *head;
         *head = i;
@@ -156,13 +148,12 @@ static void answer(lpp_page_t *page, const lpp_call_t *call)
 }
 
 static void call_row(lpp_page_t *page, const tree_t *tree,
-                     apr_uint32_t index, apr_uint32_t depth)
+                     apr_uint32_t index)
 {
     const lpp_call_t *call = &tree->table->calls[index];
     const lpp_view_t *view = tree->view;
 
-    lpp_page_rawf(page, "<tr><td class=\"f\">%s%s", depth ? "&#160;&#160;" : "",
-                  depth > 1 ? "&#160;&#160;" : "");
+    lpp_page_raw(page, "<tr><td class=\"f\">");
     lpp_page_text(page, call->phase);
     lpp_page_raw(page, "</td><td class=\"m\">");
     lpp_page_text(page, call->module);
@@ -188,13 +179,14 @@ static void call_row(lpp_page_t *page, const tree_t *tree,
     lpp_sampled_row(page, tree->view, &tree->sampled, index);
 }
 
-static void scope_row(lpp_page_t *page, const lpp_scope_t *scope,
-                      apr_uint32_t depth)
+static void scope_row(lpp_page_t *page, const tree_t *tree,
+                      apr_uint32_t number, apr_uint32_t depth)
 {
     static const char *const kinds[] = {
         "Request", "Internal redirect to ", "Subrequest ",
         "Further redirects and subrequests"
     };
+    const lpp_scope_t *scope = &tree->table->scopes[number];
     apr_uint32_t i;
 
     lpp_page_raw(page, "<tr class=\"scope\"><th colspan=\"" COLUMNS "\">");
@@ -208,90 +200,77 @@ static void scope_row(lpp_page_t *page, const lpp_scope_t *scope,
     if (scope->requests > 1) {
         lpp_page_rawf(page, " (%u&#215;)", scope->requests);
     }
+    if (scope->caller != NONE) {
+        lpp_page_raw(page, ", made in ");
+        lpp_page_text(page, tree->table->calls[scope->caller].phase);
+        lpp_page_raw(page, " of ");
+        lpp_page_text(page, tree->table->calls[scope->caller].module);
+    }
     lpp_page_raw(page, "</th></tr>\n");
 }
 
-static void others_row(lpp_page_t *page, const level_t *level)
+static void others_row(lpp_page_t *page, const others_t *others)
 {
-    if (level->others) {
-        lpp_page_rawf(page, "<tr><td class=\"small\" colspan=\"2\">%u further "
-                      "functions</td><td class=\"n\">%" APR_UINT64_T_FMT
-                      "</td><td></td>", level->others, level->other_calls);
-        time_cell(page, level->other_ns);
+    if (others->functions) {
+        lpp_page_rawf(page, "<tr><td class=\"small\" colspan=\"2\">%u "
+                      "further functions</td><td class=\"n\">%" APR_UINT64_T_FMT
+                      "</td><td></td>", others->functions, others->calls);
+        time_cell(page, others->ns);
         lpp_page_raw(page, "<td colspan=\"4\"></td></tr>\n");
     }
 }
 
-/* One call: a row where it is heavy, decided something or made a request. */
-static void visit_call(lpp_page_t *page, tree_t *tree, level_t *level,
+/* The calls of one request: rows for those that are heavy or decided. */
+static void scope_rows(lpp_page_t *page, tree_t *tree, apr_uint32_t scope,
                        apr_uint32_t depth)
 {
-    apr_uint32_t index = tree->sorted[level->at];
-    const lpp_call_t *call = &tree->table->calls[index];
+    others_t others = { 0, 0, 0 };
+    apr_uint32_t i, shown = 0;
 
-    level->child = tree->made[index];
-    if (tree->rows < tree->rows_max
-        && (level->shown < tree->scope_rows || call->decided
-            || call->running || level->child != NONE)) {
-        level->shown++;
-        tree->rows++;
-        call_row(page, tree, index, depth);
+    if (tree->rows < tree->rows_max && tree->table->scope_count > 1) {
+        scope_row(page, tree, scope, depth);
     }
-    else {
-        level->others++;
-        level->other_calls += call->calls;
-        level->other_ns += call->self_wall_ns;
+    for (i = tree->first[scope]; i < tree->first[scope + 1]; i++) {
+        const lpp_call_t *call = &tree->table->calls[tree->sorted[i]];
+
+        if (tree->rows < tree->rows_max
+            && (shown < tree->scope_rows || call->decided
+                || call->running)) {
+            shown++;
+            tree->rows++;
+            call_row(page, tree, tree->sorted[i]);
+        }
+        else {
+            others.functions++;
+            others.calls += call->calls;
+            others.ns += call->self_wall_ns;
+        }
     }
+    others_row(page, &others);
 }
 
-static void push(lpp_page_t *page, const tree_t *tree, level_t *stack,
-                 apr_uint32_t *depth, apr_uint32_t scope)
-{
-    level_t *level = &stack[(*depth)++];
-
-    memset(level, 0, sizeof(*level));
-    level->scope = scope;
-    level->at = tree->first[scope];
-    level->child = NONE;
-    if (tree->table->scope_count > 1 && tree->rows < tree->rows_max) {
-        scope_row(page, &tree->table->scopes[scope], *depth);
-    }
-}
-
+/* A request, then those it made. */
 static void walk(lpp_page_t *page, tree_t *tree)
 {
-    apr_uint32_t scopes = tree->table->scope_count, depth = 0;
-    level_t *stack = apr_palloc(page->scratch, scopes * sizeof(*stack));
-    apr_uint32_t child;
+    apr_uint32_t depth = 1;
+    apr_uint32_t *stack = apr_palloc(page->scratch, tree->table->scope_count
+                                     * sizeof(*stack));
 
     if (!stack) {
         return;
     }
-    push(page, tree, stack, &depth, 0);
+    stack[0] = 0;
+    scope_rows(page, tree, 0, depth);
     while (depth > 0) {
-        level_t *level = &stack[depth - 1];
-        apr_uint32_t end = tree->first[level->scope + 1];
+        apr_uint32_t *child = &tree->child[stack[depth - 1]];
 
-        if (level->child != NONE) { /* a request of the call just shown */
-            child = level->child;
-            level->child = tree->next[child];
-            push(page, tree, stack, &depth, child);
-        }
-        else if (level->at < end) {
-            visit_call(page, tree, level, depth);
-            level->at++;
-        }
-        else if (tree->loose[level->scope] != NONE) {
-            others_row(page, level);
-            level->others = 0;
-            child = tree->loose[level->scope];
-            tree->loose[level->scope] = tree->next[child];
-            push(page, tree, stack, &depth, child);
-        }
-        else {
-            others_row(page, level);
+        if (*child == NONE) {
             depth--;
+            continue;
         }
+        stack[depth++] = *child;
+        *child = tree->next[*child];
+        scope_rows(page, tree, stack[depth - 1], depth);
     }
 }
 
@@ -336,7 +315,6 @@ void lpp_report_calls(lpp_page_t *page, const lpp_report_t *report)
     tree_t tree;
 
     memset(&tree, 0, sizeof(tree));
-    tree.report = report;
     tree.view = report->view;
     tree.table = report->view ? report->view->calls : NULL;
     if (!tree.table || !tree.table->count) {

@@ -178,6 +178,8 @@ apr_status_t lpp_report_full(const lpp_report_full_t *full,
     downloads(&page, report.oops_id);
     others(&page, full);
     lpp_report_flame(&page, &report);
+    lpp_report_calls(&page, &report);
+    lpp_report_filters(&page, &report);
     lpp_report_tables(&page, &report);
     lpp_report_neighbours(&page, saved->view, full->function);
     lpp_report_tree(&page, saved->view);

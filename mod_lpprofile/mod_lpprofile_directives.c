@@ -404,7 +404,7 @@ const command_rec lpp_config_commands[] = {
     AP_INIT_TAKE1(LPP_DIR_SIGNAL, set_signal, NULL, RSRC_CONF,
                   "auto, or the name of the signal to sample with"),
     AP_INIT_TAKE1(LPP_DIR_HOOKS, set_hooks, NULL, RSRC_CONF,
-                  "Off: hooks' calls are not counted, and no hook is touched"),
+                  "Off: calls of hooks are not counted"),
     AP_INIT_TAKE1(LPP_DIR_OOPS_DIR, set_directory, (void *)1, RSRC_CONF,
                   "directory for OOPS reports, relative to "
                   "DefaultRuntimeDir (default: oops in LPProfileDir)"),

@@ -271,9 +271,10 @@ static void replace_link(unsigned phase, link_t *link, int is_counted,
     apr_uint32_t number;
     lpp_entries_fn *entry;
 
-    /* There is always an entry for a door. */
+    /* There is always an entry for a door; they are of the int kind. */
     entry = take_entry(phases[phase].kind, link->function,
-                       begin || end ? 0 : DOOR_ENTRIES, &number);
+                       begin || end || phases[phase].kind != KIND_INT
+                           ? 0 : DOOR_ENTRIES, &number);
     if (!entry) {
         return;
     }

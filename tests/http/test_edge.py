@@ -36,27 +36,6 @@ def no_stack_is_broken(text):
     assert match.group(2) == match.group(3) == '0', match.group(0)
 
 
-@pytest.mark.mpms('event')
-def test_a_suspended_request_goes_on_elsewhere(httpd):
-    server = httpd(ON + life(), fresh=True)
-    got = server.get(SEGMENT + '/life?suspend')
-    assert got.body == b'late\n'
-    # 2.4 has nothing that wakes a suspended connection after such a request;
-    # it is closed when the server ends.
-    stacks, text = files_of(server, got.oops_id)
-    before, after = stacks.us('life_before') / 1e3, stacks.us(
-        'life_after') / 1e3
-    print('before %.1f ms of 50, after %.1f of 100, total %.1f'
-          % (before, after, stacks.total / 1e3))
-    assert 45 <= before <= 70
-    assert 90 <= after <= 130 # not the 50 behind its last byte
-    assert stacks.us('suspend', 'life_before') == stacks.us('life_before')
-    assert stacks.us('go_on', 'life_after') == stacks.us('life_after')
-    assert 440 <= stacks.total / 1e3 <= 600
-    assert stacks.us('[not sampled]') / 1e3 >= 280 # while it was nowhere
-    no_stack_is_broken(text)
-
-
 @pytest.mark.parametrize('tls', [False, True])
 def test_http2_workers(httpd, tls):
     server = httpd(ON + life(), features=['http2', 'tls'])

@@ -1,19 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpp_test_life: for tests: requests that do not end where they began.
- * /life?suspend leaves its thread for 300 ms, works on another one for 100 ms
- * and is answered there; /life?events is a stream of events; /life?large sends
- * 60 MB.
+ * mod_lpp_test_life: for tests: requests that last. /life?events is a stream of
+ * events; /life?large sends 60 MB.
  */
 #include <string.h>
 #include <time.h>
 
 #include <httpd.h>
-#include <ap_mpm.h>
 #include <http_config.h>
 #include <http_protocol.h>
-#include <http_request.h>
-#include <mpm_common.h>
 #include <util_filter.h>
 
 module AP_MODULE_DECLARE_DATA lpp_test_life_module;
@@ -21,7 +16,6 @@ module AP_MODULE_DECLARE_DATA lpp_test_life_module;
 #define NOINLINE __attribute__((noinline, noclone, used))
 
 void life_before(long ms);
-void life_after(long ms);
 
 static double cpu_ms(void)
 {
@@ -37,42 +31,6 @@ NOINLINE void life_before(long ms)
 
     while (cpu_ms() < until) {
     }
-}
-
-NOINLINE void life_after(long ms)
-{
-    double until = cpu_ms() + (double)ms;
-
-    while (cpu_ms() < until) {
-    }
-    __asm__ volatile("" : : : "memory");
-}
-
-/* On whatever thread the MPM has for timers. */
-static void go_on(void *baton)
-{
-    request_rec *r = baton;
-    conn_rec *c = r->connection;
-
-    apr_thread_mutex_lock(r->invoke_mtx);
-    ap_run_resume_connection(c, r);
-    life_after(100);
-    ap_set_content_type(r, "text/plain");
-    ap_set_content_length(r, 5);
-    ap_rputs("late\n", r);
-    ap_rflush(r); /* nobody writes for a suspended connection */
-    apr_thread_mutex_unlock(r->invoke_mtx);
-    ap_finalize_request_protocol(r);
-    life_after(50); /* no longer the request's: its last byte is on its way */
-    ap_process_request_after_handler(r);
-}
-
-static int suspend(request_rec *r)
-{
-    life_before(50);
-    r->connection->keepalive = AP_CONN_CLOSE;
-    return ap_mpm_register_timed_callback(300000, go_on, r) == APR_SUCCESS
-        ? SUSPENDED : HTTP_INTERNAL_SERVER_ERROR;
 }
 
 static int events(request_rec *r)
@@ -109,8 +67,7 @@ static int handler(request_rec *r)
         || r->args == NULL) {
         return DECLINED;
     }
-    return strcmp(r->args, "suspend") == 0 ? suspend(r)
-        : strcmp(r->args, "events") == 0 ? events(r)
+    return strcmp(r->args, "events") == 0 ? events(r)
         : strcmp(r->args, "large") == 0 ? large(r) : HTTP_NOT_FOUND;
 }
 

@@ -63,14 +63,36 @@ static int select_rows(apr_pool_t *pool, apr_dbd_t *handle,
     return rv;
 }
 
+/* With the label, which may say that the text is secret. */
+static int begin_prepare(lpp_dbd_watch_t *watch, apr_dbd_t *handle,
+                         const char *text, const char *label)
+{
+    lpp_dbd_call_t call = {"prepare", text, label, NULL, NULL};
+
+    lpp_dbd_describe(handle, NULL, &call);
+    return watch->begin(watch, &call);
+}
+
 static int prepare(apr_pool_t *pool, apr_dbd_t *handle, const char *text,
                    const char *label, int args, int values,
                    apr_dbd_type_e *types, apr_dbd_prepared_t **statement)
 {
-    int rv = lpp_dbd_driver_of(handle)->prepare(pool, handle, text, label,
-                                                args, values, types,
-                                                statement);
+    const lpp_dbd_driver_t *real = lpp_dbd_driver_of(handle);
+    lpp_dbd_watch_t *watch = lpp_dbd_watching();
+    int rv, token = -1;
 
+    /* Without a label drivers send nothing yet: told of only if it fails. */
+    if (watch && label) {
+        token = begin_prepare(watch, handle, text, label);
+    }
+    rv = real->prepare(pool, handle, text, label, args, values, types,
+                       statement);
+    if (watch && !label && rv) {
+        token = begin_prepare(watch, handle, text, label);
+    }
+    if (watch && (label || rv)) {
+        watch->end(watch, token, -1, rv ? real->error(handle, rv) : NULL);
+    }
     /* Always: who prepares and who executes may be different requests. */
     if (!rv) {
         lpp_dbd_remember(handle, *statement, label, text, pool);

@@ -24,7 +24,8 @@ def build(name):
     """Path of NAME.so made of tests/modules/NAME.c or .cc."""
     source = next(MODULES.glob(name + '.c*'))
     made = _base() / (name + '.so')
-    includes = ['-I%s' % (HERE.parent / 'unit')]
+    includes = ['-I%s' % (HERE.parent / 'unit'),
+                '-I%s' % (HERE.parent.parent / 'include')]
     if source.suffix == '.c':
         work = _base() / name
         work.mkdir()

@@ -296,7 +296,8 @@ static void every_call_is_told_and_gives_what_it_gave(void **state)
     expect("0 query DELETE [] on first db:one; 0 6 \n");
     assert_int_equal(apr_dbd_prepare(driver, pool, HANDLE(0), "SELECT %s",
                                      "label", &statement), 0);
-    expect("");
+    expect("1 prepare SELECT ? [label] on first db:one; 1 -1 \n");
+    told.tokens = 1;
     assert_int_equal(apr_dbd_pvquery(driver, pool, HANDLE(0), &rows,
                                      statement, 5), 0);
     assert_int_equal(rows, 5);
@@ -351,6 +352,7 @@ static void rows_are_counted_as_they_come(void **state)
 static void failures_have_their_message(void **state)
 {
     const apr_dbd_driver_t *driver = decorate(&first, 0, pool);
+    apr_dbd_prepared_t *statement = NULL;
     apr_dbd_results_t *results = NULL;
     int rows = 0;
 
@@ -361,6 +363,13 @@ static void failures_have_their_message(void **state)
     assert_int_equal(apr_dbd_select(driver, pool, HANDLE(0), &results, "Y",
                                     1), 42);
     expect("1 select Y [] on first db:one; 1 -1 first is wrong\n");
+    assert_int_equal(apr_dbd_prepare(driver, pool, HANDLE(0), "Z", NULL,
+                                     &statement), 42);
+    expect("2 prepare Z [] on first db:one; 2 -1 first is wrong\n");
+    failing = 0;
+    assert_int_equal(apr_dbd_prepare(driver, pool, HANDLE(0), "Z", NULL,
+                                     &statement), 0);
+    expect("");
 }
 
 static void transactions_are_told(void **state)

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Table and libunwind see the same stacks in a live httpd, over everything that
+httpd serves; and nearly all of them reach the request's root."""
+import os
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+import apxs_env
+import httpd_env
+
+FEATURES = ['autoindex', 'include', 'lua', 'cgi', 'proxy', 'deflate',
+            'rewrite', 'status', 'tls', 'http2']
+CONFIG = ('LPProfilingAllowed On\nLPProfileRate 10000\n'
+          'ProxyPass /away http://127.0.0.1:${PORT}/dir\n')
+PATHS = ['/index.html', '/dir/', '/page.shtml', '/lua/compute.lua?ms=60',
+         '/lua/hello.lua', '/cgi/env', '/away/one.html', '/server-status',
+         '/plain.txt', '/truth?shapes']
+BUILD = pathlib.Path(os.environ.get('LPP_BUILD',
+                                    httpd_env.PROJECT / 'build'))
+
+
+def comparing_module(where):
+    """The module with the one file compiled that compares."""
+    target = where / 'lpp_unwind_compare.o'
+    variables = subprocess.run(
+        ['make', '-s', '-f', 'Makefile.apxs', 'BUILD=%s' % BUILD,
+         '--eval', 'show: ; @echo $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL); '
+         'echo $(CC) -shared -pthread $(CFLAGS) ; echo $(LDFLAGS_ALL) '
+         '$(LIBS); echo $(core) $(skin)', 'show'],
+        cwd=httpd_env.PROJECT, check=True, stdout=subprocess.PIPE,
+        text=True).stdout.splitlines()
+    compile_, link, libraries, objects = [line.split() for line in variables]
+    subprocess.run([*compile_, '-DLPP_UNWIND_COMPARE', '-c', '-o', str(target),
+                    'mod_lpprofile/lpp_unwind.c'], cwd=httpd_env.PROJECT,
+                   check=True)
+    objects = [str(target) if name.endswith('/lpp_unwind.o') else name
+               for name in objects]
+    module = where / 'mod_lpprofile.so'
+    subprocess.run([*link, '-o', str(module), *objects, *libraries],
+                   cwd=httpd_env.PROJECT, check=True)
+    return module
+
+
+@pytest.fixture
+def compared(tmp_path, monkeypatch):
+    monkeypatch.setattr(httpd_env, 'MODULE', comparing_module(tmp_path))
+
+
+def ask_everything(server, times):
+    for _ in range(times):
+        for path in PATHS:
+            got = server.get('/++profile++callgrind' + path)
+            assert got.status == 200, (path, got)
+            assert got.lpprofile.startswith('profiled')
+        server.get('/++profile++show/index.html', tls=True)
+        server.get('/++profile++show/index.html',
+                   headers=[('Accept-Encoding', 'gzip')])
+        server.curl('/++profile++callgrind/lua/compute.lua?ms=40',
+                    '--http2-prior-knowledge')
+
+
+@pytest.mark.log_allows(r'LPP unwinders compared')
+def test_both_unwinders_agree(httpd, compared):
+    server = httpd(CONFIG + apxs_env.load('lpp_truth')
+                   + '<Location /truth>\nSetHandler lpp-truth\n</Location>\n',
+                   features=FEATURES, fresh=True)
+    ask_everything(server, 2)
+    lines = server.error_lines()
+    count = 50 * sum('LPP unwinders compared' in line for line in lines)
+    differ = [at for at, line in enumerate(lines)
+              if 'LPP unwinders differ' in line]
+    print('%d stacks compared, %d differ' % (count, len(differ)))
+    for at in differ[:5]:
+        print('\n'.join(lines[at:at + 3]))
+    assert count >= 1000
+    assert not differ
+
+
+def test_stacks_reach_the_root(httpd):
+    server = httpd(CONFIG + apxs_env.load('lpp_truth')
+                   + '<Location /truth>\nSetHandler lpp-truth\n</Location>\n',
+                   features=FEATURES, fresh=True)
+    ask_everything(server, 2)
+    samples = bad = 0
+    for path in server.profile_files():
+        if path.name.startswith('callgrind.'):
+            text = path.read_text()
+            match = re.search(r'(\d+) lost, (\d+) cut, (\d+) broken', text)
+            samples += int(re.search(r'^(?:summary|totals): \d+ \d+ (\d+)',
+                                     text, re.M).group(1))
+            bad += int(match.group(2)) + int(match.group(3))
+    print('%d samples, %d did not reach the root (%.3f %%)'
+          % (samples, bad, 100.0 * bad / samples))
+    assert samples > 1000
+    assert bad <= samples * 0.001 + 1

@@ -111,6 +111,7 @@ typedef struct lpp_tick_t {
     unsigned judged_segment;
     int64_t judged_cpu_ns;  /* of the thread */
     int64_t judged_own_ns;  /* of helper and handler */
+    int64_t judge_next_ns;  /* of the thread: judge again then */
     int stand_down;         /* too dear: end the session */
 } lpp_tick_t;
 

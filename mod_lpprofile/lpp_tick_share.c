@@ -3,17 +3,18 @@
  * lpp_tick_share: what the profiler costs, and standing down when that is too
  * much.
  *
- * Whenever the profiled thread has used another 50 ms of CPU time, the CPU time
- * of the helper since, and that of the handler, is compared with it. Above 10 %
- * the rate is halved, down to 25 Hz; a profile that is still too dear then ends
- * ("cut short"). Requests that compute less than 50 ms are never judged: there
- * the figures are noise. A request that mostly waits is judged by the little it
+ * Whenever the profiled thread has used another 50 ms of CPU time, that of the
+ * helper and of the handler is compared with it, both since the rate was last
+ * changed. Above 10 % the rate is halved, down to 25 Hz; a profile that is
+ * still too dear then ends ("cut short"). Less than 100 ms is never judged:
+ * there the figures are noise. A request that mostly waits is judged by the little it
  * computes, which loses nothing: time spent blocked is credited whole to the
  * one sample of its episode, at any rate.
  */
 #include "lpp_sampler_internal.h"
 
 #define JUDGE_CPU_NS INT64_C(50000000)
+#define JUDGE_FIRST_NS INT64_C(100000000)
 #define SHARE_MAX_PERCENT 10
 #define INTERVAL_MAX_NS INT64_C(40000000)
 /* Clocks are looked at this often at most once the rate was lowered: a call
@@ -32,6 +33,7 @@ static void begin_judging(lpp_tick_t *tick)
     tick->judged_segment = tick->segment;
     tick->judged_cpu_ns = tick->seen_cpu_ns;
     tick->judged_own_ns = own_ns(tick);
+    tick->judge_next_ns = tick->judged_cpu_ns + JUDGE_FIRST_NS;
 }
 
 apr_uint32_t lpp_session_lowered_hz(const lpp_session_t *session)
@@ -57,26 +59,28 @@ static void lower_rate(lpp_tick_t *tick)
 void lpp_tick_judge(lpp_sampler_t *sampler)
 {
     lpp_tick_t *tick = &sampler->tick;
-    int64_t cpu, own;
+    int64_t own;
 
     if (tick->judged_segment != tick->segment) {
         begin_judging(tick);
         return;
     }
-    cpu = tick->seen_cpu_ns - tick->judged_cpu_ns;
-    if (cpu < JUDGE_CPU_NS) {
+    if (tick->seen_cpu_ns < tick->judge_next_ns) {
         return;
     }
+    tick->judge_next_ns = tick->seen_cpu_ns + JUDGE_CPU_NS;
     own = own_ns(tick) - tick->judged_own_ns;
-    if (own * 100 > cpu * SHARE_MAX_PERCENT) {
-        if (tick->interval_ns < INTERVAL_MAX_NS) {
-            lower_rate(tick);
-        }
-        else {
-            tick->stand_down = 1;
-        }
+    if (own * 100 <= (tick->seen_cpu_ns - tick->judged_cpu_ns)
+                         * SHARE_MAX_PERCENT) {
+        return;
     }
-    begin_judging(tick);
+    if (tick->interval_ns < INTERVAL_MAX_NS) {
+        lower_rate(tick);
+        begin_judging(tick);
+    }
+    else {
+        tick->stand_down = 1;
+    }
 }
 
 void lpp_tick_add_totals(lpp_sampler_t *sampler)

@@ -20,6 +20,7 @@
 #include "mod_lpprofile_process.h"
 #include "mod_lpprofile_run.h"
 #include "mod_lpprofile_sql.h"
+#include "mod_lpprofile_status.h"
 #include "mod_lpprofile_url.h"
 
 static void register_hooks(apr_pool_t *pool)
@@ -27,6 +28,7 @@ static void register_hooks(apr_pool_t *pool)
     lpp_process_register_hooks(pool);
     lpp_sql_register_functions();
     lpp_deaths_register_hooks(pool);
+    lpp_status_register_section(pool);
     lpp_memory_register_open(pool);
     lpp_aggregate_register_hooks(pool);
     lpp_calls_register_hooks(pool);
@@ -36,6 +38,7 @@ static void register_hooks(apr_pool_t *pool)
     lpp_process_register_if_wanted(lpp_url_register_hooks);
     lpp_process_register_if_wanted(lpp_run_register_hooks);
     lpp_process_register_if_wanted(lpp_phases_register_filters);
+    lpp_process_register_if_wanted(lpp_status_register_hooks);
     lpp_process_register_if_wanted(lpp_sql_register_hooks);
     lpp_process_register_if_wanted(lpp_memory_register_hooks);
     lpp_process_register_if_wanted(lpp_filter_register_hooks);

@@ -9,6 +9,7 @@
 #include <apr_strings.h>
 #include <http_core.h>
 #include <http_log.h>
+#include <http_main.h>
 
 #include "lpp_log_tags.h"
 #include "lpp_store.h"
@@ -203,7 +204,7 @@ static void tell_of_cost(const lpp_run_t *run)
     apr_uint32_t hz = lpp_session_lowered_hz(run->session);
 
     if (hz != 0) {
-        ap_log_perror(APLOG_MARK, APLOG_INFO, 0, run->pool,
+        ap_log_error(APLOG_MARK, APLOG_INFO, 0, ap_server_conf,
                       LPP_TAG_RUN_STOOD_DOWN ": %s: profiling took more than "
                       "10 %% of the request's CPU time: rate lowered to %u Hz"
                       "%s", run->id, hz,

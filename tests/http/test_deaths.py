@@ -295,7 +295,7 @@ def test_writers_leave_no_process_and_no_descriptor_behind(httpd, crasher):
     server = httpd(ON + crasher, fresh=True)
     next_is_profiled(server)
     before = len(os.listdir('/proc/%d/fd' % server.process.pid))
-    for _ in range(6):
+    for _ in range(3):
         _, oops_id = die(server, 'kill', 5)
         server.wait_oops(oops_id)
     assert len(os.listdir('/proc/%d/fd' % server.process.pid)) == before

@@ -41,6 +41,9 @@ def test_a_rate_that_costs_too_much_is_lowered_and_every_output_says_so(
 def test_the_default_rate_stays_what_it_is(httpd):
     server = httpd(ON, features=['lua'])
     got, text = profile(server, '/++profile++callgrind/lua/compute.lua?ms=500')
+    wall, cpu = re.search(r'^totals: (\d+) (\d+)', text, re.M).groups()
+    if int(cpu) < 0.8 * int(wall):
+        pytest.skip('the machine is busy: ticks are dear by themselves')
     assert 'lowered' not in text
     assert 'LPP066: ' + got.oops_id not in '\n'.join(server.error_lines())
 

@@ -126,8 +126,9 @@ apr_status_t lpp_signal_capture(lpp_snapshot_t *snapshot,
  */
 void lpp_signal_handle(int number, siginfo_t *info, void *context);
 void lpp_signal_serve(lpp_signal_target_t *target);
-/* Copy the registers of a ucontext_t; for lpp_crash too. */
-void lpp_signal_copy_registers(lpp_snapshot_t *snapshot, const void *context);
+/* Copy the registers; for lpp_crash too. */
+void lpp_signal_copy_registers(lpp_snapshot_t *snapshot,
+                               const ucontext_t *context);
 /* Copy the stack from the snapshot's SP, less the red zone, to stack_end. */
 void lpp_signal_copy_stack(lpp_snapshot_t *snapshot, unsigned char *stack,
                            apr_uint64_t max_bytes, apr_uint64_t stack_end);

@@ -341,9 +341,8 @@ static int repair(ucontext_t *context, lpp_signal_target_t *target, pid_t pid)
     return 1;
 }
 
-void lpp_signal_copy_registers(lpp_snapshot_t *snapshot, const void *at)
+void lpp_signal_copy_registers(lpp_snapshot_t *to, const ucontext_t *from)
 {
-    const ucontext_t *context = at;
     static const signed char order[LPP_REGS] = {
         REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI, REG_RBP, REG_RSP,
         REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15,
@@ -352,8 +351,8 @@ void lpp_signal_copy_registers(lpp_snapshot_t *snapshot, const void *at)
     unsigned i;
 
     for (i = 0; i < LPP_REGS; i++) {
-        snapshot->regs[i] =
-            (apr_uint64_t)context->uc_mcontext.gregs[order[i]];
+        to->regs[i] =
+            (apr_uint64_t)from->uc_mcontext.gregs[order[i]];
     }
 }
 
@@ -375,16 +374,15 @@ static int repair(ucontext_t *context, lpp_signal_target_t *target, pid_t pid)
     return at[0] == 0xd4000001u;
 }
 
-void lpp_signal_copy_registers(lpp_snapshot_t *snapshot, const void *at)
+void lpp_signal_copy_registers(lpp_snapshot_t *to, const ucontext_t *from)
 {
-    const ucontext_t *context = at;
     unsigned i;
 
     for (i = 0; i < 31; i++) {
-        snapshot->regs[i] = context->uc_mcontext.regs[i];
+        to->regs[i] = from->uc_mcontext.regs[i];
     }
-    snapshot->regs[LPP_REG_SP] = context->uc_mcontext.sp;
-    snapshot->regs[LPP_REG_PC] = context->uc_mcontext.pc;
+    to->regs[LPP_REG_SP] = from->uc_mcontext.sp;
+    to->regs[LPP_REG_PC] = from->uc_mcontext.pc;
 }
 
 #else

@@ -7,9 +7,9 @@
  * helper and of the handler is compared with it, both since the rate was last
  * changed. Above 10 % the rate is halved, down to 25 Hz; a profile that is
  * still too dear then ends ("cut short"). Less than 100 ms is never judged:
- * there the figures are noise. A request that mostly waits is judged by the little it
- * computes, which loses nothing: time spent blocked is credited whole to the
- * one sample of its episode, at any rate.
+ * there the figures are noise. A request that mostly waits is judged by the
+ * little it computes, which loses nothing: time spent blocked is credited whole
+ * to the one sample of its episode, at any rate.
  */
 #include "lpp_sampler_internal.h"
 

@@ -148,12 +148,14 @@ static void keep_span(lpp_calls_t *calls, const frame_t *frame,
     const place_t *place = &calls->places[frame->place];
     lpp_call_span_t *span;
 
+    if (calls->span_count >= LPP_CALLS_SPANS_MAX) {
+        return;
+    }
     if (calls->span_count == calls->span_room) {
         apr_uint32_t room = calls->span_room ? calls->span_room * 2
                                              : FIRST_SPANS;
 
-        if (calls->span_count >= LPP_CALLS_SPANS_MAX
-            || !(span = apr_palloc(calls->pool, room * sizeof(*span)))) {
+        if (!(span = apr_palloc(calls->pool, room * sizeof(*span)))) {
             return;
         }
         if (calls->span_count > 0) {

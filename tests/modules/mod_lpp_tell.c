@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * mod_lpp_tell: for tests: a module that talks to a database of its own and
- * tells of it through lpprofile.h. /lpp-tell?N: N statements, one of which
- * fails.
+ * tells of it through lpprofile.h. /lpp-tell?N,MS: N statements, one of which
+ * fails; the n-th takes n times MS milliseconds.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include <apr_strings.h>
 #include <httpd.h>
@@ -18,18 +19,24 @@ static APR_OPTIONAL_FN_TYPE(lpprofile_statement_end) *end;
 
 static int handler(request_rec *r)
 {
+    const char *comma = r->args ? strchr(r->args, ',') : NULL;
     int count, i, statement;
 
     if (!r->handler || strcmp(r->handler, "lpp-tell")) {
         return DECLINED;
     }
     count = r->args ? atoi(r->args) : 1;
-    ap_set_content_type(r, "text/html");
+    if (!r->content_type) { /* or ForceType's */
+        ap_set_content_type(r, "text/html");
+    }
     ap_rprintf(r, "<html><body>%s", begin && end ? "found" : "absent");
     for (i = 0; i < count; i++) {
         statement = begin ? begin("mysql:db host/shop", apr_psprintf(
             r->pool, "SELECT \"s3cret\" FROM t WHERE id = %d", i)) : 0;
         ap_rprintf(r, " %d", statement);
+        if (comma) {
+            apr_sleep(apr_time_from_msec(i * atoi(comma + 1)));
+        }
         if (end) {
             end(statement, i, i == 1 ? "no such \"s3cret\"\n" : NULL);
             end(statement, 99, NULL); /* once is enough */

@@ -11,6 +11,7 @@
 
 #include "lpp_base.h"
 #include "lpp_formats.h"
+#include "lpp_trigger_scan.h"
 
 #define LPP_TRIGGER_MARK "++profile++"
 
@@ -45,16 +46,6 @@ typedef struct lpp_plan_t {
                                   with nothing, help, reports or report in it;
                                   beside report, formats to download */
 } lpp_plan_t;
-
-/*
- * The first byte of text, not before at, that stands after a slash and that a
- * mark can begin with ("+", or "%" of an encoded one), or NULL: without any
- * there is no segment. What most requests of a host that allows profiling pay:
- * about one instruction a byte where SSE2 is to be had. at is text or lies in
- * it; a slash before at is not seen.
- * Signal-safe: yes. Thread: any.
- */
-const char *lpp_trigger_candidate(const char *at);
 
 /*
  * Where the trigger segment of path begins (its first byte after the slash),

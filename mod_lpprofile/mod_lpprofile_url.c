@@ -178,30 +178,26 @@ static int take_segment(request_rec *r, lpp_url_t **result)
     return OK;
 }
 
-/* An internal redirect: its environment was renamed, its handler is another
- * one. A segment in its URL is text. */
-static int join_chain(request_rec *r)
+void lpp_url_join_chain(request_rec *r)
 {
-    lpp_url_t *url = lpp_url_get(r);
+    lpp_url_t *url = r->prev ? lpp_url_get(r) : NULL;
 
     if (url) {
         apr_table_setn(r->subprocess_env, LPP_URL_ENV, url->path);
         lpp_url_give_encodings_back(url);
     }
-    return DECLINED;
 }
 
-/* A request on a host that allows profiling, with what may be a segment, with
- * LPProfileAllRequests, or while another is watched. Not inline, so that others
- * need not save registers. */
-static __attribute__((noinline)) int consider(request_rec *r)
+/* A request on a host that allows profiling, with what may be a segment or with
+ * LPProfileAllRequests. */
+static int consider(request_rec *r)
 {
     const lpp_conf_t *conf = lpp_config_get(r->server);
     lpp_url_t *url = NULL;
     int segment, access, status;
 
     if (r->prev || r->main) {
-        return join_chain(r);
+        return DECLINED; /* a segment in an internal redirect's URL is text */
     }
     segment = has_segment(r);
     if (!segment && !lpp_config_all_requests(conf)) {
@@ -234,21 +230,27 @@ static __attribute__((noinline)) int consider(request_rec *r)
     return DECLINED;
 }
 
+/* Not inline, so that read_request need not save registers for it. */
+static __attribute__((noinline)) int look_closely(request_rec *r)
+{
+    return lpp_config_all_requests(lpp_config_get(r->server))
+           || lpp_trigger_candidate(r->uri) ? consider(r) : DECLINED;
+}
+
 /*
  * Runs once the client's address (mod_remoteip) and a proxy request
- * (mod_proxy) are known, and before mod_setenvif reads the URL.
+ * (mod_proxy) are known, and before mod_setenvif reads the URL. r->uri is still
+ * the path, or "/" where there is none.
  */
 static int read_request(request_rec *r)
 {
     const lpp_conf_t *conf = lpp_config_get(r->server);
-    const char *path = r->parsed_uri.path;
 
     if (!lpp_config_enabled(conf)
-        || (!lpp_config_all_requests(conf) && !lpp_entries_any()
-            && (!path || !lpp_trigger_candidate(path)))) {
+        || (!lpp_config_all_requests(conf) && !*lpp_trigger_stop(r->uri))) {
         return DECLINED;
     }
-    return consider(r);
+    return look_closely(r);
 }
 
 /* The same place in a server whose requests are all summed up. */
@@ -258,7 +260,7 @@ static int read_summed_request(request_rec *r)
     int status;
 
     if (r->prev || r->main) {
-        return join_chain(r);
+        return DECLINED;
     }
     if (has_segment(r)) {
         status = take_segment(r, &url);

@@ -413,7 +413,7 @@ def test_redirects_of_others_stay_theirs(httpd):
 
 
 @pytest.mark.parametrize('kind', ['script', 'style', 'image', 'font'])
-def test_parts_of_a_page_are_served_plain(httpd, kind):
+def test_parts_of_a_page_are_served_plain(httpd, wait_for, kind):
     server = httpd('LPProfilingAllowed On', features=['cgi'])
     plain = server.get('/plain.txt')
     got = server.get('/++profile++callgrind/plain.txt',
@@ -425,6 +425,8 @@ def test_parts_of_a_page_are_served_plain(httpd, kind):
                        [('Sec-Fetch-Dest', kind),
                         ('If-None-Match', got.header('ETag'))])
     assert again.status == 304
+    # Written after the client has its response.
+    wait_for(lambda: '" 304 ' in server.access_lines(1)[-1])
     assert '++profile++' in server.access_lines(1)[-1]
 
 

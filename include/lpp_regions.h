@@ -41,8 +41,9 @@ int lpp_regions_leave(lpp_regions_t *regions, apr_time_t now_us);
 /* Close all that is open. */
 void lpp_regions_leave_all(lpp_regions_t *regions, apr_time_t now_us);
 
-/* How many are open. */
+/* How many are open, and of those, to be profiled. */
 unsigned lpp_regions_depth(const lpp_regions_t *regions);
+unsigned lpp_regions_profiled_depth(const lpp_regions_t *regions);
 
 /* Profiling is over for good: time after now is not in inside_us. */
 void lpp_regions_freeze(lpp_regions_t *regions, apr_time_t now_us);

@@ -23,6 +23,18 @@ typedef struct lpp_report_file_t {
     const char *path;   /* whole path, for people */
 } lpp_report_file_t;
 
+/* The process's memory at one moment. */
+typedef struct lpp_report_memory_t {
+    apr_uint64_t vss_bytes, rss_bytes, heap_bytes;
+} lpp_report_memory_t;
+
+/* Inline regions of one name. */
+typedef struct lpp_report_region_t {
+    const char *name;
+    apr_uint32_t count;
+    apr_uint64_t wall_us;
+} lpp_report_region_t;
+
 typedef struct lpp_report_t {
     apr_uint32_t actions;       /* what the URL asked for */
     apr_uint32_t formats;
@@ -37,6 +49,11 @@ typedef struct lpp_report_t {
     int file_count;
     int all_requests;           /* LPProfileAllRequests is on */
     int provisional;            /* a snapshot in the page, not the end */
+    const lpp_report_memory_t *memory; /* two: then and now; or NULL */
+    apr_uint32_t inline_count;  /* individual profiles of an inline request */
+    int inline_ignored;         /* regions were within a full profile */
+    const lpp_report_region_t *regions;
+    apr_uint32_t region_count;
     const char *const *notices; /* sentences, NULL-terminated, or NULL */
     apr_interval_time_t waited_us; /* for the gate; not part of the profile */
     int styled;                 /* 0: CSP forbids inline style: write none */

@@ -45,6 +45,8 @@ extern const char lpp_report_sql_style[]; /* beside it, of the SQL section */
 /* The sections; each writes nothing where it does not apply. */
 void lpp_report_headline(lpp_page_t *page, const lpp_report_t *report);
 void lpp_report_help(lpp_page_t *page, const lpp_report_t *report);
+void lpp_report_inline(lpp_page_t *page, const lpp_report_t *report);
+void lpp_report_memory(lpp_page_t *page, const lpp_report_t *report);
 void lpp_report_log(lpp_page_t *page, const lpp_report_t *report);
 void lpp_report_sql(lpp_page_t *page, const lpp_report_t *report);
 void lpp_report_calls(lpp_page_t *page, const lpp_report_t *report);

@@ -43,6 +43,23 @@ static inline int lpp_run_any(void)
  */
 void lpp_run_begin(request_rec *r, const lpp_plan_t *plan, int access);
 
+/*
+ * The run that an inline region of r is for, or NULL where nothing is to be
+ * profiled. Where there is none yet and profiling is allowed, one is begun:
+ * it waits for the gate as any other, and profiles regions only; *fresh is then
+ * 1. r: any request of the chain.
+ * Signal-safe: no. Thread: request.
+ */
+lpp_run_t *lpp_run_begin_inline(request_rec *r, int *fresh);
+
+/*
+ * Enter and leave a region; profiled 0: for the timeline alone. leave: 0 where
+ * none is open.
+ * Signal-safe: no. Thread: request.
+ */
+void lpp_run_enter_region(lpp_run_t *run, const char *name, int profiled);
+int lpp_run_leave_region(lpp_run_t *run);
+
 /* The run that r (or the request it stems from) belongs to, or NULL.
  * Thread: request. */
 lpp_run_t *lpp_run_get(const request_rec *r);

@@ -2,17 +2,20 @@
 /*
  * The members of a run, for the files of the conductor only: _run (begin),
  * _watch (while it is served), _answer (headers and block), _finish (files and
- * OOPS after the response), _record (its part in the server's sum).
+ * OOPS after the response), _record (its part in the server's sum),
+ * _run_inline (regions).
  */
 #ifndef MOD_LPPROFILE_RUN_INTERNAL_H
 #define MOD_LPPROFILE_RUN_INTERNAL_H
 
 #include <util_filter.h>
 
+#include "lpp_regions.h"
 #include "lpp_report.h"
 #include "lpp_sampler.h"
 #include "lpp_store.h"
 #include "lpp_view.h"
+#include "mod_lpprofile_memory.h"
 #include "mod_lpprofile_oops.h"
 #include "mod_lpprofile_phases.h"
 #include "mod_lpprofile_run.h"
@@ -33,6 +36,10 @@ struct lpp_run_t {
     int aggregate;            /* only for the server's sum: nothing of it is
                                  seen, no file and no OOPS is written */
     int recorded;             /* it is in the sum */
+    int inline_only;          /* nothing but its inline regions is profiled */
+    int inline_user;          /* LPProfileRequireUser held when it began so */
+    lpp_regions_t *regions;   /* inline ones, or NULL: none */
+    lpp_memory_sizes_t memory; /* of the process when the profile began */
 
     lpp_session_t *session;   /* NULL: not profiled, or dropped */
     int profiled;             /* a session was begun and not dropped */
@@ -81,6 +88,24 @@ double lpp_run_ms(const lpp_run_t *run, apr_time_t moment_us);
 /* Fix page id, stem and about from r, the last request of the chain known;
  * later calls change nothing. Thread: request. */
 void lpp_run_name(lpp_run_t *run, request_rec *r);
+
+/* A run of r, the first request of its chain, found by lpp_run_get from now; or
+ * NULL. Not begun: start waits for the gate, and begins the session. */
+lpp_run_t *lpp_run_create(request_rec *r, const lpp_plan_t *plan, int access);
+void lpp_run_start(lpp_run_t *run, request_rec *r, int stacks);
+
+/* Inline regions: profiling ends for good (before the session is stopped), all
+ * are closed (the request is over); as timeline rows; in the page. NULL
+ * regions are no regions. */
+void lpp_run_freeze_regions(lpp_run_t *run);
+void lpp_run_close_regions(lpp_run_t *run);
+void lpp_run_add_regions_to(const lpp_run_t *run, lpp_oops_t *oops);
+void lpp_run_report_regions(const lpp_run_t *run, lpp_report_t *report,
+                            apr_pool_t *pool);
+
+/* The process's memory, when the profile began and now. */
+void lpp_run_report_memory(const lpp_run_t *run, lpp_report_t *report,
+                           apr_pool_t *pool);
 
 /* Put the run's own filters around the network's, for a run that profiles; take
  * away the one that its connection has, which would outlive the run. */

@@ -186,6 +186,11 @@ unsigned lpp_regions_depth(const lpp_regions_t *regions)
     return regions->depth;
 }
 
+unsigned lpp_regions_profiled_depth(const lpp_regions_t *regions)
+{
+    return regions->profiled_depth;
+}
+
 void lpp_regions_freeze(lpp_regions_t *regions, apr_time_t now_us)
 {
     end_inside(regions, now_us);

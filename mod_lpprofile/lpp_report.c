@@ -149,7 +149,9 @@ static void sections(lpp_page_t *page, const lpp_report_t *report)
     lpp_report_headline(page, report);
     notices(page, report->notices);
     lpp_report_help(page, report);
+    lpp_report_inline(page, report);
     lpp_report_log(page, report);
+    lpp_report_memory(page, report);
     lpp_report_sql(page, report);
     lpp_report_calls(page, report);
     lpp_report_filters(page, report);

@@ -14,6 +14,7 @@
 #include "mod_lpprofile_deaths.h"
 #include "mod_lpprofile_filter.h"
 #include "mod_lpprofile_hooks.h"
+#include "mod_lpprofile_inline.h"
 #include "mod_lpprofile_keep.h"
 #include "mod_lpprofile_memory.h"
 #include "mod_lpprofile_phases.h"
@@ -31,6 +32,7 @@ static void register_hooks(apr_pool_t *pool)
     lpp_status_register_section(pool);
     lpp_memory_register_open(pool);
     lpp_aggregate_register_hooks(pool);
+    lpp_inline_register_functions();
     lpp_calls_register_hooks(pool);
     /* What runs for each request is registered only where anything can be
      * profiled: elsewhere the module costs a request nothing. */
@@ -43,6 +45,7 @@ static void register_hooks(apr_pool_t *pool)
     lpp_process_register_if_wanted(lpp_memory_register_hooks);
     lpp_process_register_if_wanted(lpp_filter_register_hooks);
     lpp_process_register_if_wanted(lpp_hooks_register);
+    lpp_process_register_if_wanted(lpp_lua_register_hooks);
 }
 
 AP_DECLARE_MODULE(lpprofile) = {

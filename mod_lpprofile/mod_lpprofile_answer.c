@@ -49,7 +49,8 @@ int lpp_run_wants_block(const lpp_run_t *run, const request_rec *r)
         return 0;
     }
     return run->plan ? !run->plan->page
-                     : run->all_requests && run->profiled;
+                     : (run->all_requests || run->inline_only)
+                           && run->profiled;
 }
 
 void lpp_run_note(lpp_run_t *run, const char *token)
@@ -261,6 +262,9 @@ apr_status_t lpp_run_write_block(lpp_run_t *run, request_rec *r, int styled,
 
     memset(&report, 0, sizeof(report));
     report.actions = run->plan ? run->plan->actions : 0;
+    if (run->inline_only && run->profiled) {
+        report.actions |= LPP_ACTION_SHOW;
+    }
     report.formats = run->formats;
     report.example_url = example_url(run, r);
     report.all_requests = run->all_requests;
@@ -272,6 +276,8 @@ apr_status_t lpp_run_write_block(lpp_run_t *run, request_rec *r, int styled,
     if (run->profiled && run->session) {
         report.files = report_files(run, &report.file_count, r->pool);
         report_profile(run, r, &report);
+        lpp_run_report_memory(run, &report, r->pool);
+        lpp_run_report_regions(run, &report, r->pool);
     }
     return lpp_report_block(&report, sink, r->pool);
 }

@@ -8,6 +8,8 @@
  * been through the filters behind us, so that it holds their work too. Owns
  * what it holds back (at most LPP_TAIL_MAX_BYTES, copied), never a page.
  */
+#include <string.h>
+
 #include <http_protocol.h>
 #include <http_request.h>
 #include <util_filter.h>
@@ -268,8 +270,10 @@ static int decide(ap_filter_t *f, lpp_run_t *run, apr_bucket_brigade *bb)
     request_rec *r = f->r;
     const char *why = NULL, *data;
     apr_size_t len;
-    int inject = lpp_run_wants_block(run, r);
+    int inject;
 
+    lpp_run_settle_user(run);
+    inject = lpp_run_wants_block(run, r);
     if (inject) {
         peek(bb, &data, &len);
         why = lpp_filter_why_not(r, lpp_run_plan(run), data, len);
@@ -394,6 +398,21 @@ void lpp_filter_insert(request_rec *r)
     ctx->out = apr_brigade_create(r->pool, r->connection->bucket_alloc);
     ctx->held = apr_brigade_create(r->pool, r->connection->bucket_alloc);
     ap_add_output_filter_handle(filter_handle, ctx, r, r->connection);
+}
+
+/* The filters that make a response's head go when they have sent it. */
+int lpp_filter_join(request_rec *r)
+{
+    ap_filter_t *f;
+
+    for (f = r->output_filters; f; f = f->next) {
+        if (f->r == r && (!strcmp(f->frec->name, "http_header")
+                          || !strcmp(f->frec->name, "h2_c2_response_out"))) {
+            lpp_filter_insert(r);
+            return 1;
+        }
+    }
+    return 0;
 }
 
 void lpp_filter_register_hooks(apr_pool_t *pool)

@@ -59,6 +59,7 @@ void lpp_run_fill_timeline(lpp_run_t *run, lpp_oops_t *oops)
         lpp_sql_add_to(run->sql, oops, lpp_run_asks_sql(run));
     }
     lpp_run_add_calls_to(run, oops);
+    lpp_run_add_regions_to(run, oops);
 }
 
 const char *lpp_run_traceback(lpp_run_t *run, apr_pool_t *pool)

@@ -33,6 +33,12 @@ static const char *const root_functions[] = {
     "ap_read_request", "^ap_post_read_request", NULL
 };
 
+/* By the time of an inline region the request was read: its stacks begin with
+ * who serves it. */
+static const char *const inline_roots[] = {
+    "ap_process_async_request", "ap_process_request", NULL
+};
+
 /* A client that does not read must not hold the gate (contract section 2). */
 #define MAX_CLIENT_WAIT_US apr_time_from_sec(5)
 
@@ -236,7 +242,7 @@ static void fill_holder(lpp_run_t *run, request_rec *r, lpp_holder_t *holder)
 }
 
 /* Waits for the gate; fills start, session, waited_us. */
-static void start_session(lpp_run_t *run, request_rec *r, int stacks)
+void lpp_run_start(lpp_run_t *run, request_rec *r, int stacks)
 {
     const lpp_process_t *process = lpp_process_get();
     lpp_session_options_t options;
@@ -264,7 +270,9 @@ static void start_session(lpp_run_t *run, request_rec *r, int stacks)
             unbound(&options);
         }
         run->start = lpp_session_start(process->sampler, &options,
-                                       root_functions, &run->session,
+                                       run->inline_only ? inline_roots
+                                                        : root_functions,
+                                       &run->session,
                                        &run->waited_us, &rv, run->pool);
     }
     run->profiled = run->start == LPP_START_RUNNING
@@ -278,6 +286,9 @@ static void start_session(lpp_run_t *run, request_rec *r, int stacks)
                        apr_pstrdup(r->pool, run->id));
     }
     run->status = start_token(run->start);
+    if (run->profiled) {
+        lpp_memory_read(&run->memory);
+    }
     if (run->aggregate) {
         count_for_sum(run->start);
     }
@@ -362,19 +373,29 @@ static lpp_run_t *create_run(request_rec *r, const lpp_plan_t *plan,
     return run;
 }
 
-void lpp_run_begin(request_rec *r, const lpp_plan_t *plan, int access)
+lpp_run_t *lpp_run_create(request_rec *r, const lpp_plan_t *plan, int access)
 {
     lpp_run_t *run = create_run(r, plan, access);
+
+    if (!run) {
+        return NULL;
+    }
+    ap_set_module_config(r->request_config, &lpprofile_module, run);
+    lpp_entries_watch();
+    apr_pool_cleanup_register(r->pool, run, lpp_run_abandon,
+                              apr_pool_cleanup_null);
+    return run;
+}
+
+void lpp_run_begin(request_rec *r, const lpp_plan_t *plan, int access)
+{
+    lpp_run_t *run = lpp_run_create(r, plan, access);
     apr_uint32_t actions = plan ? plan->actions : 0;
     int stacks;
 
     if (!run) {
         return;
     }
-    ap_set_module_config(r->request_config, &lpprofile_module, run);
-    lpp_entries_watch();
-    apr_pool_cleanup_register(r->pool, run, lpp_run_abandon,
-                              apr_pool_cleanup_null);
     if (plan && plan->page) {
         run->all_requests = 0; /* our own pages are not part of the site */
         return;
@@ -386,7 +407,7 @@ void lpp_run_begin(request_rec *r, const lpp_plan_t *plan, int access)
     }
     run->phases = lpp_phases_create(run->pool, run->begin_us);
     lpp_phases_attach(r, run->phases);
-    start_session(run, r, stacks);
+    lpp_run_start(run, r, stacks);
     lpp_phases_gate_passed(run->phases);
     if (run->session) {
         lpp_run_start_calls(run);

@@ -87,7 +87,21 @@ void lpp_run_check_user(request_rec *r)
  * then the user is not known, and nothing is shown. */
 void lpp_run_settle_user(lpp_run_t *run)
 {
-    if (run->user_ok < 0) {
+    request_rec *last = run->r;
+
+    if (run->user_ok >= 0 || !last) {
+        return;
+    }
+    while (last->next) {
+        last = last->next;
+    }
+    /* An inline region that began when the user was known, and nothing was
+     * found wrong with him since. */
+    if (run->inline_user && last->status != HTTP_UNAUTHORIZED
+        && last->status != HTTP_FORBIDDEN) {
+        run->user_ok = 1;
+    }
+    else {
         drop(run);
     }
 }
@@ -136,6 +150,7 @@ static apr_status_t end_filter(ap_filter_t *f, apr_bucket_brigade *bb)
     rv = ap_pass_brigade(f->next, bb);
     lpp_session_client_leave(run->session);
     if (end) {
+        lpp_run_freeze_regions(run);
         lpp_session_stop(run->session, LPP_STOP_NOT);
         lpp_phases_sending(run->phases);
         /* Before a client can have the whole of a short response: what it
@@ -209,6 +224,7 @@ static void resume_connection(conn_rec *c, request_rec *r)
         lpp_sql_enter_thread(run->sql);
     }
     if (run && run->session
+        && (!run->inline_only || lpp_regions_profiled_depth(run->regions) > 0)
         && lpp_session_resume(run->session) != APR_SUCCESS) {
         lpp_session_stop(run->session, LPP_STOP_NOT);
     }
@@ -233,6 +249,7 @@ void lpp_run_gather(request_rec *r)
     if (!run->session) {
         return;
     }
+    lpp_run_close_regions(run);
     lpp_session_stop(run->session, LPP_STOP_NOT);
     run->duration_us = lpp_run_now_us() - run->begin_us;
     run->vhost = lpp_run_vhost(r->server, run->pool);

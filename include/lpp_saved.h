@@ -17,6 +17,7 @@
 
 #include "lpp_buf.h"
 #include "lpp_oops.h"
+#include "lpp_sqlview.h"
 #include "lpp_store.h"
 #include "lpp_view.h"
 
@@ -47,6 +48,8 @@ typedef struct lpp_saved_t {
     const lpp_view_t *view;
     const lpp_oops_t *oops; /* or NULL where it could not be had */
     const char *oops_path;  /* where the OOPS was written, or "" */
+    const lpp_sqlview_t *sql;  /* or NULL where the URL did not ask */
+    const char *sql_condition; /* as the URL had it, encoded, or NULL */
 } lpp_saved_t;
 
 /*

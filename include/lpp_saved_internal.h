@@ -10,8 +10,8 @@
  *   body_len    4 bytes, uncompressed
  *   packed_len  4 bytes, what follows, to the end of the file
  *   body        zlib: strings, objects, honesty, functions, branches, calls
- *               of edges, OOPS; where calls were counted: their scopes, calls,
- *               filters
+ *               of edges, OOPS, SQL; where calls were counted: their scopes,
+ *               calls, filters
  *
  * Numbers are LEB128 in at most ten bytes. A string is its bytes and a NUL; in
  * the body there is a table of them first, and then their numbers in it. 4-byte
@@ -19,6 +19,8 @@
  */
 #ifndef LPP_SAVED_INTERNAL_H
 #define LPP_SAVED_INTERNAL_H
+
+#include <apr_hash.h>
 
 #include "lpp_saved.h"
 
@@ -39,6 +41,24 @@
 #define LPP_SAVED_HEAD_STRINGS 7
 const char **lpp_saved_head_string(lpp_saved_head_t *head, unsigned i);
 
+/* A body being written. */
+typedef struct lpp_saved_writer_t {
+    apr_hash_t *numbers;   /* string -> its number */
+    apr_uint32_t count;    /* strings in the table */
+    lpp_buf_t strings;     /* the table */
+    lpp_buf_t content;     /* the body without it */
+    lpp_buf_t head, body;  /* as they go out */
+    int no_memory;
+    apr_pool_t *pool;
+} lpp_saved_writer_t;
+
+/* Add a number, a string, a string that may be NULL, to the content. */
+void lpp_saved_put_number(lpp_saved_writer_t *writer, apr_uint64_t value);
+void lpp_saved_put_string(lpp_saved_writer_t *writer, const char *string);
+void lpp_saved_put_optional(lpp_saved_writer_t *writer, const char *string);
+
+/* The SQL statements, or that there are none. */
+void lpp_saved_put_sql(lpp_saved_writer_t *writer, const lpp_saved_t *saved);
 /* Where a reader is. Once bad, every call gives 0 or "" and moves no more. */
 typedef struct lpp_saved_reader_t {
     const unsigned char *at, *end;
@@ -74,6 +94,9 @@ void lpp_saved_read_tree(lpp_saved_reader_t *reader, lpp_view_t *view);
 
 /* The exact calls; those of functions and edges follow from them. */
 void lpp_saved_read_calls(lpp_saved_reader_t *reader, lpp_view_t *view);
+
+/* The SQL statements, where there are any. */
+void lpp_saved_read_sql(lpp_saved_reader_t *reader, lpp_saved_t *saved);
 
 /* The OOPS, or NULL. */
 lpp_oops_t *lpp_saved_read_oops(lpp_saved_reader_t *reader);

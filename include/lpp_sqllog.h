@@ -71,6 +71,10 @@ void lpp_sqllog_end(lpp_sqllog_t *log, int index, apr_uint64_t took_us,
 void lpp_sqllog_fetched(lpp_sqllog_t *log, int index, apr_uint64_t took_us,
                         long rows, const char *error);
 
+/* How long the whole text was, for a log that is read back from a file and has
+ * only what was kept of it. */
+void lpp_sqllog_keep_length(lpp_sqllog_t *log, int index, apr_size_t bytes);
+
 /* Keep a stack; returns what lpp_sql_statement_t.stack holds, 0 past the
  * ceiling. frames are copied. */
 unsigned lpp_sqllog_keep_stack(lpp_sqllog_t *log, const lpp_pc_t *frames,

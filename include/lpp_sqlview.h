@@ -79,4 +79,13 @@ LPP_MUST_CHECK apr_status_t lpp_sqlview_create(const lpp_sqlview_t **view,
                                                apr_uint64_t until_us,
                                                apr_pool_t *pool);
 
+/*
+ * The same of a log that was read back, whose stacks have their names already:
+ * stack n at stacks[n - 1], in the view's pool.
+ */
+LPP_MUST_CHECK apr_status_t lpp_sqlview_restore(
+    const lpp_sqlview_t **view, const lpp_sqllog_t *log,
+    const lpp_sqlview_stack_t *stacks, apr_uint64_t from_us,
+    apr_uint64_t until_us, apr_pool_t *pool);
+
 #endif

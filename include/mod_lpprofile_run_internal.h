@@ -143,9 +143,10 @@ void lpp_run_stop_sql(lpp_run_t *run);
 /* 1 when the URL asked for sql or sqltrace. */
 int lpp_run_asks_sql(const lpp_run_t *run);
 
-/* What the statements so far tell, for a page, in pool; NULL where the URL did
- * not ask, or nothing was recorded. */
-const lpp_sqlview_t *lpp_run_sql_view(const lpp_run_t *run, apr_pool_t *pool);
+/* What the statements until a monotonic moment tell, for a page, in pool; NULL
+ * where the URL did not ask, or nothing was recorded. */
+const lpp_sqlview_t *lpp_run_sql_view(const lpp_run_t *run,
+                                      apr_time_t until_us, apr_pool_t *pool);
 
 /* Timeline rows and traceback of a record; thread: any. */
 void lpp_run_fill_timeline(lpp_run_t *run, lpp_oops_t *oops);

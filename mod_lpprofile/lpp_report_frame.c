@@ -25,6 +25,7 @@ void lpp_page_open(lpp_page_t *page, const lpp_report_frame_t *frame,
         lpp_page_text(page, frame->nonce);
         lpp_page_raw(page, "\">\n");
         lpp_page_raw(page, lpp_report_style);
+        lpp_page_raw(page, lpp_report_sql_style);
         lpp_page_raw(page, lpp_report_pages_style);
         lpp_page_raw(page, "</style>\n");
     }

@@ -156,6 +156,12 @@ static void files(lpp_page_t *page, const lpp_report_full_t *full)
     lpp_page_raw(page, "</section>\n");
 }
 
+/* What examples are about: the path of a URL, decoded. */
+static const char *path_of(const char *url, apr_pool_t *pool)
+{
+    return lpp_trigger_decode(url, strcspn(url, "?#"), pool);
+}
+
 apr_status_t lpp_report_full(const lpp_report_full_t *full,
                              const lpp_sink_t *sink, apr_pool_t *scratch)
 {
@@ -167,6 +173,8 @@ apr_status_t lpp_report_full(const lpp_report_full_t *full,
     report.oops_id = saved->view->about.id;
     report.oops = saved->oops;
     report.view = saved->view;
+    report.sql = saved->sql;
+    report.example_url = path_of(saved->view->about.url, scratch);
     report.waited_us = saved->head.waited_us;
     report.full = 1;
     lpp_page_open(&page, &full->frame,
@@ -181,6 +189,7 @@ apr_status_t lpp_report_full(const lpp_report_full_t *full,
     lpp_report_calls(&page, &report);
     lpp_report_filters(&page, &report);
     lpp_report_tables(&page, &report);
+    lpp_report_sql(&page, &report);
     lpp_report_neighbours(&page, saved->view, full->function);
     lpp_report_tree(&page, saved->view);
     lpp_report_timeline(&page, &report);

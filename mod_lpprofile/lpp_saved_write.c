@@ -12,15 +12,7 @@
 
 #include "lpp_saved_internal.h"
 
-typedef struct writer_t {
-    apr_hash_t *numbers;   /* string -> its number + 1 */
-    apr_uint32_t count;    /* strings in the table */
-    lpp_buf_t strings;     /* the table */
-    lpp_buf_t content;     /* the body without it */
-    lpp_buf_t head, body;  /* as they go out */
-    int no_memory;
-    apr_pool_t *pool;
-} writer_t;
+typedef lpp_saved_writer_t writer_t;
 
 const char **lpp_saved_head_string(lpp_saved_head_t *head, unsigned i)
 {
@@ -78,7 +70,12 @@ static void put_bytes(lpp_buf_t *buf, const char *string, apr_size_t max)
     lpp_buf_add_byte(buf, '\0');
 }
 
-static void put_string(writer_t *writer, const char *string)
+void lpp_saved_put_number(lpp_saved_writer_t *writer, apr_uint64_t value)
+{
+    put_number(&writer->content, value);
+}
+
+void lpp_saved_put_string(lpp_saved_writer_t *writer, const char *string)
 {
     apr_uint32_t *number = apr_hash_get(writer->numbers, string,
                                         APR_HASH_KEY_STRING);
@@ -97,21 +94,21 @@ static void put_string(writer_t *writer, const char *string)
 }
 
 /* A string that may be NULL. */
-static void put_optional(writer_t *writer, const char *string)
+void lpp_saved_put_optional(lpp_saved_writer_t *writer, const char *string)
 {
     put_number(&writer->content, string != NULL);
     if (string) {
-        put_string(writer, string);
+        lpp_saved_put_string(writer, string);
     }
 }
 
 static void put_about(writer_t *writer, const lpp_view_about_t *about)
 {
-    put_string(writer, about->id);
-    put_string(writer, about->page_id);
-    put_string(writer, about->url);
-    put_string(writer, about->host);
-    put_string(writer, about->method);
+    lpp_saved_put_string(writer, about->id);
+    lpp_saved_put_string(writer, about->page_id);
+    lpp_saved_put_string(writer, about->url);
+    lpp_saved_put_string(writer, about->host);
+    lpp_saved_put_string(writer, about->method);
     put_number(&writer->content, (apr_uint64_t)about->start);
     put_number(&writer->content, about->pid);
     put_number(&writer->content, about->tid);
@@ -131,7 +128,7 @@ static void put_objects(writer_t *writer, const lpp_view_t *view)
             len = LPP_SAVED_BUILD_ID_MAX_BYTES;
         }
         put_number(&writer->content, object->number);
-        put_string(writer, object->path);
+        lpp_saved_put_string(writer, object->path);
         put_number(&writer->content, object->bias);
         put_number(&writer->content, object->start);
         put_number(&writer->content, object->end);
@@ -155,7 +152,7 @@ static void put_honesty(writer_t *writer, const lpp_honesty_t *honesty)
     put_number(content, honesty->own_ns);
     put_number(content, honesty->asked_hz);
     put_number(content, (apr_uint64_t)honesty->cut_short);
-    put_optional(writer, honesty->unwinder);
+    lpp_saved_put_optional(writer, honesty->unwinder);
 }
 
 static void put_functions(writer_t *writer, const lpp_view_t *view)
@@ -167,9 +164,9 @@ static void put_functions(writer_t *writer, const lpp_view_t *view)
         const lpp_function_t *function = &view->functions[i];
 
         put_number(&writer->content, function->symbol.start);
-        put_string(writer, function->symbol.name);
-        put_string(writer, function->symbol.object);
-        put_optional(writer, function->symbol.file);
+        lpp_saved_put_string(writer, function->symbol.name);
+        lpp_saved_put_string(writer, function->symbol.object);
+        lpp_saved_put_optional(writer, function->symbol.file);
         put_number(&writer->content, function->symbol.line);
         put_number(&writer->content, function->symbol.kind);
         put_number(&writer->content, function->calls);
@@ -218,8 +215,8 @@ static void put_call(writer_t *writer, const lpp_call_t *call)
     lpp_buf_t *content = &writer->content;
 
     put_number(content, call->scope);
-    put_string(writer, call->phase);
-    put_string(writer, call->module);
+    lpp_saved_put_string(writer, call->phase);
+    lpp_saved_put_string(writer, call->module);
     put_number(content, call->function + 1u); /* none: 0 */
     put_number(content, call->calls);
     put_number(content, call->wall_ns);
@@ -243,7 +240,7 @@ static void put_calls(writer_t *writer, const lpp_calls_table_t *table)
         const lpp_scope_t *scope = &table->scopes[i];
 
         put_number(content, scope->kind);
-        put_string(writer, scope->path);
+        lpp_saved_put_string(writer, scope->path);
         put_number(content, scope->requests);
         put_number(content, scope->parent + 1u);
         put_number(content, scope->caller + 1u);
@@ -256,7 +253,7 @@ static void put_calls(writer_t *writer, const lpp_calls_table_t *table)
     put_number(content, table->left_out);
     put_number(content, table->filter_count);
     for (i = 0; i < table->filter_count; i++) {
-        put_string(writer, table->filters[i].name);
+        lpp_saved_put_string(writer, table->filters[i].name);
         put_number(content, table->filters[i].function);
     }
 }
@@ -272,8 +269,8 @@ static void put_variables(writer_t *writer, const apr_table_t *table)
         const apr_table_entry_t *entry =
             &APR_ARRAY_IDX(list, i, apr_table_entry_t);
 
-        put_string(writer, entry->key);
-        put_string(writer, entry->val ? entry->val : "");
+        lpp_saved_put_string(writer, entry->key);
+        lpp_saved_put_string(writer, entry->val ? entry->val : "");
     }
 }
 
@@ -285,16 +282,16 @@ static void put_oops(writer_t *writer, const lpp_oops_t *oops)
     if (!oops) {
         return;
     }
-    put_string(writer, oops->id);
-    put_string(writer, oops->type);
-    put_string(writer, oops->value);
-    put_string(writer, oops->reporter);
-    put_string(writer, oops->topic);
-    put_string(writer, oops->branch_nick);
-    put_string(writer, oops->revno);
-    put_string(writer, oops->tb_text);
-    put_string(writer, oops->url);
-    put_optional(writer, oops->username);
+    lpp_saved_put_string(writer, oops->id);
+    lpp_saved_put_string(writer, oops->type);
+    lpp_saved_put_string(writer, oops->value);
+    lpp_saved_put_string(writer, oops->reporter);
+    lpp_saved_put_string(writer, oops->topic);
+    lpp_saved_put_string(writer, oops->branch_nick);
+    lpp_saved_put_string(writer, oops->revno);
+    lpp_saved_put_string(writer, oops->tb_text);
+    lpp_saved_put_string(writer, oops->url);
+    lpp_saved_put_optional(writer, oops->username);
     put_number(&writer->content, (apr_uint64_t)oops->time);
     put_double(&writer->content, oops->duration_s);
     put_number(&writer->content, oops->informational != 0);
@@ -306,8 +303,8 @@ static void put_oops(writer_t *writer, const lpp_oops_t *oops)
 
         put_double(&writer->content, event->start_ms);
         put_double(&writer->content, event->end_ms);
-        put_string(writer, event->category);
-        put_string(writer, event->detail);
+        lpp_saved_put_string(writer, event->category);
+        lpp_saved_put_string(writer, event->detail);
     }
     put_number(&writer->content, oops->timeline_dropped);
 }
@@ -384,7 +381,8 @@ static void put_body(writer_t *writer, const lpp_saved_t *saved)
     put_branches(writer, saved->view);
     put_edge_calls(writer, saved->view);
     put_oops(writer, saved->oops);
-    put_string(writer, saved->oops_path);
+    lpp_saved_put_string(writer, saved->oops_path);
+    lpp_saved_put_sql(writer, saved);
     if (saved->view->calls) {
         put_calls(writer, saved->view->calls);
     }

@@ -121,6 +121,15 @@ static lpp_sql_statement_t *find(lpp_sqllog_t *log, int index)
                : NULL;
 }
 
+void lpp_sqllog_keep_length(lpp_sqllog_t *log, int index, apr_size_t bytes)
+{
+    lpp_sql_statement_t *statement = find(log, index);
+
+    if (statement) {
+        statement->bytes = bytes;
+    }
+}
+
 void lpp_sqllog_started(lpp_sqllog_t *log, int index, apr_uint64_t start_us)
 {
     lpp_sql_statement_t *statement = find(log, index);

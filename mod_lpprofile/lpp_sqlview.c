@@ -263,16 +263,13 @@ static int name_stacks(lpp_sqlview_t *view, lpp_symbols_t *symbols,
     return 1;
 }
 
-apr_status_t lpp_sqlview_create(const lpp_sqlview_t **view,
-                                const lpp_sqllog_t *log,
-                                lpp_symbols_t *symbols, apr_uint64_t from_us,
-                                apr_uint64_t until_us, apr_pool_t *pool)
+static lpp_sqlview_t *create(const lpp_sqllog_t *log, apr_uint64_t from_us,
+                             apr_uint64_t until_us, apr_pool_t *pool)
 {
     lpp_sqlview_t *made = apr_pcalloc(pool, sizeof(*made));
 
-    *view = NULL;
     if (!made) {
-        return APR_ENOMEM;
+        return NULL;
     }
     made->log = log;
     made->count = lpp_sqllog_count(log);
@@ -280,10 +277,32 @@ apr_status_t lpp_sqlview_create(const lpp_sqlview_t **view,
     made->from_us = from_us;
     made->until_us = until_us > from_us ? until_us : from_us;
     make_lists(made);
-    if (!group_texts(made, pool) || !group_stacks(made, pool)
-        || !name_stacks(made, symbols, pool)) {
+    return group_texts(made, pool) && group_stacks(made, pool) ? made : NULL;
+}
+
+apr_status_t lpp_sqlview_create(const lpp_sqlview_t **view,
+                                const lpp_sqllog_t *log,
+                                lpp_symbols_t *symbols, apr_uint64_t from_us,
+                                apr_uint64_t until_us, apr_pool_t *pool)
+{
+    lpp_sqlview_t *made = create(log, from_us, until_us, pool);
+
+    *view = made && name_stacks(made, symbols, pool) ? made : NULL;
+    return *view ? APR_SUCCESS : APR_ENOMEM;
+}
+
+apr_status_t lpp_sqlview_restore(const lpp_sqlview_t **view,
+                                 const lpp_sqllog_t *log,
+                                 const lpp_sqlview_stack_t *stacks,
+                                 apr_uint64_t from_us, apr_uint64_t until_us,
+                                 apr_pool_t *pool)
+{
+    lpp_sqlview_t *made = create(log, from_us, until_us, pool);
+
+    *view = made;
+    if (!made) {
         return APR_ENOMEM;
     }
-    *view = made;
+    made->stacks = stacks;
     return APR_SUCCESS;
 }

@@ -237,7 +237,7 @@ static void report_profile(lpp_run_t *run, request_rec *r,
     lpp_run_name(run, r);
     report->oops_id = run->id;
     report->oops_path = lpp_run_oops_path(run, r->pool);
-    report->sql = lpp_run_sql_view(run, r->pool);
+    report->sql = lpp_run_sql_view(run, lpp_run_now_us(), r->pool);
     if (report->actions & LPP_ACTION_SHOW) {
         lpp_names_register_filters_of(process->symbols, r);
         if (lpp_run_profile(run, &profile, SNAPSHOT_WAIT_US, r->pool)

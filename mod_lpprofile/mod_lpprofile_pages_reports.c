@@ -109,8 +109,9 @@ static int write_missing(request_rec *r, const char *id, apr_status_t why,
 
     r->status = HTTP_NOT_FOUND;
     if (why == APR_EINVAL) {
-        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r, LPP_TAG_PAGES_DAMAGED
-                      ": the saved profile of %s cannot be read", id);
+        ap_log_cserror(APLOG_MARK, APLOG_WARNING, 0, r->connection,
+                       r->server, LPP_TAG_PAGES_DAMAGED
+                       ": the saved profile of %s cannot be read", id);
     }
     else if (!APR_STATUS_IS_ENOENT(why)) {
         *rv = why;
@@ -193,8 +194,9 @@ static void keep(request_rec *r, lpp_store_t *store, const char *name,
         }
     }
     if (rv != APR_SUCCESS && !APR_STATUS_IS_EEXIST(rv)) {
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, rv, r, LPP_TAG_PAGES_NOT_KEPT
-                      ": %s was sent, but could not be kept", name);
+        ap_log_cserror(APLOG_MARK, APLOG_INFO, rv, r->connection, r->server,
+                       LPP_TAG_PAGES_NOT_KEPT
+                       ": %s was sent, but could not be kept", name);
     }
 }
 

@@ -39,7 +39,8 @@ void lpp_run_stop_sql(lpp_run_t *run)
     }
 }
 
-const lpp_sqlview_t *lpp_run_sql_view(const lpp_run_t *run, apr_pool_t *pool)
+const lpp_sqlview_t *lpp_run_sql_view(const lpp_run_t *run,
+                                      apr_time_t until_us, apr_pool_t *pool)
 {
     const lpp_sqlview_t *view;
 
@@ -48,8 +49,7 @@ const lpp_sqlview_t *lpp_run_sql_view(const lpp_run_t *run, apr_pool_t *pool)
                               lpp_process_get()->symbols,
                               (apr_uint64_t)(run->hook_us - run->begin_us
                                              + run->waited_us),
-                              (apr_uint64_t)(lpp_run_now_us()
-                                             - run->begin_us),
+                              (apr_uint64_t)(until_us - run->begin_us),
                               pool) != APR_SUCCESS) {
         return NULL;
     }

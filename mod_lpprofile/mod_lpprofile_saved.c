@@ -44,6 +44,9 @@ apr_status_t lpp_run_save(const lpp_run_t *run, const lpp_view_t *view,
     saved.view = view;
     saved.oops = run->oops;
     saved.oops_path = lpp_run_oops_path(run, run->pool);
+    saved.sql = lpp_run_sql_view(run, run->begin_us + run->duration_us,
+                                 run->pool);
+    saved.sql_condition = run->plan ? run->plan->sql_condition : NULL;
     rv = lpp_store_begin(store, NULL,
                          lpp_store_name(run->stem, LPP_FORMAT_SAVED,
                                         run->pool), &file, run->pool);

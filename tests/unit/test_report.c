@@ -164,7 +164,7 @@ static void nothing_of_a_request_becomes_markup(void **state)
     /* Only the block's own end closes the shadow tree. */
     assert_ptr_equal(strstr(text, "</template>"),
                      strstr(text, "</template>Profiling Information"));
-    assert_has(text, "href=\"/++profile++show&#38;callgrind/a%20b/%3Ci%3E\"");
+    assert_has(text, "href=\"/++profile++show&amp;callgrind/a%20b/%3Ci%3E\"");
 }
 
 static void block_is_styled_only_where_allowed(void **state)

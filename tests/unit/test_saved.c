@@ -145,6 +145,38 @@ static lpp_saved_t make_saved(const lpp_view_t *view, const char *vhost)
     return saved;
 }
 
+/* Two statements alike from one place, and one that failed elsewhere. */
+static const lpp_sqlview_t *make_sql(void)
+{
+    const lpp_pc_t one[] = {FAKE_PC(1, 1, 0), FAKE_PC(1, 0, 0)};
+    const lpp_pc_t two[] = {FAKE_PC(2, 4, 0), FAKE_PC(1, 0, 0)};
+    const lpp_sqlview_t *view;
+    lpp_sqllog_t *log;
+    unsigned i;
+
+    assert_int_equal(lpp_sqllog_create(&log, 1, NULL, pool), APR_SUCCESS);
+    for (i = 0; i < 3; i++) {
+        lpp_sql_statement_t given;
+
+        memset(&given, 0, sizeof(given));
+        given.text = i < 2 ? apr_psprintf(pool, "SELECT x FROM t WHERE y=%u",
+                                          i) : "DELETE FROM z";
+        given.bytes = strlen(given.text);
+        given.database = "pgsql:localhost/shop";
+        given.label = i ? "a label" : NULL;
+        given.call = "query";
+        given.flavour = LPP_SQLTEXT_ANSI;
+        given.start_us = 1000 + i * 500;
+        given.stack = lpp_sqllog_keep_stack(log, i < 2 ? one : two, 2);
+        assert_int_equal(lpp_sqllog_begin(log, &given), i);
+        lpp_sqllog_end(log, (int)i, 100 + i * 200000, i < 2 ? 7 : -1,
+                       i < 2 ? NULL : "no such table");
+    }
+    assert_int_equal(lpp_sqlview_create(&view, log, (lpp_symbols_t *)log, 10,
+                                        900000, pool), APR_SUCCESS);
+    return view;
+}
+
 static lpp_buf_t *new_buf(void)
 {
     lpp_buf_t *buf = apr_palloc(pool, sizeof(*buf));
@@ -261,6 +293,44 @@ static void head_and_oops_come_back(void **state)
     assert_null(strstr(right->data, "secret"));
     saved.oops = NULL;
     assert_null(read_back(write_saved(&saved))->oops);
+}
+
+static void sql_comes_back(void **state)
+{
+    lpp_saved_t saved = make_saved(make_view(9, ID), HOST), *back;
+    const lpp_sql_statement_t *left, *right;
+    unsigned i;
+
+    (void)state;
+    saved.sql = make_sql();
+    saved.sql_condition = "includes%20X";
+    back = read_back(write_saved(&saved));
+    assert_string_equal(back->sql_condition, "includes%20X");
+    assert_int_equal(back->sql->count, 3);
+    assert_int_equal(back->sql->failed, 1);
+    assert_int_equal(back->sql->total_us, saved.sql->total_us);
+    assert_int_equal(back->sql->group_count, 1);
+    assert_int_equal(back->sql->trigger_count, saved.sql->trigger_count);
+    assert_int_equal(back->sql->gap_count, saved.sql->gap_count);
+    for (i = 0; i < 3; i++) {
+        left = lpp_sqllog_at(saved.sql->log, i);
+        right = lpp_sqllog_at(back->sql->log, i);
+        assert_string_equal(left->text, right->text);
+        assert_int_equal(left->bytes, right->bytes);
+        assert_int_equal(left->start_us, right->start_us);
+        assert_int_equal(left->took_us, right->took_us);
+        assert_int_equal(left->rows, right->rows);
+        assert_int_equal(left->stack, right->stack);
+    }
+    assert_string_equal(right->error, "no such table");
+    for (i = 0; i < 2; i++) {
+        assert_int_equal(back->sql->stacks[i].count, 2);
+        assert_string_equal(back->sql->stacks[i].frames[0].name,
+                            saved.sql->stacks[i].frames[0].name);
+    }
+    assert_same_bytes(write_saved(&saved), write_saved(back));
+    saved.sql = NULL;
+    assert_null(read_back(write_saved(&saved))->sql);
 }
 
 static void long_texts_are_cut_in_the_head_alone(void **state)
@@ -393,13 +463,15 @@ static void use_if_taken(const lpp_buf_t *file)
 static void a_body_that_was_made_up_does_no_harm(void **state)
 {
     lpp_saved_t saved = make_saved(make_view(9, ID), HOST);
-    lpp_buf_t *file = write_saved(&saved);
+    lpp_buf_t *file;
     static const unsigned char values[] = {0, 1, 0x7f, 0x80, 0xff};
     unsigned char *body, was;
     apr_size_t len, i;
     unsigned j;
 
     (void)state;
+    saved.sql = make_sql();
+    file = write_saved(&saved);
     body = body_of(file, &len);
     assert_same_bytes(file, with_body(file, body, len));
     for (i = 0; i < len; i += i < 300 ? 1 : 3) {
@@ -499,6 +571,7 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(head_and_oops_come_back, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(sql_comes_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(long_texts_are_cut_in_the_head_alone,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_cut_short_is_refused, set_up,

@@ -212,6 +212,10 @@ static void trigger_frames(lpp_page_t *page, const lpp_sqlview_t *view,
 
         lpp_page_raw(page, shown ? "<br/><small>called by " : "");
         lpp_page_code(page, frame->name);
+        if (!shown && *frame->object) {
+            lpp_page_raw(page, " of ");
+            lpp_page_text(page, frame->object);
+        }
         lpp_page_raw(page, shown ? "</small>" : "");
     }
 }

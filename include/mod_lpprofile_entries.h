@@ -79,6 +79,13 @@ int lpp_entries_decides(apr_uint32_t hook, int result);
 typedef void lpp_entries_fn(void);
 lpp_entries_fn *lpp_entries_original(lpp_entries_fn *function);
 
+/*
+ * The original whose entry holds address, a place in the code of entries; NULL
+ * where that is shared by all.
+ * Signal-safe: yes. Thread: any.
+ */
+const void *lpp_entries_stands_for(const void *address);
+
 /* The code of entries, whose frames no profile is to show. */
 void lpp_entries_code(const void **start, const void **end);
 

@@ -14,10 +14,10 @@
 void lpp_page_ns(lpp_page_t *page, apr_uint64_t ns)
 {
     if (ns < 1000) {
-        lpp_page_rawf(page, "%u ns", (unsigned)ns);
+        lpp_page_rawf(page, "%u&#160;ns", (unsigned)ns);
     }
     else if (ns < 100000) {
-        lpp_page_rawf(page, "%.1f &#181;s", (double)ns / 1000.0);
+        lpp_page_rawf(page, "%.1f&#160;&#181;s", (double)ns / 1000.0);
     }
     else {
         lpp_page_time(page, ns / 1000);

@@ -106,8 +106,19 @@ unsigned lpp_tick_hide(const lpp_sampler_t *sampler, lpp_pc_t *frames,
     }
     first = lpp_maps_pc(sampler->options.maps, (apr_uintptr_t)start);
     for (i = 0; i < count; i++) {
-        if (frames[i] - first >= (apr_uint64_t)(end - start)) {
+        apr_uint64_t offset = frames[i] - first;
+        const void *shown = NULL;
+
+        if (offset >= (apr_uint64_t)(end - start)) {
             frames[kept++] = frames[i];
+            continue;
+        }
+        if (sampler->options.stands_for != NULL) {
+            shown = sampler->options.stands_for(start + offset);
+        }
+        if (shown != NULL) {
+            frames[kept++] = lpp_maps_pc(sampler->options.maps,
+                                         (apr_uintptr_t)shown);
         }
     }
     return kept;

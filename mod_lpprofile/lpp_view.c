@@ -145,6 +145,29 @@ static int prepare(builder_t *builder)
         && make_map(&builder->by_place, most, scratch);
 }
 
+static apr_uint32_t branch_at(builder_t *builder, apr_uint32_t parent,
+                              apr_uint32_t function, lpp_pc_t pc)
+{
+    apr_uint32_t *place = look_up(&builder->by_place,
+                                  ((apr_uint64_t)parent << 32) | function);
+
+    if (*place == LPP_NODE_NONE) {
+        *place = add_branch(builder, function, parent, pc);
+    }
+    return *place;
+}
+
+/* A frame put in by the sampler (see stands_for there) is at the function's very
+ * start, where no call returns to. Mostly the function's own frame is below. */
+static int is_stand_in(const builder_t *builder, apr_uint32_t branch,
+                       apr_uint32_t function)
+{
+    return builder->branches[branch].function == function
+        && builder->pcs[branch]
+               == builder->functions[function].symbol.start
+        && builder->pcs[branch] != 0;
+}
+
 /* Nodes of one function below one branch become one branch. */
 static void make_branches(builder_t *builder)
 {
@@ -162,13 +185,9 @@ static void make_branches(builder_t *builder)
         if (i > 0) {
             apr_uint32_t parent = builder->branch_of[node->parent];
             apr_uint32_t function = function_of(builder, node->pc);
-            apr_uint32_t *place = look_up(&builder->by_place,
-                ((apr_uint64_t)parent << 32) | function);
 
-            if (*place == LPP_NODE_NONE) {
-                *place = add_branch(builder, function, parent, node->pc);
-            }
-            at = *place;
+            at = is_stand_in(builder, parent, function) ? parent
+                : branch_at(builder, parent, function, node->pc);
         }
         builder->branch_of[i] = at;
         builder->selfs[at].wall_ns += node->self.wall_ns;

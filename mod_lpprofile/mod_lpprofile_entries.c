@@ -123,11 +123,18 @@ ENTRY static int watched_quick(request_rec *r, int lookup, unsigned n)
     return result;
 }
 
+/* After a call: keeps it from being made a jump, so that a frame of the entry
+ * stays, which tells whose hook runs where that one has none (mod_lua's jump to
+ * a common function). */
+#define STAY() __asm__ volatile("" : : : "memory")
+
 #define INT_ENTRY(n) \
     ENTRY static int int_entry_##n(request_rec *r) \
     { \
         if (is_watched()) { \
-            return watched_int(r, 0##n); \
+            int result = watched_int(r, 0##n); \
+            STAY(); \
+            return result; \
         } \
         return int_originals[0##n](r); \
     }
@@ -137,6 +144,7 @@ ENTRY static int watched_quick(request_rec *r, int lookup, unsigned n)
     { \
         if (is_watched()) { \
             watched_void(r, 0##n); \
+            STAY(); \
             return; \
         } \
         void_originals[0##n](r); \
@@ -146,7 +154,9 @@ ENTRY static int watched_quick(request_rec *r, int lookup, unsigned n)
     ENTRY static int quick_entry_##n(request_rec *r, int lookup) \
     { \
         if (is_watched()) { \
-            return watched_quick(r, lookup, 0##n); \
+            int result = watched_quick(r, lookup, 0##n); \
+            STAY(); \
+            return result; \
         } \
         return quick_originals[0##n](r, lookup); \
     }
@@ -383,6 +393,41 @@ lpp_entries_fn *lpp_entries_original(lpp_entries_fn *function)
         }
     }
     return function;
+}
+
+/* The entry of a kind that holds address: the last that begins before it. */
+static void look_for(const char *address, const void *entries,
+                     const void *originals, unsigned count,
+                     const char **start, const void **original)
+{
+    unsigned i;
+
+    for (i = 0; i < count; i++) {
+        const char *entry = ((const char *const *)entries)[i];
+
+        if (entry <= address && entry > *start) {
+            *start = entry;
+            *original = ((const void *const *)originals)[i];
+        }
+    }
+}
+
+const void *lpp_entries_stands_for(const void *address)
+{
+    static const void *const shared[] = { enter, watched_int, watched_void,
+                                          watched_quick };
+    static const void *const nothing[LPP_COUNT(shared)];
+    const void *original = NULL;
+    const char *start = NULL;
+
+    look_for(address, shared, nothing, LPP_COUNT(shared), &start, &original);
+    look_for(address, int_entries, int_originals, LPP_ENTRIES_INT, &start,
+             &original);
+    look_for(address, void_entries, void_originals, LPP_ENTRIES_VOID, &start,
+             &original);
+    look_for(address, quick_entries, quick_originals, LPP_ENTRIES_QUICK,
+             &start, &original);
+    return original;
 }
 
 void lpp_entries_code(const void **start, const void **end)

@@ -291,7 +291,7 @@ static void the_page_tells_exact_from_sampled(void **state)
     assert_non_null(strstr(text, "&#8776; sampled: 1 sample, "));
     assert_non_null(strstr(text, "4 hooks that no entry was left for, 11 "
                                  "calls past a ceiling"));
-    assert_non_null(strstr(text, "1.5 ms"));
+    assert_non_null(strstr(text, "1.5&#160;ms"));
 }
 
 static void nothing_is_said_where_nothing_was_counted(void **state)

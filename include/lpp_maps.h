@@ -17,8 +17,8 @@
 #include "lpp_base.h"
 
 /*
- * One loaded object. Never changes once it is in the table, but for gone and
- * unwind. What it points to lives as long as the table.
+ * One loaded object. Never changes once it is in the table, but for gone, fresh
+ * and unwind. What it points to lives as long as the table.
  */
 typedef struct lpp_object_t {
     const char *path;        /* file; "[vdso]" for the vdso; never NULL */
@@ -35,6 +35,9 @@ typedef struct lpp_object_t {
     apr_size_t build_id_len;
     unsigned number;    /* 1 .. ; see lpp_pc_t */
     int gone;           /* unloaded since */
+    int fresh;          /* came at the last refresh that changed something, and
+                           others went: what was seen here before that one may
+                           have been theirs; for the helper only */
     const void *unwind; /* what lpp_unwind made of eh_frame, or NULL;
                                    for the helper only */
 } lpp_object_t;
@@ -54,10 +57,10 @@ LPP_MUST_CHECK apr_status_t lpp_maps_create(lpp_maps_t **maps,
 
 /*
  * Bring it up to date if objects came or went since (the loader's own counters
- * tell): *changed says whether. An object that was reloaded, even at the same
- * address, gets a new number; only when half of LPP_OBJECTS_MAX is given out
- * does the very same file at the very same place resume its old one, so that a
- * server that loads and unloads one module for ever does not use them up.
+ * tell): *changed says whether. The very same file, known by its build id, at
+ * the very same place resumes its old number: it is the same code. One without
+ * a build id gets a new one whenever it may have been reloaded, until half of
+ * LPP_OBJECTS_MAX is given out.
  * APR_ENOSPC: more than LPP_OBJECTS_MAX; the rest has no names. APR_ENOMEM:
  * so has what did not fit; the next refresh tries again.
  * Signal-safe: no. Thread: one at a time (the helper); readers go on.

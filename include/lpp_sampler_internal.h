@@ -102,6 +102,7 @@ typedef struct lpp_tick_t {
     int64_t sent_cpu_ns;
     apr_uint64_t sent_runs; /* see runs_of; 0: running, or not known */
     int sent_blocked;
+    unsigned sent_changes;  /* sampler->changes when the sample was asked for */
     /* The blocked episode that has its sample: */
     enum { EPISODE_NONE, EPISODE_FRESH, EPISODE_KNOWN } episode;
     apr_uint32_t node;      /* where its time goes */
@@ -142,6 +143,7 @@ struct lpp_sampler_t {
     apr_uint64_t *cfas;       /* LPP_FRAMES_MAX */
     unsigned char *blocked_stack; /* LPP_STACK_MAX_BYTES */
     unsigned touched_slots;       /* of the ring, from the front */
+    unsigned changes;             /* of what is loaded, seen so far */
     struct { /* root functions; forgotten when something is loaded */
         const char *name; /* borrowed */
         apr_uint64_t address;

@@ -60,13 +60,14 @@ static int publish_entry(lpp_maps_t *maps, lpp_entry_t *entry)
     return 1;
 }
 
-/* A new number for what is still, or again, the same file: the copies and
- * the unwind table are shared with the old entry, which outlives it. */
+/* What is still, or again, the same file: the same number where its build id
+ * says so, else a new one; the copies and the unwind table are then shared with
+ * the old entry, which outlives it. */
 static lpp_entry_t *renew_entry(lpp_maps_t *maps, lpp_entry_t *old)
 {
     lpp_entry_t *entry;
 
-    if (maps->count >= LPP_OBJECTS_MAX / 2) {
+    if (old->object.build_id_len > 0 || maps->count >= LPP_OBJECTS_MAX / 2) {
         __atomic_store_n(&old->object.gone, 0, __ATOMIC_RELAXED);
         return old;
     }
@@ -146,6 +147,10 @@ static int gather_object(struct dl_phdr_info *info, size_t size, void *baton)
     if (entry == NULL || entry->object.gone) {
         entry = add_entry(gather, &layout, entry);
         gather->fresh_count++;
+        if (entry != NULL) {
+            entry->object.fresh = gather->maps->gathered
+                                  && info->dlpi_subs != gather->maps->subs;
+        }
     }
     if (entry != NULL && gather->seen_count < LPP_OBJECTS_MAX) {
         gather->seen[gather->seen_count++] = entry;
@@ -267,6 +272,7 @@ static apr_status_t gather_all(lpp_maps_t *maps)
     char path[PATH_MAX];
     gather_t gather;
     apr_status_t status;
+    unsigned i;
 
     memset(&gather, 0, sizeof(gather));
     gather.seen = calloc(LPP_OBJECTS_MAX, sizeof(*gather.seen));
@@ -278,6 +284,9 @@ static apr_status_t gather_all(lpp_maps_t *maps)
     gather.main_path = path;
     gather.vdso = getauxval(AT_SYSINFO_EHDR);
     gather.old_count = maps->count;
+    for (i = 0; i < maps->count; i++) {
+        maps->entries[i]->object.fresh = 0;
+    }
     dl_iterate_phdr(gather_object, &gather);
     if (maps->gathered && gather.subs != maps->subs) {
         renew_suspects(&gather, gather.adds - maps->adds);

@@ -120,6 +120,29 @@ void lpp_tick_follow(lpp_sampler_t *sampler)
     }
 }
 
+/*
+ * How many frames are surely in the objects that are loaded now: the sample is
+ * older than that look at them, and where one lies now another may have lain
+ * then, whose rules and names were others.
+ */
+static unsigned count_sure(const lpp_sampler_t *sampler, unsigned count)
+{
+    unsigned changes = sampler->changes - sampler->tick.sent_changes, i;
+
+    if (changes != 1) { /* marks of the first are gone after the second */
+        return changes == 0 ? count : 0;
+    }
+    for (i = 0; i < count; i++) {
+        const lpp_object_t *object = lpp_maps_object(
+            sampler->options.maps, LPP_PC_OBJECT(sampler->frames[i]));
+
+        if (object != NULL && object->fresh) {
+            break;
+        }
+    }
+    return i;
+}
+
 /* Unwind one snapshot and put it into the tree. */
 static apr_uint32_t add_stack(lpp_sampler_t *sampler,
                               const lpp_snapshot_t *snapshot,
@@ -127,12 +150,15 @@ static apr_uint32_t add_stack(lpp_sampler_t *sampler,
 {
     lpp_session_t *session = sampler->tick.session;
     lpp_unwind_end_e end = LPP_UNWIND_LOST;
-    unsigned count;
+    unsigned count, sure;
     apr_uint32_t node;
 
     lpp_tick_refresh(sampler);
     count = lpp_unwind(sampler->unwinder, snapshot, session->root_cfa,
                        sampler->frames, NULL, LPP_FRAMES_MAX, &end);
+    sure = count_sure(sampler, count);
+    end = sure < count ? LPP_UNWIND_LOST : end;
+    count = sure;
     count = lpp_tick_hide(sampler, sampler->frames, count);
     pthread_mutex_lock(&session->tree_mutex);
     node = lpp_profile_add(session->profile, sampler->frames, count, weight);
@@ -296,6 +322,7 @@ static void sample_blocked(lpp_sampler_t *sampler, int64_t now, int64_t cpu)
     lpp_snapshot_t snapshot;
 
     tick->episode = EPISODE_NONE;
+    tick->sent_changes = sampler->changes;
     if (!look_without_signal(sampler, &snapshot, cpu)) {
         take_time(tick, now, cpu, NULL);
         return;
@@ -311,6 +338,7 @@ static void send_signal(lpp_sampler_t *sampler, int64_t now, int64_t cpu)
     lpp_tick_t *tick = &sampler->tick;
 
     memset(&tick->pending, 0, sizeof(tick->pending));
+    tick->sent_changes = sampler->changes;
     tick->episode = EPISODE_NONE;
     tick->sent_cpu_ns = cpu;
     /* Read late, so that little can happen between it and the signal. */
@@ -366,6 +394,14 @@ int64_t lpp_tick_run(lpp_sampler_t *sampler)
     if (!tick->sampling && tick->syscall_fd < 0) {
         return now + NS_PER_S / 4;
     }
+    /* Soon, and what is loaded looked at before the next one is asked for: only
+     * what comes and goes between makes a frame doubtful. It may wait for the
+     * loader, so it stands before the clocks are read. */
+    lpp_tick_drain(sampler);
+    if (now >= tick->next_sample_ns) {
+        lpp_tick_refresh(sampler);
+    }
+    now = lpp_sampler_clock(CLOCK_MONOTONIC);
     cpu = lpp_sampler_clock(tick->clock);
     if (cpu != tick->seen_cpu_ns) {
         tick->seen_cpu_ns = cpu;

@@ -19,11 +19,12 @@ void lpp_tick_refresh(lpp_sampler_t *sampler)
      * as broken: the report says so. */
     if (lpp_maps_refresh(sampler->options.maps, &changed) != APR_SUCCESS
         || changed) {
-        memset(sampler->roots, 0, sizeof(sampler->roots));
         apr_status_t status = sampler->unwinder == NULL ? APR_SUCCESS
             : lpp_unwinder_refresh(sampler->unwinder);
 
         (void)status;
+        memset(sampler->roots, 0, sizeof(sampler->roots));
+        sampler->changes++;
     }
 }
 

@@ -44,11 +44,11 @@ static outcome_t run_profiled(long (*call)(void), lpp_profile_t **profile)
     return outcome;
 }
 
-static void compare(const char *name, long (*call)(void))
+/* Once with and once without. Whether it took as long. */
+static int compare_once(const char *name, long (*call)(void))
 {
     outcome_t plain, profiled;
     lpp_profile_t *profile;
-    apr_uint64_t slack;
     apr_int64_t longer;
 
     apr_pool_create(&pool, root);
@@ -63,15 +63,23 @@ static void compare(const char *name, long (*call)(void))
                   (unsigned long long)profile->honesty.repaired_calls);
     assert_int_equal(profiled.result, plain.result);
     assert_int_equal(profiled.error, plain.error);
-    /* 2 %, and what a busy machine may add; the plain one may have met that
-     * too. Nothing may end early. */
-    slack = plain.took_ns / 50 + 30000000;
-    assert_true(longer < (apr_int64_t)slack);
+    /* Nothing may end early. */
     assert_true(profiled.took_ns >= WAIT_NS - 1000000);
     assert_in_range(profile->honesty.signals, 1, 30);
     assert_true(profile->honesty.blocked_ns >= WAIT_NS * 3 / 4);
     assert_int_equal(lpp_signal_unrepaired(), 0);
     apr_pool_destroy(pool);
+    return longer < (apr_int64_t)(plain.took_ns / 50 + 15000000);
+}
+
+/* 2 %, or what a busy machine may add: a call that we lengthen stays long. */
+static void compare(const char *name, long (*call)(void))
+{
+    int i;
+
+    for (i = 0; i < 5 && !compare_once(name, call); i++) {
+    }
+    assert_true(i < 5);
 }
 
 static void blocking_calls_do_not_notice(void **state)

@@ -34,11 +34,9 @@ def build(name):
         _run(command, work)
         shutil.copy(work / '.libs' / (name + '.so'), made)
     else:
-        flags = subprocess.run(
-            ['apxs', '-q', 'INCLUDEDIR', 'APR_INCLUDEDIR'], check=True,
-            stdout=subprocess.PIPE, text=True).stdout
-        dirs = [word for line in flags.splitlines()
-                for word in line.partition('=')[2].split() or [line]]
+        dirs = [subprocess.run(['apxs', '-q', name], check=True, text=True,
+                               stdout=subprocess.PIPE).stdout.strip()
+                for name in ('INCLUDEDIR', 'APR_INCLUDEDIR')]
         _run(['g++', '-O2', '-g', '-fPIC', '-shared', '-pthread',
               *['-I' + d for d in dirs], *includes, '-o', str(made),
               str(source)], _base())
@@ -50,6 +48,15 @@ def _run(command, where):
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           text=True)
     assert done.returncode == 0, done.stdout[:3000]
+
+
+@functools.lru_cache(None)
+def build_plugin(name, *flags):
+    """Path of an object made of tests/modules/lpp_plugin.c."""
+    made = _base() / (name + '.so')
+    _run(['gcc', '-O2', '-g', '-fPIC', '-shared', *flags, '-o', str(made),
+          str(MODULES / 'lpp_plugin.c')], _base())
+    return made
 
 
 def load(name):

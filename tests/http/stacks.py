@@ -9,7 +9,9 @@ class Stacks:
         self.lines = []
         for line in path.read_text('utf-8').splitlines():
             stack, _, weight = line.rpartition(' ')
-            self.lines.append(([frame.partition(' [')[0]
+            # Without the object, and without the place of a function of which
+            # the profile has several.
+            self.lines.append(([frame.partition(' [')[0].partition(' (0x')[0]
                                 for frame in stack.split(';')], int(weight)))
         self.total = sum(weight for _, weight in self.lines)
 

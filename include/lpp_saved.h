@@ -42,6 +42,17 @@ typedef struct lpp_saved_head_t {
     lpp_cost_t total;
 } lpp_saved_head_t;
 
+/* The process's memory at one moment; inline regions of one name. */
+typedef struct lpp_saved_memory_t {
+    apr_uint64_t vss_bytes, rss_bytes, heap_bytes;
+} lpp_saved_memory_t;
+
+typedef struct lpp_saved_region_t {
+    const char *name;
+    apr_uint32_t count;
+    apr_uint64_t wall_us;
+} lpp_saved_region_t;
+
 /* All of it. */
 typedef struct lpp_saved_t {
     lpp_saved_head_t head;
@@ -50,6 +61,11 @@ typedef struct lpp_saved_t {
     const char *oops_path;  /* where the OOPS was written, or "" */
     const lpp_sqlview_t *sql;  /* or NULL where the URL did not ask */
     const char *sql_condition; /* as the URL had it, encoded, or NULL */
+    const lpp_saved_memory_t *memory; /* two: before and after; or NULL */
+    apr_uint32_t inline_count;  /* individual profiles of inline regions */
+    int inline_ignored;         /* they were within a full profile */
+    const lpp_saved_region_t *regions;
+    apr_uint32_t region_count;
 } lpp_saved_t;
 
 /*

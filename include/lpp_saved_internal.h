@@ -10,8 +10,8 @@
  *   body_len    4 bytes, uncompressed
  *   packed_len  4 bytes, what follows, to the end of the file
  *   body        zlib: strings, objects, honesty, functions, branches, calls
- *               of edges, OOPS, SQL; where calls were counted: their scopes,
- *               calls, filters
+ *               of edges, OOPS, SQL, memory, inline regions; where calls
+ *               were counted: their scopes, calls, filters
  *
  * Numbers are LEB128 in at most ten bytes. A string is its bytes and a NUL; in
  * the body there is a table of them first, and then their numbers in it. 4-byte
@@ -59,6 +59,10 @@ void lpp_saved_put_optional(lpp_saved_writer_t *writer, const char *string);
 
 /* The SQL statements, or that there are none. */
 void lpp_saved_put_sql(lpp_saved_writer_t *writer, const lpp_saved_t *saved);
+/* Memory and inline regions. */
+void lpp_saved_put_extras(lpp_saved_writer_t *writer,
+                          const lpp_saved_t *saved);
+
 /* Where a reader is. Once bad, every call gives 0 or "" and moves no more. */
 typedef struct lpp_saved_reader_t {
     const unsigned char *at, *end;
@@ -97,6 +101,9 @@ void lpp_saved_read_calls(lpp_saved_reader_t *reader, lpp_view_t *view);
 
 /* The SQL statements, where there are any. */
 void lpp_saved_read_sql(lpp_saved_reader_t *reader, lpp_saved_t *saved);
+
+/* Memory and inline regions. */
+void lpp_saved_read_extras(lpp_saved_reader_t *reader, lpp_saved_t *saved);
 
 /* The OOPS, or NULL. */
 lpp_oops_t *lpp_saved_read_oops(lpp_saved_reader_t *reader);

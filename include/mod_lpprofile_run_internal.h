@@ -40,6 +40,7 @@ struct lpp_run_t {
     int inline_user;          /* LPProfileRequireUser held when it began so */
     lpp_regions_t *regions;   /* inline ones, or NULL: none */
     lpp_memory_sizes_t memory; /* of the process when the profile began */
+    lpp_memory_sizes_t memory_after; /* and when it was over */
 
     lpp_session_t *session;   /* NULL: not profiled, or dropped */
     int profiled;             /* a session was begun and not dropped */

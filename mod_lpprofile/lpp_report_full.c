@@ -162,6 +162,32 @@ static const char *path_of(const char *url, apr_pool_t *pool)
     return lpp_trigger_decode(url, strcspn(url, "?#"), pool);
 }
 
+/* What the block shows of memory and inline regions. */
+static void add_extras(lpp_report_t *report, const lpp_saved_t *saved,
+                       apr_pool_t *pool)
+{
+    lpp_report_memory_t *memory = apr_palloc(pool, 2 * sizeof(*memory));
+    lpp_report_region_t *regions = apr_palloc(pool, (saved->region_count + 1)
+                                              * sizeof(*regions));
+    apr_uint32_t i;
+
+    for (i = 0; saved->memory && memory && i < 2; i++) {
+        memory[i].vss_bytes = saved->memory[i].vss_bytes;
+        memory[i].rss_bytes = saved->memory[i].rss_bytes;
+        memory[i].heap_bytes = saved->memory[i].heap_bytes;
+        report->memory = memory;
+    }
+    for (i = 0; regions && i < saved->region_count; i++) {
+        regions[i].name = saved->regions[i].name;
+        regions[i].count = saved->regions[i].count;
+        regions[i].wall_us = saved->regions[i].wall_us;
+    }
+    report->regions = regions;
+    report->region_count = regions ? saved->region_count : 0;
+    report->inline_count = saved->inline_count;
+    report->inline_ignored = saved->inline_ignored;
+}
+
 apr_status_t lpp_report_full(const lpp_report_full_t *full,
                              const lpp_sink_t *sink, apr_pool_t *scratch)
 {
@@ -177,6 +203,7 @@ apr_status_t lpp_report_full(const lpp_report_full_t *full,
     report.example_url = path_of(saved->view->about.url, scratch);
     report.waited_us = saved->head.waited_us;
     report.full = 1;
+    add_extras(&report, saved, scratch);
     lpp_page_open(&page, &full->frame,
                   apr_pstrcat(scratch, "Profile of ",
                               saved->view->about.page_id, NULL));
@@ -185,6 +212,7 @@ apr_status_t lpp_report_full(const lpp_report_full_t *full,
     lpp_report_headline(&page, &report);
     downloads(&page, report.oops_id);
     others(&page, full);
+    lpp_report_inline(&page, &report);
     lpp_report_flame(&page, &report);
     lpp_report_calls(&page, &report);
     lpp_report_filters(&page, &report);
@@ -193,6 +221,7 @@ apr_status_t lpp_report_full(const lpp_report_full_t *full,
     lpp_report_neighbours(&page, saved->view, full->function);
     lpp_report_tree(&page, saved->view);
     lpp_report_timeline(&page, &report);
+    lpp_report_memory(&page, &report);
     files(&page, full);
     lpp_report_oops(&page, &report);
     lpp_page_close(&page, &full->frame, 1);

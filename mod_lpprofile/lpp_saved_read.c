@@ -300,6 +300,7 @@ static void read_body(lpp_saved_reader_t *reader, lpp_saved_t *saved)
     saved->oops = lpp_saved_read_oops(reader);
     saved->oops_path = lpp_saved_string(reader);
     lpp_saved_read_sql(reader, saved);
+    lpp_saved_read_extras(reader, saved);
     if (!reader->bad && reader->at != reader->end) {
         lpp_saved_read_calls(reader, view);
     }

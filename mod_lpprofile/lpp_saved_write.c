@@ -383,6 +383,7 @@ static void put_body(writer_t *writer, const lpp_saved_t *saved)
     put_oops(writer, saved->oops);
     lpp_saved_put_string(writer, saved->oops_path);
     lpp_saved_put_sql(writer, saved);
+    lpp_saved_put_extras(writer, saved);
     if (saved->view->calls) {
         put_calls(writer, saved->view->calls);
     }

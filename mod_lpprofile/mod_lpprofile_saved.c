@@ -29,6 +29,39 @@ const char *lpp_run_vhost(const server_rec *server, apr_pool_t *pool)
     return apr_pstrndup(pool, name, VHOST_MAX_BYTES);
 }
 
+static void copy_sizes(lpp_saved_memory_t *to, const lpp_memory_sizes_t *from)
+{
+    to->vss_bytes = from->vss_bytes;
+    to->rss_bytes = from->rss_bytes;
+    to->heap_bytes = from->heap_bytes;
+}
+
+/* Memory and inline regions, as the block has them. */
+static void add_extras(const lpp_run_t *run, lpp_saved_t *saved)
+{
+    lpp_saved_memory_t *memory = apr_palloc(run->pool, 2 * sizeof(*memory));
+    lpp_saved_region_t *regions;
+    lpp_report_t report;
+    apr_uint32_t i;
+
+    copy_sizes(&memory[0], &run->memory);
+    copy_sizes(&memory[1], &run->memory_after);
+    saved->memory = memory;
+    memset(&report, 0, sizeof(report));
+    lpp_run_report_regions(run, &report, run->pool);
+    regions = apr_palloc(run->pool, (report.region_count + 1)
+                         * sizeof(*regions));
+    for (i = 0; i < report.region_count; i++) {
+        regions[i].name = report.regions[i].name;
+        regions[i].count = report.regions[i].count;
+        regions[i].wall_us = report.regions[i].wall_us;
+    }
+    saved->regions = regions;
+    saved->region_count = report.region_count;
+    saved->inline_count = report.inline_count;
+    saved->inline_ignored = report.inline_ignored;
+}
+
 apr_status_t lpp_run_save(const lpp_run_t *run, const lpp_view_t *view,
                           lpp_store_t *store)
 {
@@ -47,6 +80,7 @@ apr_status_t lpp_run_save(const lpp_run_t *run, const lpp_view_t *view,
     saved.sql = lpp_run_sql_view(run, run->begin_us + run->duration_us,
                                  run->pool);
     saved.sql_condition = run->plan ? run->plan->sql_condition : NULL;
+    add_extras(run, &saved);
     rv = lpp_store_begin(store, NULL,
                          lpp_store_name(run->stem, LPP_FORMAT_SAVED,
                                         run->pool), &file, run->pool);

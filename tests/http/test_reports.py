@@ -83,6 +83,7 @@ def test_list_report_compare_and_downloads(httpd):
     assert_own_page(got)
     for part in ('Flame graph', 'Top Inline Time', 'Call tree',
                  'Callers and callees', 'Timeline', 'Raw OOPS Information',
+                 '<h2>Memory</h2>',
                  first, 'compute.lua?ms=40'):
         assert part in got.text, part
     assert 'provisional' not in got.text.lower()

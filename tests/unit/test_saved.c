@@ -282,6 +282,8 @@ static void head_and_oops_come_back(void **state)
     assert_int_equal(back->head.cut_short, 1);
     assert_int_equal(back->head.total.wall_us, saved.view->total.wall_us);
     assert_string_equal(back->oops_path, saved.oops_path);
+    assert_null(back->memory);
+    assert_int_equal(back->region_count, 0);
     assert_int_equal(lpp_saved_read_head(&head, file->data, 4000, pool),
                      APR_SUCCESS);
     assert_string_equal(head.url, back->head.url);
@@ -293,6 +295,31 @@ static void head_and_oops_come_back(void **state)
     assert_null(strstr(right->data, "secret"));
     saved.oops = NULL;
     assert_null(read_back(write_saved(&saved))->oops);
+}
+
+static void memory_and_regions_come_back(void **state)
+{
+    static const lpp_saved_memory_t memory[2] = {{1000, 200, 30},
+                                                 {2000, 100, 40}};
+    static const lpp_saved_region_t regions[2] = {{"one", 3, 777},
+                                                  {"t\xffwo", 1, 1}};
+    lpp_saved_t saved = make_saved(make_view(9, ID), HOST), *back;
+
+    (void)state;
+    saved.memory = memory;
+    saved.regions = regions;
+    saved.region_count = 2;
+    saved.inline_count = 4;
+    saved.inline_ignored = 1;
+    back = read_back(write_saved(&saved));
+    assert_memory_equal(back->memory, memory, sizeof(memory));
+    assert_int_equal(back->inline_count, 4);
+    assert_int_equal(back->inline_ignored, 1);
+    assert_int_equal(back->region_count, 2);
+    assert_string_equal(back->regions[0].name, "one");
+    assert_int_equal(back->regions[0].count, 3);
+    assert_int_equal(back->regions[0].wall_us, 777);
+    assert_string_equal(back->regions[1].name, regions[1].name);
 }
 
 static void sql_comes_back(void **state)
@@ -572,6 +599,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(head_and_oops_come_back, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(sql_comes_back, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(memory_and_regions_come_back, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(long_texts_are_cut_in_the_head_alone,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_cut_short_is_refused, set_up,

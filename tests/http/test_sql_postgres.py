@@ -62,7 +62,7 @@ def test_every_form_of_a_prepared_statement(shop):
     for call in ('pselect', 'pvselect', 'pbselect', 'pvbselect', 'pquery',
                  'pvquery', 'pbquery', 'pvbquery'):
         assert page.count('sent as <code>%s</code>' % call) == 1, call
-    assert len(re.findall(r'prepared as <code>lpp_\d+</code>', page)) == 4
+    assert len(re.findall(r'prepared as <code>lpp_\d+</code>', page)) == 5
     rows = rows_of(oops_of(server, got))
     assert [row[3] for row in rows] == [
         "UPDATE person SET city = 'City' WHERE id = $1"] + [

@@ -19,6 +19,7 @@
 #include <http_core.h>
 #include <http_log.h>
 #include <mpm_common.h>
+#include <scoreboard.h>
 #include <util_mutex.h>
 
 #include "lpp_log.h"
@@ -375,11 +376,24 @@ static void child_init(apr_pool_t *pchild, server_rec *s)
     apr_pool_pre_cleanup_register(pchild, NULL, see_end);
 }
 
+/* Whether a graceful restart ends this child, whose number is the old one. The
+ * parent counts up before it tells the children. */
+static int is_replaced(void)
+{
+    int number;
+
+    return ap_mpm_query(AP_MPMQ_GENERATION, &number) != APR_SUCCESS
+           || ap_scoreboard_image == NULL
+           || ap_scoreboard_image->global->running_generation != number;
+}
+
 /* Before the MPM waits for its threads, so that those that wait for the gate
- * go on. Under prefork it runs inside a signal handler: one flag. */
+ * go on. Under prefork it runs inside a signal handler: one flag. A child that
+ * has served its MaxConnectionsPerChild, or is one too many, profiles its last
+ * requests like any other: nobody is in a hurry. */
 static void child_stopping(apr_pool_t *pchild, int graceful)
 {
-    if (process.sampler) {
+    if (process.sampler && (!graceful || is_replaced())) {
         lpp_sampler_stop(process.sampler);
     }
 }

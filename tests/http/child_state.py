@@ -58,4 +58,4 @@ def has_profiled(state):
 def leftovers(server):
     """Temporary files below what the server may write."""
     return [path for path in (server.root / 'run').rglob('*')
-            if '.tmp' in path.name or path.name.startswith('.lpp')]
+            if path.name.endswith('.tmp')]

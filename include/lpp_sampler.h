@@ -28,8 +28,9 @@ typedef struct lpp_sampler_options_t {
                                        of unwind_kind is made here */
     lpp_unwind_kind_e unwind_kind;
     int signal_number;              /* or LPP_SIGNAL_AUTO */
-    const void *hidden_start;       /* code whose frames no stack shows: its */
-    const void *hidden_end;         /* callees stand below its callers. Or NULL */
+    const void *hidden_start;       /* code whose frames no stack shows: its
+                                       callees stand below its callers ... */
+    const void *hidden_end;         /* ... or NULL */
     const void *(*stands_for)(const void *address); /* the function to show in
                                        place of such a frame, or NULL: none;
                                        called by the helper */

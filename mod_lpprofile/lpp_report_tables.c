@@ -103,6 +103,22 @@ static void table(lpp_page_t *page, const lpp_report_t *report,
     lpp_page_raw(page, "</tbody></table></div></details>\n");
 }
 
+/*
+ * How far a share of half of the time may be off, in tenths of a point: two
+ * standard errors of as many samples, 100 / sqrt(samples) points. Smaller and
+ * larger shares are off by less.
+ */
+static unsigned error_tenths(apr_uint64_t samples)
+{
+    unsigned tenths = 1000;
+
+    while (tenths > 1
+           && (apr_uint64_t)(tenths - 1) * (tenths - 1) * samples >= 1000000) {
+        tenths--;
+    }
+    return tenths;
+}
+
 /* What each report must confess. */
 static void honesty(lpp_page_t *page, const lpp_view_t *view)
 {
@@ -114,6 +130,9 @@ static void honesty(lpp_page_t *page, const lpp_view_t *view)
                   "cut, %" APR_UINT64_T_FMT " broken, %" APR_UINT64_T_FMT
                   " without room. ", h->samples, view->true_hz, h->asked_hz,
                   h->lost, h->cut, h->broken, h->overflowed);
+    lpp_page_rawf(page, "A share is right within &#177;%u.%u points. ",
+                  error_tenths(h->samples) / 10,
+                  error_tenths(h->samples) % 10);
     lpp_page_rawf(page, "%u&#160;%% of the frames are named. "
                   "The profiler itself used ", view->named_percent);
     lpp_page_time(page, h->own_ns / 1000);

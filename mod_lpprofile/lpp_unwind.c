@@ -3,9 +3,9 @@
  * lpp_unwind: one interface before the two unwinders.
  *
  * Owns the choice between them and the counts. Where the table meets a rule it
- * cannot follow, the whole stack goes through libunwind once more. Compiled with
- * LPP_UNWIND_COMPARE, as one test does, every stack goes through both, and what
- * differs is told on stderr.
+ * cannot follow, the whole stack goes through libunwind once more. Compiled
+ * with LPP_UNWIND_COMPARE, as one test does, every stack goes through both, and
+ * what differs is told on stderr.
  */
 #include "lpp_unwind_walk.h"
 

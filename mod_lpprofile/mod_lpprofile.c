@@ -28,7 +28,9 @@ static void register_hooks(apr_pool_t *pool)
 {
     lpp_process_register_hooks(pool);
     lpp_sql_register_functions();
-    lpp_deaths_register_hooks(pool);
+    if (!lpp_aggregate_on()) {
+        lpp_deaths_register_hooks(pool); /* a sum has no OOPSes */
+    }
     lpp_status_register_section(pool);
     lpp_memory_register_open(pool);
     lpp_aggregate_register_hooks(pool);

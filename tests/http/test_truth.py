@@ -100,10 +100,11 @@ def test_waits_lie_where_they_were_waited(httpd):
         ms = stacks.us(name) / 1e3
         print('%s %.1f ms of 200, %.1f late in all' % (name, ms, late))
         assert 0.98 * 200 - 4 <= ms <= 1.02 * 200 + 10 + late
-    cpu = callgrind.total[1] / callgrind.total[0]
-    spun = stacks.share('truth_thirty') / 100
-    print('computing %.3f, spinning %.3f' % (cpu, spun))
-    assert abs(cpu - spun) < 0.05
+    # CPU time is where it was computed, whatever else the machine does.
+    spun = callgrind.share('truth_thirty', 'CPU')
+    print('of %.1f ms CPU time %.1f %% spinning'
+          % (callgrind.total[1] / 1e3, 100 * spun))
+    assert spun > 0.9
 
 
 @patiently

@@ -124,14 +124,16 @@ static void note_cost(lpp_run_t *run)
     }
 }
 
-void lpp_run_set_headers(lpp_run_t *run, request_rec *r, int block)
+/* Not so when an error took the place of the response that had them: a range
+ * that cannot be had is found behind our filter. */
+static int has_headers(const request_rec *r)
 {
-    if (run->aggregate && run->profiled) {
-        lpp_names_register_filters_of(lpp_process_get()->symbols, r);
-    }
-    if (run->headers_set || !run->r) {
-        return;
-    }
+    return apr_table_get(r->err_headers_out, "X-LPProfile")
+           || apr_table_get(r->headers_out, "X-LPProfile");
+}
+
+static void note_what_is_told_once(lpp_run_t *run, request_rec *r)
+{
     lpp_run_settle_user(run);
     if (run->session) {
         note_cost(run);
@@ -140,6 +142,19 @@ void lpp_run_set_headers(lpp_run_t *run, request_rec *r, int block)
         lpp_run_note(run, apr_pstrcat(r->pool, "sql=",
                                       lpp_sql_figures(run->sql, r->pool),
                                       NULL));
+    }
+}
+
+void lpp_run_set_headers(lpp_run_t *run, request_rec *r, int block)
+{
+    if (run->aggregate && run->profiled) {
+        lpp_names_register_filters_of(lpp_process_get()->symbols, r);
+    }
+    if (!run->r || (run->headers_set && has_headers(r))) {
+        return;
+    }
+    if (!run->headers_set) {
+        note_what_is_told_once(run, r);
     }
     run->headers_set = 1;
     drop_headers_of_backend(r);

@@ -298,7 +298,8 @@ static int decide(ap_filter_t *f, lpp_run_t *run, apr_bucket_brigade *bb)
 }
 
 /* For HEAD the end goes alone, or httpd would take the length of a body
- * without block for the page's. */
+ * without block for the page's; a filter that compresses lets go of what it
+ * has at a flush. */
 static apr_status_t pass_head(ap_filter_t *f, apr_bucket_brigade *bb)
 {
     filter_ctx_t *ctx = f->ctx;
@@ -311,8 +312,11 @@ static apr_status_t pass_head(ap_filter_t *f, apr_bucket_brigade *bb)
         APR_BRIGADE_INSERT_TAIL(ctx->out, b);
     }
     if (!APR_BRIGADE_EMPTY(bb)) {
-        apr_status_t rv = pass_out(f);
+        apr_status_t rv;
 
+        APR_BRIGADE_INSERT_TAIL(ctx->out,
+                                apr_bucket_flush_create(f->c->bucket_alloc));
+        rv = pass_out(f);
         return rv == APR_SUCCESS ? give_way(f, bb) : rv;
     }
     return pass_out(f);

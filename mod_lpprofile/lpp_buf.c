@@ -89,6 +89,13 @@ apr_status_t lpp_buf_add_string(lpp_buf_t *buf, const char *string)
 
 apr_status_t lpp_buf_add_byte(lpp_buf_t *buf, char byte)
 {
+    /* Whoever adds bytes adds many: the room is mostly there. */
+    if (buf->status == APR_SUCCESS && buf->len + 1 < buf->allocated
+        && buf->len < buf->max_bytes) {
+        buf->data[buf->len++] = byte;
+        buf->data[buf->len] = '\0';
+        return APR_SUCCESS;
+    }
     return lpp_buf_add(buf, &byte, 1);
 }
 

@@ -9,12 +9,17 @@
 
 #define DIGIT_BITS 15 /* of Python's long integers */
 
+/* At most eight. */
 static void add_bytes(lpp_buf_t *buf, apr_uint64_t value, unsigned count)
 {
-    for (; count > 0; count--) {
-        lpp_buf_add_byte(buf, (char)(value & 0xff));
+    char bytes[8];
+    unsigned i;
+
+    for (i = 0; i < count; i++) {
+        bytes[i] = (char)(value & 0xff);
         value >>= 8;
     }
+    lpp_buf_add(buf, bytes, count);
 }
 
 void lpp_marshal_begin_dict(lpp_buf_t *buf)

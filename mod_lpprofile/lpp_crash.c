@@ -25,50 +25,63 @@
 
 lpp_crash_watch_t lpp_crash_watch;
 
-/*
- * The stack pointer may be anything now, so the kernel does the copying, page
- * by page up to the first that is not there. Where it is not allowed to, only
- * the stack of the profiled thread is safe to read.
- */
-__attribute__((no_sanitize("address", "thread")))
-static apr_uint32_t copy_stack(lpp_crash_t *crash, apr_uint64_t from)
+/* Have the kernel copy from there up to end, page by page up to the first that
+ * is not there; -1: it must not (seccomp, an old container). */
+static long read_stack(lpp_crash_t *crash, apr_uint64_t from,
+                       apr_uint64_t end)
 {
     struct iovec to, pieces[PIECES];
-    apr_uint64_t at = from, end = from + LPP_STACK_MAX_BYTES;
-    const volatile unsigned char *bytes;
-    apr_uint32_t len, i;
     unsigned count = 0;
     long copied;
 
-    if (crash->tid == crash->profiled_tid && from >= crash->stack_start
-        && from < crash->stack_end && end > crash->stack_end) {
-        end = crash->stack_end;
-    }
-    while (at < end && count < PIECES) {
-        apr_uint64_t next = (at | (PAGE - 1)) + 1;
+    while (from < end && count < PIECES) {
+        apr_uint64_t next = (from | (PAGE - 1)) + 1;
 
         next = next < end ? next : end;
-        pieces[count].iov_base = (void *)(apr_uintptr_t)at;
-        pieces[count++].iov_len = next - at;
-        at = next;
+        pieces[count].iov_base = (void *)(apr_uintptr_t)from;
+        pieces[count++].iov_len = next - from;
+        from = next;
     }
     to.iov_base = crash->stack;
     to.iov_len = LPP_STACK_MAX_BYTES;
     copied = process_vm_readv(lpp_crash_watch.process, &to, 1, pieces, count,
                               0);
-    if (copied >= 0 || errno == EFAULT) {
-        return copied > 0 ? (apr_uint32_t)copied : 0;
+    return copied < 0 && errno == EFAULT ? 0 : copied;
+}
+
+/*
+ * The stack pointer may be anything now, so the kernel does the copying. Where
+ * a stack has overflowed, its first bytes are not there but those above are.
+ * Where the kernel does not copy, only the profiled thread's own stack is safe
+ * to read.
+ */
+__attribute__((no_sanitize("address", "thread")))
+static void copy_stack(lpp_crash_t *crash, apr_uint64_t from)
+{
+    apr_uint64_t end = from + LPP_STACK_MAX_BYTES;
+    int inside = crash->tid == crash->profiled_tid
+        && from >= crash->stack_start && from < crash->stack_end;
+    const volatile unsigned char *bytes;
+    apr_uint64_t i;
+    long copied;
+
+    if (inside && end > crash->stack_end) {
+        end = crash->stack_end;
     }
-    if (crash->tid != crash->profiled_tid || from < crash->stack_start
-        || from >= crash->stack_end) {
-        return 0;
+    copied = read_stack(crash, from, end);
+    while (copied == 0 && (from | (PAGE - 1)) + 1 < end) {
+        from = (from | (PAGE - 1)) + 1;
+        copied = read_stack(crash, from, end);
     }
-    len = (apr_uint32_t)(end - from);
-    bytes = (const volatile unsigned char *)(apr_uintptr_t)from;
-    for (i = 0; i < len; i++) {
-        ((volatile unsigned char *)crash->stack)[i] = bytes[i];
+    crash->snapshot.stack_address = from;
+    crash->snapshot.stack_len = copied > 0 ? (apr_uint32_t)copied : 0;
+    if (copied < 0 && inside) {
+        bytes = (const volatile unsigned char *)(apr_uintptr_t)from;
+        for (i = 0; i < end - from; i++) {
+            ((volatile unsigned char *)crash->stack)[i] = bytes[i];
+        }
+        crash->snapshot.stack_len = (apr_uint32_t)(end - from);
     }
-    return len;
 }
 
 static void keep(lpp_crash_t *crash, int number, const siginfo_t *info,
@@ -93,8 +106,7 @@ static void keep(lpp_crash_t *crash, int number, const siginfo_t *info,
     }
     lpp_signal_copy_registers(&crash->snapshot, context);
     sp = crash->snapshot.regs[LPP_REG_SP] - RED_ZONE;
-    crash->snapshot.stack_address = sp;
-    crash->snapshot.stack_len = copy_stack(crash, sp);
+    copy_stack(crash, sp);
 }
 
 void lpp_crash_handle(int number, siginfo_t *info, void *context)

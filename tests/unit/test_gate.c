@@ -595,6 +595,192 @@ static void no_mutex_no_gate(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* A child that dies holding the gate, with something left in its room. */
+static pid_t die_as_holder(lpp_gate_t *gate, const char *url)
+{
+    pid_t pid = fork_child(gate);
+
+    if (pid == 0) {
+        lpp_holder_t holder = holder_named(url);
+        lpp_holder_t dead;
+
+        if (try_for(gate, 5000, &dead) != APR_SUCCESS) {
+            _exit(4);
+        }
+        lpp_gate_set_holder(gate, &holder);
+        lpp_gate_set_page_id(gate, "Dir:page");
+        if (!lpp_gate_extra(gate)) {
+            _exit(5);
+        }
+        memcpy(lpp_gate_extra(gate), "left", 5);
+        kill(getpid(), SIGKILL);
+    }
+    assert_true(WIFSIGNALED(wait_exit(pid)));
+    return pid;
+}
+
+static void a_death_is_noted_and_taken_once(void **state)
+{
+    lpp_gate_t *gate = make_gate(*state, APR_LOCK_DEFAULT);
+    pid_t pid = die_as_holder(gate, "http://example.org/dies");
+    lpp_gate_counts_t counts;
+    lpp_death_t death, other;
+
+    assert_int_equal(lpp_gate_note_death(gate, (apr_uint32_t)pid + 1), 0);
+    assert_int_equal(lpp_gate_deaths(gate), 0);
+    assert_int_equal(lpp_gate_note_death(gate, (apr_uint32_t)pid), 1);
+    assert_int_equal(lpp_gate_note_death(gate, (apr_uint32_t)pid), 0);
+    assert_int_equal(lpp_gate_deaths(gate), 1);
+    assert_int_equal(lpp_gate_take_death(gate, &death), 1);
+    assert_int_equal(lpp_gate_take_death(gate, &other), 0);
+    assert_int_equal(death.holder.pid, pid);
+    assert_string_equal(death.holder.url, "http://example.org/dies");
+    assert_string_equal(death.holder.page_id, "Dir:page");
+    assert_string_equal(death.extra, "left");
+    assert_true(death.noted > 0);
+    lpp_gate_bury(gate, &death);
+    assert_int_equal(lpp_gate_take_death(gate, &other), 0);
+    lpp_gate_get_counts(gate, &counts);
+    assert_int_equal(counts.died, 1);
+    /* The next holder finds the record, and nothing more to note. */
+    assert_int_equal(lpp_gate_child_init(gate, *state), APR_SUCCESS);
+    assert_int_equal(try_for(gate, 5000, NULL), APR_SUCCESS);
+    lpp_gate_get_counts(gate, &counts);
+    assert_int_equal(counts.died, 1);
+    assert_int_equal(lpp_gate_deaths(gate), 0);
+    assert_int_equal(lpp_gate_release(gate), APR_SUCCESS);
+}
+
+static void who_released_leaves_no_death(void **state)
+{
+    lpp_gate_t *gate = make_gate(*state, APR_LOCK_DEFAULT);
+    lpp_holder_t holder = holder_named("http://example.org/a");
+    lpp_death_t death;
+
+    assert_int_equal(lpp_gate_child_init(gate, *state), APR_SUCCESS);
+    assert_int_equal(lpp_gate_try(gate, 1000, NULL), APR_SUCCESS);
+    assert_null(lpp_gate_extra(gate));
+    lpp_gate_set_holder(gate, &holder);
+    assert_non_null(lpp_gate_extra(gate));
+    assert_int_equal(lpp_gate_release(gate), APR_SUCCESS);
+    assert_null(lpp_gate_extra(gate));
+    assert_int_equal(lpp_gate_note_death(gate, (apr_uint32_t)getpid()), 0);
+    assert_int_equal(lpp_gate_take_death(gate, &death), 0);
+}
+
+static void the_next_holder_notes_a_death_too(void **state)
+{
+    lpp_gate_t *gate = make_gate(*state, APR_LOCK_DEFAULT);
+    pid_t pid = die_as_holder(gate, "http://example.org/dies");
+    lpp_holder_t dead;
+
+    assert_int_equal(lpp_gate_child_init(gate, *state), APR_SUCCESS);
+    assert_int_equal(try_for(gate, 5000, &dead), APR_SUCCESS);
+    assert_int_equal(dead.pid, pid);
+    assert_int_equal(lpp_gate_deaths(gate), 1);
+    assert_int_equal(lpp_gate_note_death(gate, (apr_uint32_t)pid), 0);
+    assert_int_equal(lpp_gate_release(gate), APR_SUCCESS);
+}
+
+static void a_reporter_that_dies_is_replaced(void **state)
+{
+    lpp_gate_t *gate = make_gate(*state, APR_LOCK_DEFAULT);
+    pid_t pid = die_as_holder(gate, "http://example.org/dies");
+    lpp_death_t death;
+
+    assert_int_equal(lpp_gate_note_death(gate, (apr_uint32_t)pid), 1);
+    pid = fork_child(gate);
+    if (pid == 0) {
+        _exit(lpp_gate_take_death(gate, &death) == 1 ? 0 : 6);
+    }
+    assert_int_equal(wait_exit(pid), 0);
+    assert_int_equal(lpp_gate_take_death(gate, &death), 1);
+    assert_string_equal(death.holder.url, "http://example.org/dies");
+    lpp_gate_bury(gate, &death);
+}
+
+static void a_process_posts_its_own_death_once(void **state)
+{
+    lpp_gate_t *gate = make_gate(*state, APR_LOCK_DEFAULT);
+    lpp_holder_t holder = holder_named("http://example.org/exits");
+    lpp_death_t death;
+
+    holder.pid = (apr_uint32_t)getpid();
+    assert_int_equal(lpp_gate_child_init(gate, *state), APR_SUCCESS);
+    assert_int_equal(lpp_gate_try(gate, 1000, NULL), APR_SUCCESS);
+    lpp_gate_set_holder(gate, &holder);
+    lpp_gate_post_death(gate, &holder); /* before the helper let go */
+    assert_int_equal(lpp_gate_release(gate), APR_SUCCESS);
+    assert_int_equal(lpp_gate_deaths(gate), 1);
+    lpp_gate_post_death(gate, &holder); /* and again, after */
+    assert_int_equal(lpp_gate_deaths(gate), 1);
+    assert_int_equal(lpp_gate_take_death(gate, &death), 1);
+    lpp_gate_bury(gate, &death);
+    lpp_gate_post_death(gate, &holder); /* when nothing is left of it */
+    assert_int_equal(lpp_gate_deaths(gate), 1);
+}
+
+static void more_deaths_than_room_do_no_harm(void **state)
+{
+    lpp_gate_t *gate = make_gate(*state, APR_LOCK_DEFAULT);
+    lpp_gate_counts_t counts;
+    int i;
+
+    for (i = 0; i < 12; i++) {
+        lpp_holder_t holder = holder_named("http://example.org/many");
+
+        holder.id[6] = (char)('a' + i);
+        holder.pid = 99;
+        lpp_gate_post_death(gate, &holder);
+    }
+    lpp_gate_get_counts(gate, &counts);
+    assert_int_equal(counts.died, 12);
+    assert_int_equal(lpp_gate_deaths(gate), 8);
+    assert_int_equal(lpp_gate_child_init(gate, *state), APR_SUCCESS);
+    assert_int_equal(lpp_gate_try(gate, 1000, NULL), APR_SUCCESS);
+    {
+        lpp_holder_t holder = holder_named("http://example.org/a");
+
+        lpp_gate_set_holder(gate, &holder);
+    }
+    assert_null(lpp_gate_extra(gate));
+    assert_int_equal(lpp_gate_release(gate), APR_SUCCESS);
+}
+
+static void sums_and_the_last_error_are_kept(void **state)
+{
+    lpp_gate_t *gate = make_gate(*state, APR_LOCK_DEFAULT);
+    lpp_gate_totals_t one, sums;
+    char text[64], small[5];
+    apr_time_t when;
+
+    memset(&one, 0, sizeof(one));
+    lpp_gate_get_error(gate, text, sizeof(text), &when);
+    assert_string_equal(text, "");
+    assert_int_equal(when, 0);
+    one.samples = 5;
+    one.lost = 1;
+    one.own_ns = 100;
+    one.cpu_ns = 1000;
+    one.signal = 62;
+    lpp_gate_add_totals(gate, &one);
+    one.signal = 0;
+    lpp_gate_add_totals(gate, &one);
+    lpp_gate_get_totals(gate, &sums);
+    assert_int_equal(sums.samples, 10);
+    assert_int_equal(sums.lost, 2);
+    assert_int_equal(sums.own_ns, 200);
+    assert_int_equal(sums.cpu_ns, 2000);
+    assert_int_equal(sums.signal, 62);
+    lpp_gate_set_error(gate, "LPP064: a long first");
+    lpp_gate_set_error(gate, "LPP065: second");
+    lpp_gate_get_error(gate, text, sizeof(text), &when);
+    assert_string_equal(text, "LPP065: second");
+    assert_true(when > 0);
+    lpp_gate_get_error(gate, small, sizeof(small), &when);
+    assert_string_equal(small, "LPP0");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -616,6 +802,13 @@ int main(void)
         TEST(a_slice_is_kept_short),
         TEST(the_waiting_room_has_a_ceiling),
         TEST(of_many_at_once_exactly_the_ceiling_gets_in),
+        TEST(a_death_is_noted_and_taken_once),
+        TEST(who_released_leaves_no_death),
+        TEST(the_next_holder_notes_a_death_too),
+        TEST(a_reporter_that_dies_is_replaced),
+        TEST(a_process_posts_its_own_death_once),
+        TEST(more_deaths_than_room_do_no_harm),
+        TEST(sums_and_the_last_error_are_kept),
         TEST(waiters_of_a_dead_child_are_taken_off),
         TEST(a_full_room_of_dead_waiters_is_no_room),
         TEST(many_generations_of_children_find_places),

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Apache's own view: exact calls and times by module and phase, on Debian's
 real modules."""
+import base64
 import gzip
 import pathlib
+import random
 import re
 import sqlite3
 import subprocess
@@ -373,15 +375,14 @@ def test_nothing_is_touched_where_nobody_may_profile(httpd):
 def test_a_graceful_restart_starts_from_scratch(httpd):
     server = httpd(ON, features=['rewrite'], fresh=True)
     before = calls_of(server, profiled(server, '/plain.txt'))
-    for _ in range(2):
-        server.restart('graceful')
+    server.restart('graceful')
     server.restart('restart')
     after = calls_of(server, profiled(server, '/plain.txt'))
     assert sorted((c.phase, c.module, c.calls) for c in before) \
         == sorted((c.phase, c.module, c.calls) for c in after)
     said = re.findall(r'LPP161: calls of (\d+) hooks',
                       server.error_log.read_text())
-    assert len(said) == 4 and len(set(said)) == 1, said
+    assert len(said) == 3 and len(set(said)) == 1, said
 
 
 def test_counts_are_those_of_one_request(httpd):
@@ -461,7 +462,7 @@ def test_pprof_samples_carry_phase_and_module(lua):
 def test_filters_are_sampled_and_named(httpd):
     server = httpd(ON, features=['deflate'], fresh=True)
     (server.site / 'large.txt').write_bytes(
-        bytes((i * 7919 + i // 251) % 96 + 32 for i in range(6000000)))
+        base64.b64encode(random.Random(1).randbytes(1500000)))
     got = profiled(server, '/large.txt',
                    headers=[('Accept-Encoding', 'gzip')])
     assert got.header('Content-Encoding') == 'gzip'
@@ -472,5 +473,5 @@ def test_filters_are_sampled_and_named(httpd):
                                                 re.S)]
             for row in re.findall(r'<tr>(.*?)</tr>', found.group(1), re.S)]
     deflate, = [row for row in rows if row and 'DEFLATE' in row[0]]
-    assert int(deflate[1]) > 20 and deflate[2].startswith('\u2248')
+    assert int(deflate[1]) > 5 and deflate[2].startswith('\u2248')
     assert 'filters are not counted' in plain(page)

@@ -20,6 +20,16 @@ LPP_MUST_CHECK apr_status_t lpp_view_graph_add(
     lpp_function_t *functions, apr_uint32_t function_count,
     apr_pool_t *scratch, apr_pool_t *pool);
 
+/*
+ * Add " (0x...)", their address, to names that functions of one object share.
+ * Errors: APR_ENOMEM.
+ * Signal-safe: no. Thread: any.
+ */
+LPP_MUST_CHECK apr_status_t lpp_view_part_namesakes(lpp_function_t *functions,
+                                                    apr_uint32_t count,
+                                                    apr_pool_t *scratch,
+                                                    apr_pool_t *pool);
+
 /* named_percent and true_hz of a view that has all else. Thread: any. */
 void lpp_view_add_figures(lpp_view_t *view);
 

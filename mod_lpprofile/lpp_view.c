@@ -157,8 +157,8 @@ static apr_uint32_t branch_at(builder_t *builder, apr_uint32_t parent,
     return *place;
 }
 
-/* A frame put in by the sampler (see stands_for there) is at the function's very
- * start, where no call returns to. Mostly the function's own frame is below. */
+/* A frame put in by the sampler (see stands_for there) is at the very start of
+ * the function, where no call returns to. Mostly the function's own frame is below. */
 static int is_stand_in(const builder_t *builder, apr_uint32_t branch,
                        apr_uint32_t function)
 {
@@ -298,55 +298,6 @@ static void round_selfs(builder_t *builder, lpp_cost_t *total)
     total->samples = sum.samples;
 }
 
-static int compare_names(const void *a, const void *b)
-{
-    const lpp_function_t *left = *(lpp_function_t *const *)a;
-    const lpp_function_t *right = *(lpp_function_t *const *)b;
-    int order = strcmp(left->symbol.object, right->symbol.object);
-
-    return order != 0 ? order
-        : strcmp(left->symbol.name, right->symbol.name);
-}
-
-/*
- * Two static functions may share a name; readers that know functions by name
- * would add them up. Their addresses tell them apart, and the object's number
- * where the same file was loaded twice.
- */
-static int part_namesakes(builder_t *builder, apr_pool_t *pool)
-{
-    lpp_function_t **sorted = apr_palloc(builder->scratch,
-        builder->function_count * sizeof(*sorted));
-    apr_uint32_t i, first = 0, at;
-
-    if (sorted == NULL) {
-        return 0;
-    }
-    for (i = 0; i < builder->function_count; i++) {
-        sorted[i] = &builder->functions[i];
-    }
-    qsort(sorted, builder->function_count, sizeof(*sorted), compare_names);
-    for (i = 1; i <= builder->function_count; i++) {
-        if (i < builder->function_count
-            && compare_names(&sorted[first], &sorted[i]) == 0) {
-            continue;
-        }
-        for (at = first; i - first > 1 && at < i; at++) {
-            lpp_symbol_t *symbol = &sorted[at]->symbol;
-
-            symbol->name = apr_psprintf(pool, "%s (0x%" APR_UINT64_T_HEX_FMT
-                                        " of object %u)", symbol->name,
-                                        LPP_PC_ADDRESS(symbol->start),
-                                        LPP_PC_OBJECT(symbol->start));
-            if (symbol->name == NULL) {
-                return 0;
-            }
-        }
-        first = i;
-    }
-    return 1;
-}
-
 /* Shares and rates that go into every report. */
 void lpp_view_add_figures(lpp_view_t *view)
 {
@@ -411,7 +362,10 @@ apr_status_t lpp_view_create(const lpp_view_t **view,
     make_branches(&builder);
     round_selfs(&builder, &made->total);
     if (!add_calls(&builder, made, maps, pool)
-        || !part_namesakes(&builder, pool)) {
+        || lpp_view_part_namesakes(builder.functions,
+                                   builder.function_count, builder.scratch,
+                                   pool)
+           != APR_SUCCESS) {
         goto leave;
     }
     status = lpp_view_graph_add(made, builder.branches, builder.branch_count,

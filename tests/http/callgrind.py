@@ -56,12 +56,16 @@ class Callgrind:
         return sorted(self.own, key=lambda f: -(self.own[f] + [0] * 9)[at])
 
     def inclusive(self, function, event='Wall'):
-        """Own cost and that of all calls (of one that does not recurse)."""
+        """Own cost and that of all calls (of one that does not recurse).
+        Namesakes, told apart by " (0x...)", count together."""
         at = self.events.index(event)
+
+        def meant(name):
+            return name == function or name.startswith(function + ' (0x')
         return sum((costs + [0] * 9)[at] for costs in
-                   [self.own[function],
+                   [*[cost for name, cost in self.own.items() if meant(name)],
                     *[cost for (caller, _), cost in self.edges.items()
-                      if caller == function]])
+                      if meant(caller)]])
 
     def share(self, function, event='Wall'):
         return self.inclusive(function, event) / max(

@@ -158,7 +158,7 @@ static apr_uint32_t branch_at(builder_t *builder, apr_uint32_t parent,
 }
 
 /* A frame put in by the sampler (see stands_for there) is at the very start of
- * the function, where no call returns to. Mostly the function's own frame is below. */
+ * the function, where no call returns to. Mostly its own frame is below. */
 static int is_stand_in(const builder_t *builder, apr_uint32_t branch,
                        apr_uint32_t function)
 {

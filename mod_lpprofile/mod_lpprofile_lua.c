@@ -17,7 +17,9 @@
 
 #include <apr_hooks.h>
 #include <apr_optional_hooks.h>
+#include <apr_portable.h>
 #include <httpd.h>
+#include <http_config.h>
 #include <http_log.h>
 
 #include "lpp_log_tags.h"
@@ -61,16 +63,29 @@ static const char table_text[] =
     "        return finish(r, pcall(f, ...))\n"
     "    end }\n";
 
+/* Where mod_lua finds its Lua: another module may have brought in a different
+ * one (Debian's mod_security2 does), and all names are the same. */
+static void *lua_scope(void)
+{
+    module *lua = ap_find_linked_module("mod_lua.c");
+    apr_os_dso_handle_t scope = RTLD_DEFAULT;
+
+    if (lua && lua->dynamic_load_handle) {
+        (void)apr_os_dso_handle_get(&scope, lua->dynamic_load_handle);
+    }
+    return scope;
+}
+
 static void *look_up(const char *name, int *missing)
 {
-    void *found = dlsym(RTLD_DEFAULT, name);
+    void *found = dlsym(lua_scope(), name);
 
     *missing |= !found;
     return found;
 }
 
-/* Once: an interpreter of another Lua cannot be in the same process. Several
- * threads may find the same at the same time. */
+/* Once: mod_lua has one Lua in a process. Several threads may find the same at
+ * the same time. */
 static int find_api(void)
 {
     static atomic_int found;

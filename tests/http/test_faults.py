@@ -238,7 +238,7 @@ FAULTS = {
 def test_every_fault_leaves_nothing_behind(httpd, mpm):
     # One server through all: what one fault leaves would add up.
     server = make(httpd, mpm)
-    server.allow_log('AH10159')
+    server.allow_log(r'AH10159|AH00161|AH00286|AH00287|AH0048[45]')
     large = server.site / 'large.html'
     large.write_bytes(b'<p>' + b'x' * 8000000 + b'</body>')
     large.chmod(0o644)

@@ -110,12 +110,11 @@ def test_body_that_the_backend_encoded(httpd, coding):
     server = serve(httpd)
     body = gzip.compress(PAGE, mtime=0) if coding == 'gzip' else bytes.fromhex(
         '0b028068656c6c6f03')
-    for known in (True, False):
-        headers = ['Content-Encoding: ' + coding, 'ETag: "x"'] + [
-            'Content-Length: %d' % len(body)] * known
-        _, got = compare(server, query(body, headers=headers), injected=False,
-                         headers={'Accept-Encoding': coding})
-        assert 'encoded' in got.lpprofile
+    headers = ['Content-Encoding: ' + coding, 'ETag: "x"',
+               'Content-Length: %d' % len(body)]
+    _, got = compare(server, query(body, headers=headers), injected=False,
+                     headers={'Accept-Encoding': coding})
+    assert 'encoded' in got.lpprofile
 
 
 @pytest.mark.parametrize('coding', ['gzip', 'br', 'gzip, br', 'identity'])

@@ -65,26 +65,10 @@ void lpp_run_fill_timeline(lpp_run_t *run, lpp_oops_t *oops)
 const char *lpp_run_traceback(lpp_run_t *run, apr_pool_t *pool)
 {
     lpp_symbols_t *symbols = lpp_process_get()->symbols;
-    apr_array_header_t *lines;
-    lpp_symbol_t symbol;
-    unsigned i;
 
-    if (!run->failure_frames || !symbols) {
-        return "";
-    }
-    lines = apr_array_make(pool, (int)run->failure_frames + 1,
-                           sizeof(const char *));
-    APR_ARRAY_PUSH(lines, const char *) =
-        "Traceback (most recent call last):\n";
-    for (i = run->failure_frames; i-- > 0;) {
-        lpp_symbols_resolve(symbols, run->failure_stack[i], &symbol);
-        lpp_symbols_add_line(symbols, &symbol);
-        APR_ARRAY_PUSH(lines, const char *) = apr_psprintf(
-            pool, "  File \"%s\", line %u, in %s\n",
-            symbol.file ? symbol.file : symbol.object, symbol.line,
-            symbol.name);
-    }
-    return apr_array_pstrcat(pool, lines, '\0');
+    return !symbols ? ""
+        : lpp_symbols_traceback(symbols, run->failure_stack,
+                                run->failure_frames, pool);
 }
 
 /* As lpp_store_finish, and add its size. */

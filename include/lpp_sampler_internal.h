@@ -174,8 +174,10 @@ void lpp_sampler_serve_requests(lpp_sampler_t *sampler);
 
 /* Helper: bring maps and unwinder up to date, find the root of a snapshot. */
 void lpp_tick_refresh(lpp_sampler_t *sampler);
+/* Drop hidden frames; returns how many stay. replace: those that stand for a
+ * function become its start, whether its own frame is there or not. */
 unsigned lpp_tick_hide(const lpp_sampler_t *sampler, lpp_pc_t *frames,
-                       unsigned count); /* drop hidden frames; how many stay */
+                       unsigned count, int replace);
 apr_uint64_t lpp_tick_root(lpp_sampler_t *sampler,
                            const char *const *root_names,
                            const lpp_snapshot_t *snapshot);

@@ -26,7 +26,7 @@ static void serve(lpp_sampler_t *sampler, request_t *request)
                          request->root_cfa, request->frames, NULL,
                          request->max, &end);
         request->count = lpp_tick_hide(sampler, request->frames,
-                                       request->count);
+                                       request->count, 0);
         break;
     case REQUEST_ROOT:
         lpp_tick_refresh(sampler);

@@ -159,7 +159,7 @@ static apr_uint32_t add_stack(lpp_sampler_t *sampler,
     sure = count_sure(sampler, count);
     end = sure < count ? LPP_UNWIND_LOST : end;
     count = sure;
-    count = lpp_tick_hide(sampler, sampler->frames, count);
+    count = lpp_tick_hide(sampler, sampler->frames, count, 1);
     pthread_mutex_lock(&session->tree_mutex);
     node = lpp_profile_add(session->profile, sampler->frames, count, weight);
     session->profile->honesty.cut += end == LPP_UNWIND_CUT;

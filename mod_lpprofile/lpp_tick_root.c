@@ -95,7 +95,7 @@ apr_uint64_t lpp_tick_root(lpp_sampler_t *sampler,
 
 /* All of the hidden code lies in one object. */
 unsigned lpp_tick_hide(const lpp_sampler_t *sampler, lpp_pc_t *frames,
-                       unsigned count)
+                       unsigned count, int replace)
 {
     const char *start = sampler->options.hidden_start;
     const char *end = sampler->options.hidden_end;
@@ -114,7 +114,7 @@ unsigned lpp_tick_hide(const lpp_sampler_t *sampler, lpp_pc_t *frames,
             frames[kept++] = frames[i];
             continue;
         }
-        if (sampler->options.stands_for != NULL) {
+        if (replace && sampler->options.stands_for != NULL) {
             shown = sampler->options.stands_for(start + offset);
         }
         if (shown != NULL) {

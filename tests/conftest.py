@@ -64,6 +64,12 @@ import httpd_env  # noqa: E402
 
 MOST_SERVERS = 10  # that idle in the cache
 
+# Compare times: `check` runs these with nothing beside them (-m alone), all
+# others two at a time (-m 'not alone').
+ALONE = {'test_truth', 'test_blocked', 'test_edge', 'test_storm',
+         'test_unwinders', 'test_stand_down', 'test_phases', 'test_gate',
+         'test_life', 'test_memory', 'test_sql'}
+
 
 def pytest_addoption(parser):
     parser.addoption('--mpm', default='',
@@ -71,6 +77,12 @@ def pytest_addoption(parser):
     parser.addoption('--keep', action='store_true',
                      default=bool(os.environ.get('LPP_KEEP')),
                      help="leave the servers' directories behind")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.stem in ALONE:
+            item.add_marker(pytest.mark.alone)
 
 
 def pytest_generate_tests(metafunc):
@@ -230,6 +242,28 @@ def httpd(request, servers, mpm):
     yield factory
     faults = factory.finish()
     assert not faults, 'not named by the test:\n' + '\n'.join(faults)
+
+
+class TmpPaths:
+    """Like pytest's, but the servers' User can reach them."""
+
+    def __init__(self, base):
+        self.base = base
+
+    def mktemp(self, name):
+        path = pathlib.Path(tempfile.mkdtemp(prefix=name, dir=self.base))
+        path.chmod(0o755)
+        return path
+
+
+@pytest.fixture(scope='session')
+def tmp_path_factory(servers):
+    return TmpPaths(servers.base)
+
+
+@pytest.fixture
+def tmp_path(tmp_path_factory):
+    return tmp_path_factory.mktemp('test')
 
 
 @pytest.fixture

@@ -139,6 +139,10 @@ apr_status_t lpp_signal_arm(lpp_signal_target_t *target, sigset_t *old_mask)
     target->thread = pthread_self();
     target->process = getpid();
     target->tid = (int)syscall(SYS_gettid);
+    /* Signal 0 only asks whether we may: a hardened unit can deny it. */
+    if (syscall(SYS_tgkill, target->process, target->tid, 0) != 0) {
+        return errno;
+    }
     target->number = taken_signal.number;
     atomic_store(&target->blocked_ns, 0);
     atomic_store(&target->asked, 0);

@@ -5,6 +5,8 @@
  * mod_lpprofile_watch.c. The run's pool is unmanaged and has an allocator of
  * its own, because the jobs thread uses it after the request is gone.
  */
+#include <stdatomic.h>
+
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -177,10 +179,19 @@ static void count_for_sum(lpp_start_e start)
     }
 }
 
+/* What will be so for every request of this child is a warning once. */
+static int once(atomic_int *said)
+{
+    return atomic_exchange(said, 1) ? APLOG_INFO : APLOG_WARNING;
+}
+
 /* By connection and host, not by request: httpd puts the Referer as it came
  * behind a request's messages. */
 static void log_start(const lpp_run_t *run, request_rec *r, apr_status_t rv)
 {
+    static atomic_int failed, no_signal;
+    int level; /* the logging macros evaluate theirs twice */
+
     switch (run->start) {
     case LPP_START_TIMED_OUT:
         ap_log_cserror(APLOG_MARK, APLOG_WARNING, 0, r->connection, r->server,
@@ -190,12 +201,19 @@ static void log_start(const lpp_run_t *run, request_rec *r, apr_status_t rv)
                        apr_time_as_msec(run->waited_us));
         break;
     case LPP_START_FAILED:
-        ap_log_cserror(APLOG_MARK, APLOG_WARNING, rv, r->connection, r->server,
+        level = once(&failed);
+        ap_log_cserror(APLOG_MARK, level, rv, r->connection, r->server,
                        LPP_TAG_RUN_FAILED ": served unprofiled, the "
                        "profiler did not start");
         break;
-    case LPP_START_RUNNING:
     case LPP_START_NO_SIGNAL:
+        level = once(&no_signal);
+        ap_log_cserror(APLOG_MARK, level, 0, r->connection, r->server,
+                       LPP_TAG_RUN_NO_SIGNAL ": no signal to be "
+                       "had (taken by others, or the system denies it): "
+                       "profiles have exact totals, but hardly any stacks");
+        /* fall through */
+    case LPP_START_RUNNING:
         ap_log_cserror(APLOG_MARK, APLOG_INFO, 0, r->connection, r->server,
                        LPP_TAG_RUN_PROFILED ": profiling this request as %s",
                        run->id);

@@ -384,7 +384,7 @@ static apr_status_t filter_brigade(ap_filter_t *f, apr_bucket_brigade *bb)
 }
 
 /* r may have one from before its handler already. */
-void lpp_filter_insert(request_rec *r)
+__attribute__((noinline)) void lpp_filter_insert(request_rec *r)
 {
     ap_filter_t *f;
     filter_ctx_t *ctx;
@@ -419,12 +419,19 @@ int lpp_filter_join(request_rec *r)
     return 0;
 }
 
+static void insert_for_error(request_rec *r)
+{
+    if (lpp_run_any()) {
+        lpp_filter_insert(r);
+    }
+}
+
 void lpp_filter_register_hooks(apr_pool_t *pool)
 {
     filter_handle = ap_register_output_filter(
         FILTER_NAME, filter_brigade, NULL, AP_FTYPE_CONTENT_SET - 1);
     /* Last of the inserting hooks: of filters of one type the one inserted
      * later stands later, and ours wants to see what the others made. */
-    ap_hook_insert_error_filter(lpp_filter_insert, NULL, NULL,
+    ap_hook_insert_error_filter(insert_for_error, NULL, NULL,
                                 APR_HOOK_REALLY_LAST);
 }

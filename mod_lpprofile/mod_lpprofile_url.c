@@ -190,7 +190,7 @@ void lpp_url_join_chain(request_rec *r)
 
 /* A request on a host that allows profiling, with what may be a segment or with
  * LPProfileAllRequests. */
-static int consider(request_rec *r)
+static __attribute__((noinline)) int consider(request_rec *r)
 {
     const lpp_conf_t *conf = lpp_config_get(r->server);
     lpp_url_t *url = NULL;

@@ -199,9 +199,7 @@ static apr_status_t set_location(ap_filter_t *f, apr_bucket_brigade *brigade)
     return ap_pass_brigade(next, brigade);
 }
 
-/* Runs when httpd writes an error or redirect of its own; the handler is
- * done, the filters are new. */
-static void before_own_response(request_rec *r)
+static __attribute__((noinline)) void follow_redirect(request_rec *r)
 {
     lpp_url_t *url = lpp_url_get(r);
     const char *location;
@@ -215,6 +213,15 @@ static void before_own_response(request_rec *r)
     if (location) {
         ap_add_output_filter_handle(location_filter_handle, (void *)location,
                                     r, r->connection);
+    }
+}
+
+/* Runs when httpd writes an error or redirect of its own; the handler is
+ * done, the filters are new. */
+static void before_own_response(request_rec *r)
+{
+    if (lpp_entries_any()) {
+        follow_redirect(r);
     }
 }
 

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every figure of the README's table, measured in one run:
+
+    make -f Makefile.apxs bench
+
+prints them as Markdown, with the machine they are of. Bounds, where there are
+some, stand beside what was measured; nothing is asserted. Programs of
+tests/bench in C are in $LPP_BUILD, the module is $LPP_MODULE.
+"""
+import os
+import pathlib
+import platform
+import re
+import subprocess
+import sys
+
+import instructions
+import served
+
+BUILD = pathlib.Path(os.environ['LPP_BUILD'])
+ROUNDS = os.environ.get('LPP_BENCH_ROUNDS', '15')
+
+
+def say(*cells):
+    print('| %s |' % ' | '.join(str(cell) for cell in cells), flush=True)
+
+
+def head(title, *columns):
+    print('\n%s\n' % title)
+    say(*columns)
+    say(*['---'] * len(columns))
+
+
+def machine():
+    cpu = re.search(r'model name\s*: (.*)',
+                    pathlib.Path('/proc/cpuinfo').read_text())
+    release = dict(
+        line.split('=', 1) for line in
+        pathlib.Path('/etc/os-release').read_text().splitlines() if '=' in line)
+    httpd = subprocess.run([served.httpd_env.HTTPD, '-v'], text=True,
+                           stdout=subprocess.PIPE).stdout
+    print('%s, %d CPUs (%s), Linux %s, %s, load %.1f %.1f %.1f before' % (
+        release.get('PRETTY_NAME', '').strip('"'), os.cpu_count(),
+        cpu.group(1) if cpu else '?', platform.release(),
+        re.search(r'Apache/[\d.]+', httpd).group(), *os.getloadavg()))
+
+
+def program(name):
+    """{name: value} of a program in C."""
+    out = subprocess.run([str(BUILD / name), ROUNDS], check=True, text=True,
+                         stdin=subprocess.DEVNULL,
+                         stdout=subprocess.PIPE).stdout
+    return {words[0]: float(words[1])
+            for words in map(str.split, out.splitlines())}
+
+
+def unprofiled():
+    head('Instructions that a request pays which is not profiled',
+         'configuration', 'path', 'own', "httpd's hook loops",
+         'whole process, against absent', 'bound')
+    rows = instructions.table(
+        ['off', 'allowed, LPProfileHooks Off', 'allowed',
+         'off beside a host that allows'], ['index', 'long', 'escaped'])
+    for path, size, configuration, own, hooks, whole, more in rows:
+        bound = 40 + (2 * size if configuration.startswith('allowed') else 0)
+        say(configuration, '%s, %d bytes' % (path, size), '%.0f' % own,
+            '%+.0f' % hooks, '%+.0f of %.0f' % (more, whole), bound)
+
+
+def samples():
+    got = program('bench_samples')
+    head('One sample', 'what', 'measured', 'bound')
+    for caches in ('warm', 'cold'):
+        empty, ours = (got['handler.%s.%s' % (caches, kind)]
+                       for kind in ('empty', 'ours'))
+        say('handler, 6 kB of stack, %s caches, less an empty handler' % caches,
+            '%.2f us (%.2f - %.2f)' % ((ours - empty) / 1e3, ours / 1e3,
+                                       empty / 1e3), '1 us')
+    for kind, bound in (('table', '4 us'), ('libunwind', '-')):
+        say('unwinding, %s, %.0f frames' % (
+            kind, got['unwind.%s.frames' % kind]),
+            '%.2f us' % got['unwind.' + kind], bound)
+
+
+def rates():
+    got = program('bench_rates')
+    head('A thread that computes for 200 ms: its CPU time',
+         'rate', 'alone', 'empty handler, fed the same way', 'sampled',
+         'sampled against empty', "helper's CPU a sample")
+    for hz in served.RATES:
+        bare, empty, ours = (got['rate.%d.%s.cpu' % (hz, kind)]
+                             for kind in ('bare', 'empty', 'sampled'))
+        say('%d Hz' % hz, '%.2f ms' % bare,
+            '%.2f ms (%+.2f %%)' % (empty, (empty / bare - 1) * 100),
+            '%.2f ms (%+.2f %%)' % (ours, (ours / bare - 1) * 100),
+            '%+.2f %%' % ((ours / empty - 1) * 100),
+            '%.1f us' % got['rate.%d.helper' % hz])
+    head('The same, wall time', 'rate', 'alone',
+         'empty handler, fed the same way', 'sampled')
+    for hz in served.RATES:
+        say('%d Hz' % hz, *['%.1f ms' % got['rate.%d.%s.wall' % (hz, kind)]
+                            for kind in ('bare', 'empty', 'sampled')])
+    head('A profile begins and ends', 'what', 'measured', 'bound')
+    say('arm, with taking the gate', '%.0f us' % got['arm'], '50 us')
+    say('disarm', '%.0f us' % got['disarm'], '20 us')
+
+
+def profilers():
+    head('The same request (a page in Lua) under each profiler: main thread',
+         'profiler', 'CPU', 'against none', 'wall', 'against none')
+    got = served.rates()
+    cpu_none, wall_none = got['none']
+    for name, (cpu, wall) in got.items():
+        say(name, '%.2f ms' % cpu, '%+.2f %%' % ((cpu / cpu_none - 1) * 100),
+            '%.2f ms' % wall, '%+.2f %%' % ((wall / wall_none - 1) * 100))
+
+
+def files():
+    got = program('bench_files')
+    head('Samples to the bytes of all four formats (CPU; made-up samples in '
+         'real libraries)',
+         'samples (nodes)', 'first profile of a child', 'later', 'bytes',
+         'bound')
+    for count in (1000, 10000, 100000):
+        sizes = [got['files.%d.%s' % (count, name)] for name in
+                 ('callgrind', 'pstats', 'pprof', 'collapsed')]
+        say('%d (%d)' % (count, got['files.%d.nodes' % count]),
+            '%.1f ms' % got['files.%d.cold' % count],
+            '%.1f ms' % got['files.%d.warm' % count], '%d' % sum(sizes),
+            '8 ms' if count == 10000 else '-')
+    head('The same in httpd, page in Lua: the jobs thread until the files are '
+         'there, with OOPS and, in the first profile, source lines',
+         'rate, time', 'samples', "jobs thread's CPU", 'bytes',
+         "helper's CPU a sample")
+    for hz, ms in ((1000, 1000), (10000, 1000), (10000, 10000)):
+        for nth, row in zip(('first', 'second'), served.files(hz, ms)):
+            say('%d Hz, %d s, %s' % (hz, ms // 1000, nth), row[0],
+                '%.1f ms' % row[1], row[2], '%.1f us' % row[3])
+
+
+def memory():
+    head('Memory of a child (private, dirty)', 'when', 'kB')
+    for name, kilobytes in served.memory().items():
+        say(name, kilobytes)
+
+
+def per_second():
+    head('Requests a second (a static page, ab -k -c 4)', 'configuration',
+         'requests a second')
+    for name, value in served.per_second().items():
+        say(name, '%.0f' % value)
+
+
+PARTS = (unprofiled, samples, rates, profilers, files, memory, per_second)
+
+
+def main():
+    chosen = sys.argv[1:]
+    machine()
+    for part in PARTS:
+        if not chosen or part.__name__ in chosen:
+            part()
+
+
+if __name__ == '__main__':
+    main()

@@ -142,6 +142,9 @@ apr_status_t lpp_profile_create(lpp_profile_t **profile,
     apr_status_t status;
 
     *profile = NULL;
+    if (made == NULL || index == NULL) {
+        return APR_ENOMEM;
+    }
     made->max_nodes = max_nodes != 0 && max_nodes < LPP_TREE_MAX_NODES
         ? max_nodes : LPP_TREE_MAX_NODES;
     made->pool = pool;

@@ -88,6 +88,10 @@ static void add_numbered(writer_t *writer, names_t *names, const char *key,
         return;
     }
     number = apr_palloc(writer->pool, sizeof(*number));
+    if (number == NULL) {
+        writer->out.status = APR_ENOMEM;
+        return;
+    }
     *number = ++names->count;
     apr_hash_set(names->numbers, text, APR_HASH_KEY_STRING, number);
     lpp_buf_addf(&writer->out, "%s=(%u) ", key, *number);

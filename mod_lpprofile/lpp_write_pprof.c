@@ -43,11 +43,15 @@ typedef struct writer_t {
 
 static apr_int64_t text(writer_t *writer, const char *string)
 {
-    apr_int64_t *number = apr_hash_get(writer->numbers, string,
-                                       APR_HASH_KEY_STRING);
+    apr_int64_t *number = string == NULL ? NULL
+        : apr_hash_get(writer->numbers, string, APR_HASH_KEY_STRING);
 
     if (number == NULL) {
-        number = apr_palloc(writer->pool, sizeof(*number));
+        number = string ? apr_palloc(writer->pool, sizeof(*number)) : NULL;
+        if (number == NULL) {
+            writer->status = APR_ENOMEM;
+            return 0;
+        }
         *number = writer->strings->nelts;
         APR_ARRAY_PUSH(writer->strings, const char *) = string;
         apr_hash_set(writer->numbers, string, APR_HASH_KEY_STRING, number);
@@ -127,6 +131,10 @@ static void write_head(writer_t *writer)
     part.duration_nanos = (int64_t)view->total.wall_us * 1000;
     comments = apr_palloc(writer->batch, (apr_size_t)notes->nelts
                           * sizeof(*comments));
+    if (comments == NULL) {
+        writer->status = APR_ENOMEM;
+        return;
+    }
     for (i = 0; i < (unsigned)notes->nelts; i++) {
         const lpp_writer_note_t *note = &APR_ARRAY_IDX(notes, i,
                                                        lpp_writer_note_t);
@@ -317,7 +325,7 @@ static size_t add_labels(writer_t *writer, apr_uint32_t at,
 }
 
 /* The stack of one branch, leaf first. */
-static void fill_sample(writer_t *writer, apr_uint32_t at,
+static int fill_sample(writer_t *writer, apr_uint32_t at,
                         Lpp__Pprof__Sample *sample,
                         Lpp__Pprof__Label **labels)
 {
@@ -331,16 +339,21 @@ static void fill_sample(writer_t *writer, apr_uint32_t at,
     sample->n_value = VALUES;
     sample->value = apr_palloc(writer->batch,
                                VALUES * sizeof(*sample->value));
+    sample->label = apr_pmemdup(writer->batch, labels,
+                                LABELS * sizeof(*labels));
+    if (!sample->location_id || !sample->value || !sample->label) {
+        writer->status = APR_ENOMEM;
+        return 0;
+    }
     sample->value[0] = (int64_t)self->samples;
     sample->value[1] = (int64_t)self->wall_us;
     sample->value[2] = (int64_t)self->cpu_us;
-    sample->label = apr_pmemdup(writer->batch, labels,
-                                LABELS * sizeof(*labels));
     sample->n_label = add_labels(writer, at, sample->label);
     for (sample->n_location_id = 0; at != LPP_NODE_NONE;
          at = branches[at].parent) {
         sample->location_id[sample->n_location_id++] = writer->locations[at];
     }
+    return 1;
 }
 
 static int has_self(const lpp_view_t *view, apr_uint32_t at)
@@ -379,8 +392,10 @@ static void write_samples(writer_t *writer)
         for (; part.n_sample < BATCH && at < writer->view->branch_count;
              at++) {
             if (has_self(writer->view, at)) {
-                fill_sample(writer, at, &samples[part.n_sample],
-                            label_pointers);
+                if (!fill_sample(writer, at, &samples[part.n_sample],
+                                 label_pointers)) {
+                    return;
+                }
                 pointers[part.n_sample] = &samples[part.n_sample];
                 part.n_sample++;
             }

@@ -39,7 +39,7 @@ static int is_zero(const lpp_cost_t *cost)
 }
 
 /* The functions that are worth a row, and the root. Two objects may hold the
- * same function of the same source line: each keeps its row. */
+ * same function of the same source line: each keeps its row. 0: no memory. */
 static apr_uint32_t add_functions(maker_t *maker)
 {
     const lpp_view_t *view = maker->view;
@@ -59,9 +59,15 @@ static apr_uint32_t add_functions(maker_t *maker)
         to->name = from->symbol.name;
         key = apr_psprintf(maker->pool, "%s\n%u\n%s", to->file, to->line,
                            to->name);
+        if (key == NULL) {
+            return 0;
+        }
         if (apr_hash_get(seen, key, APR_HASH_KEY_STRING) != NULL) {
             to->name = apr_psprintf(maker->pool, "%s [%s, %u]", to->name,
                                     lpp_view_object_name(&from->symbol), i);
+            if (to->name == NULL) {
+                return 0;
+            }
         }
         apr_hash_set(seen, key, APR_HASH_KEY_STRING, to);
         to->calls = lpp_writer_count(from->calls, from->total.samples);
@@ -147,6 +153,9 @@ apr_status_t lpp_pstats_create(lpp_pstats_t **pstats, const lpp_view_t *view,
     }
     made->functions = maker.functions;
     made->function_count = add_functions(&maker);
+    if (made->function_count == 0) {
+        return APR_ENOMEM;
+    }
     made->edges = maker.edges;
     made->edge_count = add_edges(&maker);
     *pstats = made;

@@ -29,8 +29,11 @@ const lpp_writer_t *lpp_writer_get(lpp_format_e format)
 
 static const char *one_line(const char *text, apr_pool_t *pool)
 {
-    char *copy = apr_pstrdup(pool, text[0] != '\0' ? text : "-"), *at;
+    char *copy = apr_pstrdup(pool, text && text[0] != '\0' ? text : "-"), *at;
 
+    if (copy == NULL) {
+        return "-"; /* a note less, where memory is short */
+    }
     for (at = copy; *at != '\0'; at++) {
         if ((unsigned char)*at < 0x20 || *at == 0x7f) {
             *at = ' ';

@@ -106,13 +106,14 @@ def rates():
 
 
 def profilers():
-    head('The same request (a page in Lua) under each profiler: main thread',
-         'profiler', 'CPU', 'against none', 'wall', 'against none')
-    got = served.rates()
-    cpu_none, wall_none = got['none']
-    for name, (cpu, wall) in got.items():
-        say(name, '%.2f ms' % cpu, '%+.2f %%' % ((cpu / cpu_none - 1) * 100),
-            '%.2f ms' % wall, '%+.2f %%' % ((wall / wall_none - 1) * 100))
+    head('The same request (a page in Lua) under each profiler, against itself '
+         'without: main thread', 'profiler', 'CPU without', 'with', 'more',
+         'wall without', 'with', 'more')
+    for name, row in served.rates().items():
+        cpu, wall, cpu_on, wall_on, cpu_ratio, wall_ratio = row
+        say(name, '%.2f ms' % cpu, '%.2f ms' % cpu_on,
+            '%+.2f %%' % ((cpu_ratio - 1) * 100), '%.2f ms' % wall,
+            '%.2f ms' % wall_on, '%+.2f %%' % ((wall_ratio - 1) * 100))
 
 
 def files():
@@ -139,7 +140,8 @@ def files():
 
 
 def memory():
-    head('Memory of a child (private, dirty)', 'when', 'kB')
+    head('Memory of a child (private, dirty); profiles with source lines where '
+         'debug files are installed', 'when', 'kB')
     for name, kilobytes in served.memory().items():
         say(name, kilobytes)
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What profiling costs requests of a live httpd, beside other profilers.
 
-httpd -X, prefork: one process, whose main thread serves. All servers of a
-comparison run side by side and are asked in turns, so that the machine's noise
-meets all alike; the medians count. CPU is what the kernel says of the main
-thread (schedstat), so that of the profiler's own threads stands apart.
+httpd -X, prefork: one process, whose main thread serves. With and without
+profiling in turns, so that the machine's noise meets both alike; the medians
+count. CPU is what the kernel says of the main thread (schedstat), so that of
+the profiler's own threads stands apart.
 """
 import pathlib
 import re
@@ -23,7 +23,7 @@ import httpd_env  # noqa: E402
 WORK = '''-- Always the same work, about 100 ms.
 function handle(r)
     local sum = 0
-    for i = 1, 3000000 do
+    for i = 1, 10000000 do
         sum = (sum + i * i) % 1000003
     end
     r.content_type = "text/plain"
@@ -93,62 +93,112 @@ def took(server, path):
     return cpu / 1e6, wall * 1e3
 
 
-def perf_command(server, hz):
-    return ['perf', 'record', '-q', '-F', str(hz), '-g', '-p',
-            str(server.process.pid), '-o', str(server.root / 'perf.data')]
+class Ours:
+    """On: the segment in the URL."""
+
+    def __init__(self, hz, base):
+        self.server = Single(ALLOWED % hz, base).start()
+        self.segment = ''
+
+    def switch(self, on):
+        self.segment = '/++profile++callgrind' if on else ''
 
 
-def perf_runs(server):
-    if not shutil.which('perf'):
-        return False
-    try:
-        return subprocess.run(
-            [*perf_command(server, 100), '--', 'true'],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL, timeout=20).returncode == 0
-    except subprocess.TimeoutExpired:
-        return False
+class Libprofiler:
+    """gperftools' profiler, which a signal turns on and off."""
+    SIGNAL = signal.SIGUSR2
+    segment = ''
+
+    def __init__(self, hz, base):
+        self.server = Single('', base, profiler=False)
+        out = self.server.root / 'out'
+        out.mkdir()
+        out.chmod(0o777)  # it writes as the server's user
+        self.server.env = {
+            'LD_PRELOAD': LIBPROFILER, 'CPUPROFILE_FREQUENCY': str(hz),
+            'CPUPROFILE': str(out / 'cpuprofile'),
+            'CPUPROFILESIGNAL': str(int(self.SIGNAL))}
+        self.server.start()
+        self.on = False
+
+    def switch(self, on):
+        if on != self.on:
+            self.server.process.send_signal(self.SIGNAL)
+            self.on = on
+            time.sleep(0.05)
+
+
+class Perf:
+    """perf record -g, attached for the request."""
+    segment = ''
+
+    def __init__(self, hz, base):
+        self.server = Single('', base, profiler=False).start()
+        self.hz, self.recorder = hz, None
+
+    def switch(self, on):
+        if on:
+            self.recorder = subprocess.Popen(
+                ['perf', 'record', '-q', '-F', str(self.hz), '-g', '-p',
+                 str(self.server.process.pid), '-o',
+                 str(self.server.root / 'perf.data')],
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                preexec_fn=httpd_env._die_with_parent)
+            time.sleep(0.5)
+            assert self.recorder.poll() is None
+        elif self.recorder:
+            self.recorder.send_signal(signal.SIGINT)
+            self.recorder.wait(30)
+            self.recorder = None
+
+
+def perf_runs():
+    return shutil.which('perf') and subprocess.run(
+        ['perf', 'record', '-q', '-o', '/dev/null', '--', 'true'],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL).returncode == 0
+
+
+def cases(base):
+    """Name and profiler; made one after the other."""
+    for hz in RATES:
+        yield 'mod_lpprofile %d Hz' % hz, Ours(hz, base)
+    if pathlib.Path(LIBPROFILER).exists():
+        for hz in RATES[:2]:
+            yield 'libprofiler %d Hz' % hz, Libprofiler(hz, base)
+    if perf_runs():
+        for hz in RATES:
+            yield 'perf record -g %d Hz' % hz, Perf(hz, base)
+
+
+def compare(case, turns):
+    """Medians (CPU ms, wall ms) without and with, and of the turns' ratios.
+    Each process is compared with itself: two of them differ by more than
+    profiling costs (where their memory lies)."""
+    rows = []
+    for turn in range(turns + 1):
+        figures = []
+        for on in (False, True):
+            case.switch(on)
+            figures += took(case.server, case.segment + '/lua/work.lua')
+        case.switch(False)
+        if turn:
+            cpu, wall, cpu_on, wall_on = figures
+            rows.append((*figures, cpu_on / cpu, wall_on / wall))
+    return tuple(map(statistics.median, zip(*rows)))
 
 
 def rates(base=None, turns=TURNS):
-    """{name: (CPU ms, wall ms)} of the same request, under each profiler."""
-    cases, recorders = {}, []
-    try:
-        cases['none'] = (Single('', base, profiler=False).start(), '')
-        for hz in RATES:
-            cases['mod_lpprofile %d Hz' % hz] = (
-                Single(ALLOWED % hz, base).start(), '/++profile++callgrind')
-        if pathlib.Path(LIBPROFILER).exists():
-            for hz in RATES[:2]:
-                server = Single('', base, profiler=False)
-                server.env = {'LD_PRELOAD': LIBPROFILER,
-                              'CPUPROFILE': str(server.root / 'cpuprofile'),
-                              'CPUPROFILE_FREQUENCY': str(hz)}
-                cases['libprofiler %d Hz' % hz] = (server.start(), '')
-        if perf_runs(cases['none'][0]):
-            for hz in RATES:
-                server = Single('', base, profiler=False).start()
-                cases['perf record -g %d Hz' % hz] = (server, '')
-                recorders.append(subprocess.Popen(
-                    perf_command(server, hz), stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                    preexec_fn=httpd_env._die_with_parent))
-            time.sleep(1)
-        seen = {name: [] for name in cases}
-        for turn in range(turns + 1):
-            for name, (server, segment) in cases.items():
-                figures = took(server, segment + '/lua/work.lua')
-                if turn:
-                    seen[name].append(figures)
-        return {name: tuple(statistics.median(column)
-                            for column in zip(*rows))
-                for name, rows in seen.items()}
-    finally:
-        for recorder in recorders:
-            recorder.send_signal(signal.SIGINT)
-            recorder.wait(30)
-        for server, _ in cases.values():
-            server.end()
+    """{name: see compare} of the same request, under each profiler."""
+    result = {}
+    for name, case in cases(base):
+        try:
+            result[name] = compare(case, turns)
+        finally:
+            case.switch(False)
+            case.server.end()
+    return result
 
 
 def wait_idle(server):

@@ -287,8 +287,8 @@ def test_http2_with_push(httpd):
             ['nghttp', '-ans', '--no-dep', server.url(path)],
             stdin=subprocess.DEVNULL, text=True,
             stdout=subprocess.PIPE, timeout=30)
-        pushed.append(sorted(set(re.findall(r'(\*?) +\+\S+ +\S+ +\d+ +\w+ (/\S+)',
-                                            done.stdout))))
+        pushed.append(sorted(set(re.findall(
+            r'(\*?) +\+\S+ +\S+ +\d+ +\w+ (/\S+)', done.stdout))))
         assert '/plain.txt' in done.stdout, done.stdout
     assert ('*', '/plain.txt') in pushed[0]
     assert ('*', '/plain.txt') in pushed[1] and len(pushed[1]) == 2

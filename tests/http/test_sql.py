@@ -128,9 +128,6 @@ def install(server):
 @pytest.fixture(scope='session')
 def sqlite_file(tmp_path_factory):
     directory = tmp_path_factory.mktemp('sqlite')
-    for parent in [directory, *directory.parents]:
-        if 'pytest' in str(parent):
-            parent.chmod(0o755)
     return databases.make_sqlite(directory)
 
 

@@ -140,9 +140,6 @@ def test_a_lost_connection(shop):
 def test_two_databases(httpd, postgres, tmp_path_factory):
     """Virtual hosts with a driver each: neither is taken for the other."""
     directory = tmp_path_factory.mktemp('two')
-    for parent in [directory, *directory.parents]:
-        if 'pytest' in str(parent):
-            parent.chmod(0o755)
     server = httpd('''%sDBDriver pgsql\nDBDParams "%s"\n%s%s
 <VirtualHost *>
 ServerName one

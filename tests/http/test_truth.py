@@ -198,9 +198,6 @@ def callgrind_of_valgrind(tmp_path):
 
 
 def test_a_second_opinion_counts_instructions(httpd, tmp_path):
-    tmp_path.chmod(0o755)
-    for parent in tmp_path.parents[:2]:
-        parent.chmod(0o755)
     costs = callgrind_of_valgrind(tmp_path)
     whole = sum(costs.values())
     compare_with(costs, whole, httpd(config()))

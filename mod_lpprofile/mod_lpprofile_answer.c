@@ -147,8 +147,11 @@ static void note_what_is_told_once(lpp_run_t *run, request_rec *r)
 
 void lpp_run_set_headers(lpp_run_t *run, request_rec *r, int block)
 {
-    if (run->aggregate && run->profiled) {
-        lpp_names_register_filters_of(lpp_process_get()->symbols, r);
+    if (run->aggregate) { /* nobody is told; the names are wanted still */
+        if (run->profiled) {
+            lpp_names_register_filters_of(lpp_process_get()->symbols, r);
+        }
+        return;
     }
     if (!run->r || (run->headers_set && has_headers(r))) {
         return;

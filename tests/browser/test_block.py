@@ -180,7 +180,7 @@ def test_page_of_its_own(server, chromium, browser, width):
     heading = driver.find_element('css selector', 'h1')
     assert heading.value_of_css_property('font-size') == '17px'
     assert 'LPProfileDir' in driver.find_element('css selector', 'main').text
-    assert 'callgrind.out.' in driver.find_element('css selector', 'main').text
+    assert 'OOPS-' in driver.find_element('css selector', 'main').text
     assert driver.execute_script('return document.documentElement.scrollWidth'
                                  ' <= innerWidth')
     assert browser.console(driver) == []

@@ -158,5 +158,7 @@ def test_php_meets_its_max_execution_time(httpd):
         assert 'Maximum execution time of 1 second' in got.text, got.text
         assert not prefix or got.lpprofile.startswith('profiled')
         return float(re.search(r'cpu=([\d.]+)', got.text).group(1))
-    plain, profiled = seconds(''), seconds(SEGMENT)
+    # The shortest of three: PHP looks late when others want the processor.
+    plain = min(seconds('') for _ in range(3))
+    profiled = min(seconds(SEGMENT) for _ in range(3))
     assert within(profiled, plain, 'max_execution_time 1, CPU')

@@ -158,7 +158,11 @@ def test_php_meets_its_max_execution_time(httpd):
         assert 'Maximum execution time of 1 second' in got.text, got.text
         assert not prefix or got.lpprofile.startswith('profiled')
         return float(re.search(r'cpu=([\d.]+)', got.text).group(1))
-    # The shortest of three: PHP looks late when others want the processor.
-    plain = min(seconds('') for _ in range(3))
-    profiled = min(seconds(SEGMENT) for _ in range(3))
-    assert within(profiled, plain, 'max_execution_time 1, CPU')
+    # PHP's own accuracy, where others want the processor, is some 100 ms (seen:
+    # 797 to 1005 without us): the ranges of three have to meet.
+    plain = sorted(seconds('') for _ in range(3))
+    profiled = sorted(seconds(SEGMENT) for _ in range(3))
+    print('max_execution_time 1, CPU: plain %s, profiled %s'
+          % (plain, profiled))
+    assert profiled[0] <= 1.02 * plain[-1] + SLACK
+    assert profiled[-1] >= 0.98 * plain[0] - SLACK

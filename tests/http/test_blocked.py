@@ -144,7 +144,8 @@ def test_php_meets_its_max_execution_time(httpd):
     server = httpd(ON + 'php_admin_value max_execution_time 1\n'
                    'php_admin_flag display_errors on\n',
                    features=['modphp'], fresh=True)
-    # PHP counts the CPU time of the process, so that is what is compared.
+    # PHP counts the CPU time of the process as the timer tick sees it, which is
+    # not when our helper runs; getrusage counts that too, so it is taken off.
     (server.site / 'spin.php').write_text(
         '<?php function cpu() { $u = getrusage();\n'
         'return $u["ru_utime.tv_sec"] + $u["ru_stime.tv_sec"]\n'
@@ -155,13 +156,19 @@ def test_php_meets_its_max_execution_time(httpd):
 
     def seconds(prefix):
         got = server.get(prefix + '/spin.php', timeout=25)
+        own_us = 0
+        if prefix:
+            log, = server.wait_files(got.oops_id)
+            own_us = int(re.search(r'Profiler: (\d+) us',
+                                   log.read_text()).group(1))
         assert 'Maximum execution time of 1 second' in got.text, got.text
         assert not prefix or got.lpprofile.startswith('profiled')
-        return float(re.search(r'cpu=([\d.]+)', got.text).group(1))
+        return (float(re.search(r'cpu=([\d.]+)', got.text).group(1))
+                - own_us / 1e6)
     # PHP's own accuracy, where others want the processor, is some 100 ms (seen:
     # 797 to 1005 without us): the ranges of three have to meet.
     plain = sorted(seconds('') for _ in range(3))
-    profiled = sorted(seconds(SEGMENT) for _ in range(3))
+    profiled = sorted(seconds('/++profile++callgrind') for _ in range(3))
     print('max_execution_time 1, CPU: plain %s, profiled %s'
           % (plain, profiled))
     assert profiled[0] <= 1.02 * plain[-1] + SLACK

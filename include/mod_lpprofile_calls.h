@@ -9,8 +9,8 @@
 
 #include <apr_pools.h>
 
-/* post_config: puts the entries in, where somebody may profile and
- * LPProfileHooks is not Off. */
+/* post_config: puts the entries in, where somebody may profile; at doors alone
+ * where LPProfileHooks is Off. */
 void lpp_calls_register_hooks(apr_pool_t *pool);
 
 #endif

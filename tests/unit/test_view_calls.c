@@ -210,10 +210,10 @@ static void branches_know_their_call(void **state)
 
 static lpp_buf_t *bytes_of(const lpp_view_t *view, lpp_writer_fn *write)
 {
-    lpp_buf_t *buf = apr_palloc(pool, sizeof(*buf));
+    lpp_buf_t *buf = lpp_buf_create(pool, MAX_BYTES);
     lpp_sink_t sink;
 
-    lpp_buf_init(buf, pool, MAX_BYTES);
+    assert_non_null(buf);
     sink = lpp_buf_sink(buf);
     assert_int_equal(write(view, &sink, pool), APR_SUCCESS);
     return buf;
@@ -225,7 +225,7 @@ static void the_saved_form_keeps_the_calls(void **state)
     static lpp_writer_fn *const writers[] = { lpp_write_callgrind,
         lpp_write_pstats, lpp_write_pprof, lpp_write_collapsed };
     lpp_saved_t saved, *back;
-    lpp_buf_t buf, *before, *after;
+    lpp_buf_t *buf = lpp_buf_create(pool, MAX_BYTES), *before, *after;
     lpp_sink_t sink;
     unsigned i;
 
@@ -235,10 +235,10 @@ static void the_saved_form_keeps_the_calls(void **state)
     saved.head.outcome = "profiled";
     saved.view = view_of();
     saved.oops_path = "";
-    lpp_buf_init(&buf, pool, MAX_BYTES);
-    sink = lpp_buf_sink(&buf);
+    assert_non_null(buf);
+    sink = lpp_buf_sink(buf);
     assert_int_equal(lpp_saved_write(&saved, &sink, pool), APR_SUCCESS);
-    assert_int_equal(lpp_saved_read(&back, buf.data, buf.len, pool),
+    assert_int_equal(lpp_saved_read(&back, buf->data, buf->len, pool),
                      APR_SUCCESS);
     for (i = 0; i < LPP_COUNT(writers); i++) {
         before = bytes_of(saved.view, writers[i]);

@@ -173,7 +173,7 @@ def test_all_at_once(httpd, mpm):
     # At rest nobody's signals differ from those of a server without us, but
     # for what glibc's threads want (32 and 33).
     threads = 3 << 31
-    # Some are caught from a child's first PHP page on, so a child may lack them.
+    # Some are caught from a child's first PHP page on: a child may lack them.
     caught = threads
     for state in others:
         caught |= int(state.signals['SigCgt'], 16)

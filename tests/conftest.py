@@ -68,7 +68,7 @@ MOST_SERVERS = 10  # that idle in the cache
 # others two at a time (-m 'not alone').
 ALONE = {'test_truth', 'test_blocked', 'test_edge', 'test_storm',
          'test_unwinders', 'test_stand_down', 'test_phases', 'test_gate',
-         'test_life', 'test_memory', 'test_sql'}
+         'test_life', 'test_memory', 'test_sql', 'test_faults'}
 
 
 def pytest_addoption(parser):

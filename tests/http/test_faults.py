@@ -20,6 +20,7 @@ PAGE = '/++profile++callgrind/index.html'
 HOLDER = r'\[pid (\d+):.*LPP062: profiling this request as (OOPS-\w+)'
 CONFIG = '''LPProfilingAllowed On
 LPProfileMaxTime 1s
+LPProfileMaxWaiting 12
 StartServers 2
 MaxRequestWorkers %s
 ErrorDocument 404 /cgi/page

@@ -26,6 +26,10 @@ void lpp_page_rawf(lpp_page_t *page, const char *format, ...)
 void lpp_page_text(lpp_page_t *page, const char *text);
 void lpp_page_code(lpp_page_t *page, const char *text);
 
+/* "<title>", a function's name and module, a newline: how the hint of a box in
+ * a flame graph begins. */
+void lpp_page_begin_title(lpp_page_t *page, const lpp_symbol_t *symbol);
+
 /* A decoded path as it stands in a URL: percent-encoded where it must be. */
 void lpp_page_path(lpp_page_t *page, const char *path);
 

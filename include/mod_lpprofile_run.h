@@ -81,9 +81,6 @@ const char *lpp_run_id(const lpp_run_t *run);
  * profiler. */
 int lpp_run_unseen(const lpp_run_t *run);
 
-/* The phases of a run that profiles, or NULL. */
-lpp_phases_t *lpp_run_phases(const lpp_run_t *run);
-
 /* The recorder of exact calls; NULL where nothing is counted (any more).
  * Thread: request. */
 lpp_calls_t *lpp_run_calls(const lpp_run_t *run);

@@ -69,16 +69,8 @@ static void title(drawing_t *drawing, const lpp_diff_branch_t *branch)
     lpp_page_t *page = drawing->page;
     const lpp_symbol_t *symbol =
         drawing->diff->functions[branch->function].symbol;
-    const char *object = lpp_view_object_name(symbol);
 
-    lpp_page_raw(page, "<title>");
-    lpp_page_text(page, symbol->name);
-    if (*object) {
-        lpp_page_raw(page, " (");
-        lpp_page_text(page, object);
-        lpp_page_raw(page, ")");
-    }
-    lpp_page_raw(page, "\n");
+    lpp_page_begin_title(page, symbol);
     lpp_page_change(page, change_us(branch));
     lpp_page_raw(page, ": before ");
     lpp_page_time(page, branch->total[LPP_DIFF_BEFORE].wall_us);

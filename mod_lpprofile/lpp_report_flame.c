@@ -124,16 +124,8 @@ static void title(drawing_t *drawing, const lpp_branch_t *branch)
     lpp_page_t *page = drawing->page;
     const lpp_symbol_t *symbol =
         &drawing->view->functions[branch->function].symbol;
-    const char *object = lpp_view_object_name(symbol);
 
-    lpp_page_raw(page, "<title>");
-    lpp_page_text(page, symbol->name);
-    if (*object) {
-        lpp_page_raw(page, " (");
-        lpp_page_text(page, object);
-        lpp_page_raw(page, ")");
-    }
-    lpp_page_raw(page, "\n");
+    lpp_page_begin_title(page, symbol);
     lpp_page_time(page, branch->total.wall_us);
     lpp_page_rawf(page, ", %.1f %%; waiting ",
                   lpp_page_percent(branch->total.wall_us,

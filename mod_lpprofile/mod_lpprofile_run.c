@@ -93,11 +93,6 @@ const char *lpp_run_id(const lpp_run_t *run)
     return run->id;
 }
 
-lpp_phases_t *lpp_run_phases(const lpp_run_t *run)
-{
-    return run->phases;
-}
-
 /* Asked while waiting for the gate: a client that closed wants no page. */
 static int client_is_there(void *baton)
 {

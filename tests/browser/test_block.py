@@ -32,7 +32,7 @@ h1 { color: rgb(1, 2, 3); font-size: 31px }</style></head>
 
 @pytest.fixture
 def server(httpd):
-    running = httpd(CSP, features=['lua'])
+    running = httpd(CSP, features=['browser', 'lua'])
     pages = {'hostile.html': HOSTILE.encode(), 'x.xhtml': XHTML.encode(),
              'own.html': PLAIN.encode(),
              'g.html.latin1': '<p id="p">gr\u00fc\u00df</p>'.encode('latin-1'),

@@ -13,7 +13,7 @@ REPORT = '/++profile++report:'
 @pytest.fixture
 def reports(httpd):
     """(server, id of a fast page, of a slow one, of a slower one)."""
-    server = httpd(ON, features=['lua'], key='reports')
+    server = httpd(ON, features=['browser', 'lua'], key='reports')
     if not hasattr(server, 'reports'):
         server.reports = []
         for path in ('/index.html', '/lua/compute.lua?ms=120',

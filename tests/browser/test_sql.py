@@ -17,7 +17,7 @@ MANY = '/++profile++sqltrace/tell?60'
 
 @pytest.fixture
 def server(httpd):
-    return httpd(CONFIG % apxs_env.load('lpp_tell'))
+    return httpd(CONFIG % apxs_env.load('lpp_tell'), features=['browser'])
 
 
 def find(root, selector):

@@ -40,6 +40,9 @@ BASE_MODULES = ('authz_core', 'authz_host', 'dir', 'mime', 'alias', 'env',
 # files are under ${SITE}; see BASE for what else is defined.
 FEATURES = {
     'autoindex': (('autoindex',), 'Options +Indexes\n'),
+    # Opens connections that it does not use; a child at its end reads from
+    # them until they time out, and is killed by its parent before that.
+    'browser': (('reqtimeout',), 'RequestReadTimeout header=2\n'),
     'include': (('include', 'filter'),
                 'Options +Includes\nAddType text/html .shtml\n'
                 'AddOutputFilter INCLUDES .shtml\n'),

@@ -15,6 +15,8 @@ import types
 
 import pytest
 
+import httpd_env
+
 FLAGS = ('--headless=new', '--no-sandbox', '--disable-gpu', '--disable-quic',
          '--no-first-run', '--disable-background-networking',
          '--disable-component-update', '--disable-sync',
@@ -31,6 +33,15 @@ def look(driver, url, name=None):
     if name:
         keep_shot(driver, name)
     return shadow(driver)
+
+
+def arrive(driver, ending):
+    """Wait for the page a click leads to; a form's is not waited for."""
+    httpd_env.wait_for(
+        lambda: driver.current_url.endswith(ending)
+        and driver.execute_cdp_cmd('Runtime.evaluate', {
+            'expression': 'document.readyState'
+        })['result']['value'] == 'complete', 20, 'the page ' + ending)
 
 
 def console(driver):
@@ -53,7 +64,7 @@ def keep_shot(driver, name):
 def browser():
     """The calls above, for tests that cannot import this file."""
     return types.SimpleNamespace(shadow=shadow, console=console, look=look,
-                                 keep_shot=keep_shot)
+                                 arrive=arrive, keep_shot=keep_shot)
 
 
 @pytest.fixture(scope='session')

@@ -210,8 +210,7 @@ def test_list_sorts_and_compares_without_script(reports, chromium, browser):
     find(driver, 'input[name=report][value=%s]' % slower).click()
     find(driver, 'input[name=against][value=%s]' % slow).click()
     find(driver, 'form button').click()
-    assert driver.current_url.endswith('report:%s&against:%s'
-                                       % (slower, slow))
+    browser.arrive(driver, 'report:%s&against:%s' % (slower, slow))
     assert 'Differential flame graph' in find(driver, 'main').text
     assert browser.console(driver) == []
 

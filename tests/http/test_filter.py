@@ -472,8 +472,9 @@ def test_large_file_takes_no_memory(httpd, mmap):
     digest.update(got.body[match.end():])
     assert digest.digest() == hashlib.sha256(path.read_bytes()).digest()
     assert got.body[match.end():] == b'</body></html>'
-    # The tree, the rings and a snapshot may grow; the page may not be there.
-    assert peak[0] - before < 16 * 1024, (before, peak)
+    # The tree, the rings, a snapshot and libdw's tables of libc may grow by
+    # some 20 MB; the page may not be there.
+    assert peak[0] - before < 32 * 1024, (before, peak)
 
 
 @pytest.mark.parametrize('headers', [

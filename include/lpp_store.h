@@ -53,7 +53,7 @@ const char *lpp_store_path(const lpp_store_t *store);
 /*
  * The stem of one profile's files: <time>-<pageid>-<oopsid>-<thread>, contract
  * section 5. Bytes outside [A-Za-z0-9._:+@-] of page_id become "_", at most
- * LPP_PAGEID_MAX_BYTES of it are kept.
+ * LPP_PAGEID_MAX_BYTES of it are kept. NULL: no memory.
  * Signal-safe: no. Thread: any.
  */
 const char *lpp_store_stem(apr_time_t start, const char *page_id,
@@ -119,7 +119,8 @@ typedef struct lpp_store_entry_t {
 
 /*
  * Read a file name into entry (id in pool; bytes and mtime are set to 0): 1
- * when this module could have made it, else 0 and entry is unchanged.
+ * when this module could have made it, else (and where memory is short) 0 and
+ * entry is unchanged.
  * Signal-safe: no. Thread: any.
  */
 int lpp_store_parse_name(const char *name, lpp_store_entry_t *entry,

@@ -57,7 +57,8 @@ const char *lpp_trigger_find(const char *path);
 /*
  * Read the segment of path into a plan in pool. APR_NOTFOUND: no segment in
  * path. APR_EINVAL: the path is not one to rewrite (not beginning with "/").
- * A malformed escape is kept as text. Unknown action names are dropped.
+ * APR_ENOMEM. A malformed escape is kept as text. Unknown action names are
+ * dropped.
  * Signal-safe: no. Thread: any.
  */
 LPP_MUST_CHECK apr_status_t lpp_trigger_parse(const char *path,
@@ -67,7 +68,8 @@ LPP_MUST_CHECK apr_status_t lpp_trigger_parse(const char *path,
 /*
  * Take the trigger segment out of the target of a request line ("GET /a/b
  * HTTP/1.1", absolute form too), leaving query, method and version alone.
- * Returns a string of pool, or line itself where it has none.
+ * Returns a string of pool, or line itself where it has none or memory is
+ * short.
  * Signal-safe: no. Thread: any.
  */
 const char *lpp_trigger_strip_line(const char *line, apr_pool_t *pool);
@@ -77,6 +79,7 @@ const char *lpp_trigger_strip_line(const char *line, apr_pool_t *pool);
  * the place it came from, or at the root where path is another one: a redirect
  * then carries it on. location is an encoded path, query and fragment allowed,
  * beginning with "/". original is the path that the plan was parsed from.
+ * Returns location itself where memory is short.
  * Signal-safe: no. Thread: any.
  */
 const char *lpp_trigger_put_back(const lpp_plan_t *plan, const char *original,

@@ -92,8 +92,10 @@ apr_status_t lpp_keep_create(lpp_keep_t **keep, const lpp_keep_rule_t *rule,
     return APR_SUCCESS;
 }
 
+/* Where memory is short the directory is nobody's: nothing goes from it. */
 static void add_dir(apr_array_header_t *dirs, const char *path)
 {
+    const char *copy;
     int i;
 
     for (i = 0; i < dirs->nelts; i++) {
@@ -101,7 +103,10 @@ static void add_dir(apr_array_header_t *dirs, const char *path)
             return;
         }
     }
-    APR_ARRAY_PUSH(dirs, const char *) = apr_pstrdup(dirs->pool, path);
+    copy = apr_pstrdup(dirs->pool, path);
+    if (copy) {
+        APR_ARRAY_PUSH(dirs, const char *) = copy;
+    }
 }
 
 void lpp_keep_add_profiles(lpp_keep_t *keep, const char *path)

@@ -127,8 +127,8 @@ static void scan_part(lpp_keep_scan_t *scan, lpp_store_t *store,
         return;
     }
     while ((name = next_name(scan, dir)) != NULL) {
-        if (is_own_id(name)) {
-            name = apr_pstrdup(scan->pool, name);
+        if (is_own_id(name)
+            && (name = apr_pstrdup(scan->pool, name)) != NULL) {
             add_file(scan, dir, store, part, name, name);
         }
     }
@@ -146,11 +146,12 @@ apr_status_t lpp_keep_scan_oopses(lpp_keep_scan_t *scan, lpp_store_t *store)
         return rv;
     }
     while ((name = next_name(scan, dir)) != NULL) {
-        if (is_date(name)) {
+        if (is_date(name)
+            && (name = apr_pstrdup(scan->pool, name)) != NULL) {
             lpp_keep_part_t *part = apr_array_push(scan->parts);
 
             part->store = store;
-            part->name = apr_pstrdup(scan->pool, name);
+            part->name = name;
         }
     }
     closedir(dir);

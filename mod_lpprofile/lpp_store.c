@@ -225,6 +225,9 @@ apr_status_t lpp_store_open(lpp_store_t **store, const char *path,
     made->fd = fd;
     apr_pool_cleanup_register(pool, made, close_store, apr_pool_cleanup_null);
     made->path = apr_pstrdup(pool, path);
+    if (!made->path) {
+        return APR_ENOMEM;
+    }
     *store = made;
     return APR_SUCCESS;
 }
@@ -246,12 +249,12 @@ apr_status_t lpp_store_begin(lpp_store_t *store, const char *subdirectory,
         return APR_EINVAL;
     }
     made = apr_pcalloc(pool, sizeof(*made));
-    if (!made || !(made->buffer = apr_palloc(pool, BUFFER_BYTES))) {
+    if (!made || !(made->buffer = apr_palloc(pool, BUFFER_BYTES))
+        || !(made->name = apr_pstrdup(pool, name))) {
         return APR_ENOMEM;
     }
     made->fd = made->dir_fd = -1;
     made->pool = pool;
-    made->name = apr_pstrdup(pool, name);
     made->sink.write = write_to_file;
     made->sink.baton = made;
     rv = lpp_store_open_part(store, subdirectory, 1, &made->dir_fd);

@@ -150,8 +150,12 @@ const char *lpp_store_stem(apr_time_t start, const char *page_id,
                            const char *id, apr_uint32_t pid, apr_uint32_t tid,
                            apr_pool_t *pool)
 {
-    return apr_psprintf(pool, "%s-%s-%s-%u.%u", lpp_store_time(start, pool),
-                        lpp_store_word(page_id, pool), id, pid, tid);
+    const char *time = lpp_store_time(start, pool);
+    const char *word = lpp_store_word(page_id, pool);
+
+    return time && word ? apr_psprintf(pool, "%s-%s-%s-%u.%u", time, word, id,
+                                       pid, tid)
+                        : NULL;
 }
 
 const char *lpp_store_name(const char *stem, lpp_format_e format,
@@ -221,7 +225,7 @@ int lpp_store_parse_name(const char *name, lpp_store_entry_t *entry,
     for (i = 0; i < LPP_COUNT(affixes); i++) {
         apr_size_t before = strlen(affixes[i].prefix);
         apr_size_t after = strlen(affixes[i].suffix);
-        const char *id;
+        const char *id, *copy;
 
         if (len <= before + after
             || strncmp(name, affixes[i].prefix, before) != 0
@@ -230,8 +234,13 @@ int lpp_store_parse_name(const char *name, lpp_store_entry_t *entry,
         }
         id = find_id(name + before, len - before - after);
         if (id) {
-            entry->name = apr_pstrdup(pool, name);
-            entry->id = apr_pstrmemdup(pool, id, LPP_OOPS_ID_LEN);
+            copy = apr_pstrdup(pool, name);
+            id = apr_pstrmemdup(pool, id, LPP_OOPS_ID_LEN);
+            if (!copy || !id) {
+                return 0;
+            }
+            entry->name = copy;
+            entry->id = id;
             entry->format = (lpp_format_e)i;
             entry->bytes = 0;
             entry->mtime = 0;

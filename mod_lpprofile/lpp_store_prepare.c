@@ -29,6 +29,7 @@
 #define LINKS_MAX 40
 #define GROUPS_MAX 256
 #define PREPARED_KEY "lpp_store_prepared"
+#define NO_MEMORY "there is no memory to look at it"
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
 /* Who the children will be. */
@@ -162,7 +163,7 @@ static const char *skip_nothing(const char *rest)
     }
 }
 
-/* Take the next component off the rest: "" at the end. */
+/* Take the next component off the rest: "" at the end, NULL: no memory. */
 static const char *next_component(walk_t *walk)
 {
     const char *name = skip_nothing(walk->rest);
@@ -338,18 +339,18 @@ static apr_status_t ask_as_user(walk_t *walk, const char *const *names,
     return APR_SUCCESS;
 }
 
-/* What is left of the path, for try_as_user. */
+/* What is left of the path, for try_as_user; NULL: no memory. */
 static const char *const *rest_of(walk_t *walk)
 {
     apr_array_header_t *names =
         apr_array_make(walk->pool, 4, sizeof(const char *));
     const char *name;
 
-    while (*(name = next_component(walk))) {
+    while ((name = next_component(walk)) && *name) {
         APR_ARRAY_PUSH(names, const char *) = name;
     }
     APR_ARRAY_PUSH(names, const char *) = NULL;
-    return (const char *const *)names->elts;
+    return name ? (const char *const *)names->elts : NULL;
 }
 
 static apr_status_t check_writable(walk_t *walk, const char *path)
@@ -357,10 +358,13 @@ static apr_status_t check_writable(walk_t *walk, const char *path)
     const char *const *names = rest_of(walk);
     int i;
 
-    for (i = 0; names[i]; i++) {
+    for (i = 0; names && names[i]; i++) {
         if (strcmp(names[i], "..") == 0) {
             return refuse(walk, APR_EINVAL, "it has '..' in it");
         }
+    }
+    if (!names) {
+        return refuse(walk, APR_ENOMEM, NO_MEMORY);
     }
     if (geteuid() == 0) {
         return ask_as_user(walk, names, path);
@@ -384,6 +388,9 @@ static apr_status_t prepare(walk_t *walk, const char *path)
             break;
         }
         name = next_component(walk);
+        if (!name) {
+            return refuse(walk, APR_ENOMEM, NO_MEMORY);
+        }
         if (!*name) {
             break;
         }

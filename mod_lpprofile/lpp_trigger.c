@@ -296,7 +296,7 @@ static int is_page(const lpp_plan_t *plan)
 apr_status_t lpp_trigger_parse(const char *path, lpp_plan_t **result,
                                apr_pool_t *pool)
 {
-    const char *segment, *end;
+    const char *segment, *end, *head;
     apr_size_t mark;
     lpp_plan_t *plan;
     int at_root;
@@ -314,7 +314,11 @@ apr_status_t lpp_trigger_parse(const char *path, lpp_plan_t **result,
     }
     end = segment + strcspn(segment, "/");
     mark = mark_length(segment);
+    head = apr_pstrndup(pool, path, (apr_size_t)(segment - 1 - path));
     plan->segment = apr_pstrndup(pool, segment, (apr_size_t)(end - segment));
+    if (!head || !plan->segment) {
+        return APR_ENOMEM;
+    }
     read_actions(plan, segment + mark, (apr_size_t)(end - segment) - mark,
                  pool);
     at_root = segment == path + 1 && (!end[0] || !end[1]);
@@ -325,9 +329,7 @@ apr_status_t lpp_trigger_parse(const char *path, lpp_plan_t **result,
     }
     else {
         /* Whole segments go, so no dots or slashes can grow together. */
-        plan->plain_path = apr_pstrcat(
-            pool, apr_pstrndup(pool, path, (apr_size_t)(segment - 1 - path)),
-            end, NULL);
+        plan->plain_path = apr_pstrcat(pool, head, end, NULL);
         if (!plan->plain_path[0]) {
             plan->plain_path = "/";
         }
@@ -355,13 +357,16 @@ const char *lpp_trigger_strip_line(const char *line, apr_pool_t *pool)
         return line;
     }
     alone = apr_pstrndup(pool, path, (apr_size_t)(stop - path));
-    segment = lpp_trigger_find(alone);
+    segment = alone ? lpp_trigger_find(alone) : NULL;
     if (!segment) {
         return line;
     }
     before = (apr_size_t)(segment - 1 - alone);
     whole = (apr_size_t)(segment - alone) + strcspn(segment, "/");
     head = apr_pstrndup(pool, line, (apr_size_t)(path - line) + before);
+    if (!head) {
+        return line;
+    }
     return apr_pstrcat(pool, head,
                        before == 0 && !alone[whole] ? "/" : "",
                        path + whole, NULL);
@@ -372,11 +377,14 @@ const char *lpp_trigger_put_back(const lpp_plan_t *plan, const char *original,
 {
     const char *segment = lpp_trigger_find(original);
     apr_size_t before = segment ? (apr_size_t)(segment - 1 - original) : 0;
+    const char *head;
 
     /* Elsewhere than where the client was: the root is always right. */
     if (strncmp(original, location, before) || location[before] != '/') {
         before = 0;
     }
-    return apr_pstrcat(pool, apr_pstrndup(pool, location, before), "/",
-                       plan->segment, location + before, NULL);
+    head = apr_pstrndup(pool, location, before);
+    return head ? apr_pstrcat(pool, head, "/", plan->segment,
+                              location + before, NULL)
+                : location;
 }

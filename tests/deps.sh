@@ -23,6 +23,8 @@ END
 fi
 
 is_installed() {
+    # Node.js from elsewhere than Debian brings npm along, and bars Debian's.
+    test "$1" = npm && command -v npm >/dev/null && return
     status=$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) || return 1
     test "$status" = installed
 }

@@ -10,31 +10,24 @@ import re
 import shutil
 import struct
 import subprocess
+import sys
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get('LPP_BUILD', ROOT / 'build'))
-CASES = ['empty', 'nothing', 'one', 'deep', 'mutual', 'odd', 'huge', 'wild',
-         'wild_no_lines']
-Totals = collections.namedtuple('Totals', 'wall cpu samples')
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+import foreign  # noqa: E402
+
+CASES = foreign.CASES
+Totals = foreign.Totals
 
 
 @pytest.fixture(scope='module')
 def made(tmp_path_factory):
     """(directory, {case: Totals}) of what make_profiles wrote."""
-    program = BUILD / 'make_profiles'
-    subprocess.run(['make', '-s', '-f', 'Makefile.apxs', 'BUILD=%s' % BUILD,
-                    str(program)], cwd=ROOT, check=True)
     directory = tmp_path_factory.mktemp('profiles')
-    out = subprocess.run([str(program), str(directory)], check=True,
-                         stdout=subprocess.PIPE, text=True).stdout
-    totals = {}
-    for line in out.splitlines():
-        name, *numbers = line.split()
-        totals[name] = Totals(*map(int, numbers))
-    assert sorted(totals) == sorted(CASES)
-    return directory, totals
+    return directory, foreign.made(directory)
 
 
 # -- callgrind
@@ -316,7 +309,7 @@ def test_protoc_knows_every_field(made, case):
     directory, _ = made
     data = gzip.decompress((directory / (case + '.pprof')).read_bytes())
     done = subprocess.run(
-        ['protoc', '--proto_path=%s' % (ROOT / 'mod_lpprofile'),
+        ['protoc', '--proto_path=%s' % (HERE.parents[1] / 'mod_lpprofile'),
          '--decode=lpp.pprof.Profile', 'lpp_pprof.proto'], input=data,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert done.returncode == 0, done.stderr

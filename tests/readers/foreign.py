@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Readers that Debian has no small package of, and made-up profiles for them.
+
+pprof(), speedscope() -> the path of google's pprof, of speedscope's page;
+fetched once a build directory (fetch.sh), and the test is skipped, with the
+reason, where they cannot be had. made(directory) -> {case: Totals} of the
+profiles that make_profiles wrote there.
+"""
+import collections
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+BUILD = pathlib.Path(os.environ.get('LPP_BUILD', ROOT / 'build'))
+CASES = ['empty', 'nothing', 'one', 'deep', 'mutual', 'odd', 'huge', 'wild',
+         'wild_no_lines']
+Totals = collections.namedtuple('Totals', 'wall cpu samples')
+
+
+def fetch(name):
+    directory = BUILD / 'readers'
+    done = subprocess.run(
+        ['sh', str(HERE / 'fetch.sh'), name, str(directory)], text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300,
+        stdin=subprocess.DEVNULL)
+    if done.returncode == 2:
+        pytest.skip(done.stdout.strip().splitlines()[-1])
+    assert done.returncode == 0, done.stdout
+    return directory / name
+
+
+def pprof():
+    return fetch('pprof')
+
+
+def speedscope():
+    return fetch('speedscope') / 'dist' / 'release' / 'index.html'
+
+
+def made(directory):
+    program = BUILD / 'make_profiles'
+    subprocess.run(['make', '-s', '-f', 'Makefile.apxs', 'BUILD=%s' % BUILD,
+                    str(program)], cwd=ROOT, check=True)
+    out = subprocess.run([str(program), str(directory)], check=True,
+                         stdout=subprocess.PIPE, text=True).stdout
+    totals = {}
+    for line in out.splitlines():
+        name, *numbers = line.split()
+        totals[name] = Totals(*map(int, numbers))
+    assert sorted(totals) == sorted(CASES)
+    return totals

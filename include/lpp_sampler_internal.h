@@ -16,6 +16,9 @@
 #include "lpp_sampler.h"
 #include "lpp_signal.h"
 
+/* How long a thread waits for what it asks of the helper. */
+#define LPP_REQUEST_WAIT_NS INT64_C(2000000000)
+
 #define LPP_ROOTS_MAX 8 /* root functions whose size is remembered */
 
 /* The way of a session; only forward, but for RUNNING and PAUSED. */
@@ -58,6 +61,7 @@ struct lpp_session_t {
     lpp_session_t *next;       /* in the queue */
     apr_status_t status;       /* of FAILED */
     apr_uint64_t root_cfa;     /* 0: whole stack */
+    int root_known;            /* 0: here is where it is to be looked for */
     int64_t start_wall_ns;
     int64_t segment_wall_ns;   /* of the start or resume */
     int64_t end_wall_ns;       /* once STOPPED */
@@ -167,6 +171,10 @@ LPP_MUST_CHECK apr_status_t lpp_sampler_ensure(lpp_sampler_t *sampler);
 LPP_MUST_CHECK apr_status_t lpp_sampler_request(lpp_sampler_t *sampler,
                                                 request_t *request,
                                                 int64_t deadline_ns);
+
+/* Have the helper find the session's root where it stands (here). The mutex is
+ * held, and given away meanwhile. */
+LPP_MUST_CHECK apr_status_t lpp_sampler_find_root(lpp_session_t *session);
 
 /* Helper: do what was asked for. The mutex is held, and given away while each
  * request is worked on. */

@@ -198,6 +198,7 @@ static void prepare(lpp_sampler_t *sampler, lpp_session_t *session)
     }
     pthread_mutex_lock(&sampler->mutex);
     session->root_cfa = root;
+    session->root_known = session->options.stacks;
     session->can_unwind = sampler->unwinder != NULL;
 }
 

@@ -7,6 +7,7 @@
 #include "lpp_sampler_internal.h"
 
 #include <errno.h>
+#include <string.h>
 
 static void serve(lpp_sampler_t *sampler, request_t *request)
 {
@@ -82,4 +83,23 @@ apr_status_t lpp_sampler_request(lpp_sampler_t *sampler, request_t *request,
         }
     }
     return APR_SUCCESS;
+}
+
+apr_status_t lpp_sampler_find_root(lpp_session_t *session)
+{
+    request_t request;
+    apr_status_t status;
+
+    memset(&request, 0, sizeof(request));
+    request.session = session;
+    request.kind = REQUEST_ROOT;
+    request.snapshot = &session->here;
+    status = lpp_sampler_request(session->sampler, &request,
+                                 lpp_sampler_clock(CLOCK_MONOTONIC)
+                                     + LPP_REQUEST_WAIT_NS);
+    if (status == APR_SUCCESS) {
+        session->root_cfa = request.root_cfa;
+    }
+    session->root_known = 1; /* or not to be had: here is used again */
+    return status;
 }

@@ -16,7 +16,6 @@
 
 #define NS_PER_US 1000
 #define END_WAIT_MS 1000
-#define REQUEST_WAIT_NS INT64_C(2000000000)
 
 static int64_t now_ns(void)
 {
@@ -173,16 +172,11 @@ apr_status_t lpp_session_resume(lpp_session_t *session)
     lpp_sampler_t *sampler = session->sampler;
     apr_uint64_t stack_start, stack_end;
     apr_status_t status;
-    request_t request;
 
     status = lpp_session_thread_stack(&stack_start, &stack_end);
     if (status != APR_SUCCESS) {
         return status;
     }
-    memset(&request, 0, sizeof(request));
-    request.session = session;
-    request.kind = REQUEST_ROOT;
-    request.snapshot = &session->here;
     status = lpp_signal_capture(&session->here, session->here_stack,
                                 LPP_STACK_MAX_BYTES, stack_end);
     (void)status; /* a cut stack has no root to be found */
@@ -191,10 +185,8 @@ apr_status_t lpp_session_resume(lpp_session_t *session)
         pthread_mutex_unlock(&sampler->mutex);
         return APR_SUCCESS; /* ended while it was away */
     }
-    status = lpp_sampler_request(sampler, &request,
-                                 now_ns() + REQUEST_WAIT_NS);
+    status = lpp_sampler_find_root(session);
     if (status == APR_SUCCESS && session->state == SESSION_PAUSED) {
-        session->root_cfa = request.root_cfa;
         if (session->signal_taken) {
             status = arm(session, stack_start, stack_end);
         }
@@ -392,6 +384,11 @@ apr_status_t lpp_session_stack(lpp_session_t *session, lpp_pc_t *frames,
     request.frames = frames;
     request.max = max;
     pthread_mutex_lock(&sampler->mutex);
+    /* Without samples nobody needed it until now; what was captured at the
+     * start is still there. Not to be had: the whole stack. */
+    if (!session->root_known) {
+        status = lpp_sampler_find_root(session);
+    }
     request.root_cfa = pthread_equal(session->thread, pthread_self())
         ? session->root_cfa : 0;
     status = lpp_signal_capture(&session->here, session->here_stack,
@@ -403,7 +400,7 @@ apr_status_t lpp_session_stack(lpp_session_t *session, lpp_pc_t *frames,
     }
     if (status == APR_SUCCESS) {
         status = lpp_sampler_request(sampler, &request,
-                                     now_ns() + REQUEST_WAIT_NS);
+                                     now_ns() + LPP_REQUEST_WAIT_NS);
     }
     pthread_mutex_unlock(&sampler->mutex);
     if (status == APR_SUCCESS && request.count > 0) {

@@ -219,6 +219,19 @@ def test_tracebacks_end_with_the_caller_and_show_its_database_call(shop):
     assert 'Taking tracebacks takes time' in words(page)
 
 
+def test_tracebacks_begin_where_the_request_is_served(shop):
+    # With samples and without, and not at the thread's first function.
+    server = shop()
+    first = set()
+    for action in ('sqltrace', 'show&sqltrace'):
+        page = section(server.get('/++profile++%s/lua/loop.lua' % action))
+        for caller in re.findall(r'<pre class="caller">(.*?)</pre>', page,
+                                 re.S):
+            assert 'start_thread' not in caller
+            first.add(caller.strip().splitlines()[0])
+    assert len(first) == 1 and 'process_connection' in first.pop()
+
+
 def test_conditions_choose_what_is_traced(shop):
     server = shop()
     got = server.get('/++profile++sqltrace:includes%20where%20name'

@@ -384,6 +384,38 @@ static void stacks_begin_at_the_caller_of_the_root_function(void **state)
     assert_true(lies_in(rooted.world, rooted.frames[rooted.count - 1], HERE));
 }
 
+/* Called by qsort_r, which has returned when a stack is asked for. */
+static int unsampled_start(const void *one, const void *other, void *baton)
+{
+    lpp_session_options_t options = usual_options();
+
+    (void)one;
+    (void)other;
+    options.stacks = 0;
+    *(lpp_session_t **)baton = start(rooted.world, &options, test_roots);
+    return 0;
+}
+
+APART(root_text)
+static void a_stack_without_samples_begins_there_too(void **state)
+{
+    lpp_session_t *session = NULL;
+    lpp_pc_t frames[64];
+    int two[2] = { 2, 1 }, i;
+    unsigned count;
+
+    rooted.world = *state;
+    qsort_r(two, 2, sizeof(two[0]), unsampled_start, &session);
+    for (i = 0; i < 2; i++) { /* looked for, then known */
+        assert_int_equal(lpp_session_stack(session, frames, 64, &count),
+                         APR_SUCCESS);
+        assert_int_equal(count, 1);
+        assert_true(lies_in(rooted.world, frames[0], HERE));
+    }
+    lpp_session_stop(session, LPP_STOP_NOT);
+    lpp_session_close(session);
+}
+
 static void mask_and_action_are_given_back(void **state)
 {
     world_t *world = *state;
@@ -971,6 +1003,7 @@ int main(void)
         CASE(a_sleeping_thread_is_left_alone_and_credited),
         CASE(short_and_long_waits_get_their_own_time),
         CASE(stacks_begin_at_the_caller_of_the_root_function),
+        CASE(a_stack_without_samples_begins_there_too),
         CASE(mask_and_action_are_given_back),
         CASE(a_taken_signal_means_no_stacks_but_exact_totals),
         CASE(without_stacks_the_gate_is_held_and_nothing_sent),

@@ -33,7 +33,10 @@ def make_sqlite(directory):
     """A database that every user may write to; returns its path."""
     path = pathlib.Path(directory) / 'shop.db'
     connection = sqlite3.connect(path)
-    connection.executescript('PRAGMA synchronous=OFF;' + SCHEMA)
+    # WAL: apr_dbd does not wait, and a child that starts while another one
+    # writes could not prepare its statements.
+    connection.executescript('PRAGMA journal_mode=WAL;'
+                             'PRAGMA synchronous=OFF;' + SCHEMA)
     connection.close()
     path.chmod(0o666)
     path.parent.chmod(0o777)

@@ -95,12 +95,11 @@ void lpp_run_note(lpp_run_t *run, const char *token);
 
 /*
  * Put our headers into err_headers_out (X-Lazr-OopsId, X-LPProfile,
- * X-LPProfile-File, Server-Timing, Cache-Control: no-store where due). Called
- * when the response's headers are about to be made; idempotent. block: the
- * response will carry a block.
+ * X-LPProfile-File, Server-Timing). Called when the response's headers are
+ * about to be made; idempotent.
  * Thread: request.
  */
-void lpp_run_set_headers(lpp_run_t *run, request_rec *r, int block);
+void lpp_run_set_headers(lpp_run_t *run, request_rec *r);
 
 /*
  * Write the block for the page as of now. Errors leave the response as it is.

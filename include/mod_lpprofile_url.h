@@ -26,6 +26,12 @@ void lpp_url_join_chain(request_rec *r);
  * identity body. Thread: request. */
 void lpp_url_before_handler(request_rec *r);
 
+/* Headers of r's response that are set when everybody else has set theirs
+ * ("Header always set" too), as one table, for more to be added; an empty value
+ * takes a header away. Begins with Cache-Control: no-store. Before the first
+ * byte. Thread: request. */
+apr_table_t *lpp_url_last_headers(request_rec *r);
+
 /* Before the loggers. Thread: request. */
 void lpp_url_give_line_back(request_rec *r);
 

@@ -145,7 +145,7 @@ static void note_what_is_told_once(lpp_run_t *run, request_rec *r)
     }
 }
 
-void lpp_run_set_headers(lpp_run_t *run, request_rec *r, int block)
+void lpp_run_set_headers(lpp_run_t *run, request_rec *r)
 {
     if (run->aggregate) { /* nobody is told; the names are wanted still */
         if (run->profiled) {
@@ -161,11 +161,6 @@ void lpp_run_set_headers(lpp_run_t *run, request_rec *r, int block)
     }
     run->headers_set = 1;
     drop_headers_of_backend(r);
-    if (run->plan || block) {
-        apr_table_unset(r->headers_out, "Cache-Control");
-        apr_table_unset(r->headers_out, "Expires");
-        apr_table_setn(r->err_headers_out, "Cache-Control", "no-store");
-    }
     if (run->profiled) {
         if (r->status >= HTTP_INTERNAL_SERVER_ERROR) {
             lpp_run_keep_stack(run);

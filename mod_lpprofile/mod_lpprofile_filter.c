@@ -18,6 +18,7 @@
 #include "mod_lpprofile_filter.h"
 #include "mod_lpprofile_filter_internal.h"
 #include "mod_lpprofile_run.h"
+#include "mod_lpprofile_url.h"
 
 #define FILTER_NAME "LPPROFILE"
 #define PASS_BYTES 65536 /* read from a file before it is passed on */
@@ -290,10 +291,11 @@ static int decide(ap_filter_t *f, lpp_run_t *run, apr_bucket_brigade *bb)
     }
     if (inject) {
         lpp_filter_change_headers(r);
+        (void)lpp_url_last_headers(r);
         ctx->state = r->header_only ? STATE_HEAD : STATE_INJECT;
         ctx->xhtml = lpp_filter_is_xhtml(r);
     }
-    lpp_run_set_headers(run, r, inject);
+    lpp_run_set_headers(run, r);
     return inject;
 }
 

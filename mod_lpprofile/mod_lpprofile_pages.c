@@ -21,6 +21,7 @@
 #include "mod_lpprofile_pages.h"
 #include "mod_lpprofile_pages_internal.h"
 #include "mod_lpprofile_run.h"
+#include "mod_lpprofile_url.h"
 
 APLOG_USE_MODULE(lpprofile);
 
@@ -82,12 +83,13 @@ static apr_array_header_t *list_latest(request_rec *r)
 }
 
 /* A page of ours runs nothing but its own script, loads nothing and is kept by
- * nobody. */
+ * nobody, whatever the site's own headers say: its policy has no nonce. */
 const char *lpp_pages_set_headers(request_rec *r)
 {
     unsigned char random[NONCE_BYTES];
     char *nonce = NULL;
     const char *own = "'none'";
+    apr_table_t *headers = lpp_url_last_headers(r);
 
     if (apr_generate_random_bytes(random, sizeof(random)) == APR_SUCCESS) {
         nonce = apr_palloc(r->pool,
@@ -95,14 +97,14 @@ const char *lpp_pages_set_headers(request_rec *r)
         apr_base64_encode_binary(nonce, random, sizeof(random));
         own = apr_pstrcat(r->pool, "'nonce-", nonce, "'", NULL);
     }
-    apr_table_setn(r->err_headers_out, "Content-Security-Policy",
+    apr_table_setn(headers, "Content-Security-Policy",
                    apr_pstrcat(r->pool, "default-src 'none'; style-src ",
                                own, "; script-src ", own, "; base-uri "
                                "'none'; form-action 'self'; frame-ancestors "
                                "'none'", NULL));
-    apr_table_setn(r->err_headers_out, "Cache-Control", "no-store");
-    apr_table_setn(r->err_headers_out, "X-Content-Type-Options", "nosniff");
-    apr_table_setn(r->err_headers_out, "Referrer-Policy", "no-referrer");
+    apr_table_setn(headers, "Content-Security-Policy-Report-Only", "");
+    apr_table_setn(headers, "X-Content-Type-Options", "nosniff");
+    apr_table_setn(headers, "Referrer-Policy", "no-referrer");
     ap_set_content_type(r, "text/html; charset=utf-8");
     return nonce;
 }

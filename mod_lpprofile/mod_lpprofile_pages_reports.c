@@ -95,7 +95,6 @@ static int redirect_to_compare(request_rec *r, const apr_table_t *args)
         || !lpp_store_is_id(against)) {
         return 0;
     }
-    lpp_pages_set_headers(r);
     apr_table_setn(r->headers_out, "Location",
                    apr_pstrcat(r->pool, "/" LPP_TRIGGER_MARK "report:", id,
                                "&against:", against, NULL));

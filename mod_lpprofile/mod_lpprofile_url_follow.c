@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * mod_lpprofile_url_follow: what follows from a profile or a see-through
- * segment for the neighbours: mod_cache neither answers nor stores, backends
- * send an identity body and learn whose child their request is, and mod_dir's
- * redirect keeps the segment. Changes nothing of a request without a run.
+ * segment for the neighbours: no cache keeps the response, mod_cache neither
+ * answers nor stores, backends send an identity body and learn whose child
+ * their request is, and mod_dir's redirect keeps the segment. Changes nothing
+ * of a request without a run and a segment.
  */
 #include <string.h>
 
@@ -16,6 +17,7 @@
 #include <mod_proxy.h>
 #include <util_filter.h>
 
+#include "mod_lpprofile_aggregate.h"
 #include "mod_lpprofile_entries.h"
 #include "mod_lpprofile_run.h"
 #include "mod_lpprofile_url_internal.h"
@@ -24,6 +26,55 @@
 
 static ap_filter_rec_t *encodings_filter_handle;
 static ap_filter_rec_t *location_filter_handle;
+static ap_filter_rec_t *last_headers_filter_handle;
+
+static int put_header(void *baton, const char *name, const char *value)
+{
+    request_rec *r = baton;
+
+    apr_table_unset(r->headers_out, name);
+    apr_table_unset(r->err_headers_out, name);
+    if (*value) {
+        apr_table_setn(r->err_headers_out, name, value);
+    }
+    return 1;
+}
+
+static apr_status_t set_last_headers(ap_filter_t *f,
+                                     apr_bucket_brigade *brigade)
+{
+    ap_filter_t *next = f->next;
+
+    apr_table_do(put_header, f->r, f->ctx, NULL);
+    ap_remove_output_filter(f);
+    return ap_pass_brigade(next, brigade);
+}
+
+apr_table_t *lpp_url_last_headers(request_rec *r)
+{
+    apr_table_t *headers;
+    ap_filter_t *f;
+
+    for (f = r->output_filters; f; f = f->next) {
+        if (f->frec == last_headers_filter_handle && f->r == r) {
+            return f->ctx;
+        }
+    }
+    headers = apr_table_make(r->pool, 8);
+    apr_table_setn(headers, "Cache-Control", "no-store");
+    apr_table_setn(headers, "Expires", "");
+    ap_add_output_filter_handle(last_headers_filter_handle, headers, r,
+                                r->connection);
+    return headers;
+}
+
+/* A response to a URL with a segment, but where nobody is to notice. */
+static void keep_from_caches(request_rec *r)
+{
+    if (!lpp_aggregate_on() && lpp_url_get(r)) {
+        (void)lpp_url_last_headers(r);
+    }
+}
 
 /* Whether a cached page would be wrong for r, or r's page in the cache. */
 static int is_uncacheable(const request_rec *r)
@@ -45,8 +96,12 @@ static int pass_by_quick_cache(request_rec *r, int lookup)
     ap_LINK_quick_handler_t *links;
     int i, status;
 
-    if (!lpp_run_any() || lookup || r->main || r->prev
-        || !is_uncacheable(r)) {
+    if (!lpp_run_any() || lookup || r->main || r->prev) {
+        return DECLINED;
+    }
+    if (!is_uncacheable(r)) {
+        /* A part of a page may be answered from the cache. */
+        keep_from_caches(r);
         return DECLINED;
     }
     hooks = ap_hook_get_quick_handler();
@@ -137,6 +192,7 @@ static apr_status_t give_encodings_back(ap_filter_t *f,
 void lpp_url_before_handler(request_rec *r)
 {
     if (!r->main) {
+        keep_from_caches(r);
         take_encodings(r);
     }
 }
@@ -207,6 +263,7 @@ static __attribute__((noinline)) void follow_redirect(request_rec *r)
     if (!url) {
         return;
     }
+    keep_from_caches(r);
     lpp_url_give_encodings_back(url);
     location = r->status == HTTP_MOVED_PERMANENTLY ? carry_segment(r, url)
                                                    : NULL;
@@ -234,6 +291,9 @@ void lpp_url_follow_register_hooks(apr_pool_t *pool)
         AP_FTYPE_RESOURCE - 1);
     location_filter_handle = ap_register_output_filter(
         "LPPROFILE_LOCATION", set_location, NULL, AP_FTYPE_RESOURCE - 1);
+    /* Behind mod_headers and all others who set headers. */
+    last_headers_filter_handle = ap_register_output_filter(
+        "LPPROFILE_HEADERS", set_last_headers, NULL, AP_FTYPE_PROTOCOL - 1);
     if (ap_find_linked_module(CACHE_SOURCE)) {
         ap_hook_quick_handler(pass_by_quick_cache, NULL, cache,
                               APR_HOOK_REALLY_FIRST);

@@ -45,6 +45,27 @@ def test_headers(httpd):
     assert nonce not in again.header('Content-Security-Policy')
 
 
+@pytest.mark.parametrize('how', ['set', 'always set'])
+def test_headers_of_the_site_do_not_spoil_it(httpd, how):
+    """They block its style, or show it to a frame of another site."""
+    server = httpd(
+        SHOW + ''.join('Header %s %s "%s"\n' % (how, name, value)
+                       for name, value in (
+            ('Content-Security-Policy', "default-src 'self'"),
+            ('Content-Security-Policy-Report-Only', "default-src 'self'"),
+            ('Referrer-Policy', 'unsafe-url'),
+            ('X-Site', 'stays'))), modules=['headers'])
+    for path in ('/++profile++', '/++profile++reports',
+                 '/++profile++report:OOPS-' + 32 * '0'):
+        got = server.get(path)
+        policy, = got.all('Content-Security-Policy')
+        nonce = re.search("style-src 'nonce-([^']+)'", policy)[1]
+        assert '<style nonce="%s">' % nonce in got.text
+        assert not got.all('Content-Security-Policy-Report-Only')
+        assert got.all('Referrer-Policy') == ['no-referrer']
+        assert got.all('X-Site') == ['stays']
+
+
 def test_head(httpd):
     server = httpd(SHOW)
     get, head = server.get('/++profile++'), server.get('/++profile++',

@@ -420,7 +420,8 @@ def test_parts_of_a_page_are_served_plain(httpd, wait_for, kind):
                      [('Sec-Fetch-Dest', kind)])
     assert (got.status, got.body) == (200, plain.body)
     assert not got.lpprofile and not got.oops_id
-    assert got.header('Cache-Control') == plain.header('Cache-Control')
+    assert got.all('Cache-Control') == ['no-store']
+    assert got.header('ETag') == plain.header('ETag')
 
     def not_modified():
         return [line for line in server.access_lines(1) if '" 304 ' in line]
@@ -439,6 +440,60 @@ def test_what_a_person_asked_for_is_profiled(httpd, kind):
     server = httpd('LPProfilingAllowed On', features=['cgi'])
     assert server.get('/++profile++callgrind/plain.txt',
                       [('Sec-Fetch-Dest', kind)]).lpprofile
+
+
+SITE_HEADERS = [
+    'Header always set Cache-Control "public, max-age=3600"\n',
+    'Header set Cache-Control "public, max-age=3600"\n',
+    'Header append Cache-Control public\n',
+    'Header always set Expires "Thu, 01 Jan 2099 00:00:00 GMT"\n',
+    'ExpiresActive On\nExpiresDefault "access plus 1 year"\n',
+]
+
+
+@pytest.mark.parametrize('rule', SITE_HEADERS)
+def test_what_a_segment_asked_for_is_not_stored(httpd, rule):
+    """Whatever the site says of its own pages, and of errors and redirects."""
+    server = httpd('LPProfilingAllowed On\nDirectoryIndex index.html\n'
+                   'ErrorDocument 410 /dir/one.html\n'
+                   'Redirect gone /gone\n' + rule,
+                   modules=['headers', 'expires'], features=['cgi'])
+    for path in ('/plain.txt', '/dir/one.html', '/no-such-page', '/gone',
+                 '/dir/', '/dir'):
+        plain = server.get(path)
+        assert 'no-store' not in plain.all('Cache-Control')
+        for action in ('callgrind', 'help', 'show', 'sql'):
+            got = server.get('/++profile++%s%s' % (action, path))
+            assert got.status == plain.status
+            assert got.all('Cache-Control') == ['no-store'], (path, action)
+            assert not got.all('Expires')
+    for path in ('', 'help', 'reports', 'report:OOPS-' + 32 * '0'):
+        got = server.get('/++profile++' + path)
+        assert got.all('Cache-Control') == ['no-store'], path
+        assert not got.all('Expires')
+    part = server.get('/++profile++show/plain.txt',
+                      [('Sec-Fetch-Dest', 'image')])
+    assert part.all('Cache-Control') == ['no-store'] and not part.lpprofile
+
+
+@pytest.mark.parametrize('quick', ['On', 'Off'])
+def test_a_part_of_a_page_may_come_from_the_cache(httpd, quick):
+    server = httpd('LPProfilingAllowed On\nCacheRoot ${ROOT}/run/cache\n'
+                   'CacheEnable disk /\nCacheQuickHandler %s\n'
+                   'CacheIgnoreNoLastMod On\nCacheDefaultExpire 600\n'
+                   'CacheHeader On\n' % quick,
+                   modules=['cache', 'cache_disk'], features=['cgi'])
+    (server.root / 'run' / 'cache').mkdir(exist_ok=True)
+    (server.root / 'run' / 'cache').chmod(0o777)
+    image = [('Sec-Fetch-Dest', 'image')]
+    plain = httpd(profiler=False).get('/plain.txt')
+    for path in ('/++profile++show/plain.txt', '/plain.txt',
+                 '/++profile++show/plain.txt'):
+        got = server.get(path, image)
+        assert (got.status, got.body) == (200, plain.body)
+        assert (got.all('Cache-Control') == ['no-store']) == (
+            '++profile++' in path)
+    assert got.header('X-Cache').startswith('HIT')
 
 
 CONDITIONS = [('If-None-Match', '*'), ('Range', 'bytes=0-0'),

@@ -28,6 +28,9 @@ typedef struct lpp_holder_t {
     char url[512];                /* masked URL, cut */
     char page_id[LPP_PAGEID_MAX_BYTES + 1]; /* as far as known by then */
     char host[128];               /* server name */
+    char method[16];              /* of the request, cut */
+    apr_uint32_t formats;         /* of the files that were asked for */
+    apr_uint32_t aggregate;       /* only for the server's sum: no files */
     apr_uint32_t server;          /* its number in the list of servers */
     apr_uint32_t generation;      /* of the server's configuration */
 } lpp_holder_t;
@@ -121,10 +124,11 @@ void lpp_gate_get_counts(const lpp_gate_t *gate, lpp_gate_counts_t *counts);
 /*
  * Deaths. What is known of a holder stands in an area of the shared memory
  * from set_holder to release, with room for what it wants to leave behind (a
- * crash's stack). A holder that dies leaves its area; whoever learns of that
- * first notes it, and some process, once, takes it and writes the report.
+ * crash's stack, its samples). A holder that dies leaves its area; whoever
+ * learns of that first notes it, and some process, once, takes it and writes
+ * the report.
  */
-#define LPP_GATE_AREA_BYTES (LPP_STACK_MAX_BYTES + 4096)
+#define LPP_GATE_AREA_BYTES (1280u * 1024)
 
 /*
  * This child's room while it holds the gate, LPP_GATE_AREA_BYTES zeroed in the

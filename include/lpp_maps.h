@@ -85,6 +85,16 @@ const lpp_object_t *lpp_maps_object(const lpp_maps_t *maps, unsigned number);
 unsigned lpp_maps_count(const lpp_maps_t *maps);
 
 /*
+ * The number of an object of another process, known by its path and build id
+ * (by its path and place, where it has none); added, as one that is gone, where
+ * the table does not have it. 0: no memory, or no number left.
+ * Signal-safe: no. Thread: that of refresh.
+ */
+unsigned lpp_maps_adopt(lpp_maps_t *maps, const char *path, apr_uint64_t bias,
+                        const unsigned char *build_id,
+                        apr_size_t build_id_len);
+
+/*
  * A process address as a place that outlives dlclose.
  * Signal-safe: no. Thread: that of refresh.
  */

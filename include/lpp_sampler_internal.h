@@ -12,9 +12,9 @@
 #include <semaphore.h>
 #include <time.h>
 
-#include "lpp_crash.h"
 #include "lpp_sampler.h"
 #include "lpp_signal.h"
+#include "lpp_will.h"
 
 /* How long a thread waits for what it asks of the helper. */
 #define LPP_REQUEST_WAIT_NS INT64_C(2000000000)
@@ -97,6 +97,9 @@ typedef struct lpp_tick_t {
     int schedstat_fd;       /* /proc/self/task/TID/schedstat, or -1 */
     int syscall_fd;         /* .../syscall where readable, or -1 */
     int64_t interval_ns, watch_ns, next_sample_ns;
+    int64_t start_wall_ns;  /* of the session */
+    int64_t cpu_offset_ns;  /* from the thread's CPU clock to the request's CPU
+                               time */
     int64_t given_wall_ns, given_cpu_ns; /* time handed out up to here */
     int64_t seen_cpu_ns;    /* last reading of the thread's CPU clock ... */
     int64_t seen_wall_ns;   /* ... and when it was first read */
@@ -143,6 +146,7 @@ struct lpp_sampler_t {
     /* The helper's own. */
     lpp_unwinder_t *unwinder; /* NULL: none to be had */
     lpp_tick_t tick;
+    lpp_will_t *will;         /* what stays if this process dies, or NULL */
     lpp_pc_t *frames;         /* LPP_FRAMES_MAX */
     apr_uint64_t *cfas;       /* LPP_FRAMES_MAX */
     unsigned char *blocked_stack; /* LPP_STACK_MAX_BYTES */
@@ -206,6 +210,15 @@ void lpp_tick_finish(lpp_sampler_t *sampler);
  * to stand down; add the finished profile to the sums of all children. */
 void lpp_tick_judge(lpp_sampler_t *sampler);
 void lpp_tick_add_totals(lpp_sampler_t *sampler);
+
+/*
+ * Helper: whatever happens from now on is not lost with this process; weight
+ * was given to node; the clocks of this tick.
+ */
+void lpp_tick_make_will(lpp_sampler_t *sampler, const lpp_session_t *session);
+void lpp_tick_bequeath(lpp_sampler_t *sampler, apr_uint32_t node,
+                       const lpp_weight_t *weight);
+void lpp_tick_bequeath_total(lpp_sampler_t *sampler, int64_t now, int64_t cpu);
 
 /*
  * The request's side of waiting: a session with its stack captured; wait for

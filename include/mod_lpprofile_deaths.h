@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_deaths: the OOPS of a request whose process crashed, was
- * killed or ended under it.
+ * mod_lpprofile_deaths: OOPS and profile of a request whose process crashed,
+ * was killed or ended under it.
  *
  * The parent learns of every death. It may be root, so it writes nothing: it
  * forks a process that drops its privileges first, takes what the dead one left

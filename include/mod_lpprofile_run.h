@@ -121,12 +121,14 @@ const char *lpp_run_vhost(const server_rec *server, apr_pool_t *pool);
 /*
  * For mod_lpprofile_hooks, in this order; nothing happens unless r has a run.
  * check_user: the fixups are through, nobody changes the user or the
- * environment any more. gather: first of the loggers, while the request line is
+ * environment any more. tell_page: then the page is known, for the case that
+ * this process dies. gather: first of the loggers, while the request line is
  * still the plain one that the application saw. take_over: after the last, so
  * that the loggers still find the run's note and its phases.
  * Thread: request.
  */
 void lpp_run_check_user(request_rec *r);
+void lpp_run_tell_page(request_rec *r);
 void lpp_run_gather(request_rec *r);
 void lpp_run_take_over(request_rec *r);
 

@@ -171,6 +171,18 @@ LPP_MUST_CHECK apr_status_t lpp_run_save(const lpp_run_t *run,
                                          const lpp_view_t *view,
                                          lpp_store_t *store);
 
+/*
+ * Write the files of run->formats and the saved form; the OOPS. *bytes grows by
+ * their sizes. Read, besides oops: pool, conf, formats, store_dir, stem,
+ * oops_dir, id, request_time, and what lpp_run_save reads. Errors: those of the
+ * store; for files the last of them. Thread: jobs.
+ */
+LPP_MUST_CHECK apr_status_t lpp_run_write_files(lpp_run_t *run,
+                                                const lpp_view_t *view,
+                                                apr_off_t *bytes);
+LPP_MUST_CHECK apr_status_t lpp_run_write_oops(lpp_run_t *run,
+                                               apr_off_t *bytes);
+
 /* The job: name the profile, write its files and its OOPS, let go of the
  * session and of the run's pool. Thread: jobs, or request where the queue is
  * full. */

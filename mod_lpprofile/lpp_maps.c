@@ -187,6 +187,38 @@ static void renew_suspects(gather_t *gather, unsigned long long adds)
     }
 }
 
+unsigned lpp_maps_adopt(lpp_maps_t *maps, const char *path, apr_uint64_t bias,
+                        const unsigned char *build_id,
+                        apr_size_t build_id_len)
+{
+    lpp_layout_t layout;
+    lpp_entry_t *entry;
+    unsigned i;
+
+    for (i = maps->count; i > 0; i--) {
+        const lpp_object_t *object = &maps->entries[i - 1]->object;
+
+        if (strcmp(object->path, path) == 0
+            && object->build_id_len == build_id_len
+            && (build_id_len > 0
+                ? memcmp(object->build_id, build_id, build_id_len) == 0
+                : object->bias == bias)) {
+            return i;
+        }
+    }
+    memset(&layout, 0, sizeof(layout));
+    layout.path = path;
+    layout.bias = bias;
+    layout.id = (apr_uintptr_t)build_id;
+    layout.id_len = build_id_len;
+    entry = lpp_entry_make(&layout);
+    if (entry == NULL) {
+        return 0;
+    }
+    entry->object.gone = 1;
+    return publish_entry(maps, entry) ? entry->object.number : 0;
+}
+
 static int compare_ranges(const void *left, const void *right)
 {
     const range_t *a = left, *b = right;
@@ -251,21 +283,6 @@ static int read_counters(struct dl_phdr_info *info, size_t size, void *baton)
     return 1; /* one object is enough */
 }
 
-static void main_path(char *path, apr_size_t size)
-{
-    ssize_t len = readlink("/proc/self/exe", path, size - 1);
-    const char *name;
-
-    if (len > 0) {
-        path[len] = '\0';
-        return;
-    }
-    /* No /proc, or a process that may not look at itself after setuid. */
-    name = (const char *)(uintptr_t)getauxval(AT_EXECFN);
-    strncpy(path, name ? name : "[main]", size - 1);
-    path[size - 1] = '\0';
-}
-
 /* The loader's list as it is now into the table. */
 static apr_status_t gather_all(lpp_maps_t *maps)
 {
@@ -279,7 +296,7 @@ static apr_status_t gather_all(lpp_maps_t *maps)
     if (gather.seen == NULL) {
         return APR_ENOMEM;
     }
-    main_path(path, sizeof(path));
+    lpp_entry_main_path(path, sizeof(path));
     gather.maps = maps;
     gather.main_path = path;
     gather.vdso = getauxval(AT_SYSINFO_EHDR);

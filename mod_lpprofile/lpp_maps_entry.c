@@ -9,6 +9,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
+#include <unistd.h>
 
 #define ALIGN_ROOM                                                            \
     16 /* the copies keep their address modulo 8, and a reader
@@ -264,4 +266,19 @@ int lpp_entry_same(const lpp_entry_t *entry, const lpp_layout_t *layout)
            && (object->build_id_len > 0
                || same_bytes(object->eh_frame, object->eh_frame_len,
                              layout->frame, layout->frame_len));
+}
+
+void lpp_entry_main_path(char *path, apr_size_t size)
+{
+    ssize_t len = readlink("/proc/self/exe", path, size - 1);
+    const char *name;
+
+    if (len > 0) {
+        path[len] = '\0';
+        return;
+    }
+    /* No /proc, or a process that may not look at itself after setuid. */
+    name = (const char *)(uintptr_t)getauxval(AT_EXECFN);
+    strncpy(path, name ? name : "[main]", size - 1);
+    path[size - 1] = '\0';
 }

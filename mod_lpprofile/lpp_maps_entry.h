@@ -56,4 +56,7 @@ lpp_entry_t *lpp_entry_make(const lpp_layout_t *layout);
  */
 int lpp_entry_same(const lpp_entry_t *entry, const lpp_layout_t *layout);
 
+/* Path of the program itself, cut. Signal-safe: no. Thread: any. */
+void lpp_entry_main_path(char *path, apr_size_t size);
+
 #endif

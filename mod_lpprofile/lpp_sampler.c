@@ -25,8 +25,8 @@
 #define IDLE_CHECK_NS (NS_PER_S / 4)
 #define CLEANUP_WAIT_MS 1000
 
-_Static_assert(sizeof(lpp_crash_t) <= LPP_GATE_AREA_BYTES,
-               "a crash fits into the area of its holder");
+_Static_assert(sizeof(lpp_legacy_t) <= LPP_GATE_AREA_BYTES,
+               "what a holder leaves fits into its area");
 #define TOUCH_BYTES 16384 /* of a slot; deeper stacks are few */
 
 int64_t lpp_sampler_clock(clockid_t clock)
@@ -186,8 +186,7 @@ static void prepare(lpp_sampler_t *sampler, lpp_session_t *session)
     session->state = SESSION_PREPARING;
     pthread_mutex_unlock(&sampler->mutex);
     lpp_gate_set_holder(sampler->options.gate, &session->options.holder);
-    lpp_crash_arm(lpp_gate_extra(sampler->options.gate),
-                  session->options.holder.tid);
+    lpp_tick_make_will(sampler, session);
     /* Nobody is armed: the last session's thread was made quiet, or did so. */
     lpp_signal_quiesce(&sampler->target);
     lpp_ring_reset(sampler->ring);

@@ -71,8 +71,7 @@ static void close_task_files(lpp_tick_t *tick)
     if (tick->syscall_fd >= 0) {
         close(tick->syscall_fd);
     }
-    tick->schedstat_fd = -1;
-    tick->syscall_fd = -1;
+    tick->schedstat_fd = tick->syscall_fd = -1;
 }
 
 void lpp_tick_begin(lpp_sampler_t *sampler, lpp_session_t *session)
@@ -82,8 +81,7 @@ void lpp_tick_begin(lpp_sampler_t *sampler, lpp_session_t *session)
     memset(tick, 0, sizeof(*tick));
     tick->session = session;
     atomic_store(&sampler->target.repaired, 0);
-    tick->schedstat_fd = -1;
-    tick->syscall_fd = -1;
+    tick->schedstat_fd = tick->syscall_fd = -1;
     tick->own_start_ns = lpp_sampler_clock(CLOCK_THREAD_CPUTIME_ID);
     tick->interval_ns = NS_PER_S / (session->options.rate_hz == 0
                                     ? 1000 : session->options.rate_hz);
@@ -110,6 +108,8 @@ void lpp_tick_follow(lpp_sampler_t *sampler)
     tick->episode = EPISODE_NONE;
     tick->given_wall_ns = tick->seen_wall_ns = session->segment_wall_ns;
     tick->given_cpu_ns = tick->seen_cpu_ns = session->segment_cpu_ns;
+    tick->start_wall_ns = session->start_wall_ns;
+    tick->cpu_offset_ns = session->cpu_before_ns - session->segment_cpu_ns;
     tick->next_sample_ns = tick->given_wall_ns + tick->interval_ns;
     if (session->options.stacks && session->can_unwind) {
         tick->schedstat_fd = open_task_file(tick->tid, "schedstat");
@@ -165,6 +165,7 @@ static apr_uint32_t add_stack(lpp_sampler_t *sampler,
     session->profile->honesty.cut += end == LPP_UNWIND_CUT;
     session->profile->honesty.broken += end == LPP_UNWIND_LOST;
     pthread_mutex_unlock(&session->tree_mutex);
+    lpp_tick_bequeath(sampler, node, weight);
     return node;
 }
 
@@ -250,8 +251,9 @@ static void take_time(lpp_tick_t *tick, int64_t now, int64_t cpu,
     tick->given_cpu_ns = cpu;
 }
 
-static void credit(lpp_tick_t *tick, int64_t now, int64_t cpu)
+static void credit(lpp_sampler_t *sampler, int64_t now, int64_t cpu)
 {
+    lpp_tick_t *tick = &sampler->tick;
     lpp_weight_t weight = { 0, 0, 0 };
 
     take_time(tick, now, cpu, &weight);
@@ -259,6 +261,7 @@ static void credit(lpp_tick_t *tick, int64_t now, int64_t cpu)
     lpp_profile_credit(tick->session->profile, tick->node, &weight);
     tick->session->profile->honesty.blocked_ns += weight.wall_ns;
     pthread_mutex_unlock(&tick->session->tree_mutex);
+    lpp_tick_bequeath(sampler, tick->node, &weight);
 }
 
 /*
@@ -367,7 +370,7 @@ static void sample(lpp_sampler_t *sampler, int64_t now, int64_t cpu)
         return;
     }
     if (same_episode(tick, cpu)) {
-        credit(tick, now, cpu);
+        credit(sampler, now, cpu);
         return;
     }
     tick->sent_blocked = lpp_sampler_clock(tick->clock) == cpu;
@@ -392,6 +395,7 @@ int64_t lpp_tick_run(lpp_sampler_t *sampler)
     int64_t cpu, due;
 
     if (!tick->sampling && tick->syscall_fd < 0) {
+        lpp_tick_bequeath_total(sampler, now, lpp_sampler_clock(tick->clock));
         return now + NS_PER_S / 4;
     }
     /* Soon, and what is loaded looked at before the next one is asked for: only
@@ -409,6 +413,7 @@ int64_t lpp_tick_run(lpp_sampler_t *sampler)
     }
     if (now >= tick->next_sample_ns) {
         sample(sampler, now, cpu);
+        lpp_tick_bequeath_total(sampler, now, cpu);
         lpp_tick_judge(sampler);
         /* Missed ticks are skipped, the raster is kept. */
         tick->next_sample_ns +=

@@ -20,6 +20,7 @@
 #include <http_config.h>
 #include <http_core.h>
 #include <http_log.h>
+#include <http_main.h>
 #include <mpm_common.h>
 
 #include "lpp_log_tags.h"
@@ -29,6 +30,7 @@
 #include "mod_lpprofile_deaths_internal.h"
 #include "mod_lpprofile_names.h"
 #include "mod_lpprofile_process.h"
+#include "mod_lpprofile_run_internal.h"
 
 APLOG_USE_MODULE(lpprofile);
 
@@ -61,65 +63,97 @@ static server_rec *host_of(const lpp_holder_t *holder, server_rec *main_server)
     return named ? named : enabled ? enabled : main_server;
 }
 
-static apr_status_t write_oops(const lpp_oops_t *oops, const lpp_conf_t *conf,
-                               apr_pool_t *pool)
+/* The run that the dead process had, as far as it can be known. */
+static void resurrect(lpp_run_t *run, const lpp_holder_t *holder,
+                      server_rec *host, apr_pool_t *pool)
 {
-    lpp_store_file_t *file;
-    lpp_store_t *store;
-    apr_time_exp_t utc;
+    memset(run, 0, sizeof(*run));
+    run->pool = pool;
+    run->conf = lpp_config_get(host);
+    run->formats = holder->formats;
+    run->store_dir = lpp_config_dir(run->conf);
+    run->oops_dir = lpp_config_oops_dir(run->conf);
+    run->status = "process-died";
+    run->vhost = lpp_run_vhost(host, pool);
+    run->pid = holder->pid;
+    run->tid = holder->tid;
+    run->request_time = holder->start;
+    apr_cpystrn(run->id, holder->id, sizeof(run->id));
+    run->stem = lpp_store_stem(holder->start, holder->page_id, run->id,
+                               run->pid, run->tid, pool);
+    run->about.id = run->id;
+    run->about.page_id = holder->page_id;
+    run->about.url = holder->url;
+    run->about.host = holder->host;
+    run->about.method = holder->method;
+    run->about.start = holder->start;
+    run->about.pid = run->pid;
+    run->about.tid = run->tid;
+    run->about.lines = 1;
+}
+
+/* Files of the samples that the dead process left. Without an OOPS nothing can
+ * be said of how it ended: then there is none in them. */
+static void write_samples(lpp_run_t *run, const lpp_profile_t *profile,
+                          const lpp_autopsy_t *autopsy)
+{
+    apr_off_t bytes = 0;
+    const lpp_view_t *view;
     apr_status_t rv;
 
-    apr_time_exp_gmt(&utc, oops->time);
-    rv = lpp_store_open(&store, lpp_config_oops_dir(conf), pool);
+    rv = lpp_view_create(&view, profile, autopsy->symbols, autopsy->maps,
+                         &run->about, run->pool);
     if (rv == APR_SUCCESS) {
-        rv = lpp_store_begin(store, apr_psprintf(
-            pool, "%04d-%02d-%02d", utc.tm_year + 1900, utc.tm_mon + 1,
-            utc.tm_mday), oops->id, &file, pool);
+        rv = lpp_run_write_files(run, view, &bytes);
     }
     if (rv != APR_SUCCESS) {
-        return rv;
+        ap_log_error(APLOG_MARK, APLOG_WARNING, rv, ap_server_conf,
+                     LPP_TAG_DEATHS_NO_FILE ": %s: the samples that process "
+                     "%u left could not be written to the " LPP_DIR_DIR
+                     " \"%s\"", run->id, run->pid, run->store_dir);
     }
-    rv = lpp_config_oops_bson(conf)
-        ? lpp_oops_write_bson(oops, lpp_store_sink(file), pool)
-        : lpp_oops_write_rfc822(oops, lpp_store_sink(file), pool);
-    if (rv != APR_SUCCESS) {
-        lpp_store_abort(file);
-        return rv;
-    }
-    rv = lpp_store_finish(file, NULL);
-    /* Somebody wrote it, and died before he could say so. */
-    return APR_STATUS_IS_EEXIST(rv) ? APR_SUCCESS : rv;
 }
 
 static void report(const lpp_death_t *death, const lpp_autopsy_t *autopsy,
                    server_rec *main_server, apr_pool_t *pool)
 {
-    server_rec *host = host_of(&death->holder, main_server);
-    const lpp_conf_t *conf = lpp_config_get(host);
-    lpp_oops_t *oops = NULL;
+    const lpp_holder_t *holder = &death->holder;
+    server_rec *host = host_of(holder, main_server);
+    lpp_profile_t *profile = NULL;
+    apr_off_t bytes = 0;
     int generation = 0;
     apr_status_t rv;
+    lpp_run_t run;
 
+    resurrect(&run, holder, host, pool);
     ap_mpm_query(AP_MPMQ_GENERATION, &generation);
-    if (death->holder.generation != (apr_uint32_t)generation) {
-        autopsy = NULL;
+    if (!holder->aggregate && autopsy->symbols) {
+        rv = lpp_deaths_samples(&profile, death, autopsy->maps, pool);
+        profile = rv == APR_SUCCESS ? profile : NULL;
     }
-    rv = lpp_deaths_describe(&oops, death, autopsy, pool);
+    rv = lpp_deaths_describe(&run.oops, death, autopsy,
+                             holder->generation == (apr_uint32_t)generation,
+                             profile, pool);
     if (rv == APR_SUCCESS) {
-        oops->reporter = lpp_config_oops_reporter(conf, host);
-        rv = write_oops(oops, conf, pool);
+        run.oops->reporter = lpp_config_oops_reporter(run.conf, host);
     }
-    if (rv != APR_SUCCESS) {
+    if (profile) {
+        write_samples(&run, profile, autopsy);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = lpp_run_write_oops(&run, &bytes);
+    }
+    /* Somebody wrote it, and died before he could say so. */
+    if (rv != APR_SUCCESS && !APR_STATUS_IS_EEXIST(rv)) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, rv, host,
                      LPP_TAG_DEATHS_NO_OOPS ": %s: the OOPS report of process "
                      "%u could not be written to the " LPP_DIR_OOPS_DIR
-                     " \"%s\"", death->holder.id, death->holder.pid,
-                     lpp_config_oops_dir(conf));
+                     " \"%s\"", run.id, run.pid, run.oops_dir);
         return;
     }
     ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, host, LPP_TAG_DEATHS_REPORTED
                  ": process %u ended (%s) while it was profiling a request; "
-                 "see %s", death->holder.pid, oops->type, death->holder.id);
+                 "see %s", run.pid, run.oops->type, run.id);
 }
 
 /* Nothing of the parent's shall happen to this process, and it holds no port
@@ -155,7 +189,6 @@ static void write_reports(server_rec *s)
     autopsy.maps = inherited->maps;
     autopsy.symbols = NULL;
     while (lpp_gate_take_death(inherited->gate, &death)) {
-        /* Made late: a death without a crash has nothing to be named. */
         if (!autopsy.symbols
             && lpp_symbols_create(&autopsy.symbols, inherited->maps)
                == APR_SUCCESS) {

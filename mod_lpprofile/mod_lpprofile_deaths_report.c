@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * mod_lpprofile_deaths_report: what the report of a dead process says: type,
- * value, time so far, and the stack of a crash. Reads only what the process
- * left in shared memory, and believes none of it: lengths and strings are
- * bounded, the unwinder reads the copied bytes alone.
+ * value, time so far, the stack of a crash, the samples. Reads only what the
+ * process left in shared memory, and believes none of it: lengths and strings
+ * are bounded, the unwinder reads the copied bytes alone.
  */
 #include <inttypes.h>
 #include <signal.h>
@@ -11,7 +11,8 @@
 
 #include <apr_strings.h>
 
-#include "lpp_crash.h"
+#include "lpp_sampler.h"
+#include "lpp_will.h"
 #include "mod_lpprofile_deaths_internal.h"
 
 #define FRAMES_MAX 256
@@ -71,7 +72,7 @@ static unsigned unwind(const lpp_crash_t *crash, const lpp_autopsy_t *autopsy,
     lpp_unwind_end_e end;
 
     if (atomic_load(&((lpp_crash_t *)crash)->state) != LPP_CRASH_WHOLE
-        || !autopsy || !autopsy->unwinder
+        || !autopsy->unwinder
         || snapshot.stack_len > LPP_STACK_MAX_BYTES) {
         return 0;
     }
@@ -103,12 +104,23 @@ static const char *reason(const lpp_crash_t *crash, apr_uint32_t pid,
                         crash->code, crash->address);
 }
 
-static void describe_crash(lpp_oops_t *oops, const lpp_death_t *death,
-                           const lpp_autopsy_t *autopsy)
+/* What became of the samples, as the end of a sentence. */
+static const char *samples_of(const lpp_profile_t *profile, apr_pool_t *pool)
 {
-    const lpp_crash_t *crash = death->extra;
+    if (!profile) {
+        return "no samples were left";
+    }
+    return apr_psprintf(pool, "%" APR_UINT64_T_FMT " samples gathered until "
+                        "then are in its profile", profile->total.samples);
+}
+
+static void describe_crash(lpp_oops_t *oops, const lpp_death_t *death,
+                           const lpp_autopsy_t *autopsy, int same_places,
+                           const lpp_profile_t *profile)
+{
+    const lpp_crash_t *crash = &((const lpp_legacy_t *)death->extra)->crash;
     lpp_pc_t *frames = apr_palloc(oops->pool, FRAMES_MAX * sizeof(*frames));
-    unsigned count = unwind(crash, autopsy, frames);
+    unsigned count = same_places ? unwind(crash, autopsy, frames) : 0;
     lpp_symbol_t symbol;
     const char *where = "";
 
@@ -121,17 +133,32 @@ static void describe_crash(lpp_oops_t *oops, const lpp_death_t *death,
     oops->type = crash_name(crash);
     oops->value = apr_psprintf(
         oops->pool, "%s%s%s; process %u ended while it served this request, "
-        "the samples gathered so far went with it", reason(crash,
-        death->holder.pid, oops->pool), where,
+        "%s", reason(crash, death->holder.pid, oops->pool), where,
         crash->tid == crash->profiled_tid ? ""
-            : " on another thread than this request's", death->holder.pid);
+            : " on another thread than this request's", death->holder.pid,
+        samples_of(profile, oops->pool));
+}
+
+apr_status_t lpp_deaths_samples(lpp_profile_t **profile,
+                                const lpp_death_t *death, lpp_maps_t *maps,
+                                apr_pool_t *pool)
+{
+    apr_status_t status = lpp_will_read(
+        &((const lpp_legacy_t *)death->extra)->will, death->holder.id, maps,
+        profile, pool);
+
+    if (status == APR_SUCCESS && !(*profile)->honesty.cut_short) {
+        (*profile)->honesty.cut_short = LPP_STOP_CHILD;
+    }
+    return status;
 }
 
 apr_status_t lpp_deaths_describe(lpp_oops_t **oops, const lpp_death_t *death,
-                                 const lpp_autopsy_t *autopsy,
+                                 const lpp_autopsy_t *autopsy, int same_places,
+                                 const lpp_profile_t *profile,
                                  apr_pool_t *pool)
 {
-    const lpp_crash_t *crash = death->extra;
+    const lpp_crash_t *crash = &((const lpp_legacy_t *)death->extra)->crash;
     apr_time_t end = death->noted;
     lpp_oops_t *made;
     apr_status_t status = lpp_oops_create(&made, death->holder.id, pool);
@@ -144,15 +171,15 @@ apr_status_t lpp_deaths_describe(lpp_oops_t **oops, const lpp_death_t *death,
     made->topic = death->holder.page_id;
     made->url = death->holder.url;
     if (crash_name(crash)) {
-        describe_crash(made, death, autopsy);
+        describe_crash(made, death, autopsy, same_places, profile);
         end = crash->when_us > death->holder.start ? crash->when_us : end;
     }
     else {
         made->type = "ChildDied";
         made->value = apr_psprintf(
             pool, "process %u ended while it served this request (killed from "
-            "outside, or by its own will); neither a stack nor the samples "
-            "gathered so far were left", death->holder.pid);
+            "outside, or by its own will); it left no stack, %s",
+            death->holder.pid, samples_of(profile, pool));
     }
     if (end > death->holder.start) {
         made->duration_s = (double)(end - death->holder.start) / 1e6;

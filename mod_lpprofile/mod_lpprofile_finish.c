@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * mod_lpprofile_finish: files and OOPS of a run whose request is over. Runs on
- * the jobs thread (or, where its queue is full, on the request's) and knows no
- * request any more: only the run's pool and copies.
+ * the jobs thread (or, where its queue is full, on the request's; for a dead
+ * process, in the one that reports it) and knows no request any more: only the
+ * run's pool and copies.
  */
 #include <stdatomic.h>
 
@@ -102,24 +103,14 @@ static apr_status_t write_file(lpp_run_t *run, lpp_store_t *store,
     return finish_file(file, bytes);
 }
 
-static apr_status_t write_files(lpp_run_t *run, apr_off_t *bytes)
+apr_status_t lpp_run_write_files(lpp_run_t *run, const lpp_view_t *view,
+                                 apr_off_t *bytes)
 {
-    const lpp_process_t *process = lpp_process_get();
-    lpp_profile_t *profile;
-    const lpp_view_t *view;
     lpp_store_t *store;
     apr_status_t rv, worst;
     int i;
 
-    worst = lpp_run_profile(run, &profile, FINAL_WAIT_US, run->pool);
-    if (worst == APR_SUCCESS) {
-        run->about.lines = 1; /* nobody waits for source lines here */
-        worst = lpp_view_create(&view, profile, process->symbols,
-                                process->maps, &run->about, run->pool);
-    }
-    if (worst == APR_SUCCESS) {
-        worst = lpp_store_open(&store, run->store_dir, run->pool);
-    }
+    worst = lpp_store_open(&store, run->store_dir, run->pool);
     if (worst != APR_SUCCESS) {
         return worst;
     }
@@ -134,7 +125,23 @@ static apr_status_t write_files(lpp_run_t *run, apr_off_t *bytes)
     return rv != APR_SUCCESS ? rv : worst;
 }
 
-static apr_status_t write_oops(lpp_run_t *run, apr_off_t *bytes)
+static apr_status_t write_files(lpp_run_t *run, apr_off_t *bytes)
+{
+    const lpp_process_t *process = lpp_process_get();
+    lpp_profile_t *profile;
+    const lpp_view_t *view;
+    apr_status_t rv;
+
+    rv = lpp_run_profile(run, &profile, FINAL_WAIT_US, run->pool);
+    if (rv == APR_SUCCESS) {
+        run->about.lines = 1; /* nobody waits for source lines here */
+        rv = lpp_view_create(&view, profile, process->symbols,
+                             process->maps, &run->about, run->pool);
+    }
+    return rv == APR_SUCCESS ? lpp_run_write_files(run, view, bytes) : rv;
+}
+
+apr_status_t lpp_run_write_oops(lpp_run_t *run, apr_off_t *bytes)
 {
     lpp_store_t *store;
     lpp_store_file_t *file;
@@ -219,7 +226,7 @@ void lpp_run_finish(void *baton)
                       "the last such line)", run->id, run->store_dir,
                       atomic_exchange(&no_file.left_out, 0));
     }
-    rv = write_oops(run, &bytes);
+    rv = lpp_run_write_oops(run, &bytes);
     if (rv != APR_SUCCESS && may_complain(&no_oops)) {
         ap_log_perror(APLOG_MARK, APLOG_WARNING, rv, run->pool,
                       LPP_TAG_RUN_NO_OOPS ": %s: the OOPS report could not be "

@@ -86,6 +86,7 @@ static void end_fixups(request_rec *r)
     }
     lpp_pages_keep_handler(r);
     lpp_run_check_user(r);
+    lpp_run_tell_page(r);
 }
 
 /* Filters were inserted right before. */

@@ -246,6 +246,9 @@ static void fill_holder(lpp_run_t *run, request_rec *r, lpp_holder_t *holder)
     apr_cpystrn(holder->page_id, "Unknown", sizeof(holder->page_id));
     apr_cpystrn(holder->host, r->server->server_hostname
                 ? r->server->server_hostname : "", sizeof(holder->host));
+    apr_cpystrn(holder->method, r->method, sizeof(holder->method));
+    holder->formats = run->formats;
+    holder->aggregate = (apr_uint32_t)run->aggregate;
     holder->pid = run->pid;
     holder->tid = run->tid;
     holder->server = number_of(r->server);

@@ -44,9 +44,11 @@ static void add_extras(const lpp_run_t *run, lpp_saved_t *saved)
     lpp_report_t report;
     apr_uint32_t i;
 
-    copy_sizes(&memory[0], &run->memory);
-    copy_sizes(&memory[1], &run->memory_after);
-    saved->memory = memory;
+    if (run->memory_after.vss_bytes > 0) { /* else it died before */
+        copy_sizes(&memory[0], &run->memory);
+        copy_sizes(&memory[1], &run->memory_after);
+        saved->memory = memory;
+    }
     memset(&report, 0, sizeof(report));
     lpp_run_report_regions(run, &report, run->pool);
     regions = apr_palloc(run->pool, (report.region_count + 1)

@@ -83,6 +83,16 @@ void lpp_run_check_user(request_rec *r)
     }
 }
 
+void lpp_run_tell_page(request_rec *r)
+{
+    lpp_run_t *run = lpp_run_get(r);
+
+    if (run && !r->main && run->profiled && !run->page_id) {
+        lpp_gate_set_page_id(lpp_process_get()->gate,
+                             lpp_oops_page_id(r, run->conf));
+    }
+}
+
 /* A response may be sent though no fixup ran (401, 404 in map_to_storage):
  * then the user is not known, and nothing is shown. */
 void lpp_run_settle_user(lpp_run_t *run)

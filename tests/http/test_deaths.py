@@ -6,6 +6,7 @@ import pathlib
 import pwd
 import re
 import signal
+import subprocess
 import threading
 import time
 
@@ -102,9 +103,42 @@ def check_crash(server, how):
     server.expect_log(r'AH0005[12].*pid %d exit signal' % pid)
     server.expect_log(r'LPP171.*process %d ended \(%s\).*%s'
                       % (pid, kind, oops_id))
-    next_is_profiled(server)
+    assert fields['Page-Id'] == 'lpp-crash:crash'
+    samples = check_samples(server, oops_id, text)
     if server.as_root:
-        assert path.stat().st_uid == pwd.getpwnam(httpd_env.USER).pw_uid
+        for file in [path, *samples]:
+            assert file.stat().st_uid == pwd.getpwnam(httpd_env.USER).pw_uid
+    next_is_profiled(server)
+
+
+def check_samples(server, oops_id, text, function='lpp_crash_work',
+                  wall_us=(30000, 10000000)):
+    """The profile until the end: callgrind file, saved form, report page."""
+    found = re.search(r'(\d+) samples gathered until then', text)
+    assert found, text
+    taken = int(found.group(1))
+    assert taken >= 10
+    files = server.wait_files(oops_id)
+    names = [file.name for file in files]
+    assert any(name.startswith('callgrind.out.') for name in names), names
+    path = [file for file in files
+            if file.name.startswith('callgrind.out.')][0]
+    log = path.read_text()
+    wall, _, samples = map(int, re.search(
+        r'^summary: (\d+) (\d+) (\d+)$', log, re.M).groups())
+    assert samples == taken
+    assert wall_us[0] < wall < wall_us[1]
+    inclusive = subprocess.run(
+        ['callgrind_annotate', '--inclusive=yes', '--show=Samples', path],
+        capture_output=True, text=True, check=True).stdout
+    named = re.search(r'^ *([\d,]+) .*:%s ' % function, inclusive, re.M)
+    assert named, inclusive
+    assert int(named.group(1).replace(',', '')) > taken * 0.6
+    page = server.get('/++profile++report:' + oops_id)
+    assert page.status == 200 and 'process-died' in page.text
+    assert function in page.text
+    assert oops_id in server.get('/++profile++reports').text
+    return files
 
 
 @pytest.mark.all_mpms
@@ -121,6 +155,7 @@ def test_a_process_that_ends_leaves_one_report(httpd, crasher, mpm, how):
     assert 'process %d ended' % pid in fields['Exception-Value']
     assert fields['Informational'] == 'False'
     assert 0.04 < float(fields['Duration']) < 10
+    check_samples(server, oops_id, path.read_text())
     next_is_profiled(server)
     time.sleep(0.3)
     assert len(list((server.profile_dir / 'oops').glob('*/' + oops_id))) == 1
@@ -206,6 +241,8 @@ def test_a_holder_killed_from_outside_while_others_wait(httpd):
     assert head(path)['Exception-Type'] == 'ChildDied'
     for thread in [first, *others]:
         thread.join(30)
+    check_samples(server, oops_id, path.read_text(), 'ap_invoke_handler',
+                  (200000, 4900000))
     time.sleep(0.3)
     # One report for the profiled one; those who waited held nothing.
     deaths = [line for line in server.error_lines() if 'LPP171' in line]
@@ -288,6 +325,8 @@ def test_an_old_generations_crash_names_nothing_wrong(httpd, crasher):
         path = server.wait_oops(match.group(2))
         assert head(path)['Exception-Type'] == 'SIGSEGV'
         assert 'lpp_crash_' not in path.read_text()
+        # Its samples are by file, not by address: they have their names.
+        check_samples(server, match.group(2), path.read_text())
     next_is_profiled(server)
 
 

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lpp_will: the samples of a process that died, read by another; wills that no
+ * honest process would have left. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <apr_strings.h>
+
+#include "lpp_will.h"
+
+#define ID "OOPS-0123456789abcdef0123456789abcdef"
+#define OTHER "OOPS-ffffffffffffffffffffffffffffffff"
+
+static apr_pool_t *pool;
+static lpp_will_t *will; /* shared with children */
+static lpp_maps_t *maps;
+
+static int setup(void **state)
+{
+    apr_initialize();
+    apr_pool_create(&pool, NULL);
+    will = mmap(NULL, sizeof(*will), PROT_READ | PROT_WRITE,
+                MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(will, MAP_FAILED);
+    assert_int_equal(lpp_maps_create(&maps, pool), APR_SUCCESS);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    munmap(will, sizeof(*will));
+    apr_pool_destroy(pool);
+    apr_terminate();
+    return 0;
+}
+
+static const lpp_weight_t one = { 1000, 400, 1 };
+
+/* A place in this program, and one in libc. */
+static lpp_pc_t here(unsigned offset)
+{
+    return lpp_maps_pc(maps, (apr_uintptr_t)&setup) + offset;
+}
+
+static lpp_pc_t in_libc(void)
+{
+    return lpp_maps_pc(maps, (apr_uintptr_t)&memcpy);
+}
+
+static lpp_profile_t *fresh_profile(void)
+{
+    lpp_profile_t *profile;
+
+    assert_int_equal(lpp_profile_create(&profile, 0, pool), APR_SUCCESS);
+    return profile;
+}
+
+static void sample(lpp_profile_t *profile, const lpp_pc_t *frames,
+                   unsigned count)
+{
+    lpp_will_add(will, profile, lpp_profile_add(profile, frames, count, &one),
+                 &one, maps);
+}
+
+/* As the helper of a process that is about to die. */
+static lpp_profile_t *leave_three_samples(void)
+{
+    lpp_profile_t *profile = fresh_profile();
+    lpp_pc_t frames[3] = { in_libc(), here(8), here(0) };
+
+    profile->honesty.unwinder = "table";
+    profile->honesty.cut = 7;
+    lpp_will_begin(will, ID);
+    sample(profile, frames, 3);
+    sample(profile, frames, 3);
+    sample(profile, frames + 1, 2);
+    lpp_will_set_total(will, profile, 5000, 2000);
+    return profile;
+}
+
+static lpp_profile_t *read_will(void)
+{
+    lpp_profile_t *profile;
+
+    assert_int_equal(lpp_will_read(will, ID, maps, &profile, pool),
+                     APR_SUCCESS);
+    return profile;
+}
+
+static void samples_outlive_the_process(void **state)
+{
+    lpp_profile_t *profile;
+    pid_t pid = fork();
+    int how;
+
+    if (pid == 0) {
+        leave_three_samples();
+        kill(getpid(), SIGKILL);
+    }
+    assert_int_equal(waitpid(pid, &how, 0), pid);
+    assert_int_equal(WTERMSIG(how), SIGKILL);
+    profile = read_will();
+    assert_int_equal(profile->count, 4);
+    assert_int_equal(profile->total.samples, 3);
+    assert_int_equal(profile->honesty.samples, 3);
+    assert_int_equal(profile->total.wall_ns, 5000);
+    assert_int_equal(profile->total.cpu_ns, 2000);
+    assert_int_equal(profile->honesty.cut, 7);
+    assert_string_equal(profile->honesty.unwinder, "table");
+    assert_int_equal(profile->nodes[3].pc, in_libc());
+    assert_int_equal(profile->nodes[3].self.wall_ns, 2000);
+    assert_int_equal(profile->nodes[3].self.cpu_ns, 800);
+    assert_int_equal(profile->nodes[2].self.samples, 1);
+}
+
+static void an_object_that_only_the_dead_had_is_added(void **state)
+{
+    static const unsigned char id[] = { 1, 2, 3, 4 };
+    unsigned count = lpp_maps_count(maps);
+    const lpp_object_t *object;
+    lpp_profile_t *profile;
+
+    leave_three_samples();
+    strcpy(will->object[0].path, "/usr/lib/only-there.so");
+    memcpy(will->object[0].build_id, id, sizeof(id));
+    will->object[0].build_id_len = sizeof(id);
+    profile = read_will();
+    assert_int_equal(lpp_maps_count(maps), count + 1);
+    assert_int_equal(LPP_PC_OBJECT(profile->nodes[1].pc), count + 1);
+    assert_int_equal(LPP_PC_ADDRESS(profile->nodes[1].pc),
+                     LPP_PC_ADDRESS(here(0)));
+    object = lpp_maps_object(maps, count + 1);
+    assert_string_equal(object->path, "/usr/lib/only-there.so");
+    assert_memory_equal(object->build_id, id, sizeof(id));
+    assert_true(object->gone);
+    /* Once: the next of the dead finds it there. */
+    read_will();
+    assert_int_equal(lpp_maps_count(maps), count + 1);
+}
+
+static void without_a_build_id_only_the_same_place_is_the_same(void **state)
+{
+    unsigned first = lpp_maps_adopt(maps, "/lib/x.so", 0x1000, NULL, 0);
+
+    assert_int_not_equal(first, 0);
+    assert_int_equal(lpp_maps_adopt(maps, "/lib/x.so", 0x1000, NULL, 0),
+                     first);
+    assert_int_not_equal(lpp_maps_adopt(maps, "/lib/x.so", 0x2000, NULL, 0),
+                         first);
+}
+
+static void a_will_of_another_profile_is_none(void **state)
+{
+    lpp_profile_t *profile;
+
+    leave_three_samples();
+    assert_true(APR_STATUS_IS_ENOENT(
+        lpp_will_read(will, OTHER, maps, &profile, pool)));
+    assert_null(profile);
+    lpp_will_begin(will, OTHER);
+    assert_true(APR_STATUS_IS_ENOENT(
+        lpp_will_read(will, ID, maps, &profile, pool)));
+    assert_int_equal(lpp_will_read(will, OTHER, maps, &profile, pool),
+                     APR_SUCCESS);
+    assert_int_equal(profile->count, 1);
+    assert_int_equal(profile->total.samples, 0);
+}
+
+/* More nodes and objects than there is room for: no sample is lost. */
+static void what_has_no_room_is_credited_to_an_ancestor(void **state)
+{
+    lpp_profile_t *profile = fresh_profile(), *left;
+    apr_uint32_t i;
+
+    lpp_will_begin(will, ID);
+    for (i = 0; i < LPP_WILL_NODES + 1000; i++) {
+        lpp_pc_t frames[2] = { here(i), in_libc() };
+
+        sample(profile, frames, 2);
+    }
+    left = read_will();
+    assert_int_equal(left->count, LPP_WILL_NODES);
+    assert_int_equal(left->total.samples, LPP_WILL_NODES + 1000);
+    assert_int_equal(left->nodes[1].pc, in_libc());
+    assert_int_equal(left->nodes[1].self.samples, 1002);
+}
+
+static void refused(void)
+{
+    lpp_profile_t *profile;
+
+    assert_int_equal(lpp_will_read(will, ID, maps, &profile, pool),
+                     APR_EINVAL);
+}
+
+static void a_will_that_makes_no_sense_is_refused(void **state)
+{
+    leave_three_samples();
+    will->node[2].parent = 2;
+    refused();
+    leave_three_samples();
+    will->node[2].parent = LPP_NODE_NONE;
+    refused();
+    leave_three_samples();
+    will->node[1].wall_ns = UINT64_MAX;
+    refused();
+    leave_three_samples();
+    will->wall_ns = UINT64_MAX;
+    refused();
+    leave_three_samples();
+    will->nodes = LPP_WILL_NODES + 1;
+    refused();
+    leave_three_samples();
+    will->objects = LPP_WILL_OBJECTS + 1;
+    refused();
+    leave_three_samples();
+    memset(will->object[0].path, 'x', sizeof(will->object[0].path));
+    refused();
+    leave_three_samples();
+    will->object[0].number = LPP_OBJECTS_MAX + 1;
+    refused();
+    leave_three_samples();
+    will->object[0].build_id_len = LPP_WILL_BUILD_ID_BYTES + 1;
+    refused();
+}
+
+/* Whatever bytes stand there: a status or a sound tree. */
+static void any_bytes_are_survived(void **state)
+{
+    unsigned char *bytes = (unsigned char *)will;
+    unsigned round, sound = 0;
+
+    srand(7);
+    for (round = 0; round < 2000; round++) {
+        apr_pool_t *one_round;
+        lpp_profile_t *profile;
+        apr_uint32_t i;
+
+        apr_pool_create(&one_round, pool);
+        leave_three_samples();
+        for (i = 0; i < 3; i++) {
+            /* The head, the first objects, the first nodes. */
+            size_t at = i == 0 ? (size_t)rand() % 200
+                : i == 1 ? offsetof(lpp_will_t, object) + (size_t)rand() % 800
+                         : offsetof(lpp_will_t, node) + (size_t)rand() % 200;
+
+            bytes[at] = (unsigned char)rand();
+        }
+        if (lpp_will_read(will, ID, maps, &profile, one_round)
+            == APR_SUCCESS) {
+            for (i = 1; i < profile->count; i++) {
+                assert_true(profile->nodes[i].parent < i);
+            }
+            sound++;
+        }
+        apr_pool_destroy(one_round);
+    }
+    assert_in_range(sound, 100, 1999);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(samples_outlive_the_process, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(
+            an_object_that_only_the_dead_had_is_added, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            without_a_build_id_only_the_same_place_is_the_same, setup,
+            teardown),
+        cmocka_unit_test_setup_teardown(a_will_of_another_profile_is_none,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            what_has_no_room_is_credited_to_an_ancestor, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_will_that_makes_no_sense_is_refused,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(any_bytes_are_survived, setup,
+                                        teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

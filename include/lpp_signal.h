@@ -12,6 +12,8 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
 #include <time.h>
 
 #include "lpp_ring.h"
@@ -27,6 +29,23 @@
 #define LPP_SIGNAL_REPAIRS 0
 #endif
 
+#define LPP_SIGNAL_PIECES 64 /* of one writev or sendmsg */
+
+/*
+ * A call of one thread that was cut short and is being carried through: one a
+ * thread, as long as that lives; only its handler and what the handler makes it
+ * run touch it. The first four are known to machine code.
+ */
+typedef struct lpp_signal_rest_t {
+    long long resume; /* where the call would have returned to */
+    long long rbx;    /* that register's own value */
+    long long done;   /* bytes moved so far */
+    int busy;         /* a call is under way */
+    long number;      /* of the call */
+    struct msghdr message;
+    struct iovec pieces[LPP_SIGNAL_PIECES]; /* still to be moved */
+} lpp_signal_rest_t;
+
 /*
  * What the handler may touch. Lives as long as the process: the kernel may
  * still hold the address of a timespec in it. stack_*, ring and the counters
@@ -41,6 +60,7 @@ typedef struct lpp_signal_target_t {
     pid_t process;            /* set by arm: a forked child is no target */
     int tid;                  /* set by arm */
     int number;               /* the signal, set by arm */
+    lpp_signal_rest_t *rest_of_call; /* the thread's own, set by arm */
     struct timespec rest[2];  /* shortened sleep and what is left of it */
     atomic_llong blocked_ns;  /* helper: the thread has been blocked for at
                                  least that long when it was asked */

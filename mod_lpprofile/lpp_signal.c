@@ -14,8 +14,9 @@
  * instruction and setting rax to the call's number runs it again, with the
  * arguments that the kernel kept in the other registers. The number itself is
  * gone from the registers, so it is read out of the code in front of the
- * instruction (all shapes that glibc has). A call we do not recognise keeps its
- * EINTR and is counted: the helper then stops signalling blocked threads.
+ * instruction (lpp_signal_code.h). A call we do not recognise keeps its EINTR
+ * and is counted: the helper then stops signalling blocked threads. A call that
+ * has moved a part of its bytes returns that many instead: lpp_signal_rest.h.
  *
  * A race that stays: somebody else's signal that hits the same call in the same
  * instant has its handler run, as if it had come just before the call.
@@ -23,7 +24,6 @@
 #include "lpp_signal.h"
 
 #include <errno.h>
-#include <sys/uio.h>
 #include <ucontext.h>
 
 #define RED_ZONE 128 /* bytes under SP that belong to a leaf function */
@@ -80,133 +80,7 @@ void lpp_signal_copy_stack(lpp_snapshot_t *snapshot, unsigned char *stack,
 #if defined(__x86_64__)
 
 #include "lpp_signal_calls.h"
-
-#define CODE_BYTES 48  /* looked at in front of a syscall instruction */
-#define CALLER_BYTES 96 /* and in front of a call of syscall(2) */
-
-/* A register by its number in an instruction. */
-static long code_register(const greg_t *regs, unsigned number)
-{
-    static const signed char names[16] = {
-        REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
-        REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15
-    };
-
-    return (long)regs[names[number & 15]];
-}
-
-static long code_immediate(const unsigned char *code)
-{
-    return (long)(code[0] | code[1] << 8 | code[2] << 16
-                  | (unsigned)code[3] << 24);
-}
-
-/*
- * Copy the len bytes of code that end at end, or as many as are there: the page
- * of the last one was just run, the one in front may not exist, so a copy that
- * reaches it is the kernel's. Returns how many; they stand at the end of code.
- */
-static size_t code_before(apr_uint64_t end, unsigned char *code, size_t len,
-                          pid_t pid)
-{
-    size_t in_page = ((end - 1) & 4095) + 1;
-    const unsigned char *last = (const unsigned char *)(apr_uintptr_t)end;
-
-    if (in_page < len) {
-        struct iovec to = { code, len };
-        struct iovec from = { (void *)(last - len), len };
-
-        if (process_vm_readv(pid, &to, 1, &from, 1, 0) == (ssize_t)len) {
-            return len;
-        }
-        copy_bytes(code + len - in_page, last - in_page, in_page);
-        return in_page;
-    }
-    copy_bytes(code, last - len, len);
-    return len;
-}
-
-/*
- * syscall(number, ...) moves its arguments about, and the number is lost; but
- * at the instruction the return address is on top of the stack, and the caller
- * has loaded a constant into edi not far in front of it.
- */
-static long number_from_caller(const greg_t *regs, pid_t pid)
-{
-    unsigned char code[CALLER_BYTES];
-    apr_uint64_t back = *(const apr_uint64_t *)(apr_uintptr_t)regs[REG_RSP];
-    size_t have, at;
-
-    if (back < 65536) {
-        return -1;
-    }
-    have = code_before(back, code, sizeof(code), pid);
-    for (at = 9; at <= have; at++) {
-        const unsigned char *here = code + sizeof(code) - at;
-
-        if (here[0] == 0xbf && call_kind(code_immediate(here + 1))
-                                   != CALL_UNKNOWN) {
-            return code_immediate(here + 1);
-        }
-    }
-    return -1;
-}
-
-/* `mov %reg32,%eax` right in front of at: futex waits of glibc do that. */
-static long number_from_register(const unsigned char *at, const greg_t *regs)
-{
-    if (at[-2] == 0x89 && (at[-1] & 0xc7) == 0xc0) {
-        unsigned high = at[-3] == 0x44 || at[-3] == 0x4c ? 8 : 0;
-
-        return code_register(regs, ((at[-1] >> 3) & 7) | high) & 0xffffffffL;
-    }
-    return -1;
-}
-
-/* The number of the system call that ends right in front of rip, or -1. */
-static long call_number(const greg_t *regs, pid_t pid)
-{
-    unsigned char code[CODE_BYTES];
-    const unsigned char *at = code + sizeof(code) - 2;
-    size_t have, back;
-    long number;
-
-    have = code_before((apr_uint64_t)regs[REG_RIP], code, sizeof(code), pid);
-    if (have < 12 || at[0] != 0x0f || at[1] != 0x05) {
-        return -1;
-    }
-    if (at[-5] == 0xb8) { /* mov $number,%eax */
-        return code_immediate(at - 4);
-    }
-    if (at[-7] == 0x48 && at[-6] == 0xc7 && at[-5] == 0xc0) {
-        return code_immediate(at - 4); /* mov $number,%rax */
-    }
-    if ((at[-2] == 0x31 || at[-2] == 0x33) && at[-1] == 0xc0) {
-        return SYS_read; /* xor %eax,%eax */
-    }
-    if (at[-5] == 0x4c && at[-4] == 0x8b && at[-3] == 0x4c && at[-2] == 0x24
-        && at[-1] == 0x08) {
-        return number_from_caller(regs, pid); /* mov 8(%rsp),%r9 */
-    }
-    number = number_from_register(at, regs);
-    if (number >= 0) {
-        return number;
-    }
-    /* Other argument loads stand between. Bytes that only look like one of
-     * these would also have to hold the number of a call that can block. */
-    for (back = 1; back + 8 < have; back++) {
-        const unsigned char *here = at - back;
-
-        if (here[-5] == 0xb8
-            && call_kind(code_immediate(here - 4)) != CALL_UNKNOWN) {
-            return code_immediate(here - 4);
-        }
-        if (number_from_register(here, regs) == SYS_futex) {
-            return SYS_futex;
-        }
-    }
-    return -1;
-}
+#include "lpp_signal_rest.h"
 
 /* Did the kernel just end a call at rip? */
 static int behind_syscall(const greg_t *regs)
@@ -311,34 +185,56 @@ static void shorten_timeout(call_e kind, greg_t *regs,
             shorten_spec(&regs[REG_R10], target, by_ns);
         }
         break;
+    case CALL_SPEC_R8:
+        if (by_ns > 0) {
+            shorten_spec(&regs[REG_R8], target, by_ns);
+        }
+        break;
     default:
         break;
     }
 }
 
-/* Put an interrupted call back. Returns whether the thread was in a call. */
-static int repair(ucontext_t *context, lpp_signal_target_t *target, pid_t pid)
+/* Put back a call that ended with EINTR. */
+static int put_back(greg_t *regs, lpp_signal_target_t *target, pid_t pid)
 {
-    greg_t *regs = context->uc_mcontext.gregs;
-    long number;
-    call_e kind;
+    const lpp_signal_rest_t *rest = rest_under_way(regs);
+    long number = rest != NULL ? rest->number : call_number(regs, pid);
+    call_e kind = call_kind(number);
 
-    if (regs[REG_RAX] != -EINTR || !behind_syscall(regs)) {
-        return before_syscall(regs); /* restarted by the kernel */
-    }
-    number = call_number(regs, pid);
-    kind = call_kind(number);
     if (kind == CALL_UNKNOWN) {
         atomic_fetch_add_explicit(&unrepaired, 1, memory_order_relaxed);
-        return 1;
+        return 0;
     }
     shorten_timeout(kind, regs, target);
     regs[REG_RIP] -= 2;
     regs[REG_RAX] = number;
-    if (target != NULL) {
-        atomic_fetch_add_explicit(&target->repaired, 1, memory_order_relaxed);
-    }
     return 1;
+}
+
+/*
+ * Put an interrupted call back, or see to it that one that was cut short goes
+ * on. Returns whether the thread was in a call. target NULL: no sample is
+ * wanted; rest NULL: not the thread that is profiled.
+ */
+static int repair(ucontext_t *context, lpp_signal_target_t *target,
+                  lpp_signal_rest_t *rest, pid_t pid)
+{
+    greg_t *regs = context->uc_mcontext.gregs;
+    int interrupted = regs[REG_RAX] == -EINTR;
+
+    if ((!interrupted && regs[REG_RAX] <= 0) || !behind_syscall(regs)) {
+        return before_syscall(regs); /* restarted by the kernel */
+    }
+    if (interrupted ? put_back(regs, target, pid)
+                    : carry_through(regs, rest, pid)) {
+        if (target != NULL) {
+            atomic_fetch_add_explicit(&target->repaired, 1,
+                                      memory_order_relaxed);
+        }
+        return 1;
+    }
+    return interrupted || before_syscall(regs);
 }
 
 void lpp_signal_copy_registers(lpp_snapshot_t *to, const ucontext_t *from)
@@ -354,17 +250,20 @@ void lpp_signal_copy_registers(lpp_snapshot_t *to, const ucontext_t *from)
         to->regs[i] =
             (apr_uint64_t)from->uc_mcontext.gregs[order[i]];
     }
+    hide_stub(from->uc_mcontext.gregs, &to->regs[LPP_REG_PC], &to->regs[3]);
 }
 
 #elif defined(__aarch64__)
 
 /* svc leaves no trace of the call's number that survives -EINTR in x0 with x8
  * reused; nothing is put back, and blocked threads are not signalled. */
-static int repair(ucontext_t *context, lpp_signal_target_t *target, pid_t pid)
+static int repair(ucontext_t *context, lpp_signal_target_t *target,
+                  lpp_signal_rest_t *rest, pid_t pid)
 {
     const unsigned *at = (const unsigned *)context->uc_mcontext.pc;
 
     (void)target;
+    (void)rest;
     (void)pid;
     if ((long)context->uc_mcontext.regs[0] == -EINTR
         && at[-1] == 0xd4000001u) {
@@ -419,7 +318,7 @@ void lpp_signal_handle(int number, siginfo_t *info, void *context)
     int saved = errno;
     lpp_signal_target_t *target = atomic_load(&served);
     unsigned long long asked;
-    int mine, in_call;
+    int here, mine, in_call;
 
     (void)number;
     if (target == NULL || info->si_code != SI_TKILL) {
@@ -427,11 +326,12 @@ void lpp_signal_handle(int number, siginfo_t *info, void *context)
     }
     /* Between these two counts nobody changes the target: see quiesce. */
     atomic_fetch_add(&target->handling, 1);
-    mine = atomic_load(&target->enabled)
-           && pthread_equal(target->thread, pthread_self())
+    here = pthread_equal(target->thread, pthread_self())
            && info->si_pid == target->process;
+    mine = here && atomic_load(&target->enabled);
     /* Put back even where no sample is wanted any more: the call broke. */
-    in_call = repair(context, mine ? target : NULL, info->si_pid);
+    in_call = repair(context, mine ? target : NULL,
+                     here ? target->rest_of_call : NULL, info->si_pid);
     if (mine) {
         asked = atomic_load_explicit(&target->asked, memory_order_acquire);
         if (asked != atomic_load_explicit(&target->answered,

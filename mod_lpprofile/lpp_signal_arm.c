@@ -22,11 +22,11 @@ static struct {
     struct sigaction old_action; /* before the first of them */
 } taken_signal = { .mutex = PTHREAD_MUTEX_INITIALIZER };
 
-/* The mask a thread had before it was armed, where its profile ended on
- * another thread and nobody could put it back yet. */
 static __thread struct {
-    int armed;
+    int armed;         /* its profile ended on another thread, and nobody could
+                          put its mask back yet, which was: */
     sigset_t old_mask;
+    lpp_signal_rest_t rest; /* stays when the profile has ended */
 } this_thread;
 
 static int is_ours(const struct sigaction *action)
@@ -144,6 +144,7 @@ apr_status_t lpp_signal_arm(lpp_signal_target_t *target, sigset_t *old_mask)
         return errno;
     }
     target->number = taken_signal.number;
+    target->rest_of_call = &this_thread.rest;
     atomic_store(&target->blocked_ns, 0);
     atomic_store(&target->asked, 0);
     atomic_store(&target->answered, 0);

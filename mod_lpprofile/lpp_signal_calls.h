@@ -16,6 +16,7 @@ typedef enum {
     CALL_MS_R10,
     CALL_SPEC_RDX,  /* struct timespec, relative, read only */
     CALL_SPEC_R10,
+    CALL_SPEC_R8,
     CALL_FUTEX,     /* relative in r10 for FUTEX_WAIT only */
     CALL_SLEEP,     /* nanosleep: request, remainder */
     CALL_CLOCKSLEEP /* clock, flags, request, remainder */
@@ -47,6 +48,8 @@ static call_e call_kind(long number)
         return CALL_SPEC_RDX;
     case SYS_semtimedop: case 441: /* epoll_pwait2 */
         return CALL_SPEC_R10;
+    case SYS_io_getevents: case SYS_io_pgetevents:
+        return CALL_SPEC_R8;
     case SYS_futex:
         return CALL_FUTEX;
     case SYS_nanosleep:
@@ -56,6 +59,15 @@ static call_e call_kind(long number)
     default:
         return CALL_UNKNOWN;
     }
+}
+
+/* Calls that return how much they have moved, where a signal stopped them in
+ * the middle; their first argument is the descriptor. */
+static int moves_bytes(long number)
+{
+    return number == SYS_write || number == SYS_writev || number == SYS_sendto
+           || number == SYS_sendmsg || number == SYS_sendfile
+           || number == SYS_recvfrom;
 }
 
 #endif

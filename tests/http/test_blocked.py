@@ -11,7 +11,7 @@ import apxs_env
 
 ON = 'LPProfilingAllowed On\nLPProfileRate 1000\n'
 SEGMENT = '/++profile++callgrind'
-CALLS = 27
+CALLS = 34
 # What another process on this machine may add to a wait; and to a response
 # that says so, with a page that names its first profile.
 SLACK = 0.015

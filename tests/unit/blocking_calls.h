@@ -22,8 +22,10 @@
 #include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/select.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -114,6 +116,18 @@ static void close_pair(int fds[2])
 {
     close(fds[0]);
     close(fds[1]);
+}
+
+static int locked_file(void)
+{
+    char name[] = "/tmp/lpp-test-blocked-XXXXXX";
+    int fd = mkstemp(name);
+
+    if (fd < 0) {
+        abort();
+    }
+    unlink(name);
+    return fd;
 }
 
 /* -- sleeps: the result is what the call returns */
@@ -449,6 +463,189 @@ static long call_write(void)
     return got < 0 ? got : sum;
 }
 
+/*
+ * One call each that has to move more than fits at once: the other side takes
+ * a part, then nothing for WAIT_MS, then the rest. A signal that comes in
+ * between must not make it return early with a part.
+ */
+#define LONG_BYTES 3000000
+
+static unsigned char *long_bytes(void)
+{
+    unsigned char *bytes = malloc(LONG_BYTES);
+    size_t i;
+
+    if (bytes == NULL) {
+        abort();
+    }
+    for (i = 0; i < LONG_BYTES; i++) {
+        bytes[i] = (unsigned char)(i * 2654435761u >> 13);
+    }
+    return bytes;
+}
+
+/* Reads all of it and looks whether every byte is in its place. */
+static void *take_main(void *baton)
+{
+    unsigned char *expected = long_bytes(), piece[65536];
+    helper_t *helper = baton;
+    struct timespec rest = wait_spec;
+    ssize_t sum = 0, got;
+    sigset_t all;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, NULL);
+    helper->word = 1;
+    while (sum < LONG_BYTES
+           && (got = read(helper->fd, piece, sizeof(piece))) > 0) {
+        helper->word &= memcmp(piece, expected + sum, (size_t)got) == 0;
+        if (sum < LONG_BYTES / 3 && sum + got >= LONG_BYTES / 3) {
+            while (nanosleep(&rest, &rest) != 0) {
+            }
+        }
+        sum += got;
+    }
+    helper->word &= sum == LONG_BYTES;
+    free(expected);
+    close(helper->fd); /* whatever is still being sent ends */
+    return NULL;
+}
+
+static long moved(int fds[2], long (*move)(int fd, unsigned char *bytes))
+{
+    unsigned char *bytes = long_bytes();
+    helper_t helper;
+    long got;
+
+    helper.fd = fds[0];
+    if (pthread_create(&helper.thread, NULL, take_main, &helper) != 0) {
+        abort();
+    }
+    got = move(fds[1], bytes);
+    close(fds[1]);
+    pthread_join(helper.thread, NULL);
+    free(bytes);
+    return helper.word ? got : -77;
+}
+
+static long moved_by_socket(long (*move)(int fd, unsigned char *bytes))
+{
+    int fds[2];
+
+    make_pair(fds);
+    return moved(fds, move);
+}
+
+static long move_write(int fd, unsigned char *bytes)
+{
+    return write(fd, bytes, LONG_BYTES);
+}
+
+static long move_send(int fd, unsigned char *bytes)
+{
+    return send(fd, bytes, LONG_BYTES, MSG_NOSIGNAL);
+}
+
+#define PIECES 37
+
+static void cut_up(struct iovec *pieces, unsigned char *bytes)
+{
+    size_t i, at = 0;
+
+    for (i = 0; i < PIECES; i++) {
+        pieces[i].iov_base = bytes + at;
+        pieces[i].iov_len = i == PIECES - 1 ? LONG_BYTES - at
+                                            : LONG_BYTES / PIECES + i;
+        at += pieces[i].iov_len;
+    }
+}
+
+static long move_writev(int fd, unsigned char *bytes)
+{
+    struct iovec pieces[PIECES];
+
+    cut_up(pieces, bytes);
+    return writev(fd, pieces, PIECES);
+}
+
+static long move_sendmsg(int fd, unsigned char *bytes)
+{
+    struct iovec pieces[PIECES];
+    struct msghdr message;
+
+    cut_up(pieces, bytes);
+    memset(&message, 0, sizeof(message));
+    message.msg_iov = pieces;
+    message.msg_iovlen = PIECES;
+    return sendmsg(fd, &message, MSG_NOSIGNAL);
+}
+
+static long move_sendfile(int fd, unsigned char *bytes)
+{
+    int file = locked_file();
+    long got = write(file, bytes, LONG_BYTES);
+    off_t at = 0;
+
+    if (got == LONG_BYTES) {
+        got = sendfile(fd, file, &at, LONG_BYTES);
+    }
+    close(file);
+    return at == got ? got : -78;
+}
+
+static long call_long_write(void)
+{
+    return moved_by_socket(move_write);
+}
+
+static long call_long_send(void)
+{
+    return moved_by_socket(move_send);
+}
+
+static long call_long_writev(void)
+{
+    return moved_by_socket(move_writev);
+}
+
+static long call_long_sendmsg(void)
+{
+    return moved_by_socket(move_sendmsg);
+}
+
+static long call_long_sendfile(void)
+{
+    return moved_by_socket(move_sendfile);
+}
+
+static long call_long_pipe(void)
+{
+    int fds[2];
+
+    if (pipe(fds) != 0) {
+        abort();
+    }
+    return moved(fds, move_write);
+}
+
+/* One byte is there, the other comes after WAIT_MS. */
+static long call_recv_all(void)
+{
+    helper_t helper;
+    char bytes[2];
+    int fds[2];
+    long got;
+
+    make_pair(fds);
+    helper.fd = fds[1];
+    write_byte(&helper);
+    help(&helper, write_byte);
+    got = recv(fds[0], bytes, sizeof(bytes), MSG_WAITALL);
+    pthread_join(helper.thread, NULL);
+    close_pair(fds);
+    return got;
+}
+
 /* -- locks and processes */
 
 static long call_sem_timedwait(void)
@@ -512,18 +709,6 @@ static long call_futex(void)
 
     return syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 0, &wait_spec, NULL,
                    0);
-}
-
-static int locked_file(void)
-{
-    char name[] = "/tmp/lpp-test-blocked-XXXXXX";
-    int fd = mkstemp(name);
-
-    if (fd < 0) {
-        abort();
-    }
-    unlink(name);
-    return fd;
 }
 
 /* The lock's owner is a child process, since fcntl locks belong to processes;
@@ -624,6 +809,13 @@ static const struct {
     { "accept", call_accept },
     { "connect", call_connect },
     { "write to a full socket", call_write },
+    { "one write of 3 MB", call_long_write },
+    { "one write to a pipe", call_long_pipe },
+    { "one send", call_long_send },
+    { "one writev", call_long_writev },
+    { "one sendmsg", call_long_sendmsg },
+    { "one sendfile", call_long_sendfile },
+    { "recv with MSG_WAITALL", call_recv_all },
     { "sem_timedwait", call_sem_timedwait },
     { "mutex", call_mutex },
     { "cond_timedwait", call_cond_timedwait },

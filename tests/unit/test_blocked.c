@@ -68,6 +68,9 @@ static int compare_once(const char *name, long (*call)(void))
     assert_in_range(profile->honesty.signals, 1, 30);
     assert_true(profile->honesty.blocked_ns >= WAIT_NS * 3 / 4);
     assert_int_equal(lpp_signal_unrepaired(), 0);
+    /* Also where a call is being carried through. */
+    assert_int_equal(profile->honesty.broken, 0);
+    assert_int_equal(profile->honesty.cut, 0);
     apr_pool_destroy(pool);
     return longer < (apr_int64_t)(plain.took_ns / 50 + 15000000);
 }

@@ -7,8 +7,8 @@
 Prints, beside the bounds of issue 8: the instructions of an entry while nobody
 is profiled, by the machine code and by valgrind over whole requests (hooks
 counted against hooks not counted and against no module at all); and the
-nanoseconds that counting and timing a call takes while somebody is. The
-library of the core, liblpp.a, must lie beside the module.
+nanoseconds that counting and timing a call takes, all included, while somebody
+is.
 """
 import os
 import pathlib
@@ -16,12 +16,12 @@ import re
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / 'http'))
 
+import apxs_env  # noqa: E402
 import httpd_env  # noqa: E402
 
 REQUESTS = 40
@@ -113,25 +113,19 @@ def instructions(profiler, config):
         server.remove()
 
 
-def profiled_ns():
-    build = httpd_env.MODULE.parent
-    flags = []
-    for query in ('EXTRA_CPPFLAGS', 'APR_INCLUDEDIR'):
-        said = subprocess.run(['apxs', '-q', query], check=True, text=True,
-                              stdout=subprocess.PIPE).stdout
-        flags += said.partition('=')[2].split() if '=/' in said \
-            else ['-I' + said.strip()] if said.startswith('/') \
-            else said.split()
-    with tempfile.TemporaryDirectory() as work:
-        program = os.path.join(work, 'hook_calls')
-        subprocess.run(['gcc', '-O2', '-pthread', '-D_GNU_SOURCE', *flags,
-                        '-I%s' % (HERE.parent.parent / 'include'), '-o',
-                        program, str(HERE / 'hook_calls.c'),
-                        str(build / 'liblpp.a'), '-laprutil-1', '-lapr-1',
-                        '-lz', '-ldl'], check=True)
-        return [float(word) for word in subprocess.run(
-            [program], check=True, stdout=subprocess.PIPE,
-            text=True).stdout.split()]
+def served_ns():
+    """Nanoseconds of a hook that declines at once, without a profile and
+    with one: all that a call costs within httpd."""
+    server = httpd_env.Httpd(
+        'LPProfilingAllowed On\n' + apxs_env.load('lpp_hook_cost')
+        + '<Location /hooks>\nSetHandler lpp-hook-cost\n</Location>\n')
+    try:
+        server.start()
+        return [min(float(server.get(path).text) for _ in range(8))
+                for path in ('/hooks', '/++profile++callgrind/hooks')]
+    finally:
+        server.stop()
+        server.remove()
 
 
 def hook_calls():
@@ -163,9 +157,10 @@ def main():
         print('unprofiled, %s: %.0f instructions a request; %.1f hook calls '
               'through entries, %.2f instructions each' % (
                   what, whole, entered, spent / entered if entered else 0))
-    clocks, counted = profiled_ns()
-    print('a profiled hook call: %.0f ns more (bound: 100), of which two '
-          'clock readings are %.0f' % (counted, clocks))
+    unprofiled, profiled = served_ns()
+    print('a hook that declines at once: %.1f ns unprofiled, %.1f ns more '
+          'where it is profiled (bound: 100)'
+          % (unprofiled, profiled - unprofiled))
 
 
 if __name__ == '__main__':

@@ -23,7 +23,7 @@ typedef struct lpp_report_file_t {
     const char *path;   /* whole path, for people */
 } lpp_report_file_t;
 
-/* The process's memory at one moment. */
+/* The process's memory at one moment; heap_bytes 0: not counted. */
 typedef struct lpp_report_memory_t {
     apr_uint64_t vss_bytes, rss_bytes, heap_bytes;
 } lpp_report_memory_t;

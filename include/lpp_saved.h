@@ -42,7 +42,8 @@ typedef struct lpp_saved_head_t {
     lpp_cost_t total;
 } lpp_saved_head_t;
 
-/* The process's memory at one moment; inline regions of one name. */
+/* The process's memory at one moment (heap_bytes 0: not counted); inline
+ * regions of one name. */
 typedef struct lpp_saved_memory_t {
     apr_uint64_t vss_bytes, rss_bytes, heap_bytes;
 } lpp_saved_memory_t;

@@ -26,14 +26,19 @@
 typedef struct lpp_memory_sizes_t {
     apr_uint64_t vss_bytes;  /* address space */
     apr_uint64_t rss_bytes;  /* resident */
-    apr_uint64_t heap_bytes; /* malloc'd and in use, all arenas */
+    apr_uint64_t heap_bytes; /* malloc'd and in use, all arenas; 0: not
+                                counted */
+    apr_uint64_t heap_took_us; /* to count that */
 } lpp_memory_sizes_t;
 
 /*
- * Read the sizes; what cannot be read is 0.
+ * Read the sizes; what cannot be read is 0. begin: what was read where this is
+ * the end, NULL where it is a beginning. The heap is counted at both or at
+ * neither: at neither for a while after it took long.
  * Signal-safe: no. Thread: any.
  */
-void lpp_memory_read(lpp_memory_sizes_t *sizes);
+void lpp_memory_read(lpp_memory_sizes_t *sizes,
+                     const lpp_memory_sizes_t *begin);
 
 /* Hook that opens the logs (always), and those per request (for
  * lpp_process_register_if_wanted). */

@@ -38,7 +38,9 @@ void lpp_report_memory(lpp_page_t *page, const lpp_report_t *report)
         "<th>Start</th><th>Now</th><th>Change</th></tr></thead><tbody>\n");
     row(page, "Address space", memory[0].vss_bytes, memory[1].vss_bytes);
     row(page, "Resident", memory[0].rss_bytes, memory[1].rss_bytes);
-    row(page, "Heap in use", memory[0].heap_bytes, memory[1].heap_bytes);
+    if (memory[0].heap_bytes && memory[1].heap_bytes) {
+        row(page, "Heap in use", memory[0].heap_bytes, memory[1].heap_bytes);
+    }
     lpp_page_raw(page, "</tbody></table></div></section>\n");
 }
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <apr_hash.h>
@@ -33,6 +34,15 @@ APLOG_USE_MODULE(lpprofile);
 #define REQUEST_KEY "lpprofile-memory"
 #define COMPLAIN_EVERY_US apr_time_from_sec(60)
 
+/*
+ * mallinfo2 goes through the free pieces of all arenas and holds the lock of
+ * each: a microsecond where there are few, tens of milliseconds where there are
+ * some ten thousand. Once it took this long, nobody counts for a thousand times
+ * as long.
+ */
+#define HEAP_LONG_US 20
+#define HEAP_PAUSE 1000
+
 /* What all children of a generation know of a log. */
 typedef struct shared_t {
     _Atomic apr_int64_t complained_at;
@@ -53,6 +63,8 @@ typedef struct begun_t {
     apr_uint32_t requests_before; /* begun in this process until then */
     apr_uint32_t active_before;   /* of these not yet ended */
 } begun_t;
+
+static _Atomic apr_int64_t heap_paused_until_us; /* CLOCK_MONOTONIC */
 
 /* Of this process; for "requests that ran in the same process meanwhile". */
 static atomic_uint requests_begun;
@@ -76,9 +88,44 @@ static void parse_statm(const char *text, lpp_memory_sizes_t *sizes)
     sizes->rss_bytes = strtoull(end, NULL, 10) * (apr_uint64_t)page_bytes;
 }
 
-void lpp_memory_read(lpp_memory_sizes_t *sizes)
+static apr_int64_t now_us(void)
 {
-    struct mallinfo2 heap = mallinfo2();
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return apr_time_make(now.tv_sec, now.tv_nsec / 1000);
+}
+
+/* A thread that had to wait for a processor took long, too: only what took
+ * long at both ends counts. */
+static void count_heap(lpp_memory_sizes_t *sizes,
+                       const lpp_memory_sizes_t *begin)
+{
+    apr_int64_t from = now_us(), until;
+    apr_uint64_t least;
+    struct mallinfo2 heap;
+
+    if (begin ? !begin->heap_bytes
+              : from < atomic_load(&heap_paused_until_us)) {
+        return;
+    }
+    heap = mallinfo2();
+    until = now_us();
+    sizes->heap_bytes = heap.uordblks + heap.hblkhd;
+    sizes->heap_took_us = (apr_uint64_t)(until - from);
+    if (begin) {
+        least = begin->heap_took_us < sizes->heap_took_us
+            ? begin->heap_took_us : sizes->heap_took_us;
+        if (least > HEAP_LONG_US) {
+            atomic_store(&heap_paused_until_us,
+                         until + (apr_int64_t)least * HEAP_PAUSE);
+        }
+    }
+}
+
+void lpp_memory_read(lpp_memory_sizes_t *sizes,
+                     const lpp_memory_sizes_t *begin)
+{
     char text[128];
     int fd = statm_fd >= 0 ? statm_fd
         : open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
@@ -87,12 +134,12 @@ void lpp_memory_read(lpp_memory_sizes_t *sizes)
     if (fd >= 0 && fd != statm_fd) {
         close(fd); /* no log is kept here, but a page wants to know */
     }
-    sizes->vss_bytes = sizes->rss_bytes = 0;
+    memset(sizes, 0, sizeof(*sizes));
     if (len > 0) {
         text[len] = '\0';
         parse_statm(text, sizes);
     }
-    sizes->heap_bytes = heap.uordblks + heap.hblkhd;
+    count_heap(sizes, begin);
 }
 
 /* Opened by the parent, as root where it is: no link is followed, nobody
@@ -217,7 +264,7 @@ static void child_init(apr_pool_t *pchild, server_rec *s)
     }
 }
 
-/* With the request's pool: not every request comes to be logged. */
+/* With its line, or with the request's pool: not every one is logged. */
 static apr_status_t one_less(void *unused)
 {
     atomic_fetch_sub(&requests_active, 1);
@@ -236,7 +283,7 @@ static int begin(request_rec *r)
     begun = apr_palloc(r->pool, sizeof(*begun));
     begun->requests_before = atomic_fetch_add(&requests_begun, 1);
     begun->active_before = atomic_fetch_add(&requests_active, 1);
-    lpp_memory_read(&begun->start);
+    lpp_memory_read(&begun->start, NULL);
     apr_pool_userdata_setn(begun, REQUEST_KEY, NULL, r->pool);
     apr_pool_cleanup_register(r->pool, NULL, one_less, apr_pool_cleanup_null);
     return DECLINED;
@@ -291,6 +338,12 @@ static void append(request_rec *r, const lpp_memory_log_t *log,
     }
 }
 
+static const char *heap_of(const lpp_memory_sizes_t *sizes, apr_pool_t *pool)
+{
+    return sizes->heap_bytes
+        ? apr_psprintf(pool, "%" APR_UINT64_T_FMT, sizes->heap_bytes) : "-";
+}
+
 static int end(request_rec *r)
 {
     const lpp_conf_t *conf = lpp_config_get(r->server);
@@ -316,7 +369,7 @@ static int end(request_rec *r)
     while (last->next) {
         last = last->next;
     }
-    lpp_memory_read(&now);
+    lpp_memory_read(&now, &begun->start);
     meanwhile = begun->active_before
         + (atomic_load(&requests_begun) - begun->requests_before - 1);
     id = apr_table_get(r->notes, LPP_MEMORY_OOPS_NOTE);
@@ -326,13 +379,14 @@ static int end(request_rec *r)
     }
     line = apr_psprintf(
         r->pool, "\n%s %s %s %.6f %" APR_UINT64_T_FMT " %" APR_UINT64_T_FMT
-        " %" APR_UINT64_T_FMT " %" APR_UINT64_T_FMT " %u %" APR_UINT64_T_FMT
-        " %" APR_UINT64_T_FMT "\n",
+        " %" APR_UINT64_T_FMT " %" APR_UINT64_T_FMT " %u %s %s\n",
         lpp_store_time(r->request_time, r->pool),
         lpp_store_word(page_id, r->pool), id ? id : "-",
         (double)(apr_time_now() - r->request_time) / APR_USEC_PER_SEC,
         begun->start.vss_bytes, begun->start.rss_bytes, now.vss_bytes,
-        now.rss_bytes, meanwhile, begun->start.heap_bytes, now.heap_bytes);
+        now.rss_bytes, meanwhile, heap_of(&begun->start, r->pool),
+        heap_of(&now, r->pool));
+    apr_pool_cleanup_run(r->pool, NULL, one_less);
     append(r, log, line);
     return DECLINED;
 }

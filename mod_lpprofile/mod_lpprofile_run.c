@@ -303,7 +303,7 @@ void lpp_run_start(lpp_run_t *run, request_rec *r, int stacks)
     }
     run->status = start_token(run->start);
     if (run->profiled) {
-        lpp_memory_read(&run->memory);
+        lpp_memory_read(&run->memory, NULL);
     }
     if (run->aggregate) {
         count_for_sum(run->start);

@@ -197,7 +197,7 @@ void lpp_run_report_memory(const lpp_run_t *run, lpp_report_t *report,
     lpp_report_memory_t *memory = apr_palloc(pool, 2 * sizeof(*memory));
     lpp_memory_sizes_t now;
 
-    lpp_memory_read(&now);
+    lpp_memory_read(&now, &run->memory);
     copy_sizes(&memory[0], &run->memory);
     copy_sizes(&memory[1], &now);
     report->memory = memory;

@@ -264,7 +264,7 @@ void lpp_run_gather(request_rec *r)
     run->duration_us = lpp_run_now_us() - run->begin_us;
     run->vhost = lpp_run_vhost(r->server, run->pool);
     run->http_status = last->status;
-    lpp_memory_read(&run->memory_after);
+    lpp_memory_read(&run->memory_after, &run->memory);
     lpp_run_name(run, last);
     lpp_names_register_filters_of(lpp_process_get()->symbols, last);
     if (run->aggregate) {

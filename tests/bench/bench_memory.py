@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What a request costs that is only memory-logged: system calls, and time.
+"""What a request costs that is only memory-logged: system calls, and time; and
+how long the allocator counts its heap, which is why that is done seldom where
+it takes long.
 
     LPP_MODULE=build/mod_lpprofile.so tests/bench/bench_memory.py
 
@@ -8,12 +10,14 @@ Prints figures, asserts nothing. Needs strace for the first part. The two
 servers are asked in turn, so that a busy machine is busy for both.
 """
 import collections
+import ctypes
 import os
 import pathlib
 import signal
 import statistics
 import subprocess
 import sys
+import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent
@@ -52,7 +56,51 @@ def seconds(server, connection):
     return time.perf_counter() - begun
 
 
+def heap_counting():
+    """mallinfo2 over the arenas of so many threads, in this process."""
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype = ctypes.c_void_p
+    libc.malloc.argtypes = [ctypes.c_size_t]
+    libc.free.argtypes = [ctypes.c_void_p]
+    result = ctypes.create_string_buffer(256)  # of the structure, by address
+    libc.mallinfo2.argtypes = [ctypes.c_void_p]
+    libc.mallinfo2.restype = None
+
+    def count():
+        begun = time.perf_counter()
+        libc.mallinfo2(result)
+        return 1e6 * (time.perf_counter() - begun)
+
+    def fragment(pieces, made, done):
+        # Larger than what a thread keeps for itself, and no two free ones meet.
+        pieces = [libc.malloc(1100 + n % 97) for n in range(2 * pieces)]
+        for piece in pieces[::2]:
+            libc.free(piece)
+        made.release()
+        done.wait()
+        for piece in pieces[1::2]:
+            libc.free(piece)
+
+    print('counting the heap (mallinfo2), threads, free pieces of each:')
+    for threads in (1, 25):
+        for pieces in (10, 100, 10000):
+            made, done = threading.Semaphore(0), threading.Event()
+            running = [threading.Thread(target=fragment,
+                                        args=(pieces, made, done))
+                       for _ in range(threads)]
+            for thread in running:
+                thread.start()
+            for _ in running:
+                made.acquire()
+            took = statistics.median(count() for _ in range(25))
+            done.set()
+            for thread in running:
+                thread.join()
+            print('  %2d %6d %10.1f us' % (threads, pieces, took))
+
+
 def main():
+    heap_counting()
     servers = [httpd_env.Httpd(ONE + extra, mpm='prefork').start()
                for extra in ('', 'LPMemoryProfileLog ${ROOT}/memory.log\n')]
     try:

@@ -19,8 +19,19 @@ LINE = re.compile(
     r'(?P<time>\d{4}-\d\d-\d\d_\d\d:\d\d:\d\d\.\d{3}) (?P<page>\S+) '
     r'(?P<oops>-|OOPS-[0-9a-f]{32}) (?P<duration>\d+\.\d{6}) '
     r'(?P<start_vss>\d+) (?P<start_rss>\d+) (?P<end_vss>\d+) '
-    r'(?P<end_rss>\d+) (?P<meanwhile>\d+) (?P<start_heap>\d+) '
-    r'(?P<end_heap>\d+)\n')
+    r'(?P<end_rss>\d+) (?P<meanwhile>\d+) (?P<start_heap>-|\d+) '
+    r'(?P<end_heap>-|\d+)\n')
+# Leaves half of what it allocates, in pieces with free ones between them.
+HOLES = '''
+function handle(r)
+    kept = {}
+    for i = 1, 80000 do kept[i] = string.rep("x", 1100 + i % 97) .. i end
+    for i = 1, 80000, 2 do kept[i] = nil end
+    collectgarbage()
+    r:puts("holes")
+    return apache2.OK
+end
+'''
 
 
 def read(path):
@@ -76,6 +87,28 @@ def test_lines_and_nothing_else(httpd):
     assert (server.root / 'memory.log').stat().st_mode & 0o777 == 0o600
 
 
+def test_a_heap_that_takes_long_to_count_is_counted_seldom(httpd):
+    server = httpd(ON + LOG + 'StartServers 1\nServerLimit 1\n'
+                   'ThreadsPerChild 2\nMinSpareThreads 1\n'
+                   'MaxSpareThreads 2\nMaxRequestWorkers 2\n'
+                   'LuaScope server 1 1\n', fresh=True, mpm='event',
+                   features=['lua'])
+    (server.site / 'lua' / 'holes.lua').write_text(HOLES)
+    server.get('/plain.txt')
+    assert server.get('/lua/holes.lua').body == b'holes'
+    for count in range(3, 9):
+        server.get('/plain.txt')
+        wait_lines(server, count)
+    rows = wait_lines(server, 8)
+    counted = [(row['start_heap'] != '-', row['end_heap'] != '-')
+               for row in rows]
+    # Both ends or none; the first two, and one that found out.
+    assert counted == [(True, True)] * 3 + [(False, False)] * 5, counted
+    assert all(int(row['end_rss']) > 0 for row in rows)
+    page = server.get('/++profile++show/').text
+    assert 'Resident' in page and 'Heap in use' not in page
+
+
 def test_id_of_the_profiled(httpd):
     server = httpd(ON + LOG, fresh=True)
     got = server.get('/++profile++show&callgrind/')
@@ -119,6 +152,7 @@ def test_requests_meanwhile(httpd):
     slow.start()
     time.sleep(0.15)
     server.get('/')
+    wait_lines(server, 1)  # the client has its answer before that
     server.get('/dir/one.html')
     slow.join()
     rows = {row['page']: row for row in wait_lines(server, 3)}

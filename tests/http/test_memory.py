@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """LPMemoryProfileLog: one whole line a request, and no harm by any of it."""
+import http.client
 import os
 import pathlib
 import re
@@ -166,7 +167,13 @@ def hammer(server, requests, threads, paths):
     def work():
         with server.connection() as connection:
             for i in range(requests):
-                server.get(paths[i % len(paths)], connection=connection)
+                path = paths[i % len(paths)]
+                try:
+                    server.get(path, connection=connection)
+                except http.client.RemoteDisconnected:
+                    # event ends idle connections while its workers are busy.
+                    connection.close()
+                    server.get(path, connection=connection)
     workers = [threading.Thread(target=work) for _ in range(threads)]
     for worker in workers:
         worker.start()

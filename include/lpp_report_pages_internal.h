@@ -40,6 +40,16 @@ void lpp_report_tree(lpp_page_t *page, const lpp_view_t *view);
 void lpp_report_neighbours(lpp_page_t *page, const lpp_view_t *view,
                            apr_uint32_t function);
 
+/* A change in percent of what was, "new" or "gone"; "grew", "shrank" or "", the
+ * class of its cell. */
+void lpp_page_relative(lpp_page_t *page, apr_uint64_t before,
+                       apr_uint64_t after);
+const char *lpp_page_direction(apr_uint64_t before, apr_uint64_t after);
+
+/* Of two reports: exact calls, SQL, regions and memory. */
+void lpp_report_changes(lpp_page_t *page,
+                        const lpp_report_compare_t *compare);
+
 /* The differential flame graph. */
 void lpp_report_diff_flame(lpp_page_t *page, const lpp_diff_t *diff);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_report, two reports compared: totals, the differential flame graph, what
- * grew and what shrank.
+ * lpp_report, two reports compared: totals, the differential flame graph, which
+ * functions grew and shrank, and (lpp_report_changes) all else.
  */
 #include <apr_strings.h>
 
@@ -9,14 +9,17 @@
 
 #define ROWS 25
 
-/* A change in percent of what was; in words where nothing was. */
-static void relative(lpp_page_t *page, apr_uint64_t before,
-                     apr_uint64_t after)
+void lpp_page_relative(lpp_page_t *page, apr_uint64_t before,
+                       apr_uint64_t after)
 {
     double percent;
 
     if (!before) {
         lpp_page_raw(page, after ? "new" : "&#8211;");
+        return;
+    }
+    if (!after) {
+        lpp_page_raw(page, "gone");
         return;
     }
     percent = 100.0 * ((double)after - (double)before) / (double)before;
@@ -29,7 +32,7 @@ static void relative(lpp_page_t *page, apr_uint64_t before,
                   percent > 0 ? percent : -percent);
 }
 
-static const char *direction(apr_uint64_t before, apr_uint64_t after)
+const char *lpp_page_direction(apr_uint64_t before, apr_uint64_t after)
 {
     return after > before ? "grew" : after < before ? "shrank" : "";
 }
@@ -47,7 +50,8 @@ static void total_row(lpp_page_t *page, const char *name, apr_uint64_t before,
         lpp_page_rawf(page, "%" APR_UINT64_T_FMT "</td><td class=\"n\">%"
                       APR_UINT64_T_FMT, before, after);
     }
-    lpp_page_rawf(page, "</td><td class=\"n %s\">", direction(before, after));
+    lpp_page_rawf(page, "</td><td class=\"n %s\">",
+                  lpp_page_direction(before, after));
     if (is_time) {
         lpp_page_change(page, (apr_int64_t)after - (apr_int64_t)before);
     }
@@ -57,8 +61,9 @@ static void total_row(lpp_page_t *page, const char *name, apr_uint64_t before,
         lpp_page_rawf(page, "%" APR_UINT64_T_FMT,
                       after > before ? after - before : before - after);
     }
-    lpp_page_rawf(page, "</td><td class=\"n %s\">", direction(before, after));
-    relative(page, before, after);
+    lpp_page_rawf(page, "</td><td class=\"n %s\">",
+                  lpp_page_direction(before, after));
+    lpp_page_relative(page, before, after);
     lpp_page_raw(page, "</td></tr>\n");
 }
 
@@ -116,15 +121,10 @@ static void change_row(lpp_page_t *page, const lpp_diff_function_t *function)
     apr_uint64_t after = function->self[LPP_DIFF_AFTER].wall_us;
 
     lpp_page_rawf(page, "<tr><td class=\"n %s\"><b>",
-                  direction(before, after));
+                  lpp_page_direction(before, after));
     lpp_page_change(page, lpp_diff_self_us(function));
     lpp_page_raw(page, "</b></td><td class=\"n\">");
-    if (!after && before) {
-        lpp_page_raw(page, "gone");
-    }
-    else {
-        relative(page, before, after);
-    }
+    lpp_page_relative(page, before, after);
     lpp_page_raw(page, "</td><td class=\"n was\">");
     lpp_page_time(page, before);
     lpp_page_raw(page, "</td><td class=\"n is\">");
@@ -187,6 +187,7 @@ apr_status_t lpp_report_compare(const lpp_report_compare_t *compare,
     changes(&page, diff, "Grew", 1);
     changes(&page, diff, "Shrank", -1);
     lpp_page_raw(&page, "</section>\n");
+    lpp_report_changes(&page, compare);
     lpp_page_close(&page, &compare->frame, 1);
     return page.status;
 }

@@ -2,98 +2,113 @@
 /*
  * lpp_dbd, the functions that stand in a decorated driver. Each calls the real
  * one with what it was given and gives back what that gave, whether anybody
- * watches or not. Those that are not told the connection are in
- * lpp_dbd_rows.c.
+ * watches or not: one shape, and a function for each form of argument. Those
+ * that are not told the connection are in lpp_dbd_rows.c.
  */
 #include "lpp_dbd_internal.h"
 
-static void end_query(lpp_dbd_watch_t *watch, int token,
-                      const lpp_dbd_driver_t *real, apr_dbd_t *handle,
-                      int rv, const int *rows)
+/* One call: who is asked, and who wants to know of it. */
+typedef struct sent_t {
+    const lpp_dbd_driver_t *real;
+    apr_dbd_t *handle;
+    lpp_dbd_watch_t *watch; /* NULL: nobody; then token means nothing */
+    int token;
+} sent_t;
+
+static inline sent_t begin(apr_dbd_t *handle, const char *name,
+                           const char *text,
+                           const apr_dbd_prepared_t *statement)
 {
-    watch->end(watch, token, rv || !rows ? -1 : *rows,
-               rv ? real->error(handle, rv) : NULL);
+    sent_t sent = {lpp_dbd_driver_of(handle), handle, lpp_dbd_watching(), -1};
+
+    if (sent.watch) {
+        sent.token = lpp_dbd_begin(sent.watch, handle, name, text, statement);
+    }
+    return sent;
+}
+
+static const char *error_of(const sent_t *sent, int rv)
+{
+    return rv ? sent->real->error(sent->handle, rv) : NULL;
+}
+
+/* Each of these gives back rv. */
+static inline int end_query(const sent_t *sent, int rv, const int *rows)
+{
+    if (sent->watch) {
+        sent->watch->end(sent->watch, sent->token, rv || !rows ? -1 : *rows,
+                         error_of(sent, rv));
+    }
+    return rv;
 }
 
 /* Rows still come: their time and number belong to the statement. */
-static void end_select(lpp_dbd_watch_t *watch, int token,
-                       const lpp_dbd_driver_t *real, apr_dbd_t *handle,
-                       int rv, apr_dbd_results_t **results, int random)
+static inline int end_select(const sent_t *sent, int rv,
+                             apr_dbd_results_t **results, int random)
 {
     long rows = -1;
 
+    if (!sent->watch) {
+        return rv;
+    }
     if (!rv && *results && random) {
-        rows = real->num_tuples(*results);
+        rows = sent->real->num_tuples(*results);
     }
-    watch->end(watch, token, rows, rv ? real->error(handle, rv) : NULL);
+    sent->watch->end(sent->watch, sent->token, rows, error_of(sent, rv));
     if (!rv && *results) {
-        lpp_dbd_watch_results(watch, *results, handle, token, rows < 0);
+        lpp_dbd_watch_results(sent->watch, *results, sent->handle,
+                              sent->token, rows < 0);
     }
+    return rv;
 }
 
 static int query(apr_dbd_t *handle, int *rows, const char *text)
 {
-    const lpp_dbd_driver_t *real = lpp_dbd_driver_of(handle);
-    lpp_dbd_watch_t *watch = lpp_dbd_watching();
-    int rv, token;
+    sent_t sent = begin(handle, "query", text, NULL);
 
-    if (!watch) {
-        return real->query(handle, rows, text);
-    }
-    token = lpp_dbd_begin(watch, handle, "query", text, NULL);
-    rv = real->query(handle, rows, text);
-    end_query(watch, token, real, handle, rv, rows);
-    return rv;
+    return end_query(&sent, sent.real->query(handle, rows, text), rows);
 }
 
 static int select_rows(apr_pool_t *pool, apr_dbd_t *handle,
                        apr_dbd_results_t **results, const char *text,
                        int random)
 {
-    const lpp_dbd_driver_t *real = lpp_dbd_driver_of(handle);
-    lpp_dbd_watch_t *watch = lpp_dbd_watching();
-    int rv, token;
+    sent_t sent = begin(handle, "select", text, NULL);
+    int rv = sent.real->select(pool, handle, results, text, random);
 
-    if (!watch) {
-        return real->select(pool, handle, results, text, random);
-    }
-    token = lpp_dbd_begin(watch, handle, "select", text, NULL);
-    rv = real->select(pool, handle, results, text, random);
-    end_select(watch, token, real, handle, rv, results, random);
-    return rv;
+    return end_select(&sent, rv, results, random);
 }
 
 /* With the label, which may say that the text is secret. */
-static int begin_prepare(lpp_dbd_watch_t *watch, apr_dbd_t *handle,
-                         const char *text, const char *label)
+static void begin_prepare(sent_t *sent, const char *text, const char *label)
 {
     lpp_dbd_call_t call = {"prepare", text, label, NULL, NULL};
 
-    lpp_dbd_describe(handle, NULL, &call);
-    return watch->begin(watch, &call);
+    lpp_dbd_describe(sent->handle, NULL, &call);
+    sent->token = sent->watch->begin(sent->watch, &call);
 }
 
 static int prepare(apr_pool_t *pool, apr_dbd_t *handle, const char *text,
                    const char *label, int args, int values,
                    apr_dbd_type_e *types, apr_dbd_prepared_t **statement)
 {
-    const lpp_dbd_driver_t *real = lpp_dbd_driver_of(handle);
-    lpp_dbd_watch_t *watch = lpp_dbd_watching();
-    int rv, token = -1;
+    sent_t sent = {lpp_dbd_driver_of(handle), handle, lpp_dbd_watching(), -1};
+    int rv;
 
+    if (sent.watch && label) {
+        begin_prepare(&sent, text, label);
+    }
+    rv = sent.real->prepare(pool, handle, text, label, args, values, types,
+                            statement);
     /* Without a label drivers send nothing yet: told of only if it fails. */
-    if (watch && label) {
-        token = begin_prepare(watch, handle, text, label);
+    if (sent.watch && !label && rv) {
+        begin_prepare(&sent, text, label);
     }
-    rv = real->prepare(pool, handle, text, label, args, values, types,
-                       statement);
-    if (watch && !label && rv) {
-        token = begin_prepare(watch, handle, text, label);
+    if (label || rv) {
+        (void)end_query(&sent, rv, NULL);
     }
-    if (watch && (label || rv)) {
-        watch->end(watch, token, -1, rv ? real->error(handle, rv) : NULL);
-    }
-    /* Always: who prepares and who executes may be different requests. */
+    /* Always: who prepares and who executes may be different requests, and
+     * this is little beside what preparing costs. */
     if (!rv) {
         lpp_dbd_remember(handle, *statement, label, text, pool);
     }
@@ -103,117 +118,71 @@ static int prepare(apr_pool_t *pool, apr_dbd_t *handle, const char *text,
 static int pvquery(apr_pool_t *pool, apr_dbd_t *handle, int *rows,
                    apr_dbd_prepared_t *statement, va_list args)
 {
-    const lpp_dbd_driver_t *real = lpp_dbd_driver_of(handle);
-    lpp_dbd_watch_t *watch = lpp_dbd_watching();
-    int rv, token;
+    sent_t sent = begin(handle, "pvquery", NULL, statement);
+    int rv = sent.real->pvquery(pool, handle, rows, statement, args);
 
-    if (!watch) {
-        return real->pvquery(pool, handle, rows, statement, args);
-    }
-    token = lpp_dbd_begin(watch, handle, "pvquery", NULL, statement);
-    rv = real->pvquery(pool, handle, rows, statement, args);
-    end_query(watch, token, real, handle, rv, rows);
-    return rv;
+    return end_query(&sent, rv, rows);
 }
 
 static int pvselect(apr_pool_t *pool, apr_dbd_t *handle,
                     apr_dbd_results_t **results,
                     apr_dbd_prepared_t *statement, int random, va_list args)
 {
-    const lpp_dbd_driver_t *real = lpp_dbd_driver_of(handle);
-    lpp_dbd_watch_t *watch = lpp_dbd_watching();
-    int rv, token;
+    sent_t sent = begin(handle, "pvselect", NULL, statement);
+    int rv = sent.real->pvselect(pool, handle, results, statement, random,
+                                 args);
 
-    if (!watch) {
-        return real->pvselect(pool, handle, results, statement, random, args);
-    }
-    token = lpp_dbd_begin(watch, handle, "pvselect", NULL, statement);
-    rv = real->pvselect(pool, handle, results, statement, random, args);
-    end_select(watch, token, real, handle, rv, results, random);
-    return rv;
+    return end_select(&sent, rv, results, random);
 }
 
 static int pquery(apr_pool_t *pool, apr_dbd_t *handle, int *rows,
                   apr_dbd_prepared_t *statement, const char **args)
 {
-    const lpp_dbd_driver_t *real = lpp_dbd_driver_of(handle);
-    lpp_dbd_watch_t *watch = lpp_dbd_watching();
-    int rv, token;
+    sent_t sent = begin(handle, "pquery", NULL, statement);
+    int rv = sent.real->pquery(pool, handle, rows, statement, args);
 
-    if (!watch) {
-        return real->pquery(pool, handle, rows, statement, args);
-    }
-    token = lpp_dbd_begin(watch, handle, "pquery", NULL, statement);
-    rv = real->pquery(pool, handle, rows, statement, args);
-    end_query(watch, token, real, handle, rv, rows);
-    return rv;
+    return end_query(&sent, rv, rows);
 }
 
 static int pselect_rows(apr_pool_t *pool, apr_dbd_t *handle,
-                   apr_dbd_results_t **results, apr_dbd_prepared_t *statement,
-                   int random, const char **args)
+                        apr_dbd_results_t **results,
+                        apr_dbd_prepared_t *statement, int random,
+                        const char **args)
 {
-    const lpp_dbd_driver_t *real = lpp_dbd_driver_of(handle);
-    lpp_dbd_watch_t *watch = lpp_dbd_watching();
-    int rv, token;
+    sent_t sent = begin(handle, "pselect", NULL, statement);
+    int rv = sent.real->pselect(pool, handle, results, statement, random,
+                                args);
 
-    if (!watch) {
-        return real->pselect(pool, handle, results, statement, random, args);
-    }
-    token = lpp_dbd_begin(watch, handle, "pselect", NULL, statement);
-    rv = real->pselect(pool, handle, results, statement, random, args);
-    end_select(watch, token, real, handle, rv, results, random);
-    return rv;
+    return end_select(&sent, rv, results, random);
 }
 
 static int pvbquery(apr_pool_t *pool, apr_dbd_t *handle, int *rows,
                     apr_dbd_prepared_t *statement, va_list args)
 {
-    const lpp_dbd_driver_t *real = lpp_dbd_driver_of(handle);
-    lpp_dbd_watch_t *watch = lpp_dbd_watching();
-    int rv, token;
+    sent_t sent = begin(handle, "pvbquery", NULL, statement);
+    int rv = sent.real->pvbquery(pool, handle, rows, statement, args);
 
-    if (!watch) {
-        return real->pvbquery(pool, handle, rows, statement, args);
-    }
-    token = lpp_dbd_begin(watch, handle, "pvbquery", NULL, statement);
-    rv = real->pvbquery(pool, handle, rows, statement, args);
-    end_query(watch, token, real, handle, rv, rows);
-    return rv;
+    return end_query(&sent, rv, rows);
 }
 
 static int pvbselect(apr_pool_t *pool, apr_dbd_t *handle,
                      apr_dbd_results_t **results,
                      apr_dbd_prepared_t *statement, int random, va_list args)
 {
-    const lpp_dbd_driver_t *real = lpp_dbd_driver_of(handle);
-    lpp_dbd_watch_t *watch = lpp_dbd_watching();
-    int rv, token;
+    sent_t sent = begin(handle, "pvbselect", NULL, statement);
+    int rv = sent.real->pvbselect(pool, handle, results, statement, random,
+                                  args);
 
-    if (!watch) {
-        return real->pvbselect(pool, handle, results, statement, random,
-                               args);
-    }
-    token = lpp_dbd_begin(watch, handle, "pvbselect", NULL, statement);
-    rv = real->pvbselect(pool, handle, results, statement, random, args);
-    end_select(watch, token, real, handle, rv, results, random);
-    return rv;
+    return end_select(&sent, rv, results, random);
 }
 
 static int pbquery(apr_pool_t *pool, apr_dbd_t *handle, int *rows,
                    apr_dbd_prepared_t *statement, const void **args)
 {
-    const lpp_dbd_driver_t *real = lpp_dbd_driver_of(handle);
-    lpp_dbd_watch_t *watch = lpp_dbd_watching();
-    int rv, token;
+    sent_t sent = begin(handle, "pbquery", NULL, statement);
+    int rv = sent.real->pbquery(pool, handle, rows, statement, args);
 
-    if (!watch) {
-        return real->pbquery(pool, handle, rows, statement, args);
-    }
-    token = lpp_dbd_begin(watch, handle, "pbquery", NULL, statement);
-    rv = real->pbquery(pool, handle, rows, statement, args);
-    end_query(watch, token, real, handle, rv, rows);
-    return rv;
+    return end_query(&sent, rv, rows);
 }
 
 static int pbselect(apr_pool_t *pool, apr_dbd_t *handle,
@@ -221,34 +190,23 @@ static int pbselect(apr_pool_t *pool, apr_dbd_t *handle,
                     apr_dbd_prepared_t *statement, int random,
                     const void **args)
 {
-    const lpp_dbd_driver_t *real = lpp_dbd_driver_of(handle);
-    lpp_dbd_watch_t *watch = lpp_dbd_watching();
-    int rv, token;
+    sent_t sent = begin(handle, "pbselect", NULL, statement);
+    int rv = sent.real->pbselect(pool, handle, results, statement, random,
+                                 args);
 
-    if (!watch) {
-        return real->pbselect(pool, handle, results, statement, random, args);
-    }
-    token = lpp_dbd_begin(watch, handle, "pbselect", NULL, statement);
-    rv = real->pbselect(pool, handle, results, statement, random, args);
-    end_select(watch, token, real, handle, rv, results, random);
-    return rv;
+    return end_select(&sent, rv, results, random);
 }
 
 static int start_transaction(apr_pool_t *pool, apr_dbd_t *handle,
                              apr_dbd_transaction_t **transaction)
 {
-    const lpp_dbd_driver_t *real = lpp_dbd_driver_of(handle);
-    lpp_dbd_watch_t *watch = lpp_dbd_watching();
-    int rv, token;
+    sent_t sent = begin(handle, "transaction_start", "BEGIN", NULL);
+    int rv = end_query(&sent, sent.real->start_transaction(pool, handle,
+                                                           transaction), NULL);
 
-    if (!watch) {
-        return real->start_transaction(pool, handle, transaction);
-    }
-    token = lpp_dbd_begin(watch, handle, "transaction_start", "BEGIN", NULL);
-    rv = real->start_transaction(pool, handle, transaction);
-    watch->end(watch, token, -1, rv ? real->error(handle, rv) : NULL);
-    if (!rv && *transaction) {
-        lpp_dbd_watch_results(watch, *transaction, handle, token, 0);
+    if (sent.watch && !rv && *transaction) {
+        lpp_dbd_watch_results(sent.watch, *transaction, handle, sent.token,
+                              0);
     }
     return rv;
 }

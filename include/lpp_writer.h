@@ -58,6 +58,9 @@ typedef struct lpp_writer_note_t {
 apr_array_header_t *lpp_writer_notes(const lpp_view_t *view,
                                      apr_pool_t *pool);
 
+/* Why a profile ended before its request (lpp_stop_e), as words. */
+const char *lpp_writer_cut_short(int why);
+
 /* The count readers insist on: exact calls, else samples, at least 1. */
 apr_uint64_t lpp_writer_count(apr_uint64_t calls, apr_uint64_t samples);
 

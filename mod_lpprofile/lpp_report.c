@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lpp_report_internal.h"
+#include "lpp_writer.h"
 
 #define HEAVIEST 3
 #define NOT_SAMPLED 1 /* the function of that name in every view */
@@ -102,9 +103,10 @@ void lpp_report_headline(lpp_page_t *page, const lpp_report_t *report)
         lpp_page_raw(page, "</p>\n");
         if (view->honesty.cut_short) {
             lpp_page_raw(page, "<p class=\"notice\">Cut short: the profile "
-                "ended before the request did (<code>LPProfileMaxTime</code>, "
-                "a client that does not read, or a profiler that cost too "
-                "much).</p>\n");
+                "ended before the request did (");
+            lpp_page_text(page, lpp_writer_cut_short(
+                              view->honesty.cut_short));
+            lpp_page_raw(page, ").</p>\n");
         }
     }
     if (report->waited_us >= 1000) {

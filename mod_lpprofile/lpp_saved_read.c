@@ -270,6 +270,8 @@ static void read_honesty(lpp_saved_reader_t *reader, lpp_honesty_t *honesty)
     honesty->asked_hz = (apr_uint32_t)lpp_saved_number(reader,
                                                        APR_UINT32_MAX);
     honesty->cut_short = (int)lpp_saved_number(reader, 255);
+    honesty->lowered_hz = (apr_uint32_t)lpp_saved_number(reader,
+                                                         APR_UINT32_MAX);
     unwinder = lpp_saved_optional(reader);
     honesty->unwinder = unwinder;
 }

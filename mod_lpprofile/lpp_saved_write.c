@@ -152,6 +152,7 @@ static void put_honesty(writer_t *writer, const lpp_honesty_t *honesty)
     put_number(content, honesty->own_ns);
     put_number(content, honesty->asked_hz);
     put_number(content, (apr_uint64_t)honesty->cut_short);
+    put_number(content, honesty->lowered_hz);
     lpp_saved_put_optional(writer, honesty->unwinder);
 }
 

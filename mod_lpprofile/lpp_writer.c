@@ -3,6 +3,7 @@
  * lpp_writer: the registry of formats, derived from lpp_formats.h, and what
  * several writers say in the same words.
  */
+#include "lpp_sampler.h"
 #include "lpp_writer.h"
 
 #include <string.h>
@@ -68,6 +69,19 @@ static const char *iso_time(apr_time_t when, apr_pool_t *pool)
                         parts.tm_sec, parts.tm_usec);
 }
 
+const char *lpp_writer_cut_short(int why)
+{
+    switch (why) {
+    case LPP_STOP_MAX_TIME: return "longer than LPProfileMaxTime";
+    case LPP_STOP_CLIENT: return "a client that does not read";
+    case LPP_STOP_UPGRADE: return "the connection was upgraded";
+    case LPP_STOP_STREAM: return "a stream of events";
+    case LPP_STOP_CHILD: return "the process ended";
+    case LPP_STOP_SELF: return "the profiler cost too much";
+    default: return "for an unknown reason";
+    }
+}
+
 apr_array_header_t *lpp_writer_notes(const lpp_view_t *view, apr_pool_t *pool)
 {
     apr_array_header_t *notes = apr_array_make(pool, 16,
@@ -83,8 +97,9 @@ apr_array_header_t *lpp_writer_notes(const lpp_view_t *view, apr_pool_t *pool)
     add(notes, "Start", iso_time(about->start, pool));
     add(notes, "Thread", apr_psprintf(pool, "%u.%u", about->pid,
                                       about->tid));
-    add(notes, "Trigger", honesty->cut_short != 0
-        ? "mod_lpprofile, cut short" : "mod_lpprofile");
+    add(notes, "Trigger", honesty->cut_short == 0 ? "mod_lpprofile"
+        : apr_pstrcat(pool, "mod_lpprofile, cut short: ",
+                      lpp_writer_cut_short(honesty->cut_short), NULL));
     add(notes, "Counts", view->calls != NULL
         ? "exact calls of hooks, samples of all else; filters are not counted"
         : "samples");

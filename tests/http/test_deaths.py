@@ -136,6 +136,8 @@ def check_samples(server, oops_id, text, function='lpp_crash_work',
     assert int(named.group(1).replace(',', '')) > taken * 0.6
     page = server.get('/++profile++report:' + oops_id)
     assert page.status == 200 and 'process-died' in page.text
+    assert '(the process ended)' in page.text
+    assert 'cut short: the process ended' in log
     assert function in page.text
     assert oops_id in server.get('/++profile++reports').text
     return files

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A profiler that costs more than 10 % of a request's CPU time stands down."""
 import re
+import subprocess
+import time
 
 import pytest
 
@@ -54,3 +56,62 @@ def test_short_requests_are_not_judged(httpd):
         got, text = profile(server,
                             '/++profile++callgrind/lua/compute.lua?ms=20')
         assert 'lowered' not in text and 'rate-lowered' not in got.lpprofile
+
+
+# The helper's own CPU time, told a hundred thousand times too high: how a
+# machine that is too slow, or a sample that is too dear, would look.
+DEAR = '''
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <sys/prctl.h>
+#include <string.h>
+#include <time.h>
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+    static int (*real)(clockid_t, struct timespec *);
+    char name[16] = "";
+    int rc;
+
+    if (!real) {
+        real = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT,
+                                                            "clock_gettime");
+    }
+    rc = real(clock, now);
+    if (clock == CLOCK_THREAD_CPUTIME_ID
+        && prctl(PR_GET_NAME, name) == 0 && !strcmp(name, "lpp-helper")) {
+        long long ns = (now->tv_sec * 1000000000ll + now->tv_nsec) * 100000;
+
+        now->tv_sec = ns / 1000000000;
+        now->tv_nsec = ns % 1000000000;
+    }
+    return rc;
+}
+'''
+
+
+def test_a_profiler_that_is_still_too_dear_ends_the_profile(httpd, tmp_path):
+    source, library = tmp_path / 'dear.c', tmp_path / 'dear.so'
+    source.write_text(DEAR)
+    subprocess.run(['gcc', '-shared', '-fPIC', '-o', library, source],
+                   check=True)
+    server = httpd(ON + 'LPProfileRate 100\n', features=['lua'], fresh=True,
+                   env={'LD_PRELOAD': str(library)})
+    begin = time.monotonic()
+    got, text = profile(
+        server, '/++profile++show&callgrind/lua/compute.lua?ms=900')
+    # 100, 50, 25 Hz for 100 ms of CPU time each: then it is over, the request
+    # is not.
+    assert got.status == 200
+    assert 'stood-down' in got.lpprofile
+    assert 'the profiler cost too much' in got.text
+    assert 'cut short: the profiler cost too much' in text
+    total = int(re.search(r'^totals: (\d+)', text, re.M).group(1))
+    assert 290_000 < total < 850_000
+    assert time.monotonic() - begin > 0.85
+    server.expect_log(r'LPP066: %s: .*rate lowered to 25 Hz, then ended'
+                      % got.oops_id)
+    page = server.get('/++profile++report:' + got.oops_id).text
+    assert 'the profiler cost too much' in page
+    assert 'it lowered its rate to 25' in page
+    status = server.get('/++profile++callgrind/index.html')
+    assert status.lpprofile.startswith('profiled')

@@ -90,6 +90,7 @@ static const lpp_view_t *make_view(unsigned stacks, const char *id)
     profile->honesty.blocked_ns = 1234567;
     profile->honesty.own_ns = 765432;
     profile->honesty.cut_short = 1;
+    profile->honesty.lowered_hz = 250;
     for (i = 0; i < stacks; i++) {
         lpp_weight_t weight = { 900000 + i * 1009, 800000 + i * 13, 1 };
         lpp_pc_t stack[40];
@@ -280,6 +281,7 @@ static void head_and_oops_come_back(void **state)
     assert_int_equal(back->head.status, 502);
     assert_int_equal(back->head.waited_us, 12345);
     assert_int_equal(back->head.cut_short, 1);
+    assert_int_equal(back->view->honesty.lowered_hz, 250);
     assert_int_equal(back->head.total.wall_us, saved.view->total.wall_us);
     assert_string_equal(back->oops_path, saved.oops_path);
     assert_null(back->memory);

@@ -185,3 +185,122 @@ def test_maxtime_cuts_and_says_so(httpd):
         return
     assert 0.99 < stacks.total / 1e6 < 1.5
     assert 'cut short' in text, text[:1500]
+
+
+class Busy:
+    """Other requests, on threads that are free. The listener of 2.4's event
+    looks at its timers only when something else has woken it: without them a
+    timed callback does not come."""
+
+    def __init__(self, server, threads=2):
+        self.stop, self.faults = threading.Event(), []
+
+        def run():
+            while not self.stop.wait(0.01):
+                try:
+                    if server.get('/life?other').status != 200:
+                        raise OSError('status')
+                except OSError as error:
+                    self.faults.append(error)
+        self.threads = [threading.Thread(target=run, daemon=True)
+                        for _ in range(threads)]
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+
+    def __exit__(self, *_):
+        self.stop.set()
+        for thread in self.threads:
+            thread.join(20)
+        assert not self.faults, self.faults[:3]
+
+
+def gate_is_free(server, within=1.5):
+    began = time.monotonic()
+    got = server.get(SEGMENT + '/life?other')
+    assert got.lpprofile.startswith('profiled'), got.lpprofile
+    assert time.monotonic() - began < within
+    server.wait_files(got.oops_id, 2)
+
+
+# After its handler has gone, a suspended request runs where a module calls it;
+# only where the connection's hooks say so is that thread known to be its.
+@pytest.mark.parametrize('how, after_ms', [('suspended', 0), ('resumed', 40)])
+@pytest.mark.mpms('event')
+def test_a_suspended_handler(httpd, how, after_ms):
+    server = httpd(ON + life(), fresh=True)
+    with Busy(server):
+        plain = server.get('/life?' + how)
+        began = time.monotonic()
+        got = server.get(SEGMENT + '/life?' + how)
+        took = time.monotonic() - began
+    assert got.lpprofile.startswith('profiled')
+    assert got.text == plain.text == 'pulse 2\npulse 1\n'
+    gate_is_free(server)
+    stacks, text = files_of(server, got.oops_id)
+    print('%s: %.1f ms of %.1f, before %.1f, after %.1f, others %.1f' % (
+        how, stacks.total / 1e3, took * 1e3, stacks.us('life_before') / 1e3,
+        stacks.us('life_after') / 1e3, stacks.us('life_other') / 1e3))
+    assert stacks.us('life_other') == 0
+    assert stacks.us('life_before') / 1e3 >= 17
+    assert after_ms * 0.85 <= stacks.us('life_after') / 1e3
+    assert after_ms or stacks.us('life_after') == 0
+    cpu = int(re.search(r'^(?:summary|totals): \d+ (\d+)', text,
+                        re.M).group(1)) / 1e3
+    assert 18 <= cpu - after_ms <= 32, cpu
+    assert 0.3 <= stacks.total / 1e6 <= took
+    no_stack_is_broken(text)
+    server.wait_oops(got.oops_id)
+
+
+@pytest.mark.parametrize('how', ['suspended', 'resumed'])
+@pytest.mark.mpms('event')
+def test_a_client_that_leaves_a_suspended_handler(httpd, how):
+    server = httpd(ON + life(), fresh=True)
+    with Busy(server):
+        with socket.create_connection(('127.0.0.1', server.port), 20) as sock:
+            sock.sendall(b'GET %s/life?%s HTTP/1.1\r\nHost: x\r\n\r\n'
+                         % (SEGMENT.encode(), how.encode()))
+            oops_id = server.expect_log(r'LPP062: .* as (OOPS-\w+)').group(1)
+            time.sleep(0.08)
+        gate_is_free(server)
+    stacks, text = files_of(server, oops_id)
+    assert stacks.us('life_before') / 1e3 >= 17
+    assert stacks.us('life_other') == 0
+    no_stack_is_broken(text)
+
+
+@pytest.mark.mpms('event')
+def test_a_suspended_handler_that_is_forgotten_loses_the_gate(httpd):
+    server = httpd(ON + 'LPProfileMaxTime 1s\n' + life(), fresh=True)
+    with socket.create_connection(('127.0.0.1', server.port), 20) as sock:
+        sock.sendall(b'GET %s/life?forgotten HTTP/1.1\r\n'
+                     b'Host: localhost\r\n\r\n' % SEGMENT.encode())
+        server.expect_log(r'LPP062: .* as (OOPS-\w+)')
+        began = time.monotonic()
+        gate_is_free(server, 2.5)
+        assert time.monotonic() - began > 0.8
+
+
+@pytest.mark.mpms('event')
+def test_mod_dialup(httpd):
+    server = httpd(ON + life() + '<Location /slow>\nModemStandard V.92\n'
+                   '</Location>\n', modules=['dialup'], fresh=True)
+    (server.site / 'slow').mkdir()
+    path = server.site / 'slow' / 'file.bin'
+    path.write_bytes(bytes(range(250)) * 40)
+    os.chmod(path, 0o644)
+    answers = []
+    for prefix in ('', SEGMENT):
+        began = time.monotonic()
+        with Busy(server):
+            got = server.get(prefix + '/slow/file.bin')
+        took = time.monotonic() - began
+        answers.append((got.status, got.body, round(took)))
+    assert answers[0] == answers[1]
+    assert answers[0][:2] == (200, path.read_bytes())
+    gate_is_free(server)
+    stacks, text = files_of(server, got.oops_id)
+    assert 0.9 <= stacks.total / 1e6 <= took
+    no_stack_is_broken(text)

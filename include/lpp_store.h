@@ -111,7 +111,8 @@ int lpp_store_is_id(const char *text);
 /* One file that this module wrote, found in a store. */
 typedef struct lpp_store_entry_t {
     const char *name;
-    const char *id; /* its OOPS id */
+    const char *stem; /* within name: begins with the request's time */
+    const char *id;   /* its OOPS id */
     lpp_format_e format;
     apr_off_t bytes;
     apr_time_t mtime;

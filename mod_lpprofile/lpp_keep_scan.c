@@ -43,20 +43,21 @@ static apr_status_t open_dir(lpp_store_t *store, const char *part, DIR **dir)
     return rv;
 }
 
-/* Add name, if a regular file is behind it. */
+/* Add what entry names, if a regular file is behind it. */
 static void add_file(lpp_keep_scan_t *scan, DIR *dir, lpp_store_t *store,
-                     const char *part, const char *name, const char *id)
+                     const char *part, const lpp_store_entry_t *entry)
 {
     lpp_keep_file_t *file;
     struct stat st;
 
-    if (fstatat(dirfd(dir), name, &st, AT_SYMLINK_NOFOLLOW) != 0
+    if (fstatat(dirfd(dir), entry->name, &st, AT_SYMLINK_NOFOLLOW) != 0
         || !S_ISREG(st.st_mode)) {
         return;
     }
     file = apr_array_push(scan->files);
-    file->id = id;
-    file->name = name;
+    file->id = entry->id;
+    file->name = entry->name;
+    file->stem = entry->stem;
     file->store = store;
     file->part = part;
     file->bytes = st.st_size;
@@ -90,7 +91,7 @@ apr_status_t lpp_keep_scan_profiles(lpp_keep_scan_t *scan, lpp_store_t *store)
     }
     while ((name = next_name(scan, dir)) != NULL) {
         if (lpp_store_parse_name(name, &entry, scan->pool)) {
-            add_file(scan, dir, store, NULL, entry.name, entry.id);
+            add_file(scan, dir, store, NULL, &entry);
         }
     }
     closedir(dir);
@@ -120,6 +121,7 @@ static int is_own_id(const char *name)
 static void scan_part(lpp_keep_scan_t *scan, lpp_store_t *store,
                       const char *part)
 {
+    lpp_store_entry_t entry = { .stem = "" };
     const char *name;
     DIR *dir;
 
@@ -129,7 +131,8 @@ static void scan_part(lpp_keep_scan_t *scan, lpp_store_t *store,
     while ((name = next_name(scan, dir)) != NULL) {
         if (is_own_id(name)
             && (name = apr_pstrdup(scan->pool, name)) != NULL) {
-            add_file(scan, dir, store, part, name, name);
+            entry.name = entry.id = name;
+            add_file(scan, dir, store, part, &entry);
         }
     }
     closedir(dir);
@@ -169,13 +172,17 @@ static int compare_ids(const void *left, const void *right)
     return strcmp(a->id, b->id);
 }
 
-/* Newest first; where the clock did not tell two apart, by id. */
+/* Newest first; where the file system's clock did not tell two apart, by the
+ * time in their stems, else by id. */
 static int compare_units(const void *left, const void *right)
 {
     const lpp_keep_unit_t *a = left, *b = right;
 
     if (a->oldest != b->oldest) {
         return a->oldest < b->oldest ? 1 : -1;
+    }
+    if (strcmp(a->stem, b->stem) != 0) {
+        return strcmp(b->stem, a->stem);
     }
     return strcmp(a->files->id, b->files->id);
 }
@@ -192,11 +199,15 @@ void lpp_keep_scan_group(lpp_keep_scan_t *scan)
             unit = apr_array_push(scan->units);
             memset(unit, 0, sizeof(*unit));
             unit->files = &files[i];
+            unit->stem = "";
             unit->oldest = unit->newest = files[i].mtime;
         }
         unit->count++;
         unit->profile_files += files[i].part == NULL;
         unit->bytes += files[i].bytes;
+        if (strcmp(files[i].stem, unit->stem) > 0) {
+            unit->stem = files[i].stem;
+        }
         if (files[i].mtime < unit->oldest) {
             unit->oldest = files[i].mtime;
         }

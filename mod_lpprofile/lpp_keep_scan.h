@@ -23,6 +23,7 @@ typedef struct lpp_keep_file_t {
     const char *name;
     lpp_store_t *store;
     const char *part; /* date directory of an OOPS; NULL: a profile's file */
+    const char *stem; /* of a profile's file, else "" */
     apr_off_t bytes;
     apr_time_t mtime;
     lpp_keep_kind_e kind; /* of an OOPS */
@@ -35,6 +36,7 @@ typedef struct lpp_keep_unit_t {
     unsigned profile_files; /* those that are no OOPS */
     apr_off_t bytes;
     apr_time_t oldest, newest; /* of its files */
+    const char *stem; /* of its profile, or "" */
     int doomed;
 } lpp_keep_unit_t;
 

@@ -240,6 +240,7 @@ int lpp_store_parse_name(const char *name, lpp_store_entry_t *entry,
                 return 0;
             }
             entry->name = copy;
+            entry->stem = copy + before;
             entry->id = id;
             entry->format = (lpp_format_e)i;
             entry->bytes = 0;

@@ -48,6 +48,8 @@ static apr_status_t read_dir(lpp_store_t *store, const char *subdirectory,
     return rv;
 }
 
+/* The clock of a file system ticks every few milliseconds; where it does not
+ * tell two apart, the time in the stem does. */
 static int compare_newest_first(const void *left, const void *right)
 {
     const lpp_store_entry_t *a = left, *b = right;
@@ -55,7 +57,7 @@ static int compare_newest_first(const void *left, const void *right)
     if (a->mtime != b->mtime) {
         return a->mtime < b->mtime ? 1 : -1;
     }
-    return strcmp(b->name, a->name);
+    return strcmp(b->stem, a->stem);
 }
 
 /* Fill in what the disk says of an entry; 0 where it is no file of ours. */
@@ -162,7 +164,7 @@ int lpp_store_sweep(lpp_store_t *store, const char *subdirectory)
         return 0;
     }
     while ((item = readdir(dir)) != NULL) {
-        lpp_store_entry_t entry = {item->d_name, NULL, 0, 0, 0};
+        lpp_store_entry_t entry = { .name = item->d_name };
 
         if (is_temp(item->d_name) && stat_entry(dirfd(dir), &entry)
             && entry.mtime < limit

@@ -302,6 +302,34 @@ static void the_newest_stay_with_all_their_files(void **state)
     assert_int_equal(f->result.again_us, 0);
 }
 
+/* Six requests within one tick of the file system's clock. */
+static void one_tick_is_told_apart_by_the_stem(void **state)
+{
+    struct timespec times[2] = {{0, 0}, {0, 0}};
+    fixture_t *f = *state;
+    int i, part;
+
+    times[0].tv_sec = times[1].tv_sec =
+        (time_t)apr_time_sec(apr_time_now()) - 1000;
+    for (i = 0; i < 6; i++) {
+        const char *paths[3];
+
+        put_profile(f, i, 100, 1000);
+        paths[0] = file_of(f, i, LPP_FORMAT_CALLGRIND);
+        paths[1] = file_of(f, i, LPP_FORMAT_PSTATS);
+        paths[2] = oops_of(f, i, 1000);
+        for (part = 0; part < 3; part++) {
+            assert_int_equal(utimensat(AT_FDCWD, in(f, paths[part]), times,
+                                       AT_SYMLINK_NOFOLLOW), 0);
+        }
+    }
+    use_rule(f, "count=2", NULL, NULL);
+    pass(f);
+    for (i = 0; i < 6; i++) {
+        assert_int_equal(parts_there(f, i, 1000), i < 4 ? 0 : 3);
+    }
+}
+
 static void nothing_goes_within_the_rule(void **state)
 {
     fixture_t *f = *state;
@@ -794,6 +822,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(rules_are_read_or_refused_with_a_reason),
         TEST(the_newest_stay_with_all_their_files),
+        TEST(one_tick_is_told_apart_by_the_stem),
         TEST(nothing_goes_within_the_rule),
         TEST(the_sum_of_all_bytes_counts),
         TEST(what_is_too_old_goes),

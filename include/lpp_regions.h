@@ -78,8 +78,12 @@ typedef struct lpp_region_sum_t {
 } lpp_region_sum_t;
 
 /* The sums by name, in the order in which names came up; *count of them. Those
- * open at present are not in wall_us. */
+ * open at present are not in wall_us: lpp_regions_sum_us. */
 const lpp_region_sum_t *lpp_regions_sums(const lpp_regions_t *regions,
                                          apr_uint32_t *count);
+
+/* wall_us of sums[index], with what is open until now. */
+apr_uint64_t lpp_regions_sum_us(const lpp_regions_t *regions,
+                                apr_uint32_t index, apr_time_t now_us);
 
 #endif

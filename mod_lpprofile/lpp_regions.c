@@ -239,3 +239,19 @@ const lpp_region_sum_t *lpp_regions_sums(const lpp_regions_t *regions,
     *count = regions->names;
     return regions->sums;
 }
+
+apr_uint64_t lpp_regions_sum_us(const lpp_regions_t *regions,
+                                apr_uint32_t index, apr_time_t now_us)
+{
+    const open_t *open = regions->stack;
+    const open_t *end = open + (regions->depth < LPP_REGIONS_DEPTH_MAX
+                                    ? regions->depth : LPP_REGIONS_DEPTH_MAX);
+
+    /* The outermost of that name; those within it are part of its time. */
+    while (open < end && open->name != index) {
+        open++;
+    }
+    return regions->sums[index].wall_us
+        + (open < end && now_us > open->start_us
+               ? (apr_uint64_t)(now_us - open->start_us) : 0);
+}

@@ -75,7 +75,8 @@ void lpp_report_inline(lpp_page_t *page, const lpp_report_t *report)
         lpp_page_raw(page, "<h2>Inline request ignored</h2>\n<p>Code of this "
             "request asked for profiles of parts of it. The URL, or "
             "<code>LPProfileAllRequests On</code>, asked for a profile of all "
-            "of it, and that is what this is.</p>\n");
+            "of it, and that is what this is. Without both, the parts are "
+            "profiled, and nothing else.</p>\n");
     }
     else if (report->inline_count) {
         lpp_page_rawf(page, "<h2>Inline request</h2>\n<p>This request made %u "

@@ -220,11 +220,26 @@ static void trigger_frames(lpp_page_t *page, const lpp_sqlview_t *view,
     }
 }
 
+/* Whether tracebacks were wanted for some statements only. */
+static int is_filtered(const lpp_sqlview_t *view)
+{
+    const lpp_sqlfilter_t *filter = lpp_sqllog_filter(view->log);
+
+    return filter && (lpp_sqlfilter_clause(filter, 0)
+                      || lpp_sqlfilter_refused(filter, 0));
+}
+
 static void triggers(lpp_page_t *page, const lpp_sqlview_t *view)
 {
     unsigned i;
 
+    if (!lpp_sqllog_traced(view->log)) {
+        return;
+    }
     if (!view->trigger_count) {
+        lpp_page_raw(page, "<h3>Repeated SQL triggers</h3>\n<p "
+            "class=\"small\">None: no two tracebacks that were taken are the "
+            "same.</p>\n");
         return;
     }
     table_head(page, "Repeated SQL triggers",
@@ -242,7 +257,10 @@ static void triggers(lpp_page_t *page, const lpp_sqlview_t *view)
     }
     more_groups(page, view->trigger_count);
     lpp_page_raw(page, "<p class=\"small\">Statements sent from the same place"
-        " in the code: the same calling stack, call by call.</p>\n");
+        " in the code: the same calling stack, call by call. ");
+    lpp_page_raw(page, is_filtered(view)
+                 ? "Only those that the conditions chose are counted.</p>\n"
+                 : "Typically, that is a loop.</p>\n");
 }
 
 static void figures(lpp_page_t *page, const lpp_report_t *report)
@@ -337,25 +355,37 @@ static void conditions(lpp_page_t *page, const lpp_sqlfilter_t *filter)
     }
 }
 
+static void filter_example(lpp_page_t *page, const lpp_report_t *report)
+{
+    lpp_report_example(page, report->example_url, "sqltrace:includes TEXT");
+    lpp_page_raw(page, " (<code>startswith</code>, <code>endswith</code>, "
+                       "<code>includes</code>, joined by "
+                       "<code>|</code>).</p>\n");
+}
+
 static void guidance(lpp_page_t *page, const lpp_report_t *report)
 {
     if (lpp_sqllog_traced(report->sql->log)) {
         lpp_page_raw(page, "<p class=\"small\"><strong>Taking tracebacks "
             "takes time</strong>: the times between the statements are longer "
-            "than without. Use <code>" LPP_TRIGGER_MARK "sql</code> for true "
-            "times.</p>\n");
+            "than without");
+        lpp_page_raw(page, is_filtered(report->sql)
+            ? ", and not evenly so, where only some have one" : "");
+        lpp_page_raw(page, ". For true times ask for ");
+        lpp_report_example(page, report->example_url, "sql");
+        lpp_page_raw(page, ".</p>\n");
         conditions(page, lpp_sqllog_filter(report->sql->log));
-        return;
+        if (report->sql->count && !is_filtered(report->sql)) {
+            lpp_page_raw(page, "<p>To take them for some statements only, ask "
+                               "for ");
+            filter_example(page, report);
+        }
     }
-    if (report->sql->count) {
+    else if (report->sql->count) {
         lpp_page_raw(page, "<p>To see where statements come from, ask for ");
         lpp_report_example(page, report->example_url, "sqltrace");
         lpp_page_raw(page, ", or, for some of them only, ");
-        lpp_report_example(page, report->example_url,
-                           "sqltrace:includes TEXT");
-        lpp_page_raw(page, " (<code>startswith</code>, <code>endswith</code>, "
-                           "<code>includes</code>, joined by "
-                           "<code>|</code>).</p>\n");
+        filter_example(page, report);
     }
 }
 

@@ -163,6 +163,7 @@ void lpp_run_report_regions(const lpp_run_t *run, lpp_report_t *report,
 {
     const lpp_region_sum_t *sums;
     lpp_report_region_t *rows;
+    apr_time_t now = lpp_run_now_us();
     apr_uint32_t i;
 
     if (!run->regions) {
@@ -173,7 +174,7 @@ void lpp_run_report_regions(const lpp_run_t *run, lpp_report_t *report,
     for (i = 0; i < report->region_count; i++) {
         rows[i].name = sums[i].name;
         rows[i].count = sums[i].count;
-        rows[i].wall_us = sums[i].wall_us;
+        rows[i].wall_us = lpp_regions_sum_us(run->regions, i, now);
     }
     report->regions = rows;
     if (run->inline_only) {

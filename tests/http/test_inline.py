@@ -124,6 +124,9 @@ def test_never_stopped_ends_with_the_request(httpd):
     server = start(httpd)
     got = server.get('/inline?open')
     assert 'This request made 1 individual profile.' in got.text
+    # In the page it is as long as it is until then.
+    took, = re.findall(r'<td>open</td>.*?>([\d.]+)&#160;ms</td>', got.text)
+    assert 19 <= float(took) < 200
     stats, report = profile_of(server, got)
     assert stats.total_tt >= 0.019
     row, = inline_rows(report)

@@ -217,6 +217,10 @@ def test_tracebacks_end_with_the_caller_and_show_its_database_call(shop):
     assert parts[-1].split()[0] == 'apr_dbd_pselect'
     assert all('sqlite3:shop.db' in part for part in parts)
     assert 'Taking tracebacks takes time' in words(page)
+    assert 'not evenly so' not in words(page)
+    # What to type next: true times, or tracebacks of some.
+    assert 'href="/++profile++sql/lua/loop.lua"' in page
+    assert 'href="/++profile++sqltrace:includes%20TEXT/lua/loop.lua"' in page
 
 
 def test_tracebacks_begin_where_the_request_is_served(shop):
@@ -242,6 +246,9 @@ def test_conditions_choose_what_is_traced(shop):
     assert '<li><code>includes WHERE NAME</code></li>' in page
     assert '<li><code>endswith ID = 7</code></li>' in page
     assert 'was not understood and is ignored: <code>matches x</code>' in page
+    assert 'not evenly so, where only some have one' in words(page)
+    assert 'None: no two tracebacks that were taken are the same' in page
+    assert 'includes%20TEXT' not in page
     got = server.get('/++profile++sqltrace:matches%20x/lua/loop.lua')
     page = section(got)
     assert 'class="caller"' not in page

@@ -80,8 +80,11 @@ static void a_name_within_itself_is_not_added_twice(void **state)
 
     (void)lpp_regions_enter(regions, "f", 1, 0);
     (void)lpp_regions_enter(regions, "f", 1, 10);
+    assert_int_equal(lpp_regions_sum_us(regions, 0, 15), 15);
     (void)lpp_regions_leave(regions, 20);
+    assert_int_equal(lpp_regions_sum_us(regions, 0, 25), 25);
     (void)lpp_regions_leave(regions, 30);
+    assert_int_equal(lpp_regions_sum_us(regions, 0, 99), 30);
     sums = lpp_regions_sums(regions, &count);
     assert_int_equal(sums[0].count, 2);
     assert_int_equal(sums[0].wall_us, 30);

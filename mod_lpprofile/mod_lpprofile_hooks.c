@@ -22,14 +22,14 @@
 static int begin_pre_translate(request_rec *r)
 {
     lpp_phases_enter(r, LPP_PHASE_PRE_TRANSLATE);
-    lpp_url_join_chain(r);
+    lpp_url_before_translate(r);
     return lpp_pages_claim(r);
 }
 
 static int begin_translate(request_rec *r)
 {
     lpp_phases_enter(r, LPP_PHASE_TRANSLATE);
-    lpp_url_join_chain(r);
+    lpp_url_before_translate(r);
     return lpp_pages_claim(r);
 }
 

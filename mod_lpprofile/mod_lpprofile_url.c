@@ -25,6 +25,8 @@
 APLOG_USE_MODULE(lpprofile);
 
 #define POOL_KEY "lpprofile url"
+#define DIGEST "Digest "
+#define DIGEST_LEN (sizeof(DIGEST) - 1)
 
 static apr_status_t forget(void *unused)
 {
@@ -164,6 +166,7 @@ static int take_segment(request_rec *r, lpp_url_t **result)
     url = apr_pcalloc(r->pool, sizeof(*url));
     url->plan = plan;
     url->line = r->the_request;
+    url->sent_uri = r->unparsed_uri;
     /* A copy: httpd normalises the buffer in place. */
     url->path = apr_pstrdup(r->pool, r->parsed_uri.path);
     status = rewrite(r, plan);
@@ -178,11 +181,30 @@ static int take_segment(request_rec *r, lpp_url_t **result)
     return OK;
 }
 
-void lpp_url_join_chain(request_rec *r)
+/*
+ * mod_auth_digest notes the URI in its own post_read_request, after ours, and
+ * compares it with the one that the client's browser signed, which is the one
+ * that it sent.
+ */
+static void show_signed_uri(request_rec *r, lpp_url_t *url)
 {
-    lpp_url_t *url = r->prev ? lpp_url_get(r) : NULL;
+    const char *credentials = apr_table_get(r->headers_in, "Authorization");
 
-    if (url) {
+    if (credentials && !strncasecmp(credentials, DIGEST, DIGEST_LEN)) {
+        url->plain_uri = r->unparsed_uri;
+        r->unparsed_uri = url->sent_uri;
+    }
+}
+
+void lpp_url_before_translate(request_rec *r)
+{
+    lpp_url_t *url = r->main ? NULL : lpp_url_get(r);
+
+    if (url && !r->prev && url->plain_uri) {
+        r->unparsed_uri = url->plain_uri;
+        url->plain_uri = NULL;
+    }
+    if (url && r->prev) {
         apr_table_setn(r->subprocess_env, LPP_URL_ENV, url->path);
         lpp_url_give_encodings_back(url);
     }
@@ -227,6 +249,9 @@ static __attribute__((noinline)) int consider(request_rec *r)
     else if (lpp_config_all_requests(conf)) {
         lpp_run_begin(r, NULL, access);
     }
+    if (url) {
+        show_signed_uri(r, url);
+    }
     return DECLINED;
 }
 
@@ -256,7 +281,7 @@ static int read_request(request_rec *r)
 /* The same place in a server whose requests are all summed up. */
 static int read_summed_request(request_rec *r)
 {
-    lpp_url_t *url;
+    lpp_url_t *url = NULL;
     int status;
 
     if (r->prev || r->main) {
@@ -269,6 +294,9 @@ static int read_summed_request(request_rec *r)
         }
     }
     lpp_run_begin(r, NULL, 0);
+    if (url) {
+        show_signed_uri(r, url);
+    }
     return DECLINED;
 }
 

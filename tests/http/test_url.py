@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The URL segment: seen through everywhere, and a way round nothing."""
 import gzip
+import hashlib
 import re
 import time
 from email.utils import formatdate
@@ -440,6 +441,55 @@ def test_what_a_person_asked_for_is_profiled(httpd, kind):
     server = httpd('LPProfilingAllowed On', features=['cgi'])
     assert server.get('/++profile++callgrind/plain.txt',
                       [('Sec-Fetch-Dest', kind)]).lpprofile
+
+
+def md5(text):
+    return hashlib.md5(text.encode()).hexdigest()
+
+
+def with_digest(server, uri, password='secret', signed=None):
+    """The answer to uri with a password that is never sent; signed: another
+    URI than that."""
+    nonce = re.search('nonce="([^"]+)"',
+                      server.get(uri).header('WWW-Authenticate'))[1]
+    signed = signed or uri
+    proof = md5(':'.join([md5('ada:here:' + password), nonce, '00000001',
+                          'c', 'auth', md5('GET:' + signed)]))
+    return server.get(uri, [('Authorization',
+                             'Digest username="ada", realm="here", '
+                             'nonce="%s", uri="%s", qop=auth, nc=00000001, '
+                             'cnonce="c", response="%s"'
+                             % (nonce, signed, proof))])
+
+
+@pytest.mark.parametrize('on', ['On', 'Off'])
+def test_a_page_behind_a_digest(httpd, tmp_path, on):
+    """mod_auth_digest compares the URI that the browser signed with the
+    request's: this is the one that was sent."""
+    (tmp_path / 'words').write_text('ada:here:%s\n' % md5('ada:here:secret'))
+    server = httpd('LPProfilingAllowed On\nLPProfileHooks %s\n'
+                   '<Location /dir>\nAuthType Digest\nAuthName here\n'
+                   'AuthUserFile %s\nRequire valid-user\n</Location>\n'
+                   '<LocationMatch "^/\\+\\+profile">\nAuthType Digest\n'
+                   'AuthName here\nAuthUserFile %s\nRequire valid-user\n'
+                   '</LocationMatch>\n'
+                   % (on, tmp_path / 'words', tmp_path / 'words'),
+                   modules=['authn_core', 'auth_digest', 'authn_file',
+                            'authz_user'])
+    server.allow_log('AH01794: user ada: password mismatch',
+                     'AH01786: uri mismatch')
+    assert with_digest(server, '/dir/one.html?x=1').status == 200
+    for uri in ('/++profile++callgrind/dir/one.html?x=1',
+                '/dir/++profile++callgrind/one.html',
+                '/dir/%2B%2Bprofile++callgrind/one.html',
+                '/++profile++/', '/++profile++reports?sort=wall'):
+        assert with_digest(server, uri).status == 200, uri
+        assert with_digest(server, uri, 'wrong').status == 401
+        assert with_digest(server, uri, signed='/other').status == 400
+    got = with_digest(server, '/++profile++callgrind/dir/one.html')
+    assert got.lpprofile == 'profiled'
+    report = server.wait_oops(got.oops_id).read_text()
+    assert re.search('^URL: http.*/dir/one.html$', report, re.M)
 
 
 SITE_HEADERS = [

@@ -65,7 +65,7 @@ void lpp_aggregate_add(lpp_aggregate_t *aggregate,
                        const lpp_pstats_t *pstats);
 
 /* The sum as it is now; lives as long as the aggregate, until the next add.
- * A sum of nothing has the root of a request in it, with no time. */
+ * The root is called once a request; a sum of nothing has it, with no time. */
 const lpp_pstats_t *lpp_aggregate_table(lpp_aggregate_t *aggregate);
 const lpp_aggregate_counts_t *lpp_aggregate_counts(
     const lpp_aggregate_t *aggregate);

@@ -199,16 +199,20 @@ static void mend_counts(lpp_aggregate_t *aggregate)
     }
 }
 
-const lpp_pstats_t *lpp_aggregate_table(lpp_aggregate_t *aggregate)
+/* What is called once a request; there even where no request was. */
+static void count_requests(lpp_aggregate_t *aggregate)
 {
     static const lpp_pstats_function_t root = { ROOT_FILE, LPP_VIEW_ROOT_NAME,
-                                                0, 1, 0, 0 };
+                                                0, 0, 0, 0 };
+    apr_uint32_t row = row_of(aggregate, &root, aggregate->pool);
 
-    if (aggregate->functions->nelts == 0) {
-        apr_pool_t *pool = aggregate->pool;
+    APR_ARRAY_IDX(aggregate->functions, row, lpp_pstats_function_t).calls
+        = aggregate->counts.records;
+}
 
-        (void)row_of(aggregate, &root, pool);
-    }
+const lpp_pstats_t *lpp_aggregate_table(lpp_aggregate_t *aggregate)
+{
+    count_requests(aggregate);
     mend_counts(aggregate);
     aggregate->table.functions
         = (const lpp_pstats_function_t *)aggregate->functions->elts;

@@ -163,7 +163,7 @@ apr_status_t lpp_aggregate_finish(void *baton)
     }
     kept->finished = 1;
     fd = openat(kept->directory, kept->temporary, O_WRONLY | O_CREAT | O_EXCL
-                | O_NOFOLLOW | O_CLOEXEC, 0644);
+                | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd >= 0) {
         pid = in_handler ? _Fork() : fork();
         if (pid == 0) {

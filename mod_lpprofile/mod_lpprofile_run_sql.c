@@ -17,6 +17,9 @@ void lpp_run_start_sql(lpp_run_t *run)
     lpp_sql_options_t options;
     lpp_sqlfilter_t *filter = NULL;
 
+    if (run->aggregate) {
+        return; /* nothing of it would be shown or written */
+    }
     memset(&options, 0, sizeof(options));
     options.begin_us = run->begin_us;
     options.session = run->session;

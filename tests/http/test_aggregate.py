@@ -53,6 +53,12 @@ def total_us(path):
     return round(total * 1e6)
 
 
+def calls_of(path, name):
+    (calls,) = [row[1] for key, row in pstats.Stats(str(path)).stats.items()
+                if key[2] == name]
+    return calls
+
+
 def check(server, target, requests=None):
     """Stopped: the file is the sum of what the requests reported."""
     each = reported(server)
@@ -62,6 +68,9 @@ def check(server, target, requests=None):
     if requests is not None:
         assert len(each) == requests
     assert abs(total_us(target) - numbers[1]) <= 1
+    assert target.stat().st_mode & 0o777 == 0o600
+    # Called once a request, so that "percall" is the mean of a request.
+    assert calls_of(target, '[request]') == max(numbers[0], 1)
     assert [p.name for p in target.parent.iterdir()] == [target.name]
     return numbers
 
@@ -108,6 +117,9 @@ def test_mixed_requests_over_a_restart_and_a_killed_child(httpd, target):
     numbers = check(server, target, requests=done)
     assert numbers[2:] == [0] * 8, numbers
     assert done == 200
+    # Exact calls are summed, too: one function in two hooks, both of which
+    # run once a request.
+    assert calls_of(target, 'mod_setenvif.so:post_read_request') == 2 * done
     assert not server.profile_files()
     assert not server.profile_dir.exists()
     names = {name for name, _ in reported(server)}

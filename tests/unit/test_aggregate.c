@@ -54,7 +54,7 @@ static const lpp_pstats_t *table(const char *name, apr_uint64_t us)
 {
     lpp_pstats_t *made = apr_palloc(pool, sizeof(*made));
     lpp_pstats_function_t rows[] = {
-        { "~", "[request]", 0, 1, us, 3 * us },
+        { "~", "[request]", 0, 5, us, 3 * us },
         { "/lib/x.so", name, 7, 2, 2 * us, 2 * us },
     };
     lpp_pstats_edge_t edges[] = { { 0, 1, 1, us, 2 * us },
@@ -99,7 +99,7 @@ static void rows_of_one_key_add_up(void **state)
     assert_int_equal(sum->function_count, 3);
     assert_int_equal(sum->edge_count, 4);
     assert_int_equal(sum->functions[0].self_us, 1110);
-    assert_int_equal(sum->functions[0].calls, 3);
+    assert_int_equal(sum->functions[0].calls, 3); /* requests, not samples */
     assert_string_equal(sum->functions[1].name, "f");
     assert_string_equal(sum->functions[1].file, "/lib/x.so");
     assert_int_equal(sum->functions[1].line, 7);

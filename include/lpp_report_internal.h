@@ -30,7 +30,8 @@ void lpp_page_code(lpp_page_t *page, const char *text);
  * a flame graph begins. */
 void lpp_page_begin_title(lpp_page_t *page, const lpp_symbol_t *symbol);
 
-/* A decoded path as it stands in a URL: percent-encoded where it must be. */
+/* A decoded path as it stands in a URL: percent-encoded where it must be. NULL:
+ * there was no memory for it, and the page fails. */
 void lpp_page_path(lpp_page_t *page, const char *path);
 
 /* A file name as a word of a shell command line, escaped for HTML. */
@@ -81,8 +82,7 @@ void lpp_flame_close(lpp_page_t *page);
 /* What a flame graph is operated with; hidden until the script shows it. */
 void lpp_page_flame_controls(lpp_page_t *page);
 
-/* The help text itself; path: of the page the examples are about. */
-void lpp_report_help_text(lpp_page_t *page, const char *path,
-                          int all_requests);
+/* What can be asked for, and how. */
+void lpp_report_help_text(lpp_page_t *page);
 
 #endif

@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * lpp_report: the block and its frame. The sections are in the files beside
- * this one; here is their order, what surrounds them, and the headline.
+ * this one; here is their order, and what surrounds them.
  */
 #include <string.h>
 
 #include "lpp_report_internal.h"
-#include "lpp_writer.h"
-
-#define HEAVIEST 3
-#define NOT_SAMPLED 1 /* the function of that name in every view */
 
 /* Everything of the block stands in this element: no page has a rule for it,
  * and inside a shadow tree the page's other rules do not count. */
@@ -40,81 +36,18 @@ static void summary_line(lpp_page_t *page, const lpp_report_t *report)
                       "Samples</span> <b>%" APR_UINT64_T_FMT "</b></span>\n",
                       view->total.samples);
     }
-    else if (report->oops_id) {
+    if (report->sql) {
+        lpp_page_rawf(page, "<span class=\"figure\"><span class=\"key query\">"
+                      "SQL</span> <b>%u</b> in <b>", report->sql->count);
+        lpp_page_time(page, report->sql->total_us);
+        lpp_page_raw(page, "</b></span>\n");
+    }
+    if (!view && !report->sql && report->oops_id) {
         lpp_page_raw(page, "<span class=\"figure\">");
         lpp_page_code(page, report->oops_id);
         lpp_page_raw(page, "</span>\n");
     }
     lpp_page_raw(page, "</summary>\n");
-}
-
-static void heaviest_in_words(lpp_page_t *page, const lpp_view_t *view)
-{
-    apr_uint32_t top[HEAVIEST + 1], count, i, named = 0;
-
-    if (!view->total.samples) {
-        lpp_page_raw(page, " That was too short for a sample: the totals are "
-                           "exact, but no function was seen.");
-        return;
-    }
-    count = lpp_view_top(view, LPP_VIEW_BY_SELF, top, HEAVIEST + 1,
-                         page->scratch);
-    for (i = 0; i < count && named < HEAVIEST; i++) {
-        const lpp_function_t *function = &view->functions[top[i]];
-        const char *object = lpp_view_object_name(&function->symbol);
-        double percent = lpp_page_percent(function->self.wall_us,
-                                          view->total.wall_us);
-
-        if (percent < 0.5) {
-            break;
-        }
-        if (top[i] == NOT_SAMPLED) {
-            continue;
-        }
-        lpp_page_raw(page, named++ ? ", " : " Most of it in ");
-        lpp_page_code(page, function->symbol.name);
-        if (*object) {
-            lpp_page_raw(page, " of ");
-            lpp_page_text(page, object);
-        }
-        lpp_page_rawf(page, " (%.0f&#160;%%)", percent);
-    }
-    if (named) {
-        lpp_page_raw(page, ".");
-    }
-}
-
-void lpp_report_headline(lpp_page_t *page, const lpp_report_t *report)
-{
-    const lpp_view_t *view = report->view;
-
-    if (view) {
-        double cpu = lpp_page_percent(view->total.cpu_us,
-                                      view->total.wall_us);
-
-        lpp_page_raw(page, "<p class=\"words\">");
-        lpp_page_raw(page, report->provisional
-                     ? "Until this point the request took "
-                     : "The request took ");
-        lpp_page_time(page, view->total.wall_us);
-        lpp_page_rawf(page, ": %.0f&#160;%% computing, %.0f&#160;%% waiting.",
-                      cpu, 100.0 - cpu);
-        heaviest_in_words(page, view);
-        lpp_page_raw(page, "</p>\n");
-        if (view->honesty.cut_short) {
-            lpp_page_raw(page, "<p class=\"notice\">Cut short: the profile "
-                "ended before the request did (");
-            lpp_page_text(page, lpp_writer_cut_short(
-                              view->honesty.cut_short));
-            lpp_page_raw(page, ").</p>\n");
-        }
-    }
-    if (report->waited_us >= 1000) {
-        lpp_page_raw(page, "<p class=\"small\">Before that it waited ");
-        lpp_page_time(page, (apr_uint64_t)report->waited_us);
-        lpp_page_raw(page, " for its turn to be profiled; not part of these "
-                           "figures.</p>\n");
-    }
 }
 
 static void notices(lpp_page_t *page, const char *const *list)
@@ -153,13 +86,13 @@ static void sections(lpp_page_t *page, const lpp_report_t *report)
     lpp_report_help(page, report);
     lpp_report_inline(page, report);
     lpp_report_log(page, report);
-    lpp_report_memory(page, report);
     lpp_report_sql(page, report);
+    lpp_report_flame(page, report);
+    lpp_report_timeline(page, report);
     lpp_report_calls(page, report);
     lpp_report_filters(page, report);
     lpp_report_tables(page, report);
-    lpp_report_flame(page, report);
-    lpp_report_timeline(page, report);
+    lpp_report_memory(page, report);
     lpp_report_oops(page, report);
     provisional_note(page, report);
 }

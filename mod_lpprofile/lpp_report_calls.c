@@ -27,6 +27,7 @@ typedef struct tree_t {
     apr_uint32_t *next;         /* of each scope: the next of the same maker */
     lpp_sampled_t sampled;
     apr_uint32_t rows, rows_max, scope_rows;
+    apr_uint64_t min_ns;        /* less gets no row, unless it decided */
 } tree_t;
 
 /* The functions of one request that got no row. */
@@ -35,10 +36,16 @@ typedef struct others_t {
     apr_uint64_t calls, ns;
 } others_t;
 
-static void time_cell(lpp_page_t *page, apr_uint64_t ns)
+static void time_cell(lpp_page_t *page, const char *what, apr_uint64_t ns)
 {
-    lpp_page_raw(page, "<td class=\"n\">");
-    lpp_page_ns(page, ns);
+    lpp_page_rawf(page, ns ? "<td class=\"n %s\">" : "<td class=\"n zero %s\">",
+                  what);
+    if (ns) {
+        lpp_page_ns(page, ns);
+    }
+    else {
+        lpp_page_raw(page, "0");
+    }
     lpp_page_raw(page, "</td>");
 }
 
@@ -157,15 +164,15 @@ static void call_row(lpp_page_t *page, const tree_t *tree,
     lpp_page_text(page, call->phase);
     lpp_page_raw(page, "</td><td class=\"m\">");
     lpp_page_text(page, call->module);
-    lpp_page_rawf(page, "</td><td class=\"n\">%" APR_UINT64_T_FMT "</td>",
+    lpp_page_rawf(page, "</td><td class=\"n count\">%" APR_UINT64_T_FMT "</td>",
                   call->calls);
-    time_cell(page, call->wall_ns);
-    time_cell(page, call->self_wall_ns);
+    time_cell(page, "total", call->wall_ns);
+    time_cell(page, "self", call->self_wall_ns);
     lpp_page_rawf(page, "<td class=\"n share\">%.1f&#160;%%</td>",
                   lpp_page_percent(call->self_wall_ns,
                                    view->total.wall_us * 1000));
-    time_cell(page, call->self_cpu_ns);
-    time_cell(page, call->self_wall_ns > call->self_cpu_ns
+    time_cell(page, "oncpu", call->self_cpu_ns);
+    time_cell(page, "waited", call->self_wall_ns > call->self_cpu_ns
                         ? call->self_wall_ns - call->self_cpu_ns : 0);
     lpp_page_raw(page, "<td class=\"f\">");
     answer(page, call);
@@ -215,7 +222,7 @@ static void others_row(lpp_page_t *page, const others_t *others)
         lpp_page_rawf(page, "<tr><td class=\"small\" colspan=\"2\">%u "
                       "further functions</td><td class=\"n\">%" APR_UINT64_T_FMT
                       "</td><td></td>", others->functions, others->calls);
-        time_cell(page, others->ns);
+        time_cell(page, "self", others->ns);
         lpp_page_raw(page, "<td colspan=\"4\"></td></tr>\n");
     }
 }
@@ -234,8 +241,9 @@ static void scope_rows(lpp_page_t *page, tree_t *tree, apr_uint32_t scope,
         const lpp_call_t *call = &tree->table->calls[tree->sorted[i]];
 
         if (tree->rows < tree->rows_max
-            && (shown < tree->scope_rows || call->decided
-                || call->running)) {
+            && ((shown < tree->scope_rows
+                 && call->self_wall_ns >= tree->min_ns)
+                || call->decided || call->running)) {
             shown++;
             tree->rows++;
             call_row(page, tree, tree->sorted[i]);
@@ -288,7 +296,7 @@ static void outside_row(lpp_page_t *page, const tree_t *tree)
     if (total > inside) {
         lpp_page_raw(page, "<tr><td class=\"f\" colspan=\"4\">outside of "
                            "hooks</td>");
-        time_cell(page, total - inside);
+        time_cell(page, "self", total - inside);
         lpp_page_rawf(page, "<td class=\"n share\">%.1f&#160;%%</td><td "
                       "colspan=\"3\"></td></tr>\n",
                       lpp_page_percent(total - inside, total));
@@ -322,6 +330,8 @@ void lpp_report_calls(lpp_page_t *page, const lpp_report_t *report)
     }
     tree.scope_rows = report->full ? FULL_ROWS : BLOCK_ROWS;
     tree.rows_max = report->full ? FULL_ALL_ROWS : BLOCK_ALL_ROWS;
+    /* In a page that is not ours: a thousandth of the request, in ns. */
+    tree.min_ns = report->full ? 0 : tree.view->total.wall_us;
     if (!sort_calls(&tree, page->scratch)
         || !link_scopes(&tree, page->scratch)
         || !lpp_sampled_find(&tree.sampled, tree.view, page->scratch)) {
@@ -332,9 +342,10 @@ void lpp_report_calls(lpp_page_t *page, const lpp_report_t *report)
         "<summary><h2>By module and phase</h2></summary>\n");
     notes(page, tree.table);
     lpp_page_raw(page, "<div class=\"wide\"><table class=\"top calls\">"
-        "<thead><tr><th>Phase</th><th>Module</th><th>Calls</th>"
-        "<th>Total</th><th>Self</th><th>Share</th><th>CPU</th>"
-        "<th>Waiting</th><th>Answer</th></tr></thead><tbody>\n");
+        "<thead><tr><th>Phase</th><th>Module</th><th class=\"n\">Calls</th>"
+        "<th class=\"n\">Total</th><th class=\"n\">Self</th>"
+        "<th class=\"n share\">Share</th><th class=\"n\">CPU</th>"
+        "<th class=\"n\">Waiting</th><th>Answer</th></tr></thead><tbody>\n");
     walk(page, &tree);
     outside_row(page, &tree);
     lpp_page_raw(page, "</tbody></table></div></details></section>\n");

@@ -175,14 +175,36 @@ static void draw(drawing_t *drawing)
     lpp_flame_close(page);
 }
 
+/* Which colour is which module, those seen first first. */
+static void legend(drawing_t *drawing)
+{
+    lpp_page_t *page = drawing->page;
+    unsigned i;
+
+    lpp_page_raw(page, "<p class=\"small keys\">");
+    for (i = 0; i < drawing->object_count && i < COLOURS; i++) {
+        if (!*drawing->objects[i]) {
+            continue;
+        }
+        lpp_page_rawf(page, "<span class=\"key\"><svg "
+                      "xmlns=\"http://www.w3.org/2000/svg\" width=\"10\" "
+                      "height=\"10\" aria-hidden=\"true\"><rect "
+                      "class=\"c%u\" width=\"10\" height=\"10\" rx=\"2\" "
+                      "fill=\"%s\" /></svg> ", i, fills[i]);
+        lpp_page_text(page, drawing->objects[i]);
+        lpp_page_raw(page, "</span> ");
+    }
+    lpp_page_raw(page, "</p>\n");
+}
+
 void lpp_report_flame(lpp_page_t *page, const lpp_report_t *report)
 {
     drawing_t drawing = {page, report->view, NULL, NULL, 1, 0, 1, 0, {NULL}};
     apr_uint32_t i;
 
     if (!report->view || report->view->branch_count < 2
-        || !report->view->total.wall_us) {
-        return;
+        || !report->view->total.wall_us || !report->view->total.samples) {
+        return; /* without a sample all of it is "[not sampled]" */
     }
     drawing.left = apr_palloc(page->scratch, report->view->branch_count
                               * sizeof(*drawing.left));
@@ -204,6 +226,7 @@ void lpp_report_flame(lpp_page_t *page, const lpp_report_t *report)
         lpp_page_flame_controls(page);
     }
     draw(&drawing);
+    legend(&drawing);
     if (drawing.hidden) {
         lpp_page_rawf(page, "<p class=\"small\">Left out (%u): branches "
                       "under %.2g&#160;%% of the request, and what is past "

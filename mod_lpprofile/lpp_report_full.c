@@ -214,13 +214,13 @@ apr_status_t lpp_report_full(const lpp_report_full_t *full,
     others(&page, full);
     lpp_report_inline(&page, &report);
     lpp_report_flame(&page, &report);
-    lpp_report_calls(&page, &report);
-    lpp_report_filters(&page, &report);
-    lpp_report_tables(&page, &report);
+    lpp_report_timeline(&page, &report);
     lpp_report_sql(&page, &report);
+    lpp_report_tables(&page, &report);
     lpp_report_neighbours(&page, saved->view, full->function);
     lpp_report_tree(&page, saved->view);
-    lpp_report_timeline(&page, &report);
+    lpp_report_calls(&page, &report);
+    lpp_report_filters(&page, &report);
     lpp_report_memory(&page, &report);
     files(&page, full);
     lpp_report_oops(&page, &report);

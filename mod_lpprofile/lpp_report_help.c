@@ -61,8 +61,8 @@ static void format_rows(lpp_page_t *page)
     }
 }
 
-void lpp_report_help_text(lpp_page_t *page, const char *path,
-                          int all_requests)
+/* What to ask for next. */
+static void help_lead(lpp_page_t *page, const char *path, int all_requests)
 {
     if (all_requests) {
         lpp_page_raw(page, "<p>Every request of this host is logged because "
@@ -80,6 +80,10 @@ void lpp_report_help_text(lpp_page_t *page, const char *path,
         lpp_report_example(page, path, "show&callgrind");
         lpp_page_raw(page, ".</p>\n");
     }
+}
+
+void lpp_report_help_text(lpp_page_t *page)
+{
     lpp_page_raw(page, "<div class=\"wide\"><table class=\"plain\">"
         "<thead><tr><th>Path segment</th><th>What it does</th></tr></thead>"
         "<tbody>\n");
@@ -106,10 +110,7 @@ void lpp_report_help_text(lpp_page_t *page, const char *path,
         "before the server looks at it: <code>/" LPP_TRIGGER_MARK
         "show/a/b</code>, <code>/a/" LPP_TRIGGER_MARK "show/b</code> and "
         "<code>/a/b/" LPP_TRIGGER_MARK "show</code> all serve "
-        "<code>/a/b</code>. A page that redirects may lose it.</p>\n"
-        "<p>The settings in force and the latest profiles are at "
-        "<a href=\"/" LPP_TRIGGER_MARK "\"><code>/" LPP_TRIGGER_MARK
-        "</code></a>.</p>\n");
+        "<code>/a/b</code>. A page that redirects may lose it.</p>\n");
 }
 
 void lpp_report_help(lpp_page_t *page, const lpp_report_t *report)
@@ -118,7 +119,11 @@ void lpp_report_help(lpp_page_t *page, const lpp_report_t *report)
         return;
     }
     lpp_page_raw(page, "<section class=\"help\"><h2>Help</h2>\n");
-    lpp_report_help_text(page, report->example_url, report->all_requests);
+    help_lead(page, report->example_url, report->all_requests);
+    lpp_report_help_text(page);
+    lpp_page_raw(page, "<p>The settings in force and the latest profiles are "
+        "at <a href=\"/" LPP_TRIGGER_MARK "\"><code>/" LPP_TRIGGER_MARK
+        "</code></a>.</p>\n");
     lpp_page_raw(page, "</section>\n");
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_report, the page /++profile++ on its own: help, the settings in force,
- * the latest profiles.
+ * lpp_report, the page /++profile++ on its own: the latest profiles, help, the
+ * settings in force.
  */
 #include "lpp_report_pages_internal.h"
 
@@ -61,11 +61,16 @@ apr_status_t lpp_report_home(const lpp_report_home_t *home,
     lpp_report_frame_t frame = {home->host, home->nonce};
 
     lpp_page_open(&page, &frame, "Profiling Information");
+    lpp_page_raw(&page, "<p class=\"words\">Put <code>/" LPP_TRIGGER_MARK
+        "show</code> into the address of any page of this host, such as ");
+    lpp_report_example(&page, "/", "show");
+    lpp_page_raw(&page, ", and the page comes back with its profile in it."
+                        "</p>\n");
+    latest(&page, home);
     lpp_page_raw(&page, "<section class=\"help\"><h2>Help</h2>\n");
-    lpp_report_help_text(&page, "/", 0);
+    lpp_report_help_text(&page);
     lpp_page_raw(&page, "</section>\n");
     settings(&page, home);
-    latest(&page, home);
     lpp_page_close(&page, &frame, 0);
     return page.status;
 }

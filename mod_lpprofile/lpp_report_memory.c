@@ -35,7 +35,10 @@ void lpp_report_memory(lpp_page_t *page, const lpp_report_t *report)
         "it meanwhile are in these figures, and so is the profiler. "
         "<code>LPMemoryProfileLog</code> keeps them for every request.</p>\n"
         "<div class=\"wide\"><table class=\"plain\"><thead><tr><th></th>"
-        "<th>Start</th><th>Now</th><th>Change</th></tr></thead><tbody>\n");
+        "<th class=\"n\">Start</th><th class=\"n\">");
+    lpp_page_raw(page, report->provisional ? "Now" : "End");
+    lpp_page_raw(page, "</th><th class=\"n\">Change</th></tr></thead>"
+                       "<tbody>\n");
     row(page, "Address space", memory[0].vss_bytes, memory[1].vss_bytes);
     row(page, "Resident", memory[0].rss_bytes, memory[1].rss_bytes);
     if (memory[0].heap_bytes && memory[1].heap_bytes) {
@@ -52,7 +55,8 @@ static void region_table(lpp_page_t *page, const lpp_report_t *report)
         return;
     }
     lpp_page_raw(page, "<div class=\"wide\"><table class=\"plain\"><thead>"
-        "<tr><th>Region</th><th>Times</th><th>Total</th></tr></thead>"
+        "<tr><th>Region</th><th class=\"n\">Times</th><th class=\"n\">Total"
+        "</th></tr></thead>"
         "<tbody>\n");
     for (i = 0; i < report->region_count; i++) {
         lpp_page_raw(page, "<tr><td>");

@@ -19,11 +19,51 @@ static const lpp_oops_event_t *event_at(const lpp_oops_t *oops, int i)
     return &APR_ARRAY_IDX(oops->timeline, i, lpp_oops_event_t);
 }
 
+/* What kind of thing an entry is: its class, and its colour without style. */
+static const struct {
+    const char *category, *name, *fill;
+} kinds[] = {
+    {"phase", "phase", "#4f8a8b"}, {"hook", "hook", "#8fbcbb"},
+    {"gate", "gate", "#7aa7d9"},   {NULL, "other", "#c17fc9"},
+};
+
+static unsigned kind_of(const char *category)
+{
+    unsigned i;
+
+    for (i = 0; kinds[i].category; i++) {
+        if (!strcmp(category, kinds[i].category)) {
+            break;
+        }
+    }
+    return i;
+}
+
+/* Headings, and a scale above the bars. */
+static void waterfall_head(lpp_page_t *page, double whole_ms)
+{
+    apr_uint64_t whole_us = (apr_uint64_t)(whole_ms * 1000);
+
+    lpp_page_raw(page, "<thead><tr><th>Part of the request</th>"
+        "<th class=\"n\">Time</th><th class=\"fall\"><svg class=\"scale\" "
+        "xmlns=\"http://www.w3.org/2000/svg\" width=\"100%\" height=\"14\" "
+        "font-size=\"11\" font-family=\"sans-serif\" fill=\"currentColor\">"
+        "<text y=\"11\">0</text><text class=\"mid\" x=\"50%\" "
+        "y=\"11\" "
+        "text-anchor=\"middle\">");
+    lpp_page_time(page, whole_us / 2);
+    lpp_page_raw(page, "</text><text x=\"100%\" y=\"11\" "
+                       "text-anchor=\"end\">");
+    lpp_page_time(page, whole_us);
+    lpp_page_raw(page, "</text></svg></th></tr></thead>");
+}
+
 /* One row: what, how long, and where in the request it was. */
 static void waterfall_row(lpp_page_t *page, const lpp_oops_event_t *event,
                           double whole_ms)
 {
     double length = event->end_ms - event->start_ms;
+    unsigned kind = kind_of(event->category);
 
     lpp_page_raw(page, "<tr><td class=\"f\">");
     lpp_page_text(page, event->category);
@@ -33,12 +73,13 @@ static void waterfall_row(lpp_page_t *page, const lpp_oops_event_t *event,
     lpp_page_time(page, length > 0 ? (apr_uint64_t)(length * 1000) : 0);
     lpp_page_rawf(page, "</td><td class=\"fall\"><svg "
                   "xmlns=\"http://www.w3.org/2000/svg\" width=\"100%%\" "
-                  "height=\"12\" aria-hidden=\"true\"><rect class=\"phase\" "
+                  "height=\"12\" aria-hidden=\"true\"><rect class=\"%s\" "
                   "x=\"%.2f%%\" width=\"%.2f%%\" height=\"12\" "
-                  "fill=\"#4f8a8b\" /></svg></td></tr>\n",
+                  "fill=\"%s\" /></svg></td></tr>\n", kinds[kind].name,
                   100.0 * event->start_ms / whole_ms,
                   length > 0 && 100.0 * length / whole_ms > 0.15
-                      ? 100.0 * length / whole_ms : 0.15);
+                      ? 100.0 * length / whole_ms : 0.15,
+                  kinds[kind].fill);
 }
 
 static int is_sql(const lpp_oops_event_t *event)
@@ -117,7 +158,9 @@ void lpp_report_timeline(lpp_page_t *page, const lpp_report_t *report)
         return;
     }
     lpp_page_raw(page, "<section class=\"timeline\"><h2>Timeline</h2>\n"
-        "<div class=\"wide\"><table class=\"waterfall\"><tbody>\n");
+        "<div class=\"wide\"><table class=\"waterfall\">");
+    waterfall_head(page, whole_ms);
+    lpp_page_raw(page, "<tbody>\n");
     for (i = 0; i < oops->timeline->nelts; i++) {
         int sql = is_sql(event_at(oops, i));
 
@@ -198,6 +241,10 @@ static void variables(lpp_page_t *page, const lpp_oops_t *oops)
     entries = (const apr_table_entry_t *)list->elts;
     sorted = apr_palloc(page->scratch,
                         (apr_size_t)list->nelts * sizeof(*sorted));
+    if (!sorted) {
+        page->status = APR_ENOMEM;
+        return;
+    }
     for (i = 0; i < list->nelts; i++) {
         sorted[i] = &entries[i];
     }

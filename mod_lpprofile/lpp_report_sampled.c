@@ -173,14 +173,14 @@ static void filter_row(lpp_page_t *page, const lpp_view_t *view,
 {
     lpp_page_raw(page, "<tr><td class=\"f\">");
     lpp_page_text(page, filter->name);
-    lpp_page_rawf(page, "</td><td class=\"n\">%" APR_UINT64_T_FMT
-                  "</td><td class=\"n\">&#8776; ", cost->samples);
+    lpp_page_rawf(page, "</td><td class=\"n many\">%" APR_UINT64_T_FMT
+                  "</td><td class=\"n self\">&#8776; ", cost->samples);
     lpp_page_time(page, cost->wall_us);
     lpp_page_rawf(page, "</td><td class=\"n share\">%.1f&#160;%%</td>"
-                  "<td class=\"n\">", lpp_page_percent(cost->wall_us,
+                  "<td class=\"n oncpu\">", lpp_page_percent(cost->wall_us,
                                                        view->total.wall_us));
     lpp_page_time(page, cost->cpu_us);
-    lpp_page_raw(page, "</td><td class=\"n\">");
+    lpp_page_raw(page, "</td><td class=\"n waited\">");
     lpp_page_time(page, cost->wall_us - cost->cpu_us);
     lpp_page_raw(page, "</td></tr>\n");
 }
@@ -201,9 +201,10 @@ void lpp_report_filters(lpp_page_t *page, const lpp_report_t *report)
         "samples: filters are not counted, since other modules compare their "
         "functions. Without the filters behind each; part of the calls above, "
         "mostly of the handler's.</p>\n<div class=\"wide\"><table "
-        "class=\"top filters\"><thead><tr><th>Filter</th><th>Samples</th>"
-        "<th>Self</th><th>Share</th><th>CPU</th><th>Waiting</th></tr></thead>"
-        "<tbody>\n");
+        "class=\"top filters\"><thead><tr><th>Filter</th>"
+        "<th class=\"n\">Samples</th><th class=\"n\">Self</th>"
+        "<th class=\"n share\">Share</th><th class=\"n\">CPU</th>"
+        "<th class=\"n\">Waiting</th></tr></thead><tbody>\n");
     for (shown = 0; shown < FILTERS_MAX; shown++) {
         for (i = 0, best = table->filter_count; i < table->filter_count;
              i++) {

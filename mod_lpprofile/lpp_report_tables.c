@@ -27,6 +27,11 @@ static void cost_cell(lpp_page_t *page, const char *what,
 {
     double wall = lpp_page_percent(cost->wall_us, whole->wall_us);
 
+    if (!cost->wall_us) {
+        lpp_page_rawf(page, "<td class=\"n zero %s\">0</td>"
+                      "<td class=\"n share\"></td>", what);
+        return;
+    }
     lpp_page_rawf(page, "<td class=\"n %s\">", what);
     lpp_page_time(page, cost->wall_us);
     lpp_page_rawf(page, "</td><td class=\"n share\">%.1f&#160;%% ", wall);
@@ -94,9 +99,9 @@ static void table(lpp_page_t *page, const lpp_report_t *report,
     lpp_page_raw(page, heading);
     lpp_page_raw(page, "</h3></summary>\n<div class=\"wide\">"
         "<table class=\"top\"><thead>"
-        "<tr><th colspan=\"2\">Self</th><th colspan=\"2\">Total</th>"
-        "<th>Count</th><th>Function</th><th>Module</th></tr></thead>"
-        "<tbody>\n");
+        "<tr><th class=\"n\">Self</th><th></th><th class=\"n\">Total</th>"
+        "<th></th><th class=\"n\">Count</th><th>Function</th>"
+        "<th>Module</th></tr></thead><tbody>\n");
     for (i = 0; i < count; i++) {
         row(page, report, top[i]);
     }
@@ -130,11 +135,13 @@ static void honesty(lpp_page_t *page, const lpp_view_t *view)
                   "cut, %" APR_UINT64_T_FMT " broken, %" APR_UINT64_T_FMT
                   " without room. ", h->samples, view->true_hz, h->asked_hz,
                   h->lost, h->cut, h->broken, h->overflowed);
-    lpp_page_rawf(page, "A share is right within &#177;%u.%u points. ",
-                  error_tenths(h->samples) / 10,
-                  error_tenths(h->samples) % 10);
-    lpp_page_rawf(page, "%u&#160;%% of the frames are named. "
-                  "The profiler itself used ", view->named_percent);
+    if (h->samples) {
+        lpp_page_rawf(page, "A share is right within &#177;%u.%u points. "
+                      "%u&#160;%% of the frames are named. ",
+                      error_tenths(h->samples) / 10,
+                      error_tenths(h->samples) % 10, view->named_percent);
+    }
+    lpp_page_raw(page, "The profiler itself used ");
     lpp_page_time(page, h->own_ns / 1000);
     lpp_page_rawf(page, " of CPU time and sent %" APR_UINT64_T_FMT
                   " signals; unwinder: ", h->signals);

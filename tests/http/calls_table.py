@@ -21,6 +21,8 @@ def plain(markup):
 
 
 def microseconds(text):
+    if text == '0':
+        return 0.0
     number, unit = text.split()
     return float(number) * UNITS[unit]
 

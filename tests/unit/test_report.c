@@ -213,6 +213,40 @@ static void headline_says_where_the_time_went(void **state)
     assert_has_not(block(&report), "ntil this point");
 }
 
+/* Their names mean something where a stripped function's do not. */
+static void headline_names_modules_by_exact_figures(void **state)
+{
+    static const lpp_scope_t scope = {LPP_SCOPE_REQUEST, "", 1,
+                                      LPP_CALLS_NONE, LPP_CALLS_NONE};
+    static const lpp_call_t calls[] = {
+        {.phase = "handler", .module = "mod_lua.c", .calls = 1,
+         .function = LPP_CALLS_NONE, .self_wall_ns = 600000000},
+        {.phase = "fixups", .module = "mod_lua.c", .calls = 2,
+         .function = LPP_CALLS_NONE, .self_wall_ns = 200000000},
+        {.phase = "fixups", .module = "mod_<b>.c", .calls = 1,
+         .function = LPP_CALLS_NONE, .self_wall_ns = 320000000},
+        {.phase = "fixups", .module = "mod_small.c", .calls = 1,
+         .function = LPP_CALLS_NONE, .self_wall_ns = 1500000},
+        {.phase = "log_transaction", .module = "mod_log.c", .calls = 1,
+         .function = LPP_CALLS_NONE, .self_wall_ns = 900000000},
+    };
+    lpp_calls_table_t table = {calls, LPP_COUNT(calls), &scope, 1, 0, 0, NULL,
+                               0};
+    lpp_view_t view = *fake_view(pool);
+    lpp_report_t report = shown();
+
+    (void)state;
+    view.calls = &table;
+    report.view = &view;
+    assert_has(block(&report), "In modules: <b>mod_lua.c</b> (50&#160;%), "
+               "<b>mod_&#60;b&#62;.c</b> (20&#160;%). Most of it in");
+    /* under a thousandth of the request, so not among the rows */
+    assert_has(out.data, "1 further functions");
+    assert_has_not(out.data, "mod_small.c");
+    report.full = 1;
+    assert_has(block(&report), "mod_small.c");
+}
+
 static void request_without_a_sample_says_so(void **state)
 {
     lpp_view_t view = *fake_view(pool);
@@ -223,15 +257,18 @@ static void request_without_a_sample_says_so(void **state)
     report.view = &view;
     assert_has(block(&report), "too short for a sample");
     assert_has_not(out.data, "Most of it");
+    assert_has_not(out.data, "Flame graph</h2>");
 }
 
 static void tables_stand_in_launchpads_order(void **state)
 {
     lpp_report_t report = shown();
-    const char *text = block(&report), *top[4];
+    const char *text, *top[4];
     int i;
 
     (void)state;
+    memset((void *)&report.view->functions[2].self, 0, sizeof(lpp_cost_t));
+    text = block(&report);
     top[0] = strstr(text, "Profile quick view");
     top[1] = strstr(text, "Top Inline Time");
     top[2] = strstr(text, "Top Total Time");
@@ -243,6 +280,8 @@ static void tables_stand_in_launchpads_order(void **state)
     /* 601 of 1600 ms; recursion counted once. */
     assert_has(top[1], "601&#160;ms</td><td class=\"n share\">37.6&#160;%");
     assert_has(top[1], "1&#160;call<");
+    assert_has(top[2], "<td class=\"n zero self\">0</td>"
+                       "<td class=\"n share\"></td>");
     assert_has(top[1], "lvm.c:800");
     report.view = NULL;
     assert_has_not(block(&report), "Profile quick view");
@@ -298,6 +337,10 @@ static void flame_graph_is_to_scale(void **state)
                      "468&#160;ms; self 470&#160;ms; 470 samples</title>");
     /* Branch 12 has 0.06 %. */
     assert_has(text, "Left out (1)");
+    /* which colour is which module, and the waterfall's scale */
+    assert_has(text, " libc.so.6</span>");
+    assert_has(text, "text-anchor=\"middle\">800&#160;ms</text>");
+    assert_has(text, "text-anchor=\"end\">1.600&#160;s</text>");
 }
 
 static void deep_and_wide_trees_stay_bounded(void **state)
@@ -423,6 +466,7 @@ int main(void)
         cmocka_unit_test(block_is_styled_only_where_allowed),
         cmocka_unit_test(block_is_open_where_it_was_asked_for),
         cmocka_unit_test(headline_says_where_the_time_went),
+        cmocka_unit_test(headline_names_modules_by_exact_figures),
         cmocka_unit_test(request_without_a_sample_says_so),
         cmocka_unit_test(tables_stand_in_launchpads_order),
         cmocka_unit_test(log_says_where_and_how_to_open),

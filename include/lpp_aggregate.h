@@ -60,9 +60,10 @@ LPP_MUST_CHECK apr_status_t lpp_aggregate_read(lpp_aggregate_t *aggregate,
                                                int fd);
 
 /* Add one table. Rows are matched by (file, line, name). Indexes of edges must
- * be those of functions. Thread: one at a time. */
-void lpp_aggregate_add(lpp_aggregate_t *aggregate,
-                       const lpp_pstats_t *pstats);
+ * be those of functions. APR_ENOMEM: nothing was added; what has no memory of
+ * its own is folded. Thread: one at a time. */
+LPP_MUST_CHECK apr_status_t lpp_aggregate_add(lpp_aggregate_t *aggregate,
+                                              const lpp_pstats_t *pstats);
 
 /* The sum as it is now; lives as long as the aggregate, until the next add.
  * The root is called once a request; a sum of nothing has it, with no time. */

@@ -48,7 +48,8 @@ static void add_to(apr_uint64_t *sum, apr_uint64_t value)
     *sum = *sum + value < *sum ? ~APR_UINT64_C(0) : *sum + value;
 }
 
-/* A copy that Python can decode: what is not UTF-8 becomes "?". */
+/* A copy that Python can decode: what is not UTF-8 becomes "?", and so does all
+ * of it where memory is short. */
 static const char *copy_text(const char *text, apr_pool_t *pool)
 {
     char *copy = apr_pstrdup(pool, text), *at;
@@ -64,7 +65,7 @@ static const char *copy_text(const char *text, apr_pool_t *pool)
             at += len;
         }
     }
-    return copy;
+    return copy != NULL ? copy : "?";
 }
 
 static apr_uint32_t new_row(lpp_aggregate_t *aggregate, const char *key,
@@ -84,8 +85,8 @@ static apr_uint32_t new_row(lpp_aggregate_t *aggregate, const char *key,
     return (apr_uint32_t)aggregate->functions->nelts - 1;
 }
 
-/* The row of a function, made where there is none; past the ceiling all share
- * one. */
+/* The row of a function, made where there is none; past the ceiling, or where
+ * memory is short, all share one. */
 static apr_uint32_t row_of(lpp_aggregate_t *aggregate,
                            const lpp_pstats_function_t *function,
                            apr_pool_t *scratch)
@@ -97,10 +98,12 @@ static apr_uint32_t row_of(lpp_aggregate_t *aggregate,
     void *found;
 
     key = apr_psprintf(scratch, "%u\n%s\n%s", line, file, name);
-    key_len = strlen(key);
-    found = apr_hash_get(aggregate->by_key, key, (apr_ssize_t)key_len);
-    if (found == NULL
-        && aggregate->functions->nelts >= LPP_AGGREGATE_FUNCTIONS_MAX - 1) {
+    key_len = key ? strlen(key) : 0;
+    found = key ? apr_hash_get(aggregate->by_key, key, (apr_ssize_t)key_len)
+                : NULL;
+    if (key == NULL
+        || (found == NULL && aggregate->functions->nelts
+                                 >= LPP_AGGREGATE_FUNCTIONS_MAX - 1)) {
         aggregate->counts.folded++;
         file = ROOT_FILE;
         name = LPP_AGGREGATE_REST_NAME;
@@ -145,15 +148,21 @@ static void add_edge(lpp_aggregate_t *aggregate,
     add_to(&edge->total_us, from->total_us);
 }
 
-void lpp_aggregate_add(lpp_aggregate_t *aggregate, const lpp_pstats_t *pstats)
+apr_status_t lpp_aggregate_add(lpp_aggregate_t *aggregate,
+                               const lpp_pstats_t *pstats)
 {
     apr_pool_t *scratch;
     apr_uint32_t *rows, i;
+    apr_status_t status = apr_pool_create(&scratch, aggregate->pool);
 
-    if (apr_pool_create(&scratch, aggregate->pool) != APR_SUCCESS) {
-        return;
+    if (status != APR_SUCCESS) {
+        return status;
     }
     rows = apr_palloc(scratch, pstats->function_count * sizeof(*rows));
+    if (rows == NULL) {
+        apr_pool_destroy(scratch);
+        return APR_ENOMEM;
+    }
     for (i = 0; i < pstats->function_count; i++) {
         const lpp_pstats_function_t *from = &pstats->functions[i];
         lpp_pstats_function_t *to;
@@ -173,6 +182,7 @@ void lpp_aggregate_add(lpp_aggregate_t *aggregate, const lpp_pstats_t *pstats)
     }
     aggregate->counts.records++;
     apr_pool_destroy(scratch);
+    return APR_SUCCESS;
 }
 
 void lpp_aggregate_skip(lpp_aggregate_t *aggregate, apr_uint64_t bytes)

@@ -185,7 +185,7 @@ static apr_status_t read_record(lpp_aggregate_t *aggregate, int fd,
     }
     status = lpp_aggregate_decode(&pstats, raw, raw_len, pool);
     if (status == APR_SUCCESS) {
-        lpp_aggregate_add(aggregate, &pstats);
+        status = lpp_aggregate_add(aggregate, &pstats);
         *len = sizeof(head) + head.packed_len;
     }
     return status;

@@ -32,46 +32,53 @@ static void add_cost(lpp_cost_t *into, const lpp_cost_t *cost)
     into->samples += cost->samples;
 }
 
+/* A hash holds a number plus one, as a pointer. */
+static apr_uint32_t number_of(const void *known)
+{
+    return (apr_uint32_t)(apr_uintptr_t)known - 1;
+}
+
+static void *next_number(apr_uint32_t *count)
+{
+    return (void *)(apr_uintptr_t)++*count;
+}
+
 /* The function of both views that one of a view is. */
 static apr_uint32_t function_index(builder_t *builder,
                                    const lpp_symbol_t *symbol)
 {
     const char *key = apr_pstrcat(builder->scratch, symbol->object, "\n",
                                   symbol->name, NULL);
-    apr_uint32_t *known = apr_hash_get(builder->by_name, key,
-                                       APR_HASH_KEY_STRING);
+    void *known = apr_hash_get(builder->by_name, key, APR_HASH_KEY_STRING);
 
     if (!known) {
-        known = apr_palloc(builder->scratch, sizeof(*known));
-        *known = builder->function_count++;
-        builder->functions[*known].symbol = symbol;
+        known = next_number(&builder->function_count);
+        builder->functions[number_of(known)].symbol = symbol;
         apr_hash_set(builder->by_name, key, APR_HASH_KEY_STRING, known);
     }
-    return *known;
+    return number_of(known);
 }
 
 static apr_uint32_t branch_index(builder_t *builder, apr_uint32_t parent,
                                  apr_uint32_t function)
 {
     place_t place = {parent, function}, *key;
-    apr_uint32_t *known = apr_hash_get(builder->by_place, &place,
-                                       sizeof(place));
+    void *known = apr_hash_get(builder->by_place, &place, sizeof(place));
     lpp_diff_branch_t *branch;
 
     if (known) {
-        return *known;
+        return number_of(known);
     }
     key = apr_pmemdup(builder->scratch, &place, sizeof(place));
-    known = apr_palloc(builder->scratch, sizeof(*known));
-    *known = builder->branch_count++;
-    branch = &builder->branches[*known];
+    known = next_number(&builder->branch_count);
+    branch = &builder->branches[number_of(known)];
     branch->function = function;
     branch->parent = parent;
     branch->first_child = branch->next_sibling = LPP_NODE_NONE;
     branch->depth = parent == LPP_NODE_NONE ? 0
         : builder->branches[parent].depth + 1;
     apr_hash_set(builder->by_place, key, sizeof(*key), known);
-    return *known;
+    return number_of(known);
 }
 
 static int add_view(builder_t *builder, const lpp_view_t *view, int side)

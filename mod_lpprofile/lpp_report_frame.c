@@ -72,9 +72,13 @@ void lpp_page_report_link(lpp_page_t *page, const char *id, const char *text)
 
 void lpp_page_moment(lpp_page_t *page, apr_time_t time)
 {
-    char *text = apr_pstrdup(page->scratch,
-                             lpp_store_time(time, page->scratch));
+    const char *stamp = lpp_store_time(time, page->scratch);
+    char *text = stamp ? apr_pstrdup(page->scratch, stamp) : NULL;
 
+    if (!text) {
+        page->status = APR_ENOMEM;
+        return;
+    }
     if (strlen(text) > 10) {
         text[10] = ' ';
     }

@@ -132,6 +132,10 @@ void lpp_page_path(lpp_page_t *page, const char *path)
 {
     static const char keep[] = "/-._~!$*(),;:@=+";
 
+    if (!path) {
+        page->status = APR_ENOMEM;
+        return;
+    }
     for (; *path; path++) {
         unsigned char c = (unsigned char)*path;
         char one[4] = {*path, '\0'};

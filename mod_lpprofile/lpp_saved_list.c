@@ -52,7 +52,9 @@ static files_t *files_of(apr_hash_t *by_id, const char *id, apr_pool_t *pool)
 
     if (!files) {
         files = apr_pcalloc(pool, sizeof(*files));
-        apr_hash_set(by_id, id, LPP_OOPS_ID_LEN, files);
+        if (files) {
+            apr_hash_set(by_id, id, LPP_OOPS_ID_LEN, files);
+        }
     }
     return files;
 }
@@ -68,14 +70,16 @@ static void add_file(files_t *files, const lpp_store_entry_t *entry)
     }
 }
 
-static void describe(lpp_saved_entry_t *entry, const files_t *files,
-                     apr_pool_t *pool)
+/* 0: no memory. */
+static int describe(lpp_saved_entry_t *entry, const files_t *files,
+                    apr_pool_t *pool)
 {
     entry->name = apr_pstrdup(pool, files->saved);
     entry->stem = apr_pstrmemdup(pool, files->saved, strlen(files->saved)
                                  - strlen(LPP_SAVED_SUFFIX));
     entry->bytes = files->bytes;
     entry->formats = files->formats;
+    return entry->name && entry->stem;
 }
 
 /* Read the head of a saved file; 1 when it is what its name says, and that
@@ -115,6 +119,7 @@ apr_status_t lpp_saved_list(lpp_store_t *store, const char *vhost, int max,
     apr_array_header_t *all, *found;
     apr_pool_t *scratch, *each;
     apr_hash_t *by_id;
+    files_t *files;
     apr_status_t status;
     int i, looked = 0;
 
@@ -137,7 +142,12 @@ apr_status_t lpp_saved_list(lpp_store_t *store, const char *vhost, int max,
         const lpp_store_entry_t *file =
             &APR_ARRAY_IDX(all, i, lpp_store_entry_t);
 
-        add_file(files_of(by_id, file->id, scratch), file);
+        files = files_of(by_id, file->id, scratch);
+        if (!files) {
+            status = APR_ENOMEM;
+            goto leave;
+        }
+        add_file(files, file);
     }
     for (i = 0; i < all->nelts && (!max || found->nelts < max); i++) {
         const lpp_store_entry_t *file =
@@ -151,8 +161,9 @@ apr_status_t lpp_saved_list(lpp_store_t *store, const char *vhost, int max,
             *more = 1;
             break;
         }
-        if (look_into(store, file, vhost, &entry.head, pool, each)) {
-            describe(&entry, files_of(by_id, file->id, scratch), pool);
+        files = files_of(by_id, file->id, scratch);
+        if (look_into(store, file, vhost, &entry.head, pool, each)
+            && describe(&entry, files, pool)) {
             APR_ARRAY_PUSH(found, lpp_saved_entry_t) = entry;
         }
         apr_pool_clear(each);
@@ -191,7 +202,9 @@ apr_status_t lpp_saved_find(lpp_store_t *store, const char *vhost,
     if (!files.saved) {
         return APR_ENOENT;
     }
-    describe(entry, &files, pool);
+    if (!describe(entry, &files, pool)) {
+        return APR_ENOMEM;
+    }
     status = read_file(store, files.saved, LPP_FILE_MAX_BYTES, &data, &len,
                        pool);
     if (status == APR_SUCCESS) {

@@ -195,6 +195,7 @@ void lpp_saved_read_sql(lpp_saved_reader_t *reader, lpp_saved_t *saved)
         || lpp_sqllog_create(&log, traced, filter, reader->pool)
            != APR_SUCCESS) {
         reader->bad = 1;
+        reader->status = APR_ENOMEM;
         return;
     }
     from_us = lpp_saved_number(reader, TIME_MAX);

@@ -314,6 +314,10 @@ static size_t add_labels(writer_t *writer, apr_uint32_t at,
     for (i = 0; i < LPP_COUNT(keys); i++) {
         Lpp__Pprof__Label *label = apr_palloc(writer->batch, sizeof(*label));
 
+        if (label == NULL) {
+            writer->status = APR_ENOMEM;
+            return LABELS_FIXED;
+        }
         lpp__pprof__label__init(label);
         label->key = text(writer, keys[i]);
         label->str = text(writer, i == 0

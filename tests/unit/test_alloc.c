@@ -1,128 +1,42 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Each allocation of the core failed in turn: what a room makes is then refused
- * with a status or comes out smaller, and nothing crashes. One process for each
- * failure, so that one crash hides no other.
- */
-#include <setjmp.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
+/* Each allocation failed in turn in the rooms of text, files and the gate. */
+#include "fail_alloc.h"
 
-#include <cmocka.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <time.h>
 
-#include <apr_general.h>
-#include <apr_strings.h>
 #include <apr_tables.h>
 
-#include "fake_symbols.h"
+#include "lpp_calls.h"
 #include "lpp_gate.h"
+#include "lpp_jobs.h"
+#include "lpp_keep.h"
 #include "lpp_oops.h"
+#include "lpp_regions.h"
 #include "lpp_ring.h"
 #include "lpp_sqlfilter.h"
+#include "lpp_sqltext.h"
 #include "lpp_store.h"
 #include "lpp_trigger.h"
-#include "lpp_writer.h"
 
-#define MOST 5000
-
-static int left = -1; /* allocations until one fails; -1: none does */
-static int failed;
-
-static int fails(void)
-{
-    if (left < 0) {
-        return 0;
-    }
-    if (left-- > 0) {
-        return 0;
-    }
-    failed = 1;
-    return 1;
-}
-
-void *__real_malloc(size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__real_calloc(size_t count, size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__real_realloc(void *old, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-void *__wrap_realloc(void *old, size_t size)
-{
-    return fails() ? NULL : __real_realloc(old, size);
-}
-
-void *__real_apr_palloc(apr_pool_t *pool, apr_size_t size);
-void *__wrap_apr_palloc(apr_pool_t *pool, apr_size_t size);
-void *__wrap_apr_palloc(apr_pool_t *pool, apr_size_t size)
-{
-    return fails() ? NULL : __real_apr_palloc(pool, size);
-}
-
-void *__real_apr_pcalloc(apr_pool_t *pool, apr_size_t size);
-void *__wrap_apr_pcalloc(apr_pool_t *pool, apr_size_t size);
-void *__wrap_apr_pcalloc(apr_pool_t *pool, apr_size_t size)
-{
-    return fails() ? NULL : __real_apr_pcalloc(pool, size);
-}
-
-char *__real_apr_pstrdup(apr_pool_t *pool, const char *text);
-char *__wrap_apr_pstrdup(apr_pool_t *pool, const char *text);
-char *__wrap_apr_pstrdup(apr_pool_t *pool, const char *text)
-{
-    return fails() ? NULL : __real_apr_pstrdup(pool, text);
-}
-
-char *__real_apr_pstrmemdup(apr_pool_t *pool, const char *text, apr_size_t len);
-char *__wrap_apr_pstrmemdup(apr_pool_t *pool, const char *text, apr_size_t len);
-char *__wrap_apr_pstrmemdup(apr_pool_t *pool, const char *text, apr_size_t len)
-{
-    return fails() ? NULL : __real_apr_pstrmemdup(pool, text, len);
-}
-
-char *__wrap_apr_psprintf(apr_pool_t *pool, const char *format, ...);
-char *__wrap_apr_psprintf(apr_pool_t *pool, const char *format, ...)
-{
-    va_list args;
-    char *text;
-
-    if (fails()) {
-        return NULL;
-    }
-    va_start(args, format);
-    text = apr_pvsprintf(pool, format, args);
-    va_end(args);
-    return text;
-}
-
-static apr_status_t count_bytes(void *baton, const char *data, apr_size_t len)
-{
-    *(apr_size_t *)baton += len;
-    return APR_SUCCESS;
-}
+#define ID "OOPS-0123456789abcdef0123456789abcdef"
 
 static apr_status_t trigger(apr_pool_t *pool)
 {
+    static const char path[] = "/a/++profile++show&callgrind&sqltrace:includes"
+                               "%20x%7cendswith y/b/../c";
     lpp_plan_t *plan;
+    apr_status_t status = lpp_trigger_parse(path, &plan, pool);
 
-    return lpp_trigger_parse("/a/++profile++show&callgrind&sqltrace:includes%20"
-                             "x%7cendswith y/b/../c", &plan, pool);
+    if (status != APR_SUCCESS) {
+        return status;
+    }
+    return lpp_trigger_put_back(plan, path, "/a/b/", pool)
+            && lpp_trigger_strip_line("GET /++profile++/a HTTP/1.1", pool)
+            && lpp_trigger_decode("a%20b", 5, pool)
+        ? APR_SUCCESS
+        : APR_ENOMEM;
 }
 
 static apr_status_t sqlfilter(apr_pool_t *pool)
@@ -155,8 +69,7 @@ static apr_status_t oops(apr_pool_t *pool, int bson)
     apr_size_t bytes = 0;
     lpp_sink_t sink = { count_bytes, &bytes };
     lpp_oops_t *made;
-    apr_status_t status = lpp_oops_create(
-        &made, "OOPS-0123456789abcdef0123456789abcdef", pool);
+    apr_status_t status = lpp_oops_create(&made, ID, pool);
     int i;
 
     if (status != APR_SUCCESS) {
@@ -184,57 +97,11 @@ static apr_status_t oops_bson(apr_pool_t *pool)
     return oops(pool, 1);
 }
 
-static const char *const functions[] = {
-    "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n"
-};
-
-static apr_status_t make_view(const lpp_view_t **view, apr_pool_t *pool)
-{
-    static const lpp_view_about_t about = {
-        "OOPS-0123456789abcdef0123456789abcdef", "a:b", "/", "h", "GET",
-        APR_TIME_C(1700000000123456), 4711, 4712, 1 };
-    static const lpp_weight_t weight = { 1000000, 500000, 1 };
-    lpp_profile_t *profile;
-    lpp_pc_t stack[20];
-    unsigned i, j;
-    apr_status_t status = lpp_profile_create(&profile, 0, pool);
-
-    if (status != APR_SUCCESS) {
-        return status;
-    }
-    fake_names = functions;
-    profile->honesty.unwinder = "table";
-    profile->total.wall_ns = 40000000;
-    profile->total.cpu_ns = 20000000;
-    for (i = 0; i < 30; i++) {
-        for (j = 0; j < 20; j++) {
-            stack[j] = FAKE_PC(1, (i + j) % 14, (i * j) % 7);
-        }
-        lpp_profile_add(profile, stack, 20, &weight);
-    }
-    return lpp_view_create(view, profile, NULL, NULL, &about, pool);
-}
-
-static apr_status_t writers(apr_pool_t *pool)
-{
-    const lpp_view_t *view;
-    apr_size_t bytes = 0;
-    lpp_sink_t sink = { count_bytes, &bytes };
-    apr_status_t status = make_view(&view, pool);
-    int format;
-
-    for (format = 0; status == APR_SUCCESS && format < LPP_FORMAT_COUNT;
-         format++) {
-        status = lpp_writer_get(format)->write(view, &sink, pool);
-    }
-    return status;
-}
-
 static apr_status_t names(apr_pool_t *pool)
 {
     lpp_store_entry_t entry;
     const char *stem = lpp_store_stem(
-        1, "a:b", "OOPS-0123456789abcdef0123456789abcdef", 1, 2, pool);
+        1, "a:b", ID, 1, 2, pool);
     const char *name = stem ? lpp_store_name(stem, LPP_FORMAT_PSTATS, pool)
                             : NULL;
 
@@ -242,77 +109,245 @@ static apr_status_t names(apr_pool_t *pool)
                                                             : APR_ENOMEM;
 }
 
-static apr_status_t store(apr_pool_t *pool)
+/* A directory of the test's own; path gets its name. */
+#define DIRECTORY "/tmp/lpp-alloc-XXXXXX"
+static void make_directory(char *path)
 {
-    char path[] = "/tmp/lpp-alloc-XXXXXX";
-    lpp_store_t *made = NULL;
-    apr_array_header_t *list;
-    apr_status_t status;
-    int kept = left;
+    int kept = cannot_fail();
 
-    left = -1;
-    assert_non_null(mkdtemp(path));
-    left = kept;
-    status = lpp_store_open(&made, path, pool);
+    MUST(mkdtemp(path));
+    may_fail(kept);
+}
+
+static void remove_directory(const char *path)
+{
+    char command[100];
+
+    cannot_fail();
+    snprintf(command, sizeof(command), "rm -rf %s", path);
+    MUST(system(command) == 0);
+}
+
+static apr_status_t write_file(lpp_store_t *opened, const char *subdirectory,
+                               const char *name, const char *text,
+                               apr_pool_t *pool)
+{
+    lpp_store_file_t *file;
+    apr_status_t status = lpp_store_begin(opened, subdirectory, name, &file,
+                                          pool);
+
     if (status == APR_SUCCESS) {
-        status = lpp_store_list(made, NULL, 0, &list, pool);
+        status = lpp_sink_write(lpp_store_sink(file), text, strlen(text));
+        if (status != APR_SUCCESS) {
+            lpp_store_abort(file);
+            return status;
+        }
+        status = lpp_store_finish(file, NULL);
     }
-    rmdir(path);
     return status;
 }
 
-/* In a process of its own: 0 fine, 1 it was refused, 2 no allocation failed. */
-static int run_one(apr_status_t (*scenario)(apr_pool_t *), int number)
+static apr_status_t use_store(const char *path, apr_pool_t *pool)
 {
-    pid_t pid = fork();
-    int status;
+    const char *why;
+    lpp_store_t *opened;
+    apr_array_header_t *list;
+    apr_file_t *file;
+    apr_status_t status = lpp_store_prepare(path, getuid(), getgid(), &why,
+                                            pool);
 
-    if (pid == 0) {
-        apr_pool_t *pool;
-        apr_status_t got;
-
-        signal(SIGSEGV, SIG_DFL); /* cmocka's would go on with the tests */
-        signal(SIGBUS, SIG_DFL);
-        signal(SIGABRT, SIG_DFL);
-        apr_pool_create(&pool, NULL);
-        left = number;
-        got = scenario(pool);
-        left = -1;
-        apr_pool_destroy(pool);
-        _exit(!failed ? (got == APR_SUCCESS ? 2 : 3) : got != APR_SUCCESS);
+    if (status == APR_SUCCESS) {
+        status = lpp_store_open(&opened, path, pool);
     }
-    assert_true(pid > 0);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+    if (status == APR_SUCCESS) {
+        status = write_file(opened, NULL, "callgrind.out.2026-11-22_15:34:46."
+                            "123-P:v-" ID "-1.2", "text", pool);
+    }
+    if (status == APR_SUCCESS) {
+        status = write_file(opened, "2026-11-22", ID, "text", pool);
+    }
+    if (status == APR_SUCCESS) {
+        status = lpp_store_list(opened, NULL, 0, &list, pool);
+    }
+    if (status == APR_SUCCESS) {
+        status = list->nelts == 1
+            ? lpp_store_open_file(opened, "2026-11-22", ID, &file, pool)
+            : APR_ENOMEM;
+    }
+    if (status == APR_SUCCESS) {
+        lpp_store_sweep(opened, "2026-11-22");
+    }
+    return status;
 }
 
-static void each_in_turn(const char *name,
-                         apr_status_t (*scenario)(apr_pool_t *))
+static apr_status_t store(apr_pool_t *pool)
 {
-    int number, refused = 0, crashed = 0, got = 0;
+    char path[] = DIRECTORY;
+    apr_status_t status;
 
-    for (number = 0; number < MOST && got != 2; number++) {
-        got = run_one(scenario, number);
-        assert_int_not_equal(got, 3); /* refused without a reason */
-        refused += got == 1;
-        if (got < 0) {
-            print_error("%s: signal %d when allocation %d failed\n", name, -got,
-                        number);
-            crashed++;
+    make_directory(path);
+    status = use_store(path, pool);
+    remove_directory(path);
+    return status;
+}
+
+/* Seconds that have passed for those who ask the monotonic clock. */
+static int skipped_s;
+
+int __real_clock_gettime(clockid_t clock, struct timespec *now);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *now)
+{
+    int rc = __real_clock_gettime(clock, now);
+
+    if (clock == CLOCK_MONOTONIC) {
+        now->tv_sec += skipped_s;
+    }
+    return rc;
+}
+
+/* A profile with two files and its OOPS, old enough to go. */
+static void fill(const char *path)
+{
+    static const char *const names[] = {
+        "callgrind.out.2026-11-22_15:34:46.123-P:v-" ID "-1.2",
+        "2026-11-22_15:34:46.123-P:v-" ID "-1.2.prof", "2026-11-22/" ID
+    };
+    const struct timespec old[2] = { { 1000000000, 0 }, { 1000000000, 0 } };
+    char name[200];
+    unsigned i;
+
+    snprintf(name, sizeof(name), "%s/2026-11-22", path);
+    mkdir(name, 0700);
+    for (i = 0; i < LPP_COUNT(names); i++) {
+        FILE *file;
+
+        snprintf(name, sizeof(name), "%s/%s", path, names[i]);
+        file = fopen(name, "w");
+        MUST(file);
+        fprintf(file, "Oops-Id: " ID "\nBranch: " LPP_NAME
+                "\nInformational: True\n\n");
+        fclose(file);
+        utimensat(AT_FDCWD, name, old, 0);
+    }
+}
+
+static apr_status_t keep(apr_pool_t *pool)
+{
+    char path[] = DIRECTORY;
+    lpp_keep_result_t result;
+    lpp_keep_t *made;
+    apr_status_t status;
+    int kept = cannot_fail();
+
+    make_directory(path);
+    fill(path);
+    may_fail(kept);
+    status = lpp_keep_create(&made, &lpp_keep_rule_default, pool);
+    if (status == APR_SUCCESS) {
+        lpp_keep_add_profiles(made, path);
+        lpp_keep_add_oopses(made, path);
+        lpp_keep_wrote(made, 100);
+        skipped_s = 120; /* it is due */
+        status = lpp_keep_pass(made, &result, pool);
+        if (status == APR_SUCCESS && result.removed_files != 3) {
+            status = APR_ENOMEM;
         }
     }
-    print_message("%s: %d allocations, %d refused\n", name, number - 1,
-                  refused);
-    assert_int_equal(crashed, 0);
-    assert_int_equal(got, 2);
-    assert_true(number > 1 && refused > 0);
+    remove_directory(path);
+    return status;
 }
 
-#define ROOM(name)                                                            \
-    static void test_##name(void **state)                                     \
-    {                                                                         \
-        each_in_turn(#name, name);                                            \
+static void job(void *baton)
+{
+    atomic_store((atomic_int *)baton, 1);
+}
+
+static apr_status_t jobs(apr_pool_t *pool)
+{
+    static atomic_int ran;
+    lpp_jobs_t *made;
+    apr_status_t status = lpp_jobs_create(&made, pool);
+
+    if (status == APR_SUCCESS) {
+        status = lpp_jobs_submit(made, job, &ran);
     }
+    while (status == APR_SUCCESS && !atomic_load(&ran)) {
+        usleep(1000);
+    }
+    return status;
+}
+
+/* Never fail: what has no room is counted. */
+static apr_status_t regions(apr_pool_t *pool)
+{
+    lpp_regions_t *made = lpp_regions_create(pool);
+    apr_uint32_t count;
+    char name[20];
+    int i;
+
+    if (!made) {
+        return APR_ENOMEM;
+    }
+    for (i = 0; i < 100; i++) {
+        snprintf(name, sizeof(name), "region %d", i % 30);
+        lpp_regions_enter(made, name, i % 2, i);
+        if (i % 3) {
+            lpp_regions_leave(made, i + 1);
+        }
+    }
+    lpp_regions_leave_all(made, 400);
+    count = lpp_regions_count(made);
+    for (i = 0; i < (int)count; i++) {
+        MUST(lpp_regions_get(made, (apr_uint32_t)i, 500).name);
+    }
+    MUST(lpp_regions_sums(made, &count));
+    return lpp_regions_dropped(made) == 0 ? APR_SUCCESS : APR_ENOMEM;
+}
+
+static apr_status_t calls(apr_pool_t *pool)
+{
+    static const lpp_hook_t hooks[] = { { "fixups", "mod_f.c", hooks },
+                                        { "handler", "mod_g.c", hooks } };
+    const lpp_calls_table_t *table;
+    lpp_calls_t *made;
+    apr_uint32_t scope = 0, count;
+    char path[20];
+    apr_status_t status = lpp_calls_create(&made, hooks, 0, pool);
+    int i;
+
+    if (status != APR_SUCCESS) {
+        return status;
+    }
+    for (i = 0; i < 50; i++) {
+        unsigned outer = lpp_calls_enter(made, scope, 0);
+        unsigned inner = lpp_calls_enter(made, scope, 1);
+
+        snprintf(path, sizeof(path), "/%d", i);
+        scope = lpp_calls_begin_scope(made, scope, LPP_SCOPE_SUBREQUEST, path);
+        lpp_calls_leave(made, inner, &i, 1);
+        lpp_calls_leave(made, outer, NULL, 0);
+    }
+    lpp_calls_spans(made, &count);
+    table = lpp_calls_table(made, pool);
+    return table && table->dropped == 0 && table->scope_count == 51
+        ? APR_SUCCESS
+        : APR_ENOMEM;
+}
+
+static apr_status_t sqltext(apr_pool_t *pool)
+{
+    const char *text = lpp_sqltext_mask("SELECT 'a' FROM t -- b",
+                                        LPP_SQLTEXT_ANSI, pool);
+    const char *error = lpp_sqltext_mask_error("no \"x\" 7\nmore", pool);
+    const char *name = lpp_sqltext_database("pgsql", "host=h dbname=x", pool);
+
+    /* what could not be hidden must not come out */
+    MUST(!text || !strstr(text, "'a'"));
+    MUST(!error || !strchr(error, 'x'));
+    return text && *text && error && *error && name ? APR_SUCCESS
+                                                    : APR_ENOMEM;
+}
 
 ROOM(trigger)
 ROOM(sqlfilter)
@@ -320,9 +355,13 @@ ROOM(ring)
 ROOM(gate)
 ROOM(oops_rfc822)
 ROOM(oops_bson)
-ROOM(writers)
 ROOM(names)
 ROOM(store)
+ROOM(keep)
+ROOM(jobs)
+ROOM(regions)
+ROOM(calls)
+ROOM(sqltext)
 
 int main(void)
 {
@@ -330,13 +369,11 @@ int main(void)
         cmocka_unit_test(test_trigger),     cmocka_unit_test(test_sqlfilter),
         cmocka_unit_test(test_ring),        cmocka_unit_test(test_gate),
         cmocka_unit_test(test_oops_rfc822), cmocka_unit_test(test_oops_bson),
-        cmocka_unit_test(test_writers),     cmocka_unit_test(test_names),
-        cmocka_unit_test(test_store)
+        cmocka_unit_test(test_names),       cmocka_unit_test(test_store),
+        cmocka_unit_test(test_keep),        cmocka_unit_test(test_jobs),
+        cmocka_unit_test(test_regions),     cmocka_unit_test(test_calls),
+        cmocka_unit_test(test_sqltext)
     };
-    int result;
 
-    apr_initialize();
-    result = cmocka_run_group_tests(tests, NULL, NULL);
-    apr_terminate();
-    return result;
+    return RUN_ROOMS(tests);
 }

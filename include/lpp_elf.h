@@ -48,9 +48,6 @@ const unsigned char *lpp_elf_build_id(const lpp_elf_t *elf, apr_size_t *len);
 /* The file name of .gnu_debuglink with its CRC, or NULL. */
 const char *lpp_elf_debuglink(const lpp_elf_t *elf, apr_uint32_t *crc);
 
-/* Symbols kept, PLT stubs not among them. */
-unsigned lpp_elf_symbol_count(const lpp_elf_t *elf);
-
 /*
  * Use the symbols of debug, the separate debug file of elf, as well. debug
  * must live as long as elf.

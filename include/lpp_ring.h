@@ -64,7 +64,8 @@ void lpp_ring_touch(lpp_ring_t *ring, unsigned first, unsigned count,
 
 /*
  * Writer: the free slot to fill, its stack of LPP_STACK_MAX_BYTES by *stack;
- * NULL, and one more lost, when the ring is full. publish makes it visible.
+ * NULL when the ring is full: the newest is lost, and its number will not come.
+ * publish makes it visible.
  * Signal-safe: yes. Thread: the profiled one.
  */
 lpp_snapshot_t *lpp_ring_reserve(lpp_ring_t *ring, unsigned char **stack);
@@ -77,8 +78,7 @@ void lpp_ring_publish(lpp_ring_t *ring);
 const lpp_snapshot_t *lpp_ring_peek(lpp_ring_t *ring);
 void lpp_ring_release(lpp_ring_t *ring);
 
-/* Samples lost since the last reset; reset empties it (no writer may run). */
-apr_uint64_t lpp_ring_lost(const lpp_ring_t *ring);
+/* Empty it; no writer may run. */
 void lpp_ring_reset(lpp_ring_t *ring);
 
 #endif

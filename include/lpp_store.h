@@ -47,9 +47,6 @@ LPP_MUST_CHECK apr_status_t lpp_store_prepare(const char *path, apr_uid_t uid,
 LPP_MUST_CHECK apr_status_t lpp_store_open(lpp_store_t **store,
                                            const char *path, apr_pool_t *pool);
 
-/* The path it was opened with, for people. */
-const char *lpp_store_path(const lpp_store_t *store);
-
 /*
  * The stem of one profile's files: <time>-<pageid>-<oopsid>-<thread>, contract
  * section 5. Bytes outside [A-Za-z0-9._:+@-] of page_id become "_", at most

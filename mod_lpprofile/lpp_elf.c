@@ -28,7 +28,6 @@ typedef struct symbol_t {
 struct lpp_elf_t {
     symbol_t *symbols;          /* sorted by start, one a start */
     unsigned symbol_count;
-    unsigned own_count;         /* of them no stubs */
     lpp_elf_range_t *ranges;    /* sorted, do not overlap */
     unsigned range_count;
     unsigned char build_id[LPP_ELF_BUILD_ID_MAX];
@@ -274,7 +273,6 @@ static void finish_symbols(lpp_elf_t *elf, const lpp_elf_image_t *image,
         if (symbols[i].end > symbols[i].start) {
             reach = symbols[i].end > reach ? symbols[i].end : reach;
             symbols[i].reach = reach;
-            elf->own_count += symbols[i].kind != KIND_STUB;
             symbols[kept++] = symbols[i];
         }
     }
@@ -343,11 +341,6 @@ const char *lpp_elf_debuglink(const lpp_elf_t *elf, apr_uint32_t *crc)
 {
     *crc = elf->debuglink_crc;
     return elf->debuglink;
-}
-
-unsigned lpp_elf_symbol_count(const lpp_elf_t *elf)
-{
-    return elf->own_count;
 }
 
 void lpp_elf_set_debug(lpp_elf_t *elf, const lpp_elf_t *debug)

@@ -21,7 +21,6 @@ struct lpp_ring_t {
     slot_t slots[LPP_RING_SLOTS];
     /* Apart, so that writer and reader do not share a cache line. */
     atomic_ullong head __attribute__((aligned(64))); /* published, writer */
-    atomic_ullong lost;                              /* writer */
     atomic_ullong tail __attribute__((aligned(64))); /* released, reader */
 };
 
@@ -75,7 +74,6 @@ lpp_snapshot_t *lpp_ring_reserve(lpp_ring_t *ring, unsigned char **stack)
     /* Pairs with release: the reader is done with the slot before we write. */
     tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
     if (head - tail >= LPP_RING_SLOTS) {
-        atomic_fetch_add_explicit(&ring->lost, 1, memory_order_relaxed);
         return NULL;
     }
     slot = &ring->slots[head % LPP_RING_SLOTS];
@@ -102,15 +100,8 @@ void lpp_ring_release(lpp_ring_t *ring)
     atomic_fetch_add_explicit(&ring->tail, 1, memory_order_release);
 }
 
-apr_uint64_t lpp_ring_lost(const lpp_ring_t *ring)
-{
-    return atomic_load_explicit(&((lpp_ring_t *)ring)->lost,
-                                memory_order_relaxed);
-}
-
 void lpp_ring_reset(lpp_ring_t *ring)
 {
     atomic_store_explicit(&ring->head, 0, memory_order_relaxed);
-    atomic_store_explicit(&ring->tail, 0, memory_order_relaxed);
-    atomic_store_explicit(&ring->lost, 0, memory_order_release);
+    atomic_store_explicit(&ring->tail, 0, memory_order_release);
 }

@@ -224,17 +224,8 @@ apr_status_t lpp_store_open(lpp_store_t **store, const char *path,
     }
     made->fd = fd;
     apr_pool_cleanup_register(pool, made, close_store, apr_pool_cleanup_null);
-    made->path = apr_pstrdup(pool, path);
-    if (!made->path) {
-        return APR_ENOMEM;
-    }
     *store = made;
     return APR_SUCCESS;
-}
-
-const char *lpp_store_path(const lpp_store_t *store)
-{
-    return store->path;
 }
 
 apr_status_t lpp_store_begin(lpp_store_t *store, const char *subdirectory,

@@ -13,7 +13,6 @@
 
 struct lpp_store_t {
     int fd;           /* of the directory */
-    const char *path; /* for people only */
 };
 
 /*

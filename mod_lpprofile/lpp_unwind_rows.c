@@ -321,19 +321,3 @@ const lpp_rule_t *lpp_rows_find(const lpp_rows_t *rows, apr_uint64_t address)
     }
     return &rows->rules[rows->rows[low].rule];
 }
-
-void lpp_rows_measure(const lpp_rows_t *rows, apr_size_t *count,
-                      apr_size_t *bytes, apr_size_t *unsupported)
-{
-    apr_uint32_t i;
-
-    *count = rows->row_count;
-    *bytes = sizeof(*rows) + rows->rule_count * sizeof(lpp_rule_t)
-             + rows->row_count * sizeof(row_t)
-             + ((apr_size_t)rows->bucket_count + 1) * sizeof(apr_uint32_t);
-    *unsupported = 0;
-    for (i = 0; i < rows->row_count; i++) {
-        *unsupported +=
-            rows->rules[rows->rows[i].rule].cfa == LPP_CFA_UNSUPPORTED;
-    }
-}

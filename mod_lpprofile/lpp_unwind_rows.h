@@ -25,9 +25,4 @@ LPP_MUST_CHECK apr_status_t lpp_rows_compile(const lpp_object_t *object,
  */
 const lpp_rule_t *lpp_rows_find(const lpp_rows_t *rows, apr_uint64_t address);
 
-/* How many there are, how many bytes that is, and how many rules of them are
- * LPP_CFA_UNSUPPORTED. */
-void lpp_rows_measure(const lpp_rows_t *rows, apr_size_t *count,
-                      apr_size_t *bytes, apr_size_t *unsupported);
-
 #endif

@@ -12,6 +12,7 @@ import subprocess
 import pytest
 
 import callgrind
+import protobuf
 from calls_table import calls_of, one, parse, plain, report
 from httpd_env import MODULES_DIR
 
@@ -414,37 +415,13 @@ def test_callgrind_has_exact_calls_and_our_frames_are_hidden(lua):
                    if name.startswith('mod_lua.so:fixups')], found
 
 
-def fields(data):
-    """(number, value) of each field of a protobuf message."""
-    at = 0
-
-    def number():
-        nonlocal at
-        value = shift = 0
-        while True:
-            byte = data[at]
-            at += 1
-            value |= (byte & 127) << shift
-            shift += 7
-            if byte < 128:
-                return value
-    while at < len(data):
-        tag = number()
-        if tag & 7 == 0:
-            yield tag >> 3, number()
-        else:
-            assert tag & 7 == 2, tag
-            length = number()
-            yield tag >> 3, data[at:at + length]
-            at += length
-
-
 def pprof_labels(data):
     """Every (key, text) that some sample has."""
-    profile = list(fields(data))
+    profile = list(protobuf.fields(data))
     strings = [value.decode() for number, value in profile if number == 6]
-    labels = [dict(fields(label)) for number, sample in profile if number == 2
-              for part, label in fields(sample) if part == 3]
+    labels = [dict(protobuf.fields(label))
+              for number, sample in profile if number == 2
+              for part, label in protobuf.fields(sample) if part == 3]
     return {(strings[label[1]], strings[label.get(2, 0)])
             for label in labels}
 

@@ -526,15 +526,21 @@ def test_what_a_segment_asked_for_is_not_stored(httpd, rule):
     assert part.all('Cache-Control') == ['no-store'] and not part.lpprofile
 
 
-@pytest.mark.parametrize('quick', ['On', 'Off'])
-def test_a_part_of_a_page_may_come_from_the_cache(httpd, quick):
+def caching(httpd, quick):
+    """A server that stores whatever it may, and more."""
     server = httpd('LPProfilingAllowed On\nCacheRoot ${ROOT}/run/cache\n'
                    'CacheEnable disk /\nCacheQuickHandler %s\n'
-                   'CacheIgnoreNoLastMod On\nCacheDefaultExpire 600\n'
-                   'CacheHeader On\n' % quick,
+                   'CacheStoreNoStore On\nCacheIgnoreNoLastMod On\n'
+                   'CacheDefaultExpire 600\nCacheHeader On\n' % quick,
                    modules=['cache', 'cache_disk'], features=['cgi'])
     (server.root / 'run' / 'cache').mkdir(exist_ok=True)
     (server.root / 'run' / 'cache').chmod(0o777)
+    return server
+
+
+@pytest.mark.parametrize('quick', ['On', 'Off'])
+def test_a_part_of_a_page_may_come_from_the_cache(httpd, quick):
+    server = caching(httpd, quick)
     image = [('Sec-Fetch-Dest', 'image')]
     plain = httpd(profiler=False).get('/plain.txt')
     for path in ('/++profile++show/plain.txt', '/plain.txt',
@@ -590,13 +596,7 @@ def test_backend_is_asked_for_identity_and_deflate_still_works(httpd):
 
 @pytest.mark.parametrize('quick', ['On', 'Off'])
 def test_cache_neither_answers_nor_stores(httpd, quick):
-    server = httpd('LPProfilingAllowed On\nCacheRoot ${ROOT}/run/cache\n'
-                   'CacheEnable disk /\nCacheQuickHandler %s\n'
-                   'CacheStoreNoStore On\nCacheIgnoreNoLastMod On\n'
-                   'CacheDefaultExpire 600\nCacheHeader On\n' % quick,
-                   modules=['cache', 'cache_disk'], features=['cgi'])
-    (server.root / 'run' / 'cache').mkdir(exist_ok=True)
-    (server.root / 'run' / 'cache').chmod(0o777)
+    server = caching(httpd, quick)
     path = '/dir/one.html'
     plain = httpd(profiler=False).get(path)
     got = server.get('/++profile++callgrind' + path)

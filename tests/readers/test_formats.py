@@ -18,6 +18,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 import foreign  # noqa: E402
+import protobuf  # noqa: E402
 
 CASES = foreign.CASES
 Totals = foreign.Totals
@@ -198,32 +199,6 @@ def test_every_python_here_reads_pstats(made):
 
 # -- pprof
 
-def fields(data):
-    """(number, value) of one serialized message."""
-    at = 0
-
-    def varint():
-        nonlocal at
-        value = shift = 0
-        while True:
-            byte = data[at]
-            at += 1
-            value |= (byte & 127) << shift
-            shift += 7
-            if byte < 128:
-                return value
-
-    while at < len(data):
-        key = varint()
-        if key & 7 == 0:
-            yield key >> 3, varint()
-        else:
-            assert key & 7 == 2
-            size = varint()
-            yield key >> 3, data[at:at + size]
-            at += size
-
-
 def packed(values):
     """A repeated number, packed or not."""
     result = []
@@ -243,7 +218,7 @@ def packed(values):
 
 def message(data):
     result = collections.defaultdict(list)
-    for number, value in fields(data):
+    for number, value in protobuf.fields(data):
         result[number].append(value)
     return result
 

@@ -834,7 +834,7 @@ typedef struct outcome_t {
     apr_uint64_t took_ns;
 } outcome_t;
 
-static outcome_t run(long (*call)(void))
+__attribute__((unused)) static outcome_t run(long (*call)(void))
 {
     outcome_t outcome;
     apr_uint64_t began = now_ns();

@@ -3,11 +3,12 @@
  * lpp_report, two reports compared: totals, the differential flame graph, which
  * functions grew and shrank, and (lpp_report_changes) all else.
  */
-#include <apr_strings.h>
+#include <string.h>
 
 #include "lpp_report_pages_internal.h"
 
 #define ROWS 25
+#define IN_WORDS 3
 
 void lpp_page_relative(lpp_page_t *page, apr_uint64_t before,
                        apr_uint64_t after)
@@ -67,6 +68,44 @@ static void total_row(lpp_page_t *page, const char *name, apr_uint64_t before,
     lpp_page_raw(page, "</td></tr>\n");
 }
 
+/* The functions whose time changed most in the direction of the whole. */
+static void words(lpp_page_t *page, const lpp_diff_t *diff)
+{
+    apr_uint64_t before = diff->views[LPP_DIFF_BEFORE]->total.wall_us;
+    apr_uint64_t after = diff->views[LPP_DIFF_AFTER]->total.wall_us;
+    int more = after > before;
+    apr_uint32_t top[IN_WORDS + 1], count, i, named = 0;
+
+    lpp_page_raw(page, "<p class=\"words\">");
+    if (before == after) {
+        lpp_page_raw(page, "Both took the same time.</p>\n");
+        return;
+    }
+    lpp_page_raw(page, "After took ");
+    lpp_page_time(page, more ? after - before : before - after);
+    lpp_page_raw(page, more ? " more" : " less");
+    if (before && after) {
+        lpp_page_raw(page, " (");
+        lpp_page_relative(page, before, after);
+        lpp_page_raw(page, ")");
+    }
+    count = lpp_diff_top(diff, more ? 1 : -1, top, IN_WORDS + 1,
+                         page->scratch);
+    for (i = 0; i < count && named < IN_WORDS; i++) {
+        const lpp_diff_function_t *function = &diff->functions[top[i]];
+
+        if (!strcmp(function->symbol->name, LPP_VIEW_REST_NAME)) {
+            continue;
+        }
+        lpp_page_raw(page, named++ ? ", " : ", most of it in ");
+        lpp_page_code(page, function->symbol->name);
+        lpp_page_raw(page, " (");
+        lpp_page_change(page, lpp_diff_self_us(function));
+        lpp_page_raw(page, ")");
+    }
+    lpp_page_raw(page, ".</p>\n");
+}
+
 static void side(lpp_page_t *page, const char *what, const lpp_saved_t *saved)
 {
     const lpp_view_about_t *about = &saved->view->about;
@@ -82,7 +121,8 @@ static void side(lpp_page_t *page, const char *what, const lpp_saved_t *saved)
     lpp_page_raw(page, "</span>\n");
 }
 
-static void totals(lpp_page_t *page, const lpp_report_compare_t *compare)
+static void totals(lpp_page_t *page, const lpp_report_compare_t *compare,
+                   const lpp_diff_t *diff)
 {
     const lpp_cost_t *before = &compare->before->view->total;
     const lpp_cost_t *after = &compare->after->view->total;
@@ -90,7 +130,9 @@ static void totals(lpp_page_t *page, const lpp_report_compare_t *compare)
     lpp_page_raw(page, "<div class=\"about\">\n");
     side(page, "Before:", compare->before);
     side(page, "After:", compare->after);
-    lpp_page_raw(page, "</div>\n<div class=\"actions\"><a href=\"");
+    lpp_page_raw(page, "</div>\n");
+    words(page, diff);
+    lpp_page_raw(page, "<div class=\"actions\"><a href=\"");
     lpp_page_report_href(page, compare->before->view->about.id);
     lpp_page_raw(page, "&#38;against:");
     lpp_page_text(page, compare->after->view->about.id);
@@ -178,7 +220,7 @@ apr_status_t lpp_report_compare(const lpp_report_compare_t *compare,
         return status;
     }
     lpp_page_open(&page, &compare->frame, "Two profiles compared");
-    totals(&page, compare);
+    totals(&page, compare, diff);
     lpp_report_diff_flame(&page, diff);
     lpp_page_raw(&page, "<section class=\"quick\"><h2>What changed</h2>\n"
         "<p class=\"small\">By time in the function alone; Total is the "

@@ -125,8 +125,9 @@ static unsigned error_tenths(apr_uint64_t samples)
 }
 
 /* What each report must confess. */
-static void honesty(lpp_page_t *page, const lpp_view_t *view)
+static void honesty(lpp_page_t *page, const lpp_report_t *report)
 {
+    const lpp_view_t *view = report->view;
     const lpp_honesty_t *h = &view->honesty;
 
     lpp_page_rawf(page, "<p class=\"small\">%" APR_UINT64_T_FMT " samples at "
@@ -141,10 +142,14 @@ static void honesty(lpp_page_t *page, const lpp_view_t *view)
                       error_tenths(h->samples) / 10,
                       error_tenths(h->samples) % 10, view->named_percent);
     }
-    lpp_page_raw(page, "The profiler itself used ");
-    lpp_page_time(page, h->own_ns / 1000);
-    lpp_page_rawf(page, " of CPU time and sent %" APR_UINT64_T_FMT
-                  " signals; unwinder: ", h->signals);
+    lpp_page_rawf(page, "The profiler itself sent %" APR_UINT64_T_FMT
+                  " signals", h->signals);
+    if (!report->provisional) { /* which is known at its end */
+        lpp_page_raw(page, " and used ");
+        lpp_page_time(page, h->own_ns / 1000);
+        lpp_page_raw(page, " of CPU time");
+    }
+    lpp_page_raw(page, "; unwinder: ");
     lpp_page_text(page, h->unwinder ? h->unwinder : "none");
     if (h->lowered_hz != 0) {
         lpp_page_rawf(page, "; it lowered its rate to %u&#160;Hz since it took "
@@ -172,6 +177,6 @@ void lpp_report_tables(lpp_page_t *page, const lpp_report_t *report)
         table(page, report, "Top Total Time", LPP_VIEW_BY_TOTAL);
         table(page, report, "Top Call Count", LPP_VIEW_BY_CALLS);
     }
-    honesty(page, view);
+    honesty(page, report);
     lpp_page_raw(page, "</section>\n");
 }

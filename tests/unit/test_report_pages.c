@@ -240,6 +240,7 @@ static void compared_with_itself_nothing_changed(void **state)
     lpp_buf_reset(&out);
     assert_int_equal(lpp_report_compare(&compare, &sink, pool), APR_SUCCESS);
     assert_int_equal(count_of(">Nothing.<"), 2);
+    assert_has("Both took the same time.");
     assert_has_not("class=\"grown\"");
     assert_sound();
 }
@@ -275,6 +276,8 @@ static void growth_is_told_by_sign_and_colour(void **state)
     assert_has("&#9650; luaV_execute");
     assert_has("&#9660; pcre2_match_8");
     assert_has("<b>+300&#160;ms</b>");
+    assert_has("After took 100&#160;ms more (+6.2&#160;%), most of it in "
+               "<code>luaV_execute</code> (+300&#160;ms).");
     assert_has("<b>&#8722;200&#160;ms</b></td><td class=\"n\">gone");
     assert_has("<small>only before</small>");
     assert_has("/++profile++report:" FAKE_ID "&#38;against:" ID2);

@@ -11,6 +11,7 @@ import subprocess
 
 import pytest
 
+import apxs_env
 import callgrind
 import protobuf
 from calls_table import calls_of, one, parse, plain, report
@@ -350,6 +351,28 @@ def test_with_all_modules(httpd):
         assert all(call.self <= call.total + 0.2 for call in calls)
     assert not re.search(r'exit signal|LPP160',
                          server.error_log.read_text())
+
+
+def test_more_hooks_than_entries(httpd):
+    server = httpd('Define MANY_HOOKS\n' + apxs_env.load('lpp_hook_cost')
+                   + ON, key='many')
+    assert server.get('/plain.txt').status == 200
+    got = profiled(server, '/plain.txt')
+    assert got.status == 200
+    said = server.expect_log(r'LPP160: (\d+) of (\d+) hooks are not counted')
+    left_out, all_hooks = int(said.group(1)), int(said.group(2))
+    assert 0 < left_out < 700 < all_hooks
+    page = report(server, got)
+    assert re.search(r'%d hooks that no entry was left for' % left_out,
+                     plain(page)), plain(page)
+    calls, _, _ = parse(page)
+    counted = sum(call.calls for call in calls
+                  if call.module.startswith('mod_lpp_hook_cost'))
+    assert 400 < counted < 700
+    # the phases after it, whose hooks came too late for an entry
+    for phase in ('fixups', 'handler', 'log_transaction'):
+        assert '@phase %s\n' % phase in server.wait_oops(
+            got.oops_id).read_text()
 
 
 # -- on and off, restarts

@@ -4,9 +4,8 @@
  * each request of a host that allows profiling pays for; hence inline.
  * Decides nothing: lpp_trigger.c reads what is found.
  *
- * By 16 bytes, aligned: nothing is read of a page that the text does not reach
- * into, though bytes around the text are, at which AddressSanitizer must not
- * look.
+ * By 16 bytes, none of them in a page that the text does not reach into; bytes
+ * around the text are read, at which AddressSanitizer must not look.
  */
 #ifndef LPP_TRIGGER_SCAN_H
 #define LPP_TRIGGER_SCAN_H
@@ -37,54 +36,67 @@ static inline __m128i lpp_trigger_marks(__m128i bytes)
                         lpp_trigger_equal(bytes, '%'));
 }
 
-/* A bit for each byte of a block at which the quick look stops. */
+/* A bit for each byte from at on that ends the quick look: NUL, and behind a
+ * slash what a mark can begin with; "'" and ")", too, which takes half of the
+ * instructions and hardly happens. at - 1 is text. */
 __attribute__((no_sanitize_address))
-static inline unsigned lpp_trigger_stops(const char *block)
+static inline unsigned lpp_trigger_stops(const char *at)
 {
-    __m128i bytes = lpp_trigger_load(block);
+    __m128i before = _mm_loadu_si128((const __m128i *)(at - 1));
+    __m128i bytes = _mm_loadu_si128((const __m128i *)at);
+    /* 0, 2, 4, 6 of "%" to "+" */
+    __m128i apart = _mm_and_si128(_mm_sub_epi8(bytes, _mm_set1_epi8('%')),
+                                  _mm_set1_epi8(~('+' - '%')));
+    /* zero where both hold */
+    __m128i begun = _mm_or_si128(
+        apart, _mm_xor_si128(before, _mm_set1_epi8('/')));
 
-    return (unsigned)_mm_movemask_epi8(_mm_or_si128(
-        lpp_trigger_marks(bytes), lpp_trigger_equal(bytes, '\0')));
+    return (unsigned)_mm_movemask_epi8(
+        lpp_trigger_equal(_mm_min_epu8(begun, bytes), '\0'));
 }
 
 #endif
 
 /*
- * The first byte of text that a mark can begin with ("+", or "%" of an encoded
- * one), else its NUL: then there is no segment. Where SSE2 is to be had less
- * than an instruction a byte, and about twenty.
- * Signal-safe: yes. Thread: any.
- */
-__attribute__((no_sanitize_address))
-static inline const char *lpp_trigger_stop(const char *text)
-{
-#if defined(__SSE2__)
-    const char *block = (const char *)((uintptr_t)text & ~(uintptr_t)15);
-    unsigned found = lpp_trigger_stops(block) >> ((uintptr_t)text & 15);
-
-    if (found) {
-        return text + __builtin_ctz(found);
-    }
-    do {
-        block += 16;
-        found = lpp_trigger_stops(block);
-    } while (!found);
-    return block + __builtin_ctz(found);
-#else
-    while (*text && *text != '+' && *text != '%') {
-        text++;
-    }
-    return text;
-#endif
-}
-
-/*
- * The first such byte, not before at, that stands after a slash, or NULL. For
- * paths that have some: names full of %20 are not looked at one by one. At most
- * two instructions a byte. at is text or lies in it; a slash before at is not
- * seen.
+ * The first byte, not before at, that a mark can begin with ("+", or "%" of an
+ * encoded one) and that stands after a slash, or NULL. at is text or lies in
+ * it; a slash before at is not seen. At most two instructions a byte.
  * Signal-safe: yes. Thread: any.
  */
 const char *lpp_trigger_candidate(const char *at);
+
+/*
+ * A quick look at a path (not empty), nearly always enough: NO, surely nothing
+ * that lpp_trigger_candidate would find; MAYBE; LONG, nothing in the first 17
+ * bytes, ask lpp_trigger_look_behind, which says NO or MAYBE. Where SSE2 is to
+ * be had about 25 instructions, and one a byte behind these.
+ * Signal-safe: yes. Thread: any.
+ */
+typedef enum {
+    LPP_TRIGGER_NO,
+    LPP_TRIGGER_MAYBE,
+    LPP_TRIGGER_LONG
+} lpp_trigger_look_e;
+
+lpp_trigger_look_e lpp_trigger_look_behind(const char *path);
+
+__attribute__((no_sanitize_address))
+static inline lpp_trigger_look_e lpp_trigger_look(const char *path)
+{
+#if defined(__SSE2__)
+    unsigned found;
+
+    /* The smallest page there is: near its end whoever asks has to look. */
+    if (((uintptr_t)path & 4095) > 4096 - 17) {
+        return LPP_TRIGGER_MAYBE;
+    }
+    found = lpp_trigger_stops(path + 1);
+    return found == 0 ? LPP_TRIGGER_LONG
+           : path[1u + (unsigned)__builtin_ctz(found)] != '\0'
+               ? LPP_TRIGGER_MAYBE : LPP_TRIGGER_NO;
+#else
+    return lpp_trigger_candidate(path) ? LPP_TRIGGER_MAYBE : LPP_TRIGGER_NO;
+#endif
+}
 
 #endif

@@ -9,7 +9,7 @@
 
 #include <apr_pools.h>
 
-/* post_config: puts the entries in, where somebody may profile; at doors alone
+/* post_config: chooses the entries, where somebody may profile; at doors alone
  * where LPProfileHooks is Off. */
 void lpp_calls_register_hooks(apr_pool_t *pool);
 

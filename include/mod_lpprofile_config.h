@@ -50,7 +50,14 @@ void *lpp_config_merge(apr_pool_t *pool, void *base, void *vhost);
  * What a request that is not profiled looks at: the first member of lpp_conf_t,
  * whose other members nobody sees. Inline, since every request pays for it.
  */
+typedef enum {
+    LPP_LOOK_NOWHERE, /* profiling is not allowed here */
+    LPP_LOOK_AT_PATH, /* for a segment */
+    LPP_LOOK_AT_ALL   /* LPProfileAllRequests */
+} lpp_look_e;
+
 typedef struct lpp_conf_front_t {
+    lpp_look_e look;  /* what follows from the other two; made at start */
     int allowed;      /* above 0: On, or an expr= */
     int all_requests; /* above 0: On */
 } lpp_conf_front_t;
@@ -62,6 +69,13 @@ typedef struct lpp_conf_front_t {
 static inline const lpp_conf_t *lpp_config_get(const server_rec *server)
 {
     return ap_get_module_config(server->module_config, &lpprofile_module);
+}
+
+/* At which requests to look more closely; from lpp_config_resolve on.
+ * Thread: any. */
+static inline lpp_look_e lpp_config_look(const lpp_conf_t *conf)
+{
+    return ((const lpp_conf_front_t *)conf)->look;
 }
 
 /* 1 when profiling is allowed here at all: On, or an expr=. Thread: any. */
@@ -132,8 +146,8 @@ apr_array_header_t *lpp_config_settings(const lpp_conf_t *conf,
                                         apr_pool_t *pool);
 
 /*
- * Make the directories of every host absolute, in pconf; says itself what is
- * wrong. From check_config on; again does no harm.
+ * Make the directories of every host absolute, in pconf, and its look; says
+ * itself what is wrong. From check_config on; again does no harm.
  * Thread: parent at start.
  */
 LPP_MUST_CHECK apr_status_t lpp_config_resolve(apr_pool_t *pconf,

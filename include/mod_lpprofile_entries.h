@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * mod_lpprofile_entries: small functions that stand in httpd's hook arrays in
- * the place of the modules' own, and know them.
+ * the place of the modules' own, and know them, while a request of this child
+ * is watched. While nobody watches the arrays are as httpd made them, so that a
+ * request pays nothing for what others may ask for.
  *
- * Put in once a generation, in the parent, after the hooks were sorted and
- * before any child exists: no thread sees an array change. Only the function
- * pointers change; names and order, which others read, stay. While nobody
- * watches, an entry is a compare, a branch and a jump to the original, which
- * then runs as if called directly. What it does while somebody watches is the
- * watcher's; the frames of an entry are hidden from samples.
+ * Which entry stands where is decided once a generation, in the parent, after
+ * the hooks were sorted. Only function pointers ever change, each in one store,
+ * to one of two functions that both stay; length, names and order, which others
+ * read, stay. A thread that runs through an array meanwhile calls the one or
+ * the other, and for a request that is not watched they do the same. What an
+ * entry does besides is the watcher's; its frames are hidden from samples.
  */
 #ifndef MOD_LPPROFILE_ENTRIES_H
 #define MOD_LPPROFILE_ENTRIES_H
@@ -51,16 +53,18 @@ typedef struct lpp_door_t {
     void (*end)(request_rec *r);   /* or NULL */
 } lpp_door_t;
 
-/* The doors of the next lpp_entries_install. Thread: parent at start. */
+/* The doors of the next lpp_entries_prepare. Thread: parent at start. */
 void lpp_entries_set_doors(const lpp_door_t *doors, unsigned count);
 
 /*
- * Put entries in the place of all hooks of requests but those of the module
- * named own (these only at a door); once a generation. watcher NULL: at doors
- * alone. Where entries run out the rest of the hooks stays as it is.
+ * Decide which entries stand for all hooks of requests but those of the module
+ * named own (these only at a door); once a generation, while the hooks live,
+ * which is as long as pconf. watcher NULL: at doors alone. Where entries run
+ * out the rest of the hooks stays as it is.
  * Signal-safe: no. Thread: parent at start, with no children.
  */
-void lpp_entries_install(const lpp_watcher_t *watcher, const char *own);
+void lpp_entries_prepare(const lpp_watcher_t *watcher, const char *own,
+                         apr_pool_t *pconf);
 
 /* What entries stand for, by number; those past lpp_entries_count are empty.
  * Static. Thread: any. */
@@ -89,9 +93,13 @@ const void *lpp_entries_stands_for(const void *address);
 /* The code of entries, whose frames no profile is to show. */
 void lpp_entries_code(const void **start, const void **end);
 
-/* Somebody has a request to watch, or no longer. Signal-safe: yes.
- * Thread: any. */
+/* Somebody has a request to watch: from now on its thread, and those that it
+ * hands the request on to, meet entries. Signal-safe: no. Thread: any. */
 void lpp_entries_watch(void);
+
+/* No longer. The last one takes the entries out; where it runs in a signal
+ * handler on top of the function above, they stay.
+ * Signal-safe: yes. Thread: any. */
 void lpp_entries_unwatch(void);
 
 /* Requests that are watched in this child; looked at by lpp_entries_any only.

@@ -4,8 +4,8 @@
  * watches, and in which order.
  *
  * Not by hooks of our own: each costs every request of the server a dozen
- * instructions. The entries that stand for other modules' hooks have doors
- * (mod_lpprofile_entries), of which an unwatched request notices a compare.
+ * instructions. The entries that stand for other modules' hooks while somebody
+ * watches have doors (mod_lpprofile_entries).
  */
 #ifndef MOD_LPPROFILE_HOOKS_H
 #define MOD_LPPROFILE_HOOKS_H
@@ -13,7 +13,7 @@
 #include <httpd.h>
 
 /* For lpp_process_register_if_wanted: sets the doors up, before entries are
- * installed (post_config). */
+ * chosen (post_config). */
 void lpp_hooks_register(apr_pool_t *pool);
 
 #endif

@@ -40,6 +40,21 @@ const char *lpp_trigger_candidate(const char *at)
     return found ? block + __builtin_ctz(found) : NULL;
 }
 
+/* By aligned blocks, which lie in one page each; what is looked at twice does
+ * no harm. */
+__attribute__((no_sanitize_address))
+lpp_trigger_look_e lpp_trigger_look_behind(const char *path)
+{
+    const char *at = (const char *)(((uintptr_t)path + 17) & ~(uintptr_t)15);
+    unsigned found;
+
+    while (!(found = lpp_trigger_stops(at))) {
+        at += 16;
+    }
+    return at[(unsigned)__builtin_ctz(found)] != '\0' ? LPP_TRIGGER_MAYBE
+                                                     : LPP_TRIGGER_NO;
+}
+
 #else
 
 const char *lpp_trigger_candidate(const char *at)
@@ -50,6 +65,11 @@ const char *lpp_trigger_candidate(const char *at)
         }
     }
     return NULL;
+}
+
+lpp_trigger_look_e lpp_trigger_look_behind(const char *path)
+{
+    return lpp_trigger_look(path);
 }
 
 #endif

@@ -97,10 +97,10 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
         return OK; /* nothing is touched */
     }
     if (!lpp_config_hooks(s)) {
-        lpp_entries_install(NULL, lpprofile_module.name);
+        lpp_entries_prepare(NULL, lpprofile_module.name, pconf);
         return OK;
     }
-    lpp_entries_install(&watcher, lpprofile_module.name);
+    lpp_entries_prepare(&watcher, lpprofile_module.name, pconf);
     if (lpp_entries_left_out() > 0) {
         ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s,
                      LPP_TAG_HOOKS_LEFT_OUT ": %u of %u hooks are not "

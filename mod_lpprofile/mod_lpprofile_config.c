@@ -365,12 +365,15 @@ static void warn_if_served(const char *directive, const char *path,
 apr_status_t lpp_config_resolve(apr_pool_t *pconf, server_rec *main_server)
 {
     apr_status_t rv = APR_SUCCESS;
+    lpp_conf_t *conf;
     server_rec *s;
 
     for (s = main_server; s && rv == APR_SUCCESS; s = s->next) {
-        rv = resolve_paths(ap_get_module_config(s->module_config,
-                                                &lpprofile_module),
-                           s, pconf);
+        conf = ap_get_module_config(s->module_config, &lpprofile_module);
+        conf->front.look = !lpp_config_enabled(conf)       ? LPP_LOOK_NOWHERE
+                           : lpp_config_all_requests(conf) ? LPP_LOOK_AT_ALL
+                                                           : LPP_LOOK_AT_PATH;
+        rv = resolve_paths(conf, s, pconf);
     }
     return rv;
 }

@@ -7,10 +7,11 @@
  * they stand for, and the change of the arrays; knows nothing of runs.
  *
  * The code stands in a section of its own, so that a range of addresses tells
- * an entry from all else, in its fast way and in its slow one.
+ * an entry from all else.
  */
 #include "mod_lpprofile_entries.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #include <ap_hooks.h>
@@ -32,7 +33,19 @@ typedef int quick_fn(request_rec *r, int lookup);
  * own request up sees it. */
 atomic_int lpp_entries_watched;
 
+/* Held while the arrays are changed, and while the count leaves 0. */
+static pthread_mutex_t changing = PTHREAD_MUTEX_INITIALIZER;
+
 /* Everything below is written in the parent alone. */
+
+typedef struct place_t {
+    lpp_entries_fn **at;      /* in httpd's array, which lives in pconf */
+    lpp_entries_fn *original;
+    lpp_entries_fn *entry;
+} place_t;
+
+static place_t places[LPP_ENTRIES_MAX];
+static unsigned place_count;
 
 static lpp_watcher_t watch;    /* enter NULL: nobody counts */
 static const lpp_door_t *doors;
@@ -55,21 +68,6 @@ static quick_fn *quick_originals[LPP_ENTRIES_QUICK];
 #define FIRST_VOID LPP_ENTRIES_INT
 #define FIRST_QUICK (LPP_ENTRIES_INT + LPP_ENTRIES_VOID)
 
-/* An atomic load and a test are two instructions to a compiler, and this runs
- * before every hook of every request: by hand it is one, and the jump. */
-static inline __attribute__((always_inline)) int is_watched(void)
-{
-#if defined(__x86_64__)
-    __asm__ goto("cmpl $0, %0\n\tjne %l[yes]"
-                 : : "m"(lpp_entries_watched) : "cc" : yes);
-    return 0;
-yes:
-    return 1;
-#else
-    return lpp_entries_any();
-#endif
-}
-
 /* NULL where nobody counts, or not this hook (one of our own at a door). */
 ENTRY static void *enter(request_rec *r, apr_uint32_t hook, unsigned *handle)
 {
@@ -87,9 +85,6 @@ ENTRY static int watched_int(request_rec *r, unsigned n)
         return result;
     }
     seen = enter(r, n, &handle);
-    if (!seen && !ends[n]) {
-        return int_originals[n](r);
-    }
     result = int_originals[n](r);
     if (seen) {
         watch.leave(seen, handle, n, &result);
@@ -131,34 +126,24 @@ ENTRY static int watched_quick(request_rec *r, int lookup, unsigned n)
 #define INT_ENTRY(n) \
     ENTRY static int int_entry_##n(request_rec *r) \
     { \
-        if (is_watched()) { \
-            int result = watched_int(r, 0##n); \
-            STAY(); \
-            return result; \
-        } \
-        return int_originals[0##n](r); \
+        int result = watched_int(r, 0##n); \
+        STAY(); \
+        return result; \
     }
 
 #define VOID_ENTRY(n) \
     ENTRY static void void_entry_##n(request_rec *r) \
     { \
-        if (is_watched()) { \
-            watched_void(r, 0##n); \
-            STAY(); \
-            return; \
-        } \
-        void_originals[0##n](r); \
+        watched_void(r, 0##n); \
+        STAY(); \
     }
 
 #define QUICK_ENTRY(n) \
     ENTRY static int quick_entry_##n(request_rec *r, int lookup) \
     { \
-        if (is_watched()) { \
-            int result = watched_quick(r, lookup, 0##n); \
-            STAY(); \
-            return result; \
-        } \
-        return quick_originals[0##n](r, lookup); \
+        int result = watched_quick(r, lookup, 0##n); \
+        STAY(); \
+        return result; \
     }
 
 /* Numbers in octal: each digit more is eight times as many. */
@@ -275,8 +260,8 @@ static const lpp_door_t *door_of(unsigned phase)
     return NULL;
 }
 
-static void replace_link(unsigned phase, link_t *link, int is_counted,
-                         const lpp_door_t *begin, const lpp_door_t *end)
+static void add_place(unsigned phase, link_t *link, int is_counted,
+                      const lpp_door_t *begin, const lpp_door_t *end)
 {
     apr_uint32_t number;
     lpp_entries_fn *entry;
@@ -300,11 +285,12 @@ static void replace_link(unsigned phase, link_t *link, int is_counted,
                sizeof(hooks[number].function));
     }
     runs_all[number] = (unsigned char)phases[phase].all;
-    /* whole or not at all, should anybody look meanwhile */
-    __atomic_store_n(&link->function, entry, __ATOMIC_RELEASE);
+    places[place_count].at = &link->function;
+    places[place_count].original = link->function;
+    places[place_count++].entry = entry;
 }
 
-static void replace_links(unsigned phase, const char *own)
+static void add_places(unsigned phase, const char *own)
 {
     const apr_array_header_t *links = phases[phase].links();
     const lpp_door_t *door = door_of(phase);
@@ -320,11 +306,11 @@ static void replace_links(unsigned phase, const char *own)
         int is_own = link->module && strcmp(link->module, own) == 0;
         int is_counted = watch.enter && !is_own;
 
-        if (!link->function || is_entry(link->function)) {
+        if (!link->function) {
             continue;
         }
         if (is_counted || (begin && begin->begin) || (end && end->end)) {
-            replace_link(phase, link, is_counted, begin, end);
+            add_place(phase, link, is_counted, begin, end);
         }
     }
 }
@@ -335,7 +321,15 @@ void lpp_entries_set_doors(const lpp_door_t *made, unsigned count)
     door_count = count;
 }
 
-void lpp_entries_install(const lpp_watcher_t *watcher, const char *own)
+/* The arrays go with pconf. */
+static apr_status_t forget_places(void *unused)
+{
+    place_count = 0;
+    return APR_SUCCESS;
+}
+
+void lpp_entries_prepare(const lpp_watcher_t *watcher, const char *own,
+                         apr_pool_t *pconf)
 {
     static const lpp_watcher_t nobody;
     unsigned i;
@@ -343,10 +337,11 @@ void lpp_entries_install(const lpp_watcher_t *watcher, const char *own)
     watch = watcher ? *watcher : nobody;
     memset(used, 0, sizeof(used));
     memset(hooks, 0, sizeof(hooks));
-    left_out = counted = 0;
-    atomic_store(&lpp_entries_watched, 0);
+    left_out = counted = place_count = 0;
+    apr_pool_cleanup_register(pconf, NULL, forget_places,
+                              apr_pool_cleanup_null);
     for (i = 0; i < LPP_COUNT(phases); i++) {
-        replace_links(i, own);
+        add_places(i, own);
     }
 }
 
@@ -374,59 +369,37 @@ lpp_entries_fn *lpp_entries_original(lpp_entries_fn *function)
 {
     unsigned i;
 
-    if (!is_entry(function)) {
-        return function;
-    }
-    for (i = 0; i < used[KIND_INT]; i++) {
-        if (function == (lpp_entries_fn *)int_entries[i]) {
-            return (lpp_entries_fn *)int_originals[i];
-        }
-    }
-    for (i = 0; i < used[KIND_VOID]; i++) {
-        if (function == (lpp_entries_fn *)void_entries[i]) {
-            return (lpp_entries_fn *)void_originals[i];
-        }
-    }
-    for (i = 0; i < used[KIND_QUICK]; i++) {
-        if (function == (lpp_entries_fn *)quick_entries[i]) {
-            return (lpp_entries_fn *)quick_originals[i];
+    if (is_entry(function)) {
+        for (i = 0; i < place_count; i++) {
+            if (places[i].entry == function) {
+                return places[i].original;
+            }
         }
     }
     return function;
 }
 
-/* The entry of a kind that holds address: the last that begins before it. */
-static void look_for(const char *address, const void *entries,
-                     const void *originals, unsigned count,
-                     const char **start, const void **original)
-{
-    unsigned i;
-
-    for (i = 0; i < count; i++) {
-        const char *entry = ((const char *const *)entries)[i];
-
-        if (entry <= address && entry > *start) {
-            *start = entry;
-            *original = ((const void *const *)originals)[i];
-        }
-    }
-}
-
+/* The function that begins last before address; what is common to all entries
+ * stands for nothing. */
 const void *lpp_entries_stands_for(const void *address)
 {
     static const void *const shared[] = { enter, watched_int, watched_void,
                                           watched_quick };
-    static const void *const nothing[LPP_COUNT(shared)];
-    const void *original = NULL;
-    const char *start = NULL;
+    const void *start = NULL, *original = NULL, *entry;
+    unsigned i;
 
-    look_for(address, shared, nothing, LPP_COUNT(shared), &start, &original);
-    look_for(address, int_entries, int_originals, LPP_ENTRIES_INT, &start,
-             &original);
-    look_for(address, void_entries, void_originals, LPP_ENTRIES_VOID, &start,
-             &original);
-    look_for(address, quick_entries, quick_originals, LPP_ENTRIES_QUICK,
-             &start, &original);
+    for (i = 0; i < LPP_COUNT(shared); i++) {
+        if (shared[i] <= address && shared[i] > start) {
+            start = shared[i];
+        }
+    }
+    for (i = 0; i < place_count; i++) {
+        memcpy(&entry, &places[i].entry, sizeof(entry));
+        if (entry <= address && entry > start) {
+            start = entry;
+            memcpy(&original, &places[i].original, sizeof(original));
+        }
+    }
     return original;
 }
 
@@ -436,12 +409,41 @@ void lpp_entries_code(const void **start, const void **end)
     *end = __stop_lpp_entries;
 }
 
-void lpp_entries_watch(void)
+/*
+ * Threads run through the arrays meanwhile. Each reads a function's pointer
+ * once for a call, and finds the one or the other whole: both do what the hook
+ * does. Relaxed, since what an entry looks at was there before any thread.
+ */
+static void change_places(int entries)
 {
-    atomic_fetch_add(&lpp_entries_watched, 1);
+    unsigned i;
+
+    for (i = 0; i < place_count; i++) {
+        __atomic_store_n(places[i].at, entries ? places[i].entry
+                                               : places[i].original,
+                         __ATOMIC_RELAXED);
+    }
 }
 
+void lpp_entries_watch(void)
+{
+    pthread_mutex_lock(&changing);
+    if (atomic_fetch_add(&lpp_entries_watched, 1) == 0) {
+        change_places(1);
+    }
+    pthread_mutex_unlock(&changing);
+}
+
+/* The cleanups of a request may run in prefork's signal handler, on top of the
+ * function above: hence no lock that waits. Who else holds it counts up again,
+ * or has taken the entries out. */
 void lpp_entries_unwatch(void)
 {
-    atomic_fetch_sub(&lpp_entries_watched, 1);
+    if (atomic_fetch_sub(&lpp_entries_watched, 1) == 1
+        && pthread_mutex_trylock(&changing) == 0) {
+        if (!lpp_entries_any()) {
+            change_places(0);
+        }
+        pthread_mutex_unlock(&changing);
+    }
 }

@@ -211,7 +211,8 @@ void lpp_url_before_translate(request_rec *r)
 }
 
 /* A request on a host that allows profiling, with what may be a segment or with
- * LPProfileAllRequests. */
+ * LPProfileAllRequests. This and the next two are not inline, so that
+ * read_request saves no registers for them. */
 static __attribute__((noinline)) int consider(request_rec *r)
 {
     const lpp_conf_t *conf = lpp_config_get(r->server);
@@ -255,11 +256,16 @@ static __attribute__((noinline)) int consider(request_rec *r)
     return DECLINED;
 }
 
-/* Not inline, so that read_request need not save registers for it. */
-static __attribute__((noinline)) int look_closely(request_rec *r)
+static __attribute__((noinline)) int look_behind(request_rec *r)
 {
-    return lpp_config_all_requests(lpp_config_get(r->server))
-           || lpp_trigger_candidate(r->uri) ? consider(r) : DECLINED;
+    return lpp_trigger_look_behind(r->uri) == LPP_TRIGGER_NO ? DECLINED
+                                                             : consider(r);
+}
+
+static __attribute__((noinline)) int look_at_all(request_rec *r)
+{
+    return lpp_config_look(lpp_config_get(r->server)) == LPP_LOOK_NOWHERE
+               ? DECLINED : consider(r);
 }
 
 /*
@@ -269,13 +275,18 @@ static __attribute__((noinline)) int look_closely(request_rec *r)
  */
 static int read_request(request_rec *r)
 {
-    const lpp_conf_t *conf = lpp_config_get(r->server);
-
-    if (!lpp_config_enabled(conf)
-        || (!lpp_config_all_requests(conf) && !*lpp_trigger_stop(r->uri))) {
-        return DECLINED;
+    if (lpp_config_look(lpp_config_get(r->server)) != LPP_LOOK_AT_PATH) {
+        return look_at_all(r);
     }
-    return look_closely(r);
+    switch (lpp_trigger_look(r->uri)) {
+    case LPP_TRIGGER_NO:
+        return DECLINED;
+    case LPP_TRIGGER_LONG:
+        return look_behind(r);
+    case LPP_TRIGGER_MAYBE:
+        break;
+    }
+    return consider(r);
 }
 
 /* The same place in a server whose requests are all summed up. */

@@ -56,15 +56,16 @@ def program(name):
 
 def unprofiled():
     head('Instructions that a request pays which is not profiled',
-         'configuration', 'path', 'own', "httpd's hook loops",
+         'configuration', 'path', 'own', 'calls of anything else',
+         "httpd's hook loops",
          'whole process, against absent', 'bound')
     rows = instructions.table(
         ['off', 'allowed, LPProfileHooks Off', 'allowed',
-         'off beside a host that allows'], ['index', 'long', 'escaped'])
-    for path, size, configuration, own, hooks, whole, more in rows:
+         'off beside a host that allows'], ['root', 'index', 'long', 'escaped'])
+    for path, size, configuration, own, calls, hooks, whole, more in rows:
         bound = 40 + (2 * size if configuration.startswith('allowed') else 0)
         say(configuration, '%s, %d bytes' % (path, size), '%.0f' % own,
-            '%+.0f' % hooks, '%+.0f of %.0f' % (more, whole), bound)
+            '%.0f' % calls, '%+.0f' % hooks, '%+.0f of %.0f' % (more, whole), bound)
 
 
 def samples():

@@ -3,7 +3,8 @@
 
 Counted by valgrind's callgrind on a prefork httpd -X: the same request
 FEW and MANY times on one connection, the difference divided by the number of
-requests between. "own" is what ran inside mod_lpprofile.so; "hooks" what
+requests between. "own" is what ran inside mod_lpprofile.so, "calls" how often that called
+anything outside of it (malloc, the kernel, APR); "hooks" what
 httpd's own loops over hooks took more than without the module; "all" the whole
 process, which varies by some tens from run to run (how many reads a request
 takes, what malloc finds) and holds what any module costs that is loaded. Owns
@@ -36,6 +37,7 @@ CONFIGURATIONS = {
         'LPProfilingAllowed On\n</VirtualHost>\n',
 }
 PATHS = {
+    'root': '/',
     'short': '/x',
     'index': '/index.html',
     'long': '/' + 'directory/' * 49 + 'page.html',
@@ -44,6 +46,7 @@ PATHS = {
 }
 
 
+OURS = 'mod_lpprofile.so'
 ENTRY = re.compile(r'(int|void|quick)_entry_\d+$')
 
 
@@ -98,23 +101,26 @@ class Counted(httpd_env.Httpd):
 
 
 def read(path):
-    """Own costs of a callgrind file: {'own', 'hooks', 'all'}."""
+    """Own costs of a callgrind file: {'own', 'calls', 'hooks', 'all'}."""
     costs = collections.Counter()
-    place, function, skip = '', '', False
+    place, callee, function, skip = '', '', '', False
     for line in path.read_text('utf-8', 'replace').splitlines():
         if line.startswith('ob='):
-            place = pathlib.Path(line[3:]).name
+            place = callee = pathlib.Path(line[3:]).name
+        elif line.startswith('cob='):
+            callee = pathlib.Path(line[4:]).name
         elif line.startswith('fn='):
             function = line[3:]
         elif line.startswith('calls='):
-            skip = True
+            if place == OURS and callee != OURS:
+                costs['calls'] += int(line[6:].split()[0])
+            callee, skip = place, True
         elif re.match(r'[0-9+*-]', line):
             if not skip:
                 cost = int(line.split()[1])
                 costs['all'] += cost
                 # valgrind takes the entries' section for nobody's.
-                if (place == 'mod_lpprofile.so'
-                        or ENTRY.match(function)):
+                if place == OURS or ENTRY.match(function):
                     costs['own'] += cost
                 elif function.startswith('ap_run_'):
                     costs['hooks'] += cost
@@ -123,24 +129,25 @@ def read(path):
 
 
 def measure(configuration, path, base=None):
-    """{'own', 'hooks', 'all'}: instructions for each request."""
+    """{'own', 'calls', 'hooks', 'all'} of each request."""
     server = Counted(CONFIGURATIONS[configuration], base)
     try:
         few, many = (server.count(path, n) for n in (FEW, MANY))
     finally:
         server.remove()
     return {key: (many[key] - few[key]) / (MANY - FEW)
-            for key in ('own', 'hooks', 'all')}
+            for key in ('own', 'calls', 'hooks', 'all')}
 
 
 def table(configurations, paths, base=None):
-    """Rows (path, bytes, configuration, own, hooks, all, more than absent)."""
+    """Rows (path, bytes, configuration, own, calls, hooks, all, more than
+    absent)."""
     for path in paths:
         absent = measure('absent', PATHS[path], base)
         for configuration in configurations:
             got = measure(configuration, PATHS[path], base)
             yield (path, len(PATHS[path]), configuration, got['own'],
-                   got['hooks'] - absent['hooks'], got['all'],
+                   got['calls'], got['hooks'] - absent['hooks'], got['all'],
                    got['all'] - absent['all'])
 
 
@@ -148,5 +155,5 @@ if __name__ == '__main__':
     chosen = (sys.argv[1].split(';') if len(sys.argv) > 1
               else list(CONFIGURATIONS)[1:])
     for row in table(chosen, sys.argv[2:] or PATHS):
-        print('%-8s %3d bytes  %-30s own %6.1f  hooks %+6.1f  all %.0f '
+        print('%-8s %3d bytes  %-30s own %6.1f  calls %.1f  hooks %+6.1f  all %.0f '
               '(%+.0f)' % row, flush=True)

@@ -353,6 +353,15 @@ static const char *candidate_by_bytes(const char *at)
     return NULL;
 }
 
+/* The quick look, to its end. */
+static int look(const char *path)
+{
+    lpp_trigger_look_e found = lpp_trigger_look(path);
+
+    return (found == LPP_TRIGGER_LONG ? lpp_trigger_look_behind(path) : found)
+           == LPP_TRIGGER_MAYBE;
+}
+
 /* The scan reads whole blocks: it must see nothing before the text, nothing
  * behind its end, and not touch the page behind it. */
 static void candidates_are_found_at_any_place_of_a_page(void **state)
@@ -378,11 +387,39 @@ static void candidates_are_found_at_any_place_of_a_page(void **state)
             text[len] = '\0';
             assert_ptr_equal(lpp_trigger_candidate(text),
                              candidate_by_bytes(text));
+            assert_true(!candidate_by_bytes(text) || look(text));
             memset(text, 'x', len);
             assert_null(lpp_trigger_candidate(text));
         }
     }
     munmap(pages, 2 * page);
+}
+
+/* Far from the end of a page the quick look is exact but for two characters. */
+static void the_quick_look_sends_on_only_what_may_be_a_segment(void **state)
+{
+    static const struct {
+        const char *path;
+        int possible;
+    } cases[] = {
+        { "/", 0 }, { "/x", 0 }, { "/index.html", 0 }, { "/a+b%20c", 0 },
+        { "/+", 1 }, { "/%2B", 1 }, { "/a/+", 1 }, { "//-/,/.$/&", 0 },
+        { "/'", 1 }, { "/)", 1 }, { "/0123456789abcd/+", 1 },
+        { "/0123456789abcde/+", 1 }, { "/0123456789abcdef/+x", 1 },
+        { "/0123456789abcdef/0123456789abcde/%", 1 },
+        { "/0123456789abcdef+0123456789abcde%/x/", 0 },
+    };
+    static char buffer[4096] __attribute__((aligned(4096)));
+    size_t i, shift;
+
+    for (i = 0; i < LPP_COUNT(cases); i++) {
+        for (shift = 1; shift < 18; shift++) {
+            memset(buffer, '/', 128);
+            memset(buffer + 64, '+', 64);
+            strcpy(buffer + shift, cases[i].path);
+            assert_int_equal(look(buffer + shift), cases[i].possible);
+        }
+    }
 }
 
 static int make_pool(void **state)
@@ -409,6 +446,7 @@ int main(void)
         cmocka_unit_test(segment_is_seen_through_anywhere),
         cmocka_unit_test(other_paths_are_refused),
         cmocka_unit_test(candidates_are_found_at_any_place_of_a_page),
+        cmocka_unit_test(the_quick_look_sends_on_only_what_may_be_a_segment),
         cmocka_unit_test(actions_are_read_as_launchpad_reads_them),
         cmocka_unit_test(against_needs_a_report),
         cmocka_unit_test(report_ids_are_valid_in_form_or_none),

@@ -51,7 +51,7 @@ LPP_MUST_CHECK apr_status_t lpp_symbols_create(lpp_symbols_t **symbols,
  * and what. owner, where not NULL, stands for the base name when the function
  * lies in the program itself ("core.c:handler"). Both are copied. The first
  * name of an address stays. A symbol of the object's own table is still
- * preferred. Errors: APR_ENOENT: in no known object.
+ * preferred. Errors: APR_ENOENT: in no known object; APR_ENOMEM.
  * Signal-safe: no. Thread: any.
  */
 LPP_MUST_CHECK apr_status_t lpp_symbols_register(lpp_symbols_t *symbols,

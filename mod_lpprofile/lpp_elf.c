@@ -296,6 +296,10 @@ static apr_status_t read_image(lpp_elf_t **elf, const char *path,
         return status;
     }
     made = apr_pcalloc(pool, sizeof(*made));
+    if (made == NULL) {
+        lpp_elf_image_close(&image);
+        return APR_ENOMEM;
+    }
     made->build_id_len = lpp_elf_image_build_id(&image, made->build_id,
                                                 sizeof(made->build_id));
     made->debuglink = lpp_elf_image_debuglink(&image, &made->debuglink_crc,

@@ -253,7 +253,9 @@ lpp_elf_range_t *lpp_elf_ranges_read(const lpp_elf_image_t *image,
         goto leave;
     }
     ranges = apr_palloc(pool, entries * sizeof(*ranges));
-    *count = fill(hdr, segment->p_vaddr, entries, &frames, ranges);
+    if (ranges != NULL) {
+        *count = fill(hdr, segment->p_vaddr, entries, &frames, ranges);
+    }
     free(frames.data);
 
 leave:

@@ -165,7 +165,7 @@ lpp_elf_stub_t *lpp_elf_stubs_read(const lpp_elf_image_t *image,
     }
     stubs = apr_palloc(pool, (room < MOST_STUBS ? room : MOST_STUBS)
                        * sizeof(*stubs));
-    for (at = 0; at < image->section_count; at++) {
+    for (at = 0; stubs != NULL && at < image->section_count; at++) {
         if (holds_stubs(image, &image->sections[at])) {
             read_section(image, &image->sections[at], slots, slot_count,
                          stubs, count);

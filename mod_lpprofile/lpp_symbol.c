@@ -25,8 +25,8 @@
 
 #include "lpp_debugfile.h"
 #include "lpp_elf.h"
+#include "lpp_symbol_internal.h"
 
-#define NAME_MAX_BYTES 1024u    /* C++ names know no end */
 #define PAGE_MASK APR_UINT64_C(0xfff)
 
 /* What is known of one object. */
@@ -57,68 +57,6 @@ static const char *base_name(const char *path)
     const char *slash = strrchr(path, '/');
 
     return slash != NULL && slash[1] != '\0' ? slash + 1 : path;
-}
-
-/* How many bytes of valid UTF-8 stand at text; 0: none. */
-static unsigned utf8_len(const unsigned char *text)
-{
-    unsigned len, i;
-    unsigned least;
-
-    if (text[0] < 0x80) {
-        return text[0] >= 0x20 && text[0] != 0x7f;
-    }
-    if (text[0] >= 0xc2 && text[0] <= 0xdf) {
-        len = 2;
-    }
-    else if ((text[0] & 0xf0) == 0xe0) {
-        len = 3;
-    }
-    else if (text[0] >= 0xf0 && text[0] <= 0xf4) {
-        len = 4;
-    }
-    else {
-        return 0;
-    }
-    least = text[0] == 0xe0 ? 0xa0 : text[0] == 0xf0 ? 0x90 : 0x80;
-    if (text[1] < least || (text[0] == 0xed && text[1] > 0x9f)
-        || (text[0] == 0xf4 && text[1] > 0x8f)
-        || (text[0] == 0xc2 && text[1] < 0xa0)) { /* C1 controls */
-        return 0;
-    }
-    for (i = 1; i < len; i++) {
-        if ((text[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-    }
-    return len;
-}
-
-/* A copy of text as names are promised to be: valid, no controls, bounded. */
-static char *clean(const char *text, apr_size_t len, apr_pool_t *pool)
-{
-    const unsigned char *from = (const unsigned char *)text;
-    const unsigned char *end = from + len;
-    char *copy, *to;
-
-    if (len > NAME_MAX_BYTES) {
-        end = from + NAME_MAX_BYTES;
-    }
-    copy = to = apr_palloc(pool, (apr_size_t)(end - from) + 1);
-    while (from < end) {
-        unsigned step = utf8_len(from);
-
-        if (step == 0 || step > (apr_size_t)(end - from)) {
-            *to++ = '?';
-            from++;
-            continue;
-        }
-        memcpy(to, from, step);
-        to += step;
-        from += step;
-    }
-    *to = '\0';
-    return copy;
 }
 
 /* The inode that is mapped at address in this process, 0: unknown. */
@@ -178,6 +116,11 @@ static apr_status_t read_vdso(table_t *table, const lpp_object_t *object,
                                pool);
 }
 
+/* What stands for things that there is no memory for. */
+static table_t no_table = { NULL, "no memory to read it", NULL };
+static const lpp_symbol_t no_symbol = { 0, "(no memory for the name)", "",
+    NULL, 0, LPP_NAME_UNKNOWN, NULL };
+
 /* The table of an object, read now if it was not yet. */
 static table_t *table_of(lpp_symbols_t *symbols, const lpp_object_t *object)
 {
@@ -188,6 +131,9 @@ static table_t *table_of(lpp_symbols_t *symbols, const lpp_object_t *object)
         return table;
     }
     table = apr_pcalloc(symbols->pool, sizeof(*table));
+    if (table == NULL) {
+        return &no_table; /* another look may find memory */
+    }
     symbols->tables[object->number] = table;
     if (strcmp(object->path, "[vdso]") == 0) {
         status = read_vdso(table, object, symbols->pool);
@@ -198,7 +144,7 @@ static table_t *table_of(lpp_symbols_t *symbols, const lpp_object_t *object)
     }
     if (status != APR_SUCCESS) {
         table->elf = NULL;
-        table->why = "file not readable";
+        table->why = status == APR_ENOMEM ? no_table.why : "file not readable";
         return table;
     }
     if (strcmp(object->path, "[vdso]") != 0
@@ -211,7 +157,8 @@ static table_t *table_of(lpp_symbols_t *symbols, const lpp_object_t *object)
     return table;
 }
 
-/* Make the symbol of a function that has not been asked for before. */
+/* Make the symbol of a function that has not been asked for before. NULL: no
+ * memory. */
 static lpp_symbol_t *make(lpp_symbols_t *symbols, lpp_pc_t start,
                           const lpp_object_t *object, const table_t *table,
                           const lpp_elf_function_t *function)
@@ -222,8 +169,12 @@ static lpp_symbol_t *make(lpp_symbols_t *symbols, lpp_pc_t start,
     apr_pool_t *pool = symbols->pool;
     const char *base = base_name(object->path);
 
+    if (symbol == NULL) {
+        return NULL;
+    }
     symbol->start = start;
-    symbol->object = clean(object->path, strlen(object->path), pool);
+    symbol->object = lpp_symbol_clean(object->path, strlen(object->path),
+                                      pool);
     symbol->kind = LPP_NAME_OFFSET;
     symbol->registered = registered;
     if (table->elf == NULL) {
@@ -238,9 +189,11 @@ static lpp_symbol_t *make(lpp_symbols_t *symbols, lpp_pc_t start,
             len = (apr_size_t)(version - function->name);
         }
         symbol->kind = LPP_NAME_SYMBOL;
-        symbol->name = lpp_debugfile_demangle(
-            clean(function->name, len, pool), pool);
-        if (function->suffix[0] != '\0') {
+        symbol->name = lpp_symbol_clean(function->name, len, pool);
+        if (symbol->name != NULL) {
+            symbol->name = lpp_debugfile_demangle(symbol->name, pool);
+        }
+        if (symbol->name != NULL && function->suffix[0] != '\0') {
             symbol->name = apr_pstrcat(pool, symbol->name, function->suffix,
                                        NULL);
         }
@@ -253,25 +206,31 @@ static lpp_symbol_t *make(lpp_symbols_t *symbols, lpp_pc_t start,
         symbol->name = apr_psprintf(pool, "%s+0x%" APR_UINT64_T_HEX_FMT,
                                     base, LPP_PC_ADDRESS(start));
     }
-    symbol->name = clean(symbol->name, strlen(symbol->name), pool);
-    return symbol;
+    symbol->name = symbol->name == NULL ? NULL
+        : lpp_symbol_clean(symbol->name, strlen(symbol->name), pool);
+    return symbol->name != NULL && symbol->object != NULL ? symbol : NULL;
 }
 
 /* Code in no known object: made at run time, or never seen by lpp_maps. One
  * page is one function, or a loop there would be a function per instruction. */
-static lpp_symbol_t *find_unknown(lpp_symbols_t *symbols, lpp_pc_t pc)
+static const lpp_symbol_t *find_unknown(lpp_symbols_t *symbols, lpp_pc_t pc)
 {
     lpp_pc_t start = pc & ~PAGE_MASK;
     lpp_symbol_t *symbol = apr_hash_get(symbols->known, &start,
                                         sizeof(start));
 
     if (symbol == NULL) {
+        const char *name = apr_psprintf(symbols->pool,
+                                        "0x%" APR_UINT64_T_HEX_FMT
+                                        " (in no object)",
+                                        LPP_PC_ADDRESS(start));
+
         symbol = apr_pcalloc(symbols->pool, sizeof(*symbol));
+        if (symbol == NULL || name == NULL) {
+            return &no_symbol;
+        }
         symbol->start = start;
-        symbol->name = apr_psprintf(symbols->pool,
-                                    "0x%" APR_UINT64_T_HEX_FMT
-                                    " (in no object)",
-                                    LPP_PC_ADDRESS(start));
+        symbol->name = name;
         symbol->object = "";
         symbol->kind = LPP_NAME_UNKNOWN;
         apr_hash_set(symbols->known, &symbol->start, sizeof(start), symbol);
@@ -299,6 +258,9 @@ static const lpp_symbol_t *find(lpp_symbols_t *symbols, lpp_pc_t pc)
     symbol = apr_hash_get(symbols->known, &start, sizeof(start));
     if (symbol == NULL) {
         symbol = make(symbols, start, object, table, &function);
+        if (symbol == NULL) {
+            return &no_symbol;
+        }
         apr_hash_set(symbols->known, &symbol->start, sizeof(start), symbol);
     }
     return symbol;
@@ -336,8 +298,8 @@ apr_status_t lpp_symbols_create(lpp_symbols_t **symbols, lpp_maps_t *maps)
                                * sizeof(*made->tables));
     made->registered = apr_hash_make(pool);
     made->known = apr_hash_make(pool);
-    status = apr_thread_mutex_create(&made->lock, APR_THREAD_MUTEX_DEFAULT,
-                                     pool);
+    status = made->tables == NULL ? APR_ENOMEM
+        : apr_thread_mutex_create(&made->lock, APR_THREAD_MUTEX_DEFAULT, pool);
     if (status != APR_SUCCESS) {
         apr_pool_destroy(pool);
         free(made);
@@ -377,6 +339,7 @@ apr_status_t lpp_symbols_register(lpp_symbols_t *symbols,
     const lpp_object_t *object = object_of(symbols,
                                            (apr_uintptr_t)function);
     lpp_symbol_t *symbol;
+    apr_status_t status;
     const char *base;
     char *name;
     lpp_pc_t pc, *key;
@@ -387,6 +350,7 @@ apr_status_t lpp_symbols_register(lpp_symbols_t *symbols,
     pc = LPP_PC_MAKE(object->number,
                      (apr_uintptr_t)function - object->bias);
     apr_thread_mutex_lock(symbols->lock);
+    status = APR_SUCCESS;
     if (apr_hash_get(symbols->registered, &pc, sizeof(pc)) == NULL) {
         base = base_name(object->path);
         if (owner != NULL && strstr(base, ".so") == NULL) {
@@ -394,7 +358,11 @@ apr_status_t lpp_symbols_register(lpp_symbols_t *symbols,
         }
         key = apr_pmemdup(symbols->pool, &pc, sizeof(pc));
         name = apr_pstrcat(symbols->pool, base, ":", what, NULL);
-        name = clean(name, strlen(name), symbols->pool);
+        name = lpp_symbol_clean(name, strlen(name), symbols->pool);
+        if (name == NULL) {
+            status = APR_ENOMEM;
+            goto leave;
+        }
         apr_hash_set(symbols->registered, key, sizeof(*key), name);
         /* it may have been named by its offset already */
         symbol = apr_hash_get(symbols->known, &pc, sizeof(pc));
@@ -406,8 +374,10 @@ apr_status_t lpp_symbols_register(lpp_symbols_t *symbols,
             symbol->kind = LPP_NAME_REGISTERED;
         }
     }
+
+leave:
     apr_thread_mutex_unlock(symbols->lock);
-    return APR_SUCCESS;
+    return status;
 }
 
 void lpp_symbols_resolve(lpp_symbols_t *symbols, lpp_pc_t pc,
@@ -436,7 +406,7 @@ void lpp_symbols_add_line(lpp_symbols_t *symbols, lpp_symbol_t *symbol)
         lpp_debugfile_line(table->debug, LPP_PC_ADDRESS(symbol->start),
                            &known->file, &known->line);
         if (known->file != NULL) {
-            known->file = clean(known->file, strlen(known->file),
+            known->file = lpp_symbol_clean(known->file, strlen(known->file),
                                 symbols->pool);
         }
     }

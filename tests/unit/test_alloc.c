@@ -9,6 +9,7 @@
 #include <apr_tables.h>
 
 #include "lpp_calls.h"
+#include "lpp_dbd_internal.h"
 #include "lpp_gate.h"
 #include "lpp_jobs.h"
 #include "lpp_keep.h"
@@ -349,6 +350,29 @@ static apr_status_t sqltext(apr_pool_t *pool)
                                                     : APR_ENOMEM;
 }
 
+static apr_status_t dbd(apr_pool_t *pool)
+{
+    static lpp_dbd_driver_t driver = { .name = "pgsql" };
+    static char handle, statement;
+    lpp_dbd_call_t call;
+    apr_status_t status = lpp_dbd_add_connection((apr_dbd_t *)&handle, &driver,
+                                                 "pgsql:h/shop", pool);
+
+    if (status != APR_SUCCESS) {
+        return status;
+    }
+    lpp_dbd_remember((apr_dbd_t *)&handle,
+                     (const apr_dbd_prepared_t *)&statement, "label",
+                     "SELECT ?", pool);
+    memset(&call, 0, sizeof(call));
+    lpp_dbd_describe((apr_dbd_t *)&handle,
+                     (const apr_dbd_prepared_t *)&statement, &call);
+    MUST(call.database && call.driver);
+    return call.text && call.label && call.database != call.driver
+        ? APR_SUCCESS
+        : APR_ENOMEM;
+}
+
 ROOM(trigger)
 ROOM(sqlfilter)
 ROOM(ring)
@@ -362,6 +386,7 @@ ROOM(jobs)
 ROOM(regions)
 ROOM(calls)
 ROOM(sqltext)
+ROOM(dbd)
 
 int main(void)
 {
@@ -372,7 +397,7 @@ int main(void)
         cmocka_unit_test(test_names),       cmocka_unit_test(test_store),
         cmocka_unit_test(test_keep),        cmocka_unit_test(test_jobs),
         cmocka_unit_test(test_regions),     cmocka_unit_test(test_calls),
-        cmocka_unit_test(test_sqltext)
+        cmocka_unit_test(test_sqltext),     cmocka_unit_test(test_dbd)
     };
 
     return RUN_ROOMS(tests);

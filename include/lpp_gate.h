@@ -98,6 +98,15 @@ void lpp_gate_set_page_id(lpp_gate_t *gate, const char *page_id);
 apr_status_t lpp_gate_release(lpp_gate_t *gate);
 
 /*
+ * As release, for a request that goes on though its profile is over: should its
+ * process die, its report is due as before. *kept is for lpp_gate_settle when
+ * it has ended; NULL where few such places are left.
+ * Signal-safe: settle. Thread: the helper; settle: any of this child.
+ */
+apr_status_t lpp_gate_release_keep(lpp_gate_t *gate, void **kept);
+void lpp_gate_settle(void *kept);
+
+/*
  * Copy who holds the gate; pid 0 where nobody does. Never torn, never waits
  * for a writer, not even for one that was killed while it wrote.
  * Signal-safe: yes. Thread: any.
@@ -123,10 +132,10 @@ void lpp_gate_get_counts(const lpp_gate_t *gate, lpp_gate_counts_t *counts);
 
 /*
  * Deaths. What is known of a holder stands in an area of the shared memory
- * from set_holder to release, with room for what it wants to leave behind (a
- * crash's stack, its samples). A holder that dies leaves its area; whoever
- * learns of that first notes it, and some process, once, takes it and writes
- * the report.
+ * from set_holder to release (or settle), with room for what it wants to leave
+ * behind (a crash's stack, its samples). A holder that dies leaves its area;
+ * whoever learns of that first notes it, and some process, once, takes it and
+ * writes the report.
  */
 #define LPP_GATE_AREA_BYTES (1280u * 1024)
 

@@ -71,6 +71,7 @@ struct lpp_session_t {
     clockid_t cpu_clock;       /* of the thread of this segment */
     int tid;
     int can_unwind;
+    void *kept;                /* of lpp_gate_release_keep, or NULL */
 
     /* The profiled thread's own. */
     pthread_t thread;
@@ -213,12 +214,14 @@ void lpp_tick_add_totals(lpp_sampler_t *sampler);
 
 /*
  * Helper: whatever happens from now on is not lost with this process; weight
- * was given to node; the clocks of this tick.
+ * was given to node; the clocks of this tick; the profile is final.
  */
 void lpp_tick_make_will(lpp_sampler_t *sampler, const lpp_session_t *session);
 void lpp_tick_bequeath(lpp_sampler_t *sampler, apr_uint32_t node,
                        const lpp_weight_t *weight);
 void lpp_tick_bequeath_total(lpp_sampler_t *sampler, int64_t now, int64_t cpu);
+void lpp_tick_bequeath_end(lpp_sampler_t *sampler,
+                           const lpp_session_t *session);
 
 /*
  * The request's side of waiting: a session with its stack captured; wait for

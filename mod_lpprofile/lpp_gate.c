@@ -345,6 +345,14 @@ apr_status_t lpp_gate_release(lpp_gate_t *gate)
     return apr_global_mutex_unlock(gate->mutex);
 }
 
+apr_status_t lpp_gate_release_keep(lpp_gate_t *gate, void **kept)
+{
+    pthread_mutex_lock(&gate->writing);
+    *kept = gate->held ? lpp_gate_area_keep(gate) : NULL;
+    pthread_mutex_unlock(&gate->writing);
+    return lpp_gate_release(gate);
+}
+
 /* The parent tells of deaths, but not while it reads its configuration anew:
  * before a request is sent away, look who really waits. */
 static void forget_dead_waiters(lpp_gate_t *gate)

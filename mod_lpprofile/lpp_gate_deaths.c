@@ -58,6 +58,29 @@ void lpp_gate_area_give_back(lpp_gate_t *gate)
     area_t *area = gate->area;
 
     gate->area = NULL;
+    lpp_gate_settle(area);
+}
+
+area_t *lpp_gate_area_keep(lpp_gate_t *gate)
+{
+    area_t *area = gate->area;
+    int i, free_ones = 0;
+
+    for (i = 0; i < LPP_GATE_AREAS; i++) {
+        free_ones += atomic_load(&gate->shared->area[i].state)
+            == AREA_STATE(AREA_FREE, 0);
+    }
+    if (free_ones < LPP_GATE_AREAS / 2) {
+        return NULL;
+    }
+    gate->area = NULL;
+    return area;
+}
+
+void lpp_gate_settle(void *kept)
+{
+    area_t *area = kept;
+
     if (area) {
         /* Fails where its process posted its own death meanwhile. */
         change(area, AREA_STATE(AREA_HELD, area->holder.pid),
@@ -98,7 +121,7 @@ void lpp_gate_post_death(lpp_gate_t *gate, const lpp_holder_t *holder)
 {
     int i;
 
-    /* Its own area, where the helper has not yet given it back. */
+    /* Its own area, where that is still to be had. */
     for (i = 0; i < LPP_GATE_AREAS; i++) {
         area_t *area = &gate->shared->area[i];
 

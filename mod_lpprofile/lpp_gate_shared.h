@@ -95,4 +95,7 @@ struct lpp_gate_t {
 area_t *lpp_gate_area_claim(lpp_gate_t *gate, const lpp_holder_t *holder);
 void lpp_gate_area_give_back(lpp_gate_t *gate);
 
+/* Take it off the gate, still held; NULL: there is none, or others need it. */
+area_t *lpp_gate_area_keep(lpp_gate_t *gate);
+
 #endif

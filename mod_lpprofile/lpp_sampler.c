@@ -174,6 +174,7 @@ static void run_session(lpp_sampler_t *sampler, lpp_session_t *session)
     }
     pthread_mutex_unlock(&sampler->mutex);
     lpp_tick_finish(sampler);
+    lpp_tick_bequeath_end(sampler, session);
     pthread_mutex_lock(&sampler->mutex);
 }
 
@@ -219,6 +220,7 @@ static void fail_waiters(lpp_sampler_t *sampler, apr_status_t status)
 static void serve_queue(lpp_sampler_t *sampler)
 {
     lpp_session_t *session;
+    void *kept = NULL;
     apr_status_t status;
 
     pthread_mutex_unlock(&sampler->mutex);
@@ -238,13 +240,19 @@ static void serve_queue(lpp_sampler_t *sampler)
     }
     pthread_mutex_unlock(&sampler->mutex);
     lpp_crash_disarm();
-    status = lpp_gate_release(sampler->options.gate);
+    if (session != NULL && atomic_load(&session->cut_short) != LPP_STOP_NOT) {
+        status = lpp_gate_release_keep(sampler->options.gate, &kept);
+    }
+    else {
+        status = lpp_gate_release(sampler->options.gate);
+    }
     if (status != APR_SUCCESS) {
         lpp_log(LPP_LOG_ERROR, status, LPP_TAG_SAMPLER_RELEASE,
                 "the gate could not be given back");
     }
     pthread_mutex_lock(&sampler->mutex);
     if (session != NULL) {
+        session->kept = kept;
         session->state = SESSION_DONE;
         /* The last touch: it may be freed once the mutex is free. */
         pthread_cond_broadcast(&session->cond);

@@ -428,6 +428,7 @@ void lpp_session_close(lpp_session_t *session)
                        ? now_ns() + END_WAIT_MS * INT64_C(1000000) : -1);
     pthread_mutex_unlock(&sampler->mutex);
     if (status == APR_SUCCESS) {
+        lpp_gate_settle(session->kept);
         lpp_session_destroy(session);
     }
 }

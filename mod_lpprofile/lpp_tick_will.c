@@ -28,6 +28,18 @@ void lpp_tick_bequeath(lpp_sampler_t *sampler, apr_uint32_t node,
     }
 }
 
+void lpp_tick_bequeath_end(lpp_sampler_t *sampler,
+                           const lpp_session_t *session)
+{
+    const lpp_profile_t *profile = session->profile;
+
+    if (sampler->will != NULL) {
+        lpp_will_set_total(sampler->will, profile, profile->total.wall_ns,
+                           profile->total.cpu_ns);
+        sampler->will = NULL;
+    }
+}
+
 void lpp_tick_bequeath_total(lpp_sampler_t *sampler, int64_t now, int64_t cpu)
 {
     const lpp_tick_t *tick = &sampler->tick;

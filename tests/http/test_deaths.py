@@ -332,6 +332,58 @@ def test_an_old_generations_crash_names_nothing_wrong(httpd, crasher):
     next_is_profiled(server)
 
 
+@pytest.mark.all_mpms
+@pytest.mark.parametrize('how', ['restart', 'stop'])
+@pytest.mark.log_allows(r'AH0004[56]', r'AH0005[12]')
+def test_a_request_that_a_stop_or_restart_cuts_off(httpd, how, mpm):
+    """Not asked to end gracefully: a thread that computes on is killed after
+    some seconds, a prefork child ends on top of it."""
+    server = httpd(ON, features=['lua'], fresh=True)
+    thread = threading.Thread(target=lambda: pytest.raises(
+        Exception, server.get,
+        '/++profile++callgrind/lua/compute.lua?ms=25000'), daemon=True)
+    thread.start()
+    match = server.expect_log(HOLDER)
+    time.sleep(0.3)
+    if how == 'stop':
+        server.stop()
+    else:
+        server.restart(how)
+    path = server.wait_oops(match.group(2), timeout=15)
+    assert head(path)['Exception-Type'] == 'ChildDied'
+    assert head(path)['Page-Id'] == 'lua-script:compute.lua'
+    thread.join(20)
+    text = path.read_text()
+    assert int(re.search(r'(\d+) samples gathered until then',
+                         text).group(1)) > 20
+    log = server.wait_files(match.group(2))
+    assert [file for file in log if file.name.startswith('callgrind.out.')]
+    said = [line for line in server.error_lines() if 'LPP171' in line]
+    assert len(said) == 1, said
+    if how == 'restart':
+        next_is_profiled(server)
+
+
+@pytest.mark.log_allows(r'AH0005[12]')
+def test_a_request_whose_profile_was_over_before_it_died(httpd):
+    server = httpd(ON + 'LPProfileMaxTime 300ms\n', features=['lua'],
+                   fresh=True)
+    thread = threading.Thread(target=lambda: pytest.raises(
+        Exception, server.get,
+        '/++profile++callgrind/lua/compute.lua?ms=20000'), daemon=True)
+    thread.start()
+    match = server.expect_log(HOLDER)
+    time.sleep(0.6)
+    next_is_profiled(server)
+    os.kill(int(match.group(1)), signal.SIGKILL)
+    thread.join(10)
+    path = server.wait_oops(match.group(2))
+    assert head(path)['Exception-Type'] == 'ChildDied'
+    log, = [file for file in server.wait_files(match.group(2))
+            if file.name.startswith('callgrind.out.')]
+    assert 'cut short: longer than LPProfileMaxTime' in log.read_text()
+
+
 def test_writers_leave_no_process_and_no_descriptor_behind(httpd, crasher):
     server = httpd(ON + crasher, fresh=True)
     next_is_profiled(server)

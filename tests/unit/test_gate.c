@@ -720,6 +720,62 @@ static void a_process_posts_its_own_death_once(void **state)
     assert_int_equal(lpp_gate_deaths(gate), 1);
 }
 
+/* Its profile is over, its request is not. */
+static void who_is_kept_leaves_a_death_until_it_is_settled(void **state)
+{
+    lpp_gate_t *gate = make_gate(*state, APR_LOCK_DEFAULT);
+    lpp_holder_t holder = holder_named("http://example.org/long");
+    lpp_death_t death;
+    void *kept;
+
+    holder.pid = (apr_uint32_t)getpid();
+    assert_int_equal(lpp_gate_child_init(gate, *state), APR_SUCCESS);
+    assert_int_equal(lpp_gate_try(gate, 1000, NULL), APR_SUCCESS);
+    lpp_gate_set_holder(gate, &holder);
+    strcpy(lpp_gate_extra(gate), "left");
+    assert_int_equal(lpp_gate_release_keep(gate, &kept), APR_SUCCESS);
+    assert_non_null(kept);
+    /* The next one has the gate and a place of its own. */
+    assert_int_equal(lpp_gate_try(gate, 1000, NULL), APR_SUCCESS);
+    holder = holder_named("http://example.org/next");
+    holder.id[6] = 'f';
+    holder.pid = 98;
+    lpp_gate_set_holder(gate, &holder);
+    assert_string_equal(lpp_gate_extra(gate), "");
+    assert_int_equal(lpp_gate_release(gate), APR_SUCCESS);
+    assert_int_equal(lpp_gate_note_death(gate, (apr_uint32_t)getpid()), 1);
+    assert_int_equal(lpp_gate_take_death(gate, &death), 1);
+    assert_string_equal(death.holder.url, "http://example.org/long");
+    assert_string_equal(death.extra, "left");
+    lpp_gate_settle(kept); /* too late: it is being reported */
+    assert_int_equal(lpp_gate_take_death(gate, &death), 0);
+}
+
+static void who_is_settled_leaves_no_death(void **state)
+{
+    lpp_gate_t *gate = make_gate(*state, APR_LOCK_DEFAULT);
+    lpp_holder_t holder = holder_named("http://example.org/long");
+    void *kept[8];
+    int i;
+
+    lpp_gate_settle(NULL);
+    holder.pid = (apr_uint32_t)getpid();
+    assert_int_equal(lpp_gate_child_init(gate, *state), APR_SUCCESS);
+    for (i = 0; i < 8; i++) {
+        assert_int_equal(lpp_gate_try(gate, 1000, NULL), APR_SUCCESS);
+        lpp_gate_set_holder(gate, &holder);
+        assert_non_null(lpp_gate_extra(gate));
+        assert_int_equal(lpp_gate_release_keep(gate, &kept[i]), APR_SUCCESS);
+        /* Half of the places stay for those that are being profiled. */
+        assert_int_equal(kept[i] != NULL, i < 4);
+    }
+    for (i = 0; i < 8; i++) {
+        lpp_gate_settle(kept[i]);
+    }
+    assert_int_equal(lpp_gate_note_death(gate, (apr_uint32_t)getpid()), 0);
+    assert_int_equal(lpp_gate_deaths(gate), 0);
+}
+
 static void more_deaths_than_room_do_no_harm(void **state)
 {
     lpp_gate_t *gate = make_gate(*state, APR_LOCK_DEFAULT);
@@ -807,6 +863,8 @@ int main(void)
         TEST(the_next_holder_notes_a_death_too),
         TEST(a_reporter_that_dies_is_replaced),
         TEST(a_process_posts_its_own_death_once),
+        TEST(who_is_kept_leaves_a_death_until_it_is_settled),
+        TEST(who_is_settled_leaves_no_death),
         TEST(more_deaths_than_room_do_no_harm),
         TEST(sums_and_the_last_error_are_kept),
         TEST(waiters_of_a_dead_child_are_taken_off),

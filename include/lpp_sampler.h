@@ -122,6 +122,15 @@ void lpp_session_pause(lpp_session_t *session);
 LPP_MUST_CHECK apr_status_t lpp_session_resume(lpp_session_t *session);
 
 /*
+ * Begin to take samples in a session that was started without (stacks 0): its
+ * profile begins now, with root_names as for start; its max_time_us began when
+ * it did. RUNNING, NO_SIGNAL as for start; FAILED: it had ended before.
+ * Signal-safe: no. Thread: the profiled one.
+ */
+LPP_MUST_CHECK lpp_start_e lpp_session_sample(lpp_session_t *session,
+                                              const char *const *root_names);
+
+/*
  * Bracket calls that wait for the client (network writes and reads), so that a
  * slow one does not hold the gate.
  * Signal-safe: yes. Thread: the profiled one.

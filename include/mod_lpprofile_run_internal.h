@@ -36,7 +36,8 @@ struct lpp_run_t {
     int aggregate;            /* only for the server's sum: nothing of it is
                                  seen, no file and no OOPS is written */
     int recorded;             /* it is in the sum */
-    int inline_only;          /* nothing but its inline regions is profiled */
+    int inline_only;          /* nothing but its inline regions is profiled,
+                                 though its SQL may be shown */
     int inline_user;          /* LPProfileRequireUser held when it began so */
     lpp_regions_t *regions;   /* inline ones, or NULL: none */
     lpp_memory_sizes_t memory; /* of the process when the profile began */
@@ -94,6 +95,12 @@ void lpp_run_name(lpp_run_t *run, request_rec *r);
  * NULL. Not begun: start waits for the gate, and begins the session. */
 lpp_run_t *lpp_run_create(request_rec *r, const lpp_plan_t *plan, int access);
 void lpp_run_start(lpp_run_t *run, request_rec *r, int stacks);
+
+/* How a start went, as X-LPProfile says it; static. */
+const char *lpp_run_start_token(lpp_start_e start);
+
+/* Where stacks begin whose profile begins while the request is served. */
+extern const char *const lpp_run_inline_roots[];
 
 /* Inline regions: profiling ends for good (before the session is stopped), all
  * are closed (the request is over); as timeline rows; in the page. NULL

@@ -62,6 +62,20 @@ static void begin_segment(lpp_session_t *session)
     session->state = SESSION_RUNNING;
 }
 
+static apr_status_t take_signal(lpp_session_t *session)
+{
+    lpp_sampler_t *sampler = session->sampler;
+    apr_status_t status = session->can_unwind
+        ? lpp_signal_take(sampler->options.signal_number, &session->number)
+        : APR_ENOTIMPL;
+
+    session->signal_taken = status == APR_SUCCESS;
+    if (status == APR_SUCCESS) {
+        atomic_store(&sampler->signal, session->number);
+    }
+    return status;
+}
+
 /* The gate is held: get a signal where stacks are wanted, and go. */
 static lpp_start_e begin(lpp_session_t *session, apr_uint64_t stack_start,
                          apr_uint64_t stack_end)
@@ -71,12 +85,8 @@ static lpp_start_e begin(lpp_session_t *session, apr_uint64_t stack_start,
     apr_status_t status;
 
     if (session->options.stacks) {
-        status = session->can_unwind
-            ? lpp_signal_take(sampler->options.signal_number, &session->number)
-            : APR_ENOTIMPL;
-        session->signal_taken = status == APR_SUCCESS;
+        status = take_signal(session);
         if (status == APR_SUCCESS) {
-            atomic_store(&sampler->signal, session->number);
             status = arm(session, stack_start, stack_end);
         }
         if (status != APR_SUCCESS) {
@@ -195,6 +205,46 @@ apr_status_t lpp_session_resume(lpp_session_t *session)
     }
     pthread_mutex_unlock(&sampler->mutex);
     return status;
+}
+
+/* It begins anew, paused; what is left of its time stays the same. The helper
+ * looks at all this when the next segment begins. The mutex is held. */
+static void begin_anew(lpp_session_t *session)
+{
+    int64_t now = now_ns();
+    apr_interval_time_t *max_us = &session->options.max_time_us;
+
+    if (*max_us > 0) {
+        *max_us -= (now - session->start_wall_ns) / NS_PER_US;
+        *max_us = *max_us > 0 ? *max_us : 1;
+    }
+    session->start_wall_ns = now;
+    session->cpu_before_ns = 0;
+    session->options.stacks = 1;
+}
+
+lpp_start_e lpp_session_sample(lpp_session_t *session,
+                               const char *const *root_names)
+{
+    lpp_sampler_t *sampler = session->sampler;
+    int going_on;
+
+    lpp_session_pause(session);
+    pthread_mutex_lock(&sampler->mutex);
+    going_on = session->state == SESSION_PAUSED;
+    if (going_on) {
+        session->root_names = root_names;
+        begin_anew(session);
+    }
+    pthread_mutex_unlock(&sampler->mutex);
+    if (!going_on) {
+        return LPP_START_FAILED;
+    }
+    (void)take_signal(session); /* without: exact totals */
+    if (lpp_session_resume(session) != APR_SUCCESS) {
+        return LPP_START_FAILED;
+    }
+    return session->armed ? LPP_START_RUNNING : LPP_START_NO_SIGNAL;
 }
 
 void lpp_session_client_enter(lpp_session_t *session)
@@ -360,52 +410,6 @@ apr_status_t lpp_session_profile(lpp_session_t *session,
         pthread_mutex_lock(&sampler->mutex);
         total_now(session, *profile);
         pthread_mutex_unlock(&sampler->mutex);
-    }
-    return status;
-}
-
-apr_status_t lpp_session_stack(lpp_session_t *session, lpp_pc_t *frames,
-                               unsigned max, unsigned *count)
-{
-    lpp_sampler_t *sampler = session->sampler;
-    apr_uint64_t stack_start, stack_end;
-    apr_status_t status;
-    request_t request;
-
-    *count = 0;
-    status = lpp_session_thread_stack(&stack_start, &stack_end);
-    if (status != APR_SUCCESS) {
-        return status;
-    }
-    memset(&request, 0, sizeof(request));
-    request.session = session;
-    request.kind = REQUEST_STACK;
-    request.snapshot = &session->here;
-    request.frames = frames;
-    request.max = max;
-    pthread_mutex_lock(&sampler->mutex);
-    /* Without samples nobody needed it until now; what was captured at the
-     * start is still there. Not to be had: the whole stack. */
-    if (!session->root_known) {
-        status = lpp_sampler_find_root(session);
-    }
-    request.root_cfa = pthread_equal(session->thread, pthread_self())
-        ? session->root_cfa : 0;
-    status = lpp_signal_capture(&session->here, session->here_stack,
-                                LPP_STACK_MAX_BYTES,
-                                request.root_cfa != 0 ? request.root_cfa
-                                                      : stack_end);
-    if (APR_STATUS_IS_ENOSPC(status)) {
-        status = APR_SUCCESS; /* its inner frames are there */
-    }
-    if (status == APR_SUCCESS) {
-        status = lpp_sampler_request(sampler, &request,
-                                     now_ns() + LPP_REQUEST_WAIT_NS);
-    }
-    pthread_mutex_unlock(&sampler->mutex);
-    if (status == APR_SUCCESS && request.count > 0) {
-        *count = request.count - 1; /* less this very function */
-        memmove(frames, frames + 1, *count * sizeof(*frames));
     }
     return status;
 }

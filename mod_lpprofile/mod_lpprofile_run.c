@@ -37,7 +37,7 @@ static const char *const root_functions[] = {
 
 /* By the time of an inline region the request was read: its stacks begin with
  * who serves it. */
-static const char *const inline_roots[] = {
+const char *const lpp_run_inline_roots[] = {
     "ap_process_async_request", "ap_process_request", NULL
 };
 
@@ -131,7 +131,7 @@ static apr_uint32_t formats_to_write(lpp_run_t *run)
 }
 
 /* What a start that did not profile is called in X-LPProfile. */
-static const char *start_token(lpp_start_e start)
+const char *lpp_run_start_token(lpp_start_e start)
 {
     switch (start) {
     case LPP_START_RUNNING: return "profiled";
@@ -216,7 +216,7 @@ static void log_start(const lpp_run_t *run, request_rec *r, apr_status_t rv)
     default:
         ap_log_cserror(APLOG_MARK, APLOG_INFO, 0, r->connection, r->server,
                        LPP_TAG_RUN_SKIPPED ": served unprofiled: %s",
-                       start_token(run->start));
+                       lpp_run_start_token(run->start));
     }
 }
 
@@ -286,7 +286,7 @@ void lpp_run_start(lpp_run_t *run, request_rec *r, int stacks)
             unbound(&options);
         }
         run->start = lpp_session_start(process->sampler, &options,
-                                       run->inline_only ? inline_roots
+                                       run->inline_only ? lpp_run_inline_roots
                                                         : root_functions,
                                        &run->session,
                                        &run->waited_us, &rv, run->pool);
@@ -301,7 +301,7 @@ void lpp_run_start(lpp_run_t *run, request_rec *r, int stacks)
         apr_table_setn(r->notes, LPP_MEMORY_OOPS_NOTE,
                        apr_pstrdup(r->pool, run->id));
     }
-    run->status = start_token(run->start);
+    run->status = lpp_run_start_token(run->start);
     if (run->profiled) {
         lpp_memory_read(&run->memory, NULL);
     }

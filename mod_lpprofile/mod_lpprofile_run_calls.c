@@ -42,8 +42,9 @@ lpp_calls_t *lpp_run_calls(const lpp_run_t *run)
 apr_status_t lpp_run_profile(const lpp_run_t *run, lpp_profile_t **profile,
                              apr_interval_time_t timeout_us, apr_pool_t *pool)
 {
-    /* First: waiting for the helper is no work of the call that runs now. */
-    const lpp_calls_table_t *calls = run->calls
+    /* First: waiting for the helper is no work of the call that runs now.
+     * Calls are of the whole request: not beside its regions alone. */
+    const lpp_calls_table_t *calls = run->calls && !run->inline_only
         ? lpp_calls_table(run->calls, pool) : NULL;
     apr_status_t rv = lpp_session_profile(run->session, profile, timeout_us,
                                           pool);

@@ -53,6 +53,35 @@ static int may_profile(lpp_run_t *run, request_rec *r)
     return run->inline_user;
 }
 
+/* The URL asked for statements alone: that is no profile to win over ours. */
+static int asks_sql_alone(const lpp_run_t *run)
+{
+    return lpp_run_asks_sql(run) && !run->formats
+        && !(run->plan->actions & LPP_ACTION_SHOW);
+}
+
+/* The run goes on as one of regions, in the session that it has. */
+static void profile_beside_sql(lpp_run_t *run)
+{
+    lpp_start_e how;
+
+    if (!run->regions) {
+        run->regions = lpp_regions_create(run->pool);
+    }
+    if (!run->regions) {
+        return;
+    }
+    how = lpp_session_sample(run->session, lpp_run_inline_roots);
+    if (how == LPP_START_FAILED) {
+        return; /* cut short before: named in the timeline, no more */
+    }
+    run->start = how;
+    run->status = lpp_run_start_token(how);
+    run->inline_only = 1;
+    run->formats = LPP_FORMAT_BIT(LPP_FORMAT_PSTATS);
+    lpp_run_note(run, "inline");
+}
+
 lpp_run_t *lpp_run_begin_inline(request_rec *r, int *fresh)
 {
     request_rec *first = r, *here = r;
@@ -60,7 +89,13 @@ lpp_run_t *lpp_run_begin_inline(request_rec *r, int *fresh)
 
     *fresh = 0;
     if (run && run->profiled) {
-        return run->r && run->session && !run->aggregate ? run : NULL;
+        if (!run->r || !run->session || run->aggregate) {
+            return NULL;
+        }
+        if (!run->inline_only && asks_sql_alone(run)) {
+            profile_beside_sql(run);
+        }
+        return run;
     }
     while (first->main || first->prev) {
         first = first->main ? first->main : first->prev;

@@ -170,6 +170,29 @@ def test_a_full_profile_wins(httpd):
     assert [row[3] for row in inline_rows(report)] == ['work <&>'] * 2
 
 
+@pytest.mark.parametrize('action', ['sql', 'sqltrace'])
+def test_statements_alone_are_no_profile_to_win(httpd, action):
+    server = start(httpd)
+    got = server.get('/++profile++%s/inline?twice+timeonly' % action)
+    assert 'This request made 2 individual profiles.' in got.text
+    assert 'Inline request ignored' not in got.text
+    assert '<section class="sql">' in got.text
+    assert 'Top Inline Time' in got.text
+    assert got.lpprofile == 'profiled;inline;sql=0/0ms'
+    stats, report = profile_of(server, got)
+    rows = inline_rows(report)
+    assert [row[3] for row in rows] == ['work <&>', 'work <&>', 'timed']
+    assert_only_regions(stats, rows[:2])
+    names = names_of(stats)
+    assert 'lpp_test_burn' in names and 'lpp_test_outside' not in names
+    # Neither calls of before the regions nor samples from between them.
+    assert not [name for name in names if name.endswith(':fixups')]
+    # Each of them is as it would be alone.
+    got = server.get('/++profile++%s/inline' % action)
+    assert got.lpprofile == 'profiled;sql=0/0ms'
+    assert not server.profile_files(got.oops_id)
+
+
 def test_help_is_no_profile_to_win(httpd):
     server = start(httpd)
     got = server.get('/++profile++help/inline?early')

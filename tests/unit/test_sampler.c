@@ -416,6 +416,49 @@ static void a_stack_without_samples_begins_there_too(void **state)
     lpp_session_close(session);
 }
 
+static void samples_may_begin_later(void **state)
+{
+    world_t *world = *state;
+    lpp_session_options_t options = usual_options();
+    const lpp_profile_t *profile;
+    lpp_session_t *session;
+    sigset_t before, after;
+    int i;
+
+    options.stacks = 0;
+    pthread_sigmask(SIG_SETMASK, NULL, &before);
+    session = start(world, &options, no_roots);
+    test_spin(100 * MS);
+    assert_int_equal(lpp_session_sample(session, no_roots),
+                     LPP_START_RUNNING);
+    test_spin(50 * MS);
+    lpp_session_stop(session, LPP_STOP_NOT);
+    pthread_sigmask(SIG_SETMASK, NULL, &after);
+    for (i = 1; i < 65; i++) {
+        assert_int_equal(sigismember(&before, i), sigismember(&after, i));
+    }
+    profile = final_profile(world, session);
+    tell("sampled later", profile);
+    assert_int_equal(lpp_session_sample(session, no_roots), LPP_START_FAILED);
+    lpp_session_close(session);
+    assert_true(profile->honesty.samples > 10);
+    /* Of the second 50 ms alone: CPU time, which no other process adds to. */
+    assert_in_range(profile->total.cpu_ns / MS, 49, 60);
+    assert_true(weight_under(world, profile, SPIN).wall_ns
+                <= profile->total.wall_ns);
+
+    /* No longer than it might have been held without. */
+    options.max_time_us = 300 * MS / 1000;
+    session = start(world, &options, no_roots);
+    test_doze(200 * MS);
+    assert_int_equal(lpp_session_sample(session, no_roots),
+                     LPP_START_RUNNING);
+    test_spin(200 * MS);
+    assert_int_equal(lpp_session_cut_short(session), LPP_STOP_MAX_TIME);
+    lpp_session_stop(session, LPP_STOP_NOT);
+    lpp_session_close(session);
+}
+
 static void mask_and_action_are_given_back(void **state)
 {
     world_t *world = *state;
@@ -1004,6 +1047,7 @@ int main(void)
         CASE(short_and_long_waits_get_their_own_time),
         CASE(stacks_begin_at_the_caller_of_the_root_function),
         CASE(a_stack_without_samples_begins_there_too),
+        CASE(samples_may_begin_later),
         CASE(mask_and_action_are_given_back),
         CASE(a_taken_signal_means_no_stacks_but_exact_totals),
         CASE(without_stacks_the_gate_is_held_and_nothing_sent),

@@ -89,6 +89,10 @@ static void modules_in_words(lpp_page_t *page, const lpp_view_t *view)
         ns = apr_hash_get(by_name, module, APR_HASH_KEY_STRING);
         if (!ns) {
             ns = apr_pcalloc(page->scratch, sizeof(*ns));
+            if (!ns) {
+                page->status = APR_ENOMEM;
+                return;
+            }
             apr_hash_set(by_name, module, APR_HASH_KEY_STRING, ns);
         }
         *ns += table->calls[i].self_wall_ns;

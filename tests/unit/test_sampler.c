@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lpp_sampler: one profile at a time, true weights, nothing left behind. */
 #include <pthread.h>
+#include <search.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -35,8 +36,7 @@ typedef struct world_t {
 static apr_pool_t *root;
 static const char *const no_roots[] = { NULL };
 static const char *const test_roots[] = {
-    "no_such_function", "qsort_r",
-    "___interceptor_qsort_r", "__interceptor_qsort_r", /* of sanitizers */
+    "no_such_function", "lfind", /* which no sanitizer has its own of */
     NULL
 };
 
@@ -315,20 +315,20 @@ static void short_and_long_waits_get_their_own_time(void **state)
 
 static struct {
     world_t *world;
+    lpp_session_t *session;
     lpp_profile_t *profile;
     lpp_pc_t frames[64];
     unsigned count;
 } rooted;
 
-/* Called by qsort_r: the function that serves the request, here. */
-static int rooted_work(const void *one, const void *other, void *baton)
+/* Called by lfind: the function that serves the request, here. */
+static int rooted_work(const void *key, const void *element)
 {
     lpp_session_options_t options = usual_options();
     lpp_session_t *session = start(rooted.world, &options, test_roots);
 
-    (void)one;
-    (void)other;
-    (void)baton;
+    (void)key;
+    (void)element;
     test_spin(50 * MS);
     assert_int_equal(lpp_session_stack(session, rooted.frames, 64,
                                        &rooted.count), APR_SUCCESS);
@@ -351,13 +351,14 @@ static void stacks_begin_at_the_caller_of_the_root_function(void **state)
 {
     const lpp_profile_t *profile;
     apr_uint32_t i, tops = 0, elsewhere = 0;
-    int two[2] = { 2, 1 };
+    size_t number = 1;
+    int one = 1;
     lpp_pc_t us;
 
     rooted.world = *state;
     us = lpp_maps_pc(rooted.world->maps,
                      (apr_uint64_t)(apr_uintptr_t)__start_root_text);
-    qsort_r(two, 2, sizeof(two[0]), rooted_work, NULL);
+    lfind(NULL, &one, &number, sizeof(one), rooted_work);
     profile = rooted.profile;
     tell("rooted", profile);
     assert_true(profile->honesty.samples > 10);
@@ -374,38 +375,40 @@ static void stacks_begin_at_the_caller_of_the_root_function(void **state)
         }
     }
     assert_int_equal(tops, 1);
-    assert_int_equal(elsewhere, 1); /* qsort_r, whosever */
+    assert_int_equal(elsewhere, 1); /* lfind */
     assert_int_equal(profile->honesty.broken, 0);
     assert_int_equal(profile->honesty.cut, 0);
-    /* Leaf first: rooted_work, some of qsort_r, we. */
+    /* Leaf first: rooted_work, lfind, we. */
     assert_in_range(rooted.count, 3, 8);
     assert_string_not_equal(object_of(rooted.frames[rooted.count - 2]),
                             object_of(us));
     assert_true(lies_in(rooted.world, rooted.frames[rooted.count - 1], HERE));
 }
 
-/* Called by qsort_r, which has returned when a stack is asked for. */
-static int unsampled_start(const void *one, const void *other, void *baton)
+/* Called by lfind, which has returned when a stack is asked for. */
+static int unsampled_start(const void *key, const void *element)
 {
     lpp_session_options_t options = usual_options();
 
-    (void)one;
-    (void)other;
+    (void)key;
+    (void)element;
     options.stacks = 0;
-    *(lpp_session_t **)baton = start(rooted.world, &options, test_roots);
+    rooted.session = start(rooted.world, &options, test_roots);
     return 0;
 }
 
 APART(root_text)
 static void a_stack_without_samples_begins_there_too(void **state)
 {
-    lpp_session_t *session = NULL;
+    lpp_session_t *session;
     lpp_pc_t frames[64];
-    int two[2] = { 2, 1 }, i;
+    size_t number = 1;
+    int one = 1, i;
     unsigned count;
 
     rooted.world = *state;
-    qsort_r(two, 2, sizeof(two[0]), unsampled_start, &session);
+    lfind(NULL, &one, &number, sizeof(one), unsampled_start);
+    session = rooted.session;
     for (i = 0; i < 2; i++) { /* looked for, then known */
         assert_int_equal(lpp_session_stack(session, frames, 64, &count),
                          APR_SUCCESS);

@@ -57,7 +57,9 @@ static void feed(stream_t *stream, const char *data, apr_size_t len)
 {
     apr_size_t held = stream->tail.held, count;
 
-    memcpy(stream->bytes + stream->len, data, len);
+    if (len) {
+        memcpy(stream->bytes + stream->len, data, len);
+    }
     stream->len += len;
     count = lpp_tail_feed(&stream->tail, data, len);
     assert_true(count <= held + len);

@@ -131,9 +131,10 @@ void lpp_report_headline(lpp_page_t *page, const lpp_report_t *report)
                                       view->total.wall_us);
 
         lpp_page_raw(page, "<p class=\"words\">");
-        lpp_page_raw(page, report->provisional
-                     ? "Until this point the request took "
-                     : "The request took ");
+        lpp_page_raw(page, report->provisional ? "Until this point the "
+                                               : "The ");
+        lpp_page_raw(page, report->inline_count ? "profiled regions took "
+                                                : "request took ");
         lpp_page_time(page, view->total.wall_us);
         lpp_page_rawf(page, ": %.0f&#160;%% computing, %.0f&#160;%% waiting.",
                       cpu, 100.0 - cpu);

@@ -85,7 +85,8 @@ void lpp_report_inline(lpp_page_t *page, const lpp_report_t *report)
     else if (report->inline_count) {
         lpp_page_rawf(page, "<h2>Inline request</h2>\n<p>This request made %u "
             "individual profile%s. Nothing else of it is in the figures "
-            "below.</p>\n", report->inline_count,
+            "below; for all of it ask for <code>" LPP_TRIGGER_MARK
+            "show</code>.</p>\n", report->inline_count,
             report->inline_count == 1 ? "" : "s");
     }
     else {

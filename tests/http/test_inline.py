@@ -114,6 +114,8 @@ def test_many_short_regions(httpd):
     server = start(httpd)
     got = server.get('/inline?many')
     assert 'This request made 200 individual profiles.' in got.text
+    assert 'Until this point the profiled regions took' in got.text
+    assert 'the request took' not in got.text
     stats, report = profile_of(server, got)
     assert len(inline_rows(report)) == 200
     # The regions hold nothing; what lies between them is not in it.

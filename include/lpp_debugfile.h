@@ -36,7 +36,8 @@ void lpp_debugfile_line(lpp_debugfile_t *debug, apr_uint64_t address,
 
 /*
  * A C++ or Rust name as people write it, in pool; name itself where it is
- * neither, or no demangler is here.
+ * neither, or its demangler is not here: libstdc++ for C++ and Rust's older
+ * names, libiberty (LPP_WITH_LIBIBERTY) for Rust's newer ones.
  * Signal-safe: no. Thread: any, one at a time.
  */
 const char *lpp_debugfile_demangle(const char *name, apr_pool_t *pool);

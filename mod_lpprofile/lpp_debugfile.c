@@ -19,6 +19,9 @@
 
 #include <apr_strings.h>
 #include <elfutils/libdw.h>
+#ifdef LPP_WITH_LIBIBERTY
+#include <libiberty/demangle.h>
+#endif
 
 #include "lpp_elf_image.h"
 
@@ -335,13 +338,15 @@ const char *lpp_debugfile_demangle(const char *name, apr_pool_t *pool)
     static demangle_fn *demangle;
     static int tried;
     const char *result = name;
-    char *plain;
+    char *plain = NULL;
     int status;
 
-    if (strncmp(name, "_Z", 2) != 0) {
-        return name;
+#ifdef LPP_WITH_LIBIBERTY
+    if (strncmp(name, "_R", 2) == 0) { /* Rust's newer names */
+        plain = rust_demangle(name, 0);
     }
-    if (!tried) {
+#endif
+    if (strncmp(name, "_Z", 2) == 0 && !tried) {
         void *handle = dlopen("libstdc++.so.6", RTLD_NOW | RTLD_LOCAL);
 
         tried = 1;
@@ -349,7 +354,9 @@ const char *lpp_debugfile_demangle(const char *name, apr_pool_t *pool)
             demangle = NULL;
         }
     }
-    plain = demangle != NULL ? demangle(name, NULL, NULL, &status) : NULL;
+    if (strncmp(name, "_Z", 2) == 0 && demangle != NULL) {
+        plain = demangle(name, NULL, NULL, &status);
+    }
     if (plain != NULL) {
         drop_hash(plain);
         result = apr_pstrdup(pool, plain);

@@ -112,6 +112,25 @@ static int compare_starts(const void *a, const void *b)
     return strcmp(left->head.id, right->head.id);
 }
 
+/* All files by the profile they belong to; returns 0 where memory is short. */
+static int gather_files(apr_hash_t *by_id, const apr_array_header_t *all,
+                        apr_pool_t *pool)
+{
+    int i;
+
+    for (i = 0; i < all->nelts; i++) {
+        const lpp_store_entry_t *file =
+            &APR_ARRAY_IDX(all, i, lpp_store_entry_t);
+        files_t *files = files_of(by_id, file->id, pool);
+
+        if (!files) {
+            return 0;
+        }
+        add_file(files, file);
+    }
+    return 1;
+}
+
 apr_status_t lpp_saved_list(lpp_store_t *store, const char *vhost, int max,
                             apr_array_header_t **entries, int *more,
                             apr_pool_t *pool)
@@ -119,7 +138,6 @@ apr_status_t lpp_saved_list(lpp_store_t *store, const char *vhost, int max,
     apr_array_header_t *all, *found;
     apr_pool_t *scratch, *each;
     apr_hash_t *by_id;
-    files_t *files;
     apr_status_t status;
     int i, looked = 0;
 
@@ -138,16 +156,9 @@ apr_status_t lpp_saved_list(lpp_store_t *store, const char *vhost, int max,
     }
     by_id = apr_hash_make(scratch);
     found = apr_array_make(pool, 64, sizeof(lpp_saved_entry_t));
-    for (i = 0; i < all->nelts; i++) {
-        const lpp_store_entry_t *file =
-            &APR_ARRAY_IDX(all, i, lpp_store_entry_t);
-
-        files = files_of(by_id, file->id, scratch);
-        if (!files) {
-            status = APR_ENOMEM;
-            goto leave;
-        }
-        add_file(files, file);
+    if (!gather_files(by_id, all, scratch)) {
+        status = APR_ENOMEM;
+        goto leave;
     }
     for (i = 0; i < all->nelts && (!max || found->nelts < max); i++) {
         const lpp_store_entry_t *file =
@@ -161,9 +172,8 @@ apr_status_t lpp_saved_list(lpp_store_t *store, const char *vhost, int max,
             *more = 1;
             break;
         }
-        files = files_of(by_id, file->id, scratch);
         if (look_into(store, file, vhost, &entry.head, pool, each)
-            && describe(&entry, files, pool)) {
+            && describe(&entry, files_of(by_id, file->id, scratch), pool)) {
             APR_ARRAY_PUSH(found, lpp_saved_entry_t) = entry;
         }
         apr_pool_clear(each);

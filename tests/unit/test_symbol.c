@@ -423,6 +423,13 @@ static void names_are_demangled(void **state)
         "core::fmt::write");
     assert_string_equal(lpp_debugfile_demangle("_Zwrong", pool), "_Zwrong");
     assert_string_equal(lpp_debugfile_demangle("read", pool), "read");
+    assert_string_equal(lpp_debugfile_demangle("_Rwrong", pool), "_Rwrong");
+#ifdef LPP_WITH_LIBIBERTY
+    assert_string_equal(lpp_debugfile_demangle(
+        "_RNvNtCs1234_7mycrate3foo3bar", pool), "mycrate::foo::bar");
+    assert_string_equal(lpp_debugfile_demangle(
+        "_RINvNtC3std3mem8align_ofdE", pool), "std::mem::align_of::<f64>");
+#endif
     assert_ptr_equal(dlsym(RTLD_DEFAULT, "__cxa_demangle"), before);
 }
 

@@ -17,7 +17,7 @@
 #define WANTED_SLICE_NS INT64_C(250000000)
 #define CHILD_SLICE_NS INT64_C(50000000)
 #define SPIN_NS 60000
-#define NO_QUEUE_WAIT_US 100000 /* for the gate, where nobody may wait */
+#define FREE_GATE_WAIT_US 100000 /* for the helper to take one that is free */
 
 /* Bounds of this thread's stack, asked for once: for a process's first thread
  * glibc reads /proc/self/maps each time. */
@@ -247,27 +247,37 @@ static lpp_start_e wait_for_turn(lpp_session_t *session, apr_status_t *status,
     return how;
 }
 
+static int is_free(lpp_gate_t *gate)
+{
+    lpp_holder_t holder;
+
+    lpp_gate_get_holder(gate, &holder);
+    return holder.pid == 0;
+}
+
 /* Take a place in the waiting room, wait, give the place back. */
 static lpp_start_e wait_bounded(lpp_session_t *session, apr_status_t *status)
 {
     lpp_gate_t *gate = session->sampler->options.gate;
+    apr_interval_time_t timeout_us = session->options.lock_timeout_us;
     lpp_start_e how;
 
     if (session->options.max_waiting == 0) {
         /* Nobody may wait: only a gate that is free is for us. */
-        lpp_holder_t holder;
-
-        lpp_gate_get_holder(gate, &holder);
-        if (holder.pid != 0) {
+        if (!is_free(gate)) {
             return LPP_START_BUSY;
         }
-        how = wait_for_turn(session, status, NO_QUEUE_WAIT_US);
+        how = wait_for_turn(session, status, FREE_GATE_WAIT_US);
         return how == LPP_START_TIMED_OUT ? LPP_START_BUSY : how;
     }
     if (lpp_gate_enter(gate, session->options.max_waiting) != APR_SUCCESS) {
         return LPP_START_BUSY;
     }
-    how = wait_for_turn(session, status, session->options.lock_timeout_us);
+    /* Whose turn it is at once does not wait, however little it may. */
+    if (timeout_us >= 0 && timeout_us < FREE_GATE_WAIT_US && is_free(gate)) {
+        timeout_us = FREE_GATE_WAIT_US;
+    }
+    how = wait_for_turn(session, status, timeout_us);
     lpp_gate_leave(gate);
     return how;
 }

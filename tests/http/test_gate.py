@@ -104,6 +104,27 @@ def test_after_the_lock_timeout_it_is_served_unprofiled(httpd):
     assert len(warnings) == 1
 
 
+@pytest.mark.parametrize('bound, said', [
+    ('LPProfileLockTimeout 0', 'lock-timeout'),
+    ('LPProfileMaxWaiting 0', 'busy')])
+def test_where_nobody_waits_a_free_turn_is_taken(httpd, bound, said):
+    """The helper takes a moment to say that it is free."""
+    server = httpd(ON + bound, features=['lua'])
+    for _ in range(20):
+        got = server.get('/++profile++callgrind/index.html')
+        assert got.lpprofile.startswith('profiled'), got.lpprofile
+        server.wait_files(got.oops_id)  # its turn is over with its log phase
+    slow = Request(server, SLOW % 1500)
+    holder(server, 21)
+    begin = time.monotonic()
+    got = server.get('/++profile++callgrind/index.html')
+    assert got.lpprofile.startswith(said)
+    assert time.monotonic() - begin < 1.0
+    if said == 'lock-timeout':
+        server.expect_log('warn.*LPP060')
+    check_profiled(server, slow)
+
+
 @pytest.mark.all_mpms
 def test_more_than_may_wait_are_served_at_once_as_busy(httpd):
     server = httpd(ON + 'LPProfileMaxWaiting 1', features=['lua'])

@@ -120,20 +120,21 @@ static int add_entry(lpp_regions_t *regions, unsigned name, apr_time_t now_us)
 int lpp_regions_enter(lpp_regions_t *regions, const char *name, int profiled,
                       apr_time_t now_us)
 {
+    unsigned number = name_number(regions, name);
     open_t *open;
 
+    regions->sums[number].count++;
     if (regions->depth >= LPP_REGIONS_DEPTH_MAX) {
         regions->depth++;
         regions->dropped++;
         return 0;
     }
     open = &regions->stack[regions->depth++];
-    open->name = name_number(regions, name);
+    open->name = number;
     open->entry = add_entry(regions, open->name, now_us);
     open->profiled = profiled != 0;
     open->start_us = now_us;
-    regions->sums[open->name].count++;
-    regions->sums[open->name].open++;
+    regions->sums[number].open++;
     if (!profiled || regions->profiled_depth++ > 0) {
         return 0;
     }

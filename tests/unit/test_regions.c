@@ -122,6 +122,7 @@ static void nothing_is_inside_after_a_freeze(void **state)
 static void depth_past_the_ceiling_still_pairs(void **state)
 {
     lpp_regions_t *regions = lpp_regions_create(pool);
+    apr_uint32_t count;
     int i;
 
     for (i = 0; i < LPP_REGIONS_DEPTH_MAX + 10; i++) {
@@ -129,6 +130,8 @@ static void depth_past_the_ceiling_still_pairs(void **state)
                          i == 0);
     }
     assert_int_equal(lpp_regions_dropped(regions), 10);
+    assert_int_equal(lpp_regions_sums(regions, &count)[0].count,
+                     LPP_REGIONS_DEPTH_MAX + 10);
     for (i = LPP_REGIONS_DEPTH_MAX + 10; i > 0; i--) {
         assert_int_equal(lpp_regions_leave(regions, 2000), i == 1);
     }

@@ -133,7 +133,8 @@ const char lpp_report_style[] =
     "display:block}.lpp .help thead{display:none}"
     ".lpp .help td:first-child{border:0;padding-bottom:0;"
     "white-space:normal}"
-    ".lpp .waterfall .fall{width:40%;min-width:110px}.lpp .mid{display:none}}\n"
+    ".lpp .waterfall .fall{width:32%;min-width:100px}.lpp .mid{display:none}"
+    ".lpp .waterfall .f{min-width:0}}\n"
     "@media print{.lpp{--page:#fff;--ink:#000;--soft:#fff;"
     "border-top-width:1px;print-color-adjust:exact}"
     ".lpp pre{white-space:pre-wrap;max-height:none}}\n";

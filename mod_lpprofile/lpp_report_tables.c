@@ -136,7 +136,10 @@ static void honesty(lpp_page_t *page, const lpp_report_t *report)
                   "cut, %" APR_UINT64_T_FMT " broken, %" APR_UINT64_T_FMT
                   " without room. ", h->samples, view->true_hz, h->asked_hz,
                   h->lost, h->cut, h->broken, h->overflowed);
-    if (h->samples) {
+    if (!h->samples) {
+        lpp_page_raw(page, "There are no frames to be named. ");
+    }
+    else {
         lpp_page_rawf(page, "A share is right within &#177;%u.%u points. "
                       "%u&#160;%% of the frames are named. ",
                       error_tenths(h->samples) / 10,

@@ -271,21 +271,27 @@ static apr_status_t one_less(void *unused)
     return APR_SUCCESS;
 }
 
-/* The first request of a chain only: redirects and subrequests are its own. */
+/* The first request of a chain only: redirects and subrequests are its own.
+ * Those of hosts without a log are counted: what they do is in the sizes. */
 static int begin(request_rec *r)
 {
+    apr_uint32_t before, active;
     begun_t *begun;
 
-    if (r->main || r->prev
-        || !lpp_config_memory_handle(lpp_config_get(r->server))) {
+    if (r->main || r->prev) {
+        return DECLINED;
+    }
+    before = atomic_fetch_add(&requests_begun, 1);
+    active = atomic_fetch_add(&requests_active, 1);
+    apr_pool_cleanup_register(r->pool, NULL, one_less, apr_pool_cleanup_null);
+    if (!lpp_config_memory_handle(lpp_config_get(r->server))) {
         return DECLINED;
     }
     begun = apr_palloc(r->pool, sizeof(*begun));
-    begun->requests_before = atomic_fetch_add(&requests_begun, 1);
-    begun->active_before = atomic_fetch_add(&requests_active, 1);
+    begun->requests_before = before;
+    begun->active_before = active;
     lpp_memory_read(&begun->start, NULL);
     apr_pool_userdata_setn(begun, REQUEST_KEY, NULL, r->pool);
-    apr_pool_cleanup_register(r->pool, NULL, one_less, apr_pool_cleanup_null);
     return DECLINED;
 }
 

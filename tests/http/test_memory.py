@@ -163,6 +163,23 @@ def test_requests_meanwhile(httpd):
     assert wait_lines(server, 4)[-1]['meanwhile'] == '0'
 
 
+def test_requests_of_hosts_without_a_log_ran_meanwhile_too(httpd):
+    server = httpd(ON + 'ServerLimit 1\nStartServers 1\n'
+                   'ThreadsPerChild 8\nMaxRequestWorkers 8\n'
+                   '<VirtualHost *>\nServerName quiet\n</VirtualHost>\n'
+                   '<VirtualHost *>\nServerName logged\n' + LOG
+                   + '</VirtualHost>\n', fresh=True, features=['lua'])
+    slow = threading.Thread(target=server.get,
+                            args=('/lua/compute.lua?ms=400',),
+                            kwargs={'host': 'quiet'})
+    slow.start()
+    time.sleep(0.15)
+    server.get('/', host='logged')
+    slow.join()
+    row, = wait_lines(server, 1)
+    assert row['page'] == 'RootObject:index.html' and row['meanwhile'] == '1'
+
+
 def hammer(server, requests, threads, paths):
     def work():
         with server.connection() as connection:

@@ -3,6 +3,9 @@
  * fuzz_unwind: any registers over any stack, and any .eh_frame. The first byte
  * says which.
  *
+ * What is shorter than the registers is a seed for CONTEXTS stacks of a fixed
+ * pseudo-random sequence: the replay in check makes a million of them.
+ *
  * A stack: 17 words for the registers, the rest is the copied stack. A word
  * whose top byte is 0xc0 and up stands for a place in the code of this process,
  * 0x80 and up for an address in the stack: so a short input can make long
@@ -23,6 +26,9 @@
 
 #define STACK_ADDRESS UINT64_C(0x7ffe12345600)
 #define FRAMES 64
+#define CONTEXTS 50      /* of a seed */
+#define COMPARE_EVERY 16 /* of these libunwind, which is slow, gets one */
+#define SEED_WORDS 160   /* of stack */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -77,7 +83,23 @@ static int left_the_stack(const apr_uint64_t *cfas, unsigned count)
     return 0;
 }
 
-static void check_stack(const uint8_t *data, size_t size)
+/* Does the walk begin in code without rules? libunwind has then to begin anew at
+ * the caller, and its address less one is wrong for what a PLT's rule asks. */
+static int begins_in_leaf(const lpp_snapshot_t *snapshot)
+{
+#if defined(__x86_64__)
+    apr_uint64_t pc = snapshot->regs[LPP_REG_PC];
+    const lpp_object_t *object = lpp_maps_find(maps, pc);
+    lpp_eh_fde_t fde;
+
+    return object != NULL && !lpp_eh_find(object, pc, &fde);
+#else
+    return 0;
+#endif
+}
+
+/* compared: with what libunwind alone says. */
+static void check_stack(const uint8_t *data, size_t size, int compared)
 {
     static unsigned char stack[LPP_STACK_MAX_BYTES];
     lpp_pc_t frames[2][FRAMES];
@@ -111,12 +133,19 @@ static void check_stack(const uint8_t *data, size_t size)
     root = len % 3 ? 0 : STACK_ADDRESS + len;
     count[0] =
         lpp_unwind(both, &snapshot, root, frames[0], cfas[0], FRAMES, &end[0]);
+    if (!compared) {
+        free(copy);
+        if (count[0] > FRAMES) {
+            abort();
+        }
+        return;
+    }
     count[1] = lpp_unwind(libunwind, &snapshot, root, frames[1], cfas[1],
                           FRAMES, &end[1]);
     if (count[0] > FRAMES || count[1] > FRAMES) {
         abort();
     }
-    if (left_the_stack(cfas[1], count[1])) {
+    if (left_the_stack(cfas[1], count[1]) || begins_in_leaf(&snapshot)) {
         /* what it says is not compared */
     }
     else if (count[0] != count[1] || end[0] != end[1]
@@ -125,6 +154,13 @@ static void check_stack(const uint8_t *data, size_t size)
                     != 0) {
         fprintf(stderr, "%u frames, end %d, against %u, %d\n", count[0],
                 end[0], count[1], end[1]);
+        for (i = 0; i < count[0] || i < count[1]; i++) {
+            fprintf(stderr, "  %llx cfa %llx, %llx cfa %llx\n",
+                    (unsigned long long)frames[0][i],
+                    (unsigned long long)cfas[0][i],
+                    (unsigned long long)frames[1][i],
+                    (unsigned long long)cfas[1][i]);
+        }
         abort();
     }
     free(copy);
@@ -173,6 +209,34 @@ static void check_eh_frame(const uint8_t *data, size_t size)
 
 #endif
 
+/* Registers and stacks that are wild, but less so than noise: SP is in the
+ * stack, PC in code, return addresses and frame pointers are many. */
+static void check_seed(const uint8_t *data, size_t size)
+{
+    uint64_t words[LPP_REGS + SEED_WORDS], state = 0x9e3779b97f4a7c15u;
+    size_t i, n;
+
+    for (i = 0; i < size; i++) {
+        state = (state ^ data[i]) * 0x100000001b3u;
+    }
+    for (n = 0; n < CONTEXTS; n++) {
+        for (i = 0; i < LPP_REGS + SEED_WORDS; i++) {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            words[i] = state;
+            if ((state >> 61) < 4) { /* half of them are not just noise */
+                words[i] = (state >> 60 & 1) ? state | UINT64_C(3) << 62
+                    : UINT64_C(2) << 62 | state % (SEED_WORDS * 8);
+            }
+        }
+        words[LPP_REG_SP] = UINT64_C(2) << 62 | words[LPP_REG_SP] % 512 / 8 * 8;
+        words[LPP_REG_PC] |= UINT64_C(3) << 62;
+        check_stack((const uint8_t *)words,
+                    sizeof(words) - state % 64 * 8, n % COMPARE_EVERY == 0);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (maps == NULL) {
@@ -181,8 +245,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size > 0 && data[0] == 'E') {
         check_eh_frame(data + 1, size - 1);
     }
+    else if (size > LPP_REGS * 8) {
+        check_stack(data + 1, size - 1, 1);
+    }
     else if (size > 0) {
-        check_stack(data + 1, size - 1);
+        check_seed(data + 1, size - 1);
     }
     return 0;
 }

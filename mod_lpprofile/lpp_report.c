@@ -36,13 +36,17 @@ static void summary_line(lpp_page_t *page, const lpp_report_t *report)
                       "Samples</span> <b>%" APR_UINT64_T_FMT "</b></span>\n",
                       view->total.samples);
     }
+    else if (report->oops) {
+        figure(page, "Total",
+               (apr_uint64_t)(report->oops->duration_s * 1e6), "total");
+    }
     if (report->sql) {
         lpp_page_rawf(page, "<span class=\"figure\"><span class=\"key query\">"
                       "SQL</span> <b>%u</b> in <b>", report->sql->count);
         lpp_page_time(page, report->sql->total_us);
         lpp_page_raw(page, "</b></span>\n");
     }
-    if (!view && !report->sql && report->oops_id) {
+    if (!view && report->oops_id) {
         lpp_page_raw(page, "<span class=\"figure\">");
         lpp_page_code(page, report->oops_id);
         lpp_page_raw(page, "</span>\n");

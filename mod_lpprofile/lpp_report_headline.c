@@ -150,10 +150,23 @@ void lpp_report_headline(lpp_page_t *page, const lpp_report_t *report)
             lpp_page_raw(page, ").</p>\n");
         }
     }
+    else if (report->oops) {
+        lpp_page_raw(page, "<p class=\"words\">");
+        lpp_page_raw(page, report->provisional
+                     ? "Until this point the request took "
+                     : "The request took ");
+        lpp_page_time(page, (apr_uint64_t)(report->oops->duration_s * 1e6));
+        lpp_page_raw(page, ".");
+        sql_in_words(page, report->sql);
+        lpp_page_raw(page, "</p>\n");
+    }
     if (report->waited_us >= 1000) {
-        lpp_page_raw(page, "<p class=\"small\">Before that it waited ");
+        /* part of the duration, not of the profile */
+        lpp_page_raw(page, view ? "<p class=\"small\">Before that it waited "
+                                : "<p class=\"small\">Of that it waited ");
         lpp_page_time(page, (apr_uint64_t)report->waited_us);
-        lpp_page_raw(page, " for its turn to be profiled; not part of these "
-                           "figures.</p>\n");
+        lpp_page_raw(page, view ? " for its turn to be profiled; not part of "
+                                  "these figures.</p>\n"
+                                : " for its turn to be profiled.</p>\n");
     }
 }

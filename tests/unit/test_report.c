@@ -285,6 +285,8 @@ static void tables_stand_in_launchpads_order(void **state)
     assert_has(top[1], "lvm.c:800");
     report.view = NULL;
     assert_has_not(block(&report), "Profile quick view");
+    assert_has(out.data, "Total</span> <b>1.600&#160;s</b>");
+    assert_has(out.data, "Until this point the request took 1.600&#160;s.</p>");
 }
 
 static void log_says_where_and_how_to_open(void **state)

@@ -136,7 +136,8 @@ static int has_crc(const char *path, apr_uint32_t wanted)
     return got == 0 && (apr_uint32_t)crc == wanted;
 }
 
-/* The symbols of a debug file that is that of elf, or NULL. */
+/* The symbols of a debug file that is that of elf, or NULL; path NULL: there
+ * was no memory for it. */
 static lpp_elf_t *read_debug(const lpp_elf_t *elf, const char *path,
                              const apr_uint32_t *crc, apr_pool_t *pool)
 {
@@ -144,7 +145,7 @@ static lpp_elf_t *read_debug(const lpp_elf_t *elf, const char *path,
     const unsigned char *id = lpp_elf_build_id(elf, &len), *found;
     lpp_elf_t *debug;
 
-    if (access(path, R_OK) != 0
+    if (path == NULL || access(path, R_OK) != 0
         || lpp_elf_read_file(&debug, path, 0, pool) != APR_SUCCESS) {
         return NULL;
     }
@@ -179,7 +180,7 @@ static const char *find_file(const lpp_object_t *object, lpp_elf_t *elf,
     }
     dir = apr_pstrmemdup(pool, object->path,
                          (apr_size_t)(slash - object->path));
-    for (place = 0; place < 3; place++) {
+    for (place = 0; dir != NULL && place < 3; place++) {
         path = apr_pstrcat(pool, place == 2 ? DEBUG_ROOT : "", dir,
                            place == 1 ? "/.debug/" : "/", link, NULL);
         *debug = strcmp(path, object->path) == 0 ? NULL
@@ -251,9 +252,10 @@ lpp_debugfile_t *lpp_debugfile_open(const lpp_object_t *object,
     if (!has_lines(path)) {
         return NULL;
     }
-    debug = calloc(1, sizeof(*debug));
+    path = apr_pstrdup(pool, path);
+    debug = path == NULL ? NULL : calloc(1, sizeof(*debug));
     if (debug != NULL) {
-        debug->path = apr_pstrdup(pool, path);
+        debug->path = path;
         debug->older = all_opened;
         all_opened = debug;
     }

@@ -147,8 +147,6 @@ def check_samples(server, oops_id, text, function='lpp_crash_work',
 @pytest.mark.parametrize('how', ['kill', '_exit', 'exit'])
 @pytest.mark.log_allows(r'AH0005[12]')
 def test_a_process_that_ends_leaves_one_report(httpd, crasher, mpm, how):
-    if how == 'exit' and mpm != 'prefork':
-        pytest.skip('exit() under threads is undefined in httpd itself')
     server = httpd(ON + crasher)
     pid, oops_id = die(server, how)
     path = server.wait_oops(oops_id)

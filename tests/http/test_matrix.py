@@ -389,3 +389,36 @@ def compare_on(server, connection, method, path):
     got = server.get(SEGMENT + path, method=method, connection=connection)
     assert (got.status, without_block(got.body)) == (plain.status, plain.body)
     assert got.header('Content-Type') == plain.header('Content-Type')
+
+
+ENCODED = ('AddOutputFilterByType BROTLI_COMPRESS;DEFLATE text/html '
+           'text/plain\n')
+
+
+@pytest.mark.mpms('prefork', 'event')
+@pytest.mark.parametrize('access', ['LPProfileAccess "false"\n', ''])
+def test_without_a_block_nothing_tells_a_profiled_response(httpd, access):
+    """Not even how it is cut into pieces: mod_deflate leaves a tiny body as
+    it is, but only where it comes whole, and so does Content-Length."""
+    options = dict(features=['cgi', 'lua', 'include', 'autoindex'],
+                   modules=['deflate', 'brotli'])
+    stock = httpd(ENCODED, profiler=False, **options)
+    every = httpd(ENCODED + ALL + access, **options)
+    for coding in ('gzip', 'br', 'identity'):
+        for path in ('/cgi/page', '/index.html', '/lua/hello.lua',
+                     '/page.shtml', '/dir/', '/dir', '/plain.txt',
+                     '/nowhere'):
+            for method in ('GET', 'HEAD'):
+                how = {'method': method, 'headers': {
+                    'Accept-Encoding': coding, 'X-Requested-With': 'x',
+                    'Host': 'www.example.org'}}
+                plain, got = stock.get(path, **how), every.get(path, **how)
+                assert got.lpprofile.startswith('profiled')
+                assert got.status == plain.status
+                assert got.body == plain.body, (path, coding)
+                skip = OURS - {'accept-ranges', 'cache-control'} | {
+                    'etag', 'last-modified'}  # two copies of the site
+                assert headers_of(got, skip) == headers_of(plain, skip)
+    # With a block, /cgi/page is long enough for mod_deflate.
+    got = every.get('/cgi/page', headers={'Accept-Encoding': 'gzip'})
+    assert got.header('Content-Encoding') == (None if access else 'gzip')

@@ -41,6 +41,10 @@ LPProfileAllRequests On
 LPProfileLockTimeout 4s
 LPProfileMaxWaiting 64
 LPProfileKeep count=3000 size=256M
+# Six clients, and under prefork a process for each kept connection to the
+# server's own backend: what the profiled request asks its own server for must
+# find a free one.
+MaxRequestWorkers 64
 ProxyPass /app http://127.0.0.1:${PORT}/dir
 '''
 FEATURES = ('lua', 'cgi', 'php', 'include', 'autoindex', 'deflate', 'rewrite',

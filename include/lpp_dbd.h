@@ -5,7 +5,8 @@
  * A decorated driver is a copy of the real one with those functions replaced
  * that send statements or fetch rows; all others stay the real ones. Copies
  * live as long as the process. Where no request is watched, a call costs one
- * test more than before.
+ * test more than before; where a process has several drivers, finding which it
+ * is, too; where it prepares a statement, keeping its text.
  *
  * apr_dbd_driver_t is a private structure of apr-util, unchanged since 1.3:
  * what can be checked of it is checked before the first use of each driver.

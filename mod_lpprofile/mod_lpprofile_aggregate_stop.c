@@ -4,8 +4,8 @@
  * pstats file.
  *
  * What children wrote is read by a process of its own that has dropped its
- * privileges first; the parent only opens the temporary file, waits, renames
- * it, and says what is in it. Under httpd -X with prefork all this runs inside
+ * privileges first; the parent only opens the result, waits, puts it in place,
+ * and says what is in it. Under httpd -X with prefork all this runs inside
  * a signal handler, as everything does that ends such a server: the process is
  * then forked without the locks that a fork takes, and is not waited for
  * without end.
@@ -19,6 +19,7 @@
 
 #include <ap_mpm.h>
 #include <apr_signal.h>
+#include <apr_strings.h>
 #include <http_config.h>
 #include <http_core.h>
 #include <http_log.h>
@@ -152,28 +153,59 @@ static int in_signal_handler(void)
         && threaded == AP_MPMQ_NOT_SUPPORTED;
 }
 
+/* Without a name until it is whole, where the file system knows such files:
+ * nothing is left behind by a server that is killed meanwhile. */
+static int open_result(const lpp_aggregate_kept_t *kept, int *nameless)
+{
+    int fd = -1;
+
+    if (access("/proc/self/fd", X_OK) == 0) {
+        fd = openat(kept->directory, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC,
+                    0600);
+    }
+    *nameless = fd >= 0;
+    /* Of an earlier server with this process id, which is 1 in a container. */
+    unlinkat(kept->directory, kept->temporary, 0);
+    return fd >= 0 ? fd
+        : openat(kept->directory, kept->temporary, O_WRONLY | O_CREAT | O_EXCL
+                 | O_NOFOLLOW | O_CLOEXEC, 0600);
+}
+
+/* 0: the result stands at the target, in place of what stood there. */
+static int put_in_place(const lpp_aggregate_kept_t *kept, int fd,
+                        int nameless)
+{
+    char path[32];
+
+    apr_snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    if (nameless && linkat(AT_FDCWD, path, kept->directory, kept->temporary,
+                           AT_SYMLINK_FOLLOW) != 0) {
+        return -1;
+    }
+    return renameat(kept->directory, kept->temporary, kept->directory,
+                    kept->name);
+}
+
 apr_status_t lpp_aggregate_finish(void *baton)
 {
     lpp_aggregate_kept_t *kept = baton;
-    int fd, how = -1, in_handler = in_signal_handler();
+    int fd, nameless, how = -1, in_handler = in_signal_handler();
     pid_t pid;
 
     if (kept->finished || kept->parent != getpid()) {
         return APR_SUCCESS;
     }
     kept->finished = 1;
-    fd = openat(kept->directory, kept->temporary, O_WRONLY | O_CREAT | O_EXCL
-                | O_NOFOLLOW | O_CLOEXEC, 0600);
+    fd = open_result(kept, &nameless);
     if (fd >= 0) {
         pid = in_handler ? _Fork() : fork();
         if (pid == 0) {
             run_process(kept, fd, in_handler ? SIGNAL_MAX_S : SUM_MAX_S);
         }
         how = pid > 0 ? wait_for(pid) : -1;
-        close(fd);
     }
-    if (how == 0 && renameat(kept->directory, kept->temporary,
-                             kept->directory, kept->name) == 0) {
+    if (how == 0 && put_in_place(kept, fd, nameless) == 0) {
+        close(fd);
         say_result(kept);
         return APR_SUCCESS;
     }
@@ -181,6 +213,7 @@ apr_status_t lpp_aggregate_finish(void *baton)
                  LPP_TAG_AGGREGATE_FAILED ": %s: could not be written (%d)",
                  kept->target, how);
     if (fd >= 0) {
+        close(fd);
         unlinkat(kept->directory, kept->temporary, 0);
     }
     return APR_SUCCESS;

@@ -59,7 +59,7 @@ const char lpp_report_style[] =
     ".lpp .notice{background:var(--warn);border-left:4px solid #d4a72c;"
     "border-radius:4px;padding:7px 12px;margin:0 0 14px}\n"
     ".lpp ul{margin:0 0 8px;padding-left:20px}\n"
-    ".lpp .next{columns:62ch;column-gap:32px}\n"
+    ".lpp ul.next{columns:62ch;column-gap:32px}\n"
     ".lpp .next li{break-inside:avoid}\n"
     ".lpp li{margin:2px 0}\n"
     ".lpp .wide{overflow-x:auto;margin:0 0 10px}\n"

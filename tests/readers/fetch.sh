@@ -2,14 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # Usage: fetch.sh pprof|speedscope DIRECTORY
 # Fetches a reader that Debian has no small package of, for the tests alone:
-#   pprof       google's, one file out of Debian's golang-1.19-go, of which
-#               nothing is installed: DIRECTORY/pprof
+#   pprof       google's, one file out of the package that Debian's golang-go
+#               stands for, of which nothing is installed: DIRECTORY/pprof
 #   speedscope  its npm package, of the version and checksum below:
 #               DIRECTORY/speedscope/
 # What is there already stays. Exit code 2: it cannot be had here, the last line
 # says why; 1: what came is not what was asked for.
 set -u
-golang='golang-1.19-go'
 version=1.25.0
 sha512=cpf9HWTZf1ijLXBJrk87Ve/54tnYx6rlf0gUThvn3ook6h63hLXVOQiMf44PT+XoV503cPfvfiT5gP5vojp6Ag==
 
@@ -18,17 +17,23 @@ gone() {
     exit 2
 }
 
+golang_package() {
+    apt-cache depends golang-go 2>/dev/null \
+        | sed -n 's/.*Depends: \(golang-[0-9.]*-go\)$/\1/p'
+}
+
 pprof() {
     test -x "$1/pprof" && return
     command -v apt-get >/dev/null || gone "pprof: no apt-get to fetch it with"
-    (
-        cd "$scratch" || exit 1
-        # A new machine has no lists of packages before its first update.
-        apt-get -q download "$golang" || {
-            test "$(id -u)" = 0 && apt-get -q update
-            apt-get -q download "$golang"
-        }
-    ) >"$scratch/log" 2>&1 </dev/null || gone "pprof: apt-get has no $golang"
+    # A new machine has no lists of packages before its first update.
+    golang=$(golang_package)
+    if test -z "$golang" && test "$(id -u)" = 0; then
+        apt-get -q update >"$scratch/log" 2>&1 </dev/null
+        golang=$(golang_package)
+    fi
+    test -n "$golang" || gone "pprof: apt knows no golang-go"
+    (cd "$scratch" && apt-get -q download "$golang") \
+        >"$scratch/log" 2>&1 </dev/null || gone "pprof: apt has no $golang"
     dpkg-deb --fsys-tarfile "$scratch/$golang"_*.deb \
         | tar x -C "$scratch" --wildcards --transform 's,.*/,,' \
             './usr/lib/go-*/pkg/tool/*/pprof' || exit 1

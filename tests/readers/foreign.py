@@ -7,6 +7,7 @@ reason, where they cannot be had. made(directory) -> {case: Totals} of the
 profiles that make_profiles wrote there.
 """
 import collections
+import functools
 import os
 import pathlib
 import subprocess
@@ -21,16 +22,25 @@ CASES = ['empty', 'nothing', 'one', 'deep', 'mutual', 'odd', 'huge', 'wild',
 Totals = collections.namedtuple('Totals', 'wall cpu samples')
 
 
+@functools.lru_cache(None)
+def fetched(name):
+    """(exit code of fetch.sh, what it said), asked once."""
+    try:
+        done = subprocess.run(
+            ['sh', str(HERE / 'fetch.sh'), name, str(BUILD / 'readers')],
+            text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            timeout=120, stdin=subprocess.DEVNULL)
+    except subprocess.TimeoutExpired:
+        return 2, name + ': nobody answered in time'
+    return done.returncode, done.stdout.strip()
+
+
 def fetch(name):
-    directory = BUILD / 'readers'
-    done = subprocess.run(
-        ['sh', str(HERE / 'fetch.sh'), name, str(directory)], text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300,
-        stdin=subprocess.DEVNULL)
-    if done.returncode == 2:
-        pytest.skip(done.stdout.strip().splitlines()[-1])
-    assert done.returncode == 0, done.stdout
-    return directory / name
+    code, said = fetched(name)
+    if code == 2:
+        pytest.skip(said.splitlines()[-1])
+    assert code == 0, said
+    return BUILD / 'readers' / name
 
 
 def pprof():

@@ -13,7 +13,19 @@
 #include "lpp_sqltext.h"
 
 #define NAME_MAX_BYTES 120
-#define SEPARATORS ",; \t\r\n"
+#define SEPARATORS ",;| \t\r\n" /* of any of apr_dbd's drivers */
+
+/* How long a value is, or what is in quotes: a backslash takes the meaning of
+ * what follows away. That is libpq's rule; where it is not, more is hidden. */
+static apr_size_t value_length(const char *value, const char *ends)
+{
+    const char *at = value;
+
+    while (*at && !strchr(ends, *at)) {
+        at += *at == '\\' && at[1] ? 2 : 1;
+    }
+    return (apr_size_t)(at - value);
+}
 
 /* The value of key in "key=value, key = 'value'", or NULL. */
 static const char *find_value(const char *params, const char *key,
@@ -22,7 +34,8 @@ static const char *find_value(const char *params, const char *key,
     const char *at = params;
 
     while (*at) {
-        const char *name, *value;
+        const char *name, *value, *ends = SEPARATORS;
+        char quote[2] = "";
         apr_size_t name_len, len;
 
         at += strspn(at, SEPARATORS);
@@ -35,9 +48,13 @@ static const char *find_value(const char *params, const char *key,
         }
         at++;
         at += strspn(at, " \t");
-        value = at + (*at == '\'');
-        len = strcspn(value, *at == '\'' ? "'" : SEPARATORS);
-        at = value + len + (*at == '\'' && value[len] == '\'');
+        value = at;
+        if (*at == '\'' || *at == '"') {
+            quote[0] = *value++;
+            ends = quote;
+        }
+        len = value_length(value, ends);
+        at = value + len + (*quote && value[len]);
         if (name_len == strlen(key) && !strncasecmp(name, key, name_len)) {
             return len ? apr_pstrmemdup(pool, value, len) : NULL;
         }
@@ -77,6 +94,15 @@ static const char *tidy(char *name)
     return name;
 }
 
+/* Not "password=a://b". */
+static int is_url(const char *params)
+{
+    while (apr_isalnum(*params)) {
+        params++;
+    }
+    return !strncmp(params, "://", 3);
+}
+
 static const char *name_of(const char *driver, const char *host,
                            const char *database, apr_pool_t *pool)
 {
@@ -105,7 +131,7 @@ const char *lpp_sqltext_database(const char *driver, const char *params,
                        *params ? slash && slash[1] ? slash + 1 : params
                                : NULL, pool);
     }
-    if (strstr(params, "://")) {
+    if (is_url(params)) {
         if (apr_uri_parse(pool, params, &uri) != APR_SUCCESS) {
             return name_of(driver, NULL, NULL, pool);
         }

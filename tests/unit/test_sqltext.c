@@ -174,6 +174,13 @@ static const struct {
     {"oracle", NULL, "oracle"},
     {"pgsql", "s3cret", "pgsql"},
     {"pgsql", "= = =,,; host", "pgsql"},
+    {"pgsql", "password='a\\' dbname=s3cret' host=h", "pgsql:h"},
+    {"pgsql", "password=a\\ dbname=s3cret host=h", "pgsql:h"},
+    {"pgsql", "password='s3cret dbname=s3cret", "pgsql"},
+    {"pgsql", "host=h password=x://s3cret", "pgsql:h"},
+    {"pgsql", "password=s3cret\\", "pgsql"},
+    {"mysql", "host=h|dbname=d|pass=s3cret", "mysql:h/d"},
+    {"odbc", "password=\"a server=s3cret\" server=h", "odbc:h"},
 };
 
 static void a_database_has_no_password(void **state)

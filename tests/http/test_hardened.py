@@ -2,6 +2,7 @@
 """A system that denies what the sampler wants, as a hardened unit does: every
 request is served as ever, and one sentence a child says what is missing."""
 import platform
+import re
 
 import pytest
 
@@ -51,3 +52,20 @@ def test_it_stands_down_with_one_sentence(httpd, what):
     assert len(said) == (1 if sentence else 0), said
     if sentence:
         server.expect_log(':warn.*' + sentence)
+
+
+@pytest.mark.skipif(tuple(map(int, platform.release().split('-')[0].split('.')
+                              [:2])) < (6, 3), reason='the kernel cannot')
+@pytest.mark.mpms('prefork')
+def test_where_no_memory_is_written_and_run_nothing_is_missing(httpd):
+    """systemd's MemoryDenyWriteExecute, NoNewPrivileges."""
+    server = httpd(ON + apxs_env.load('lpp_deny'), features=['lua'],
+                   fresh=True, env={'LPP_DENY_WRITE_EXECUTE': '1'})
+    got = server.get(PAGE)
+    assert got.lpprofile.startswith('profiled'), got.lpprofile
+    log = server.wait_files(got.oops_id)[0].read_text()
+    assert 'lua' in log
+    samples = re.search(r'^summary: \d+ \d+ (\d+)$', log, re.M)
+    assert int(samples.group(1)) > 20
+    assert not [line for line in server.error_lines() if 'LPP06' in line
+                and ':warn]' in line]

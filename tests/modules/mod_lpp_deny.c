@@ -2,7 +2,7 @@
 /*
  * mod_lpp_deny: for tests: children in which system calls fail, as under a
  * hardened unit: LPP_DENY in the server's environment is a list of NUMBER=ERRNO,
- * by spaces.
+ * by spaces; LPP_DENY_WRITE_EXECUTE: no memory is ever both written and run.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -17,6 +17,10 @@
 #include <http_log.h>
 
 #define MOST 16
+#ifndef PR_SET_MDWE
+#define PR_SET_MDWE 65
+#define PR_MDWE_REFUSE_EXEC_GAIN 1
+#endif
 
 module AP_MODULE_DECLARE_DATA lpp_deny_module;
 
@@ -28,6 +32,11 @@ static void deny(apr_pool_t *pchild, server_rec *s)
     unsigned short n = 0;
     char *end;
 
+    if (getenv("LPP_DENY_WRITE_EXECUTE")
+        && prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0) != 0) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, errno, s,
+                     "mod_lpp_deny: the kernel cannot");
+    }
     code[n++] = (struct sock_filter)BPF_STMT(
         BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
     while (text && *text && n < 2 * MOST) {

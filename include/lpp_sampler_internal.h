@@ -108,7 +108,7 @@ typedef struct lpp_tick_t {
     apr_uint64_t sequence;  /* of that */
     lpp_weight_t pending;   /* what its sample will weigh */
     int64_t sent_cpu_ns;
-    apr_uint64_t sent_runs; /* see runs_of; 0: running, or not known */
+    apr_uint64_t sent_runs; /* see lpp_tick_runs; 0: running, or not known */
     int sent_blocked;
     unsigned sent_changes;  /* sampler->changes when the sample was asked for */
     /* The blocked episode that has its sample: */
@@ -206,6 +206,18 @@ int64_t lpp_tick_run(lpp_sampler_t *sampler);
 void lpp_tick_drain(lpp_sampler_t *sampler);
 void lpp_tick_pause(lpp_sampler_t *sampler);
 void lpp_tick_finish(lpp_sampler_t *sampler);
+
+/*
+ * Helper: the files in /proc of the thread tick->tid; how often it was put on a
+ * processor, 0 where that is not known; its stack without a signal, where its
+ * SP and PC can be read. It may wake while its stack is copied: the CPU clock
+ * then does not show cpu any more, and look says 0.
+ */
+void lpp_tick_open_task(lpp_tick_t *tick);
+void lpp_tick_close_task(lpp_tick_t *tick);
+apr_uint64_t lpp_tick_runs(const lpp_tick_t *tick);
+int lpp_tick_look(lpp_sampler_t *sampler, lpp_snapshot_t *snapshot,
+                  int64_t cpu);
 
 /* Helper: compare the profiler's cost with the request's, lower the rate or ask
  * to stand down; add the finished profile to the sums of all children. */

@@ -22,15 +22,23 @@ static int64_t now_ns(void)
     return lpp_sampler_clock(CLOCK_MONOTONIC);
 }
 
-static apr_status_t arm(lpp_session_t *session, apr_uint64_t stack_start,
-                        apr_uint64_t stack_end)
+/* Which stack is to be copied, by the handler or by the helper. Nobody is
+ * armed. */
+static void aim(lpp_session_t *session, apr_uint64_t stack_start,
+                apr_uint64_t stack_end)
 {
     lpp_signal_target_t *target = &session->sampler->target;
-    apr_status_t status;
 
     target->stack_start = stack_start;
     target->stack_end = session->root_cfa != 0 ? session->root_cfa : stack_end;
-    status = lpp_signal_arm(target, &session->old_mask);
+}
+
+static apr_status_t arm(lpp_session_t *session, apr_uint64_t stack_start,
+                        apr_uint64_t stack_end)
+{
+    apr_status_t status = lpp_signal_arm(&session->sampler->target,
+                                         &session->old_mask);
+
     session->armed = status == APR_SUCCESS;
     lpp_crash_enter_thread(session->root_cfa, stack_start, stack_end,
                            &session->handler_stack);
@@ -85,6 +93,7 @@ static lpp_start_e begin(lpp_session_t *session, apr_uint64_t stack_start,
     apr_status_t status;
 
     if (session->options.stacks) {
+        aim(session, stack_start, stack_end);
         status = take_signal(session);
         if (status == APR_SUCCESS) {
             status = arm(session, stack_start, stack_end);
@@ -197,6 +206,7 @@ apr_status_t lpp_session_resume(lpp_session_t *session)
     }
     status = lpp_sampler_find_root(session);
     if (status == APR_SUCCESS && session->state == SESSION_PAUSED) {
+        aim(session, stack_start, stack_end);
         if (session->signal_taken) {
             status = arm(session, stack_start, stack_end);
         }

@@ -7,8 +7,9 @@
  * it; ticks are never counted. Time that no sample saw is given to nobody and
  * stays the difference between the total and the tree.
  *
- * A thread whose CPU clock stands still is blocked. It gets one signal; then
- * its time is credited to that sample's node while it is the same episode.
+ * A thread whose CPU clock stands still is blocked. It is looked at once, by a
+ * signal where the kernel does not show it otherwise; then its time is credited
+ * to that sample's node while it is the same episode.
  * That the episode is the same is known from the CPU clock (any wake-up costs
  * CPU time), but the handler itself moves that clock once: for the first look
  * after the signal the kernel's count of how often the thread was put on a
@@ -16,11 +17,7 @@
  */
 #include "lpp_sampler_internal.h"
 
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define NS_PER_S 1000000000
 #define WATCH_MAX_NS 1000000 /* clocks are looked at least that often */
@@ -28,51 +25,6 @@
 #define SETTLE_MAX_NS 150000
 /* The same where the kernel does not count runs: less sure, so tighter. */
 #define SETTLE_GUESS_NS 30000
-
-/* How often the thread was put on a processor; 0 where that is not known. */
-static apr_uint64_t runs_of(const lpp_tick_t *tick)
-{
-    char text[96], *at;
-    ssize_t len;
-    int i;
-
-    if (tick->schedstat_fd < 0) {
-        return 0;
-    }
-    len = pread(tick->schedstat_fd, text, sizeof(text) - 1, 0);
-    if (len <= 0) {
-        return 0;
-    }
-    text[len] = '\0';
-    at = text;
-    for (i = 0; i < 2; i++) {
-        at = strchr(at, ' ');
-        if (at == NULL) {
-            return 0;
-        }
-        at++;
-    }
-    return strtoull(at, NULL, 10);
-}
-
-static int open_task_file(int tid, const char *name)
-{
-    char path[64];
-
-    snprintf(path, sizeof(path), "/proc/self/task/%d/%s", tid, name);
-    return open(path, O_RDONLY | O_CLOEXEC);
-}
-
-static void close_task_files(lpp_tick_t *tick)
-{
-    if (tick->schedstat_fd >= 0) {
-        close(tick->schedstat_fd);
-    }
-    if (tick->syscall_fd >= 0) {
-        close(tick->syscall_fd);
-    }
-    tick->schedstat_fd = tick->syscall_fd = -1;
-}
 
 void lpp_tick_begin(lpp_sampler_t *sampler, lpp_session_t *session)
 {
@@ -99,7 +51,7 @@ void lpp_tick_follow(lpp_sampler_t *sampler)
     if (tick->segment == session->segments) {
         return;
     }
-    close_task_files(tick);
+    lpp_tick_close_task(tick);
     tick->segment = session->segments;
     tick->clock = session->cpu_clock;
     tick->tid = session->tid;
@@ -112,11 +64,7 @@ void lpp_tick_follow(lpp_sampler_t *sampler)
     tick->cpu_offset_ns = session->cpu_before_ns - session->segment_cpu_ns;
     tick->next_sample_ns = tick->given_wall_ns + tick->interval_ns;
     if (session->options.stacks && session->can_unwind) {
-        tick->schedstat_fd = open_task_file(tick->tid, "schedstat");
-        if (!tick->sampling || !LPP_SIGNAL_REPAIRS
-            || lpp_signal_unrepaired() > 0) {
-            tick->syscall_fd = open_task_file(tick->tid, "syscall");
-        }
+        lpp_tick_open_task(tick);
     }
 }
 
@@ -143,22 +91,28 @@ static unsigned count_sure(const lpp_sampler_t *sampler, unsigned count)
     return i;
 }
 
-/* Unwind one snapshot and put it into the tree. */
-static apr_uint32_t add_stack(lpp_sampler_t *sampler,
-                              const lpp_snapshot_t *snapshot,
-                              const lpp_weight_t *weight)
+/* Unwind one snapshot into sampler->frames; returns how many. */
+static unsigned unwind(lpp_sampler_t *sampler, const lpp_snapshot_t *snapshot,
+                       lpp_unwind_end_e *end)
 {
-    lpp_session_t *session = sampler->tick.session;
-    lpp_unwind_end_e end = LPP_UNWIND_LOST;
     unsigned count, sure;
-    apr_uint32_t node;
 
     lpp_tick_refresh(sampler);
-    count = lpp_unwind(sampler->unwinder, snapshot, session->root_cfa,
-                       sampler->frames, NULL, LPP_FRAMES_MAX, &end);
+    count = lpp_unwind(sampler->unwinder, snapshot,
+                       sampler->tick.session->root_cfa, sampler->frames, NULL,
+                       LPP_FRAMES_MAX, end);
     sure = count_sure(sampler, count);
-    end = sure < count ? LPP_UNWIND_LOST : end;
-    count = sure;
+    *end = sure < count ? LPP_UNWIND_LOST : *end;
+    return sure;
+}
+
+/* Put what was unwound into the tree. */
+static apr_uint32_t add_stack(lpp_sampler_t *sampler, unsigned count,
+                              lpp_unwind_end_e end, const lpp_weight_t *weight)
+{
+    lpp_session_t *session = sampler->tick.session;
+    apr_uint32_t node;
+
     count = lpp_tick_hide(sampler, sampler->frames, count, 1);
     pthread_mutex_lock(&session->tree_mutex);
     node = lpp_profile_add(session->profile, sampler->frames, count, weight);
@@ -183,6 +137,8 @@ void lpp_tick_drain(lpp_sampler_t *sampler)
     lpp_tick_t *tick = &sampler->tick;
     const lpp_snapshot_t *snapshot;
     apr_uint64_t answered;
+    lpp_unwind_end_e end;
+    unsigned count;
 
     /* Read before the ring: an answer that is seen has its sample there. */
     answered = atomic_load_explicit(&sampler->target.answered,
@@ -190,7 +146,8 @@ void lpp_tick_drain(lpp_sampler_t *sampler)
     while ((snapshot = lpp_ring_peek(sampler->ring)) != NULL) {
         if (tick->outstanding && snapshot->sequence == tick->sequence) {
             tick->pending.samples = 1;
-            tick->node = add_stack(sampler, snapshot, &tick->pending);
+            count = unwind(sampler, snapshot, &end);
+            tick->node = add_stack(sampler, count, end, &tick->pending);
             tick->outstanding = 0;
             tick->episode = snapshot->flags & LPP_SNAPSHOT_SYSCALL
                             && tick->sent_blocked
@@ -231,7 +188,7 @@ static int same_episode(lpp_tick_t *tick, int64_t cpu)
         return 0;
     }
     if (tick->sent_runs == 0 ? since > SETTLE_GUESS_NS
-                             : runs_of(tick) != tick->sent_runs + 1) {
+                             : lpp_tick_runs(tick) != tick->sent_runs + 1) {
         return 0;
     }
     tick->episode = EPISODE_KNOWN;
@@ -265,75 +222,33 @@ static void credit(lpp_sampler_t *sampler, int64_t now, int64_t cpu)
 }
 
 /*
- * The stack of a blocked thread without a signal, where the kernel lets us read
- * its SP and PC (never so after setuid). The thread may wake while its stack is
- * copied: the CPU clock then moved and the copy is thrown away.
+ * The sample of a blocked thread without a signal. 0: not to be had; nor,
+ * where a signal may be sent, is a stack that ends before the root: a frame
+ * that hangs on another register than SP needs the handler's.
  */
-__attribute__((no_sanitize("address", "thread")))
-static int look_without_signal(lpp_sampler_t *sampler, lpp_snapshot_t *snapshot,
-                               int64_t cpu)
-{
-    lpp_tick_t *tick = &sampler->tick;
-    const lpp_signal_target_t *target = &sampler->target;
-    unsigned long long words[9];
-    volatile const unsigned char *from;
-    char text[256], *at = text;
-    apr_uint32_t i;
-    ssize_t len;
-
-    if (tick->syscall_fd < 0) {
-        return 0;
-    }
-    len = pread(tick->syscall_fd, text, sizeof(text) - 1, 0);
-    if (len <= 0) {
-        return 0;
-    }
-    text[len] = '\0';
-    for (i = 0; i < 9; i++) { /* number, six arguments, SP, PC */
-        char *end;
-
-        words[i] = strtoull(at, &end, 0);
-        if (end == at) {
-            return 0; /* "running", or blocked outside of a call */
-        }
-        at = end;
-    }
-    if (words[7] < target->stack_start || words[7] >= target->stack_end) {
-        return 0;
-    }
-    memset(snapshot, 0, sizeof(*snapshot));
-    snapshot->regs[LPP_REG_SP] = words[7];
-    snapshot->regs[LPP_REG_PC] = words[8];
-    snapshot->flags = LPP_SNAPSHOT_SYSCALL;
-    snapshot->stack = sampler->blocked_stack;
-    snapshot->stack_address = words[7];
-    snapshot->stack_len = (apr_uint32_t)(target->stack_end - words[7]
-                                                 > LPP_STACK_MAX_BYTES
-        ? LPP_STACK_MAX_BYTES : target->stack_end - words[7]);
-    from = (volatile const unsigned char *)(apr_uintptr_t)words[7];
-    for (i = 0; i < snapshot->stack_len; i++) {
-        sampler->blocked_stack[i] = from[i];
-    }
-    return lpp_sampler_clock(tick->clock) == cpu;
-}
-
-/* A blocked thread that must not be signalled. */
-static void sample_blocked(lpp_sampler_t *sampler, int64_t now, int64_t cpu)
+static int sample_blocked(lpp_sampler_t *sampler, int64_t now, int64_t cpu,
+                          int signal_may_be_sent)
 {
     lpp_tick_t *tick = &sampler->tick;
     lpp_weight_t weight = { 0, 0, 1 };
     lpp_snapshot_t snapshot;
+    lpp_unwind_end_e end;
+    unsigned count;
 
     tick->episode = EPISODE_NONE;
     tick->sent_changes = sampler->changes;
-    if (!look_without_signal(sampler, &snapshot, cpu)) {
-        take_time(tick, now, cpu, NULL);
-        return;
+    if (!lpp_tick_look(sampler, &snapshot, cpu)) {
+        return 0;
+    }
+    count = unwind(sampler, &snapshot, &end);
+    if (end != LPP_UNWIND_ROOT && signal_may_be_sent) {
+        return 0;
     }
     take_time(tick, now, cpu, &weight);
-    tick->node = add_stack(sampler, &snapshot, &weight);
+    tick->node = add_stack(sampler, count, end, &weight);
     tick->episode = EPISODE_KNOWN;
     tick->episode_cpu_ns = cpu;
+    return 1;
 }
 
 static void send_signal(lpp_sampler_t *sampler, int64_t now, int64_t cpu)
@@ -345,7 +260,7 @@ static void send_signal(lpp_sampler_t *sampler, int64_t now, int64_t cpu)
     tick->episode = EPISODE_NONE;
     tick->sent_cpu_ns = cpu;
     /* Read late, so that little can happen between it and the signal. */
-    tick->sent_runs = tick->sent_blocked ? runs_of(tick) : 0;
+    tick->sent_runs = tick->sent_blocked ? lpp_tick_runs(tick) : 0;
     if (lpp_signal_send(&sampler->target, now - tick->seen_wall_ns,
                         &tick->sequence) != APR_SUCCESS) {
         return; /* its request is ending: that time stays nobody's */
@@ -361,6 +276,7 @@ static void send_signal(lpp_sampler_t *sampler, int64_t now, int64_t cpu)
 static void sample(lpp_sampler_t *sampler, int64_t now, int64_t cpu)
 {
     lpp_tick_t *tick = &sampler->tick;
+    int may;
 
     lpp_tick_drain(sampler);
     if (tick->outstanding) {
@@ -374,18 +290,18 @@ static void sample(lpp_sampler_t *sampler, int64_t now, int64_t cpu)
         return;
     }
     tick->sent_blocked = lpp_sampler_clock(tick->clock) == cpu;
-    if (!tick->sampling
-        || (tick->sent_blocked
-            && (!LPP_SIGNAL_REPAIRS || lpp_signal_unrepaired() > 0))) {
-        if (tick->sent_blocked) {
-            sample_blocked(sampler, now, cpu);
-        }
-        else {
-            take_time(tick, now, cpu, NULL);
-        }
+    may = tick->sampling
+          && (!tick->sent_blocked
+              || (LPP_SIGNAL_REPAIRS && lpp_signal_unrepaired() == 0));
+    if (tick->sent_blocked && sample_blocked(sampler, now, cpu, may)) {
         return;
     }
-    send_signal(sampler, now, cpu);
+    if (may) {
+        send_signal(sampler, now, cpu);
+    }
+    else {
+        take_time(tick, now, cpu, NULL);
+    }
 }
 
 int64_t lpp_tick_run(lpp_sampler_t *sampler)
@@ -435,7 +351,7 @@ void lpp_tick_finish(lpp_sampler_t *sampler)
     lpp_honesty_t *honesty = &session->profile->honesty;
 
     lpp_tick_pause(sampler);
-    close_task_files(tick);
+    lpp_tick_close_task(tick);
     pthread_mutex_lock(&session->tree_mutex);
     session->profile->total.wall_ns =
         (apr_uint64_t)(session->end_wall_ns - session->start_wall_ns);

@@ -83,8 +83,9 @@ static int left_the_stack(const apr_uint64_t *cfas, unsigned count)
     return 0;
 }
 
-/* Does the walk begin in code without rules? libunwind has then to begin anew at
- * the caller, and its address less one is wrong for what a PLT's rule asks. */
+/* Does the walk begin in code without rules? libunwind has then to begin anew
+ * at the caller, and its address less one is wrong for what a PLT's rule asks.
+ */
 static int begins_in_leaf(const lpp_snapshot_t *snapshot)
 {
 #if defined(__x86_64__)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Blocking calls under the sampler at 1 kHz: each gives the same result, the
- * same errno and takes the same time as without (sampling.md, facts 8 to 11).
+ * same errno and takes the same time as without (sampling.md, facts 8 to 11):
+ * first where the kernel shows a blocked thread's stack to its process, then
+ * where it does not, as to a child of httpd that has given root away.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,8 +18,15 @@
 #include "lpp_sampler.h"
 #include "lpp_signal.h"
 
+#include <sys/prctl.h>
+
 static apr_pool_t *root;
 static lpp_sampler_t *sampler;
+
+static int seen_without_signal(void)
+{
+    return access("/proc/thread-self/syscall", R_OK) == 0;
+}
 
 /* Run one call under the sampler; what it was is in *profile. */
 static outcome_t run_profiled(long (*call)(void), lpp_profile_t **profile)
@@ -44,15 +53,18 @@ static outcome_t run_profiled(long (*call)(void), lpp_profile_t **profile)
     return outcome;
 }
 
-/* Once with and once without. Whether it took as long. */
-static int compare_once(const char *name, long (*call)(void))
+/* Once with, and once without unless that is known. Whether it took as long,
+ * and was seen waiting. */
+static int compare_once(const char *name, long (*call)(void), outcome_t *known)
 {
     outcome_t plain, profiled;
     lpp_profile_t *profile;
     apr_int64_t longer;
+    int seen;
 
     apr_pool_create(&pool, root);
-    plain = run(call);
+    plain = known->took_ns != 0 ? *known : run(call);
+    *known = plain;
     profiled = run_profiled(call, &profile);
     longer = (apr_int64_t)(profiled.took_ns - plain.took_ns);
     print_message("%-28s %8.2f ms, profiled %8.2f (%+.2f %%), signals %llu, "
@@ -65,33 +77,36 @@ static int compare_once(const char *name, long (*call)(void))
     assert_int_equal(profiled.error, plain.error);
     /* Nothing may end early. */
     assert_true(profiled.took_ns >= WAIT_NS - 1000000);
-    assert_in_range(profile->honesty.signals, 1, 30);
-    assert_true(profile->honesty.blocked_ns >= WAIT_NS * 3 / 4);
+    assert_in_range(profile->honesty.signals, seen_without_signal() ? 0 : 1,
+                    30);
+    seen = profile->honesty.blocked_ns >= WAIT_NS * 3 / 4;
     assert_int_equal(lpp_signal_unrepaired(), 0);
     /* Also where a call is being carried through. */
     assert_int_equal(profile->honesty.broken, 0);
     assert_int_equal(profile->honesty.cut, 0);
     apr_pool_destroy(pool);
-    return longer < (apr_int64_t)(plain.took_ns / 50 + 15000000);
+    return seen && longer < (apr_int64_t)(plain.took_ns / 50 + 15000000);
 }
 
 /* 2 %, or what a busy machine may add: a call that we lengthen stays long. */
-static void compare(const char *name, long (*call)(void))
+static void compare(const char *name, long (*call)(void), outcome_t *known)
 {
     int i;
 
-    for (i = 0; i < 5 && !compare_once(name, call); i++) {
+    for (i = 0; i < 5 && !compare_once(name, call, known); i++) {
+        known->took_ns = 0;
     }
     assert_true(i < 5);
 }
 
 static void blocking_calls_do_not_notice(void **state)
 {
+    static outcome_t known[LPP_COUNT(calls)];
     size_t i;
 
     (void)state;
     for (i = 0; i < LPP_COUNT(calls); i++) {
-        compare(calls[i].name, calls[i].call);
+        compare(calls[i].name, calls[i].call, &known[i]);
     }
 }
 
@@ -212,14 +227,13 @@ static void after_one_broken_call_no_blocked_thread_is_hit(void **state)
 {
     lpp_profile_t *profile;
     outcome_t outcome;
-    int readable, i;
+    int i;
 
     (void)state;
     apr_pool_create(&pool, root);
     outcome = run_profiled(call_odd, &profile);
     assert_int_equal(outcome.result, -EINTR);
     assert_int_equal(lpp_signal_unrepaired(), 1);
-    readable = access("/proc/thread-self/syscall", R_OK) == 0;
     for (i = 0; i < 3; i++) {
         outcome = run_profiled(call_odd, &profile);
         print_message("a call that cannot be put back: %.2f ms, signals %llu, "
@@ -229,7 +243,7 @@ static void after_one_broken_call_no_blocked_thread_is_hit(void **state)
         assert_int_equal(outcome.result, 0);
         assert_true(outcome.took_ns >= WAIT_NS);
         assert_int_equal(lpp_signal_unrepaired(), 1);
-        if (readable) { /* root's own process: seen without a signal */
+        if (seen_without_signal()) {
             assert_true(profile->honesty.samples >= 1);
 #ifndef __SANITIZE_ADDRESS__ /* which has frames that hang on rbp */
             assert_int_equal(profile->honesty.broken, 0);
@@ -255,10 +269,30 @@ static int set_up_all(void)
            || lpp_sampler_create(&sampler, &options, root) != APR_SUCCESS;
 }
 
+/* Not to be shown by /proc any more. */
+static void hide(void)
+{
+    if (geteuid() == 0) {
+        assert_int_equal(setgid(65534), 0);
+        assert_int_equal(setuid(65534), 0);
+    }
+    else {
+        assert_int_equal(prctl(PR_SET_DUMPABLE, 0), 0);
+    }
+    assert_false(seen_without_signal());
+}
+
+static void nor_where_signals_are_needed(void **state)
+{
+    hide();
+    blocking_calls_do_not_notice(state);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(blocking_calls_do_not_notice),
+        cmocka_unit_test(nor_where_signals_are_needed),
         cmocka_unit_test(a_thousand_signals_break_no_call),
 #if defined(__x86_64__)
         cmocka_unit_test(after_one_broken_call_no_blocked_thread_is_hit),

@@ -254,6 +254,12 @@ static void a_spinning_thread_is_seen_where_it_spins(void **state)
     assert_int_equal(profile->honesty.asked_hz, 1000);
 }
 
+/* Where the kernel shows it, a blocked thread is not even hit once. */
+static int seen_without_signal(void)
+{
+    return access("/proc/thread-self/syscall", R_OK) == 0;
+}
+
 static void a_sleeping_thread_is_left_alone_and_credited(void **state)
 {
     world_t *world = *state;
@@ -273,8 +279,9 @@ static void a_sleeping_thread_is_left_alone_and_credited(void **state)
     doze = weight_under(world, profile, DOZE);
     assert_true(took >= 300 * MS);
     assert_true(took < 400 * MS); /* not twice, on a busy machine */
-    assert_in_range(profile->honesty.signals, 1, 5);
-    assert_true(profile->honesty.repaired_calls >= 1);
+    assert_in_range(profile->honesty.signals, seen_without_signal() ? 0 : 1,
+                    5);
+    assert_true(profile->honesty.repaired_calls >= !seen_without_signal());
     assert_true(doze.wall_ns >= 285 * MS);
     assert_true(doze.wall_ns <= profile->total.wall_ns);
     assert_true(doze.cpu_ns < 10 * MS);
@@ -521,6 +528,7 @@ static void a_taken_signal_means_no_stacks_but_exact_totals(void **state)
                                        &session, &waited, &status,
                                        world->pool), LPP_START_NO_SIGNAL);
     test_spin(60 * MS);
+    test_doze(60 * MS);
     lpp_session_stop(session, LPP_STOP_NOT);
     profile = final_profile(world, session);
     lpp_session_close(session);
@@ -528,6 +536,9 @@ static void a_taken_signal_means_no_stacks_but_exact_totals(void **state)
     assert_ptr_equal(signal(SIGPROF, SIG_DFL), on_other);
     assert_int_equal(profile->honesty.signals, 0);
     assert_true(profile->total.cpu_ns >= 60 * MS);
+    if (seen_without_signal()) { /* what is blocked has its stack, though */
+        assert_true(weight_under(world, profile, DOZE).wall_ns >= 50 * MS);
+    }
     /* The same sampler works once the signal is free. */
     session = start(world, &options, no_roots);
     assert_int_equal(lpp_sampler_signal(world->sampler), SIGPROF);
@@ -868,7 +879,7 @@ static void ten_hertz_still_shorten_sleeps_exactly(void **state)
     tell("10 Hz", profile);
     print_message("usleep(300 ms) at 10 Hz took %.2f ms\n", took / 1e6);
     assert_true(took >= 300 * MS && took < 312 * MS);
-    assert_true(profile->honesty.repaired_calls >= 1);
+    assert_true(profile->honesty.repaired_calls >= !seen_without_signal());
 }
 
 static void a_profile_can_be_had_on_the_way(void **state)

@@ -11,6 +11,7 @@
 
 #define HEAVIEST 3
 #define NOT_SAMPLED 1 /* the function of that name in every view */
+#define FEW_SAMPLES 10 /* shares are then hints and no more */
 #define MODULES 3
 #define MODULE_MIN_PERCENT 5
 
@@ -66,9 +67,12 @@ static void heaviest_in_words(lpp_page_t *page, const lpp_view_t *view)
         }
         lpp_page_rawf(page, " (%.0f&#160;%%)", percent);
     }
-    if (named) {
-        lpp_page_raw(page, ".");
+    if (named && view->total.samples < FEW_SAMPLES) {
+        lpp_page_rawf(page, ", as far as %u sample%s can tell",
+                      (unsigned)view->total.samples,
+                      view->total.samples == 1 ? "" : "s");
     }
+    lpp_page_raw(page, named ? "." : "");
 }
 
 /* Which modules the time was in, by exact figures: a name that says something

@@ -7,6 +7,7 @@
 
 #define ROWS 10
 #define BAR_WIDTH 64
+#define FEW_SAMPLES 10
 
 /* A share as a bar; an attribute, not a style, so that no CSP minds. */
 static void bar(lpp_page_t *page, double cpu_percent, double wall_percent)
@@ -130,23 +131,26 @@ static void honesty(lpp_page_t *page, const lpp_report_t *report)
     const lpp_view_t *view = report->view;
     const lpp_honesty_t *h = &view->honesty;
 
-    lpp_page_rawf(page, "<p class=\"small\">%" APR_UINT64_T_FMT " samples at "
+    lpp_page_rawf(page, "<p class=\"small\">%" APR_UINT64_T_FMT " sample%s at "
                   "%.0f&#160;Hz of sampled time (asked for: %u&#160;Hz); "
                   "%" APR_UINT64_T_FMT " lost, %" APR_UINT64_T_FMT " stacks "
                   "cut, %" APR_UINT64_T_FMT " broken, %" APR_UINT64_T_FMT
-                  " without room. ", h->samples, view->true_hz, h->asked_hz,
+                  " without room. ", h->samples,
+                  h->samples == 1 ? "" : "s", view->true_hz, h->asked_hz,
                   h->lost, h->cut, h->broken, h->overflowed);
     if (!h->samples) {
         lpp_page_raw(page, "There are no frames to be named. ");
     }
     else {
-        lpp_page_rawf(page, "A share is right within &#177;%u.%u points. "
+        lpp_page_rawf(page, "A share is right within &#177;%u.%u points%s. "
                       "%u&#160;%% of the frames are named. ",
                       error_tenths(h->samples) / 10,
-                      error_tenths(h->samples) % 10, view->named_percent);
+                      error_tenths(h->samples) % 10,
+                      h->samples < FEW_SAMPLES ? ", so with so few samples no "
+                          "share means much" : "", view->named_percent);
     }
     lpp_page_rawf(page, "The profiler itself sent %" APR_UINT64_T_FMT
-                  " signals", h->signals);
+                  " signal%s", h->signals, h->signals == 1 ? "" : "s");
     if (!report->provisional) { /* which is known at its end */
         lpp_page_raw(page, " and used ");
         lpp_page_time(page, h->own_ns / 1000);

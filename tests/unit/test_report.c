@@ -253,11 +253,16 @@ static void request_without_a_sample_says_so(void **state)
     lpp_report_t report = shown();
 
     (void)state;
-    view.total.samples = 0;
+    view.total.samples = view.honesty.samples = 0;
     report.view = &view;
     assert_has(block(&report), "too short for a sample");
     assert_has_not(out.data, "Most of it");
     assert_has_not(out.data, "Flame graph</h2>");
+    assert_has(out.data, "no frames to be named");
+    view.total.samples = 1;
+    assert_has(block(&report), ", as far as 1 sample can tell.</p>");
+    view.total.samples = 10;
+    assert_has_not(block(&report), "can tell");
 }
 
 static void tables_stand_in_launchpads_order(void **state)

@@ -14,6 +14,8 @@ import re
 import subprocess
 import sys
 
+import bench_memory
+import bench_sql
 import instructions
 import served
 
@@ -154,7 +156,22 @@ def per_second():
         say(name, '%.0f' % value)
 
 
-PARTS = (unprofiled, samples, rates, profilers, files, memory, per_second)
+def plain(title, tell):
+    print('\n%s\n\n```' % title, flush=True)
+    tell()
+    print('```', flush=True)
+
+
+def statements():
+    plain('An SQL statement', bench_sql.main)
+
+
+def memory_log():
+    plain('A line of LPMemoryProfileLog', bench_memory.main)
+
+
+PARTS = (unprofiled, samples, rates, profilers, files, memory, per_second,
+         statements, memory_log)
 
 
 def main():

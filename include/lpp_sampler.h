@@ -98,6 +98,13 @@ typedef enum {
 #define LPP_ROOT_FARTHER '^'
 
 /*
+ * A session will be started in a moment: wakes the helper, so that it is up by
+ * then. Costs a knock at most, however busy the gate; nothing need follow.
+ * Signal-safe: no. Thread: request.
+ */
+void lpp_sampler_expect(lpp_sampler_t *sampler);
+
+/*
  * Wait for one's turn, then profile the calling thread. *waited_us is how long
  * that took. *session is set for RUNNING and NO_SIGNAL only, lives in pool
  * (which must stay until lpp_session_close) and must be closed. What was BUSY,

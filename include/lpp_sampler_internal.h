@@ -134,12 +134,15 @@ struct lpp_sampler_t {
     atomic_int gone;      /* the helper touches nothing any more */
     atomic_int signal;    /* in use, for lpp_sampler_signal */
     sem_t wake;           /* posted for the helper */
+    atomic_int expected_from; /* a session is announced: on which processor,
+                             and 1; else 0 */
     atomic_int here_taken; /* here_stack is some session's */
     unsigned char *here_stack; /* LPP_STACK_MAX_BYTES, for one at a time */
 
     pthread_mutex_t mutex; /* guards what follows, and session states */
     pthread_condattr_t monotonic;
     int started;           /* the helper exists */
+    int idle;              /* it waits for somebody to come */
     pthread_t thread;
     lpp_session_t *queue;  /* waiting, in order */
     request_t *requests;
@@ -164,6 +167,14 @@ struct lpp_sampler_t {
 int64_t lpp_sampler_clock(clockid_t clock);
 
 struct timespec lpp_sampler_timespec(int64_t ns);
+
+/* 1 where another processor can do what is spun for. */
+int lpp_sampler_may_spin(void);
+
+/* Helper: sleep until somebody posts, or until then (CLOCK_MONOTONIC; < 0: no
+ * end); the same with nothing to do, staying up where somebody is expected. */
+void lpp_sampler_sleep(lpp_sampler_t *sampler, int64_t then_ns);
+void lpp_sampler_idle(lpp_sampler_t *sampler);
 
 /* Start the helper if there is none. The mutex is held. */
 LPP_MUST_CHECK apr_status_t lpp_sampler_ensure(lpp_sampler_t *sampler);

@@ -29,40 +29,6 @@ _Static_assert(sizeof(lpp_legacy_t) <= LPP_GATE_AREA_BYTES,
                "what a holder leaves fits into its area");
 #define TOUCH_BYTES 16384 /* of a slot; deeper stacks are few */
 
-int64_t lpp_sampler_clock(clockid_t clock)
-{
-    struct timespec now;
-
-    return clock_gettime(clock, &now) == 0
-        ? (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec : 0;
-}
-
-struct timespec lpp_sampler_timespec(int64_t ns)
-{
-    struct timespec made;
-
-    made.tv_sec = (time_t)(ns / NS_PER_S);
-    made.tv_nsec = (long)(ns % NS_PER_S);
-    return made;
-}
-
-/* Sleep until somebody posts, or until then (CLOCK_MONOTONIC; < 0: no end). */
-static void sleep_until(lpp_sampler_t *sampler, int64_t then_ns)
-{
-    struct timespec then = lpp_sampler_timespec(then_ns < 0 ? 0 : then_ns);
-    int rc;
-
-    do {
-        rc = then_ns < 0 ? sem_wait(&sampler->wake)
-                         : sem_clockwait(&sampler->wake, CLOCK_MONOTONIC,
-                                         &then);
-    } while (rc != 0 && errno == EINTR);
-    /* Posts are only a knock: one look serves all of them. */
-    while (rc == 0) {
-        rc = sem_trywait(&sampler->wake);
-    }
-}
-
 /* End a session for the helper's own reasons. The mutex is held. */
 static void cut(lpp_sampler_t *sampler, lpp_session_t *session, lpp_stop_e why)
 {
@@ -169,7 +135,7 @@ static void run_session(lpp_sampler_t *sampler, lpp_session_t *session)
             }
             pthread_mutex_unlock(&sampler->mutex);
         }
-        sleep_until(sampler, due);
+        lpp_sampler_sleep(sampler, due);
         pthread_mutex_lock(&sampler->mutex);
     }
     pthread_mutex_unlock(&sampler->mutex);
@@ -273,9 +239,11 @@ static void *helper_main(void *baton)
             serve_queue(sampler);
         }
         else {
+            sampler->idle = 1;
             pthread_mutex_unlock(&sampler->mutex);
-            sleep_until(sampler, -1);
+            lpp_sampler_idle(sampler);
             pthread_mutex_lock(&sampler->mutex);
+            sampler->idle = 0;
         }
     }
     fail_waiters(sampler, APR_EOF);

@@ -180,13 +180,9 @@ static void wait_slice(lpp_session_t *session, int64_t deadline_ns)
  */
 static void spin(const lpp_session_t *session)
 {
-    static atomic_int processors;
     int64_t until;
 
-    if (atomic_load(&processors) == 0) {
-        atomic_store(&processors, (int)sysconf(_SC_NPROCESSORS_ONLN));
-    }
-    if (atomic_load(&processors) < 2) {
+    if (!lpp_sampler_may_spin()) {
         return;
     }
     until = now_ns() + SPIN_NS;

@@ -403,12 +403,26 @@ lpp_run_t *lpp_run_create(request_rec *r, const lpp_plan_t *plan, int access)
     return run;
 }
 
+/* The helper wakes up while we get ready. */
+static void announce(const lpp_plan_t *plan)
+{
+    lpp_sampler_t *sampler = lpp_process_get()->sampler;
+
+    if (sampler && (!plan || plan->formats
+                    || (plan->actions & (LPP_ACTION_SHOW | LPP_ACTION_SQL
+                                         | LPP_ACTION_SQLTRACE)))) {
+        lpp_sampler_expect(sampler);
+    }
+}
+
 void lpp_run_begin(request_rec *r, const lpp_plan_t *plan, int access)
 {
-    lpp_run_t *run = lpp_run_create(r, plan, access);
     apr_uint32_t actions = plan ? plan->actions : 0;
+    lpp_run_t *run;
     int stacks;
 
+    announce(plan);
+    run = lpp_run_create(r, plan, access);
     if (!run) {
         return;
     }

@@ -104,8 +104,12 @@ def rates():
         say('%d Hz' % hz, *['%.1f ms' % got['rate.%d.%s.wall' % (hz, kind)]
                             for kind in ('bare', 'empty', 'sampled')])
     head('A profile begins and ends', 'what', 'measured', 'bound')
-    say('arm, with taking the gate', '%.0f us' % got['arm'], '50 us')
+    say('announce it, which wakes the helper', '%.0f us' % got['knock'], '-')
+    say('take the turn and arm', '%.0f us' % got['arm'], '50 us')
     say('disarm', '%.0f us' % got['disarm'], '20 us')
+    without, profiled = served.before_serving()
+    say('in httpd, event: all hooks of post_read_request, without (%.0f us)'
+        % without, '%.0f us' % profiled, '-')
 
 
 def profilers():

@@ -1050,6 +1050,28 @@ static void starting_and_stopping_are_quick(void **state)
     assert_true(stop_sum / 200 < 1 * MS);
 }
 
+/* Announced or not, come or not, while one runs or not: it is a knock. */
+static void an_announced_session_starts_as_ever(void **state)
+{
+    world_t *world = *state;
+    lpp_session_options_t options = usual_options();
+    lpp_session_t *session;
+    int i;
+
+    lpp_sampler_expect(world->sampler); /* makes the helper */
+    usleep(2000);
+    for (i = 0; i < 50; i++) {
+        lpp_sampler_expect(world->sampler);
+        if (i % 2) {
+            usleep((useconds_t)i * 10); /* up to where it has gone to sleep */
+        }
+        session = start(world, &options, no_roots);
+        lpp_sampler_expect(world->sampler);
+        lpp_session_close(session);
+    }
+    lpp_sampler_expect(world->sampler); /* and nobody comes */
+}
+
 #define CASE(function) \
     cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
@@ -1082,6 +1104,7 @@ int main(void)
         CASE(forks_while_sampled_are_not_touched),
         CASE(a_forgotten_stop_is_made_up_for),
         CASE(starting_and_stopping_are_quick),
+        CASE(an_announced_session_starts_as_ever),
     };
     int failed;
 

@@ -81,6 +81,15 @@ static int is_worth_telling(const lpp_diff_pair_t *pair,
         || (before > after ? before - after : after - before) >= least_ns;
 }
 
+/* Whether there are any; NULL, memory was short, fails the page. */
+static int has_pairs(lpp_page_t *page, const apr_array_header_t *pairs)
+{
+    if (!pairs && page->status == APR_SUCCESS) {
+        page->status = APR_ENOMEM;
+    }
+    return pairs && pairs->nelts > 0;
+}
+
 /* columns: markup of the headings from "what it is" on. */
 static void pairs_table(lpp_page_t *page, const apr_array_header_t *pairs,
                         const char *unit, const char *columns,
@@ -129,7 +138,7 @@ static void calls(lpp_page_t *page, const lpp_report_compare_t *compare)
     const apr_array_header_t *pairs = lpp_diff_calls(
         compare->before, compare->after, page->scratch);
 
-    if (!pairs || !pairs->nelts) {
+    if (!has_pairs(page, pairs)) {
         return;
     }
     lpp_page_raw(page, "<section class=\"quick bycalls\"><h2>By module and "
@@ -164,7 +173,7 @@ static void sql(lpp_page_t *page, const lpp_report_compare_t *compare)
     lpp_page_raw(page, " after. Those that differ in values alone are "
                        "one.</p>\n");
     pairs = lpp_diff_sql(compare->before, compare->after, page->scratch);
-    if (pairs) {
+    if (has_pairs(page, pairs)) {
         pairs_table(page, pairs, "time", "<th>Statement</th>"
                     "<th>Database</th>", 1);
     }
@@ -176,7 +185,7 @@ static void regions(lpp_page_t *page, const lpp_report_compare_t *compare)
     const apr_array_header_t *pairs = lpp_diff_regions(
         compare->before, compare->after, page->scratch);
 
-    if (pairs && pairs->nelts) {
+    if (has_pairs(page, pairs)) {
         lpp_page_raw(page, "<section class=\"quick byregion\"><h2>Regions"
                            "</h2>\n");
         pairs_table(page, pairs, "time", "<th>Region</th><th></th>", 1);

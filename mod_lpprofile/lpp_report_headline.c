@@ -94,6 +94,10 @@ static void modules_in_words(lpp_page_t *page, const lpp_view_t *view)
         if (!ns) {
             ns = apr_pcalloc(page->scratch, sizeof(*ns));
             if (!ns) {
+                page->status = page->status ? page->status : APR_ENOMEM;
+                return;
+            }
+            if (!ns) {
                 page->status = APR_ENOMEM;
                 return;
             }

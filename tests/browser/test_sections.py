@@ -21,7 +21,7 @@ function handle(r)
         local till = r:clock() + ms * 1000
         while r:clock() < till do end
     end
-    lpprofile.region(r, "parse <the> input", spin, 60)
+    lpprofile.region(r, "parse <the> input", spin, 200)
     for i = 1, 3 do
         lpprofile.region(r, "render", spin, tonumber(r.args) or 20)
     end

@@ -223,13 +223,39 @@ static void run_fixed20(long unit)
     }
 }
 
+static int broken_naps; /* of the last run */
+
+NOINLINE int truth_nap(long us)
+{
+    struct timespec nap = { 0, us * 1000 }, rest = { 0, 0 }, began, ended;
+    int result;
+
+    clock_gettime(CLOCK_MONOTONIC, &began);
+    result = nanosleep(&nap, &rest);
+    clock_gettime(CLOCK_MONOTONIC, &ended);
+    return result != 0
+           || (ended.tv_sec - began.tv_sec) * 1000000000L + ended.tv_nsec
+                  - began.tv_nsec < us * 1000;
+}
+
+/* Nearly each of them meets a tick. */
+static void run_naps(long unit)
+{
+    int i;
+
+    broken_naps = 0;
+    for (i = 0; i < 600; i++) {
+        broken_naps += truth_nap(1200);
+    }
+}
+
 static const struct {
     const char *name;
     void (*run)(long unit);
 } workloads[] = {
     { "split", run_split },   { "waits", run_waits }, { "shapes", run_shapes },
     { "deep", run_deep },     { "fixed", run_fixed },
-    { "fixed20", run_fixed20 },
+    { "fixed20", run_fixed20 }, { "naps", run_naps },
 };
 
 static void calibrate(void)
@@ -255,7 +281,7 @@ static int truth_handler(request_rec *r)
     for (i = 0; i < sizeof(workloads) / sizeof(*workloads); i++) {
         if (r->args != NULL && strcmp(r->args, workloads[i].name) == 0) {
             workloads[i].run(turns_per_ms);
-            ap_rputs("done\n", r);
+            ap_rprintf(r, "done, %d broken\n", broken_naps);
             return OK;
         }
     }

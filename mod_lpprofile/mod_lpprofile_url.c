@@ -332,7 +332,10 @@ void lpp_url_register_hooks(apr_pool_t *pool)
     static const char *const before[] = {
         "mod_remoteip.c", "mod_proxy.c", "mod_headers.c", NULL
     };
-    static const char *const after[] = {"mod_setenvif.c", NULL};
+    /* Whoever judges a URL as early as this; the two last would be first. */
+    static const char *const after[] = {
+        "mod_setenvif.c", "mod_qos.c", "mod_perl.c", "mod_security2.c", NULL
+    };
 
     ap_hook_post_read_request(lpp_aggregate_on() ? read_summed_request
                                                  : read_request,

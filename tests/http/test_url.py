@@ -443,6 +443,55 @@ def test_what_a_person_asked_for_is_profiled(httpd, kind):
                       [('Sec-Fetch-Dest', kind)]).lpprofile
 
 
+EARLY_JUDGES = {
+    'security2': (['unique_id', 'security2'], """
+SecRuleEngine On
+SecAuditEngine Off
+SecRule REQUEST_URI "@beginsWith /dir/one.html" "id:1,phase:1,deny,status:403"
+SecRule REQUEST_FILENAME "@streq /plain.txt" "id:2,phase:1,deny,status:403"
+SecRule REQUEST_LINE "@contains /index.html" "id:3,phase:1,deny,status:403"
+"""),
+    'perl': (['perl'], """
+<Perl>
+package Lpp::Judge;
+use Apache2::RequestRec ();
+use Apache2::Const -compile => qw(DECLINED FORBIDDEN);
+sub handler {
+    my $r = shift;
+    return Apache2::Const::FORBIDDEN
+        if $r->uri =~ m{^/(dir/one.html|plain.txt)}
+           || $r->the_request =~ m{/index.html};
+    return Apache2::Const::DECLINED;
+}
+$INC{'Lpp/Judge.pm'} = 1;
+</Perl>
+PerlPostReadRequestHandler Lpp::Judge
+"""),
+}
+
+
+@pytest.mark.parametrize('on', ['On', 'Off'])
+@pytest.mark.parametrize('order', ['first', 'last'])
+@pytest.mark.parametrize('judge', sorted(EARLY_JUDGES))
+def test_who_judges_early_sees_the_plain_url(httpd, judge, order, on):
+    """A firewall's rule for a URL held until a segment stood in it."""
+    modules, rules = EARLY_JUDGES[judge]
+    rules = rules + 'LPProfilingAllowed On\nLPProfileHooks %s\n' % on
+    if order == 'first':  # loaded before mod_lpprofile
+        server = httpd(rules, modules=modules)
+    else:
+        server = httpd(''.join(httpd_env.load_module(name) + '\n'
+                               for name in modules) + rules)
+    server.allow_log('ModSecurity', 'AH01630')
+    for path in ('/dir/one.html', '/plain.txt', '/index.html'):
+        assert server.get(path).status == 403
+        folder, _, name = path.rpartition('/')
+        assert server.get('/++profile++callgrind' + path).status == 403
+        assert server.get('%s/++profile++callgrind/%s'
+                          % (folder, name)).status == 403
+    assert server.get('/++profile++callgrind/dir/').status != 403
+
+
 def md5(text):
     return hashlib.md5(text.encode()).hexdigest()
 

@@ -12,6 +12,7 @@
 #define EVENTS_MAX 200  /* rows of the raw timeline */
 #define PHASES_MAX 60   /* rows of the waterfall */
 #define BARS_MAX 2000   /* statements drawn into it */
+#define MIN_BAR_PERCENT 0.15
 #define SQL_PREFIX "SQL-"
 
 static const lpp_oops_event_t *event_at(const lpp_oops_t *oops, int i)
@@ -58,6 +59,20 @@ static void waterfall_head(lpp_page_t *page, double whole_ms)
     lpp_page_raw(page, "</text></svg></th></tr></thead>");
 }
 
+/* The shortest events are still to be seen, at the very end, too. */
+static void bar(lpp_page_t *page, const lpp_oops_event_t *event,
+                double whole_ms, const char *name, const char *fill)
+{
+    double width = 100.0 * (event->end_ms - event->start_ms) / whole_ms;
+    double left = 100.0 * event->start_ms / whole_ms;
+
+    width = width > MIN_BAR_PERCENT ? width : MIN_BAR_PERCENT;
+    left = left < 100.0 - width ? left : 100.0 - width;
+    lpp_page_rawf(page, "<rect class=\"%s\" x=\"%.2f%%\" width=\"%.2f%%\" "
+                  "height=\"12\" fill=\"%s\" />", name,
+                  left > 0 ? left : 0, width, fill);
+}
+
 /* One row: what, how long, and where in the request it was. */
 static void waterfall_row(lpp_page_t *page, const lpp_oops_event_t *event,
                           double whole_ms)
@@ -71,15 +86,11 @@ static void waterfall_row(lpp_page_t *page, const lpp_oops_event_t *event,
     lpp_page_text(page, event->detail);
     lpp_page_raw(page, "</code></td><td class=\"n\">");
     lpp_page_time(page, length > 0 ? (apr_uint64_t)(length * 1000) : 0);
-    lpp_page_rawf(page, "</td><td class=\"fall\"><svg "
-                  "xmlns=\"http://www.w3.org/2000/svg\" width=\"100%%\" "
-                  "height=\"12\" aria-hidden=\"true\"><rect class=\"%s\" "
-                  "x=\"%.2f%%\" width=\"%.2f%%\" height=\"12\" "
-                  "fill=\"%s\" /></svg></td></tr>\n", kinds[kind].name,
-                  100.0 * event->start_ms / whole_ms,
-                  length > 0 && 100.0 * length / whole_ms > 0.15
-                      ? 100.0 * length / whole_ms : 0.15,
-                  kinds[kind].fill);
+    lpp_page_raw(page, "</td><td class=\"fall\"><svg "
+                 "xmlns=\"http://www.w3.org/2000/svg\" width=\"100%\" "
+                 "height=\"12\" aria-hidden=\"true\">");
+    bar(page, event, whole_ms, kinds[kind].name, kinds[kind].fill);
+    lpp_page_raw(page, "</svg></td></tr>\n");
 }
 
 static int is_sql(const lpp_oops_event_t *event)
@@ -112,15 +123,8 @@ static void sql_row(lpp_page_t *page, const lpp_oops_t *oops, int first,
                  "xmlns=\"http://www.w3.org/2000/svg\" width=\"100%\" "
                  "height=\"12\" aria-hidden=\"true\">");
     for (i = first; i < oops->timeline->nelts && i < first + BARS_MAX; i++) {
-        const lpp_oops_event_t *event = event_at(oops, i);
-        double percent = 100.0 * (event->end_ms - event->start_ms) / whole_ms;
-
-        if (!strcmp(event->category, category)) {
-            lpp_page_rawf(page, "<rect class=\"query\" x=\"%.2f%%\" "
-                          "width=\"%.2f%%\" height=\"12\" "
-                          "fill=\"#8250df\" />",
-                          100.0 * event->start_ms / whole_ms,
-                          percent > 0.15 ? percent : 0.15);
+        if (!strcmp(event_at(oops, i)->category, category)) {
+            bar(page, event_at(oops, i), whole_ms, "query", "#8250df");
         }
     }
     lpp_page_raw(page, "</svg></td></tr>\n");

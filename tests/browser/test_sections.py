@@ -73,8 +73,7 @@ def assert_fits(driver):
         'return document.documentElement.scrollWidth <= innerWidth')
 
 
-@pytest.mark.parametrize('width', [1280, 400])
-@pytest.mark.parametrize('dark', [False, True])
+@pytest.mark.parametrize('width, dark', [(1280, False), (400, True)])
 @pytest.mark.parametrize('name', sorted(PAGES))
 def test_sections_fit_in_block_and_report(server, chromium, browser, name,
                                           width, dark):

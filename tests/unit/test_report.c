@@ -348,6 +348,8 @@ static void flame_graph_is_to_scale(void **state)
     assert_has(text, " libc.so.6</span>");
     assert_has(text, "text-anchor=\"middle\">800&#160;ms</text>");
     assert_has(text, "text-anchor=\"end\">1.600&#160;s</text>");
+    assert_has(text, "x=\"0.00%\" width=\"0.15%\""); /* 0.4 ms are seen */
+    assert_has(text, "x=\"56.25%\" width=\"43.75%\"");
 }
 
 static void deep_and_wide_trees_stay_bounded(void **state)

@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lpp_unwind.h"
@@ -314,6 +315,37 @@ static void frames_of_an_opened_and_closed_library(void **state)
     assert_int_equal(LPP_PC_OBJECT(result->frames[result->count - 1]), 0);
 }
 
+/* What the parent compiled is what a child unwinds by, the very same memory; it
+ * compiles only what comes after. */
+static void a_child_adds_to_what_its_parent_compiled(void **state)
+{
+    const void *compiled[LPP_OBJECTS_MAX + 1];
+    unsigned count = lpp_maps_count(maps), had = 0, i;
+    pid_t child;
+    int status;
+
+    for (i = 1; i <= count; i++) {
+        compiled[i] = lpp_maps_object(maps, i)->unwind;
+        had += compiled[i] != NULL;
+    }
+    assert_true(had >= 3); /* this program, libc, the loader */
+    child = fork();
+    if (child == 0) {
+        char path[] = "/tmp/unwind-copy-XXXXXX";
+        int wrong = open_copy(path) == NULL || follow_maps(state) != 0
+                    || lpp_maps_count(maps) != count + 1
+                    || lpp_maps_object(maps, count + 1)->unwind == NULL;
+
+        for (i = 1; i <= count; i++) {
+            wrong += lpp_maps_object(maps, i)->unwind != compiled[i];
+        }
+        _exit(wrong || unwind_both(0)->end != LPP_UNWIND_ROOT);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_int_equal(lpp_maps_count(maps), count);
+}
+
 static NOINLINE void trap_here(void)
 {
     __asm__ volatile("int3\n"
@@ -454,6 +486,7 @@ int main(void)
         cmocka_unit_test(through_a_callback_of_libc),
         cmocka_unit_test(thread_ends_at_its_first_frame),
         cmocka_unit_test(frames_of_an_opened_and_closed_library),
+        cmocka_unit_test(a_child_adds_to_what_its_parent_compiled),
         cmocka_unit_test(what_a_signal_interrupted_is_exact),
         cmocka_unit_test(leaf_without_fde_returns_at_the_stack_pointer),
         cmocka_unit_test(caller_without_fde_is_where_it_ends),

@@ -631,6 +631,7 @@ static void threads_are_profiled_one_after_another_in_order(void **state)
     world_t *world = *state;
     lpp_session_options_t options = usual_options();
     lpp_session_t *session = start(world, &options, no_roots);
+    lpp_gate_counts_t counts;
     pthread_t threads[3];
     other_t others[3];
     int i;
@@ -639,7 +640,10 @@ static void threads_are_profiled_one_after_another_in_order(void **state)
     for (i = 0; i < 3; i++) {
         make_other(&others[i], world);
         pthread_create(&threads[i], NULL, profile_elsewhere, &others[i]);
-        usleep(20000);
+        do {
+            usleep(1000);
+            lpp_gate_get_counts(world->gate, &counts);
+        } while (counts.waiting < (apr_uint32_t)i + 1);
     }
     test_spin(30 * MS);
     lpp_session_stop(session, LPP_STOP_NOT);

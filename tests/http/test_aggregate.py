@@ -153,6 +153,22 @@ def test_what_an_earlier_server_left_is_in_nobodys_way(httpd, target):
 
 
 @pytest.mark.mpms('event')
+def test_streams_of_one_connection_take_turns(httpd, target):
+    # Fewer workers than streams: none holds up the one that has its turn.
+    server = httpd('H2MinWorkers 1\nH2MaxWorkers 2\n', fresh=True,
+                   features=['http2', 'lua', 'include'],
+                   env={ENV: str(target)})
+    done = subprocess.run(
+        ['nghttp', '-n', '-m', '5', *map(server.url, (
+            '/', '/page.shtml', '/missing', '/lua/compute.lua?ms=20'))],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=60)
+    assert done.returncode == 0, done.stdout
+    assert server.stop() == 0
+    numbers = check(server, target, requests=20)
+    assert numbers[2:] == [0] * 8, numbers
+
+
+@pytest.mark.mpms('event')
 def test_no_request_still_a_file(httpd, target):
     server = httpd(fresh=True, env={ENV: str(target)})
     assert server.stop() == 0

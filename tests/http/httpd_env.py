@@ -27,9 +27,10 @@ MODULE = pathlib.Path(os.environ.get(
     'LPP_MODULE', PROJECT / 'build' / 'mod_lpprofile.so')).resolve()
 USER = 'www-data'
 # "make asan" runs the module built with sanitizers inside a stock httpd: their
-# library has to be there first.
+# library has to be there first. "make valgrind" runs httpd below valgrind.
 SANITIZER = {name: os.environ['LPP_' + name]
-             for name in ('LD_PRELOAD', 'ASAN_OPTIONS', 'UBSAN_OPTIONS')
+             for name in ('LD_PRELOAD', 'ASAN_OPTIONS', 'UBSAN_OPTIONS',
+                          'VALGRIND_OPTS')
              if 'LPP_' + name in os.environ}
 MPMS = ('prefork', 'worker', 'event')
 

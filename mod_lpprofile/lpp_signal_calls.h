@@ -31,9 +31,16 @@ static call_e call_kind(long number)
     case SYS_sendto: case SYS_recvfrom: case SYS_sendmsg: case SYS_recvmsg:
     case SYS_sendmmsg: case SYS_recvmmsg:
     case SYS_sendfile: case SYS_splice: case SYS_tee: case SYS_vmsplice:
+    case SYS_pread64: case SYS_pwrite64: case SYS_copy_file_range:
     case SYS_preadv: case SYS_pwritev: case SYS_preadv2: case SYS_pwritev2:
     case SYS_wait4: case SYS_waitid: case SYS_flock: case SYS_fcntl:
-    case SYS_open: case SYS_openat: case SYS_getrandom:
+    case SYS_open: case SYS_openat: case SYS_openat2: case SYS_getrandom:
+    /* A file system in user space may answer EINTR to anything. */
+    case SYS_stat: case SYS_lstat: case SYS_fstat: case SYS_newfstatat:
+    case SYS_statx: case SYS_statfs: case SYS_fstatfs: case SYS_access:
+    case SYS_faccessat: case SYS_faccessat2: case SYS_readlink:
+    case SYS_readlinkat: case SYS_getdents64: case SYS_fsync:
+    case SYS_fdatasync: case SYS_fallocate: case SYS_ftruncate:
     case SYS_semop: case SYS_msgsnd: case SYS_msgrcv:
     case SYS_mq_timedsend: case SYS_mq_timedreceive:
     case SYS_pause: case SYS_rt_sigsuspend:
@@ -62,12 +69,20 @@ static call_e call_kind(long number)
 }
 
 /* Calls that return how much they have moved, where a signal stopped them in
- * the middle; their first argument is the descriptor. */
+ * the middle ... */
 static int moves_bytes(long number)
 {
     return number == SYS_write || number == SYS_writev || number == SYS_sendto
            || number == SYS_sendmsg || number == SYS_sendfile
-           || number == SYS_recvfrom;
+           || number == SYS_recvfrom || number == SYS_getrandom
+           || number == SYS_copy_file_range;
+}
+
+/* ... though they may also end early by themselves: that depends on their first
+ * argument, a descriptor. */
+static int may_end_early(long number)
+{
+    return number != SYS_getrandom && number != SYS_copy_file_range;
 }
 
 #endif

@@ -124,7 +124,9 @@ static int cut_bytes(greg_t *buffer, greg_t *len, greg_t done)
     if (done >= *len) {
         return 0;
     }
-    *buffer += done;
+    if (buffer != NULL) {
+        *buffer += done;
+    }
     *len -= done;
     return 1;
 }
@@ -166,12 +168,12 @@ static int ask_for_rest(long number, greg_t *regs, lpp_signal_rest_t *rest)
         return (regs[REG_R10] & (MSG_WAITALL | MSG_DONTWAIT | MSG_PEEK
                                  | MSG_OOB | MSG_ERRQUEUE)) == MSG_WAITALL
                && cut_bytes(&regs[REG_RSI], &regs[REG_RDX], done);
-    case SYS_sendfile: /* where it reads from is moved on by the kernel */
-        if (done >= regs[REG_R10]) {
-            return 0;
-        }
-        regs[REG_R10] -= done;
-        return 1;
+    case SYS_sendfile: /* places in files are moved on by the kernel */
+        return cut_bytes(NULL, &regs[REG_R10], done);
+    case SYS_copy_file_range: /* 0 at the end of the file */
+        return cut_bytes(NULL, &regs[REG_R8], done);
+    case SYS_getrandom:
+        return cut_bytes(&regs[REG_RDI], &regs[REG_RSI], done);
     case SYS_writev:
         count = cut_pieces(rest, (const struct iovec *)regs[REG_RSI],
                            (size_t)regs[REG_RDX], (size_t)done);
@@ -203,7 +205,8 @@ static int carry_through(greg_t *regs, lpp_signal_rest_t *rest, pid_t pid)
         return 0;
     }
     number = under_way != NULL ? rest->number : call_number(regs, pid);
-    if (!moves_bytes(number) || !waits_for_all((int)regs[REG_RDI])
+    if (!moves_bytes(number)
+        || (may_end_early(number) && !waits_for_all((int)regs[REG_RDI]))
         || !ask_for_rest(number, regs, rest)) {
         return 0;
     }

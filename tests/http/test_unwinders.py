@@ -127,5 +127,9 @@ def test_blocked_stacks_reach_the_root_and_no_call_is_broken(
             break
     print('%d stacks of %d samples blocked, %d did not reach the root; '
           'no call was broken' % (asleep, samples, bad))
+    if not unprivileged and os.geteuid() == 0:
+        # Nobody made these processes readable for others of the same user.
+        assert {os.stat('/proc/%d/mem' % pid).st_uid
+                for pid in server.children()} == {0}
     assert asleep >= 300
     assert bad <= samples * 0.01

@@ -9,6 +9,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <sys/random.h>
 
 #include "blocking_calls.h"
 
@@ -184,6 +185,7 @@ __attribute__((noinline)) static unsigned work(int fd)
     wrong += select(0, NULL, NULL, NULL, &wait) != 0;
     wrong += nanosleep(&nap, NULL) != 0;
     wrong += write(fd, bytes, sizeof(bytes)) != sizeof(bytes);
+    wrong += getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes);
     return wrong;
 }
 

@@ -45,12 +45,14 @@ typedef struct lpp_watcher_t {
  * ended: in the entry of its first or last hook, in place of a hook of its own,
  * which every request would pay for. begin: other than DECLINED it answers in
  * place of the phase's hooks. end: where the last hook ran and answered OK or
- * DECLINED. Only for phases of the int kind that have a hook. Static.
+ * DECLINED. With a module it stands around the hook of that one. Only for
+ * phases of the int kind that have a hook; one door a phase. Static.
  */
 typedef struct lpp_door_t {
     const char *phase;             /* as in lpp_hook_t */
     int (*begin)(request_rec *r);  /* or NULL */
     void (*end)(request_rec *r);   /* or NULL */
+    const char *module;            /* "mod_x.c", or NULL */
 } lpp_door_t;
 
 /* The doors of the next lpp_entries_prepare. Thread: parent at start. */

@@ -18,10 +18,17 @@
 /* Environment variable with the path as the client sent it. */
 #define LPP_URL_ENV "LPPROFILE_URI"
 
-/* Before the URI is translated: the request was read as mod_auth_digest wants
- * to see it; an internal redirect's environment was renamed, its handler is
- * another one. Thread: request. */
-void lpp_url_before_translate(request_rec *r);
+/*
+ * Around mod_auth_digest's part of post_read_request: what it notes there it
+ * compares with the URI that the client's browser signed, which is the one that
+ * was sent. The first returns DECLINED. Thread: request.
+ */
+int lpp_url_before_digest(request_rec *r);
+void lpp_url_after_digest(request_rec *r);
+
+/* Before the URI is translated: an internal redirect's environment was renamed,
+ * its handler is another one. Thread: request. */
+void lpp_url_join_chain(request_rec *r);
 
 /* First of the handlers, once a record of the chain: a backend is asked for an
  * identity body. Thread: request. */

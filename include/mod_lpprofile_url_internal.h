@@ -15,8 +15,7 @@ typedef struct lpp_url_t {
     const char *line;        /* the_request as the client sent it */
     const char *path;        /* its path, encoded */
     char *sent_uri;          /* r->unparsed_uri as the client sent it */
-    char *plain_uri;         /* what it is to be once the URI is translated,
-                                NULL where it is that already */
+    char *plain_uri;         /* what it is to be again; NULL: it is */
     int profiled_as_asked;   /* 0: a script or image that only inherited it */
     apr_table_t *headers;    /* headers_in that Accept-Encoding was taken
                                 from, NULL where it is in its place */

@@ -62,8 +62,8 @@ static int_fn *int_originals[LPP_ENTRIES_INT];
 static void_fn *void_originals[LPP_ENTRIES_VOID];
 static quick_fn *quick_originals[LPP_ENTRIES_QUICK];
 
-/* Kept for doors: two a phase. */
-#define DOOR_ENTRIES (2 * 12)
+/* Kept for doors: two a phase, or one. */
+#define DOOR_ENTRIES (2 * 12 + 1)
 
 #define FIRST_VOID LPP_ENTRIES_INT
 #define FIRST_QUICK (LPP_ENTRIES_INT + LPP_ENTRIES_VOID)
@@ -233,15 +233,13 @@ static lpp_entries_fn *take_entry(kind_e kind, lpp_entries_fn *original,
     }
     used[kind]++;
     *number = first[kind] + n;
-    switch (kind) {
-    case KIND_VOID:
+    if (kind == KIND_VOID) {
         void_originals[n] = (void_fn *)original;
         return (lpp_entries_fn *)void_entries[n];
-    case KIND_QUICK:
+    }
+    if (kind == KIND_QUICK) {
         quick_originals[n] = (quick_fn *)original;
         return (lpp_entries_fn *)quick_entries[n];
-    case KIND_INT:
-        break;
     }
     int_originals[n] = (int_fn *)original;
     return (lpp_entries_fn *)int_entries[n];
@@ -301,15 +299,17 @@ static void add_places(unsigned phase, const char *own)
     }
     for (i = 0; i < links->nelts; i++) {
         link_t *link = &APR_ARRAY_IDX(links, i, link_t);
-        const lpp_door_t *begin = i == 0 ? door : NULL;
-        const lpp_door_t *end = i == links->nelts - 1 ? door : NULL;
-        int is_own = link->module && strcmp(link->module, own) == 0;
-        int is_counted = watch.enter && !is_own;
+        const char *module = link->module ? link->module : "?";
+        int is_there = door && door->module
+                       && strcmp(module, door->module) == 0;
+        int is_edge = door && !door->module;
+        const lpp_door_t *begin = is_there || (is_edge && i == 0) ? door : NULL;
+        const lpp_door_t *end =
+            is_there || (is_edge && i == links->nelts - 1) ? door : NULL;
+        int is_counted = watch.enter && strcmp(module, own) != 0;
 
-        if (!link->function) {
-            continue;
-        }
-        if (is_counted || (begin && begin->begin) || (end && end->end)) {
+        if (link->function && (is_counted || (begin && begin->begin)
+                               || (end && end->end))) {
             add_place(phase, link, is_counted, begin, end);
         }
     }

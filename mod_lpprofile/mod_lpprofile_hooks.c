@@ -22,14 +22,14 @@
 static int begin_pre_translate(request_rec *r)
 {
     lpp_phases_enter(r, LPP_PHASE_PRE_TRANSLATE);
-    lpp_url_before_translate(r);
+    lpp_url_join_chain(r);
     return lpp_pages_claim(r);
 }
 
 static int begin_translate(request_rec *r)
 {
     lpp_phases_enter(r, LPP_PHASE_TRANSLATE);
-    lpp_url_before_translate(r);
+    lpp_url_join_chain(r);
     return lpp_pages_claim(r);
 }
 
@@ -110,18 +110,20 @@ static int begin_log(request_rec *r)
 }
 
 static const lpp_door_t doors[] = {
-    { "pre_translate_name", begin_pre_translate, NULL },
-    { "translate_name", begin_translate, NULL },
-    { "map_to_storage", begin_map_to_storage, NULL },
-    { "header_parser", begin_header_parser, NULL },
-    { "access_checker", begin_access, NULL },
-    { "access_checker_ex", begin_access, NULL },
-    { "check_user_id", begin_check_user, NULL },
-    { "auth_checker", begin_auth, NULL },
-    { "type_checker", begin_type, NULL },
-    { "fixups", begin_fixups, end_fixups },
-    { "handler", begin_handler, NULL },
-    { "log_transaction", begin_log, lpp_run_take_over },
+    { "post_read_request", lpp_url_before_digest, lpp_url_after_digest,
+      "mod_auth_digest.c" },
+    { "pre_translate_name", begin_pre_translate, NULL, NULL },
+    { "translate_name", begin_translate, NULL, NULL },
+    { "map_to_storage", begin_map_to_storage, NULL, NULL },
+    { "header_parser", begin_header_parser, NULL, NULL },
+    { "access_checker", begin_access, NULL, NULL },
+    { "access_checker_ex", begin_access, NULL, NULL },
+    { "check_user_id", begin_check_user, NULL, NULL },
+    { "auth_checker", begin_auth, NULL, NULL },
+    { "type_checker", begin_type, NULL, NULL },
+    { "fixups", begin_fixups, end_fixups, NULL },
+    { "handler", begin_handler, NULL, NULL },
+    { "log_transaction", begin_log, lpp_run_take_over, NULL },
 };
 
 static int no_log(request_rec *r)

@@ -25,8 +25,6 @@
 APLOG_USE_MODULE(lpprofile);
 
 #define POOL_KEY "lpprofile url"
-#define DIGEST "Digest "
-#define DIGEST_LEN (sizeof(DIGEST) - 1)
 
 static apr_status_t forget(void *unused)
 {
@@ -181,30 +179,32 @@ static int take_segment(request_rec *r, lpp_url_t **result)
     return OK;
 }
 
-/*
- * mod_auth_digest notes the URI in its own post_read_request, after ours, and
- * compares it with the one that the client's browser signed, which is the one
- * that it sent.
- */
-static void show_signed_uri(request_rec *r, lpp_url_t *url)
+int lpp_url_before_digest(request_rec *r)
 {
-    const char *credentials = apr_table_get(r->headers_in, "Authorization");
+    lpp_url_t *url = r->main || r->prev ? NULL : lpp_url_get(r);
 
-    if (credentials && !strncasecmp(credentials, DIGEST, DIGEST_LEN)) {
+    if (url) {
         url->plain_uri = r->unparsed_uri;
         r->unparsed_uri = url->sent_uri;
     }
+    return DECLINED;
 }
 
-void lpp_url_before_translate(request_rec *r)
+void lpp_url_after_digest(request_rec *r)
 {
-    lpp_url_t *url = r->main ? NULL : lpp_url_get(r);
+    lpp_url_t *url = r->main || r->prev ? NULL : lpp_url_get(r);
 
-    if (url && !r->prev && url->plain_uri) {
+    if (url && url->plain_uri) {
         r->unparsed_uri = url->plain_uri;
         url->plain_uri = NULL;
     }
-    if (url && r->prev) {
+}
+
+void lpp_url_join_chain(request_rec *r)
+{
+    lpp_url_t *url = r->prev ? lpp_url_get(r) : NULL;
+
+    if (url) {
         apr_table_setn(r->subprocess_env, LPP_URL_ENV, url->path);
         lpp_url_give_encodings_back(url);
     }
@@ -250,9 +250,6 @@ static __attribute__((noinline)) int consider(request_rec *r)
     else if (lpp_config_all_requests(conf)) {
         lpp_run_begin(r, NULL, access);
     }
-    if (url) {
-        show_signed_uri(r, url);
-    }
     return DECLINED;
 }
 
@@ -292,7 +289,7 @@ static int read_request(request_rec *r)
 /* The same place in a server whose requests are all summed up. */
 static int read_summed_request(request_rec *r)
 {
-    lpp_url_t *url = NULL;
+    lpp_url_t *url;
     int status;
 
     if (r->prev || r->main) {
@@ -305,9 +302,6 @@ static int read_summed_request(request_rec *r)
         }
     }
     lpp_run_begin(r, NULL, 0);
-    if (url) {
-        show_signed_uri(r, url);
-    }
     return DECLINED;
 }
 

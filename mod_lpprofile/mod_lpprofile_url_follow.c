@@ -101,7 +101,6 @@ static int pass_by_quick_cache(request_rec *r, int lookup)
     }
     if (!is_uncacheable(r)) {
         /* A part of a page may be answered from the cache. */
-        lpp_url_before_translate(r);
         keep_from_caches(r);
         return DECLINED;
     }

@@ -459,7 +459,7 @@ use Apache2::Const -compile => qw(DECLINED FORBIDDEN);
 sub handler {
     my $r = shift;
     return Apache2::Const::FORBIDDEN
-        if $r->uri =~ m{^/(dir/one.html|plain.txt)}
+        if $r->uri =~ m{^/dir/one.html} || $r->unparsed_uri =~ m{^/plain.txt}
            || $r->the_request =~ m{/index.html};
     return Apache2::Const::DECLINED;
 }
@@ -476,6 +476,7 @@ PerlPostReadRequestHandler Lpp::Judge
 def test_who_judges_early_sees_the_plain_url(httpd, judge, order, on):
     """A firewall's rule for a URL held until a segment stood in it."""
     modules, rules = EARLY_JUDGES[judge]
+    modules = ['authn_core', 'auth_digest', *modules]
     rules = rules + 'LPProfilingAllowed On\nLPProfileHooks %s\n' % on
     if order == 'first':  # loaded before mod_lpprofile
         server = httpd(rules, modules=modules)
@@ -484,11 +485,13 @@ def test_who_judges_early_sees_the_plain_url(httpd, judge, order, on):
                                for name in modules) + rules)
     server.allow_log('ModSecurity', 'AH01630')
     for path in ('/dir/one.html', '/plain.txt', '/index.html'):
-        assert server.get(path).status == 403
         folder, _, name = path.rpartition('/')
-        assert server.get('/++profile++callgrind' + path).status == 403
-        assert server.get('%s/++profile++callgrind/%s'
-                          % (folder, name)).status == 403
+        for uri in (path, '/++profile++callgrind' + path,
+                    '%s/++profile++callgrind/%s' % (folder, name)):
+            assert server.get(uri).status == 403
+            # mod_auth_digest alone is shown the URI that was sent
+            assert server.get(uri, [('Authorization', 'Digest x')]
+                              ).status == 403
     assert server.get('/++profile++callgrind/dir/').status != 403
 
 

@@ -95,7 +95,8 @@ void lpp_report_help_text(lpp_page_t *page)
     action_row(page, "sqltrace", "The same with a traceback for each; it "
         "takes longer.");
     action_row(page, "sqltrace:includes TEXT|startswith TEXT", "Tracebacks "
-        "only for statements that match (also <code>endswith TEXT</code>).");
+        "only for statements that match (also <code>endswith TEXT</code>); "
+        "case and white space do not matter.");
     action_row(page, "show&callgrind", "Several at a time, with "
         "<code>&amp;</code> between them.");
     action_row(page, "help", "This text; nothing is profiled.");
@@ -110,7 +111,12 @@ void lpp_report_help_text(lpp_page_t *page)
         "before the server looks at it: <code>/" LPP_TRIGGER_MARK
         "show/a/b</code>, <code>/a/" LPP_TRIGGER_MARK "show/b</code> and "
         "<code>/a/b/" LPP_TRIGGER_MARK "show</code> all serve "
-        "<code>/a/b</code>. A page that redirects may lose it.</p>\n");
+        "<code>/a/b</code>. A page that redirects may lose it.</p>\n"
+        "<p>Code can profile parts of itself: in pages of mod_lua <code>"
+        "lpprofile.region(r, \"name\", function() ... end)</code>, in C "
+        "<code>LPPROFILE_REGION(&amp;lpp, r, \"name\");</code> of <code>"
+        "lpprofile.h</code>. All such parts of a request are one profile, "
+        "which no URL need ask for.</p>\n");
 }
 
 void lpp_report_help(lpp_page_t *page, const lpp_report_t *report)

@@ -409,6 +409,7 @@ static void help_names_what_this_build_has(void **state)
     assert_has(block(&report), "<h2>Help</h2>");
     assert_has(out.data, "++profile++callgrind");
     assert_has(out.data, "<code>kcachegrind</code>");
+    assert_has(out.data, "Code can profile parts of itself");
 }
 
 static void own_page_lists_settings_and_profiles(void **state)

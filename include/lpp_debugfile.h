@@ -19,11 +19,15 @@ typedef struct lpp_debugfile_t lpp_debugfile_t;
 /*
  * Find the debug file of an object and let elf use its symbols, which live in
  * pool. NULL: neither it nor the object has lines. What it returns lives as
- * long as the process.
+ * long as the process, or until lpp_debugfile_close.
  * Signal-safe: no. Thread: any, one at a time.
  */
 lpp_debugfile_t *lpp_debugfile_open(const lpp_object_t *object,
                                     lpp_elf_t *elf, apr_pool_t *pool);
+
+/* Forget one (or NULL) that no line was asked of; others stay. Before its pool
+ * goes. Signal-safe: no. Thread: any, one at a time. */
+void lpp_debugfile_close(lpp_debugfile_t *debug);
 
 /*
  * Source file and line of an address of the object; left alone where they are

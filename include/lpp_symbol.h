@@ -38,12 +38,23 @@ typedef struct lpp_symbols_t lpp_symbols_t;
 
 /*
  * Make an empty table over maps (borrowed). One lock inside guards it. It
- * lives as long as the process: the jobs thread may still name while a child
- * ends. Errors: APR_ENOMEM, that of the lock.
+ * lives as long as the process, or until lpp_symbols_destroy: the jobs thread
+ * may still name while a child ends. Errors: APR_ENOMEM, that of the lock.
  * Signal-safe: no. Thread: any.
  */
 LPP_MUST_CHECK apr_status_t lpp_symbols_create(lpp_symbols_t **symbols,
                                                lpp_maps_t *maps);
+
+/*
+ * Read the tables of all objects there are by now, which the first look-up in
+ * each would do else: in the parent, so that its children share them.
+ * Signal-safe: no. Thread: any.
+ */
+void lpp_symbols_read(lpp_symbols_t *symbols);
+
+/* Free a table that no other thread uses, nor ever did for source lines.
+ * Signal-safe: no. Thread: parent. */
+void lpp_symbols_destroy(lpp_symbols_t *symbols);
 
 /*
  * Hand in what a function is registered as, by its process address: it is then

@@ -4,9 +4,9 @@
  *
  * libdw reads DWARF; only its plain reader is used, never libdwfl, which is
  * the part that asks debuginfod servers: no environment variable can bring us
- * onto the network. Files are read, not mapped (see lpp_elf_image), and stay
- * open as long as the process: names are wanted as long as it lives, and its
- * end is no place to take locks of malloc.
+ * onto the network. Files are read, not mapped (see lpp_elf_image), and those
+ * that lines were asked of stay open as long as the process: names are wanted
+ * as long as it lives, and its end is no place to take locks of malloc.
  */
 #include "lpp_debugfile.h"
 
@@ -260,6 +260,22 @@ lpp_debugfile_t *lpp_debugfile_open(const lpp_object_t *object,
         all_opened = debug;
     }
     return debug;
+}
+
+void lpp_debugfile_close(lpp_debugfile_t *debug)
+{
+    lpp_debugfile_t **at = &all_opened;
+
+    if (debug == NULL || debug->dwarf != NULL) {
+        return;
+    }
+    while (*at != NULL && *at != debug) {
+        at = &(*at)->older;
+    }
+    if (*at != NULL) {
+        *at = debug->older;
+    }
+    free(debug);
 }
 
 /*

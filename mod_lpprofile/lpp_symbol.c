@@ -2,10 +2,10 @@
 /*
  * lpp_symbol: a place in code becomes a name.
  *
- * Owns one table of functions per object, read at the first look-up, the names
- * handed in by the skin, and every name it gave out. All of it lives in an own
- * pool with an own allocator behind one lock, so that request threads and the
- * jobs thread never touch a pool of the process; it lasts as long as that.
+ * Owns one table of functions per object, read once, the names handed in by
+ * the skin, and every name it gave out. All of it lives in an own pool with an
+ * own allocator behind one lock, so that request threads and the jobs thread
+ * never touch a pool of the process; it lasts as long as that.
  * Never uses the network, never looks at memory of an object that may be
  * unloaded.
  */
@@ -47,9 +47,9 @@ struct lpp_symbols_t {
     lpp_symbols_t *older;     /* see all_tables */
 };
 
-/* One a child; never freed: a job that outlasts the end of its child may still
- * name. Here they stay reachable, so that a leak checker tells them from a
- * leak. */
+/* A child never frees its own: a job that outlasts the end of the child may
+ * still name. Here they stay reachable, so that a leak checker tells them from
+ * a leak. */
 static _Atomic(lpp_symbols_t *) all_tables;
 
 static const char *base_name(const char *path)
@@ -82,10 +82,8 @@ static apr_uint64_t inode_at(apr_uint64_t address)
     return found;
 }
 
-/*
- * Whether the file on disk still is the one that was loaded: by build id, and
- * where the linker made none by the inode that is mapped, as long as it is.
- */
+/* Whether the file on disk still is the one that was loaded: by build id, and
+ * where the linker made none by the inode that is mapped, as long as it is. */
 static int is_same_file(const lpp_object_t *object, const lpp_elf_t *elf)
 {
     apr_size_t len;
@@ -310,6 +308,40 @@ apr_status_t lpp_symbols_create(lpp_symbols_t **symbols, lpp_maps_t *maps)
     }
     *symbols = made;
     return APR_SUCCESS;
+}
+
+void lpp_symbols_read(lpp_symbols_t *symbols)
+{
+    unsigned count = lpp_maps_count(symbols->maps), number;
+
+    apr_thread_mutex_lock(symbols->lock);
+    for (number = 1; number <= count && number <= LPP_OBJECTS_MAX; number++) {
+        const lpp_object_t *object = lpp_maps_object(symbols->maps, number);
+
+        if (object != NULL && !object->gone) {
+            table_of(symbols, object);
+        }
+    }
+    apr_thread_mutex_unlock(symbols->lock);
+}
+
+void lpp_symbols_destroy(lpp_symbols_t *symbols)
+{
+    lpp_symbols_t *first = atomic_load(&all_tables), **at = &first;
+    unsigned number;
+
+    while (*at != symbols) {
+        at = &(*at)->older;
+    }
+    *at = symbols->older;
+    atomic_store(&all_tables, first);
+    for (number = 0; number <= LPP_OBJECTS_MAX; number++) {
+        if (symbols->tables[number] != NULL) {
+            lpp_debugfile_close(symbols->tables[number]->debug);
+        }
+    }
+    apr_pool_destroy(symbols->pool);
+    free(symbols);
 }
 
 /*

@@ -51,6 +51,8 @@ static struct {
     lpp_gate_t *gate; /* NULL: nothing is profiled */
     lpp_maps_t *maps;
     lpp_unwinder_t *unwinder; /* NULL: children make their own, or none */
+    lpp_symbols_t *symbols;
+    pid_t parent;
     server_rec *server;
 } generation;
 
@@ -242,32 +244,51 @@ static apr_status_t find_gate(lpp_gate_t **gate, server_rec *s,
     return APR_SUCCESS;
 }
 
-/* Objects and their unwind tables, compiled once for all children: they hang on
- * maps, whose memory is shared until somebody changes it. */
+/* The names of a generation go with it; but what ends may still name, and needs
+ * no tidying up. */
+static apr_status_t drop_symbols(void *symbols)
+{
+    if (getpid() == generation.parent
+        && ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_EXITING) {
+        lpp_symbols_destroy(symbols);
+    }
+    return APR_SUCCESS;
+}
+
+/* Objects, their unwind tables and their symbols, read once for all children:
+ * their memory is shared until somebody changes it. */
 static apr_status_t make_tables(lpp_maps_t **maps, lpp_unwinder_t **unwinder,
-                                apr_pool_t *pconf)
+                                lpp_symbols_t **symbols, apr_pool_t *pconf)
 {
     apr_status_t status = lpp_maps_create(maps, pconf);
     int changed;
 
     *unwinder = NULL;
-    if (status != APR_SUCCESS
-        || lpp_unwinder_create(unwinder, LPP_UNWIND_AUTO, *maps, pconf)
-               != APR_SUCCESS) {
-        return status;
-    }
-    /* It may have loaded libunwind. */
-    if (lpp_maps_refresh(*maps, &changed) != APR_SUCCESS
-        || lpp_unwinder_refresh(*unwinder) != APR_SUCCESS) {
+    if (status == APR_SUCCESS
+        && lpp_unwinder_create(unwinder, LPP_UNWIND_AUTO, *maps, pconf)
+               == APR_SUCCESS
+        /* It may have loaded libunwind. */
+        && (lpp_maps_refresh(*maps, &changed) != APR_SUCCESS
+            || lpp_unwinder_refresh(*unwinder) != APR_SUCCESS)) {
         *unwinder = NULL;
     }
-    return APR_SUCCESS;
+    if (status == APR_SUCCESS) {
+        status = lpp_symbols_create(symbols, *maps);
+    }
+    if (status == APR_SUCCESS) {
+        generation.parent = getpid();
+        apr_pool_cleanup_register(pconf, *symbols, drop_symbols,
+                                  apr_pool_cleanup_null);
+        lpp_symbols_read(*symbols);
+    }
+    return status;
 }
 
 static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                        server_rec *s)
 {
     lpp_unwinder_t *unwinder = NULL;
+    lpp_symbols_t *symbols = NULL;
     lpp_gate_t *gate = NULL;
     lpp_maps_t *maps = NULL;
     apr_status_t status;
@@ -289,7 +310,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                      "memory; nothing is profiled");
         return OK;
     }
-    status = make_tables(&maps, &unwinder, pconf);
+    status = make_tables(&maps, &unwinder, &symbols, pconf);
     if (status != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_ERR, status, s,
                      LPP_TAG_PROCESS_NO_MAPS
@@ -298,6 +319,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     }
     generation.maps = maps;
     generation.unwinder = unwinder;
+    generation.symbols = symbols;
     generation.server = s;
     generation.gate = gate;
     return OK;
@@ -311,6 +333,7 @@ static apr_status_t make_child(lpp_process_t *made, const char **what,
 
     made->gate = generation.gate;
     made->maps = generation.maps;
+    made->symbols = generation.symbols;
     made->pool = pchild;
     *what = "reopen the " MUTEX_TYPE " mutex";
     status = lpp_gate_child_init(made->gate, pchild);
@@ -327,11 +350,6 @@ static apr_status_t make_child(lpp_process_t *made, const char **what,
     options.stands_for = lpp_entries_stands_for;
     *what = "set up the sampler";
     status = lpp_sampler_create(&made->sampler, &options, pchild);
-    if (status != APR_SUCCESS) {
-        return status;
-    }
-    *what = "set up the symbol table";
-    status = lpp_symbols_create(&made->symbols, made->maps);
     if (status != APR_SUCCESS) {
         return status;
     }

@@ -136,6 +136,8 @@ def files():
             '%.1f ms' % got['files.%d.cold' % count],
             '%.1f ms' % got['files.%d.warm' % count], '%d' % sum(sizes),
             '8 ms' if count == 10000 else '-')
+    say('symbols of all objects, read once in the parent',
+        '%.1f ms' % got['files.1000.read'], '', '', '-')
     head('The same in httpd, page in Lua: the jobs thread until the files are '
          'there, with OOPS and, in the first profile, source lines',
          'rate, time', 'samples', "jobs thread's CPU", 'bytes',

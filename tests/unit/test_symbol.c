@@ -489,7 +489,7 @@ static void a_file_replaced_on_disk_gives_no_names(void **state)
 
     for (i = 0; i < LPP_COUNT(ids); i++) {
         char directory[] = "/tmp/lpp-names-XXXXXX";
-        lpp_symbols_t *before, *after;
+        lpp_symbols_t *before, *after, *all;
         lpp_symbol_t symbol;
         int changed = 0;
         void *handle;
@@ -508,9 +508,14 @@ static void a_file_replaced_on_disk_gives_no_names(void **state)
                          APR_SUCCESS);
         lpp_symbols_resolve(before, pc, &symbol);
         assert_string_equal(symbol.name, "old");
+        assert_int_equal(lpp_symbols_create(&all, fixture->maps),
+                         APR_SUCCESS);
+        lpp_symbols_read(all);
         build_library(fixture, directory, "new", ids[i]);
         /* read before: still right */
         lpp_symbols_resolve(before, pc + 1, &symbol);
+        assert_string_equal(symbol.name, "old");
+        lpp_symbols_resolve(all, pc, &symbol);
         assert_string_equal(symbol.name, "old");
         /* read only now: the new file's names would be wrong */
         assert_int_equal(lpp_symbols_create(&after, fixture->maps),
@@ -519,6 +524,9 @@ static void a_file_replaced_on_disk_gives_no_names(void **state)
         assert_int_equal(symbol.kind, LPP_NAME_OFFSET);
         assert_string_equal(symbol.name,
                             "lib.so (file on disk has changed)");
+        lpp_symbols_destroy(before);
+        lpp_symbols_destroy(after);
+        lpp_symbols_destroy(all);
         dlclose(handle);
         assert_int_equal(run(fixture, directory, "rm lib.so x.c"), 0);
         assert_int_equal(rmdir(directory), 0);

@@ -146,7 +146,9 @@ void lpp_report_headline(lpp_page_t *page, const lpp_report_t *report)
         lpp_page_time(page, view->total.wall_us);
         lpp_page_rawf(page, ": %.0f&#160;%% computing, %.0f&#160;%% waiting.",
                       cpu, 100.0 - cpu);
-        modules_in_words(page, view);
+        if (!view->honesty.cut_short) { /* exact calls are counted on */
+            modules_in_words(page, view);
+        }
         sql_in_words(page, report->sql);
         heaviest_in_words(page, view);
         lpp_page_raw(page, "</p>\n");

@@ -128,16 +128,18 @@ def files():
     head('Samples to the bytes of all four formats (CPU; made-up samples in '
          'real libraries)',
          'samples (nodes)', 'first profile of a child', 'later', 'bytes',
-         'bound')
+         'saved for the report pages', 'its bytes', 'bound')
     for count in (1000, 10000, 100000):
         sizes = [got['files.%d.%s' % (count, name)] for name in
                  ('callgrind', 'pstats', 'pprof', 'collapsed')]
         say('%d (%d)' % (count, got['files.%d.nodes' % count]),
             '%.1f ms' % got['files.%d.cold' % count],
             '%.1f ms' % got['files.%d.warm' % count], '%d' % sum(sizes),
+            '%.1f ms' % got['saved.%d' % count],
+            '%d' % got['saved.%d.bytes' % count],
             '8 ms' if count == 10000 else '-')
     say('symbols of all objects, read once in the parent',
-        '%.1f ms' % got['files.1000.read'], '', '', '-')
+        '%.1f ms' % got['files.1000.read'], '', '', '', '', '-')
     head('The same in httpd, page in Lua: the jobs thread until the files are '
          'there, with OOPS and, in the first profile, source lines',
          'rate, time', 'samples', "jobs thread's CPU", 'bytes',

@@ -18,6 +18,7 @@
 
 #include "bench_util.h"
 #include "lpp_maps.h"
+#include "lpp_saved.h"
 #include "lpp_view.h"
 #include "lpp_writer.h"
 
@@ -130,10 +131,37 @@ static double write_files(const lpp_profile_t *profile,
     return (double)(now_ns(CLOCK_THREAD_CPUTIME_ID) - start) / 1e6;
 }
 
+/* The form that the report pages read; the thread's CPU in ms. */
+static double save(const lpp_profile_t *profile, lpp_symbols_t *symbols,
+                   apr_uint64_t *bytes, apr_pool_t *scratch)
+{
+    lpp_view_about_t about = { .id = "OOPS-0123456789abcdef0123456789abcdef",
+        .page_id = "RootObject:index.html", .url = "/", .host = "localhost",
+        .method = "GET" };
+    lpp_sink_t sink = { count_bytes, NULL };
+    apr_uint64_t start;
+    lpp_saved_t saved;
+    const lpp_view_t *view;
+
+    need(lpp_view_create(&view, profile, symbols, maps, &about, scratch),
+         "a view");
+    memset(&saved, 0, sizeof(saved));
+    saved.head.vhost = "localhost:80";
+    saved.head.outcome = "profiled";
+    saved.oops_path = "";
+    saved.view = view;
+    *bytes = 0;
+    sink.baton = bytes;
+    start = now_ns(CLOCK_THREAD_CPUTIME_ID);
+    need(lpp_saved_write(&saved, &sink, scratch), "the saved form");
+    return (double)(now_ns(CLOCK_THREAD_CPUTIME_ID) - start) / 1e6;
+}
+
 static void bench_files(apr_uint32_t samples, int rounds)
 {
     double read[ROUNDS_MAX], cold[ROUNDS_MAX], warm[ROUNDS_MAX];
-    apr_uint64_t bytes[LPP_FORMAT_COUNT];
+    double saved[ROUNDS_MAX];
+    apr_uint64_t bytes[LPP_FORMAT_COUNT], saved_bytes = 0;
     apr_uint32_t nodes = 0;
     int round, format;
 
@@ -152,6 +180,7 @@ static void bench_files(apr_uint32_t samples, int rounds)
         read[round] = (double)(now_ns(CLOCK_THREAD_CPUTIME_ID) - start) / 1e6;
         cold[round] = write_files(profile, symbols, bytes, scratch);
         warm[round] = write_files(profile, symbols, bytes, scratch);
+        saved[round] = save(profile, symbols, &saved_bytes, scratch);
         lpp_symbols_destroy(symbols);
         apr_pool_destroy(scratch);
     }
@@ -162,6 +191,10 @@ static void bench_files(apr_uint32_t samples, int rounds)
           "ms");
     print(apr_psprintf(pool, "files.%u.warm", samples), median(warm, rounds),
           "ms");
+    print(apr_psprintf(pool, "saved.%u", samples), median(saved, rounds),
+          "ms");
+    print(apr_psprintf(pool, "saved.%u.bytes", samples), (double)saved_bytes,
+          "bytes");
     for (format = 0; format < LPP_FORMAT_COUNT; format++) {
         print(apr_psprintf(pool, "files.%u.%s", samples,
                            lpp_writer_get(format)->action),

@@ -3,9 +3,9 @@
  * lpp_signal: the only room whose code runs in a signal handler.
  *
  * The handler knows one target: the thread that is being profiled. It puts back
- * a system call that the signal interrupted, copies registers and stack into a
- * slot of the ring, keeps errno. No lock, no allocation, no stdio, no library
- * call that is not on the guard's list.
+ * a system call that the signal interrupted, or lets one that it cut short go
+ * on, copies registers and stack into a slot of the ring, keeps errno. No lock,
+ * no allocation, no stdio, no library call that is not on the guard's list.
  */
 #ifndef LPP_SIGNAL_H
 #define LPP_SIGNAL_H

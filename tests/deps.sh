@@ -12,9 +12,10 @@ if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
     cat <<'END'
 Not a Debian system. Needed, by whatever name they have here:
   to build   a C compiler, httpd 2.4 with apxs, APR and APR-util headers,
-             libunwind headers (and the library at run time)
+             libunwind headers (and the library at run time); if it is there,
+             libiberty, for names of Rust
   to test    cmocka, python3 with pytest, curl, openssl, valgrind's
-             callgrind_annotate, mod_fcgid, php-cgi, nghttp2
+             callgrind_annotate, mod_fcgid, php-cgi, nghttp2, npm
 LPP_HTTPD and LPP_MODULES_DIR say where httpd and its modules are.
 END
     command -v "${APXS:-apxs}" >/dev/null && exit 0

@@ -46,7 +46,7 @@ typedef struct lpp_watcher_t {
  * which every request would pay for. begin: other than DECLINED it answers in
  * place of the phase's hooks. end: where the last hook ran and answered OK or
  * DECLINED. With a module it stands around the hook of that one. Only for
- * phases of the int kind that have a hook; one door a phase. Static.
+ * phases of the int kind that have a hook. Static.
  */
 typedef struct lpp_door_t {
     const char *phase;             /* as in lpp_hook_t */

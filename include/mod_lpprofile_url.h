@@ -26,9 +26,9 @@
 int lpp_url_before_digest(request_rec *r);
 void lpp_url_after_digest(request_rec *r);
 
-/* Before the URI is translated: an internal redirect's environment was renamed,
- * its handler is another one. Thread: request. */
-void lpp_url_join_chain(request_rec *r);
+/* First in post_read_request: an internal redirect's environment was renamed,
+ * its handler is another one. DECLINED. Thread: request. */
+int lpp_url_join_chain(request_rec *r);
 
 /* First of the handlers, once a record of the chain: a backend is asked for an
  * identity body. Thread: request. */

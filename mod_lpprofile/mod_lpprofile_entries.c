@@ -62,8 +62,8 @@ static int_fn *int_originals[LPP_ENTRIES_INT];
 static void_fn *void_originals[LPP_ENTRIES_VOID];
 static quick_fn *quick_originals[LPP_ENTRIES_QUICK];
 
-/* Kept for doors: two a phase, or one. */
-#define DOOR_ENTRIES (2 * 12 + 1)
+/* Kept for doors: two a phase. */
+#define DOOR_ENTRIES (2 * 13)
 
 #define FIRST_VOID LPP_ENTRIES_INT
 #define FIRST_QUICK (LPP_ENTRIES_INT + LPP_ENTRIES_VOID)
@@ -245,12 +245,15 @@ static lpp_entries_fn *take_entry(kind_e kind, lpp_entries_fn *original,
     return (lpp_entries_fn *)int_entries[n];
 }
 
-static const lpp_door_t *door_of(unsigned phase)
+/* Around a module's hook, or with "" for the first and the last. */
+static const lpp_door_t *door_of(unsigned phase, const char *module)
 {
     unsigned i;
 
     for (i = 0; i < door_count; i++) {
-        if (phases[phase].kind == KIND_INT
+        const char *wanted = doors[i].module ? doors[i].module : "";
+
+        if (phases[phase].kind == KIND_INT && strcmp(wanted, module) == 0
             && strcmp(doors[i].phase, phases[phase].phase) == 0) {
             return &doors[i];
         }
@@ -291,7 +294,7 @@ static void add_place(unsigned phase, link_t *link, int is_counted,
 static void add_places(unsigned phase, const char *own)
 {
     const apr_array_header_t *links = phases[phase].links();
-    const lpp_door_t *door = door_of(phase);
+    const lpp_door_t *edge = door_of(phase, "");
     int i;
 
     if (!links || links->elt_size != sizeof(link_t)) {
@@ -300,12 +303,10 @@ static void add_places(unsigned phase, const char *own)
     for (i = 0; i < links->nelts; i++) {
         link_t *link = &APR_ARRAY_IDX(links, i, link_t);
         const char *module = link->module ? link->module : "?";
-        int is_there = door && door->module
-                       && strcmp(module, door->module) == 0;
-        int is_edge = door && !door->module;
-        const lpp_door_t *begin = is_there || (is_edge && i == 0) ? door : NULL;
-        const lpp_door_t *end =
-            is_there || (is_edge && i == links->nelts - 1) ? door : NULL;
+        const lpp_door_t *around = door_of(phase, module);
+        const lpp_door_t *begin = i == 0 && !around ? edge : around;
+        const lpp_door_t *end = i == links->nelts - 1 && !around ? edge
+                                                                 : around;
         int is_counted = watch.enter && strcmp(module, own) != 0;
 
         if (link->function && (is_counted || (begin && begin->begin)

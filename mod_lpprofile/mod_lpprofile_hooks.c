@@ -22,14 +22,12 @@
 static int begin_pre_translate(request_rec *r)
 {
     lpp_phases_enter(r, LPP_PHASE_PRE_TRANSLATE);
-    lpp_url_join_chain(r);
     return lpp_pages_claim(r);
 }
 
 static int begin_translate(request_rec *r)
 {
     lpp_phases_enter(r, LPP_PHASE_TRANSLATE);
-    lpp_url_join_chain(r);
     return lpp_pages_claim(r);
 }
 
@@ -110,6 +108,7 @@ static int begin_log(request_rec *r)
 }
 
 static const lpp_door_t doors[] = {
+    { "post_read_request", lpp_url_join_chain, NULL, NULL },
     { "post_read_request", lpp_url_before_digest, lpp_url_after_digest,
       "mod_auth_digest.c" },
     { "pre_translate_name", begin_pre_translate, NULL, NULL },

@@ -200,7 +200,7 @@ void lpp_url_after_digest(request_rec *r)
     }
 }
 
-void lpp_url_join_chain(request_rec *r)
+int lpp_url_join_chain(request_rec *r)
 {
     lpp_url_t *url = r->prev ? lpp_url_get(r) : NULL;
 
@@ -208,6 +208,7 @@ void lpp_url_join_chain(request_rec *r)
         apr_table_setn(r->subprocess_env, LPP_URL_ENV, url->path);
         lpp_url_give_encodings_back(url);
     }
+    return DECLINED;
 }
 
 /* A request on a host that allows profiling, with what may be a segment or with

@@ -356,13 +356,16 @@ def test_access_log_keeps_the_line_of_the_client(httpd):
 
 
 def test_error_document_and_subrequests(httpd):
-    server = httpd('LPProfilingAllowed On\nErrorDocument 404 /cgi/env\n',
+    server = httpd('LPProfilingAllowed On\nErrorDocument 404 /cgi/env\n'
+                   'SetEnvIf LPPROFILE_URI "^/no/(.*)" SEEN_EARLY=$1\n',
                    features=['cgi', 'include'])
     plain, got = server.get('/no'), server.get('/no/++profile++callgrind')
     assert plain.status == got.status == 404
     assert variables(plain)['REDIRECT_URL'] == '/no'
-    assert differences(plain, got) == {'LPPROFILE_URI',
-                                       'REDIRECT_LPPROFILE_URI'}
+    assert differences(plain, got) == {
+        'LPPROFILE_URI', 'REDIRECT_LPPROFILE_URI', 'SEEN_EARLY',
+        'REDIRECT_SEEN_EARLY'}
+    assert variables(got)['SEEN_EARLY'] == '++profile++callgrind'
     (server.site / 'uri.shtml').write_text(
         '<!--#echo var="REQUEST_URI"-->|<!--#include virtual="/cgi/env"-->')
     plain = server.get('/uri.shtml')

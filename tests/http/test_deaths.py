@@ -54,6 +54,7 @@ def next_is_profiled(server):
     assert got.lpprofile.startswith('profiled'), got.headers
     assert time.monotonic() - begin < 3
     server.wait_files(got.oops_id)
+    server.wait_oops(got.oops_id)
     return got
 
 
@@ -391,8 +392,11 @@ def test_writers_leave_no_process_and_no_descriptor_behind(httpd, crasher):
         server.wait_oops(oops_id)
     assert len(os.listdir('/proc/%d/fd' % server.process.pid)) == before
 
-    def zombies():
-        return [pid for pid in server.descendants()
-                if '(apache2) Z' in pathlib.Path(
-                    '/proc/%d/stat' % pid).read_text()]
-    wait_for(lambda: not zombies(), 5, 'no zombie')
+    def is_zombie(pid):
+        try:
+            stat = pathlib.Path('/proc/%d/stat' % pid).read_text()
+        except OSError:
+            return False  # reaped since it was listed
+        return '(apache2) Z' in stat
+    wait_for(lambda: not any(map(is_zombie, server.descendants())), 5,
+             'no zombie')

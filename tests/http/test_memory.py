@@ -35,6 +35,11 @@ end
 '''
 
 
+# One child, which event does not find too few whatever its threads do.
+ONE_CHILD = ('ServerLimit 1\nStartServers 1\nThreadsPerChild 8\n'
+             'MaxRequestWorkers 8\nMinSpareThreads 1\nMaxSpareThreads 8\n')
+
+
 def read(path):
     """Every line, as dictionaries; all of them are whole."""
     text = path.read_text()
@@ -89,11 +94,8 @@ def test_lines_and_nothing_else(httpd):
 
 
 def test_a_heap_that_takes_long_to_count_is_counted_seldom(httpd):
-    server = httpd(ON + LOG + 'StartServers 1\nServerLimit 1\n'
-                   'ThreadsPerChild 2\nMinSpareThreads 1\n'
-                   'MaxSpareThreads 2\nMaxRequestWorkers 2\n'
-                   'LuaScope server 1 1\n', fresh=True, mpm='event',
-                   features=['lua'])
+    server = httpd(ON + LOG + ONE_CHILD + 'LuaScope server 1 1\n',
+                   fresh=True, mpm='event', features=['lua'])
     (server.site / 'lua' / 'holes.lua').write_text(HOLES)
     server.get('/plain.txt')
     assert server.get('/lua/holes.lua').body == b'holes'
@@ -145,9 +147,7 @@ def test_http2_and_aborted(httpd):
 
 
 def test_requests_meanwhile(httpd):
-    server = httpd(ON + LOG + 'ServerLimit 1\nStartServers 1\n'
-                   'ThreadsPerChild 8\nMaxRequestWorkers 8\n', fresh=True,
-                   features=['lua'])
+    server = httpd(ON + LOG + ONE_CHILD, fresh=True, features=['lua'])
     slow = threading.Thread(target=server.get,
                             args=('/lua/compute.lua?ms=400',))
     slow.start()
@@ -164,8 +164,7 @@ def test_requests_meanwhile(httpd):
 
 
 def test_requests_of_hosts_without_a_log_ran_meanwhile_too(httpd):
-    server = httpd(ON + 'ServerLimit 1\nStartServers 1\n'
-                   'ThreadsPerChild 8\nMaxRequestWorkers 8\n'
+    server = httpd(ON + ONE_CHILD +
                    '<VirtualHost *>\nServerName quiet\n</VirtualHost>\n'
                    '<VirtualHost *>\nServerName logged\n' + LOG
                    + '</VirtualHost>\n', fresh=True, features=['lua'])

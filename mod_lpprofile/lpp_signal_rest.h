@@ -18,7 +18,6 @@
 
 #include <fcntl.h>
 #include <stddef.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lpp_signal_code.h"
@@ -83,15 +82,20 @@ static void hide_stub(const greg_t *regs, apr_uint64_t *rip,
     }
 }
 
-/* Would the call have waited until all is moved? Only on a socket or a pipe can
+/* Would the call have waited until all is moved? Only on a stream or a pipe can
  * it move a part and then wait, and only where it was not told otherwise. */
 static int waits_for_all(int fd)
 {
-    struct stat found;
+    socklen_t len = sizeof(int);
+    int type;
 
-    return (syscall(SYS_fcntl, fd, F_GETFL) & O_NONBLOCK) == 0
-           && syscall(SYS_fstat, fd, &found) == 0
-           && (S_ISSOCK(found.st_mode) || S_ISFIFO(found.st_mode));
+    if ((syscall(SYS_fcntl, fd, F_GETFL) & O_NONBLOCK) != 0) {
+        return 0;
+    }
+    if (syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0) {
+        return type == SOCK_STREAM;
+    }
+    return syscall(SYS_fcntl, fd, F_GETPIPE_SZ) > 0;
 }
 
 /* The count pieces at from, less their first done bytes, become rest's; how

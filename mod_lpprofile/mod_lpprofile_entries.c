@@ -39,9 +39,8 @@ static pthread_mutex_t changing = PTHREAD_MUTEX_INITIALIZER;
 /* Everything below is written in the parent alone. */
 
 typedef struct place_t {
-    lpp_entries_fn **at;      /* in httpd's array, which lives in pconf */
-    lpp_entries_fn *original;
-    lpp_entries_fn *entry;
+    lpp_entries_fn **at;         /* in httpd's array, which lives in pconf */
+    lpp_entries_fn *function[2]; /* the original, the entry */
 } place_t;
 
 static place_t places[LPP_ENTRIES_MAX];
@@ -287,8 +286,8 @@ static void add_place(unsigned phase, link_t *link, int is_counted,
     }
     runs_all[number] = (unsigned char)phases[phase].all;
     places[place_count].at = &link->function;
-    places[place_count].original = link->function;
-    places[place_count++].entry = entry;
+    places[place_count].function[0] = link->function;
+    places[place_count++].function[1] = entry;
 }
 
 static void add_places(unsigned phase, const char *own)
@@ -372,8 +371,8 @@ lpp_entries_fn *lpp_entries_original(lpp_entries_fn *function)
 
     if (is_entry(function)) {
         for (i = 0; i < place_count; i++) {
-            if (places[i].entry == function) {
-                return places[i].original;
+            if (places[i].function[1] == function) {
+                return places[i].function[0];
             }
         }
     }
@@ -395,10 +394,10 @@ const void *lpp_entries_stands_for(const void *address)
         }
     }
     for (i = 0; i < place_count; i++) {
-        memcpy(&entry, &places[i].entry, sizeof(entry));
+        memcpy(&entry, &places[i].function[1], sizeof(entry));
         if (entry <= address && entry > start) {
             start = entry;
-            memcpy(&original, &places[i].original, sizeof(original));
+            memcpy(&original, &places[i].function[0], sizeof(original));
         }
     }
     return original;
@@ -410,19 +409,21 @@ void lpp_entries_code(const void **start, const void **end)
     *end = __stop_lpp_entries;
 }
 
-/*
- * Threads run through the arrays meanwhile. Each reads a function's pointer
+/* Threads run through the arrays meanwhile. Each reads a function's pointer
  * once for a call, and finds the one or the other whole: both do what the hook
- * does. Relaxed, since what an entry looks at was there before any thread.
- */
+ * does. Relaxed, since what an entry looks at was there before any thread. */
 static void change_places(int entries)
 {
     unsigned i;
 
     for (i = 0; i < place_count; i++) {
-        __atomic_store_n(places[i].at, entries ? places[i].entry
-                                               : places[i].original,
-                         __ATOMIC_RELAXED);
+        lpp_entries_fn *const *function = places[i].function;
+
+        /* Else somebody has put his own there since. */
+        if (*places[i].at == function[!entries]) {
+            __atomic_store_n(places[i].at, function[entries],
+                             __ATOMIC_RELAXED);
+        }
     }
 }
 

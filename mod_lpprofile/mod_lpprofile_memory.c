@@ -132,7 +132,7 @@ void lpp_memory_read(lpp_memory_sizes_t *sizes,
     ssize_t len = pread(fd, text, sizeof(text) - 1, 0);
 
     if (fd >= 0 && fd != statm_fd) {
-        close(fd); /* no log is kept here, but a page wants to know */
+        close(fd); /* this child could not keep it open */
     }
     memset(sizes, 0, sizeof(*sizes));
     if (len > 0) {
@@ -412,10 +412,11 @@ static int is_anywhere(const server_rec *s)
 
 void lpp_memory_register_hooks(apr_pool_t *pool)
 {
+    /* For profiles, too. */
+    ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
     if (!is_anywhere(ap_server_conf)) {
         return; /* no request is to pay for a log that nobody asked for */
     }
-    ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
     /* First: what the modules after us allocate is the request's. */
     ap_hook_post_read_request(begin, NULL, NULL, APR_HOOK_REALLY_FIRST);
     /* Before the run lets go of the request (REALLY_LAST). */

@@ -88,12 +88,12 @@ def test_arrays_change_under_running_requests(arrays):
     def ask(profiled):
         path = ('/++profile++collapsed' if profiled else '') + '/plain.txt'
         want = server.get('/plain.txt').body
-        with server.connection() as connection:
-            while time.monotonic() < end:
-                got = server.get(path, connection=connection)
-                done[profiled] += 1
-                if got.status != 200 or got.body != want:
-                    wrong.append((path, got.status))
+        # not on a kept connection: event closes these when threads are few
+        while time.monotonic() < end:
+            got = server.get(path)
+            done[profiled] += 1
+            if got.status != 200 or got.body != want:
+                wrong.append((path, got.status))
 
     threads = [threading.Thread(target=ask, args=(n == 0,)) for n in range(5)]
     for thread in threads:
@@ -101,5 +101,5 @@ def test_arrays_change_under_running_requests(arrays):
     for thread in threads:
         thread.join()
     assert not wrong
-    assert done[0] > 200 and done[1] > 20
+    assert done[0] > 40 and done[1] > 5
     gone(server)

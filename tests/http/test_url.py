@@ -581,6 +581,17 @@ def test_what_a_segment_asked_for_is_not_stored(httpd, rule):
     assert part.all('Cache-Control') == ['no-store'] and not part.lpprofile
 
 
+@pytest.mark.parametrize('rule', SITE_HEADERS)
+def test_a_page_with_a_block_is_not_stored(httpd, rule):
+    server = httpd('LPProfilingAllowed On\nLPProfileAllRequests On\n' + rule,
+                   modules=['headers', 'expires'])
+    got = server.get('/dir/one.html')
+    assert 'Profiling Information' in got.text
+    assert got.all('Cache-Control') == ['no-store']
+    assert not got.all('Expires')
+    assert 'no-store' not in server.get('/plain.txt').all('Cache-Control')
+
+
 def caching(httpd, quick):
     """A server that stores whatever it may, and more."""
     server = httpd('LPProfilingAllowed On\nCacheRoot ${ROOT}/run/cache\n'

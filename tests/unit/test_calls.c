@@ -375,10 +375,12 @@ static void long_calls_are_kept_for_a_timeline(void **state)
         leave(handle, OK, 1);
         if (i == 0) {
             spans = lpp_calls_spans(calls, &count);
-            assert_int_equal(count, 1);
-            assert_string_equal(spans[0].phase, "handler");
-            assert_true(spans[0].start_ns >= start
-                        && spans[0].end_ns - spans[0].start_ns >= MS);
+            /* On a busy machine the short call may be a long one, too. */
+            assert_in_range(count, 1, 2);
+            assert_string_equal(spans[count - 1].phase, "handler");
+            assert_true(spans[count - 1].start_ns >= start
+                        && spans[count - 1].end_ns - spans[count - 1].start_ns
+                               >= MS);
         }
     }
     lpp_calls_spans(calls, &count);

@@ -282,10 +282,11 @@ static void a_sleeping_thread_is_left_alone_and_credited(void **state)
     assert_in_range(profile->honesty.signals, seen_without_signal() ? 0 : 1,
                     5);
     assert_true(profile->honesty.repaired_calls >= !seen_without_signal());
-    assert_true(doze.wall_ns >= 285 * MS);
+    /* Less what a busy machine kept the helper from its first look. */
+    assert_true(doze.wall_ns >= 200 * MS);
     assert_true(doze.wall_ns <= profile->total.wall_ns);
     assert_true(doze.cpu_ns < 10 * MS);
-    assert_true(profile->honesty.blocked_ns >= 270 * MS);
+    assert_true(profile->honesty.blocked_ns >= 180 * MS);
 }
 
 static void short_and_long_waits_get_their_own_time(void **state)
@@ -528,7 +529,7 @@ static void a_taken_signal_means_no_stacks_but_exact_totals(void **state)
                                        &session, &waited, &status,
                                        world->pool), LPP_START_NO_SIGNAL);
     test_spin(60 * MS);
-    test_doze(60 * MS);
+    test_doze(200 * MS);
     lpp_session_stop(session, LPP_STOP_NOT);
     profile = final_profile(world, session);
     lpp_session_close(session);
@@ -537,7 +538,7 @@ static void a_taken_signal_means_no_stacks_but_exact_totals(void **state)
     assert_int_equal(profile->honesty.signals, 0);
     assert_true(profile->total.cpu_ns >= 60 * MS);
     if (seen_without_signal()) { /* what is blocked has its stack, though */
-        assert_true(weight_under(world, profile, DOZE).wall_ns >= 50 * MS);
+        assert_true(weight_under(world, profile, DOZE).wall_ns >= 80 * MS);
     }
     /* The same sampler works once the signal is free. */
     session = start(world, &options, no_roots);

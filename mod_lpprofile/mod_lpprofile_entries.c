@@ -303,9 +303,8 @@ static void add_places(unsigned phase, const char *own)
         link_t *link = &APR_ARRAY_IDX(links, i, link_t);
         const char *module = link->module ? link->module : "?";
         const lpp_door_t *around = door_of(phase, module);
-        const lpp_door_t *begin = i == 0 && !around ? edge : around;
-        const lpp_door_t *end = i == links->nelts - 1 && !around ? edge
-                                                                 : around;
+        const lpp_door_t *begin = around || i > 0 ? around : edge;
+        const lpp_door_t *end = around || i < links->nelts - 1 ? around : edge;
         int is_counted = watch.enter && strcmp(module, own) != 0;
 
         if (link->function && (is_counted || (begin && begin->begin)

@@ -15,6 +15,7 @@
 #include <bson/bson.h>
 
 #include "oops_samples.h"
+#include "pool_state.h"
 
 void *__real_malloc(size_t size);
 void *__wrap_malloc(size_t size);
@@ -28,21 +29,6 @@ void *__wrap_malloc(size_t size)
         return NULL;
     }
     return __real_malloc(size);
-}
-
-static int set_up(void **state)
-{
-    apr_pool_t *pool;
-
-    apr_pool_create(&pool, NULL);
-    *state = pool;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    apr_pool_destroy(*state);
-    return 0;
 }
 
 static lpp_buf_t *encode(const lpp_oops_t *oops, bson_t *document,
@@ -205,7 +191,7 @@ static void samples_are_left_for_the_readers(void **state)
 }
 
 #define CASE(function)                                                        \
-    cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+    cmocka_unit_test_setup_teardown(function, make_pool, drop_pool)
 
 int main(void)
 {

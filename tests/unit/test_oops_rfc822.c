@@ -14,6 +14,7 @@
 #include <apr_general.h>
 
 #include "oops_samples.h"
+#include "pool_state.h"
 
 void *__real_realloc(void *old, size_t size);
 void *__wrap_realloc(void *old, size_t size);
@@ -26,21 +27,6 @@ void *__wrap_realloc(void *old, size_t size)
         return NULL;
     }
     return __real_realloc(old, size);
-}
-
-static int set_up(void **state)
-{
-    apr_pool_t *pool;
-
-    apr_pool_create(&pool, NULL);
-    *state = pool;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    apr_pool_destroy(*state);
-    return 0;
 }
 
 static lpp_buf_t *encode_to(const lpp_oops_t *oops, apr_pool_t *pool)
@@ -227,7 +213,7 @@ static void samples_are_left_for_the_readers(void **state)
 }
 
 #define CASE(function)                                                        \
-    cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+    cmocka_unit_test_setup_teardown(function, make_pool, drop_pool)
 
 int main(void)
 {

@@ -8,23 +8,7 @@
 #include <cmocka.h>
 
 #include "lpp_profile.h"
-
-static int setup(void **state)
-{
-    apr_pool_t *pool;
-
-    apr_initialize();
-    apr_pool_create(&pool, NULL);
-    *state = pool;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    apr_pool_destroy(*state);
-    apr_terminate();
-    return 0;
-}
+#include "pool_state.h"
 
 static const lpp_weight_t one = { 1000, 400, 1 };
 
@@ -243,5 +227,5 @@ int main(void)
         cmocka_unit_test(a_merge_into_a_full_tree_keeps_the_totals),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, make_pool, drop_pool);
 }

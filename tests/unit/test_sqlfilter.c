@@ -12,6 +12,7 @@
 #include <apr_strings.h>
 
 #include "lpp_sqlfilter.h"
+#include "pool_state.h"
 
 typedef struct case_t {
     const char *condition;
@@ -113,24 +114,6 @@ static void clauses_have_a_ceiling(void **state)
     assert_non_null(lpp_sqlfilter_refused(filter,
                                           LPP_SQLFILTER_CLAUSES_MAX - 1));
     assert_null(lpp_sqlfilter_refused(filter, LPP_SQLFILTER_CLAUSES_MAX));
-}
-
-static int make_pool(void **state)
-{
-    apr_pool_t *pool;
-
-    if (apr_initialize() != APR_SUCCESS
-        || apr_pool_create(&pool, NULL) != APR_SUCCESS) {
-        return -1;
-    }
-    *state = pool;
-    return 0;
-}
-
-static int drop_pool(void **state)
-{
-    apr_pool_destroy(*state);
-    return 0;
 }
 
 int main(void)

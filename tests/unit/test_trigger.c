@@ -14,6 +14,7 @@
 #include <apr_strings.h>
 
 #include "lpp_trigger.h"
+#include "pool_state.h"
 
 #define CG LPP_FORMAT_BIT(LPP_FORMAT_CALLGRIND)
 #define PS LPP_FORMAT_BIT(LPP_FORMAT_PSTATS)
@@ -420,24 +421,6 @@ static void the_quick_look_sends_on_only_what_may_be_a_segment(void **state)
             assert_int_equal(look(buffer + shift), cases[i].possible);
         }
     }
-}
-
-static int make_pool(void **state)
-{
-    apr_pool_t *pool;
-
-    if (apr_initialize() != APR_SUCCESS
-        || apr_pool_create(&pool, NULL) != APR_SUCCESS) {
-        return -1;
-    }
-    *state = pool;
-    return 0;
-}
-
-static int drop_pool(void **state)
-{
-    apr_pool_destroy(*state);
-    return 0;
 }
 
 int main(void)

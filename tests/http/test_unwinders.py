@@ -63,7 +63,8 @@ def ask_everything(server, times):
                     '--http2-prior-knowledge')
 
 
-@pytest.mark.log_allows(r'LPP unwinders compared')
+# prefork: mod_http2 warns.
+@pytest.mark.log_allows(r'LPP unwinders compared', r'AH10034')
 def test_both_unwinders_agree(httpd, compared):
     server = httpd(CONFIG + apxs_env.load('lpp_truth')
                    + '<Location /truth>\nSetHandler lpp-truth\n</Location>\n',
@@ -92,6 +93,7 @@ def whole_and_not(paths):
     return samples, bad
 
 
+@pytest.mark.log_allows(r'AH10034')
 def test_stacks_reach_the_root(httpd):
     server = httpd(CONFIG + apxs_env.load('lpp_truth')
                    + '<Location /truth>\nSetHandler lpp-truth\n</Location>\n',

@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 import apxs_env
+import httpd_env
 from stacks import Stacks
 
 SOAK_S = float(os.environ.get('LPP_SOAK', '0'))
@@ -60,7 +61,9 @@ def storm(httpd, tmp_path):
                  + '<Location /storm>\nSetHandler lpp-storm\n</Location>\n'
                    '<Location /cxx>\nSetHandler lpp-cxx\n</Location>\n',
                  env={'LPP_STORM_DIR': str(where),
-                      'LD_PRELOAD': str(library)})
+                      'LD_PRELOAD': ' '.join(
+                          [*httpd_env.SANITIZER.get('LD_PRELOAD', '').split(),
+                           str(library)])})
 
 
 def check_stacks(path, text):

@@ -311,6 +311,9 @@ class Httpd:
         env = {'PATH': '/usr/local/bin:/usr/bin:/bin', 'LANG': 'C.UTF-8'}
         env.update(SANITIZER)
         env.update(self.env)
+        if 'LD_PRELOAD' in SANITIZER and 'LD_PRELOAD' in self.env:
+            env['LD_PRELOAD'] = ' '.join([SANITIZER['LD_PRELOAD'],
+                                          self.env['LD_PRELOAD']])
         if self.unprivileged:
             owner = pwd.getpwnam(USER)
             kwargs.update(user=owner.pw_uid, group=owner.pw_gid,

@@ -48,7 +48,7 @@ def test_it_stands_down_with_one_sentence(httpd, what):
             server.wait_files(got.oops_id)
             server.wait_oops(got.oops_id)
     said = [line for line in server.error_lines()
-            if 'LPP' in line and ':warn]' in line or ':error]' in line]
+            if 'LPP' in line and (':warn]' in line or ':error]' in line)]
     assert len(said) == (1 if sentence else 0), said
     if sentence:
         server.expect_log(':warn.*' + sentence)

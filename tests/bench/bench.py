@@ -3,7 +3,8 @@
 
     make -f Makefile.apxs bench
 
-prints them as Markdown, with the machine they are of. Bounds, where there are
+prints them as Markdown, with the machine they are of, and at the end README's
+own tables, to be pasted. Bounds, where there are
 some, stand beside what was measured; nothing is asserted. Programs of
 tests/bench in C are in $LPP_BUILD, the module is $LPP_MODULE.
 """
@@ -14,13 +15,16 @@ import re
 import subprocess
 import sys
 
+import bench_hooks
 import bench_memory
 import bench_sql
 import instructions
+import readme
 import served
 
 BUILD = pathlib.Path(os.environ['LPP_BUILD'])
 ROUNDS = os.environ.get('LPP_BENCH_ROUNDS', '15')
+FIGURES = {}  # by part, for readme.text
 
 
 def say(*cells):
@@ -65,13 +69,16 @@ def unprofiled():
         ['off', 'allowed, LPProfileHooks Off', 'allowed',
          'off beside a host that allows'], ['root', 'index', 'long', 'escaped'])
     for path, size, configuration, own, calls, hooks, whole, more in rows:
+        FIGURES.setdefault('unprofiled', {})[path, configuration] = (
+            size, own, hooks, whole - more)
         bound = 40 + (2 * size if configuration.startswith('allowed') else 0)
         say(configuration, '%s, %d bytes' % (path, size), '%.0f' % own,
-            '%.0f' % calls, '%+.0f' % hooks, '%+.0f of %.0f' % (more, whole), bound)
+            '%.0f' % calls, '%+.0f' % hooks,
+            '%+.0f of %.0f' % (more, whole), bound)
 
 
 def samples():
-    got = program('bench_samples')
+    got = FIGURES['samples'] = program('bench_samples')
     head('One sample', 'what', 'measured', 'bound')
     for caches in ('warm', 'cold'):
         empty, ours = (got['handler.%s.%s' % (caches, kind)]
@@ -86,7 +93,7 @@ def samples():
 
 
 def rates():
-    got = program('bench_rates')
+    got = FIGURES['rates'] = program('bench_rates')
     head('A thread that computes for 200 ms: its CPU time',
          'rate', 'alone', 'empty handler, fed the same way', 'sampled',
          'sampled against empty', "helper's CPU a sample")
@@ -107,7 +114,7 @@ def rates():
     say('announce it, which wakes the helper', '%.0f us' % got['knock'], '-')
     say('take the turn and arm', '%.0f us' % got['arm'], '50 us')
     say('disarm', '%.0f us' % got['disarm'], '20 us')
-    without, profiled = served.before_serving()
+    without, profiled = FIGURES['before'] = served.before_serving()
     say('in httpd, event: all hooks of post_read_request, without (%.0f us)'
         % without, '%.0f us' % profiled, '-')
 
@@ -116,7 +123,11 @@ def profilers():
     head('The same request (a page in Lua) under each profiler, against itself '
          'without: main thread', 'profiler', 'CPU without', 'with', 'more',
          'wall without', 'with', 'more')
-    for name, row in served.rates().items():
+    for name, row in served.rates():
+        FIGURES.setdefault('profilers', {})[name] = row
+        if isinstance(row, str):
+            say(name, 'failed: ' + ' '.join(row.split()))
+            continue
         cpu, wall, cpu_on, wall_on, cpu_ratio, wall_ratio = row
         say(name, '%.2f ms' % cpu, '%.2f ms' % cpu_on,
             '%+.2f %%' % ((cpu_ratio - 1) * 100), '%.2f ms' % wall,
@@ -124,7 +135,7 @@ def profilers():
 
 
 def files():
-    got = program('bench_files')
+    got = FIGURES['files'] = program('bench_files')
     head('Samples to the bytes of all four formats (CPU; made-up samples in '
          'real libraries)',
          'samples (nodes)', 'first profile of a child', 'later', 'bytes',
@@ -151,17 +162,27 @@ def files():
 
 
 def memory():
-    head('Memory of a child (private, dirty); profiles with source lines where '
-         'debug files are installed', 'when', 'kB')
-    for name, kilobytes in served.memory().items():
+    head('Memory of a child, less what it shares with its parent (prefork; '
+         'profiles with source lines where debug files are installed)',
+         'when', 'kB')
+    FIGURES['memory'] = served.memory()
+    for name, kilobytes in FIGURES['memory'].items():
         say(name, kilobytes)
 
 
 def per_second():
     head('Requests a second (a static page, ab -k -c 4)', 'configuration',
          'requests a second')
-    for name, value in served.per_second().items():
+    FIGURES['per_second'] = served.per_second()
+    for name, value in FIGURES['per_second'].items():
         say(name, '%.0f' % value)
+
+
+def hooks():
+    without, profiled = FIGURES['hooks'] = bench_hooks.served_ns()
+    head('A hook that declines at once', 'when', 'measured', 'bound')
+    say('nobody is profiled', '%.1f ns' % without, '-')
+    say('its request is: more', '%.1f ns' % (profiled - without), '100 ns')
 
 
 def plain(title, tell):
@@ -178,8 +199,8 @@ def memory_log():
     plain('A line of LPMemoryProfileLog', bench_memory.main)
 
 
-PARTS = (unprofiled, samples, rates, profilers, files, memory, per_second,
-         statements, memory_log)
+PARTS = (unprofiled, samples, hooks, rates, profilers, files, memory,
+         per_second, statements, memory_log)
 
 
 def main():
@@ -188,6 +209,8 @@ def main():
     for part in PARTS:
         if not chosen or part.__name__ in chosen:
             part()
+    if not chosen:
+        print('\nFor README:\n\n' + readme.text(FIGURES))
 
 
 if __name__ == '__main__':

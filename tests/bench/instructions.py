@@ -3,8 +3,8 @@
 
 Counted by valgrind's callgrind on a prefork httpd -X: the same request
 FEW and MANY times on one connection, the difference divided by the number of
-requests between. "own" is what ran inside mod_lpprofile.so, "calls" how often that called
-anything outside of it (malloc, the kernel, APR); "hooks" what
+requests between. "own" is what ran inside mod_lpprofile.so, "calls" how often
+that called anything outside of it (malloc, the kernel, APR); "hooks" what
 httpd's own loops over hooks took more than without the module; "all" the whole
 process, which varies by some tens from run to run (how many reads a request
 takes, what malloc finds) and holds what any module costs that is loaded. Owns
@@ -155,5 +155,5 @@ if __name__ == '__main__':
     chosen = (sys.argv[1].split(';') if len(sys.argv) > 1
               else list(CONFIGURATIONS)[1:])
     for row in table(chosen, sys.argv[2:] or PATHS):
-        print('%-8s %3d bytes  %-30s own %6.1f  calls %.1f  hooks %+6.1f  all %.0f '
-              '(%+.0f)' % row, flush=True)
+        print('%-8s %3d bytes  %-30s own %6.1f  calls %.1f  hooks %+6.1f  '
+              'all %.0f (%+.0f)' % row, flush=True)

@@ -66,6 +66,6 @@ def test_where_no_memory_is_written_and_run_nothing_is_missing(httpd):
     log = server.wait_files(got.oops_id)[0].read_text()
     assert 'lua' in log
     samples = re.search(r'^summary: \d+ \d+ (\d+)$', log, re.M)
-    assert int(samples.group(1)) > 20
+    assert int(samples.group(1)) > 5 # of 80 ms
     assert not [line for line in server.error_lines() if 'LPP06' in line
                 and ':warn]' in line]

@@ -187,13 +187,11 @@ static void write_reports(server_rec *s)
         return;
     }
     autopsy.maps = inherited->maps;
-    autopsy.symbols = NULL;
+    autopsy.symbols = inherited->symbols;
+    if (autopsy.symbols) {
+        lpp_names_register_hooks_of_server(autopsy.symbols);
+    }
     while (lpp_gate_take_death(inherited->gate, &death)) {
-        if (!autopsy.symbols
-            && lpp_symbols_create(&autopsy.symbols, inherited->maps)
-               == APR_SUCCESS) {
-            lpp_names_register_hooks_of_server(autopsy.symbols);
-        }
         report(&death, &autopsy, s, pool);
         lpp_gate_bury(inherited->gate, &death);
     }

@@ -70,6 +70,7 @@ const lpp_process_t *lpp_process_inherited(lpp_unwinder_t **unwinder)
 
     inherited.gate = generation.gate;
     inherited.maps = generation.maps;
+    inherited.symbols = generation.symbols;
     *unwinder = generation.unwinder;
     return &inherited;
 }

@@ -35,8 +35,8 @@ const lpp_process_t *lpp_process_get(void);
 /*
  * What the children of this generation inherit from the parent: gate, maps (no
  * helper keeps them up to date there), their symbols and, by unwinder, their
- * unwind tables; NULL members where nothing is profiled. For processes without a
- * sampler.
+ * unwind tables; NULL members where nothing is profiled. For processes without
+ * a sampler.
  * Signal-safe: yes. Thread: parent, and any of a process that it forked.
  */
 const lpp_process_t *lpp_process_inherited(lpp_unwinder_t **unwinder);

@@ -53,8 +53,8 @@ int lpp_sqllog_wants_stack(lpp_sqllog_t *log, const char *text);
 
 /*
  * A statement begins: all but error, took_us, rows and running is given;
- * bytes is the length of text. Text and label are copied, database and call
- * are borrowed for as long as the log lives. Returns its index, or -1 past a
+ * bytes is the length of text. Text, label and database are copied, call is
+ * borrowed for as long as the log lives. Returns its index, or -1 past a
  * ceiling, which end and fetched take, too.
  */
 int lpp_sqllog_begin(lpp_sqllog_t *log, const lpp_sql_statement_t *given);

@@ -88,10 +88,27 @@ static const char *keep_text(lpp_sqllog_t *log, const char *text,
     return apr_pstrmemdup(log->pool, text, len);
 }
 
+/* A connection may be gone before its request is: its name is copied, once for
+ * statements in a row. */
+static const char *keep_database(lpp_sqllog_t *log, const char *database)
+{
+    int last = log->statements->nelts - 1;
+
+    if (last >= 0) {
+        const char *known = APR_ARRAY_IDX(log->statements, last,
+                                          lpp_sql_statement_t).database;
+
+        if (strcmp(known, database) == 0) {
+            return known;
+        }
+    }
+    return apr_pstrdup(log->pool, database);
+}
+
 int lpp_sqllog_begin(lpp_sqllog_t *log, const lpp_sql_statement_t *given)
 {
     lpp_sql_statement_t *statement;
-    const char *text, *label;
+    const char *text, *label, *database;
 
     if (log->statements->nelts >= LPP_SQL_STATEMENTS_MAX) {
         log->dropped++;
@@ -99,7 +116,8 @@ int lpp_sqllog_begin(lpp_sqllog_t *log, const lpp_sql_statement_t *given)
     }
     text = keep_text(log, given->text, given->bytes);
     label = given->label ? apr_pstrdup(log->pool, given->label) : NULL;
-    statement = text ? apr_array_push(log->statements) : NULL;
+    database = keep_database(log, given->database);
+    statement = text && database ? apr_array_push(log->statements) : NULL;
     if (!statement) {
         log->dropped++;
         return -1;
@@ -107,6 +125,7 @@ int lpp_sqllog_begin(lpp_sqllog_t *log, const lpp_sql_statement_t *given)
     *statement = *given;
     statement->text = text;
     statement->label = label;
+    statement->database = database;
     statement->error = NULL;
     statement->took_us = 0;
     statement->rows = -1;

@@ -94,6 +94,33 @@ static void a_statement_is_copied(void **state)
     assert_int_equal(lpp_sqllog_total_us(log), 10);
 }
 
+/* mod_dbd's connections may last shorter than the request. */
+static void a_connection_may_go_before_the_log(void **state)
+{
+    lpp_sqllog_t *log = make_log(NULL);
+    char database[] = "pgsql:h/one";
+    lpp_sql_statement_t statement;
+    int i;
+
+    (void)state;
+    memset(&statement, 0, sizeof(statement));
+    statement.text = statement.call = "x";
+    statement.bytes = 1;
+    statement.database = database;
+    for (i = 0; i < 3; i++) {
+        assert_int_equal(lpp_sqllog_begin(log, &statement), i);
+    }
+    memcpy(database, "XXXXX", 5);
+    assert_int_equal(lpp_sqllog_begin(log, &statement), 3);
+    memset(database, 0, sizeof(database));
+    for (i = 0; i < 4; i++) {
+        assert_string_equal(lpp_sqllog_at(log, (unsigned)i)->database,
+                            i < 3 ? "pgsql:h/one" : "XXXXX:h/one");
+    }
+    assert_ptr_equal(lpp_sqllog_at(log, 0)->database,
+                     lpp_sqllog_at(log, 2)->database);
+}
+
 static void a_long_text_is_cut_between_characters(void **state)
 {
     lpp_sqllog_t *log = make_log(NULL);
@@ -281,6 +308,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_statement_is_copied),
+        cmocka_unit_test(a_connection_may_go_before_the_log),
         cmocka_unit_test(a_long_text_is_cut_between_characters),
         cmocka_unit_test(ceilings_are_counted),
         cmocka_unit_test(equal_stacks_are_one),

@@ -30,7 +30,8 @@ def of(pid):
         fds = collections.Counter()
         for fd in (root / 'fd').iterdir():
             try:
-                fds[re.sub(r'\[\d+\]$', '', os.readlink(fd))] += 1
+                fds[re.sub(r'\[\d+\]$|(?<=^/proc/)\d+', '',
+                           os.readlink(fd))] += 1
             except FileNotFoundError:
                 pass  # closed meanwhile
         threads = collections.Counter()

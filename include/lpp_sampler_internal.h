@@ -166,6 +166,11 @@ struct lpp_sampler_t {
 /* CLOCK_MONOTONIC, or any other clock, in ns; 0 where it cannot be read. */
 int64_t lpp_sampler_clock(clockid_t clock);
 
+static inline int64_t lpp_sampler_now_ns(void)
+{
+    return lpp_sampler_clock(CLOCK_MONOTONIC);
+}
+
 struct timespec lpp_sampler_timespec(int64_t ns);
 
 /* 1 where another processor can do what is spun for. */

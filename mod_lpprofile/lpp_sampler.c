@@ -36,7 +36,7 @@ static void cut(lpp_sampler_t *sampler, lpp_session_t *session, lpp_stop_e why)
         session->cpu_before_ns += lpp_sampler_clock(session->cpu_clock)
             - session->segment_cpu_ns;
     }
-    session->end_wall_ns = lpp_sampler_clock(CLOCK_MONOTONIC);
+    session->end_wall_ns = lpp_sampler_now_ns();
     session->state = SESSION_STOPPED;
     atomic_store(&session->cut_short, why);
     lpp_signal_quiesce(&sampler->target);
@@ -47,11 +47,14 @@ static lpp_stop_e over_the_limit(const lpp_sampler_t *sampler,
                                  lpp_session_t *session)
 {
     const lpp_session_options_t *options = &session->options;
-    int64_t now = lpp_sampler_clock(CLOCK_MONOTONIC);
+    int64_t now = lpp_sampler_now_ns();
     int64_t client = atomic_load(&session->client_since_ns);
 
     if (atomic_load(&sampler->stop)) {
         return LPP_STOP_CHILD;
+    }
+    if (session->state == SESSION_GRANTED) {
+        return LPP_STOP_NOT; /* it has not begun */
     }
     if (sampler->tick.stand_down) {
         return LPP_STOP_SELF;
@@ -97,6 +100,7 @@ static void run_session(lpp_sampler_t *sampler, lpp_session_t *session)
     int64_t due;
 
     lpp_tick_begin(sampler, session);
+    session->start_wall_ns = lpp_sampler_now_ns();
     session->state = SESSION_GRANTED;
     pthread_cond_signal(&session->cond);
     pthread_mutex_unlock(&sampler->mutex);
@@ -105,22 +109,20 @@ static void run_session(lpp_sampler_t *sampler, lpp_session_t *session)
     touch_ring(sampler, LPP_RING_SLOTS);
     pthread_mutex_lock(&sampler->mutex);
     while (session->state != SESSION_STOPPED) {
-        due = lpp_sampler_clock(CLOCK_MONOTONIC) + IDLE_CHECK_NS;
+        due = lpp_sampler_now_ns() + IDLE_CHECK_NS;
         lpp_sampler_serve_requests(sampler);
-        if (session->state == SESSION_RUNNING
-            || session->state == SESSION_PAUSED) {
-            why = over_the_limit(sampler, session);
-            if (why != LPP_STOP_NOT) {
-                cut(sampler, session, why);
-                break;
-            }
-            due = next_look(session, due);
+        /* Granted, too: its thread may be in prefork's signal handler, on top
+         * of the wait, and never come. */
+        why = over_the_limit(sampler, session);
+        if (why != LPP_STOP_NOT) {
+            cut(sampler, session, why);
+            break;
         }
-        else {
-            /* Granted: its first tick comes without another knock, which would
-             * cost the request more than all else here. */
-            due = lpp_sampler_clock(CLOCK_MONOTONIC) + sampler->tick.watch_ns;
-        }
+        /* Granted: its first tick comes without another knock, which would
+         * cost the request more than all else here. */
+        due = session->state == SESSION_GRANTED
+            ? lpp_sampler_now_ns() + sampler->tick.watch_ns
+            : next_look(session, due);
         if (session->state == SESSION_RUNNING) {
             int64_t tick_due;
 
@@ -199,7 +201,7 @@ static void serve_queue(lpp_sampler_t *sampler)
         fail_waiters(sampler, status);
         return;
     }
-    session = sampler->queue;
+    session = atomic_load(&sampler->stop) ? NULL : sampler->queue;
     if (session != NULL) {
         prepare(sampler, session);
         run_session(sampler, session);

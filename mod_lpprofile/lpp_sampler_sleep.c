@@ -65,14 +65,14 @@ void lpp_sampler_sleep(lpp_sampler_t *sampler, int64_t then_ns)
  */
 static int stay_up(lpp_sampler_t *sampler, int processor)
 {
-    int64_t until = lpp_sampler_clock(CLOCK_MONOTONIC) + STAY_UP_NS;
+    int64_t until = lpp_sampler_now_ns() + STAY_UP_NS;
 
     if (sched_getcpu() == processor) {
         return 0;
     }
     lpp_tick_refresh(sampler); /* what the session will need */
     while (sem_trywait(&sampler->wake) != 0) {
-        if (lpp_sampler_clock(CLOCK_MONOTONIC) >= until) {
+        if (lpp_sampler_now_ns() >= until) {
             return 0;
         }
 #if defined(__x86_64__)

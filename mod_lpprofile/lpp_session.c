@@ -17,11 +17,6 @@
 #define NS_PER_US 1000
 #define END_WAIT_MS 1000
 
-static int64_t now_ns(void)
-{
-    return lpp_sampler_clock(CLOCK_MONOTONIC);
-}
-
 /* Which stack is to be copied, by the handler or by the helper. Nobody is
  * armed. */
 static void aim(lpp_session_t *session, apr_uint64_t stack_start,
@@ -45,6 +40,17 @@ static apr_status_t arm(lpp_session_t *session, apr_uint64_t stack_start,
     return status;
 }
 
+/* Off this thread: signal and mask. It is the profiled one. */
+static void disarm(lpp_session_t *session, int target_is_ours)
+{
+    if (session->armed) {
+        lpp_signal_disarm(target_is_ours ? &session->sampler->target : NULL,
+                          session->number, &session->old_mask);
+        lpp_crash_leave_thread(&session->handler_stack);
+        session->armed = 0;
+    }
+}
+
 static void give_signal_back(lpp_session_t *session)
 {
     if (session->signal_taken) {
@@ -59,7 +65,7 @@ static void give_signal_back(lpp_session_t *session)
  * helper: at a start it looks again by itself. */
 static void begin_segment(lpp_session_t *session)
 {
-    session->segment_wall_ns = now_ns();
+    session->segment_wall_ns = lpp_sampler_now_ns();
     session->thread = pthread_self();
     session->tid = (int)syscall(SYS_gettid);
     if (pthread_getcpuclockid(session->thread, &session->cpu_clock) != 0) {
@@ -106,8 +112,13 @@ static lpp_start_e begin(lpp_session_t *session, apr_uint64_t stack_start,
     pthread_mutex_lock(&sampler->mutex);
     session->profile->honesty.unwinder = sampler->unwinder == NULL ? "none"
         : lpp_unwinder_name(sampler->unwinder);
-    begin_segment(session);
-    session->start_wall_ns = session->segment_wall_ns;
+    if (session->state == SESSION_GRANTED) {
+        begin_segment(session);
+        session->start_wall_ns = session->segment_wall_ns;
+    }
+    else {
+        disarm(session, 1); /* this child ends: the helper has ended it */
+    }
     pthread_mutex_unlock(&sampler->mutex);
     return how;
 }
@@ -119,7 +130,7 @@ lpp_start_e lpp_session_start(lpp_sampler_t *sampler,
                               apr_interval_time_t *waited_us,
                               apr_status_t *status, apr_pool_t *pool)
 {
-    int64_t began = now_ns();
+    int64_t began = lpp_sampler_now_ns();
     apr_uint64_t stack_start, stack_end;
     lpp_start_e how;
     lpp_session_t *made;
@@ -144,24 +155,13 @@ lpp_start_e lpp_session_start(lpp_sampler_t *sampler,
                              LPP_STACK_MAX_BYTES, stack_end);
     (void)cut;
     how = lpp_session_wait(made, status);
-    *waited_us = (now_ns() - began) / NS_PER_US;
+    *waited_us = (lpp_sampler_now_ns() - began) / NS_PER_US;
     if (how != LPP_START_RUNNING) {
         lpp_session_destroy(made);
         return how;
     }
     *session = made;
     return begin(made, stack_start, stack_end);
-}
-
-/* Off this thread: signal and mask. It is the profiled one. */
-static void disarm(lpp_session_t *session, int target_is_ours)
-{
-    if (session->armed) {
-        lpp_signal_disarm(target_is_ours ? &session->sampler->target : NULL,
-                          session->number, &session->old_mask);
-        lpp_crash_leave_thread(&session->handler_stack);
-        session->armed = 0;
-    }
 }
 
 void lpp_session_pause(lpp_session_t *session)
@@ -221,7 +221,7 @@ apr_status_t lpp_session_resume(lpp_session_t *session)
  * looks at all this when the next segment begins. The mutex is held. */
 static void begin_anew(lpp_session_t *session)
 {
-    int64_t now = now_ns();
+    int64_t now = lpp_sampler_now_ns();
     apr_interval_time_t *max_us = &session->options.max_time_us;
 
     if (*max_us > 0) {
@@ -260,7 +260,7 @@ lpp_start_e lpp_session_sample(lpp_session_t *session,
 void lpp_session_client_enter(lpp_session_t *session)
 {
     if (session->client_depth++ == 0) {
-        atomic_store(&session->client_since_ns, now_ns());
+        atomic_store(&session->client_since_ns, lpp_sampler_now_ns());
     }
 }
 
@@ -316,7 +316,7 @@ void lpp_session_stop(lpp_session_t *session, lpp_stop_e why)
             - session->segment_cpu_ns;
     }
     if (running || session->state == SESSION_PAUSED) {
-        session->end_wall_ns = now_ns();
+        session->end_wall_ns = lpp_sampler_now_ns();
         atomic_store(&session->cut_short, why);
         if (here) {
             disarm(session, 1);
@@ -374,7 +374,8 @@ static apr_status_t wait_done(lpp_session_t *session, int64_t deadline_ns)
 /* The totals of a profile that goes on. The mutex is held. */
 static void total_now(const lpp_session_t *session, lpp_profile_t *profile)
 {
-    profile->total.wall_ns = (apr_uint64_t)(now_ns() - session->start_wall_ns);
+    profile->total.wall_ns = (apr_uint64_t)(
+        lpp_sampler_now_ns() - session->start_wall_ns);
     profile->total.cpu_ns = (apr_uint64_t)session->cpu_before_ns;
     if (session->state == SESSION_RUNNING) {
         profile->total.cpu_ns += (apr_uint64_t)(
@@ -389,7 +390,7 @@ apr_status_t lpp_session_profile(lpp_session_t *session,
                                  apr_pool_t *pool)
 {
     lpp_sampler_t *sampler = session->sampler;
-    int64_t deadline = now_ns() + timeout_us * NS_PER_US;
+    int64_t deadline = lpp_sampler_now_ns() + timeout_us * NS_PER_US;
     apr_status_t status;
     request_t request;
     int going_on;
@@ -439,7 +440,7 @@ void lpp_session_close(lpp_session_t *session)
     /* The helper never dies with a session in hand; but it may wait for what
      * the end of this child interrupted. */
     status = wait_done(session, atomic_load(&sampler->stop)
-                       ? now_ns() + END_WAIT_MS * INT64_C(1000000) : -1);
+        ? lpp_sampler_now_ns() + END_WAIT_MS * INT64_C(1000000) : -1);
     pthread_mutex_unlock(&sampler->mutex);
     if (status == APR_SUCCESS) {
         lpp_gate_settle(session->kept);

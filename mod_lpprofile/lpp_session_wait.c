@@ -25,11 +25,6 @@ static __thread struct {
     apr_uint64_t start, end;
 } this_stack;
 
-static int64_t now_ns(void)
-{
-    return lpp_sampler_clock(CLOCK_MONOTONIC);
-}
-
 apr_status_t lpp_session_thread_stack(apr_uint64_t *start,
                                       apr_uint64_t *end)
 {
@@ -152,7 +147,7 @@ static lpp_start_e look_around(lpp_session_t *session, int64_t deadline_ns)
     if (options->wanted != NULL && !options->wanted(options->wanted_baton)) {
         return LPP_START_GONE;
     }
-    if (deadline_ns >= 0 && now_ns() >= deadline_ns) {
+    if (deadline_ns >= 0 && lpp_sampler_now_ns() >= deadline_ns) {
         return LPP_START_TIMED_OUT;
     }
     return LPP_START_RUNNING;
@@ -161,7 +156,7 @@ static lpp_start_e look_around(lpp_session_t *session, int64_t deadline_ns)
 /* Sleep one slice, or until the helper speaks. The mutex is held. */
 static void wait_slice(lpp_session_t *session, int64_t deadline_ns)
 {
-    int64_t until = now_ns() + (session->options.parent_id != NULL
+    int64_t until = lpp_sampler_now_ns() + (session->options.parent_id != NULL
                                 ? CHILD_SLICE_NS : WANTED_SLICE_NS);
     struct timespec then;
 
@@ -185,9 +180,9 @@ static void spin(const lpp_session_t *session)
     if (!lpp_sampler_may_spin()) {
         return;
     }
-    until = now_ns() + SPIN_NS;
+    until = lpp_sampler_now_ns() + SPIN_NS;
     while (!atomic_load(&((lpp_session_t *)session)->settled)
-           && now_ns() < until) {
+           && lpp_sampler_now_ns() < until) {
 #if defined(__x86_64__)
         __builtin_ia32_pause();
 #endif
@@ -200,7 +195,7 @@ static lpp_start_e wait_for_turn(lpp_session_t *session, apr_status_t *status,
 {
     lpp_sampler_t *sampler = session->sampler;
     int64_t deadline = timeout_us < 0 ? -1
-        : now_ns() + timeout_us * NS_PER_US;
+        : lpp_sampler_now_ns() + timeout_us * NS_PER_US;
     lpp_start_e how = LPP_START_RUNNING;
     lpp_session_t **at;
 

@@ -9,8 +9,6 @@
  * serves everything and profiles nothing; only a Mutex mechanism that could
  * never be right stops it at configtest.
  */
-#include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <apr_strings.h>
@@ -57,7 +55,6 @@ static struct {
 } generation;
 
 static lpp_process_t process;
-static atomic_int ending;
 
 const lpp_process_t *lpp_process_get(void)
 {
@@ -73,11 +70,6 @@ const lpp_process_t *lpp_process_inherited(lpp_unwinder_t **unwinder)
     inherited.symbols = generation.symbols;
     *unwinder = generation.unwinder;
     return &inherited;
-}
-
-int lpp_process_ending(void)
-{
-    return atomic_load(&ending);
 }
 
 int lpp_process_wanted(const server_rec *main_server)
@@ -360,18 +352,6 @@ static apr_status_t make_child(lpp_process_t *made, const char **what,
     return lpp_jobs_create(&made->jobs, pchild);
 }
 
-/* A module that calls exit() comes here first, httpd's own end next. */
-static void set_ending(void)
-{
-    atomic_store(&ending, 1);
-}
-
-static apr_status_t see_end(void *data)
-{
-    set_ending();
-    return APR_SUCCESS;
-}
-
 static void child_init(apr_pool_t *pchild, server_rec *s)
 {
     lpp_process_t made;
@@ -391,8 +371,7 @@ static void child_init(apr_pool_t *pchild, server_rec *s)
         return;
     }
     process = made;
-    atexit(set_ending);
-    apr_pool_pre_cleanup_register(pchild, NULL, see_end);
+    lpp_process_watch_end(pchild);
 }
 
 /* Whether a graceful restart ends this child, whose number is the old one. The

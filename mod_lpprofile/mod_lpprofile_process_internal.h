@@ -16,4 +16,8 @@ void lpp_process_hooks_forget(void);
  * Signal-safe: no. Thread: parent at start, check_config. */
 void lpp_process_hooks_register(apr_pool_t *pconf);
 
+/* See the end of this child coming, for lpp_process_ending, and outlive it.
+ * Signal-safe: no. Thread: child-init. */
+void lpp_process_watch_end(apr_pool_t *pchild);
+
 #endif

@@ -786,6 +786,62 @@ static void the_childs_end_cuts_and_lets_waiters_go(void **state)
     assert_null(second);
 }
 
+static atomic_int held;
+
+static void hold_thread(int number)
+{
+    static const struct timespec nap = { 0, 1000000 };
+
+    while (atomic_load(&held)) {
+        nanosleep(&nap, NULL);
+    }
+}
+
+/* As in a prefork child, whose end runs in a signal handler on top of the wait
+ * for a turn: the turn comes, its thread does not. */
+static void a_turn_that_comes_at_the_childs_end_is_given_back(void **state)
+{
+    world_t *world = *state;
+    lpp_session_options_t options = usual_options();
+    lpp_session_t *session = start(world, &options, no_roots);
+    struct sigaction action, old;
+    lpp_holder_t holder;
+    lpp_gate_counts_t counts;
+    pthread_t waiter;
+    other_t other;
+    int i;
+
+    memset(&action, 0, sizeof(action));
+    action.sa_handler = hold_thread;
+    sigaction(SIGUSR2, &action, &old);
+    make_other(&other, world);
+    atomic_store(&held, 1);
+    pthread_create(&waiter, NULL, profile_elsewhere, &other);
+    do {
+        usleep(1000);
+        lpp_gate_get_counts(world->gate, &counts);
+    } while (counts.waiting < 1);
+    pthread_kill(waiter, SIGUSR2);
+    usleep(20000);
+    lpp_session_close(session);
+    do {
+        usleep(1000);
+        lpp_gate_get_holder(world->gate, &holder);
+    } while (holder.pid == 0); /* now it is the turn of who is held */
+    lpp_sampler_stop(world->sampler);
+    for (i = 0; i < 5000 && holder.pid != 0; i++) {
+        usleep(1000);
+        lpp_gate_get_holder(world->gate, &holder);
+    }
+    assert_int_equal(holder.pid, 0);
+    atomic_store(&held, 0);
+    pthread_join(waiter, NULL);
+    assert_int_equal(other.how, LPP_START_RUNNING); /* and cut at once */
+    assert_int_equal(other.samples, 0);
+    apr_pool_destroy(other.pool);
+    sigaction(SIGUSR2, &old, NULL);
+}
+
 static void too_long_a_profile_is_cut_and_frees_the_gate(void **state)
 {
     world_t *world = *state;
@@ -1099,6 +1155,7 @@ int main(void)
         CASE(a_waiter_whose_client_left_is_let_go),
         CASE(the_holders_own_request_does_not_wait),
         CASE(the_childs_end_cuts_and_lets_waiters_go),
+        CASE(a_turn_that_comes_at_the_childs_end_is_given_back),
         CASE(too_long_a_profile_is_cut_and_frees_the_gate),
         CASE(a_slow_client_ends_the_profile),
         CASE(ten_kilohertz_work),

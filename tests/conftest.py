@@ -67,8 +67,8 @@ MOST_SERVERS = 10  # that idle in the cache
 # Compare times: `check` runs these with nothing beside them (-m alone), all
 # others two at a time (-m 'not alone').
 ALONE = {'test_truth', 'test_blocked', 'test_edge', 'test_storm',
-         'test_unwinders', 'test_stand_down', 'test_phases', 'test_gate',
-         'test_life', 'test_memory', 'test_sql', 'test_faults'}
+         'test_unwinders', 'test_stand_down', 'test_phases',
+         'test_sql', 'test_faults'}
 
 
 def pytest_addoption(parser):

@@ -15,7 +15,7 @@ Not a Debian system. Needed, by whatever name they have here:
              libunwind headers (and the library at run time); if it is there,
              libiberty, for names of Rust
   to test    cmocka, python3 with pytest, curl, openssl, valgrind's
-             callgrind_annotate, mod_fcgid, php-cgi, nghttp2, npm
+             callgrind_annotate, strace, mod_fcgid, php-cgi, nghttp2, npm
 LPP_HTTPD and LPP_MODULES_DIR say where httpd and its modules are.
 END
     command -v "${APXS:-apxs}" >/dev/null && exit 0

@@ -368,8 +368,8 @@ def calls_of(pid, server, requests):
 
 def test_two_reads_and_a_write(httpd):
     """All that a request which is only logged costs in system calls."""
-    if not os.path.exists('/usr/bin/strace'):
-        pytest.skip('strace is not installed')
+    if subprocess.run(['strace', '-o', '/dev/null', 'true']).returncode:
+        pytest.skip('strace may not trace here')
     counts = []
     for config in (ON, ON + LOG):
         server = httpd(config + 'StartServers 1\nMinSpareServers 1\n'

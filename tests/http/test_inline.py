@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Regions that code profiles of itself: from C by lpprofile.h, from Lua."""
+import atexit
 import functools
 import pathlib
 import pstats
@@ -27,6 +28,7 @@ ON = 'LPProfilingAllowed On\n'
 def module():
     """mod_lpp_inline_test.so, made by apxs of the installed header alone."""
     work = pathlib.Path(tempfile.mkdtemp(prefix='lpp-inline-'))
+    atexit.register(shutil.rmtree, work, True)
     work.chmod(0o755)
     subprocess.run(
         ['make', '-s', '-f', 'Makefile.apxs', 'install',

@@ -20,7 +20,8 @@ typedef struct lpp_jobs_t lpp_jobs_t;
  * A queue for this child. A pre-cleanup of pool (it runs before subpools go, so
  * jobs may live in those) lets the queued jobs finish, for at most one second
  * (it may run inside prefork's signal handler: an atomic flag and a bounded
- * wait). A job that takes longer goes down with the process. Errors:
+ * wait); those not begun by then are dropped, the one in hand has four seconds
+ * more. A job that takes longer goes down with the process. Errors:
  * APR_ENOMEM, or that of the semaphore.
  * Signal-safe: no. Thread: child-init.
  */

@@ -16,7 +16,14 @@
 
 #include "lpp_jobs.h"
 
-#define STOP_WAIT_MS 1000
+#define STOP_WAIT_MS 1000 /* for all the jobs */
+#define STOP_LAST_MS 4000 /* for the one in hand, in addition */
+
+typedef enum stop_e {
+    STOP_NOT,
+    STOP_SOON, /* take no more; finish what is there */
+    STOP_NOW   /* begin none of it */
+} stop_e;
 
 typedef struct job_t {
     void (*function)(void *baton);
@@ -30,7 +37,7 @@ struct lpp_jobs_t {
     sem_t wake;                 /* one post a job, and one to stop */
     _Atomic unsigned added;     /* jobs ever put in; job n is at n % MAX */
     _Atomic unsigned done;      /* jobs ever finished */
-    _Atomic int stop;           /* take no more; finish what is there */
+    _Atomic int stop;           /* a stop_e */
     _Atomic int running;        /* the thread lives and will look again */
     _Atomic apr_time_t due_us;  /* when deferred is to run, on the monotonic
                                    clock; 0: nothing is */
@@ -50,8 +57,9 @@ static int may_end(lpp_jobs_t *jobs)
     int end;
 
     pthread_mutex_lock(&jobs->submitting);
-    end = atomic_load(&jobs->stop)
-          && atomic_load(&jobs->done) == atomic_load(&jobs->added);
+    end = atomic_load(&jobs->stop) == STOP_NOW
+          || (atomic_load(&jobs->stop) == STOP_SOON
+              && atomic_load(&jobs->done) == atomic_load(&jobs->added));
     if (end) {
         atomic_store(&jobs->running, 0);
     }
@@ -108,18 +116,19 @@ static void *jobs_thread(void *data)
         unsigned next;
 
         run_deferred(jobs);
+        if (atomic_load(&jobs->stop) && may_end(jobs)) {
+            return NULL;
+        }
         next = atomic_load(&jobs->done);
         if (next != atomic_load(&jobs->added)) {
             const job_t job = jobs->queue[next % LPP_JOBS_MAX];
 
             job.function(job.baton);
             atomic_store(&jobs->done, next + 1);
-            continue;
         }
-        if (atomic_load(&jobs->stop) && may_end(jobs)) {
-            return NULL;
+        else {
+            wait_for_work(jobs);
         }
-        wait_for_work(jobs);
     }
 }
 
@@ -152,24 +161,36 @@ static apr_status_t start_thread(lpp_jobs_t *jobs)
     return rc;
 }
 
+/* Whether the thread ended in time, or was never made. */
+static int has_ended(const lpp_jobs_t *jobs, int wait_ms)
+{
+    static const struct timespec tick = {0, 1000000};
+    int waited_ms;
+
+    for (waited_ms = 0; waited_ms < wait_ms; waited_ms++) {
+        if (!atomic_load(&jobs->running)) {
+            return 1;
+        }
+        nanosleep(&tick, NULL);
+    }
+    return 0;
+}
+
 /*
  * Runs before the pool's subpools go, since jobs may live in those; perhaps
  * inside a signal handler that interrupted a submit on this very thread: no
- * lock is taken here.
+ * lock is taken here. The job in hand is waited for longer, since it would
+ * go on with memory that is gone.
  */
 static apr_status_t stop_jobs(void *data)
 {
-    static const struct timespec tick = {0, 1000000};
     lpp_jobs_t *jobs = data;
-    int waited_ms;
 
-    atomic_store(&jobs->stop, 1);
+    atomic_store(&jobs->stop, STOP_SOON);
     sem_post(&jobs->wake);
-    for (waited_ms = 0; waited_ms < STOP_WAIT_MS; waited_ms++) {
-        if (!atomic_load(&jobs->running)) {
-            break; /* or it was never made */
-        }
-        nanosleep(&tick, NULL);
+    if (!has_ended(jobs, STOP_WAIT_MS)) {
+        atomic_store(&jobs->stop, STOP_NOW);
+        (void)has_ended(jobs, STOP_LAST_MS);
     }
     /* Freeing is left to the end of the process: free is not signal-safe, and
      * a late submitter must still find the flag. One queue a child. */

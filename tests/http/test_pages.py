@@ -100,7 +100,7 @@ def test_latest_profiles_are_listed(httpd):
     ids = []
     for _ in range(2):
         got = server.get('/++profile++callgrind/index.html')
-        server.wait_files(got.oops_id)
+        server.wait_oops(got.oops_id)  # the last that is written
         ids.append(got.oops_id)
     text = server.get('/++profile++').text
     assert text.index(ids[1]) < text.index(ids[0])

@@ -42,6 +42,12 @@ def said_at_the_end(server):
     return found[0], [int(number) for number in found[1:]]
 
 
+def wait_reported(server, count):
+    """A request is added to the sum after its response has gone."""
+    httpd_env.wait_for(lambda: len(reported(server)) >= count, 10,
+                       '%d requests in the sum' % count)
+
+
 def total_us(path):
     """The total of a file that pstats loads, summed from its rows."""
     stats = pstats.Stats(str(path))
@@ -108,6 +114,7 @@ def test_mixed_requests_over_a_restart_and_a_killed_child(httpd, target):
     some(70)
     server.restart('graceful')
     some(70)
+    wait_reported(server, done)
     victim = server.children()[0]
     os.kill(victim, signal.SIGKILL)
     httpd_env.wait_for(lambda: victim not in server.children(), 5)
@@ -226,6 +233,7 @@ def test_what_the_holder_waits_for_is_left_out_and_counted(httpd, target):
 def test_a_request_that_is_killed_is_not_in_the_sum(httpd, target):
     server = httpd(features=['lua'], fresh=True, env={ENV: str(target)})
     server.get('/')
+    wait_reported(server, 1)
     connection = server.connection()
     connection.request('GET', '/lua/compute.lua?ms=20000')
 

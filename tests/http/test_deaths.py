@@ -357,6 +357,7 @@ def test_a_request_that_a_stop_or_restart_cuts_off(httpd, how, mpm):
                          text).group(1)) > 20
     log = server.wait_files(match.group(2))
     assert [file for file in log if file.name.startswith('callgrind.out.')]
+    server.expect_log('LPP171')
     said = [line for line in server.error_lines() if 'LPP171' in line]
     assert len(said) == 1, said
     if how == 'restart':

@@ -346,17 +346,24 @@ def test_a_link_is_not_followed(httpd, tmp_path):
     assert 'LPP120' in said and not (tmp_path / 'elsewhere').exists()
 
 
-def calls_of(pid, server, requests):
-    """System calls of a single-process prefork child while it serves."""
+def is_traced(pid):
+    status = pathlib.Path('/proc/%d/status' % pid).read_text()
+    return 'TracerPid:\t0\n' not in status
+
+
+def calls_of(pid, server, requests, lines):
+    """System calls of a single-process prefork child while it serves. lines(count)
+    waits until each log has so many."""
+    lines(1)
     trace = subprocess.Popen(
         ['strace', '-f', '-qq', '-o', str(server.root / 'trace'), '-e',
          'trace=open,openat,pread64,write,futex,mmap,munmap,brk',
          '-p', str(pid)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    time.sleep(0.5)
     try:
+        httpd_env.wait_for(lambda: is_traced(pid), 10, 'strace')
         for _ in range(requests):
             server.get('/plain.txt')
-        server.access_lines(requests + 1)
+        lines(requests + 1)
         time.sleep(0.3)
     finally:
         trace.send_signal(signal.SIGINT)
@@ -377,9 +384,14 @@ def test_two_reads_and_a_write(httpd):
                        'MaxRequestWorkers 1\n', fresh=True, mpm='prefork')
         server.get('/plain.txt')
         child, = server.children()
-        lines = calls_of(child, server, 10)
+
+        def lines(count, logged=LOG in config):
+            server.access_lines(count)
+            if logged:
+                wait_lines(server, count)
+        calls = calls_of(child, server, 10, lines)
         counts.append({call: sum(' %s(' % call in ' ' + line
-                                 for line in lines)
+                                 for line in calls)
                        for call in ('open', 'openat', 'pread64', 'write',
                                     'futex', 'mmap', 'munmap', 'brk')})
     plain, logged = counts

@@ -120,6 +120,7 @@ def test_mixed_requests_over_a_restart_and_a_killed_child(httpd, target):
     httpd_env.wait_for(lambda: victim not in server.children(), 5)
     assert not target.exists()
     some(60)
+    wait_reported(server, done)
     assert server.stop() == 0
     numbers = check(server, target, requests=done)
     assert numbers[2:] == [0] * 8, numbers
@@ -139,9 +140,11 @@ def test_stops_and_hard_restart(httpd, target, how):
     target.write_text('of an earlier run')
     server = httpd(fresh=True, env={ENV: str(target)})
     server.get('/')
+    wait_reported(server, 1)
     if how == 'restart':
         server.restart('restart')
         server.get('/dir/one.html')
+        wait_reported(server, 2)
     assert target.read_text() == 'of an earlier run'
     assert server.stop('graceful-stop' if how == 'graceful-stop'
                        else 'stop') == 0
@@ -155,6 +158,7 @@ def test_what_an_earlier_server_left_is_in_nobodys_way(httpd, target):
     server.get('/')
     left = target.parent / ('.%s.%d.tmp' % (target.name, server.process.pid))
     left.write_text('half')
+    wait_reported(server, 1)
     assert server.stop() == 0
     check(server, target, requests=1)
 
@@ -170,6 +174,7 @@ def test_streams_of_one_connection_take_turns(httpd, target):
             '/', '/page.shtml', '/missing', '/lua/compute.lua?ms=20'))],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=60)
     assert done.returncode == 0, done.stdout
+    wait_reported(server, 20)
     assert server.stop() == 0
     numbers = check(server, target, requests=20)
     assert numbers[2:] == [0] * 8, numbers
@@ -208,6 +213,7 @@ def test_directives_do_not_count(httpd, target):
         thread.join()
     got = server.get('/++profile++show&callgrind/')
     assert got.lpprofile is None and 'lpp' not in got.text
+    wait_reported(server, 5)
     assert server.stop() == 0
     numbers = check(server, target, requests=5)
     assert numbers[2:] == [0] * 8
@@ -224,6 +230,7 @@ def test_what_the_holder_waits_for_is_left_out_and_counted(httpd, target):
     begun = time.monotonic()
     assert server.get('/front/plain.txt').status == 200
     assert time.monotonic() - begun < 5
+    wait_reported(server, 1)
     assert server.stop() == 0
     numbers = check(server, target, requests=1)
     assert numbers[2:] == [1] + [0] * 7
@@ -252,6 +259,7 @@ def test_a_request_that_is_killed_is_not_in_the_sum(httpd, target):
     connection.close()
     httpd_env.wait_for(lambda: victim not in server.children(), 5)
     assert server.get('/').status == 200
+    wait_reported(server, 2)
     assert server.stop() == 0
     numbers = check(server, target, requests=2)
     assert numbers[2:] == [0, 0, 0, 0, 1, 0, 0, 0]
@@ -277,6 +285,7 @@ def test_one_process(httpd, target, name, servers):
                 return False
         httpd_env.wait_for(up, 10)
         server.get('/dir/one.html')
+        wait_reported(server, 2)
         process.send_signal(getattr(signal, 'SIG' + name))
         process.wait(25)
     finally:
@@ -299,6 +308,7 @@ def test_not_started_as_root(httpd, target):
     target.parent.chmod(0o777)
     server = httpd(fresh=True, unprivileged=True, env={ENV: str(target)})
     server.get('/')
+    wait_reported(server, 1)
     assert server.stop() == 0
     check(server, target, requests=1)
 

@@ -49,6 +49,14 @@ def holder(server, count=1):
     return int(pid), oops_id
 
 
+def waiting_are(server, count):
+    """Wait until so many wait for their turn."""
+    def look():
+        text = server.get('/server-status?auto').text
+        return re.search(r'^LPProfileWaiting: %d$' % count, text, re.M)
+    wait_for(look, 10, '%d to wait' % count)
+
+
 def check_profiled(server, request):
     request.wait()
     assert request.failed is None, request.failed
@@ -61,10 +69,12 @@ def check_profiled(server, request):
 def test_two_profiled_requests_run_one_after_the_other(httpd):
     server = httpd(ON, features=['lua'])
     begin = time.monotonic()
-    both = [Request(server, SLOW % 500) for _ in range(2)]
+    both = [Request(server, SLOW % 1000)]
+    holder(server)
+    both.append(Request(server, SLOW % 200))
     for request in both:
         check_profiled(server, request)
-    assert time.monotonic() - begin >= 1.0
+    assert time.monotonic() - begin >= 1.2
     oopses = [server.wait_oops(request.got.oops_id).read_text()
               for request in both]
     waits = [text for text in oopses if 'gate' in text]
@@ -74,13 +84,11 @@ def test_two_profiled_requests_run_one_after_the_other(httpd):
 @pytest.mark.all_mpms
 def test_a_request_that_is_not_profiled_never_waits(httpd):
     server = httpd(ON, features=['lua'])
-    slow = Request(server, SLOW % 1500)
+    slow = Request(server, SLOW % 2500)
     holder(server)
-    begin = time.monotonic()
     for _ in range(5):
         got = server.get('/index.html')
         assert got.status == 200 and got.lpprofile is None
-    assert time.monotonic() - begin < 1.0
     assert slow.is_alive()
     check_profiled(server, slow)
 
@@ -88,16 +96,16 @@ def test_a_request_that_is_not_profiled_never_waits(httpd):
 @pytest.mark.all_mpms
 def test_after_the_lock_timeout_it_is_served_unprofiled(httpd):
     server = httpd(ON + 'LPProfileLockTimeout 300ms', features=['lua'])
-    slow = Request(server, SLOW % 2500)
+    slow = Request(server, SLOW % 3500)
     holder(server)
     begin = time.monotonic()
     got = server.get('/++profile++callgrind/index.html')
     took = time.monotonic() - begin
+    assert took >= 0.25 and slow.is_alive()
     assert got.status == 200
     assert '<h1>A static page</h1>' in got.text
     assert got.lpprofile.startswith('lock-timeout')
     assert got.oops_id is None
-    assert 0.25 <= took < 2.0
     server.expect_log('warn.*LPP060')
     check_profiled(server, slow)
     warnings = [line for line in server.error_lines() if 'LPP060' in line]
@@ -114,12 +122,11 @@ def test_where_nobody_waits_a_free_turn_is_taken(httpd, bound, said):
         got = server.get('/++profile++callgrind/index.html')
         assert got.lpprofile.startswith('profiled'), got.lpprofile
         server.wait_files(got.oops_id)  # its turn is over with its log phase
-    slow = Request(server, SLOW % 1500)
+    slow = Request(server, SLOW % 2500)
     holder(server, 21)
-    begin = time.monotonic()
     got = server.get('/++profile++callgrind/index.html')
     assert got.lpprofile.startswith(said)
-    assert time.monotonic() - begin < 1.0
+    assert slow.is_alive()
     if said == 'lock-timeout':
         server.expect_log('warn.*LPP060')
     check_profiled(server, slow)
@@ -127,15 +134,13 @@ def test_where_nobody_waits_a_free_turn_is_taken(httpd, bound, said):
 
 @pytest.mark.all_mpms
 def test_more_than_may_wait_are_served_at_once_as_busy(httpd):
-    server = httpd(ON + 'LPProfileMaxWaiting 1', features=['lua'])
-    slow = Request(server, SLOW % 2000)
+    server = httpd(ON + 'LPProfileMaxWaiting 1', features=['lua', 'status'])
+    slow = Request(server, SLOW % 3000)
     holder(server)
     waiting = Request(server, '/++profile++callgrind/index.html')
-    time.sleep(0.4)
-    assert waiting.is_alive()
-    begin = time.monotonic()
+    waiting_are(server, 1)
     got = server.get('/++profile++callgrind/index.html')
-    assert time.monotonic() - begin < 1.0
+    assert waiting.is_alive() and slow.is_alive()
     assert got.status == 200
     assert got.lpprofile.startswith('busy')
     assert '<h1>A static page</h1>' in got.text
@@ -204,20 +209,20 @@ def test_fit_mechanisms_pass_configtest(httpd, mechanism):
 @pytest.mark.all_mpms
 def test_a_client_that_leaves_gives_up_its_turn(httpd):
     server = httpd(ON + 'LPProfileMaxWaiting 1', key='leave',
-                   features=['lua'])
-    slow = Request(server, SLOW % 3000)
+                   features=['lua', 'status'])
+    slow = Request(server, SLOW % 3500)
     holder(server)
     with socket.create_connection(('127.0.0.1', server.port)) as gone:
         gone.sendall(b'GET /++profile++callgrind/index.html HTTP/1.1\r\n'
                      b'Host: x\r\n\r\n')
-        time.sleep(0.4)
+        waiting_are(server, 1)
         # It has the only place.
         got = server.get('/++profile++callgrind/index.html')
         assert got.lpprofile.startswith('busy')
     # Its place is free long before its turn would have come.
-    time.sleep(0.8)
+    waiting_are(server, 0)
     next_one = Request(server, '/++profile++callgrind/index.html')
-    time.sleep(0.3)
+    waiting_are(server, 1)
     assert next_one.is_alive() and slow.is_alive()
     check_profiled(server, slow)
     check_profiled(server, next_one)
@@ -242,11 +247,9 @@ def test_a_failing_handler_frees_the_gate(httpd):
 @pytest.mark.all_mpms
 def test_a_profile_that_lasts_too_long_frees_the_gate(httpd):
     server = httpd(ON + 'LPProfileMaxTime 300ms', features=['lua'])
-    slow = Request(server, SLOW % 2500)
+    slow = Request(server, SLOW % 3500)
     holder(server)
-    begin = time.monotonic()
     got = server.get('/++profile++callgrind/index.html')
-    assert time.monotonic() - begin < 1.8
     assert got.lpprofile.startswith('profiled')
     assert slow.is_alive()
     check_profiled(server, slow)

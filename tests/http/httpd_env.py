@@ -115,10 +115,10 @@ BAD_LEVELS = {'emerg', 'alert', 'crit', 'error', 'warn'}
 CRASH = re.compile(r'exit signal|AH00051|AH00052')
 READY = 'resuming normal operations'
 # Of the machine, not of any test: mod_ssl was built with a later OpenSSL than
-# the one installed; all workers are busy at once, where many ask and it is slow.
+# the one installed; (nearly) all workers are busy at once, where many ask and it
+# is slow.
 OF_THE_MACHINE = (re.compile('AH01882'),
-                  re.compile('AH00(484|286|161): server reached '
-                             'MaxRequestWorkers'))
+                  re.compile('AH(00484|00286|00287|00161|10159): server '))
 # A child of worker or event that is told to end while it starts can crash in
 # httpd's own code: let the youngest grow this old first.
 GROWN_UP_S = 0.4
@@ -136,10 +136,12 @@ def wait_for(probe, timeout=10.0, what=None):
     """Call probe() until it returns something true, and return that."""
     deadline = time.monotonic() + timeout
     while True:
+        # Asked before: a machine that stood still is looked at once more.
+        late = time.monotonic() > deadline
         value = probe()
         if value:
             return value
-        if time.monotonic() > deadline:
+        if late:
             raise AssertionError('waited %.1f s in vain for %s'
                                  % (timeout, what or probe))
         time.sleep(0.01)
@@ -151,9 +153,12 @@ def free_port():
         return probe.getsockname()[1]
 
 
+LIBC = ctypes.CDLL(None)  # not between fork and exec
+
+
 def _die_with_parent():
     # A test run that is killed leaves no server behind.
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+    LIBC.prctl(1, signal.SIGTERM)
 
 
 class Response:
@@ -353,6 +358,7 @@ class Httpd:
                 # Another process took the port since it was found free.
                 if last or 'could not bind' not in str(failure):
                     raise
+                self._checked = len(self._log())
 
     def _ready(self):
         if self.process.poll() is not None:
@@ -376,10 +382,26 @@ class Httpd:
                  'a child of the new generation')
 
     def reconfigure(self, config, how='graceful'):
-        """Replace the test's own configuration text, then restart."""
+        """Replace the test's own configuration text, then restart; returns
+        when the children that know the old one have gone."""
         self._config = config
         self._write_configuration()
+        old = set(self.children())
         self.restart(how)
+        wait_for(lambda: not old & set(self.children()), 30,
+                 'the old generation to end')
+
+    def _has_its_threads(self, pid):
+        """A child of worker or event creates its threads one by one."""
+        if self.mpm == 'prefork':
+            return True
+        conf = (self.root / 'httpd.conf').read_text()
+        workers = int(re.findall(r'^ThreadsPerChild (\d+)', conf, re.M)[-1])
+        try:
+            # And its main thread and the one that listens.
+            return len(os.listdir('/proc/%d/task' % pid)) >= workers + 2
+        except OSError:
+            return True  # it ended meanwhile
 
     def _let_children_grow_up(self):
         ticks = os.sysconf('SC_CLK_TCK')

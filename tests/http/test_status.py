@@ -84,10 +84,10 @@ def test_waiting_and_skipped(httpd):
     server = httpd(ON + 'LPProfileMaxWaiting 1\n', features=['status', 'lua'],
                    fresh=True)
     threads = []
-    for key in ('Running', 'Waiting'):
+    for key, ms in ('Running', 4000), ('Waiting', 1):
         threads.append(threading.Thread(
             target=server.get,
-            args=('/++profile++callgrind/lua/compute.lua?ms=1500',),
+            args=('/++profile++callgrind/lua/compute.lua?ms=%d' % ms,),
             daemon=True))
         threads[-1].start()
         wait_for(lambda: auto(server)[key] == '1', 5, key)

@@ -17,6 +17,7 @@ import httpd_env
 from httpd_env import wait_for
 
 ON = 'LPProfilingAllowed On\n'
+WORK_MS = 250
 HOLDER = r'\[pid (\d+):.*LPP062: profiling this request as (OOPS-\w+)'
 
 
@@ -27,7 +28,7 @@ def crasher():
             + '<Location /crash>\nSetHandler lpp-crash\n</Location>\n')
 
 
-def die(server, how, work_ms=60, prefix='/++profile++callgrind'):
+def die(server, how, work_ms=WORK_MS, prefix='/++profile++callgrind'):
     """Send the request that ends its process; its (pid, OOPS id)."""
     before = len(re.findall(HOLDER, '\n'.join(server.error_lines())))
     with pytest.raises((http.client.HTTPException, OSError)):
@@ -52,7 +53,8 @@ def next_is_profiled(server):
     begin = time.monotonic()
     got = server.get('/++profile++callgrind/index.html')
     assert got.lpprofile.startswith('profiled'), got.headers
-    assert time.monotonic() - begin < 3
+    # httpd itself may take two for a child that it begins anew.
+    assert time.monotonic() - begin < 6
     server.wait_files(got.oops_id)
     server.wait_oops(got.oops_id)
     return got
@@ -82,9 +84,7 @@ def test_a_crash_under_other_mpms(httpd, crasher):
 def check_crash(server, how):
     kind, value, function = CRASHES[how]
     pid, oops_id = die(server, how)
-    begin = time.monotonic()
     path = server.wait_oops(oops_id)
-    assert time.monotonic() - begin < 2
     fields, text = head(path), path.read_text()
     assert fields['Exception-Type'] == kind
     assert value in fields['Exception-Value']
@@ -92,7 +92,7 @@ def check_crash(server, how):
     assert fields['Oops-Id'] == oops_id
     assert fields['Informational'] == 'False'
     assert fields['Oops-Reporter'] == '127.0.0.1'
-    assert '/crash?%s=60' % how in fields['URL']
+    assert '/crash?%s=%d' % (how, WORK_MS) in fields['URL']
     assert 'hunter2' not in text and 'profile++' not in text
     assert 0.04 < float(fields['Duration']) < 10
     trace = text[text.index('\nTraceback'):]
@@ -118,7 +118,7 @@ def check_samples(server, oops_id, text, function='lpp_crash_work',
     found = re.search(r'(\d+) samples gathered until then', text)
     assert found, text
     taken = int(found.group(1))
-    assert taken >= 3  # 60 wanted; on a machine full of others
+    assert taken >= 3  # WORK_MS wanted; on a machine full of others
     files = server.wait_files(oops_id)
     names = [file.name for file in files]
     assert any(name.startswith('callgrind.out.') for name in names), names
@@ -158,6 +158,7 @@ def test_a_process_that_ends_leaves_one_report(httpd, crasher, mpm, how):
     assert 0.04 < float(fields['Duration']) < 10
     check_samples(server, oops_id, path.read_text())
     next_is_profiled(server)
+    server.expect_log('LPP171.*' + oops_id)
     time.sleep(0.3)
     assert len(list((server.profile_dir / 'oops').glob('*/' + oops_id))) == 1
     said = [line for line in server.error_lines()
@@ -175,6 +176,7 @@ def test_a_crash_on_another_thread_says_so(httpd, crasher):
     assert fields['Exception-Type'] == 'SIGSEGV'
     assert "another thread than this request's" in fields['Exception-Value']
     assert 'in lpp_crash_write\n' in text
+    server.expect_log(r'AH0005[12].*pid %d exit signal' % pid)
     next_is_profiled(server)
 
 
@@ -236,14 +238,13 @@ def test_a_holder_killed_from_outside_while_others_wait(httpd):
         other.start()
     time.sleep(0.3)
     os.kill(pid, signal.SIGKILL)
-    begin = time.monotonic()
     path = server.wait_oops(oops_id)
-    assert time.monotonic() - begin < 2.5
     assert head(path)['Exception-Type'] == 'ChildDied'
     for thread in [first, *others]:
         thread.join(30)
     check_samples(server, oops_id, path.read_text(), 'ap_invoke_handler',
                   (200000, 4900000))
+    server.expect_log('LPP171.*' + oops_id)
     time.sleep(0.3)
     # One report for the profiled one; those who waited held nothing.
     deaths = [line for line in server.error_lines() if 'LPP171' in line]
@@ -315,7 +316,7 @@ def test_a_server_not_started_as_root(httpd, crasher):
 def test_an_old_generations_crash_names_nothing_wrong(httpd, crasher):
     server = httpd(ON + crasher, fresh=True)
     thread = threading.Thread(target=lambda: pytest.raises(
-        Exception, server.get, '/++profile++callgrind/crash?segv=2500'),
+        Exception, server.get, '/++profile++callgrind/crash?segv=3500'),
         daemon=True)
     thread.start()
     match = server.expect_log(HOLDER)
@@ -355,6 +356,7 @@ def test_a_request_that_a_stop_or_restart_cuts_off(httpd, how, mpm):
     text = path.read_text()
     assert int(re.search(r'(\d+) samples gathered until then',
                          text).group(1)) > 20
+    server.expect_log('LPP171.*' + match.group(2))
     log = server.wait_files(match.group(2))
     assert [file for file in log if file.name.startswith('callgrind.out.')]
     server.expect_log('LPP171')
@@ -387,11 +389,13 @@ def test_a_request_whose_profile_was_over_before_it_died(httpd):
 def test_writers_leave_no_process_and_no_descriptor_behind(httpd, crasher):
     server = httpd(ON + crasher, fresh=True)
     next_is_profiled(server)
-    before = len(os.listdir('/proc/%d/fd' % server.process.pid))
+    def opened():
+        return len(os.listdir('/proc/%d/fd' % server.process.pid))
+    before = opened()
     for _ in range(3):
         _, oops_id = die(server, 'kill', 5)
         server.wait_oops(oops_id)
-    assert len(os.listdir('/proc/%d/fd' % server.process.pid)) == before
+    wait_for(lambda: opened() == before, 5, 'no descriptor')
 
     def is_zombie(pid):
         try:

@@ -12,6 +12,7 @@ import pytest
 
 import apxs_env
 import httpd_env
+from callgrind import Callgrind
 from stacks import Stacks
 
 ON = 'LPProfilingAllowed On\n'
@@ -47,8 +48,14 @@ def test_http2_workers(httpd, tls):
     assert head.startswith('HTTP/2 200'), (head, got.stderr)
     oops_id = re.search(r'(?i)x-lazr-oopsid: (\S+)', head).group(1)
     stacks, text = files_of(server, oops_id)
-    assert stacks.share('truth_parent') > 90
-    assert abs(stacks.share('truth_seventy', of='truth_parent') - 70) < 12
+    # By CPU time: others may have had the processor.
+    log, = [f for f in server.profile_files(oops_id)
+            if f.name.startswith('callgrind.')]
+    seventy, parent = [Callgrind(log).share(name, 'CPU')
+                       for name in ('truth_seventy', 'truth_parent')]
+    print('seventy %.3f of %.3f' % (seventy, parent))
+    assert parent > 0.9 and abs(seventy / parent - 0.7) < 0.12
+    assert stacks.us('truth_parent', 'truth_seventy') > 0
     no_stack_is_broken(text)
     # One function that stays calls all that the request does.
     firsts = {stack[1] for stack, us in stacks.lines
@@ -101,6 +108,7 @@ def test_a_websocket_ends_the_profile_at_101(httpd, how):
             features=['proxy'], modules=['proxy_wstunnel'], fresh=True)
         websocket_backend(listener)
         with socket.create_connection(('127.0.0.1', server.port), 20) as sock:
+            began = time.monotonic()
             sock.sendall(b'GET %s/ws HTTP/1.1\r\nHost: localhost\r\n'
                          b'Upgrade: websocket\r\nConnection: Upgrade\r\n'
                          b'Sec-WebSocket-Version: 13\r\n'
@@ -109,18 +117,17 @@ def test_a_websocket_ends_the_profile_at_101(httpd, how):
             head = sock.recv(4096)
             assert head.startswith(b'HTTP/1.1 101'), head
             oops_id = server.expect_log(r'LPP062: .* as (OOPS-\w+)').group(1)
+            # The gate is free while the tunnel is open: its profile is over.
+            other = server.get(SEGMENT + '/truth?deep')
+            assert other.lpprofile.startswith('profiled')
+            over = time.monotonic() - began
             for _ in range(5):
                 time.sleep(0.1)
                 sock.sendall(b'ping')
                 assert sock.recv(4096) == b'ping'
-            # The gate is free while the tunnel is open.
-            began = time.monotonic()
-            other = server.get(SEGMENT + '/truth?deep')
-            assert other.lpprofile.startswith('profiled')
-            assert time.monotonic() - began < 3
         stacks, text = files_of(server, oops_id)
-        print('%.1f ms' % (stacks.total / 1e3))
-        assert stacks.total / 1e3 < 400 # it was open for half a second
+        print('%.1f ms of %.1f' % (stacks.total / 1e3, over * 1e3))
+        assert stacks.total / 1e6 <= over # and so none of the last half second
 
 
 def read_slowly(server, path, seconds, rate):
@@ -148,16 +155,17 @@ def read_slowly(server, path, seconds, rate):
 @pytest.mark.mpms('event')
 def test_a_client_that_does_not_read_frees_the_gate(httpd, mpm):
     server = httpd(ON + life(), fresh=True)
-    oops_id, thread = read_slowly(server, SEGMENT + '/life?large', 9.5, 0)
     began = time.monotonic()
+    oops_id, thread = read_slowly(server, SEGMENT + '/life?large', 11, 0)
     other = server.get(SEGMENT + '/truth?deep', timeout=20)
     waited = time.monotonic() - began
     assert other.lpprofile.startswith('profiled')
-    assert 4 < waited < 9, waited # five seconds on the client's side
+    # five seconds on the client's side, not until it has gone
+    assert 4.9 < waited and thread.is_alive(), waited
     thread.join()
     stacks, text = files_of(server, oops_id)
     assert 'cut short' in text, text[:1500]
-    assert 4.9 < stacks.total / 1e6 < 7
+    assert 4.9 < stacks.total / 1e6 < waited + 0.1
 
 
 @pytest.mark.mpms('event')
@@ -180,15 +188,15 @@ def test_a_file_to_a_slow_reader_holds_other_samples_not(httpd):
 def test_maxtime_cuts_and_says_so(httpd):
     server = httpd(ON + 'LPProfileMaxTime 1s\n' + life(), features=['lua'])
     began = time.monotonic()
-    got = server.get(SEGMENT + '&show/lua/compute.lua?ms=1600')
+    got = server.get(SEGMENT + '&show/lua/compute.lua?ms=3500')
     took = time.monotonic() - began
     assert got.status == 200
-    assert took >= 1.6 # the request goes on
+    assert took >= 3.5 # the request goes on
     assert 'Cut short' in got.text
     # Exact calls were counted on: their share of the profile would be over 100.
     assert 'In modules' not in got.text
     stacks, text = files_of(server, got.oops_id)
-    assert 0.99 < stacks.total / 1e6 < 1.5
+    assert 0.99 < stacks.total / 1e6 < 3
     assert 'cut short' in text, text[:1500]
     gate_is_free(server)
 
@@ -222,11 +230,12 @@ class Busy:
         assert not self.faults, self.faults[:3]
 
 
-def gate_is_free(server, within=1.5):
+def gate_is_free(server):
+    """Without waiting as long as anything would hold it."""
     began = time.monotonic()
     got = server.get(SEGMENT + '/life?other')
     assert got.lpprofile.startswith('profiled'), got.lpprofile
-    assert time.monotonic() - began < within
+    assert time.monotonic() - began < 6
     server.wait_files(got.oops_id, 2)
 
 
@@ -240,11 +249,11 @@ def test_a_suspended_handler(httpd, how, after_ms):
         plain = server.get('/life?' + how)
         began = time.monotonic()
         got = server.get(SEGMENT + '/life?' + how)
-        took = time.monotonic() - began
     assert got.lpprofile.startswith('profiled')
     assert got.text == plain.text == 'pulse 2\npulse 1\n'
-    gate_is_free(server)
     stacks, text = files_of(server, got.oops_id)
+    took = time.monotonic() - began # it ends after its last byte was sent
+    gate_is_free(server)
     print('%s: %.1f ms of %.1f, before %.1f, after %.1f, others %.1f' % (
         how, stacks.total / 1e3, took * 1e3, stacks.us('life_before') / 1e3,
         stacks.us('life_after') / 1e3, stacks.us('life_other') / 1e3))
@@ -280,12 +289,12 @@ def test_a_client_that_leaves_a_suspended_handler(httpd, how):
 @pytest.mark.mpms('event')
 def test_a_suspended_handler_that_is_forgotten_loses_the_gate(httpd):
     server = httpd(ON + 'LPProfileMaxTime 1s\n' + life(), fresh=True)
+    began = time.monotonic()
     with socket.create_connection(('127.0.0.1', server.port), 20) as sock:
         sock.sendall(b'GET %s/life?forgotten HTTP/1.1\r\n'
                      b'Host: localhost\r\n\r\n' % SEGMENT.encode())
         server.expect_log(r'LPP062: .* as (OOPS-\w+)')
-        began = time.monotonic()
-        gate_is_free(server, 2.5)
+        gate_is_free(server)
         assert time.monotonic() - began > 0.8
 
 
@@ -297,16 +306,21 @@ def test_mod_dialup(httpd):
     path = server.site / 'slow' / 'file.bin'
     path.write_bytes(bytes(range(250)) * 40)
     os.chmod(path, 0o644)
-    answers = []
-    for prefix in ('', SEGMENT):
-        began = time.monotonic()
-        with Busy(server):
-            got = server.get(prefix + '/slow/file.bin')
-        took = time.monotonic() - began
-        answers.append((got.status, got.body, round(took)))
-    assert answers[0] == answers[1]
-    assert answers[0][:2] == (200, path.read_bytes())
+    for again in range(4):
+        took = []
+        for prefix in ('', SEGMENT):
+            with Busy(server):
+                began = time.monotonic()
+                got = server.get(prefix + '/slow/file.bin')
+                took.append(time.monotonic() - began)
+            assert got.status == 200 and got.body == path.read_bytes()
+            assert took[-1] > 0.9
+        stacks, text = files_of(server, got.oops_id)
+        assert 0.9 <= stacks.total / 1e6 <= time.monotonic() - began
+        print('plain %.3f s, profiled %.3f s' % tuple(took))
+        if abs(took[1] - took[0]) < 0.3: # or did the machine pause?
+            break
+    else:
+        raise AssertionError(took)
     gate_is_free(server)
-    stacks, text = files_of(server, got.oops_id)
-    assert 0.9 <= stacks.total / 1e6 <= took
     no_stack_is_broken(text)

@@ -2,6 +2,7 @@
 """Apache's request phases in the OOPS timeline and in Server-Timing."""
 import re
 import threading
+import time
 
 import pytest
 
@@ -53,14 +54,16 @@ def test_a_phase_is_there_where_a_module_hooks_it(httpd):
 
 def test_phases_follow_one_another_without_overlap(httpd):
     server = httpd(ON, features=['lua'])
+    begin = time.monotonic()
     got = server.get('/++profile++callgrind/lua/compute.lua?ms=300')
+    took = time.monotonic() - begin
     phases = rows(server, got)
     before = 0
     for start, end, name in phases:
         assert before <= start <= end, phases
         before = end
     handler, = [p for p in phases if p[2] == 'handler']
-    assert 290 <= handler[1] - handler[0] < 2000
+    assert 290 <= handler[1] - handler[0] <= took * 1000 + 1
 
 
 def test_password_phases_are_there_where_they_run(httpd):
@@ -133,15 +136,19 @@ def test_server_timing_names_what_is_known_by_then(httpd):
 def test_waiting_for_the_gate_is_in_no_phase(httpd):
     server = httpd(ON, features=['lua'])
     slow = threading.Thread(target=server.get, args=(
-        '/++profile++callgrind/lua/compute.lua?ms=1200',))
+        '/++profile++callgrind/lua/compute.lua?ms=2000',))
     slow.start()
     server.expect_log('LPP062')
     got = server.get('/++profile++callgrind/plain.txt')
     slow.join()
     text = server.wait_oops(got.oops_id).read_text()
     gate, = [row for row in ROW.findall(text) if row[2].startswith('gate')]
-    assert int(gate[1]) - int(gate[0]) >= 400
-    assert sum(end - start for start, end, _ in rows(server, got)) < 400
+    begin, end = int(gate[0]), int(gate[1])
+    assert end - begin >= 400
+    phases = rows(server, got)
+    print(gate, phases)
+    assert all(stop <= begin + 1 or start >= end - 1
+               for start, stop, _ in phases)
 
 
 def test_others_pay_and_see_nothing(httpd):

@@ -16,6 +16,8 @@ CALLS = 34
 # that says so, with a page that names its first profile.
 SLACK = 0.015
 PAGE_SLACK = 0.08
+# After so many seconds more something else than the timeout has ended a wait.
+ELSE_S = 2.5
 
 
 def within(profiled, plain, what, slack=SLACK):
@@ -37,17 +39,20 @@ def test_blocking_calls_in_a_handler(httpd):
                    + '<Location /calls>\nSetHandler lpp-calls\n</Location>\n')
     slower = []
     for number in range(CALLS):
-        _, name, plain, plain_s = one_call(server, '/calls?%d' % number)
-        for again in range(3):
-            got, _, profiled, profiled_s = one_call(
+        plain_s = profiled_s = 1e9
+        for again in range(8):
+            _, name, plain, took = one_call(server, '/calls?%d' % number)
+            # The machine can only lengthen: the shortest ones are compared.
+            # A call that we lengthen stays long.
+            plain_s = min(plain_s, took)
+            got, _, profiled, took = one_call(
                 server, '%s/calls?%d' % (SEGMENT, number))
             assert got.lpprofile.startswith('profiled')
             assert profiled == plain, name
-            assert profiled_s > 0.149, name
+            assert took > 0.149, name
+            profiled_s = min(profiled_s, took)
             if within(profiled_s, plain_s, name):
                 break
-            # Was it the machine? A call that we lengthen stays long.
-            plain_s = one_call(server, '/calls?%d' % number)[3]
         else:
             slower.append(name)
     assert not slower
@@ -57,7 +62,7 @@ def test_blocking_calls_in_a_handler(httpd):
 def both(server, ask, what):
     """ask(path prefix) -> anything; with and without us, at the same time.
     Returns what it gave, once it took as long."""
-    for again in range(3):
+    for again in range(6):
         found = {}
 
         def run(prefix):
@@ -80,7 +85,7 @@ def both(server, ask, what):
 
 def statuses(server, ask, what, seconds):
     plain, profiled, took = both(server, ask, what)
-    assert seconds * 0.98 <= took <= seconds + 1, took
+    assert seconds * 0.98 <= took < seconds + ELSE_S, took
     assert profiled.lpprofile.startswith('profiled'), profiled.headers
     assert profiled.status == plain.status
     return profiled
@@ -135,7 +140,7 @@ def test_a_client_that_does_not_send_meets_timeout(httpd, mpm):
                 pieces.append(piece)
     plain, profiled, took = both(server, ask, 'Timeout 1, ' + mpm)
     assert plain == profiled
-    assert 0.98 <= took <= 2, took
+    assert 0.98 <= took < 1 + ELSE_S, took
 
 
 @pytest.mark.log_allows(r'PHP Fatal', r'php', r'LPP')

@@ -42,10 +42,16 @@ def test_a_rate_that_costs_too_much_is_lowered_and_every_output_says_so(
 
 def test_the_default_rate_stays_what_it_is(httpd):
     server = httpd(ON, features=['lua'])
-    got, text = profile(server, '/++profile++callgrind/lua/compute.lua?ms=500')
-    wall, cpu = re.search(r'^totals: (\d+) (\d+)', text, re.M).groups()
-    if int(cpu) < 0.8 * int(wall):
-        pytest.skip('the machine is busy: ticks are dear by themselves')
+    # One pause of the machine within a tick makes that tick dear: a rate that
+    # is too high is lowered every time.
+    for again in range(4):
+        got, text = profile(server,
+                            '/++profile++callgrind/lua/compute.lua?ms=500')
+        wall, cpu = re.search(r'^totals: (\d+) (\d+)', text, re.M).groups()
+        if int(cpu) < 0.8 * int(wall):
+            pytest.skip('the machine is busy: ticks are dear by themselves')
+        if 'lowered' not in text:
+            break
     assert 'lowered' not in text
     assert 'LPP066: ' + got.oops_id not in '\n'.join(server.error_lines())
 
@@ -98,16 +104,17 @@ def test_a_profiler_that_is_still_too_dear_ends_the_profile(httpd, tmp_path):
                    env={'LD_PRELOAD': str(library)})
     begin = time.monotonic()
     got, text = profile(
-        server, '/++profile++show&callgrind/lua/compute.lua?ms=900')
+        server, '/++profile++show&callgrind/lua/compute.lua?ms=2500')
     # 100, 50, 25 Hz for 100 ms of CPU time each: then it is over, the request
-    # is not.
+    # is not, by whatever others want of the processor.
     assert got.status == 200
     assert 'stood-down' in got.lpprofile
     assert 'the profiler cost too much' in got.text
     assert 'cut short: the profiler cost too much' in text
     total = int(re.search(r'^totals: (\d+)', text, re.M).group(1))
-    assert 290_000 < total < 850_000
-    assert time.monotonic() - begin > 0.85
+    assert 290_000 < total < 2_400_000
+    assert time.monotonic() - begin > 2.5
+    server.wait_oops(got.oops_id)
     server.expect_log(r'LPP066: %s: .*rate lowered to 25 Hz, then ended'
                       % got.oops_id)
     page = server.get('/++profile++report:' + got.oops_id).text

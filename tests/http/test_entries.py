@@ -7,6 +7,7 @@ import time
 import pytest
 
 import apxs_env
+from httpd_env import wait_for
 
 ONE_CHILD = ('LPProfilingAllowed On\n%s<Location /lpp-arrays>\n'
              'SetHandler lpp-arrays\n</Location>\n'
@@ -71,8 +72,10 @@ def test_requests_beside_a_profiled_one_are_served_as_ever(arrays):
     long = threading.Thread(target=look, args=(
         server, '/++profile++callgrind/lpp-arrays?1500'))
     long.start()
-    time.sleep(0.5)
-    beside = look(server)
+    # until it is there; afterwards there is nothing to be seen
+    beside = wait_for(lambda: (lambda seen: seen[0] and seen)(look(server)),
+                      10, 'its entries')
+    assert long.is_alive()
     long.join()
     assert beside[0] > 15 and beside[1:] == before[1:]
     gone(server)
@@ -83,13 +86,18 @@ def test_arrays_change_under_running_requests(arrays):
     """As fast as profiled requests come and go beside others on all threads."""
     server = arrays(log_level='notice')
     end = time.monotonic() + 2
+    latest = end + 20
     wrong, done = [], [0, 0]
+
+    def enough():
+        now = time.monotonic()
+        return now > end and (done[0] > 40 and done[1] > 5 or now > latest)
 
     def ask(profiled):
         path = ('/++profile++collapsed' if profiled else '') + '/plain.txt'
         want = server.get('/plain.txt').body
         # not on a kept connection: event closes these when threads are few
-        while time.monotonic() < end:
+        while not enough():
             got = server.get(path)
             done[profiled] += 1
             if got.status != 200 or got.body != want:

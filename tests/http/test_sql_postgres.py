@@ -8,6 +8,7 @@ import pytest
 
 import apxs_env
 import databases
+from httpd_env import wait_for
 from test_sql import (ON, SECRET, figures, oops_of, rows_of, section, words)
 
 LOOP = 50
@@ -84,9 +85,13 @@ def test_transactions(shop):
 
 def test_slow_statements_are_yellow_and_red(shop):
     server = shop()
-    got = run(server, 'SELECT pg_sleep(0.15)')
-    count, took = figures(got)
-    assert count == 1 and 150 <= took < 450
+    for again in range(5):
+        got = run(server, 'SELECT pg_sleep(0.15)')
+        count, took = figures(got)
+        assert count == 1 and 150 <= took
+        if took < 450: # or the machine paused
+            break
+    assert took < 450
     page = section(got)
     assert 'class="took slow"' in page and 'took very' not in page
     (row,) = rows_of(oops_of(server, got))
@@ -133,7 +138,10 @@ def test_a_lost_connection(shop):
             seen.add(int(found.group(1)))
             os.kill(int(found.group(1)), signal.SIGTERM)
     assert seen - {pid}, 'served again'
+    old = set(server.children())
     server.restart()
+    # Those whose connection is lost might take one request more.
+    wait_for(lambda: not old & set(server.children()), 20, 'the old to go')
     assert 'Name 0' in server.get('/++profile++sql/dbd?loop=1').text
 
 

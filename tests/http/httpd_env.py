@@ -120,7 +120,9 @@ READY = 'resuming normal operations'
 OF_THE_MACHINE = (re.compile('AH01882'),
                   re.compile('AH(00484|00286|00287|00161|10159): server '))
 # A child of worker or event that is told to end while it starts can crash in
-# httpd's own code: let the youngest grow this old first.
+# httpd's own code: let it have its threads, which takes a machine that stands
+# still so long, and the youngest grow this old first.
+LATE_S = 3
 GROWN_UP_S = 0.4
 
 
@@ -391,19 +393,26 @@ class Httpd:
         wait_for(lambda: not old & set(self.children()), 30,
                  'the old generation to end')
 
-    def _has_its_threads(self, pid):
-        """A child of worker or event creates its threads one by one."""
-        if self.mpm == 'prefork':
-            return True
+    def _have_their_threads(self):
+        """Children of worker and event create theirs one by one. The daemons
+        of mod_cgid and mod_fcgid look like a child that has none yet."""
         conf = (self.root / 'httpd.conf').read_text()
-        workers = int(re.findall(r'^ThreadsPerChild (\d+)', conf, re.M)[-1])
-        try:
-            # And its main thread and the one that listens.
-            return len(os.listdir('/proc/%d/task' % pid)) >= workers + 2
-        except OSError:
-            return True  # it ended meanwhile
+        workers = int(re.findall(r'^ThreadsPerChild +(\d+)', conf, re.M)[-1])
+        missing = 0
+        for pid in self.children():
+            try:
+                # And its main thread and the one that listens.
+                missing += len(os.listdir('/proc/%d/task' % pid)) < workers + 2
+            except OSError:
+                continue
+        return missing <= len(re.findall(r'^LoadModule f?cgid_', conf, re.M))
 
     def _let_children_grow_up(self):
+        if self.mpm != 'prefork':
+            deadline = time.monotonic() + LATE_S
+            while (not self._have_their_threads()
+                   and time.monotonic() < deadline):
+                time.sleep(0.01)
         ticks = os.sysconf('SC_CLK_TCK')
         youngest = 0.0
         for pid in self.children():

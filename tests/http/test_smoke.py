@@ -11,7 +11,7 @@ PROFILE = 'LPProfilingAllowed On'
 
 @pytest.mark.all_mpms
 def test_page_log_and_oops(httpd):
-    server = httpd(PROFILE)
+    server = httpd(PROFILE, key='smoke')
     got = server.get('/++profile++show&callgrind/index.html')
     assert got.status == 200
     assert re.fullmatch('OOPS-[0-9a-f]{32}', got.oops_id)

@@ -36,7 +36,7 @@ def test_not_as_root(httpd):
 
 
 def test_paths_and_headers_are_sent_as_written(httpd):
-    server = httpd(profiler=False, features=['cgi'])
+    server = httpd(profiler=False, features=['cgi'], key='harness')
     got = server.get('/cgi/../cgi//env/%2e/a?b c'.replace(' ', '%20'),
                      [('X-Two', '1'), ('X-Two', '2')])
     assert 'HTTP_X_TWO=1, 2' in got.text

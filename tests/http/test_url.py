@@ -302,7 +302,7 @@ def test_request_to_oneself_does_not_wait_for_its_parent(httpd):
                    features=['proxy', 'cgi'])
     began = time.monotonic()
     got = server.get('/++profile++callgrind/self/env')
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
     assert got.status == 200 and got.oops_id
     assert 'HTTP_X_LPPROFILE_PARENT' not in variables(got)
     server.expect_log('LPP063: served unprofiled: child-of-profiled')
@@ -597,7 +597,8 @@ def caching(httpd, quick):
     server = httpd('LPProfilingAllowed On\nCacheRoot ${ROOT}/run/cache\n'
                    'CacheEnable disk /\nCacheQuickHandler %s\n'
                    'CacheStoreNoStore On\nCacheIgnoreNoLastMod On\n'
-                   'CacheDefaultExpire 600\nCacheHeader On\n' % quick,
+                   'CacheDefaultExpire 600\nCacheMinExpire 600\n'
+                   'CacheHeader On\n' % quick,
                    modules=['cache', 'cache_disk'], features=['cgi'])
     (server.root / 'run' / 'cache').mkdir(exist_ok=True)
     (server.root / 'run' / 'cache').chmod(0o777)
@@ -704,5 +705,7 @@ def test_http2_and_tls(httpd):
         assert '\nREQUEST_URI=/cgi/env?q\n' in plain
         assert '\nREQUEST_URI=/cgi/env?q\n' in got
         assert '\nLPPROFILE_URI=/cgi/++profile++callgrind/env\n' in got
-    assert 'GET /cgi/++profile++callgrind/env?q HTTP/2' in \
-        server.access_lines(4)[-1]
+    # Of the last two, whichever child was first has the first line.
+    lines = server.access_lines(4)
+    assert sum('GET /cgi/++profile++callgrind/env?q HTTP/2' in line
+               for line in lines) == 2

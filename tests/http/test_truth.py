@@ -29,10 +29,10 @@ def config():
 
 def patiently(test):
     """What is measured in wall time may meet a machine that is busy with other
-    things: one good try of four counts. What is wrong stays wrong."""
+    things: one good try of eight counts. What is wrong stays wrong."""
     @functools.wraps(test)
     def run(*args, **kwargs):
-        for last in (False, False, False, True):
+        for last in [False] * 7 + [True]:
             try:
                 return test(*args, **kwargs)
             except AssertionError:

@@ -149,6 +149,10 @@ def wait_for(probe, timeout=10.0, what=None):
         time.sleep(0.01)
 
 
+def command_line(pid):
+    return pathlib.Path('/proc/%d/cmdline' % pid).read_bytes()
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(('127.0.0.1', 0))
@@ -402,9 +406,11 @@ class Httpd:
         for pid in self.children():
             try:
                 # And its main thread and the one that listens.
-                missing += len(os.listdir('/proc/%d/task' % pid)) < workers + 2
+                missing += (
+                    len(os.listdir('/proc/%d/task' % pid)) < workers + 2
+                    and command_line(pid) == command_line(self.process.pid))
             except OSError:
-                continue
+                continue  # it ended meanwhile
         return missing <= len(re.findall(r'^LoadModule f?cgid_', conf, re.M))
 
     def _let_children_grow_up(self):
@@ -492,7 +498,7 @@ class Httpd:
         for pid in self.descendants():
             try:
                 stat = pathlib.Path('/proc/%d/stat' % pid).read_text()
-                line = pathlib.Path('/proc/%d/cmdline' % pid).read_bytes()
+                line = command_line(pid)
             except OSError:
                 continue
             ppid = int(stat.rpartition(')')[2].split()[1])

@@ -85,9 +85,9 @@ static int compare_once(const char *name, long (*call)(void), outcome_t *known)
     assert_int_equal(profiled.error, plain.error);
     /* Nothing may end early. */
     assert_true(profiled.took_ns >= WAIT_NS - 1000000);
-    assert_in_range(profile->honesty.signals, seen_without_signal() ? 0 : 1,
-                    30);
-    seen = profile->honesty.blocked_ns >= WAIT_NS * 3 / 4;
+    seen = profile->honesty.blocked_ns >= WAIT_NS * 3 / 4
+           && profile->honesty.signals >= !seen_without_signal()
+           && profile->honesty.signals <= 30;
     assert_int_equal(lpp_signal_unrepaired(), 0);
     /* Also where a call is being carried through. */
     assert_int_equal(profile->honesty.broken, 0);
@@ -96,15 +96,18 @@ static int compare_once(const char *name, long (*call)(void), outcome_t *known)
     return seen && longer < (apr_int64_t)(plain.took_ns / 50 + BUSY_NS);
 }
 
-/* 2 %, or what a busy machine may add: a call that we lengthen stays long. */
+#define TRIES 8
+
+/* 2 %, or what a busy machine may add: a call that we lengthen stays long, one
+ * that we do not see stays unseen. */
 static void compare(const char *name, long (*call)(void), outcome_t *known)
 {
     int i;
 
-    for (i = 0; i < 5 && !compare_once(name, call, known); i++) {
+    for (i = 0; i < TRIES && !compare_once(name, call, known); i++) {
         known->took_ns = 0;
     }
-    assert_true(i < 5);
+    assert_true(i < TRIES);
 }
 
 static void blocking_calls_do_not_notice(void **state)
@@ -124,6 +127,7 @@ typedef struct barrage_t {
     lpp_signal_target_t *target;
     atomic_int stop;
     unsigned sent;
+    apr_uint64_t longest; /* between two, where the machine was slow */
 } barrage_t;
 
 static void *fire(void *baton)
@@ -142,6 +146,8 @@ static void *fire(void *baton)
                             &sequence) == APR_SUCCESS) {
             barrage->sent++;
         }
+        barrage->longest = now - last > barrage->longest ? now - last
+                                                         : barrage->longest;
         last = now;
         while (lpp_ring_peek(barrage->target->ring) != NULL) {
             lpp_ring_release(barrage->target->ring);
@@ -150,14 +156,49 @@ static void *fire(void *baton)
     return NULL;
 }
 
+/* One call with and one without; whether it took about as long. */
+static int shoot_at(const char *name, long (*call)(void), barrage_t *barrage,
+                    int number)
+{
+    lpp_signal_target_t *target = barrage->target;
+    outcome_t plain = run(call), shot;
+    apr_uint64_t early;
+    pthread_t thread;
+    sigset_t old, all;
+
+    atomic_store(&barrage->stop, 0);
+    barrage->sent = 0;
+    barrage->longest = 0;
+    atomic_store(&target->repaired, 0);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    pthread_create(&thread, NULL, fire, barrage);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    assert_int_equal(lpp_signal_arm(target, &old), APR_SUCCESS);
+    shot = run(call);
+    lpp_signal_disarm(target, number, &old);
+    atomic_store(&barrage->stop, 1);
+    pthread_join(thread, NULL);
+    print_message("%-28s %8.2f ms, under fire %8.2f, signals %u, put back "
+                  "%u\n", name, plain.took_ns / 1e6, shot.took_ns / 1e6,
+                  barrage->sent, atomic_load(&target->repaired));
+    assert_int_equal(shot.result, plain.result);
+    assert_int_equal(shot.error, plain.error);
+    /* The first signal tells of a time that began before the call did: longer
+     * than the usual 2 ms where the machine is slow. */
+    early = barrage->longest > 2000000 ? barrage->longest - 1000000 : 1000000;
+    assert_true(shot.took_ns + early >= WAIT_NS);
+    assert_int_equal(lpp_signal_unrepaired(), 0);
+    /* Of poll's milliseconds only whole ones are taken off. */
+    return shot.took_ns < plain.took_ns * 2 + 100000000;
+}
+
 static void a_thousand_signals_break_no_call(void **state)
 {
     static lpp_signal_target_t target;
     unsigned sent = 0, repaired = 0;
     barrage_t barrage;
-    pthread_t thread;
-    sigset_t old, all;
-    int number;
+    int number, rounds;
     size_t i;
 
     (void)state;
@@ -168,37 +209,21 @@ static void a_thousand_signals_break_no_call(void **state)
     target.stack_start = 0;
     target.stack_end = (apr_uint64_t)(apr_uintptr_t)__builtin_frame_address(0);
     assert_int_equal(lpp_signal_take(LPP_SIGNAL_AUTO, &number), APR_SUCCESS);
-    for (i = 0; i < LPP_COUNT(calls); i++) {
-        outcome_t plain, shot;
+    for (rounds = 0; rounds < 5 && sent <= 1000; rounds++) {
+        for (i = 0; i < LPP_COUNT(calls); i++) {
+            int tries = 0, quick = 0;
 
-        if (calls[i].call == call_recv_with_timeout) {
-            continue; /* a socket's timeout begins anew each time */
+            if (calls[i].call == call_recv_with_timeout) {
+                continue; /* a socket's timeout begins anew each time */
+            }
+            while (tries++ < TRIES && !quick) {
+                quick = shoot_at(calls[i].name, calls[i].call, &barrage,
+                                 number);
+                sent += barrage.sent;
+                repaired += atomic_load(&target.repaired);
+            }
+            assert_true(quick);
         }
-        plain = run(calls[i].call);
-        atomic_store(&barrage.stop, 0);
-        barrage.sent = 0;
-        atomic_store(&target.repaired, 0);
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &old);
-        pthread_create(&thread, NULL, fire, &barrage);
-        pthread_sigmask(SIG_SETMASK, &old, NULL);
-        assert_int_equal(lpp_signal_arm(&target, &old), APR_SUCCESS);
-        shot = run(calls[i].call);
-        lpp_signal_disarm(&target, number, &old);
-        atomic_store(&barrage.stop, 1);
-        pthread_join(thread, NULL);
-        sent += barrage.sent;
-        repaired += atomic_load(&target.repaired);
-        print_message("%-28s %8.2f ms, under fire %8.2f, signals %u, put back "
-                      "%u\n", calls[i].name, plain.took_ns / 1e6,
-                      shot.took_ns / 1e6, barrage.sent,
-                      atomic_load(&target.repaired));
-        assert_int_equal(shot.result, plain.result);
-        assert_int_equal(shot.error, plain.error);
-        assert_true(shot.took_ns >= WAIT_NS - 1000000);
-        /* Of poll's milliseconds only whole ones are taken off. */
-        assert_int_equal(lpp_signal_unrepaired(), 0);
-        assert_true(shot.took_ns < plain.took_ns * 2 + 100000000);
     }
     assert_int_equal(lpp_signal_give_back(), APR_SUCCESS);
     print_message("%u signals, %u calls put back, none broken\n", sent,
@@ -240,8 +265,11 @@ static void after_one_broken_call_no_blocked_thread_is_hit(void **state)
 
     (void)state;
     apr_pool_create(&pool, root);
-    outcome = run_profiled(call_odd, &profile);
-    assert_int_equal(outcome.result, -EINTR);
+    for (i = 0; i < TRIES && lpp_signal_unrepaired() == 0; i++) {
+        outcome = run_profiled(call_odd, &profile);
+        assert_int_equal(outcome.result,
+                         lpp_signal_unrepaired() ? -EINTR : 0);
+    }
     assert_int_equal(lpp_signal_unrepaired(), 1);
     for (i = 0; i < 3; i++) {
         outcome = run_profiled(call_odd, &profile);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * test_keep: what goes and what must stay, over directories that others write
- * to at the same time. The monotonic clock can be moved (--wrap), so that a
- * pass is due when the test wants one; files get the age they need by utimes.
+ * to at the same time. Both clocks are the test's (--wrap): the monotonic one
+ * moves only where it moves it, so that a pass is due when it wants one, and
+ * the other can be stopped. Files get the age they need by utimes, all of it
+ * before one and the same moment: no midnight falls between.
  */
 #include <fcntl.h>
 #include <setjmp.h>
@@ -28,6 +30,7 @@
 #include "lpp_store.h"
 
 #define DAY 86400
+#define YOUNG -60 /* an age that is young however long the test takes */
 
 int __real_clock_gettime(clockid_t clock, struct timespec *now);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
@@ -38,9 +41,24 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *now)
 {
     int rc = __real_clock_gettime(clock, now);
 
-    now->tv_sec += clock == CLOCK_MONOTONIC ? skipped_s : 0;
+    if (clock == CLOCK_MONOTONIC) {
+        now->tv_sec = 1000 + skipped_s;
+        now->tv_nsec = 0;
+    }
     return rc;
 }
+
+apr_time_t __real_apr_time_now(void);
+apr_time_t __wrap_apr_time_now(void);
+
+static apr_time_t stopped; /* or 0 */
+
+apr_time_t __wrap_apr_time_now(void)
+{
+    return stopped ? stopped : __real_apr_time_now();
+}
+
+static apr_time_t began; /* the test; all ages are from here */
 
 typedef struct fixture_t {
     apr_pool_t *pool;
@@ -62,6 +80,7 @@ static int set_up(void **state)
     fixture_t *f = calloc(1, sizeof(*f));
     char dir[] = "/tmp/lpp-test-keep-XXXXXX";
 
+    began = apr_time_now();
     apr_pool_create(&f->pool, NULL);
     if (!mkdtemp(dir)) {
         return -1;
@@ -106,14 +125,19 @@ static void use_rule(fixture_t *f, const char *count, const char *size,
     lpp_keep_add_oopses(f->keep, f->oops);
 }
 
-static void set_age(const char *path, long age_s)
+static void set_time(const char *path, apr_time_t when)
 {
     struct timespec times[2];
 
-    __real_clock_gettime(CLOCK_REALTIME, &times[0]);
-    times[0].tv_sec -= age_s;
+    times[0].tv_sec = (time_t)apr_time_sec(when);
+    times[0].tv_nsec = (long)apr_time_usec(when) * 1000;
     times[1] = times[0];
     assert_int_equal(utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW), 0);
+}
+
+static void set_age(const char *path, long age_s)
+{
+    set_time(path, began - apr_time_from_sec(age_s));
 }
 
 /* One pass, as if the last one were long ago. */
@@ -139,14 +163,15 @@ static const char *date_of(fixture_t *f, long age_s)
 {
     apr_time_exp_t utc;
 
-    apr_time_exp_gmt(&utc, apr_time_now() - apr_time_from_sec(age_s));
+    apr_time_exp_gmt(&utc, began - apr_time_from_sec(age_s));
     return apr_psprintf(f->pool, "%04d-%02d-%02d", utc.tm_year + 1900,
                         utc.tm_mon + 1, utc.tm_mday);
 }
 
+/* It has its age from the first: others may pass at any time. */
 static void put(fixture_t *f, const char *name, apr_size_t bytes, long age_s)
 {
-    const char *path = in(f, name);
+    const char *path = in(f, apr_psprintf(f->pool, "put-%d", (int)getpid()));
     char *data = apr_pcalloc(f->pool, bytes + 1);
     FILE *file = fopen(path, "w");
 
@@ -154,6 +179,7 @@ static void put(fixture_t *f, const char *name, apr_size_t bytes, long age_s)
     assert_int_equal(fwrite(data, 1, bytes, file), bytes);
     fclose(file);
     set_age(path, age_s);
+    assert_int_equal(rename(path, in(f, name)), 0);
 }
 
 static const char *file_of(fixture_t *f, int number, lpp_format_e format)
@@ -174,7 +200,8 @@ static const char *oops_of(fixture_t *f, int number, long age_s)
 static void put_oops(fixture_t *f, int number, long age_s, int informational,
                      int bson, const char *branch)
 {
-    const char *date = date_of(f, age_s);
+    const char *made = in(f, apr_pstrcat(f->pool, "made/", id_of(f, number),
+                                         NULL));
     lpp_store_file_t *file;
     lpp_oops_t *oops;
 
@@ -184,14 +211,16 @@ static void put_oops(fixture_t *f, int number, long age_s, int informational,
     oops->branch_nick = branch;
     oops->value = "one\nInformational: True\nBranch: mod_lpprofile";
     assert_int_equal(
-        lpp_store_begin(f->oopses, date, id_of(f, number), &file, f->pool),
+        lpp_store_begin(f->store, "made", id_of(f, number), &file, f->pool),
         APR_SUCCESS);
     assert_int_equal(
         bson ? lpp_oops_write_bson(oops, lpp_store_sink(file), f->pool)
              : lpp_oops_write_rfc822(oops, lpp_store_sink(file), f->pool),
         APR_SUCCESS);
     assert_int_equal(lpp_store_finish(file, NULL), APR_SUCCESS);
-    set_age(in(f, oops_of(f, number, age_s)), age_s);
+    set_age(made, age_s);
+    mkdir(in(f, apr_pstrcat(f->pool, "oops/", date_of(f, age_s), NULL)), 0700);
+    assert_int_equal(rename(made, in(f, oops_of(f, number, age_s))), 0);
 }
 
 static void put_profile(fixture_t *f, int number, apr_size_t bytes, long age_s)
@@ -503,7 +532,7 @@ static void young_profiles_stay_until_the_next_pass(void **state)
     for (i = 0; i < 4; i++) {
         put_profile(f, i, 10, 100 - i);
     }
-    put(f, file_of(f, 0, LPP_FORMAT_PPROF), 10, 0);
+    put(f, file_of(f, 0, LPP_FORMAT_PPROF), 10, YOUNG);
     use_rule(f, "count=2", NULL, NULL);
     pass(f);
     assert_int_equal(parts_there(f, 0, 100), 3);
@@ -524,12 +553,13 @@ static void what_was_left_is_not_taken_for_done(void **state)
     use_rule(f, "count=1", NULL, NULL);
     lpp_keep_wrote(f->keep, 1);
     sleep(3); /* what this process wrote is complete; another's is not */
-    put(f, file_of(f, 0, LPP_FORMAT_PPROF), 10, 0);
+    put(f, file_of(f, 0, LPP_FORMAT_PPROF), 10, YOUNG);
     skipped_s += 120;
     assert_int_equal(lpp_keep_pass(f->keep, &f->result, f->pool), APR_SUCCESS);
     assert_int_equal(f->result.ran, 1);
     assert_int_equal(parts_there(f, 0, 100), 3);
     assert_true(f->result.again_us > 0);
+    set_age(in(f, file_of(f, 0, LPP_FORMAT_PPROF)), 10);
     sleep(3);
     skipped_s += 120;
     assert_int_equal(lpp_keep_pass(f->keep, &f->result, f->pool), APR_SUCCESS);
@@ -615,11 +645,14 @@ static void a_pass_of_another_process_is_enough(void **state)
     pass(f);
     /* it passed just now: too early for this one, whose profile was perhaps
      * not complete then */
+    stopped = apr_time_now();
+    set_time(in(f, ".lpp-keep"), stopped - apr_time_from_msec(100));
     lpp_keep_wrote(mine, 1);
     skipped_s += 120;
     assert_int_equal(lpp_keep_pass(mine, &f->result, f->pool), APR_SUCCESS);
     assert_int_equal(f->result.ran, 0);
     assert_true(f->result.again_us > 0);
+    stopped = 0;
     /* and one that comes after all of it */
     sleep(3);
     pass(f);

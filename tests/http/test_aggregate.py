@@ -117,7 +117,7 @@ def test_mixed_requests_over_a_restart_and_a_killed_child(httpd, target):
     wait_reported(server, done)
     victim = server.children()[0]
     os.kill(victim, signal.SIGKILL)
-    httpd_env.wait_for(lambda: victim not in server.children(), 5)
+    httpd_env.wait_for(lambda: victim not in server.children(), 20)
     assert not target.exists()
     some(60)
     wait_reported(server, done)
@@ -214,6 +214,8 @@ def test_directives_do_not_count(httpd, target):
     got = server.get('/++profile++show&callgrind/')
     assert got.lpprofile is None and 'lpp' not in got.text
     wait_reported(server, 5)
+    httpd_env.wait_for(lambda: (server.root / 'memory.log').read_text()
+                       .count('\n') == 5)
     assert server.stop() == 0
     numbers = check(server, target, requests=5)
     assert numbers[2:] == [0] * 8
@@ -229,7 +231,7 @@ def test_what_the_holder_waits_for_is_left_out_and_counted(httpd, target):
                    features=['proxy'], fresh=True, env={ENV: str(target)})
     begun = time.monotonic()
     assert server.get('/front/plain.txt').status == 200
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 20  # no lock's timeout, nor a client's
     wait_reported(server, 1)
     assert server.stop() == 0
     numbers = check(server, target, requests=1)
@@ -251,13 +253,13 @@ def test_a_request_that_is_killed_is_not_in_the_sum(httpd, target):
     before = {pid: ticks(pid) for pid in server.children()}
 
     def busy():
-        # The others have nothing to do, however busy the machine is.
-        return next((pid for pid in before if ticks(pid) > before[pid] + 5),
+        # The others have no more to do than to start, however busy the machine.
+        return next((pid for pid in before if ticks(pid) > before[pid] + 30),
                     0)
     victim = httpd_env.wait_for(busy, 15)
     os.kill(victim, signal.SIGKILL)
     connection.close()
-    httpd_env.wait_for(lambda: victim not in server.children(), 5)
+    httpd_env.wait_for(lambda: victim not in server.children(), 20)
     assert server.get('/').status == 200
     wait_reported(server, 2)
     assert server.stop() == 0
@@ -283,7 +285,7 @@ def test_one_process(httpd, target, name, servers):
                 return server.get('/').status == 200
             except OSError:
                 return False
-        httpd_env.wait_for(up, 10)
+        httpd_env.wait_for(up, 30)
         server.get('/dir/one.html')
         wait_reported(server, 2)
         process.send_signal(getattr(signal, 'SIG' + name))

@@ -21,7 +21,7 @@ NO_ID = 'OOPS-' + '0' * 32
 FORMATS = ('callgrind', 'pstats', 'pprof', 'collapsed')
 SUFFIX = {'callgrind': '', 'pstats': '.prof', 'pprof': '.pb.gz',
           'collapsed': '.collapsed.txt'}
-COMPUTE = '/lua/compute.lua?ms=40'
+COMPUTE = '/lua/compute.lua?ms=150'
 TWO = ON + ('<VirtualHost *:${PORT}>\nServerName one\n</VirtualHost>\n'
             '<VirtualHost *:${PORT}>\nServerName two\n</VirtualHost>\n')
 
@@ -84,7 +84,7 @@ def test_list_report_compare_and_downloads(httpd):
     for part in ('Flame graph', 'Top Inline Time', 'Call tree',
                  'Callers and callees', 'Timeline', 'Raw OOPS Information',
                  '<h2>Memory</h2>',
-                 first, 'compute.lua?ms=40'):
+                 first, 'compute.lua?ms=150'):
         assert part in got.text, part
     assert 'provisional' not in got.text.lower()
     got = server.get(REPORT + second + '&against:' + first)
@@ -168,7 +168,7 @@ def test_downloads_open_in_their_readers_and_agree(httpd, tmp_path):
     body = {kind: server.get(REPORT + oops_id + '&' + kind).body
             for kind in FORMATS}
     figures = summary(body['callgrind'])
-    assert figures.samples > 10 and figures.wall > 30000
+    assert figures.samples > 10 and figures.wall > 140000
     folded = sum(int(line.rsplit(b' ', 1)[1])
                  for line in body['collapsed'].splitlines())
     assert folded == figures.wall
@@ -211,10 +211,16 @@ def test_list_is_sorted_by_links(httpd):
     quick = profile(server)
     slow = profile(server, '/++profile++show/lua/compute.lua?ms=300')
     lost = profile(server, '/++profile++show/nothing')
+    # A quick page may stand still: the order is that of what was measured.
+    costs = {oops_id: summary(server.get(REPORT + oops_id + '&callgrind').body)
+             for oops_id in (quick, slow, lost)}
+
+    def most(key):
+        return [max(costs, key=lambda oops_id: getattr(costs[oops_id], key))]
     orders = {'': [lost, slow, quick], '?sort=time': [lost, slow, quick],
               '?sort=-time': [quick, slow, lost],
-              '?sort=wall': [slow], '?sort=cpu': [slow],
-              '?sort=samples': [slow],
+              '?sort=wall': most('wall'), '?sort=cpu': most('cpu'),
+              '?sort=samples': most('samples'),
               '?sort=page': [quick, lost, slow],
               '?sort=-page': [slow, lost, quick],
               '?sort=status': [lost], '?sort=size': [],

@@ -125,6 +125,7 @@ static void regions(request_rec *r, const char *what)
         for (i = 0; i < 200; i++) {
             start(r, "short");
             stop(r);
+            lpp_test_outside(1);
         }
     }
     if (strstr(what, "early")) {

@@ -70,6 +70,7 @@ def browser():
 @pytest.fixture(scope='session')
 def chromium():
     from selenium import webdriver
+    from selenium.common.exceptions import WebDriverException
     from selenium.webdriver.chrome.service import Service
 
     drivers, directories = {}, []
@@ -87,8 +88,17 @@ def chromium():
         options.add_argument('--user-data-dir=' + directories[-1])
         options.add_argument('--window-size=%d,%d' % (width, height))
         options.set_capability('goog:loggingPrefs', {'browser': 'ALL'})
-        driver = webdriver.Chrome(
-            options=options, service=Service(shutil.which('chromedriver')))
+        for last in (False, False, True):
+            try:
+                driver = webdriver.Chrome(
+                    options=options,
+                    service=Service(shutil.which('chromedriver')))
+                break
+            except WebDriverException:
+                # Its port was taken since it was found free, or Chromium did
+                # not come up in time.
+                if last:
+                    raise
         drivers[key] = driver
         # A window cannot be that narrow; a device can.
         driver.execute_cdp_cmd('Emulation.setDeviceMetricsOverride', {

@@ -166,15 +166,15 @@ def test_links_lead_on(server, chromium, browser):
     link = next(a for a in find_all(root, '.next a')
                 if a.text.endswith('help/own.html'))
     link.click()
+    browser.arrive(driver, '/++profile++help/own.html')
     root = browser.shadow(driver)
-    assert driver.current_url.endswith('/++profile++help/own.html')
     assert find(root, '.help h2').text == 'Help'
 
 
 @pytest.mark.parametrize('width', [1280, 400])
 def test_page_of_its_own(server, chromium, browser, width):
     driver = chromium(width=width)
-    server.wait_files(server.get('/++profile++callgrind/index.html').oops_id)
+    server.wait_oops(server.get('/++profile++callgrind/index.html').oops_id)
     driver.get(server.url('/++profile++'))
     browser.keep_shot(driver, 'home-%d' % width)
     heading = driver.find_element('css selector', 'h1')

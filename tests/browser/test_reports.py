@@ -1,29 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
 """The report pages as a person uses them, in Debian's Chromium."""
 import re
-import time
 
 import pytest
+
+import httpd_env
 
 ON = 'LPProfilingAllowed On\n'
 LIST = '/++profile++reports'
 REPORT = '/++profile++report:'
 
 
+def saved(server, oops_id):
+    return list(server.profile_dir.glob('*%s*.lpprofile' % oops_id))
+
+
 @pytest.fixture
 def reports(httpd):
-    """(server, id of a fast page, of a slow one, of a slower one)."""
+    """(server, id of a fast page, of a slow one, of a slower one); a second
+    that the machine stands still does not change their order."""
     server = httpd(ON, features=['browser', 'lua'], key='reports')
     if not hasattr(server, 'reports'):
         server.reports = []
-        for path in ('/index.html', '/lua/compute.lua?ms=120',
-                     '/lua/compute.lua?ms=300'):
+        for path in ('/index.html', '/lua/compute.lua?ms=1500',
+                     '/lua/compute.lua?ms=4000'):
             got = server.get('/++profile++show' + path)
-            for _ in range(200):
-                if list(server.profile_dir.glob('*%s*.lpprofile'
-                                                % got.oops_id)):
-                    break
-                time.sleep(0.02)
+            httpd_env.wait_for(lambda: saved(server, got.oops_id), 10,
+                               'the saved profile')
             server.reports.append(got.oops_id)
     return (server, *server.reports)
 
@@ -188,6 +191,7 @@ def test_without_script(reports, chromium, browser):
     link = next(a for a in find_all(driver, '.tree a')
                 if a.text == 'ap_invoke_handler')
     link.click()
+    browser.arrive(driver, '#function')
     assert find(driver, '#function .words code').text == 'ap_invoke_handler'
     assert 'ap_run_handler' in find(driver, '#function .two').text
     assert browser.console(driver) == []
@@ -203,9 +207,11 @@ def test_list_sorts_and_compares_without_script(reports, chromium, browser):
                 for i in find_all(driver, 'input[name=report]')]
     assert order() == [slower, slow, fast]
     next(a for a in find_all(driver, 'th a') if a.text == 'Wall').click()
+    browser.arrive(driver, '?sort=wall')
     assert order()[0] == slower and order()[-1] == fast
     next(a for a in find_all(driver, 'th a')
          if a.text.startswith('Wall')).click()
+    browser.arrive(driver, '?sort=-wall')
     assert order() == [fast, slow, slower]
     find(driver, 'input[name=report][value=%s]' % slower).click()
     find(driver, 'input[name=against][value=%s]' % slow).click()
@@ -254,9 +260,8 @@ def test_block_leads_to_the_report(reports, chromium, browser):
     link = next(a for a in root.find_elements('css selector', 'a')
                 if a.text == 'the report')
     href = link.get_attribute('href')
-    for _ in range(100):
-        if server.get(href[href.index('/++'):]).status == 200:
-            break
-        time.sleep(0.02)
+    httpd_env.wait_for(
+        lambda: server.get(href[href.index('/++'):]).status == 200, 10,
+        'the report')
     driver.get(href)
     assert find(driver, 'h1').text == 'Profile of RootObject:index.html'

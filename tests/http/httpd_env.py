@@ -30,7 +30,7 @@ USER = 'www-data'
 # library has to be there first. "make valgrind" runs httpd below valgrind.
 SANITIZER = {name: os.environ['LPP_' + name]
              for name in ('LD_PRELOAD', 'ASAN_OPTIONS', 'UBSAN_OPTIONS',
-                          'VALGRIND_OPTS')
+                          'VALGRIND_OPTS', 'PHP_INI_SCAN_DIR')
              if 'LPP_' + name in os.environ}
 MPMS = ('prefork', 'worker', 'event')
 

@@ -181,7 +181,7 @@ def test_a_crash_on_another_thread_says_so(httpd, crasher):
 
 
 def test_without_a_profile_nothing_of_ours_is_installed(httpd, crasher):
-    server = httpd(ON + crasher)
+    server = httpd(ON + crasher, fresh=True)
     plain = server.get('/crash?actions=0').text
     during = server.get('/++profile++callgrind/crash?actions=0').text
     assert plain.splitlines()[:5] != during.splitlines()[:5]

@@ -31,7 +31,7 @@ def test_a_rate_that_costs_too_much_is_lowered_and_every_output_says_so(
     if 'lowered' not in text:
         pytest.skip('this machine profiles at 10 kHz for under 10 %%: %.0f Hz'
                     % true_hz)
-    assert true_hz < 9000
+    assert true_hz < asked_hz # from when it was lowered, which may be late
     line = server.expect_log(r'LPP066: %s: .*rate lowered to (\d+) Hz'
                              % got.oops_id)
     assert int(line.group(1)) in (5000, 2500, 1250, 625, 312, 156, 78, 39)

@@ -7,6 +7,7 @@ reason, where they cannot be had. made(directory) -> {case: Totals} of the
 profiles that make_profiles wrote there.
 """
 import collections
+import fcntl
 import functools
 import os
 import pathlib
@@ -53,8 +54,12 @@ def speedscope():
 
 def made(directory):
     program = BUILD / 'make_profiles'
-    subprocess.run(['make', '-s', '-f', 'Makefile.apxs', 'BUILD=%s' % BUILD,
-                    str(program)], cwd=ROOT, check=True)
+    with open(BUILD / 'make_profiles.lock', 'w') as lock:
+        # Two that run tests at once would link over one another's program.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        subprocess.run(['make', '-s', '-f', 'Makefile.apxs',
+                        'BUILD=%s' % BUILD, str(program)], cwd=ROOT,
+                       check=True)
     out = subprocess.run([str(program), str(directory)], check=True,
                          stdout=subprocess.PIPE, text=True).stdout
     totals = {}

@@ -11,7 +11,6 @@ import time
 import pytest
 
 import apxs_env
-import httpd_env
 from callgrind import Callgrind
 from stacks import Stacks
 

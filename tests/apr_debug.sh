@@ -31,4 +31,5 @@ cd "$out"
 make -s libapr-1.la >make.log 2>&1
 rm -f memory/unix/apr_pools.lo libapr-1.la
 make -s CPPFLAGS=-DAPR_POOL_DEBUG=1 libapr-1.la >>make.log 2>&1
-test -e .libs/libapr-1.so.0
+# Debian's has no symbols either but those it exports.
+strip "$(readlink -f .libs/libapr-1.so.0)"

@@ -401,8 +401,8 @@ class Httpd:
                  'the old generation to end')
 
     def _have_their_threads(self):
-        """Children of worker and event create theirs one by one. The daemons
-        of mod_cgid and mod_fcgid look like a child that has none yet."""
+        """Children of worker and event create theirs one by one. The daemon of
+        mod_fcgid looks like a child that has none yet."""
         conf = (self.root / 'httpd.conf').read_text()
         workers = int(re.findall(r'^ThreadsPerChild +(\d+)', conf, re.M)[-1])
         missing = 0
@@ -414,7 +414,7 @@ class Httpd:
                     and command_line(pid) == command_line(self.process.pid))
             except OSError:
                 continue  # it ended meanwhile
-        return missing <= len(re.findall(r'^LoadModule f?cgid_', conf, re.M))
+        return missing <= len(re.findall(r'^LoadModule fcgid_', conf, re.M))
 
     def _let_children_grow_up(self):
         if self.mpm != 'prefork':
@@ -495,8 +495,20 @@ class Httpd:
             todo += children
         return found
 
+    def _runs_scripts(self, pid):
+        """Whether it is mod_cgid's daemon: a fork of httpd, named like it, that
+        listens at a socket in a file."""
+        own = {'socket:[%s]' % line.split()[6] for line in
+               pathlib.Path('/proc/net/unix').read_text().splitlines()
+               if line.endswith('cgisock.%d' % self.process.pid)}
+        try:
+            return any(os.readlink('/proc/%d/fd/%s' % (pid, fd)) in own
+                       for fd in os.listdir('/proc/%d/fd' % pid))
+        except OSError:
+            return False  # it ended meanwhile
+
     def children(self):
-        """Process ids of the children that serve (cgid is left out)."""
+        """Process ids of the children that serve (mod_cgid's is left out)."""
         result = []
         for pid in self.descendants():
             try:
@@ -507,7 +519,7 @@ class Httpd:
             ppid = int(stat.rpartition(')')[2].split()[1])
             state = stat.rpartition(')')[2].split()[0]
             if (ppid == self.process.pid and state != 'Z'
-                    and b'cgid' not in line):
+                    and b'cgid' not in line and not self._runs_scripts(pid)):
                 result.append(pid)
         return result
 

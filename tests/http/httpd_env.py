@@ -377,9 +377,10 @@ class Httpd:
                 self.process.returncode, said, self._log()))
         return READY in self._log()
 
-    def restart(self, how='graceful'):
-        """'graceful' or 'restart'; returns when the new generation serves
-        (children of the old one may still be finishing)."""
+    def restart(self, how='graceful', alone=False):
+        """'graceful' or 'restart'; returns when the new generation serves:
+        beside children of the old one that still finish, or, alone, when those
+        have gone, which might take one request more."""
         before = self._log().count(READY)
         old = set(self.children())
         self._let_children_grow_up()
@@ -389,16 +390,16 @@ class Httpd:
                  'the new generation')
         wait_for(lambda: set(self.children()) - old, 30,
                  'a child of the new generation')
+        if alone:
+            wait_for(lambda: not old & set(self.children()), 30,
+                     'the old generation to end')
 
     def reconfigure(self, config, how='graceful'):
         """Replace the test's own configuration text, then restart; returns
         when the children that know the old one have gone."""
         self._config = config
         self._write_configuration()
-        old = set(self.children())
-        self.restart(how)
-        wait_for(lambda: not old & set(self.children()), 30,
-                 'the old generation to end')
+        self.restart(how, alone=True)
 
     def _have_their_threads(self):
         """Children of worker and event create theirs one by one. The daemon of

@@ -49,14 +49,6 @@ def profiled(server, path=PAGE):
     return got
 
 
-def reconfigured(server, config):
-    """Until the children that know the old configuration have gone: they might
-    take one request more."""
-    old = set(server.children())
-    server.reconfigure(config)
-    wait_for(lambda: not old & set(server.children()), 20, 'the old to go')
-
-
 @pytest.mark.all_mpms
 def test_graceful_restart_in_the_middle_frees_the_gate(httpd, mpm):
     # Mutex and gate are those of both generations. The old child lets go of
@@ -206,11 +198,11 @@ def test_another_mutex_directory_counts_as_another_mutex(httpd):
 def test_allowed_only_after_a_graceful_restart(httpd):
     server = httpd('', fresh=True)
     assert server.get(PAGE).status == 404
-    reconfigured(server, ON)
+    server.reconfigure(ON)
     profiled(server)
-    reconfigured(server, '')
+    server.reconfigure('')
     assert server.get(PAGE).status == 404
-    reconfigured(server, ON)
+    server.reconfigure(ON)
     profiled(server)
 
 
@@ -229,7 +221,7 @@ def test_without_its_mutex_it_serves_all_and_profiles_nothing(httpd):
     (server.root / 'locks').mkdir()
     (server.root / 'locks').chmod(0o555)
     os.chown(server.root / 'locks', 0, 0)
-    reconfigured(server, ON + 'Mutex flock:%s lpprofile\n'
+    server.reconfigure(ON + 'Mutex flock:%s lpprofile\n'
                  % (server.root / 'locks'))
     server.expect_log('error.*LPP033')
     got = server.get(PAGE)

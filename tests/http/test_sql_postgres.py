@@ -8,7 +8,6 @@ import pytest
 
 import apxs_env
 import databases
-from httpd_env import wait_for
 from test_sql import (ON, SECRET, figures, oops_of, rows_of, section, words)
 
 LOOP = 50
@@ -138,10 +137,7 @@ def test_a_lost_connection(shop):
             seen.add(int(found.group(1)))
             os.kill(int(found.group(1)), signal.SIGTERM)
     assert seen - {pid}, 'served again'
-    old = set(server.children())
-    server.restart()
-    # Those whose connection is lost might take one request more.
-    wait_for(lambda: not old & set(server.children()), 20, 'the old to go')
+    server.restart(alone=True) # the connections of the old ones are lost
     assert 'Name 0' in server.get('/++profile++sql/dbd?loop=1').text
 
 

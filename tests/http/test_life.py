@@ -222,7 +222,7 @@ def test_without_its_mutex_it_serves_all_and_profiles_nothing(httpd):
     (server.root / 'locks').chmod(0o555)
     os.chown(server.root / 'locks', 0, 0)
     server.reconfigure(ON + 'Mutex flock:%s lpprofile\n'
-                 % (server.root / 'locks'))
+                       % (server.root / 'locks'))
     server.expect_log('error.*LPP033')
     got = server.get(PAGE)
     assert got.status == 200

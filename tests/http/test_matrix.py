@@ -23,6 +23,11 @@ OF_A_BODY = {'content-length', 'etag', 'last-modified', 'transfer-encoding',
              'content-md5', 'digest', 'connection', 'keep-alive', 'vary'}
 
 
+# Whether httpd meets the end of a script's answer together with its text, and so
+# can tell its length, is chance: as it is without us.
+TRIES = 8
+
+
 def headers_of(got, without):
     return sorted((name.lower(), value) for name, value in got.headers.items()
                   if name.lower() not in without | {'date', 'age'})
@@ -31,8 +36,12 @@ def headers_of(got, without):
 def compare(server, path, segment=SEGMENT, injected=None, decode=bytes,
             **how):
     """Ask for both; returns (plain, profiled), after comparing them."""
-    plain = server.get(path, **how)
-    got = server.get(segment + path, **how)
+    for again in range(TRIES):
+        plain = server.get(path, **how)
+        got = server.get(segment + path, **how)
+        if '/cgi/' not in path or got.body != plain.body or (
+                got.header('Content-Length') == plain.header('Content-Length')):
+            break
     body = decode(got.body)
     assert got.status == plain.status
     assert got.reason == plain.reason
@@ -411,12 +420,15 @@ def test_without_a_block_nothing_tells_a_profiled_response(httpd, access):
                 how = {'method': method, 'headers': {
                     'Accept-Encoding': coding, 'X-Requested-With': 'x',
                     'Host': 'www.example.org'}}
-                plain, got = stock.get(path, **how), every.get(path, **how)
-                assert got.lpprofile.startswith('profiled')
-                assert got.status == plain.status
-                assert got.body == plain.body, (path, coding)
                 skip = OURS - {'accept-ranges', 'cache-control'} | {
                     'etag', 'last-modified'}  # two copies of the site
+                for again in range(TRIES if '/cgi/' in path else 1):
+                    plain, got = stock.get(path, **how), every.get(path, **how)
+                    assert got.lpprofile.startswith('profiled')
+                    assert got.status == plain.status
+                    if headers_of(got, skip) == headers_of(plain, skip):
+                        break
+                assert got.body == plain.body, (path, coding)
                 assert headers_of(got, skip) == headers_of(plain, skip)
     # With a block, /cgi/page is long enough for mod_deflate.
     got = every.get('/cgi/page', headers={'Accept-Encoding': 'gzip'})

@@ -5,7 +5,7 @@
  * A ring of jobs, filled under a lock and emptied by one thread without it; a
  * semaphore wakes that thread, because sem_post may be called from a signal
  * handler and a condition may not. The queue is malloc'd, not from the pool:
- * a job that outlasts the second it is given must not find it gone.
+ * a job that outlasts the time it is given must not find it gone.
  */
 #include <pthread.h>
 #include <semaphore.h>

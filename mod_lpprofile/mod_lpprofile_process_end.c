@@ -3,10 +3,10 @@
  * mod_lpprofile_process_end: the end of a child, which our threads may not
  * notice in time.
  *
- * Under prefork a child ends in a signal handler, on top of anything; helper
- * and jobs thread are waited for a second each, and then no longer. exit() goes
- * on to unload all modules: a thread that still runs in this one would end in a
- * SIGSEGV what ended well.
+ * Under prefork a child ends in a signal handler, on top of anything; the
+ * helper is waited for a second, the jobs thread up to five, and no longer.
+ * exit() goes on to unload all modules: a thread that still runs in this one
+ * would end in a SIGSEGV what ended well.
  */
 #include <dlfcn.h>
 #include <stdatomic.h>

@@ -312,7 +312,7 @@ def test_a_server_not_started_as_root(httpd, crasher):
 
 
 @pytest.mark.all_mpms
-@pytest.mark.log_allows(r'AH0005[12]', r'AH00045')
+@pytest.mark.log_allows(r'AH0005[12]')
 def test_an_old_generations_crash_names_nothing_wrong(httpd, crasher):
     server = httpd(ON + crasher, fresh=True)
     thread = threading.Thread(target=lambda: pytest.raises(

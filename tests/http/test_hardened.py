@@ -38,7 +38,6 @@ def test_it_stands_down_with_one_sentence(httpd, what):
                    + apxs_env.load('lpp_deny'), features=['lua'], fresh=True,
                    env={'LPP_DENY': ' '.join('%d=%d' % pair
                                              for pair in calls.items())})
-    server.allow_log('AH00161')
     for _ in range(3):
         got = server.get(PAGE)
         assert got.status == 200

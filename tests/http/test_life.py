@@ -100,7 +100,6 @@ def test_a_restart_in_the_middle_frees_the_gate(httpd):
 # worker and event let requests go on until they are done, and the parent
 # reminds a child that does not end within three seconds (AH00045).
 @pytest.mark.all_mpms
-@pytest.mark.log_allows('AH00045')
 def test_stopping_in_the_middle_takes_no_longer_than_httpd_grants(httpd):
     server = httpd(ON, features=['lua'], fresh=True)
     results = []

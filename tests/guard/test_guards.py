@@ -118,7 +118,7 @@ def test_good_tree_has_no_fault(tmp_path, name):
     ('licence', 'mod_lpprofile/lpp_top.c', 'int NOSPDX;\n', 'no SPDX'),
     ('sizes', 'mod_lpprofile/lpp_top.c',
      'int f(void)\n{\n' + 'x;\n' * 60 + '}\n', 'f has 62 lines'),
-    ('sizes', 'mod_lpprofile/lpp_top.c', 'int x;\n' * 460, 'has 461 lines'),
+    ('sizes', 'mod_lpprofile/lpp_top.c', 'int x;\n' * 810, 'has 811 lines'),
     ('layout', 'mod_lpprofile/lpp_top.c', '\tint x;\n', 'tab'),
     ('layout', 'mod_lpprofile/lpp_top.c', 'int x; // y\n', 'comment'),
     ('layout', 'mod_lpprofile/lpp_top.c', 'int ' + 'x' * 80 + ';\n',

@@ -156,6 +156,7 @@ struct lpp_sampler_t {
     unsigned char *blocked_stack; /* LPP_STACK_MAX_BYTES */
     unsigned touched_slots;       /* of the ring, from the front */
     unsigned changes;             /* of what is loaded, seen so far */
+    int said_broken;              /* a call could not be restarted */
     struct { /* root functions; forgotten when something is loaded */
         const char *name; /* borrowed */
         apr_uint64_t address;

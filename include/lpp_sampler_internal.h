@@ -2,9 +2,13 @@
 /*
  * lpp_sampler_internal: what the files of the sampler share.
  *
- * lpp_sampler.c is the helper thread and its queue, lpp_session.c the side of
- * the request, lpp_tick.c what the helper does with one profile. Nobody else
- * includes this.
+ * lpp_sampler.c is the helper thread and its queue, lpp_sampler_sleep.c how it
+ * waits, lpp_sampler_requests.c what it does for a thread that waits for it.
+ * lpp_session.c is the side of the request, lpp_session_wait.c its wait for the
+ * gate. lpp_tick.c is what the helper does with one profile: _task asks /proc
+ * about the thread, _root finds where the request's stack begins, _share judges
+ * the profiler's cost, _will keeps the samples for the case that the process
+ * dies. No other file includes this.
  */
 #ifndef LPP_SAMPLER_INTERNAL_H
 #define LPP_SAMPLER_INTERNAL_H

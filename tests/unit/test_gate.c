@@ -128,7 +128,7 @@ static void tells_who_holds_it(void **state)
     assert_int_equal(lpp_gate_try(gate, 1000, &dead), APR_SUCCESS);
     assert_int_equal(dead.pid, 0);
     lpp_gate_set_holder(gate, &holder);
-    lpp_gate_set_page_id(gate, "RootObject:index.html");
+    lpp_gate_set_page_id(gate, holder.id, "RootObject:index.html");
     lpp_gate_get_holder(gate, &seen);
     assert_int_equal(seen.pid, getpid());
     assert_int_equal(seen.tid, 7);
@@ -175,7 +175,7 @@ static void without_the_gate_nothing_is_published(void **state)
     lpp_gate_counts_t counts;
 
     lpp_gate_set_holder(gate, &holder);
-    lpp_gate_set_page_id(gate, "a:b");
+    lpp_gate_set_page_id(gate, holder.id, "a:b");
     lpp_gate_get_holder(gate, &seen);
     assert_int_equal(seen.pid, 0);
     assert_string_equal(seen.page_id, "");
@@ -626,7 +626,7 @@ static pid_t die_as_holder(lpp_gate_t *gate, const char *url)
             _exit(4);
         }
         lpp_gate_set_holder(gate, &holder);
-        lpp_gate_set_page_id(gate, "Dir:page");
+        lpp_gate_set_page_id(gate, holder.id, "Dir:page");
         if (!lpp_gate_extra(gate)) {
             _exit(5);
         }

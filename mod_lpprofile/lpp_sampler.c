@@ -42,13 +42,26 @@ static void cut(lpp_sampler_t *sampler, lpp_session_t *session, lpp_stop_e why)
     lpp_signal_quiesce(&sampler->target);
 }
 
+/* How long it was blocked on its client until now, all calls together. What
+ * they computed (encryption, a filter) is no fault of the client. */
+static int64_t client_wait_ns(lpp_session_t *session, int64_t now)
+{
+    int64_t blocked = atomic_load(&session->client_before_ns);
+    int64_t since = atomic_load(&session->client_since_ns);
+
+    if (since != 0) {
+        blocked += now - since - (lpp_sampler_clock(session->cpu_clock)
+                                  - atomic_load(&session->client_cpu_ns));
+    }
+    return blocked;
+}
+
 /* Why the session must end now, if it must. */
 static lpp_stop_e over_the_limit(const lpp_sampler_t *sampler,
                                  lpp_session_t *session)
 {
     const lpp_session_options_t *options = &session->options;
     int64_t now = lpp_sampler_now_ns();
-    int64_t client = atomic_load(&session->client_since_ns);
 
     if (atomic_load(&sampler->stop)) {
         return LPP_STOP_CHILD;
@@ -63,8 +76,9 @@ static lpp_stop_e over_the_limit(const lpp_sampler_t *sampler,
         && now - session->start_wall_ns >= options->max_time_us * 1000) {
         return LPP_STOP_MAX_TIME;
     }
-    if (client != 0 && options->max_client_wait_us > 0
-        && now - client >= options->max_client_wait_us * 1000) {
+    if (options->max_client_wait_us > 0
+        && client_wait_ns(session, now)
+               >= options->max_client_wait_us * 1000) {
         return LPP_STOP_CLIENT;
     }
     return LPP_STOP_NOT;

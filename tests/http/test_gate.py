@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import threading
 import time
 
@@ -55,6 +56,11 @@ def waiting_are(server, count):
         text = server.get('/server-status?auto').text
         return re.search(r'^LPProfileWaiting: %d$' % count, text, re.M)
     wait_for(look, 10, '%d to wait' % count)
+
+
+def status_number(server, name):
+    text = server.get('/server-status?auto').text
+    return int(re.search(r'^LPProfile%s: (\d+)$' % name, text, re.M)[1])
 
 
 def check_profiled(server, request):
@@ -253,3 +259,40 @@ def test_a_profile_that_lasts_too_long_frees_the_gate(httpd):
     assert got.lpprofile.startswith('profiled')
     assert slow.is_alive()
     check_profiled(server, slow)
+
+
+# One child with twelve of mod_http2's workers, of which three may wait.
+ONE_CHILD = ('StartServers 1\nServerLimit 1\nThreadsPerChild 16\n'
+             'MaxRequestWorkers 16\nMaxSpareThreads 16\n'
+             'H2MinWorkers 12\nH2MaxWorkers 12\n')
+
+
+@pytest.mark.mpms('event', 'worker')
+def test_waiting_streams_of_http2_leave_workers_to_others(httpd):
+    """Seen: a plain GET over HTTP/2 took as long as the profile that the
+    streams of others waited for."""
+    server = httpd(ON + ONE_CHILD, features=['lua', 'status', 'http2'])
+    asked = '/++profile++callgrind/index.html'
+    slow = Request(server, SLOW % 7000)
+    holder(server)
+    busy = status_number(server, 'SkippedBusy')
+    # A connection gets few workers at first.
+    streams = [subprocess.Popen(
+        ['nghttp', '-n', '-m', '8', server.url(asked)],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        for _ in range(5)]
+    wait_for(lambda: status_number(server, 'SkippedBusy') >= busy + 9, 8,
+             'streams to be served unprofiled')
+    assert 1 <= status_number(server, 'Waiting') <= 3
+    for _ in range(3):
+        got = server.curl('/index.html', '--http2-prior-knowledge', '-i')
+        assert got.stdout.startswith(b'HTTP/2 200'), got.stderr
+    got = server.curl(asked, '--http2-prior-knowledge', '-i')
+    assert re.search(rb'(?i)^x-lpprofile: busy', got.stdout, re.M), got.stdout
+    assert slow.is_alive(), 'the holder ended before the plain GETs did'
+    check_profiled(server, slow)
+    for stream in streams:
+        assert stream.wait(60) == 0
+    waiting_are(server, 0)
+    got = server.curl(asked, '--http2-prior-knowledge', '-i')
+    assert re.search(rb'(?i)^x-lpprofile: profiled', got.stdout, re.M)

@@ -82,6 +82,8 @@ typedef enum {
     LPP_START_GONE,      /* wanted said no */
     LPP_START_CHILD,     /* the holder waits for this very request */
     LPP_START_STOPPING,  /* this child ends */
+    LPP_START_FORKED,    /* this process was forked by the child whose sampler
+                            it is: it has no helper */
     LPP_START_FAILED     /* status says why */
 } lpp_start_e;
 

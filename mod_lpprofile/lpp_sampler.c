@@ -277,9 +277,6 @@ apr_status_t lpp_sampler_ensure(lpp_sampler_t *sampler)
     if (sampler->started) {
         return atomic_load(&sampler->gone) ? APR_EOF : APR_SUCCESS;
     }
-    if (sampler->process != getpid()) {
-        return APR_EGENERAL; /* forked since: this child has no helper */
-    }
     sigfillset(&all);
     rc = pthread_sigmask(SIG_SETMASK, &all, &old);
     if (rc != 0) {

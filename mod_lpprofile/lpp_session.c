@@ -139,6 +139,9 @@ lpp_start_e lpp_session_start(lpp_sampler_t *sampler,
     *session = NULL;
     *waited_us = 0;
     *status = APR_SUCCESS;
+    if (sampler->process != getpid()) {
+        return LPP_START_FORKED;
+    }
     if (atomic_load(&sampler->stop)) {
         return LPP_START_STOPPING;
     }
@@ -402,7 +405,6 @@ static void total_now(const lpp_session_t *session, lpp_profile_t *profile)
         profile->total.cpu_ns += (apr_uint64_t)(
             lpp_sampler_clock(session->cpu_clock) - session->segment_cpu_ns);
     }
-    profile->honesty.asked_hz = session->options.rate_hz;
 }
 
 apr_status_t lpp_session_profile(lpp_session_t *session,

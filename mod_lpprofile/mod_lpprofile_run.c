@@ -142,6 +142,7 @@ const char *lpp_run_start_token(lpp_start_e start)
     case LPP_START_GONE: return "client-gone";
     case LPP_START_CHILD: return "child-of-profiled";
     case LPP_START_STOPPING: return "stopping";
+    case LPP_START_FORKED: return "unsupported-mpm";
     case LPP_START_FAILED: break;
     }
     return "failed";
@@ -299,7 +300,7 @@ void lpp_run_start(lpp_run_t *run, request_rec *r, int stacks)
     const char *parent = apr_table_get(r->headers_in, LPP_RUN_PARENT_HEADER);
 
     memset(&options, 0, sizeof(options));
-    run->start = LPP_START_FAILED;
+    run->start = lpp_process_serves() ? LPP_START_FAILED : LPP_START_FORKED;
     if (parent && lpp_store_is_id(parent)) {
         options.parent_id = apr_pstrdup(run->pool, parent);
     }

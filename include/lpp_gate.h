@@ -137,6 +137,18 @@ LPP_MUST_CHECK apr_status_t lpp_gate_enter(lpp_gate_t *gate,
 void lpp_gate_leave(lpp_gate_t *gate);
 void lpp_gate_forget(lpp_gate_t *gate, apr_uint32_t pid);
 
+/*
+ * Slow clients, several in a row: a waiter compares the sum of the time that
+ * owners were blocked on their clients with what it was when the wait began,
+ * and tells the owner when that is enough. The owner adds to the sum; hurried
+ * says whether somebody told it since its record last changed.
+ * Signal-safe: yes. Thread: any of the waiter's child; the owner's helper.
+ */
+apr_uint64_t lpp_gate_client_us(const lpp_gate_t *gate);
+void lpp_gate_hurry(lpp_gate_t *gate);
+void lpp_gate_add_client_us(lpp_gate_t *gate, apr_uint64_t us);
+int lpp_gate_hurried(const lpp_gate_t *gate);
+
 /* Count a request that was served unprofiled; read all counts. */
 void lpp_gate_count_skip(lpp_gate_t *gate, lpp_gate_skip_e why);
 void lpp_gate_get_counts(const lpp_gate_t *gate, lpp_gate_counts_t *counts);

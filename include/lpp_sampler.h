@@ -65,7 +65,9 @@ typedef struct lpp_session_options_t {
     apr_interval_time_t lock_timeout_us;    /* < 0: no limit */
     apr_interval_time_t max_time_us;        /* <= 0: no limit */
     apr_interval_time_t max_client_wait_us; /* blocked on the client, all
-                                               together; <= 0: no limit */
+                                               together, or before that, where
+                                               others waited that long for
+                                               clients; <= 0: no limit */
     int (*wanted)(void *baton);      /* asked every 250 ms while waiting, on the
                                         waiting thread; 0: the client is gone.
                                         May be NULL */

@@ -72,6 +72,7 @@ struct lpp_session_t {
     int tid;
     int can_unwind;
     void *kept;                /* of lpp_gate_release_keep, or NULL */
+    int64_t client_told_us;    /* of its time on the client, at the gate */
 
     /* The profiled thread's own. */
     pthread_t thread;

@@ -429,6 +429,28 @@ void lpp_gate_forget(lpp_gate_t *gate, apr_uint32_t pid)
     }
 }
 
+apr_uint64_t lpp_gate_client_us(const lpp_gate_t *gate)
+{
+    return atomic_load(&gate->shared->client_us);
+}
+
+void lpp_gate_hurry(lpp_gate_t *gate)
+{
+    atomic_store(&gate->shared->hurried,
+                 atomic_load(&gate->shared->published));
+}
+
+void lpp_gate_add_client_us(lpp_gate_t *gate, apr_uint64_t us)
+{
+    atomic_fetch_add(&gate->shared->client_us, us);
+}
+
+int lpp_gate_hurried(const lpp_gate_t *gate)
+{
+    return atomic_load(&gate->shared->hurried)
+           == atomic_load(&gate->shared->published);
+}
+
 void lpp_gate_count_skip(lpp_gate_t *gate, lpp_gate_skip_e why)
 {
     atomic_fetch_add(&gate->shared->skipped[why], 1);

@@ -70,6 +70,11 @@ typedef struct shared_t {
     _Atomic apr_uint32_t places_used; /* highest index ever taken, plus 1 */
     _Atomic apr_uint64_t place[LPP_GATE_PLACES];
 
+    /* Time that owners were blocked on their clients, all together, and the
+     * published record whose owner shall wait for its own no longer. */
+    _Atomic apr_uint64_t client_us;
+    _Atomic apr_uint32_t hurried;
+
     /* Sums over finished profiles: see lpp_gate_totals_t. */
     _Atomic apr_uint64_t samples, lost, own_ns, cpu_ns, stood_down;
     _Atomic apr_uint32_t signal;

@@ -22,6 +22,7 @@
 
 #define NS_PER_S INT64_C(1000000000)
 #define GATE_SLICE_US 50000
+#define HURRIED_MIN_US 50000 /* any client may be as slow as that */
 #define IDLE_CHECK_NS (NS_PER_S / 4)
 #define CLEANUP_WAIT_MS 1000
 
@@ -56,6 +57,25 @@ static int64_t client_wait_ns(lpp_session_t *session, int64_t now)
     return blocked;
 }
 
+/* Whether it was blocked on its client for long enough: for its own limit, or at
+ * all, where others waited that long for clients. The mutex is held. */
+static int client_is_slow(lpp_session_t *session, int64_t now)
+{
+    lpp_gate_t *gate = session->sampler->options.gate;
+    apr_interval_time_t max_us = session->options.max_client_wait_us;
+    int64_t us = client_wait_ns(session, now) / 1000;
+
+    if (us > session->client_told_us) {
+        lpp_gate_add_client_us(gate,
+                               (apr_uint64_t)(us - session->client_told_us));
+        session->client_told_us = us;
+    }
+    return max_us > 0
+           && (us >= max_us
+               || (us >= HURRIED_MIN_US && lpp_gate_hurried(gate)
+                   && atomic_load(&session->client_since_ns) != 0));
+}
+
 /* Why the session must end now, if it must. */
 static lpp_stop_e over_the_limit(const lpp_sampler_t *sampler,
                                  lpp_session_t *session)
@@ -76,9 +96,7 @@ static lpp_stop_e over_the_limit(const lpp_sampler_t *sampler,
         && now - session->start_wall_ns >= options->max_time_us * 1000) {
         return LPP_STOP_MAX_TIME;
     }
-    if (options->max_client_wait_us > 0
-        && client_wait_ns(session, now)
-               >= options->max_client_wait_us * 1000) {
+    if (client_is_slow(session, now)) {
         return LPP_STOP_CLIENT;
     }
     return LPP_STOP_NOT;

@@ -129,6 +129,9 @@ static void do_what_children_do(void)
     lpp_gate_settle(kept);
     lpp_gate_post_death(gate, &holder);
     lpp_gate_count_skip(gate, LPP_GATE_BUSY);
+    lpp_gate_hurry(gate);
+    lpp_gate_hurried(gate);
+    lpp_gate_add_client_us(gate, lpp_gate_client_us(gate));
     lpp_gate_add_totals(gate, &one);
     apr_pool_destroy(pchild);
 }

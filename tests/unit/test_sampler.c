@@ -1297,6 +1297,33 @@ static void a_request_may_end_on_another_thread(void **state)
     pthread_sigmask(SIG_SETMASK, &after, NULL);
 }
 
+/* A helper is in the process that made it alone; nobody waits for it. */
+static void in_a_fork_nothing_starts(void **state)
+{
+    world_t *world = *state;
+    lpp_session_options_t options = usual_options();
+    lpp_session_t *session = start(world, &options, no_roots);
+    apr_interval_time_t waited;
+    apr_status_t rv;
+    int status;
+    pid_t pid;
+
+    lpp_session_stop(session, LPP_STOP_NOT);
+    lpp_session_close(session);
+    pthread_mutex_lock(&world->sampler->mutex); /* as the helper may have it */
+    pid = fork();
+    if (pid == 0) {
+        alarm(30);
+        lpp_sampler_expect(world->sampler);
+        _exit(lpp_session_start(world->sampler, &options, no_roots, &session,
+                                &waited, &rv, world->pool)
+              == LPP_START_FORKED ? 0 : 1);
+    }
+    pthread_mutex_unlock(&world->sampler->mutex);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
 static void forks_while_sampled_are_not_touched(void **state)
 {
     world_t *world = *state;
@@ -1426,6 +1453,7 @@ int main(void)
         CASE(a_request_goes_on_on_another_thread),
         CASE(a_request_may_end_on_another_thread),
         CASE(forks_while_sampled_are_not_touched),
+        CASE(in_a_fork_nothing_starts),
         CASE(a_forgotten_stop_is_made_up_for),
         CASE(starting_and_stopping_are_quick),
         CASE(an_announced_session_starts_as_ever),

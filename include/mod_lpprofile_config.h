@@ -124,6 +124,9 @@ apr_uint32_t lpp_config_rate_hz(const lpp_conf_t *conf);
 apr_interval_time_t lpp_config_lock_timeout_us(const lpp_conf_t *conf);
 apr_interval_time_t lpp_config_max_time_us(const lpp_conf_t *conf);
 apr_uint32_t lpp_config_max_waiting(const lpp_conf_t *conf);
+/* How many requests on HTTP/2 streams may wait for the gate in this child: a
+ * quarter of mod_http2's workers in it, at least 1. Thread: request. */
+unsigned lpp_config_max_waiting_streams(void);
 int lpp_config_signal(const server_rec *main_server);
 int lpp_config_hooks(const server_rec *main_server); /* count hooks' calls */
 

@@ -32,6 +32,11 @@ void lpp_tick_begin(lpp_sampler_t *sampler, lpp_session_t *session)
 
     memset(tick, 0, sizeof(*tick));
     tick->session = session;
+    /* From the start: who dies before its first tick leaves it, too. */
+    session->profile->honesty.asked_hz = session->options.rate_hz;
+    if (sampler->will != NULL) {
+        lpp_will_set_total(sampler->will, session->profile, 0, 0);
+    }
     atomic_store(&sampler->target.repaired, 0);
     tick->schedstat_fd = tick->syscall_fd = -1;
     tick->own_start_ns = lpp_sampler_clock(CLOCK_THREAD_CPUTIME_ID);
@@ -354,7 +359,6 @@ void lpp_tick_finish(lpp_sampler_t *sampler)
     session->profile->total.wall_ns =
         (apr_uint64_t)(session->end_wall_ns - session->start_wall_ns);
     session->profile->total.cpu_ns = (apr_uint64_t)session->cpu_before_ns;
-    honesty->asked_hz = session->options.rate_hz;
     honesty->cut_short = atomic_load(&session->cut_short);
     honesty->own_ns = (apr_uint64_t)(
         lpp_sampler_clock(CLOCK_THREAD_CPUTIME_ID) - tick->own_start_ns);

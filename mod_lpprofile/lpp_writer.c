@@ -73,7 +73,7 @@ const char *lpp_writer_cut_short(int why)
 {
     switch (why) {
     case LPP_STOP_MAX_TIME: return "longer than LPProfileMaxTime";
-    case LPP_STOP_CLIENT: return "a client that does not read";
+    case LPP_STOP_CLIENT: return "a client that reads or sends too slowly";
     case LPP_STOP_UPGRADE: return "the connection was upgraded";
     case LPP_STOP_STREAM: return "a stream of events";
     case LPP_STOP_CHILD: return "the process ended";

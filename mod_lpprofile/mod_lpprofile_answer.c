@@ -29,7 +29,7 @@ void lpp_run_name(lpp_run_t *run, request_rec *r)
     run->stem = lpp_store_stem(run->request_time, run->page_id, run->id,
                                run->pid, run->tid, run->pool);
     apr_table_set(run->r->notes, LPP_MEMORY_PAGE_NOTE, run->page_id);
-    lpp_gate_set_page_id(lpp_process_get()->gate, run->page_id);
+    lpp_gate_set_page_id(lpp_process_get()->gate, run->id, run->page_id);
     value = lpp_oops_mask_url(run->r->unparsed_uri,
                               lpp_config_oops_hide(run->conf), run->pool);
     run->about.url = apr_pstrdup(run->pool, value);

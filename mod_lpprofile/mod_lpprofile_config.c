@@ -12,6 +12,8 @@
 #include <apr_strings.h>
 #include <http_core.h>
 #include <http_log.h>
+#include <http_main.h>
+#include <mod_http2.h>
 #include <unixd.h>
 
 #include "lpp_log_tags.h"
@@ -176,6 +178,22 @@ apr_uint32_t lpp_config_max_waiting(const lpp_conf_t *conf)
     }
     return children * threads > 1 ? (apr_uint32_t)(children * threads / 2)
                                   : 1;
+}
+
+unsigned lpp_config_max_waiting_streams(void)
+{
+    APR_OPTIONAL_FN_TYPE(http2_get_num_workers) *ask =
+        APR_RETRIEVE_OPTIONAL_FN(http2_get_num_workers);
+    int least, most = 0;
+
+    /* What mod_http2 works out of H2MinWorkers, H2MaxWorkers and the MPM. */
+    if (ask) {
+        ask(ap_server_conf, &least, &most);
+    }
+    else if (ap_mpm_query(AP_MPMQ_MAX_THREADS, &most) != APR_SUCCESS) {
+        most = 0;
+    }
+    return most > 4 ? (unsigned)most / 4 : 1;
 }
 
 int lpp_config_signal(const server_rec *main_server)

@@ -35,6 +35,7 @@
 APLOG_USE_MODULE(lpprofile);
 
 #define WRITER_MAX_S 20 /* then it is stuck, and ends */
+#define DEATHS_MAX 16   /* that one writer reports */
 
 static int is_named(const server_rec *s, const char *host)
 {
@@ -181,6 +182,7 @@ static void write_reports(server_rec *s)
     const lpp_process_t *inherited = lpp_process_inherited(&autopsy.unwinder);
     lpp_death_t death;
     apr_pool_t *pool;
+    int left;
 
     if (apr_pool_create_unmanaged_ex(&pool, NULL, NULL) != APR_SUCCESS
         || ap_run_drop_privileges(pool, s) != OK) {
@@ -191,8 +193,19 @@ static void write_reports(server_rec *s)
     if (autopsy.symbols) {
         lpp_names_register_hooks_of_server(autopsy.symbols);
     }
-    while (lpp_gate_take_death(inherited->gate, &death)) {
-        report(&death, &autopsy, s, pool);
+    /* No more than there can be: a child that is not itself any more may add
+     * to them for ever. */
+    for (left = DEATHS_MAX; left > 0
+         && lpp_gate_take_death(inherited->gate, &death); left--) {
+        if (lpp_store_is_id(death.holder.id)) {
+            report(&death, &autopsy, s, pool);
+        }
+        else {
+            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
+                         LPP_TAG_DEATHS_NOT_VALID ": a process ended while it "
+                         "was profiling a request; what it left of that is "
+                         "not valid, so there is no report");
+        }
         lpp_gate_bury(inherited->gate, &death);
     }
 }

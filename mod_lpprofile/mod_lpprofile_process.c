@@ -91,6 +91,11 @@ int lpp_process_wanted(const server_rec *main_server)
     return 0;
 }
 
+int lpp_process_serves(void)
+{
+    return !ap_find_linked_module("mpm_itk.c");
+}
+
 /* lpp_log's function. */
 static void log_to_httpd(void *baton, lpp_log_level_e level,
                          apr_status_t status, const char *message)
@@ -325,6 +330,14 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     }
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG
         || !lpp_process_wanted(s)) {
+        return OK;
+    }
+    if (!lpp_process_serves()) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
+                     LPP_TAG_PROCESS_UNSERVED_MPM
+                     ": mpm_itk forks a process for each connection, in which "
+                     "nothing can be profiled; to profile, run the server "
+                     "without mpm_itk");
         return OK;
     }
     status = find_gate(&gate, s, ptemp);

@@ -41,7 +41,8 @@ const char *const lpp_run_inline_roots[] = {
     "ap_process_async_request", "ap_process_request", NULL
 };
 
-/* A client that does not read must not hold the gate (contract section 2). */
+/* A client that reads or sends slowly must not hold the gate: all that a
+ * request may be blocked on it (contract section 2). */
 #define MAX_CLIENT_WAIT_US apr_time_from_sec(5)
 
 apr_time_t lpp_run_now_us(void)
@@ -141,13 +142,14 @@ const char *lpp_run_start_token(lpp_start_e start)
     case LPP_START_GONE: return "client-gone";
     case LPP_START_CHILD: return "child-of-profiled";
     case LPP_START_STOPPING: return "stopping";
+    case LPP_START_FORKED: return "unsupported-mpm";
     case LPP_START_FAILED: break;
     }
     return "failed";
 }
 
 /* Every request, whatever the directives say; but one whose holder waits for
- * it, and who holds the gate for a client that does not read lets go. */
+ * it, and who holds the gate for a slow client lets go. */
 static void unbound(lpp_session_options_t *options)
 {
     options->max_waiting = APR_UINT32_MAX;
@@ -257,6 +259,38 @@ static void fill_holder(lpp_run_t *run, request_rec *r, lpp_holder_t *holder)
     run->holder = *holder;
 }
 
+/*
+ * As lpp_session_start. A stream of HTTP/2 that waits for the gate has one of
+ * the few workers that mod_http2 has in this child, whichever connection it is
+ * of: most of them stay free for requests that are not profiled. For the sum of
+ * all requests there are none.
+ */
+static apr_status_t start_session(lpp_run_t *run, const request_rec *r,
+                                  const lpp_session_options_t *options)
+{
+    static atomic_uint waiting_streams;
+    lpp_sampler_t *sampler = lpp_process_get()->sampler;
+    int counted = r->connection->master && !run->aggregate;
+    apr_status_t rv = APR_SUCCESS;
+
+    if (counted && atomic_fetch_add(&waiting_streams, 1)
+                       >= lpp_config_max_waiting_streams()) {
+        lpp_gate_count_skip(lpp_process_get()->gate, LPP_GATE_BUSY);
+        run->start = LPP_START_BUSY;
+    }
+    else {
+        run->start = lpp_session_start(sampler, options, run->inline_only
+                                           ? lpp_run_inline_roots
+                                           : root_functions,
+                                       &run->session, &run->waited_us, &rv,
+                                       run->pool);
+    }
+    if (counted) {
+        atomic_fetch_sub(&waiting_streams, 1);
+    }
+    return rv;
+}
+
 /* Waits for the gate; fills start, session, waited_us. */
 void lpp_run_start(lpp_run_t *run, request_rec *r, int stacks)
 {
@@ -266,7 +300,7 @@ void lpp_run_start(lpp_run_t *run, request_rec *r, int stacks)
     const char *parent = apr_table_get(r->headers_in, LPP_RUN_PARENT_HEADER);
 
     memset(&options, 0, sizeof(options));
-    run->start = LPP_START_FAILED;
+    run->start = lpp_process_serves() ? LPP_START_FAILED : LPP_START_FORKED;
     if (parent && lpp_store_is_id(parent)) {
         options.parent_id = apr_pstrdup(run->pool, parent);
     }
@@ -285,11 +319,7 @@ void lpp_run_start(lpp_run_t *run, request_rec *r, int stacks)
         if (run->aggregate) {
             unbound(&options);
         }
-        run->start = lpp_session_start(process->sampler, &options,
-                                       run->inline_only ? lpp_run_inline_roots
-                                                        : root_functions,
-                                       &run->session,
-                                       &run->waited_us, &rv, run->pool);
+        rv = start_session(run, r, &options);
     }
     run->profiled = run->start == LPP_START_RUNNING
         || run->start == LPP_START_NO_SIGNAL;

@@ -5,7 +5,6 @@
  * One list of rows, shown as HTML or as "key: value" lines. All text goes
  * through row(), which escapes for the one or the other.
  */
-#include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
@@ -59,18 +58,13 @@ static const lpp_gate_t *gate_of_server(void)
     return lpp_process_inherited(&unwinder)->gate;
 }
 
-static int is_dead(apr_uint32_t pid)
-{
-    return kill((pid_t)pid, 0) != 0 && errno == ESRCH;
-}
-
 static void show_running(request_rec *r, int flags, const lpp_gate_t *gate,
                          int access)
 {
     lpp_holder_t holder;
 
     lpp_gate_get_holder(gate, &holder);
-    if (holder.pid != 0 && is_dead(holder.pid)) {
+    if (holder.pid != 0 && lpp_gate_is_dead(holder.pid)) {
         holder.pid = 0; /* the next one clears the record away */
     }
     row(r, flags, "Running", "Profiles running", "%d", holder.pid != 0);
@@ -111,7 +105,7 @@ static void show_counts(request_rec *r, int flags, const lpp_gate_t *gate)
 
 static const char *signal_name(apr_uint32_t number, apr_pool_t *pool)
 {
-    if (number == 0) {
+    if (number == 0 || number > (apr_uint32_t)SIGRTMAX) {
         return "none yet";
     }
     return (int)number >= SIGRTMIN

@@ -88,7 +88,7 @@ void lpp_run_tell_page(request_rec *r)
     lpp_run_t *run = lpp_run_get(r);
 
     if (run && !r->main && run->profiled && !run->page_id) {
-        lpp_gate_set_page_id(lpp_process_get()->gate,
+        lpp_gate_set_page_id(lpp_process_get()->gate, run->id,
                              lpp_oops_page_id(r, run->conf));
     }
 }

@@ -139,9 +139,20 @@ def check_samples(server, oops_id, text, function='lpp_crash_work',
     assert page.status == 200 and 'process-died' in page.text
     assert '(the process ended)' in page.text
     assert 'cut short: the process ended' in log
+    assert re.search(r' Hz of 1000 Hz asked', log)
     assert function in page.text
     assert oops_id in server.get('/++profile++reports').text
     return files
+
+
+@pytest.mark.log_allows(r'AH0005[12]')
+def test_a_crash_before_the_first_sample_tells_the_rate(httpd, crasher):
+    server = httpd(ON + crasher + 'LPProfileRate 10\n')
+    _, oops_id = die(server, 'segv', 0)
+    log, = [file for file in server.wait_files(oops_id)
+            if file.name.startswith('callgrind.out.')]
+    assert ' Hz of 10 Hz asked' in log.read_text()
+    next_is_profiled(server)
 
 
 @pytest.mark.all_mpms

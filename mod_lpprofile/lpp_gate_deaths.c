@@ -190,6 +190,7 @@ int lpp_gate_take_death(lpp_gate_t *gate, lpp_death_t *death)
         death->holder.url[sizeof(death->holder.url) - 1] = '\0';
         death->holder.page_id[sizeof(death->holder.page_id) - 1] = '\0';
         death->holder.host[sizeof(death->holder.host) - 1] = '\0';
+        death->holder.vhost[sizeof(death->holder.vhost) - 1] = '\0';
         death->holder.method[sizeof(death->holder.method) - 1] = '\0';
         death->noted = atomic_load(&area->noted);
         death->extra = area->extra;

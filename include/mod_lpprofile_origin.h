@@ -32,11 +32,4 @@ lpp_origin_e lpp_origin_judge(const request_rec *r, const char **why);
  */
 int lpp_origin_is_direct(const request_rec *r);
 
-/*
- * Whether url, absolute or a path, names the host that r names. A scheme and a
- * port do not matter.
- * Signal-safe: no. Thread: request.
- */
-int lpp_origin_names_host(const request_rec *r, const char *url);
-
 #endif

@@ -33,8 +33,8 @@ lpp_url_t *lpp_url_get(const request_rec *r);
 void lpp_url_give_encodings_back(lpp_url_t *url);
 
 /*
- * Take the segment out of the URLs of r's host in those request headers that
- * modules act on: Destination and If, both of WebDAV. Thread: request.
+ * Take the segment out of the URLs in those request headers that modules act
+ * on: WebDAV's Destination, New-uri and If. Thread: request.
  */
 void lpp_url_strip_headers(request_rec *r);
 

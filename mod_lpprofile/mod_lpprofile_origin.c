@@ -251,11 +251,3 @@ lpp_origin_e lpp_origin_judge(const request_rec *r, const char **why)
     *why = NULL;
     return LPP_ORIGIN_OWN;
 }
-
-int lpp_origin_names_host(const request_rec *r, const char *url)
-{
-    apr_uri_t uri;
-
-    return url[0] == '/'
-           || (parse_url(r, url, &uri) && is_host_of(first_of(r), &uri));
-}

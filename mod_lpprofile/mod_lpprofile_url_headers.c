@@ -1,26 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * mod_lpprofile_url_headers: takes the segment out of request headers that
- * name a URL of this server which a module then acts on. A WebDAV client that
+ * name a URL which a module of this server then acts on. A WebDAV client that
  * works below /++profile++show/ sends it in all of them; with the segment, the
- * target of a COPY would be a collection of that name. Another server's URLs
- * stay.
+ * target of a COPY would be a collection of that name. mod_dav compares scheme
+ * and port with the request's, but no host: so a host does not matter here.
  */
 #include <string.h>
 
 #include <apr_strings.h>
 #include <httpd.h>
 
-#include "mod_lpprofile_origin.h"
 #include "mod_lpprofile_url_internal.h"
 
-/* RFC 4918, 10.3: where COPY and MOVE write to. */
-static void strip_destination(request_rec *r)
+/* A header that is one URL. */
+static void strip_url(request_rec *r, const char *name)
 {
-    const char *url = apr_table_get(r->headers_in, "Destination");
+    const char *url = apr_table_get(r->headers_in, name);
 
-    if (url && lpp_origin_names_host(r, url)) {
-        apr_table_setn(r->headers_in, "Destination",
+    if (url) {
+        apr_table_setn(r->headers_in, name,
                        lpp_trigger_strip_uri(url, r->pool));
     }
 }
@@ -44,12 +43,10 @@ static void strip_if(request_rec *r)
            && (close = strchr(open, *open == '<' ? '>' : ')')) != NULL) {
         url = apr_pstrmemdup(r->pool, open + 1,
                              (apr_size_t)(close - open - 1));
-        if (*open == '<' && lpp_origin_names_host(r, url)) {
-            url = lpp_trigger_strip_uri(url, r->pool);
-        }
         APR_ARRAY_PUSH(pieces, const char *) =
             apr_pstrmemdup(r->pool, rest, (apr_size_t)(open + 1 - rest));
-        APR_ARRAY_PUSH(pieces, const char *) = url;
+        APR_ARRAY_PUSH(pieces, const char *) =
+            *open == '<' ? lpp_trigger_strip_uri(url, r->pool) : url;
         rest = close; /* begins the next piece */
     }
     APR_ARRAY_PUSH(pieces, const char *) = rest;
@@ -59,6 +56,7 @@ static void strip_if(request_rec *r)
 
 void lpp_url_strip_headers(request_rec *r)
 {
-    strip_destination(r);
+    strip_url(r, "Destination"); /* RFC 4918, 10.3 */
+    strip_url(r, "New-uri");     /* an older name that mod_dav still reads */
     strip_if(r);
 }

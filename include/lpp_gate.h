@@ -28,10 +28,10 @@ typedef struct lpp_holder_t {
     char url[512];                /* masked URL, cut */
     char page_id[LPP_PAGEID_MAX_BYTES + 1]; /* as far as known by then */
     char host[128];               /* server name */
+    char vhost[LPP_VHOST_KEY_LEN + 1]; /* of the virtual host that serves it */
     char method[16];              /* of the request, cut */
     apr_uint32_t formats;         /* of the files that were asked for */
     apr_uint32_t aggregate;       /* only for the server's sum: no files */
-    apr_uint32_t server;          /* its number in the list of servers */
     apr_uint32_t generation;      /* of the server's configuration */
 } lpp_holder_t;
 

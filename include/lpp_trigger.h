@@ -66,6 +66,14 @@ LPP_MUST_CHECK apr_status_t lpp_trigger_parse(const char *path,
                                               apr_pool_t *pool);
 
 /*
+ * Take the trigger segment out of the path of uri (absolute, or a path),
+ * leaving the rest alone; a blank ends the path as "?" and "#" do. Returns a
+ * string of pool, or uri itself where it has none or memory is short.
+ * Signal-safe: no. Thread: any.
+ */
+const char *lpp_trigger_strip_uri(const char *uri, apr_pool_t *pool);
+
+/*
  * Take the trigger segment out of the target of a request line ("GET /a/b
  * HTTP/1.1", absolute form too), leaving query, method and version alone.
  * Returns a string of pool, or line itself where it has none or memory is

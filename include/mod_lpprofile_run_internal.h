@@ -77,8 +77,8 @@ struct lpp_run_t {
     const char *store_dir;    /* copies: the job needs no request */
     const char *oops_dir;
     lpp_oops_t *oops;         /* the final record, gathered when logged */
-    const char *vhost;        /* whose it is: lpp_run_vhost; set
-                                 when logged */
+    const char *vhost;        /* whose it is: lpp_run_vhost; set with
+                                 the gate's holder */
     int http_status;          /* of the response, set when logged */
 };
 

@@ -57,6 +57,7 @@ void lpp_gate_bound_holder(lpp_holder_t *holder)
     holder->url[sizeof(holder->url) - 1] = '\0';
     holder->page_id[sizeof(holder->page_id) - 1] = '\0';
     holder->host[sizeof(holder->host) - 1] = '\0';
+    holder->vhost[sizeof(holder->vhost) - 1] = '\0';
     holder->method[sizeof(holder->method) - 1] = '\0';
     if (holder->start < 0) {
         holder->start = 0;

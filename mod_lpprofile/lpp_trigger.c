@@ -338,38 +338,49 @@ apr_status_t lpp_trigger_parse(const char *path, lpp_plan_t **result,
     return APR_SUCCESS;
 }
 
-const char *lpp_trigger_strip_line(const char *line, apr_pool_t *pool)
+const char *lpp_trigger_strip_uri(const char *uri, apr_pool_t *pool)
 {
-    const char *target, *stop, *path, *segment, *head;
-    char *alone;
+    const char *stop = uri + strcspn(uri, " \t?#"), *path = uri;
+    const char *segment, *head;
     apr_size_t before, whole;
+    char *alone;
 
-    target = line + strcspn(line, " \t");
-    target += strspn(target, " \t");
-    stop = target + strcspn(target, " \t?#");
-    path = target;
-    if (*target != '/') {
-        path = strstr(target, "://");
+    if (*uri != '/') {
+        path = strstr(uri, "://");
         path = path && path < stop ? path + 3 : stop;
         path += strcspn(path, "/ \t?#");
     }
     if (path >= stop) {
-        return line;
+        return uri;
     }
     alone = apr_pstrndup(pool, path, (apr_size_t)(stop - path));
     segment = alone ? lpp_trigger_find(alone) : NULL;
     if (!segment) {
-        return line;
+        return uri;
     }
     before = (apr_size_t)(segment - 1 - alone);
     whole = (apr_size_t)(segment - alone) + strcspn(segment, "/");
-    head = apr_pstrndup(pool, line, (apr_size_t)(path - line) + before);
+    head = apr_pstrndup(pool, uri, (apr_size_t)(path - uri) + before);
     if (!head) {
-        return line;
+        return uri;
     }
     return apr_pstrcat(pool, head,
                        before == 0 && !alone[whole] ? "/" : "",
                        path + whole, NULL);
+}
+
+const char *lpp_trigger_strip_line(const char *line, apr_pool_t *pool)
+{
+    const char *target, *stripped, *head;
+
+    target = line + strcspn(line, " \t");
+    target += strspn(target, " \t");
+    stripped = lpp_trigger_strip_uri(target, pool);
+    if (stripped == target) {
+        return line;
+    }
+    head = apr_pstrndup(pool, line, (apr_size_t)(target - line));
+    return head ? apr_pstrcat(pool, head, stripped, NULL) : line;
 }
 
 const char *lpp_trigger_put_back(const lpp_plan_t *plan, const char *original,

@@ -42,21 +42,24 @@ static int is_named(const server_rec *s, const char *host)
     return s->server_hostname && !strcmp(s->server_hostname, host);
 }
 
-/* The host that the dead process served; after a restart with another
- * configuration the number may be another's. */
-static server_rec *host_of(const lpp_holder_t *holder, server_rec *main_server)
+/*
+ * The host that the dead process served. After a restart with another
+ * configuration it may be gone: then the one of that name, or any, gives the
+ * directories. The profile belongs to none that is left.
+ */
+static server_rec *host_of(const lpp_holder_t *holder, server_rec *main_server,
+                           apr_pool_t *pool)
 {
     server_rec *s, *named = NULL, *enabled = NULL;
-    apr_uint32_t number = 0;
 
-    for (s = main_server; s; s = s->next, number++) {
+    for (s = main_server; s; s = s->next) {
         if (!lpp_config_enabled(lpp_config_get(s))) {
             continue;
         }
         enabled = enabled ? enabled : s;
         if (is_named(s, holder->host)) {
             named = named ? named : s;
-            if (number == holder->server) {
+            if (!strcmp(lpp_run_vhost(s, pool), holder->vhost)) {
                 return s;
             }
         }
@@ -75,7 +78,7 @@ static void resurrect(lpp_run_t *run, const lpp_holder_t *holder,
     run->store_dir = lpp_config_dir(run->conf);
     run->oops_dir = lpp_config_oops_dir(run->conf);
     run->status = "process-died";
-    run->vhost = lpp_run_vhost(host, pool);
+    run->vhost = holder->vhost;
     run->pid = holder->pid;
     run->tid = holder->tid;
     run->request_time = holder->start;
@@ -119,7 +122,7 @@ static void report(const lpp_death_t *death, const lpp_autopsy_t *autopsy,
                    server_rec *main_server, apr_pool_t *pool)
 {
     const lpp_holder_t *holder = &death->holder;
-    server_rec *host = host_of(holder, main_server);
+    server_rec *host = host_of(holder, main_server, pool);
     lpp_profile_t *profile = NULL;
     apr_off_t bytes = 0;
     int generation = 0;

@@ -222,18 +222,6 @@ static void log_start(const lpp_run_t *run, request_rec *r, apr_status_t rv)
     }
 }
 
-/* Its place in the list of servers, which a report is found its host by. */
-static apr_uint32_t number_of(const server_rec *server)
-{
-    const server_rec *s;
-    apr_uint32_t number = 0;
-
-    for (s = ap_server_conf; s && s != server; s = s->next) {
-        number++;
-    }
-    return number;
-}
-
 static void fill_holder(lpp_run_t *run, request_rec *r, lpp_holder_t *holder)
 {
     const char *url = lpp_oops_mask_url(
@@ -248,12 +236,13 @@ static void fill_holder(lpp_run_t *run, request_rec *r, lpp_holder_t *holder)
     apr_cpystrn(holder->page_id, "Unknown", sizeof(holder->page_id));
     apr_cpystrn(holder->host, r->server->server_hostname
                 ? r->server->server_hostname : "", sizeof(holder->host));
+    run->vhost = lpp_run_vhost(r->server, run->pool);
+    apr_cpystrn(holder->vhost, run->vhost, sizeof(holder->vhost));
     apr_cpystrn(holder->method, r->method, sizeof(holder->method));
     holder->formats = run->formats;
     holder->aggregate = (apr_uint32_t)run->aggregate;
     holder->pid = run->pid;
     holder->tid = run->tid;
-    holder->server = number_of(r->server);
     ap_mpm_query(AP_MPMQ_GENERATION, &generation);
     holder->generation = (apr_uint32_t)generation;
     run->holder = *holder;

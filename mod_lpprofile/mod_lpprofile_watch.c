@@ -262,7 +262,6 @@ void lpp_run_gather(request_rec *r)
     lpp_run_close_regions(run);
     lpp_session_stop(run->session, LPP_STOP_NOT);
     run->duration_us = lpp_run_now_us() - run->begin_us;
-    run->vhost = lpp_run_vhost(r->server, run->pool);
     run->http_status = last->status;
     lpp_memory_read(&run->memory_after, &run->memory);
     lpp_run_name(run, last);

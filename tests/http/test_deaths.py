@@ -316,6 +316,26 @@ LPOopsReporter the-second
     assert 'second.example' in head(path)['URL']
 
 
+@pytest.mark.log_allows(r'AH0005[12]')
+def test_its_profile_is_shown_by_that_host_alone(httpd, crasher):
+    """Hosts of one name: the dead process left which of them it served."""
+    host = ('<VirtualHost 127.0.0.1:${PORT}>\nServerAlias %s\n'
+            '</VirtualHost>\n')
+    server = httpd(ON + crasher + host % 'first.example'
+                   + host % 'second.example', fresh=True)
+    with pytest.raises((http.client.HTTPException, OSError)):
+        server.get('/++profile++callgrind/crash?segv=%d' % WORK_MS,
+                   host='second.example')
+    oops_id = server.expect_log(HOLDER).group(2)
+    server.wait_oops(oops_id)
+    for name, status in (('second.example', 200), ('first.example', 404)):
+        page = wait_for(lambda: server.get('/++profile++report:' + oops_id,
+                                           host='second.example').status
+                        == 200 and server.get('/++profile++report:' + oops_id,
+                                              host=name), 10, 'its report')
+        assert page.status == status
+
+
 def test_a_server_not_started_as_root(httpd, crasher):
     server = httpd(ON + crasher, unprivileged=True)
     _, oops_id = die(server, 'kill')

@@ -404,7 +404,7 @@ def test_streamed_page_keeps_streaming(httpd):
     page = b'<html><body>first half ' + b'x' * 30 + b'</body></html>'
     go = server.root / 'go-on'
     with socket.create_connection(('127.0.0.1', server.port)) as sock:
-        sock.sendall(b'GET %s HTTP/1.1\r\nHost: a\r\nConnection: close\r\n'
+        sock.sendall(b'GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n'
                      b'\r\n' % (SEGMENT + query(page, pause=str(go))).encode())
         first = read_some(sock, b'first half')
         assert b'first half' in first
@@ -578,7 +578,7 @@ def test_page_that_a_backend_cuts_off(httpd):
     server = serve(httpd, SHOW + 'ProxyPass /back/ http://127.0.0.1:%d/\n'
                    % backend.port, features=['cgi', 'proxy'], fresh=True)
     raw = server.raw(b'GET ' + SEGMENT.encode() + b'/back/x HTTP/1.1\r\n'
-                     b'Host: a\r\nConnection: close\r\n\r\n')
+                     b'Host: localhost\r\nConnection: close\r\n\r\n')
     backend.join(10)
     assert b'<body>first' in raw
     assert b'</body></html' in raw

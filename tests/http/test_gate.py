@@ -220,7 +220,7 @@ def test_a_client_that_leaves_gives_up_its_turn(httpd):
     holder(server)
     with socket.create_connection(('127.0.0.1', server.port)) as gone:
         gone.sendall(b'GET /++profile++callgrind/index.html HTTP/1.1\r\n'
-                     b'Host: x\r\n\r\n')
+                     b'Host: localhost\r\n\r\n')
         waiting_are(server, 1)
         # It has the only place.
         got = server.get('/++profile++callgrind/index.html')

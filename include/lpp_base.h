@@ -3,13 +3,17 @@
  * lpp_base: what every room shares: limits, units, small types.
  *
  * Owns every ceiling of the module, so that one place tells how much memory a
- * profile can cost. Holds no code and knows no httpd.
+ * profile can cost. Reads a clock, holds no other code and knows no httpd.
  *
  * Units live in names: _ns, _us, _hz, _bytes. Wall time is CLOCK_MONOTONIC,
- * CPU time is the CPU clock of the profiled thread.
+ * CPU time is the CPU clock of the profiled thread. Every duration is a
+ * difference of monotonic times: the clock that tells the date may be set at
+ * any time, and serves to name moments only.
  */
 #ifndef LPP_BASE_H
 #define LPP_BASE_H
+
+#include <time.h>
 
 #include <apr.h>
 #include <apr_errno.h>
@@ -27,6 +31,16 @@ void *apr_pcalloc(apr_pool_t *pool, apr_size_t size);
 #define LPP_MUST_CHECK __attribute__((warn_unused_result))
 #define LPP_FORMAT(fmt, args) __attribute__((format(printf, fmt, args)))
 #define LPP_COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* CLOCK_MONOTONIC in microseconds, the same for all processes.
+ * Signal-safe: yes. Thread: any. */
+static inline apr_time_t lpp_monotonic_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return apr_time_make(now.tv_sec, now.tv_nsec / 1000);
+}
 
 /* Ceilings. Reaching one is counted and shown in the report. */
 #define LPP_STACK_MAX_BYTES 65536   /* stack copied in one sample */

@@ -33,6 +33,14 @@ typedef struct lpp_oops_failure_t {
 const char *lpp_oops_page_id(request_rec *r, const lpp_conf_t *conf);
 
 /*
+ * Whether a response with that status failed for a reason of the server's:
+ * 500 or more, but for what the request line or headers alone bring about: an
+ * unknown method (501), version (505) or missing extension (510).
+ * Signal-safe: yes. Thread: any.
+ */
+int lpp_oops_failed(int status);
+
+/*
  * Fill record from r as it stands now: all but id, timeline and tb_text. r is
  * the last request of a redirect chain; failure may be NULL. final 0: the
  * response is under way, and the value of an informational report says so.

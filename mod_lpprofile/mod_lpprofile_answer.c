@@ -162,7 +162,7 @@ void lpp_run_set_headers(lpp_run_t *run, request_rec *r)
     run->headers_set = 1;
     drop_headers_of_backend(r);
     if (run->profiled) {
-        if (r->status >= HTTP_INTERNAL_SERVER_ERROR) {
+        if (lpp_oops_failed(r->status)) {
             lpp_run_keep_stack(run);
         }
         lpp_run_name(run, r);

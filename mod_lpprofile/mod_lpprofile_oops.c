@@ -300,6 +300,18 @@ static const char *level_type(int level)
                                   : "LogCritical";
 }
 
+int lpp_oops_failed(int status)
+{
+    switch (status) {
+    case HTTP_NOT_IMPLEMENTED:
+    case HTTP_VERSION_NOT_SUPPORTED:
+    case HTTP_NOT_EXTENDED:
+        return 0;
+    default:
+        return status >= HTTP_INTERNAL_SERVER_ERROR;
+    }
+}
+
 static void classify(const vars_t *vars, const request_rec *r,
                      const lpp_oops_failure_t *failure, int final)
 {
@@ -307,7 +319,7 @@ static void classify(const vars_t *vars, const request_rec *r,
     const char *message = failure ? failure->message : NULL;
 
     oops->informational = 0;
-    if (r->status >= HTTP_INTERNAL_SERVER_ERROR) {
+    if (lpp_oops_failed(r->status)) {
         oops->type = status_type(r->status, oops->pool);
         oops->value = status_value(r, vars);
     }

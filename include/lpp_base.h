@@ -3,7 +3,7 @@
  * lpp_base: what every room shares: limits, units, small types.
  *
  * Owns every ceiling of the module, so that one place tells how much memory a
- * profile can cost. Reads a clock, holds no other code and knows no httpd.
+ * profile can cost. Tells the time; knows no httpd.
  *
  * Units live in names: _ns, _us, _hz, _bytes. Wall time is CLOCK_MONOTONIC,
  * CPU time is the CPU clock of the profiled thread. Every duration is a
@@ -12,8 +12,6 @@
  */
 #ifndef LPP_BASE_H
 #define LPP_BASE_H
-
-#include <time.h>
 
 #include <apr.h>
 #include <apr_errno.h>
@@ -34,13 +32,24 @@ void *apr_pcalloc(apr_pool_t *pool, apr_size_t size);
 
 /* CLOCK_MONOTONIC in microseconds, the same for all processes.
  * Signal-safe: yes. Thread: any. */
-static inline apr_time_t lpp_monotonic_us(void)
-{
-    struct timespec now;
+apr_time_t lpp_monotonic_us(void);
 
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return apr_time_make(now.tv_sec, now.tv_nsec / 1000);
-}
+/*
+ * CLOCK_MONOTONIC of a moment in the past that the wall clock tells of, such as
+ * the start of a request. Where the wall clock may have been set since then
+ * (also: since before this was first called in the process), it is the time
+ * now, so that no duration contains the step.
+ * Signal-safe: yes. Thread: any.
+ */
+apr_time_t lpp_moment_us(apr_time_t wall);
+
+/*
+ * The parts of any moment, local or UTC, for printing: tm_usec is never
+ * negative, and the year has four digits (moments outside 1 to 9999 become the
+ * nearest one inside).
+ * Signal-safe: no. Thread: any.
+ */
+void lpp_time_parts(apr_time_exp_t *parts, apr_time_t time, int local);
 
 /* Ceilings. Reaching one is counted and shown in the report. */
 #define LPP_STACK_MAX_BYTES 65536   /* stack copied in one sample */

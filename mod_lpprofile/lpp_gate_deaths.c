@@ -98,7 +98,7 @@ static int note(shared_t *shared, area_t *area, apr_uint32_t pid)
     if (atomic_load(&area->state) != AREA_STATE(AREA_HELD, pid)) {
         return 0;
     }
-    atomic_store(&area->noted, apr_time_now());
+    atomic_store(&area->noted, lpp_monotonic_us());
     if (!change(area, AREA_STATE(AREA_HELD, pid),
                 AREA_STATE(AREA_DEAD, pid))) {
         return 0;
@@ -135,7 +135,7 @@ void lpp_gate_post_death(lpp_gate_t *gate, const lpp_holder_t *holder)
         area_t *area = &gate->shared->area[i];
 
         if (fill(area, holder)) {
-            atomic_store(&area->noted, apr_time_now());
+            atomic_store(&area->noted, lpp_monotonic_us());
             atomic_store(&area->state, AREA_STATE(AREA_DEAD, holder->pid));
             break;
         }

@@ -221,7 +221,7 @@ static void write_date(char date[16], apr_time_t time)
 {
     apr_time_exp_t utc;
 
-    apr_time_exp_gmt(&utc, time);
+    lpp_time_parts(&utc, time, 0);
     apr_snprintf(date, 16, "%04d-%02d-%02d", utc.tm_year + 1900,
                  utc.tm_mon + 1, utc.tm_mday);
 }

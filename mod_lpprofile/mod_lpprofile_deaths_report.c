@@ -172,7 +172,7 @@ apr_status_t lpp_deaths_describe(lpp_oops_t **oops, const lpp_death_t *death,
     made->url = death->holder.url;
     if (crash_name(crash)) {
         describe_crash(made, death, autopsy, same_places, profile);
-        end = crash->when_us > death->holder.start ? crash->when_us : end;
+        end = crash->when_us > death->holder.begin_us ? crash->when_us : end;
     }
     else {
         made->type = "ChildDied";
@@ -181,8 +181,8 @@ apr_status_t lpp_deaths_describe(lpp_oops_t **oops, const lpp_death_t *death,
             "outside, or by its own will); it left no stack, %s",
             death->holder.pid, samples_of(profile, pool));
     }
-    if (end > death->holder.start) {
-        made->duration_s = (double)(end - death->holder.start) / 1e6;
+    if (end > death->holder.begin_us) {
+        made->duration_s = (double)(end - death->holder.begin_us) / 1e6;
     }
     lpp_oops_add_var(made, "SERVER_NAME", death->holder.host, NULL);
     lpp_oops_add_var(made, "PROCESS_ID", apr_psprintf(

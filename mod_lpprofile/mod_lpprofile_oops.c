@@ -339,6 +339,7 @@ static void classify(const vars_t *vars, const request_rec *r,
 }
 
 void lpp_oops_gather(lpp_oops_t *oops, request_rec *r, const lpp_conf_t *conf,
+                     apr_interval_time_t duration_us,
                      const lpp_oops_failure_t *failure, int final)
 {
     vars_t vars = {oops, lpp_config_oops_hide(conf)};
@@ -346,8 +347,7 @@ void lpp_oops_gather(lpp_oops_t *oops, request_rec *r, const lpp_conf_t *conf,
 
     classify(&vars, r, failure, final);
     oops->time = r->request_time;
-    oops->duration_s =
-        (double)(apr_time_now() - r->request_time) / APR_USEC_PER_SEC;
+    oops->duration_s = (double)duration_us / APR_USEC_PER_SEC;
     oops->reporter =
         apr_pstrdup(oops->pool, lpp_config_oops_reporter(conf, r->server));
     oops->topic = apr_pstrdup(oops->pool, lpp_oops_page_id(r, conf));

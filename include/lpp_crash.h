@@ -27,7 +27,7 @@ typedef struct lpp_crash_t {
     apr_uint32_t tid;           /* thread that crashed */
     apr_uint32_t profiled_tid;  /* thread that was being profiled */
     apr_uint64_t address;       /* that could not be accessed; si_addr */
-    apr_int64_t when_us;        /* wall clock */
+    apr_int64_t when_us;        /* CLOCK_MONOTONIC */
     apr_uint64_t root_cfa;      /* of the profiled thread's root, or 0 */
     lpp_snapshot_t snapshot;    /* its stack pointer is of the dead process */
     unsigned char stack[LPP_STACK_MAX_BYTES];

@@ -23,7 +23,8 @@
 typedef struct lpp_holder_t {
     apr_uint32_t pid;             /* 0: nobody */
     apr_uint32_t tid;             /* kernel id of the profiled thread */
-    apr_time_t start;             /* apr_time_now() at the start */
+    apr_time_t start;             /* of the request, wall clock */
+    apr_time_t begin_us;          /* the same moment, CLOCK_MONOTONIC */
     char id[LPP_OOPS_ID_LEN + 1]; /* OOPS id */
     char url[512];                /* masked URL, cut */
     char page_id[LPP_PAGEID_MAX_BYTES + 1]; /* as far as known by then */
@@ -182,7 +183,7 @@ void lpp_gate_post_death(lpp_gate_t *gate, const lpp_holder_t *holder);
 
 typedef struct lpp_death_t {
     lpp_holder_t holder;
-    apr_time_t noted;   /* apr_time_now() when the death was found */
+    apr_time_t noted;   /* CLOCK_MONOTONIC when the death was found */
     const void *extra;  /* what it left; valid until lpp_gate_bury */
     unsigned area;      /* internal */
 } lpp_death_t;

@@ -53,7 +53,7 @@ struct lpp_run_t {
     lpp_holder_t holder;      /* what is known of it if this process dies */
 
     apr_time_t begin_us;      /* CLOCK_MONOTONIC of the request's start */
-    apr_time_t request_time;  /* the same moment as wall clock */
+    apr_time_t request_time;  /* r->request_time: names the moment only */
     apr_time_t hook_us;       /* CLOCK_MONOTONIC when the run began */
     apr_interval_time_t duration_us; /* set when logged */
     lpp_phases_t *phases;

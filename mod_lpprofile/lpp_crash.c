@@ -101,7 +101,7 @@ static void keep(lpp_crash_t *crash, int number, const siginfo_t *info,
     else {
         crash->address = (apr_uint64_t)(apr_uintptr_t)info->si_addr;
     }
-    if (clock_gettime(CLOCK_REALTIME, &now) == 0) {
+    if (clock_gettime(CLOCK_MONOTONIC, &now) == 0) {
         crash->when_us = (apr_int64_t)now.tv_sec * 1000000
             + now.tv_nsec / 1000;
     }

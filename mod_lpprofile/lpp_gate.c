@@ -59,8 +59,8 @@ void lpp_gate_bound_holder(lpp_holder_t *holder)
     holder->host[sizeof(holder->host) - 1] = '\0';
     holder->vhost[sizeof(holder->vhost) - 1] = '\0';
     holder->method[sizeof(holder->method) - 1] = '\0';
-    if (holder->start < 0) {
-        holder->start = 0;
+    if (holder->begin_us < 0) {
+        holder->begin_us = 0;
     }
 }
 

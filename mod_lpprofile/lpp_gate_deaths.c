@@ -91,7 +91,7 @@ static int note(shared_t *shared, area_t *area, apr_uint32_t pid)
     if (atomic_load(&area->state) != AREA_STATE(AREA_HELD, pid)) {
         return 0;
     }
-    atomic_store(&area->noted, apr_time_now());
+    atomic_store(&area->noted, lpp_monotonic_us());
     if (!change(area, AREA_STATE(AREA_HELD, pid),
                 AREA_STATE(AREA_DEAD, pid))) {
         return 0;
@@ -128,7 +128,7 @@ void lpp_gate_post_death(lpp_gate_t *gate, const lpp_holder_t *holder)
         area_t *area = &gate->shared->area[i];
 
         if (fill(area, holder)) {
-            atomic_store(&area->noted, apr_time_now());
+            atomic_store(&area->noted, lpp_monotonic_us());
             atomic_store(&area->state, AREA_STATE(AREA_DEAD, holder->pid));
             break;
         }
@@ -165,7 +165,7 @@ static int is_due(apr_uint64_t state)
 int lpp_gate_take_death(lpp_gate_t *gate, lpp_death_t *death)
 {
     apr_uint64_t mine = AREA_STATE(AREA_TAKEN, (apr_uint32_t)getpid());
-    apr_time_t now = apr_time_now();
+    apr_time_t now;
     unsigned i;
 
     for (i = 0; i < LPP_GATE_AREAS; i++) {
@@ -182,11 +182,9 @@ int lpp_gate_take_death(lpp_gate_t *gate, lpp_death_t *death)
         death->holder = area->holder;
         lpp_gate_bound_holder(&death->holder);
         death->noted = atomic_load(&area->noted);
+        now = lpp_monotonic_us();
         if (death->noted < 0 || death->noted > now) {
             death->noted = now;
-        }
-        if (death->holder.start > now) {
-            death->holder.start = now;
         }
         death->extra = area->extra;
         death->area = i;

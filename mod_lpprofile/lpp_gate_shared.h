@@ -38,7 +38,7 @@ enum { AREA_FREE, AREA_HELD, AREA_DEAD, AREA_TAKEN };
 
 typedef struct area_t {
     _Atomic apr_uint64_t state;
-    _Atomic apr_int64_t noted; /* apr_time_now() when the death was found */
+    _Atomic apr_int64_t noted; /* lpp_monotonic_us() when it was found */
     lpp_holder_t holder;
     _Alignas(64) unsigned char extra[LPP_GATE_AREA_BYTES];
 } area_t;

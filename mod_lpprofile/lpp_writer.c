@@ -60,9 +60,7 @@ static const char *iso_time(apr_time_t when, apr_pool_t *pool)
 {
     apr_time_exp_t parts;
 
-    if (apr_time_exp_gmt(&parts, when) != APR_SUCCESS) {
-        return "-";
-    }
+    lpp_time_parts(&parts, when, 0);
     return apr_psprintf(pool, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ",
                         parts.tm_year + 1900, parts.tm_mon + 1,
                         parts.tm_mday, parts.tm_hour, parts.tm_min,

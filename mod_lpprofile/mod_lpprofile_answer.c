@@ -162,7 +162,7 @@ void lpp_run_set_headers(lpp_run_t *run, request_rec *r)
     run->headers_set = 1;
     drop_headers_of_backend(r);
     if (run->profiled) {
-        if (r->status >= HTTP_INTERNAL_SERVER_ERROR) {
+        if (lpp_oops_failed(r->status)) {
             lpp_run_keep_stack(run);
         }
         lpp_run_name(run, r);
@@ -262,7 +262,8 @@ static void report_profile(lpp_run_t *run, request_rec *r,
         }
     }
     if (lpp_oops_create(&oops, run->id, r->pool) == APR_SUCCESS) {
-        lpp_oops_gather(oops, r, run->conf, &run->failure, 0);
+        lpp_oops_gather(oops, r, run->conf, lpp_run_now_us() - run->begin_us,
+                        &run->failure, 0);
         lpp_run_fill_timeline(run, oops);
         report->oops = oops;
     }

@@ -174,7 +174,8 @@ apr_status_t lpp_deaths_describe(lpp_oops_t **oops, const lpp_death_t *death,
     made->url = death->holder.url;
     if (crash_name(crash)) {
         describe_crash(made, death, autopsy, same_places, profile);
-        end = crashed > death->holder.start && crashed < end ? crashed : end;
+        end = crashed > death->holder.begin_us && crashed < end ? crashed
+            : end;
     }
     else {
         made->type = "ChildDied";
@@ -183,8 +184,8 @@ apr_status_t lpp_deaths_describe(lpp_oops_t **oops, const lpp_death_t *death,
             "outside, or by its own will); it left no stack, %s",
             death->holder.pid, samples_of(profile, pool));
     }
-    if (end > death->holder.start) {
-        made->duration_s = (double)(end - death->holder.start) / 1e6;
+    if (end > death->holder.begin_us) {
+        made->duration_s = (double)(end - death->holder.begin_us) / 1e6;
     }
     lpp_oops_add_var(made, "SERVER_NAME", death->holder.host, NULL);
     lpp_oops_add_var(made, "PROCESS_ID", apr_psprintf(

@@ -294,16 +294,19 @@ static const char *set_signal(cmd_parms *cmd, void *unused,
 
 /* Given as a whole: what one part does not say has its default, not the value
  * of the server. */
-static const char *set_keep(cmd_parms *cmd, void *unused, const char *first,
-                            const char *second, const char *third)
+static const char *set_keep(cmd_parms *cmd, void *unused, int count,
+                            char *const words[])
 {
-    const char *const words[] = {first, second, third};
     lpp_keep_rule_t *rule = apr_pmemdup(cmd->pool, &lpp_keep_rule_default,
                                         sizeof(*rule));
     unsigned parts = 0;
-    apr_size_t i;
+    int i;
 
-    for (i = 0; i < LPP_COUNT(words) && words[i]; i++) {
+    if (count == 0) {
+        return LPP_DIR_KEEP " takes one to four of count=NUMBER, size=BYTES, "
+               "age=TIME and failures=NUMBER";
+    }
+    for (i = 0; i < count; i++) {
         const char *why = lpp_keep_rule_read(rule, &parts, words[i]);
 
         if (why) {
@@ -396,7 +399,7 @@ const command_rec lpp_config_commands[] = {
                   "how many requests of the server may wait at a time"),
     AP_INIT_TAKE1(LPP_DIR_MAX_TIME, set_max_time, NULL, RSRC_CONF,
                   "a profile ends after this long"),
-    AP_INIT_TAKE123(LPP_DIR_KEEP, set_keep, NULL, RSRC_CONF,
+    AP_INIT_TAKE_ARGV(LPP_DIR_KEEP, set_keep, NULL, RSRC_CONF,
                     "count=N size=BYTES age=TIME: what is kept (default: "
                     "count=1000 size=64M age=7d)"),
     AP_INIT_TAKE1(LPP_DIR_PAGE_ID, set_page_id, NULL, RSRC_CONF,

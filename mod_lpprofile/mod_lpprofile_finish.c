@@ -35,7 +35,7 @@ const char *lpp_run_oops_date(const lpp_run_t *run, apr_pool_t *pool)
 {
     apr_time_exp_t utc;
 
-    apr_time_exp_gmt(&utc, run->request_time);
+    lpp_time_parts(&utc, run->request_time, 0);
     return apr_psprintf(pool, "%04d-%02d-%02d", utc.tm_year + 1900,
                         utc.tm_mon + 1, utc.tm_mday);
 }

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <apr_hash.h>
@@ -59,6 +58,7 @@ struct lpp_memory_log_t {
 
 /* A request that is logged; in its pool. */
 typedef struct begun_t {
+    apr_time_t begin_us; /* CLOCK_MONOTONIC of the request's start */
     lpp_memory_sizes_t start;
     apr_uint32_t requests_before; /* begun in this process until then */
     apr_uint32_t active_before;   /* of these not yet ended */
@@ -88,20 +88,12 @@ static void parse_statm(const char *text, lpp_memory_sizes_t *sizes)
     sizes->rss_bytes = strtoull(end, NULL, 10) * (apr_uint64_t)page_bytes;
 }
 
-static apr_int64_t now_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return apr_time_make(now.tv_sec, now.tv_nsec / 1000);
-}
-
 /* A thread that had to wait for a processor took long, too: only what took
  * long at both ends counts. */
 static void count_heap(lpp_memory_sizes_t *sizes,
                        const lpp_memory_sizes_t *begin)
 {
-    apr_int64_t from = now_us(), until;
+    apr_int64_t from = lpp_monotonic_us(), until;
     apr_uint64_t least;
     struct mallinfo2 heap;
 
@@ -110,7 +102,7 @@ static void count_heap(lpp_memory_sizes_t *sizes,
         return;
     }
     heap = mallinfo2();
-    until = now_us();
+    until = lpp_monotonic_us();
     sizes->heap_bytes = heap.uordblks + heap.hblkhd;
     sizes->heap_took_us = (apr_uint64_t)(until - from);
     if (begin) {
@@ -288,6 +280,7 @@ static int begin(request_rec *r)
         return DECLINED;
     }
     begun = apr_palloc(r->pool, sizeof(*begun));
+    begun->begin_us = lpp_moment_us(r->request_time);
     begun->requests_before = before;
     begun->active_before = active;
     lpp_memory_read(&begun->start, NULL);
@@ -300,7 +293,7 @@ static void complain(request_rec *r, const lpp_memory_log_t *log,
                      apr_status_t rv)
 {
     shared_t *shared = log->shared;
-    apr_int64_t now = apr_time_now();
+    apr_int64_t now = lpp_monotonic_us();
     apr_int64_t last = atomic_load(&shared->complained_at);
 
     atomic_fetch_add(&shared->lost, 1);
@@ -388,7 +381,7 @@ static int end(request_rec *r)
         " %" APR_UINT64_T_FMT " %" APR_UINT64_T_FMT " %u %s %s\n",
         lpp_store_time(r->request_time, r->pool),
         lpp_store_word(page_id, r->pool), id ? id : "-",
-        (double)(apr_time_now() - r->request_time) / APR_USEC_PER_SEC,
+        (double)(lpp_monotonic_us() - begun->begin_us) / APR_USEC_PER_SEC,
         begun->start.vss_bytes, begun->start.rss_bytes, now.vss_bytes,
         now.rss_bytes, meanwhile, heap_of(&begun->start, r->pool),
         heap_of(&now, r->pool));

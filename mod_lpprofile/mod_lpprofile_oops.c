@@ -300,6 +300,18 @@ static const char *level_type(int level)
                                   : "LogCritical";
 }
 
+int lpp_oops_failed(int status)
+{
+    switch (status) {
+    case HTTP_NOT_IMPLEMENTED:
+    case HTTP_VERSION_NOT_SUPPORTED:
+    case HTTP_NOT_EXTENDED:
+        return 0;
+    default:
+        return status >= HTTP_INTERNAL_SERVER_ERROR;
+    }
+}
+
 static void classify(const vars_t *vars, const request_rec *r,
                      const lpp_oops_failure_t *failure, int final)
 {
@@ -307,7 +319,7 @@ static void classify(const vars_t *vars, const request_rec *r,
     const char *message = failure ? failure->message : NULL;
 
     oops->informational = 0;
-    if (r->status >= HTTP_INTERNAL_SERVER_ERROR) {
+    if (lpp_oops_failed(r->status)) {
         oops->type = status_type(r->status, oops->pool);
         oops->value = status_value(r, vars);
     }
@@ -327,6 +339,7 @@ static void classify(const vars_t *vars, const request_rec *r,
 }
 
 void lpp_oops_gather(lpp_oops_t *oops, request_rec *r, const lpp_conf_t *conf,
+                     apr_interval_time_t duration_us,
                      const lpp_oops_failure_t *failure, int final)
 {
     vars_t vars = {oops, lpp_config_oops_hide(conf)};
@@ -334,8 +347,7 @@ void lpp_oops_gather(lpp_oops_t *oops, request_rec *r, const lpp_conf_t *conf,
 
     classify(&vars, r, failure, final);
     oops->time = r->request_time;
-    oops->duration_s =
-        (double)(apr_time_now() - r->request_time) / APR_USEC_PER_SEC;
+    oops->duration_s = (double)duration_us / APR_USEC_PER_SEC;
     oops->reporter =
         apr_pstrdup(oops->pool, lpp_config_oops_reporter(conf, r->server));
     oops->topic = apr_pstrdup(oops->pool, lpp_oops_page_id(r, conf));

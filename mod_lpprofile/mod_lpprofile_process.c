@@ -419,6 +419,7 @@ static void child_init(apr_pool_t *pchild, server_rec *s)
         return;
     }
     process = made;
+    lpp_moment_us(apr_time_now()); /* from now on steps are seen */
     lpp_process_watch_end(pchild);
 }
 

@@ -8,7 +8,6 @@
 #include <stdatomic.h>
 
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <apr_portable.h>
@@ -47,10 +46,7 @@ const char *const lpp_run_inline_roots[] = {
 
 apr_time_t lpp_run_now_us(void)
 {
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return apr_time_make(now.tv_sec, now.tv_nsec / 1000);
+    return lpp_monotonic_us();
 }
 
 double lpp_run_ms(const lpp_run_t *run, apr_time_t moment_us)
@@ -231,6 +227,7 @@ static void fill_holder(lpp_run_t *run, request_rec *r, lpp_holder_t *holder)
 
     memset(holder, 0, sizeof(*holder));
     holder->start = r->request_time;
+    holder->begin_us = run->begin_us;
     apr_cpystrn(holder->id, run->id, sizeof(holder->id));
     apr_cpystrn(holder->url, url, sizeof(holder->url));
     apr_cpystrn(holder->page_id, "Unknown", sizeof(holder->page_id));
@@ -398,10 +395,7 @@ static lpp_run_t *create_run(request_rec *r, const lpp_plan_t *plan,
     run->tid = (apr_uint32_t)syscall(SYS_gettid);
     run->hook_us = lpp_run_now_us();
     run->request_time = r->request_time;
-    run->begin_us = run->hook_us;
-    if (apr_time_now() > r->request_time) {
-        run->begin_us -= apr_time_now() - r->request_time;
-    }
+    run->begin_us = lpp_moment_us(r->request_time);
     run->failure.level = 8;
     run->store_dir = apr_pstrdup(pool, lpp_config_dir(run->conf));
     run->oops_dir = apr_pstrdup(pool, lpp_config_oops_dir(run->conf));

@@ -72,7 +72,7 @@ static void show_running(request_rec *r, int flags, const lpp_gate_t *gate,
         return;
     }
     row(r, flags, "RunningSeconds", "Running for (seconds)", "%.3f",
-        (double)(apr_time_now() - holder.start) / 1e6);
+        (double)(lpp_monotonic_us() - holder.begin_us) / 1e6);
     if (access) {
         row(r, flags, "RunningId", "Running as", "%s", holder.id);
         row(r, flags, "RunningPage", "Page", "%s", holder.page_id);
@@ -171,7 +171,7 @@ static void show_error(request_rec *r, int flags, const lpp_gate_t *gate,
     }
     row(r, flags, "LastErrorSeconds", "Last error (seconds ago)",
         "%" APR_INT64_T_FMT,
-        (apr_int64_t)apr_time_sec(apr_time_now() - when));
+        (apr_int64_t)apr_time_sec(lpp_monotonic_us() - when));
     if (!access) {
         text[6] = '\0'; /* the tag alone, LPP and three digits */
     }

@@ -271,7 +271,8 @@ void lpp_run_gather(request_rec *r)
         return;
     }
     if (lpp_oops_create(&run->oops, run->id, run->pool) == APR_SUCCESS) {
-        lpp_oops_gather(run->oops, last, run->conf, &run->failure, 1);
+        lpp_oops_gather(run->oops, last, run->conf, run->duration_us,
+                        &run->failure, 1);
     }
 }
 

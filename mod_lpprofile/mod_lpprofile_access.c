@@ -5,7 +5,6 @@
  * request and never changes it: every expression was parsed with DONT_VARY, so
  * that asking adds no Vary header. Whatever fails counts as no.
  */
-#include <strings.h>
 
 #include <apr_network_io.h>
 #include <httpd.h>
@@ -79,10 +78,10 @@ static int came_through_proxy(const request_rec *r)
 
     for (i = 0; i < headers->nelts; i++) {
         if (entry[i].key
-            && (!strcasecmp(entry[i].key, "Forwarded")
-                || !strncasecmp(entry[i].key, "X-Forwarded-", 12)
-                || !strcasecmp(entry[i].key, "X-Real-IP")
-                || !strcasecmp(entry[i].key, "Via"))) {
+            && (!ap_cstr_casecmp(entry[i].key, "Forwarded")
+                || !ap_cstr_casecmpn(entry[i].key, "X-Forwarded-", 12)
+                || !ap_cstr_casecmp(entry[i].key, "X-Real-IP")
+                || !ap_cstr_casecmp(entry[i].key, "Via"))) {
             return 1;
         }
     }

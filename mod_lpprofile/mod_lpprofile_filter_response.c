@@ -4,7 +4,6 @@
  * of the headers is then no longer true, and whether its policy allows style.
  * Reads and changes tables only, never a body.
  */
-#include <apr_lib.h>
 #include <apr_strings.h>
 #include <http_protocol.h>
 #include <string.h>
@@ -42,7 +41,7 @@ static int media_type_is(const request_rec *r, const char *type)
         return 0;
     }
     at += strspn(at, SPACE);
-    return !strncasecmp(at, type, len)
+    return !ap_cstr_casecmpn(at, type, len)
         && (!at[len] || strchr("; \t,", at[len]));
 }
 
@@ -51,20 +50,16 @@ int lpp_filter_is_xhtml(const request_rec *r)
     return media_type_is(r, "application/xhtml+xml");
 }
 
-/* The value of charset= in the content type, lower case, or NULL. */
+/* The value of charset= in the content type, or NULL. */
 static const char *charset_of(const request_rec *r)
 {
     const char *at = strchr(r->content_type, ';');
 
     while (at) {
         at += 1 + strspn(at + 1, SPACE);
-        if (!strncasecmp(at, "charset=", 8)) {
-            char *charset;
-
+        if (!ap_cstr_casecmpn(at, "charset=", 8)) {
             at += 8 + strspn(at + 8, "\"' ");
-            charset = apr_pstrmemdup(r->pool, at, strcspn(at, "\"' ;,"));
-            ap_str_tolower(charset);
-            return charset;
+            return apr_pstrmemdup(r->pool, at, strcspn(at, "\"' ;,"));
         }
         at = strchr(at, ';');
     }
@@ -83,8 +78,8 @@ static int is_foreign_charset(const request_rec *r, const char *head,
         return 1;
     }
     for (i = 0; charset && i < LPP_COUNT(foreign_charsets); i++) {
-        if (!strncmp(charset, foreign_charsets[i],
-                     strlen(foreign_charsets[i]))) {
+        if (!ap_cstr_casecmpn(charset, foreign_charsets[i],
+                              strlen(foreign_charsets[i]))) {
             return 1;
         }
     }
@@ -98,7 +93,7 @@ static int is_encoded(const request_rec *r)
     if (!encoding) {
         encoding = r->content_encoding;
     }
-    return encoding && *encoding && strcasecmp(encoding, "identity");
+    return encoding && *encoding && ap_cstr_casecmp(encoding, "identity");
 }
 
 /* Requests that a page's script made, by the headers they carry. */
@@ -114,11 +109,11 @@ static const char *asked_by_script(const request_rec *r)
         || apr_table_get(r->headers_in, "HX-Request")) {
         return "script-request";
     }
-    if (dest && strcasecmp(dest, "document") && strcasecmp(dest, "iframe")
-        && strcasecmp(dest, "frame")) {
+    if (dest && ap_cstr_casecmp(dest, "document")
+        && ap_cstr_casecmp(dest, "iframe") && ap_cstr_casecmp(dest, "frame")) {
         return "script-request";
     }
-    if (disposition && !strncasecmp(disposition, "attachment", 10)) {
+    if (disposition && !ap_cstr_casecmpn(disposition, "attachment", 10)) {
         return "attachment";
     }
     return NULL;
@@ -168,13 +163,13 @@ static int sources_allow_inline(char *sources)
 
     for (source = apr_strtok(sources, SPACE, &last); source;
          source = apr_strtok(NULL, SPACE, &last)) {
-        if (!strcasecmp(source, "'unsafe-inline'")) {
+        if (!ap_cstr_casecmp(source, "'unsafe-inline'")) {
             allowed = 1;
         }
-        else if (!strncasecmp(source, "'nonce-", 7)
-                 || !strncasecmp(source, "'sha256-", 8)
-                 || !strncasecmp(source, "'sha384-", 8)
-                 || !strncasecmp(source, "'sha512-", 8)) {
+        else if (!ap_cstr_casecmpn(source, "'nonce-", 7)
+                 || !ap_cstr_casecmpn(source, "'sha256-", 8)
+                 || !ap_cstr_casecmpn(source, "'sha384-", 8)
+                 || !ap_cstr_casecmpn(source, "'sha512-", 8)) {
             return 0;
         }
     }
@@ -198,7 +193,7 @@ static int policy_allows_inline(char *policy)
         len = strcspn(directive, SPACE);
         for (i = 0; i < LPP_COUNT(names); i++) {
             if (len == strlen(names[i]) && !sources[i]
-                && !strncasecmp(directive, names[i], len)) {
+                && !ap_cstr_casecmpn(directive, names[i], len)) {
                 sources[i] = directive + len;
             }
         }

@@ -22,6 +22,8 @@
 #define READ_TRIES 1000        /* a record changes a few times a profile */
 #define TURN_TRIES 1000        /* sched_yields before a turn is taken over */
 #define FORGET_TRIES 100
+/* The end of year 9999: a date of four digits. */
+#define START_MAX apr_time_from_sec(APR_INT64_C(253402300799))
 
 /* Reserved pid of the place that children without one of their own share. */
 #define PID_SHARED 0xffffffffu
@@ -59,6 +61,9 @@ void lpp_gate_bound_holder(lpp_holder_t *holder)
     holder->host[sizeof(holder->host) - 1] = '\0';
     holder->vhost[sizeof(holder->vhost) - 1] = '\0';
     holder->method[sizeof(holder->method) - 1] = '\0';
+    if (holder->start < 0 || holder->start > START_MAX) {
+        holder->start = 0;
+    }
     if (holder->begin_us < 0) {
         holder->begin_us = 0;
     }

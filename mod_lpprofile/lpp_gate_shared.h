@@ -100,7 +100,7 @@ struct lpp_gate_t {
 };
 
 /* What was copied out of shared memory becomes fit to be read: its strings end,
- * its time is none before 1970. Signal-safe: yes. */
+ * its times are ones that a clock can show. Signal-safe: yes. */
 void lpp_gate_bound_holder(lpp_holder_t *holder);
 
 /*

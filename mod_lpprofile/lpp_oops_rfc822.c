@@ -248,8 +248,8 @@ static apr_status_t write_event(const lpp_sink_t *sink, lpp_buf_t *line,
 {
     apr_size_t before;
 
-    lpp_buf_addf(line, "%05lld-%05lld@", (long long)event->start_ms,
-                 (long long)event->end_ms);
+    lpp_buf_addf(line, "%05" APR_INT64_T_FMT "-%05" APR_INT64_T_FMT "@",
+                 (apr_int64_t)event->start_ms, (apr_int64_t)event->end_ms);
     add_category(line, event->category);
     lpp_buf_add_byte(line, ' ');
     before = line->len;

@@ -135,8 +135,9 @@ void lpp_report_headline(lpp_page_t *page, const lpp_report_t *report)
     const lpp_view_t *view = report->view;
 
     if (view) {
-        double cpu = lpp_page_percent(view->total.cpu_us,
-                                      view->total.wall_us);
+        /* Whole percents, so that the two make 100. */
+        int cpu = (int)(lpp_page_percent(view->total.cpu_us,
+                                         view->total.wall_us) + 0.5);
 
         lpp_page_raw(page, "<p class=\"words\">");
         lpp_page_raw(page, report->provisional ? "Until this point the "
@@ -144,8 +145,8 @@ void lpp_report_headline(lpp_page_t *page, const lpp_report_t *report)
         lpp_page_raw(page, report->inline_count ? "profiled regions took "
                                                 : "request took ");
         lpp_page_time(page, view->total.wall_us);
-        lpp_page_rawf(page, ": %.0f&#160;%% computing, %.0f&#160;%% waiting.",
-                      cpu, 100.0 - cpu);
+        lpp_page_rawf(page, ": %d&#160;%% computing, %d&#160;%% waiting.",
+                      cpu, 100 - cpu);
         if (!view->honesty.cut_short) { /* exact calls are counted on */
             modules_in_words(page, view);
         }

@@ -5,9 +5,9 @@
  */
 #include <errno.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/random.h>
 
+#include <apr_cstr.h>
 #include <apr_general.h>
 #include <apr_strings.h>
 
@@ -89,7 +89,7 @@ static int begins_with_id(const char *text)
 {
     int i;
 
-    if (strncasecmp(text, ID_PREFIX, ID_PREFIX_LEN) != 0) {
+    if (apr_cstr_casecmpn(text, ID_PREFIX, ID_PREFIX_LEN) != 0) {
         return 0;
     }
     for (i = ID_PREFIX_LEN; i < LPP_OOPS_ID_LEN; i++) {

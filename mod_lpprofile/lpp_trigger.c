@@ -4,12 +4,12 @@
  * the client encoded it: splitting comes first, decoding once and last, so that
  * an escape can never become a separator.
  */
-#include <ctype.h>
 #include <string.h>
 
-#include <apr_lib.h>
+#include <apr_cstr.h>
 #include <apr_strings.h>
 
+#include "lpp_ascii.h"
 #include "lpp_trigger.h"
 
 #define MARK_LEN (sizeof(LPP_TRIGGER_MARK) - 1)
@@ -121,11 +121,11 @@ static char *trim(char *text)
 {
     apr_size_t len;
 
-    while (apr_isspace(*text)) {
+    while (lpp_is_space(*text)) {
         text++;
     }
     len = strlen(text);
-    while (len && apr_isspace(text[len - 1])) {
+    while (len && lpp_is_space(text[len - 1])) {
         text[--len] = '\0';
     }
     return text;
@@ -149,7 +149,7 @@ static int read_action(const char *text, apr_size_t len, action_t *action,
         return 0;
     }
     for (action->name = name; *name; name++) {
-        *name = (char)apr_tolower(*name);
+        *name = lpp_to_lower(*name);
     }
     action->config = colon ? colon + 1 : NULL;
     action->config_len = colon ? len - name_len - 1 : 0;
@@ -170,7 +170,7 @@ static const char *read_id(const action_t *action, apr_pool_t *pool)
     }
     id = trim(id);
     if (strlen(id) != LPP_OOPS_ID_LEN
-        || strncasecmp(id, OOPS_PREFIX, OOPS_PREFIX_LEN)) {
+        || apr_cstr_casecmpn(id, OOPS_PREFIX, OOPS_PREFIX_LEN)) {
         return NULL;
     }
     memcpy(id, OOPS_PREFIX, OOPS_PREFIX_LEN);
@@ -178,7 +178,7 @@ static const char *read_id(const action_t *action, apr_pool_t *pool)
         if (hex_value(*p) < 0) {
             return NULL;
         }
-        *p = (char)apr_tolower(*p);
+        *p = lpp_to_lower(*p);
     }
     return id;
 }

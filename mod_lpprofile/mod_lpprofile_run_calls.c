@@ -6,9 +6,9 @@
  */
 #include <stdlib.h>
 
-#include <apr_lib.h>
 #include <apr_strings.h>
 
+#include "lpp_ascii.h"
 #include "mod_lpprofile_entries.h"
 #include "mod_lpprofile_run_internal.h"
 
@@ -109,7 +109,7 @@ static const char *metric(const lpp_call_t *call, apr_pool_t *pool)
         *dot = '\0';
     }
     for (at = name; *at; at++) {
-        if (!apr_isalnum(*at) && *at != '_' && *at != '-' && *at != '.') {
+        if (!lpp_is_alnum(*at) && *at != '_' && *at != '-' && *at != '.') {
             *at = '_';
         }
     }

@@ -11,7 +11,6 @@
 
 #include <apu.h>
 #include <apr_optional_hooks.h>
-#include <apr_lib.h>
 #include <apr_strings.h>
 #include <httpd.h>
 #include <http_config.h>
@@ -20,6 +19,7 @@
 #include <http_protocol.h>
 #include <mod_status.h>
 
+#include "lpp_ascii.h"
 #include "lpp_store.h"
 #include "mod_lpprofile_config.h"
 #include "mod_lpprofile_process.h"
@@ -105,13 +105,17 @@ static void show_counts(request_rec *r, int flags, const lpp_gate_t *gate)
 
 static const char *signal_name(apr_uint32_t number, apr_pool_t *pool)
 {
+    const char *description;
+
     if (number == 0 || number > (apr_uint32_t)SIGRTMAX) {
         return "none yet";
     }
+    description = sigdescr_np((int)number);
     return (int)number >= SIGRTMIN
         ? apr_psprintf(pool, "%u (SIGRTMAX-%d)", number,
                        SIGRTMAX - (int)number)
-        : apr_psprintf(pool, "%u (%s)", number, strsignal((int)number));
+        : apr_psprintf(pool, "%u (%s)", number, description ? description
+                                                       : "unknown");
 }
 
 static void show_totals(request_rec *r, int flags, const lpp_gate_t *gate)
@@ -211,7 +215,7 @@ static void keep_error(const ap_errorlog_info *info, const char *message)
     const lpp_gate_t *gate;
 
     if (info->level < 0 || info->level > APLOG_WARNING
-        || strncmp(message, "LPP", 3) != 0 || !apr_isdigit(message[3])) {
+        || strncmp(message, "LPP", 3) != 0 || !lpp_is_digit(message[3])) {
         return;
     }
     gate = gate_of_server();

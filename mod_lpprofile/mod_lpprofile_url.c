@@ -5,7 +5,6 @@
  * decides what a run does.
  */
 #include <string.h>
-#include <strings.h>
 
 #include <apr_strings.h>
 #include <httpd.h>
@@ -79,7 +78,7 @@ static int is_part_of_page(const request_rec *r)
     apr_size_t i;
 
     for (i = 0; destination && i < LPP_COUNT(parts); i++) {
-        if (!strcasecmp(destination, parts[i])) {
+        if (!ap_cstr_casecmp(destination, parts[i])) {
             return 1;
         }
     }

@@ -291,7 +291,7 @@ static void growth_is_told_by_sign_and_colour(void **state)
     assert_has("&#9650; luaV_execute");
     assert_has("&#9660; pcre2_match_8");
     assert_has("<b>+300&#160;ms</b>");
-    assert_has("After took 100&#160;ms more (+6.2&#160;%), most of it in "
+    assert_has("After took 100&#160;ms more (+6.3&#160;%), most of it in "
                "<code>luaV_execute</code> (+300&#160;ms).");
     assert_has("<b>&#8722;200&#160;ms</b></td><td class=\"n\">gone");
     assert_has("<small>only before</small>");

@@ -120,6 +120,9 @@ void lpp_run_report_memory(const lpp_run_t *run, lpp_report_t *report,
 void lpp_run_watch(lpp_run_t *run, request_rec *r);
 void lpp_run_unwatch(lpp_run_t *run);
 
+/* Let go of a run and of its pool. Thread: any. */
+void lpp_run_free(lpp_run_t *run);
+
 /* Cleanup of the first request's pool, for a run that nobody took over. */
 apr_status_t lpp_run_abandon(void *run);
 

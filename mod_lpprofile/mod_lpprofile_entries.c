@@ -260,8 +260,12 @@ static const lpp_door_t *door_of(unsigned phase, const char *module)
     return NULL;
 }
 
-static void add_place(unsigned phase, link_t *link, int is_counted,
-                      const lpp_door_t *begin, const lpp_door_t *end)
+/* before: the number of the hook in front of it in the array, where that is
+ * counted and nothing of ours runs behind it; else LPP_CALLS_NONE. Returns what
+ * before is for the next hook. */
+static apr_uint32_t add_place(unsigned phase, link_t *link, int is_counted,
+                              const lpp_door_t *begin, const lpp_door_t *end,
+                              apr_uint32_t before)
 {
     apr_uint32_t number;
     lpp_entries_fn *entry;
@@ -271,7 +275,7 @@ static void add_place(unsigned phase, link_t *link, int is_counted,
                        begin || end || phases[phase].kind != KIND_INT
                            ? 0 : DOOR_ENTRIES, &number);
     if (!entry) {
-        return;
+        return LPP_CALLS_NONE;
     }
     if (phases[phase].kind == KIND_INT) {
         begins[number] = begin ? begin->begin : NULL;
@@ -283,17 +287,21 @@ static void add_place(unsigned phase, link_t *link, int is_counted,
         hooks[number].module = link->module ? link->module : "?";
         memcpy(&hooks[number].function, &link->function,
                sizeof(hooks[number].function));
+        hooks[number].follows = before != LPP_CALLS_NONE
+            && before + 1 == number && !(begin && begin->begin);
     }
     runs_all[number] = (unsigned char)phases[phase].all;
     places[place_count].at = &link->function;
     places[place_count].function[0] = link->function;
     places[place_count++].function[1] = entry;
+    return is_counted && !(end && end->end) ? number : LPP_CALLS_NONE;
 }
 
 static void add_places(unsigned phase, const char *own)
 {
     const apr_array_header_t *links = phases[phase].links();
     const lpp_door_t *edge = door_of(phase, "");
+    apr_uint32_t before = LPP_CALLS_NONE;
     int i;
 
     if (!links || links->elt_size != sizeof(link_t)) {
@@ -309,7 +317,10 @@ static void add_places(unsigned phase, const char *own)
 
         if (link->function && (is_counted || (begin && begin->begin)
                                || (end && end->end))) {
-            add_place(phase, link, is_counted, begin, end);
+            before = add_place(phase, link, is_counted, begin, end, before);
+        }
+        else {
+            before = LPP_CALLS_NONE;
         }
     }
 }

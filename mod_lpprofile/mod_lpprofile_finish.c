@@ -240,5 +240,5 @@ void lpp_run_finish(void *baton)
 
 leave:
     lpp_session_close(run->session);
-    apr_pool_destroy(run->pool);
+    lpp_run_free(run);
 }

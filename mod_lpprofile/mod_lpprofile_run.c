@@ -293,6 +293,7 @@ void lpp_run_start(lpp_run_t *run, request_rec *r, int stacks)
         if (run->aggregate) {
             unbound(&options);
         }
+        lpp_memory_read(&run->memory, NULL); /* not in the profile */
         run->start = lpp_session_start(process->sampler, &options,
                                        run->inline_only ? lpp_run_inline_roots
                                                         : root_functions,
@@ -310,9 +311,6 @@ void lpp_run_start(lpp_run_t *run, request_rec *r, int stacks)
                        apr_pstrdup(r->pool, run->id));
     }
     run->status = lpp_run_start_token(run->start);
-    if (run->profiled) {
-        lpp_memory_read(&run->memory, NULL);
-    }
     if (run->aggregate) {
         count_for_sum(run->start);
     }
@@ -322,7 +320,7 @@ void lpp_run_start(lpp_run_t *run, request_rec *r, int stacks)
 }
 
 /*
- * Fresh memory costs page faults, some microseconds each: what one run gave back
+ * Fresh memory costs page faults, microseconds each: what one run gave back
  * is the next one's. Its allocator belongs to the run that took it, without a
  * lock: pools of requests may go in prefork's signal handler.
  */

@@ -136,6 +136,7 @@ unsigned lpp_calls_enter(lpp_calls_t *calls, apr_uint32_t scope,
     if (calls->depth >= LPP_CALLS_DEPTH_MAX
         || (place = place_of(calls, scope, hook)) == LPP_CALLS_NONE) {
         calls->dropped++;
+        calls->follower = LPP_CALLS_NONE;
         return 0;
     }
     frame = &calls->stack[calls->depth++];

@@ -24,6 +24,8 @@
 
 extern const char __start_lpp_entries[] INTERNAL;
 extern const char __stop_lpp_entries[] INTERNAL;
+extern const char __start_lpp_passes[] INTERNAL;
+extern const char __stop_lpp_passes[] INTERNAL;
 
 typedef int int_fn(request_rec *r);
 typedef void void_fn(request_rec *r);
@@ -121,6 +123,37 @@ ENTRY static int watched_quick(request_rec *r, int lookup, unsigned n)
  * stays, which tells whose hook runs where that one has none (mod_lua's jump to
  * a common function). */
 #define STAY() __asm__ volatile("" : : : "memory")
+
+LPP_PASSES_ON apr_status_t lpp_pass_brigade(ap_filter_t *next,
+                                            apr_bucket_brigade *bb)
+{
+    apr_status_t status = ap_pass_brigade(next, bb);
+
+    STAY();
+    return status;
+}
+
+LPP_PASSES_ON apr_status_t lpp_get_brigade(ap_filter_t *next,
+                                           apr_bucket_brigade *bb,
+                                           ap_input_mode_t mode,
+                                           apr_read_type_e block,
+                                           apr_off_t bytes)
+{
+    apr_status_t status = ap_get_brigade(next, bb, mode, block, bytes);
+
+    STAY();
+    return status;
+}
+
+LPP_PASSES_ON apr_status_t lpp_read_bucket(apr_bucket *b, const char **data,
+                                           apr_size_t *len,
+                                           apr_read_type_e block)
+{
+    apr_status_t status = apr_bucket_read(b, data, len, block);
+
+    STAY();
+    return status;
+}
 
 #define INT_ENTRY(n) \
     ENTRY static int int_entry_##n(request_rec *r) \
@@ -417,6 +450,12 @@ void lpp_entries_code(const void **start, const void **end)
 {
     *start = __start_lpp_entries;
     *end = __stop_lpp_entries;
+}
+
+void lpp_passes_code(const void **start, const void **end)
+{
+    *start = __start_lpp_passes;
+    *end = __stop_lpp_passes;
 }
 
 /* Threads run through the arrays meanwhile. Each reads a function's pointer

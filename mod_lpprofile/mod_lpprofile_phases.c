@@ -13,6 +13,7 @@
 #include <http_protocol.h>
 #include <util_filter.h>
 
+#include "mod_lpprofile_entries.h"
 #include "mod_lpprofile_phases.h"
 
 #define ENTRIES_MAX 4096
@@ -255,7 +256,7 @@ static apr_status_t end_filter(ap_filter_t *f, apr_bucket_brigade *bb)
     request_rec *r = f->r;
     record_t *record = f->ctx;
     int eos = !APR_BRIGADE_EMPTY(bb) && APR_BUCKET_IS_EOS(APR_BRIGADE_LAST(bb));
-    apr_status_t status = ap_pass_brigade(f->next, bb);
+    apr_status_t status = lpp_pass_brigade(f->next, bb);
 
     if (eos) {
         lpp_phases_leave(record->phases, r);

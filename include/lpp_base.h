@@ -64,6 +64,7 @@ typedef apr_uint64_t lpp_pc_t;
 /* In place of a whole stack: the profiler worked on the request's thread. No
  * code is at that address. */
 #define LPP_PC_PROFILER LPP_PC_MAKE(0, 1)
+#define LPP_PROFILER_NAME "[profiler]"
 
 /*
  * A function of ours through which control passes on to others: what runs below

@@ -126,13 +126,15 @@ apr_uint32_t lpp_calls_begin_scope(lpp_calls_t *calls, apr_uint32_t parent,
 
 /*
  * Around a call of hooks[hook] in a scope; enter returns what leave wants (0:
- * not counted). Calls lie within one another; leave ends those that never came
+ * not counted). enter_here: in the scope of the call that runs. Calls lie within
+ * one another; leave ends those that never came
  * back (longjmp), too. result NULL: the hook answers nothing; decided: the
  * answer ended the phase.
  * Signal-safe: no. Thread: request.
  */
 unsigned lpp_calls_enter(lpp_calls_t *calls, apr_uint32_t scope,
                          apr_uint32_t hook);
+unsigned lpp_calls_enter_here(lpp_calls_t *calls, apr_uint32_t hook);
 void lpp_calls_leave(lpp_calls_t *calls, unsigned handle, const int *result,
                      int decided);
 

@@ -13,8 +13,6 @@
 
 #include "lpp_maps.h"
 
-#define LPP_PROFILER_NAME "[profiler]" /* of LPP_PC_PROFILER */
-
 typedef enum {
     LPP_NAME_SYMBOL,     /* symbol table or debug file */
     LPP_NAME_REGISTERED, /* handed in by the skin */

@@ -30,6 +30,8 @@
 #define LPP_ENTRIES_MAX \
     (LPP_ENTRIES_INT + LPP_ENTRIES_VOID + LPP_ENTRIES_QUICK)
 
+#define LPP_ENTRIES_PROFILER LPP_ENTRIES_MAX
+
 /*
  * Who watches. enter is called before the original and may return NULL: then
  * the call is left alone. leave gets what enter returned, and the answer (NULL
@@ -69,8 +71,9 @@ void lpp_entries_set_doors(const lpp_door_t *doors, unsigned count);
 void lpp_entries_prepare(const lpp_watcher_t *watcher, const char *own,
                          apr_pool_t *pconf);
 
-/* What entries stand for, by number; those past lpp_entries_count are empty.
- * Static. Thread: any. */
+/* What entries stand for, by number; those past lpp_entries_count are empty, but
+ * for LPP_ENTRIES_PROFILER: what the profiler does within a call. Static.
+ * Thread: any. */
 const lpp_hook_t *lpp_entries_hooks(void);
 
 /* Hooks that the watcher sees; those for which no entry was left.

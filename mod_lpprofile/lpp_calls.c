@@ -157,6 +157,14 @@ unsigned lpp_calls_enter(lpp_calls_t *calls, apr_uint32_t scope,
     return calls->depth;
 }
 
+unsigned lpp_calls_enter_here(lpp_calls_t *calls, apr_uint32_t hook)
+{
+    apr_uint32_t scope = calls->depth == 0 ? 0
+        : calls->places[calls->stack[calls->depth - 1].place].scope;
+
+    return lpp_calls_enter(calls, scope, hook);
+}
+
 /* A timeline has room for calls that a person can see. */
 static void keep_span(lpp_calls_t *calls, const frame_t *frame,
                       apr_uint64_t now)

@@ -51,7 +51,7 @@ static unsigned place_count;
 static lpp_watcher_t watch;    /* enter NULL: nobody counts */
 static const lpp_door_t *doors;
 static unsigned door_count;
-static lpp_hook_t hooks[LPP_ENTRIES_MAX]; /* those of the watcher */
+static lpp_hook_t hooks[LPP_ENTRIES_MAX + 1]; /* the watcher's, and ours */
 static unsigned char runs_all[LPP_ENTRIES_MAX];
 static apr_uint32_t used[3];   /* of each kind */
 static apr_uint32_t counted;   /* of all kinds, seen by the watcher */
@@ -380,6 +380,8 @@ void lpp_entries_prepare(const lpp_watcher_t *watcher, const char *own,
     watch = watcher ? *watcher : nobody;
     memset(used, 0, sizeof(used));
     memset(hooks, 0, sizeof(hooks));
+    hooks[LPP_ENTRIES_PROFILER].phase = LPP_PROFILER_NAME;
+    hooks[LPP_ENTRIES_PROFILER].module = own;
     left_out = counted = place_count = 0;
     apr_pool_cleanup_register(pconf, NULL, forget_places,
                               apr_pool_cleanup_null);

@@ -85,4 +85,15 @@ typedef apr_uint64_t lpp_pc_t;
 #define LPP_PC_OBJECT(pc) ((unsigned)((pc) >> LPP_PC_ADDRESS_BITS))
 #define LPP_PC_ADDRESS(pc) ((apr_uint64_t)((pc) & LPP_PC_ADDRESS_MASK))
 
+/* In place of a whole stack: the profiler worked on the request's thread. No
+ * code is at that address. */
+#define LPP_PC_PROFILER LPP_PC_MAKE(0, 1)
+#define LPP_PROFILER_NAME "[profiler]"
+
+/*
+ * A function of ours through which control passes on to others: what runs below
+ * it is theirs, and not the profiler's work. Its frames are shown nowhere.
+ */
+#define LPP_PASSES_ON __attribute__((section("lpp_passes"), noinline))
+
 #endif

@@ -31,6 +31,8 @@ typedef struct lpp_sampler_options_t {
     const void *hidden_start;       /* code whose frames no stack shows: its
                                        callees stand below its callers ... */
     const void *hidden_end;         /* ... or NULL */
+    const void *passes_start;       /* likewise: the section lpp_passes */
+    const void *passes_end;
     const void *(*stands_for)(const void *address); /* the function to show in
                                        place of such a frame, or NULL: none;
                                        called by the helper */

@@ -212,8 +212,11 @@ void lpp_sampler_serve_requests(lpp_sampler_t *sampler);
 
 /* Helper: bring maps and unwinder up to date, find the root of a snapshot. */
 void lpp_tick_refresh(lpp_sampler_t *sampler);
-/* Drop hidden frames; returns how many stay. replace: those that stand for a
- * function become its start, whether its own frame is there or not. */
+/* Drop hidden frames; returns how many stay. replace: of a sample. Then those
+ * that stand for a function become its start, whether its own frame is there or
+ * not; all other frames of the object of hidden code are the profiler's: where
+ * it worked itself, LPP_PC_PROFILER is all that stays, else they are dropped,
+ * too. */
 unsigned lpp_tick_hide(const lpp_sampler_t *sampler, lpp_pc_t *frames,
                        unsigned count, int replace);
 apr_uint64_t lpp_tick_root(lpp_sampler_t *sampler,

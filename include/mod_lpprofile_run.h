@@ -64,6 +64,10 @@ int lpp_run_leave_region(lpp_run_t *run);
  * Thread: request. */
 lpp_run_t *lpp_run_get(const request_rec *r);
 
+/* The phases of the run that r belongs to; NULL where it has none, or profiles
+ * regions alone. Thread: request. */
+lpp_phases_t *lpp_run_phases(const request_rec *r);
+
 const lpp_plan_t *lpp_run_plan(const lpp_run_t *run); /* or NULL */
 
 /* 1 when the client may see any of it: access, and LPProfileRequireUser. */

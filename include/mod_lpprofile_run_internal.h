@@ -121,6 +121,9 @@ void lpp_run_report_memory(const lpp_run_t *run, lpp_report_t *report,
 void lpp_run_watch(lpp_run_t *run, request_rec *r);
 void lpp_run_unwatch(lpp_run_t *run);
 
+/* Let go of a run and of its pool. Thread: any. */
+void lpp_run_free(lpp_run_t *run);
+
 /* Cleanup of the first request's pool, for a run that nobody took over. */
 apr_status_t lpp_run_abandon(void *run);
 
@@ -129,10 +132,21 @@ apr_status_t lpp_run_abandon(void *run);
 void lpp_run_start_calls(lpp_run_t *run);
 void lpp_run_stop_calls(lpp_run_t *run);
 
-/* The profile as of now, with the calls counted by now. Errors: those of
+/* The calls counted by now, in pool; NULL: none. Thread: request, or any once it
+ * is over. */
+const lpp_calls_table_t *lpp_run_calls_table(const lpp_run_t *run,
+                                             apr_pool_t *pool);
+
+/* What the profiler does from here to there is told apart from the call that it
+ * runs in. leave takes what enter returned. Thread: request. */
+unsigned lpp_run_enter_profiler(const lpp_run_t *run);
+void lpp_run_leave_profiler(const lpp_run_t *run, unsigned handle);
+
+/* The profile as of now, with these calls. Errors: those of
  * lpp_session_profile. Thread: as that. */
 LPP_MUST_CHECK apr_status_t lpp_run_profile(const lpp_run_t *run,
                                             lpp_profile_t **profile,
+                                            const lpp_calls_table_t *calls,
                                             apr_interval_time_t timeout_us,
                                             apr_pool_t *pool);
 

@@ -123,6 +123,11 @@ apr_array_header_t *lpp_writer_notes(const lpp_view_t *view, apr_pool_t *pool)
         APR_UINT64_T_FMT " calls repaired, unwinder %s",
         honesty->own_ns / 1000, honesty->signals, honesty->repaired_calls,
         honesty->unwinder != NULL ? honesty->unwinder : "none"));
+    if (lpp_view_profiler(view) != NULL) {
+        add(notes, "On the request's thread", apr_psprintf(pool,
+            "%" APR_UINT64_T_FMT " us of the profiler, " LPP_PROFILER_NAME,
+            lpp_view_profiler(view)->self.wall_us));
+    }
     add(notes, "Blocked", apr_psprintf(pool, "%" APR_UINT64_T_FMT " us",
                                        honesty->blocked_ns / 1000));
     return notes;

@@ -241,6 +241,7 @@ static const lpp_report_file_t *report_files(const lpp_run_t *run, int *count,
 
 /* View and OOPS as of now; either may be missing, the page then says less. */
 static void report_profile(lpp_run_t *run, request_rec *r,
+                           const lpp_calls_table_t *calls,
                            lpp_report_t *report)
 {
     const lpp_process_t *process = lpp_process_get();
@@ -253,8 +254,8 @@ static void report_profile(lpp_run_t *run, request_rec *r,
     report->sql = lpp_run_sql_view(run, lpp_run_now_us(), r->pool);
     if (report->actions & LPP_ACTION_SHOW) {
         lpp_names_register_filters_of(process->symbols, r);
-        if (lpp_run_profile(run, &profile, SNAPSHOT_WAIT_US, r->pool)
-               != APR_SUCCESS
+        if (lpp_run_profile(run, &profile, calls, SNAPSHOT_WAIT_US,
+                            r->pool) != APR_SUCCESS
             || lpp_view_create(&report->view, profile, process->symbols,
                                process->maps, &run->about, r->pool)
                != APR_SUCCESS) {
@@ -273,6 +274,9 @@ apr_status_t lpp_run_write_block(lpp_run_t *run, request_rec *r, int styled,
                                  int xhtml, const lpp_sink_t *sink)
 {
     lpp_report_t report;
+    const lpp_calls_table_t *calls = lpp_run_calls_table(run, r->pool);
+    unsigned handle = lpp_run_enter_profiler(run);
+    apr_status_t rv;
 
     memset(&report, 0, sizeof(report));
     report.actions = run->plan ? run->plan->actions : 0;
@@ -289,9 +293,11 @@ apr_status_t lpp_run_write_block(lpp_run_t *run, request_rec *r, int styled,
     report.notices = notices(run, r->pool);
     if (run->profiled && run->session) {
         report.files = report_files(run, &report.file_count, r->pool);
-        report_profile(run, r, &report);
+        report_profile(run, r, calls, &report);
         lpp_run_report_memory(run, &report, r->pool);
         lpp_run_report_regions(run, &report, r->pool);
     }
-    return lpp_report_block(&report, sink, r->pool);
+    rv = lpp_report_block(&report, sink, r->pool);
+    lpp_run_leave_profiler(run, handle);
+    return rv;
 }

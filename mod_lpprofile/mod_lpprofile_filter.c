@@ -17,6 +17,7 @@
 #include <util_filter.h>
 
 #include "lpp_tail.h"
+#include "mod_lpprofile_entries.h"
 #include "mod_lpprofile_filter.h"
 #include "mod_lpprofile_filter_internal.h"
 #include "mod_lpprofile_run.h"
@@ -54,7 +55,7 @@ static apr_status_t pass_out(ap_filter_t *f)
     if (APR_BRIGADE_EMPTY(ctx->out)) {
         return APR_SUCCESS;
     }
-    rv = ap_pass_brigade(f->next, ctx->out);
+    rv = lpp_pass_brigade(f->next, ctx->out);
     apr_brigade_cleanup(ctx->out);
     ctx->out_bytes = 0;
     ctx->passed = 1;
@@ -69,7 +70,7 @@ static apr_status_t give_way(ap_filter_t *f, apr_bucket_brigade *bb)
     APR_BRIGADE_PREPEND(bb, ctx->held);
     APR_BRIGADE_PREPEND(bb, ctx->out);
     ap_remove_output_filter(f);
-    return ap_pass_brigade(f->next, bb);
+    return lpp_pass_brigade(f->next, bb);
 }
 
 /* Let the first count bytes of what is held go, with the metadata among
@@ -105,7 +106,7 @@ static apr_status_t read_bucket(ap_filter_t *f, apr_bucket *b,
                                 const char **data, apr_size_t *len)
 {
     filter_ctx_t *ctx = f->ctx;
-    apr_status_t rv = apr_bucket_read(b, data, len, APR_NONBLOCK_READ);
+    apr_status_t rv = lpp_read_bucket(b, data, len, APR_NONBLOCK_READ);
 
     if (!APR_STATUS_IS_EAGAIN(rv)) {
         return rv;
@@ -113,7 +114,7 @@ static apr_status_t read_bucket(ap_filter_t *f, apr_bucket *b,
     APR_BRIGADE_INSERT_TAIL(
         ctx->out, apr_bucket_flush_create(f->c->bucket_alloc));
     rv = pass_out(f);
-    return rv == APR_SUCCESS ? apr_bucket_read(b, data, len, APR_BLOCK_READ)
+    return rv == APR_SUCCESS ? lpp_read_bucket(b, data, len, APR_BLOCK_READ)
                              : rv;
 }
 
@@ -215,7 +216,7 @@ static apr_status_t finish(ap_filter_t *f, apr_bucket_brigade *bb)
     APR_BRIGADE_CONCAT(block, ctx->held);
     APR_BRIGADE_PREPEND(bb, block);
     ap_remove_output_filter(f);
-    return ap_pass_brigade(f->next, bb);
+    return lpp_pass_brigade(f->next, bb);
 }
 
 /* First bytes of the body when they are here, without waiting for them. */
@@ -229,7 +230,7 @@ static void peek(apr_bucket_brigade *bb, const char **data, apr_size_t *len)
         b = APR_BUCKET_NEXT(b);
     }
     if (b == APR_BRIGADE_SENTINEL(bb)
-        || apr_bucket_read(b, data, len, APR_NONBLOCK_READ) != APR_SUCCESS) {
+        || lpp_read_bucket(b, data, len, APR_NONBLOCK_READ) != APR_SUCCESS) {
         *len = 0;
     }
 }
@@ -257,7 +258,7 @@ static int has_no_tag(apr_bucket_brigade *bb)
         if (APR_BUCKET_IS_METADATA(b)) {
             continue;
         }
-        if (apr_bucket_read(b, &data, &len, APR_NONBLOCK_READ)
+        if (lpp_read_bucket(b, &data, &len, APR_NONBLOCK_READ)
             != APR_SUCCESS) {
             return 0;
         }

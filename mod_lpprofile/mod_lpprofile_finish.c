@@ -132,7 +132,8 @@ static apr_status_t write_files(lpp_run_t *run, apr_off_t *bytes)
     const lpp_view_t *view;
     apr_status_t rv;
 
-    rv = lpp_run_profile(run, &profile, FINAL_WAIT_US, run->pool);
+    rv = lpp_run_profile(run, &profile, lpp_run_calls_table(run, run->pool),
+                         FINAL_WAIT_US, run->pool);
     if (rv == APR_SUCCESS) {
         run->about.lines = 1; /* nobody waits for source lines here */
         rv = lpp_view_create(&view, profile, process->symbols,
@@ -240,5 +241,5 @@ void lpp_run_finish(void *baton)
 
 leave:
     lpp_session_close(run->session);
-    apr_pool_destroy(run->pool);
+    lpp_run_free(run);
 }

@@ -83,10 +83,10 @@ static int came_through_proxy(const request_rec *r)
 
     for (i = 0; i < headers->nelts; i++) {
         if (entry[i].key
-            && (!strcasecmp(entry[i].key, "Forwarded")
-                || !strncasecmp(entry[i].key, "X-Forwarded-", 12)
-                || !strcasecmp(entry[i].key, "X-Real-IP")
-                || !strcasecmp(entry[i].key, "Via"))) {
+            && (!ap_cstr_casecmp(entry[i].key, "Forwarded")
+                || !ap_cstr_casecmpn(entry[i].key, "X-Forwarded-", 12)
+                || !ap_cstr_casecmp(entry[i].key, "X-Real-IP")
+                || !ap_cstr_casecmp(entry[i].key, "Via"))) {
             return 1;
         }
     }
@@ -127,7 +127,7 @@ static int is_named(const request_rec *r)
                 && !memcmp(&named, &local, sizeof(named))))) {
         return 1;
     }
-    return !strcasecmp(r->hostname, "localhost")
+    return !ap_cstr_casecmp(r->hostname, "localhost")
            || ap_matches_request_vhost((request_rec *)r, r->hostname,
                                        r->server->port);
 }
@@ -151,7 +151,7 @@ static int parse_url(const request_rec *r, const char *text, apr_uri_t *uri)
 
 static int is_host_of(const request_rec *r, const apr_uri_t *uri)
 {
-    return r->hostname && !strcasecmp(uri->hostname, r->hostname);
+    return r->hostname && !ap_cstr_casecmp(uri->hostname, r->hostname);
 }
 
 static apr_port_t port_in(const apr_uri_t *uri, const char *scheme)
@@ -168,7 +168,7 @@ static int is_own_origin(const request_rec *r, const char *origin)
 
     return parse_url(r, origin, &uri) && !uri.path && !uri.query
            && !uri.fragment && !uri.user && is_host_of(r, &uri)
-           && !strcasecmp(uri.scheme, scheme)
+           && !ap_cstr_casecmp(uri.scheme, scheme)
            && port_in(&uri, uri.scheme) == port_in(&r->parsed_uri, scheme);
 }
 
@@ -201,7 +201,7 @@ static int is_header(const request_rec *r, const char *name,
 {
     const char *value = apr_table_get(r->headers_in, name);
 
-    return value && !strcasecmp(value, wanted);
+    return value && !ap_cstr_casecmp(value, wanted);
 }
 
 /*
@@ -220,7 +220,7 @@ static int is_navigation(const request_rec *r, int tells)
                && is_header(r, "Sec-Fetch-Dest", "document");
     }
     accept = apr_table_get(r->headers_in, "Accept");
-    return accept && ap_strcasestr(accept, "text/html");
+    return accept && strstr(accept, "text/html");
 }
 
 lpp_origin_e lpp_origin_judge(const request_rec *r, const char **why)
@@ -240,7 +240,8 @@ lpp_origin_e lpp_origin_judge(const request_rec *r, const char **why)
         *why = "the Origin header is that of another web site";
         return LPP_ORIGIN_FOREIGN;
     }
-    if (site ? strcasecmp(site, "same-origin") && strcasecmp(site, "none")
+    if (site ? ap_cstr_casecmp(site, "same-origin")
+               && ap_cstr_casecmp(site, "none")
              : referer && is_other_referer(r, referer)) {
         *why = site ? "the Sec-Fetch-Site header says that another web site "
                       "asks for it"

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <apr_allocator.h>
 #include <apr_portable.h>
 #include <apr_strings.h>
 #include <ap_mpm.h>
@@ -63,6 +64,13 @@ lpp_run_t *lpp_run_get(const request_rec *r)
         r = r->main ? r->main : r->prev;
     }
     return ap_get_module_config(r->request_config, &lpprofile_module);
+}
+
+lpp_phases_t *lpp_run_phases(const request_rec *r)
+{
+    const lpp_run_t *run = lpp_run_get(r);
+
+    return run && !run->inline_only ? run->phases : NULL;
 }
 
 const lpp_plan_t *lpp_run_plan(const lpp_run_t *run)
@@ -305,6 +313,7 @@ void lpp_run_start(lpp_run_t *run, request_rec *r, int stacks)
         if (run->aggregate) {
             unbound(&options);
         }
+        lpp_memory_read(&run->memory, NULL); /* not in the profile */
         rv = start_session(run, r, &options);
     }
     run->profiled = run->start == LPP_START_RUNNING
@@ -318,15 +327,64 @@ void lpp_run_start(lpp_run_t *run, request_rec *r, int stacks)
                        apr_pstrdup(r->pool, run->id));
     }
     run->status = lpp_run_start_token(run->start);
-    if (run->profiled) {
-        lpp_memory_read(&run->memory, NULL);
-    }
     if (run->aggregate) {
         count_for_sum(run->start);
     }
     if (!run->aggregate || !run->profiled) {
         log_start(run, r, rv);
     }
+}
+
+/*
+ * Fresh memory costs page faults, microseconds each: what one run gave back
+ * is the next one's. Its allocator belongs to the run that took it, without a
+ * lock: pools of requests may go in prefork's signal handler.
+ */
+#define RUN_MEMORY_KEPT (1024 * 1024) /* of a child's last runs, each */
+
+static _Atomic(apr_allocator_t *) spare_allocators[2];
+
+static apr_status_t make_pool(apr_pool_t **pool)
+{
+    apr_allocator_t *allocator = NULL;
+    apr_status_t status;
+    unsigned i;
+
+    for (i = 0; i < LPP_COUNT(spare_allocators) && !allocator; i++) {
+        allocator = atomic_exchange(&spare_allocators[i], NULL);
+    }
+    if (!allocator) {
+        status = apr_allocator_create(&allocator);
+        if (status != APR_SUCCESS) {
+            return status;
+        }
+        apr_allocator_max_free_set(allocator, RUN_MEMORY_KEPT);
+    }
+    status = apr_pool_create_unmanaged_ex(pool, NULL, allocator);
+    if (status != APR_SUCCESS) {
+        apr_allocator_destroy(allocator);
+        return status;
+    }
+    apr_pool_tag(*pool, "lpprofile run");
+    return APR_SUCCESS;
+}
+
+void lpp_run_free(lpp_run_t *run)
+{
+    apr_pool_t *pool = run->pool;
+    apr_allocator_t *allocator = apr_pool_allocator_get(pool);
+    unsigned i;
+
+    apr_pool_destroy(pool);
+    for (i = 0; i < LPP_COUNT(spare_allocators); i++) {
+        apr_allocator_t *none = NULL;
+
+        if (atomic_compare_exchange_strong(&spare_allocators[i], &none,
+                                           allocator)) {
+            return;
+        }
+    }
+    apr_allocator_destroy(allocator);
 }
 
 /* The request's pool goes and nobody took the run over: no log_transaction
@@ -347,7 +405,7 @@ apr_status_t lpp_run_abandon(void *baton)
             lpp_session_close(run->session);
         }
         lpp_entries_unwatch();
-        apr_pool_destroy(run->pool);
+        lpp_run_free(run);
     }
     return APR_SUCCESS;
 }
@@ -370,10 +428,9 @@ static lpp_run_t *create_run(request_rec *r, const lpp_plan_t *plan,
     lpp_run_t *run;
     apr_pool_t *pool;
 
-    if (apr_pool_create_unmanaged_ex(&pool, NULL, NULL) != APR_SUCCESS) {
+    if (make_pool(&pool) != APR_SUCCESS) {
         return NULL;
     }
-    apr_pool_tag(pool, "lpprofile run");
     run = apr_pcalloc(pool, sizeof(*run));
     run->pool = pool;
     run->r = r;

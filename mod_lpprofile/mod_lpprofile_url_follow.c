@@ -39,7 +39,7 @@ static void unset_all(apr_table_t *headers, const char *prefix,
     for (i = all->nelts - 1; i >= 0; i--) {
         const char *name = APR_ARRAY_IDX(all, i, apr_table_entry_t).key;
 
-        if (!strncasecmp(name, prefix, len)) {
+        if (!ap_cstr_casecmpn(name, prefix, len)) {
             apr_table_unset(headers, name);
             i = all->nelts; /* there may have been several of that name */
         }
@@ -71,7 +71,7 @@ static apr_status_t set_last_headers(ap_filter_t *f,
 
     apr_table_do(put_header, f->r, f->ctx, NULL);
     ap_remove_output_filter(f);
-    return ap_pass_brigade(next, brigade);
+    return lpp_pass_brigade(next, brigade);
 }
 
 apr_table_t *lpp_url_last_headers(request_rec *r)
@@ -216,7 +216,7 @@ static apr_status_t give_encodings_back(ap_filter_t *f,
         lpp_url_give_encodings_back(url);
     }
     ap_remove_output_filter(f);
-    return ap_pass_brigade(next, brigade);
+    return lpp_pass_brigade(next, brigade);
 }
 
 void lpp_url_before_handler(request_rec *r)
@@ -282,7 +282,7 @@ static apr_status_t set_location(ap_filter_t *f, apr_bucket_brigade *brigade)
 
     apr_table_setn(f->r->headers_out, "Location", f->ctx);
     ap_remove_output_filter(f);
-    return ap_pass_brigade(next, brigade);
+    return lpp_pass_brigade(next, brigade);
 }
 
 static __attribute__((noinline)) void follow_redirect(request_rec *r)

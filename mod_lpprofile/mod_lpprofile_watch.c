@@ -143,7 +143,7 @@ static apr_status_t end_filter(ap_filter_t *f, apr_bucket_brigade *bb)
 
     if (!run->session) {
         ap_remove_output_filter(f);
-        return ap_pass_brigade(f->next, bb);
+        return lpp_pass_brigade(f->next, bb);
     }
     for (; last && last != APR_BRIGADE_SENTINEL(bb) && !end;
          last = APR_BUCKET_PREV(last)) {
@@ -157,7 +157,7 @@ static apr_status_t end_filter(ap_filter_t *f, apr_bucket_brigade *bb)
         lpp_session_stop(run->session, LPP_STOP_STREAM);
     }
     lpp_session_client_enter(run->session);
-    rv = ap_pass_brigade(f->next, bb);
+    rv = lpp_pass_brigade(f->next, bb);
     lpp_session_client_leave(run->session);
     if (end) {
         lpp_run_freeze_regions(run);
@@ -186,7 +186,7 @@ static apr_status_t upgrade_filter(ap_filter_t *f, apr_bucket_brigade *bb)
     if (run->session && r && r->status == HTTP_SWITCHING_PROTOCOLS) {
         lpp_session_stop(run->session, LPP_STOP_UPGRADE);
     }
-    return ap_pass_brigade(f->next, bb);
+    return lpp_pass_brigade(f->next, bb);
 }
 
 void lpp_run_unwatch(lpp_run_t *run)
@@ -206,10 +206,10 @@ static apr_status_t read_filter(ap_filter_t *f, apr_bucket_brigade *bb,
     apr_status_t rv;
 
     if (!run->session) {
-        return ap_get_brigade(f->next, bb, mode, block, bytes);
+        return lpp_get_brigade(f->next, bb, mode, block, bytes);
     }
     lpp_session_client_enter(run->session);
-    rv = ap_get_brigade(f->next, bb, mode, block, bytes);
+    rv = lpp_get_brigade(f->next, bb, mode, block, bytes);
     lpp_session_client_leave(run->session);
     return rv;
 }

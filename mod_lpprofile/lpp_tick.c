@@ -266,7 +266,8 @@ static void send_signal(lpp_sampler_t *sampler, int64_t now, int64_t cpu)
     tick->sent_cpu_ns = cpu;
     /* Read late, so that little can happen between it and the signal. */
     tick->sent_runs = tick->sent_blocked ? lpp_tick_runs(tick) : 0;
-    if (lpp_signal_send(&sampler->target, now - tick->seen_wall_ns,
+    if (lpp_signal_send(&sampler->target,
+                        tick->sent_blocked ? now - tick->seen_wall_ns : 0,
                         &tick->sequence) != APR_SUCCESS) {
         return; /* its request is ending: that time stays nobody's */
     }

@@ -21,9 +21,9 @@ enum {
     LPP_ACTION_SHOW = 1 << 1,
     LPP_ACTION_SQL = 1 << 2,
     LPP_ACTION_SQLTRACE = 1 << 3,
-    LPP_ACTION_REPORTS = 1 << 4,
+    LPP_ACTION_REPORTS = 1 << 4, /* this and the next: of pages alone */
     LPP_ACTION_REPORT = 1 << 5,
-    LPP_ACTION_AGAINST = 1 << 6 /* beside REPORT: compare */
+    LPP_ACTION_AGAINST = 1 << 6  /* beside REPORT: compare */
 };
 
 /* What one URL path asks for. Filled whole by lpp_trigger_parse. */

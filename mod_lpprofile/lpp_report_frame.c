@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_report, what surrounds the own pages, and the two pages that show nothing:
- * for what is not there, and for who came by another site's link.
+ * lpp_report, what surrounds the own pages, and the two pages that show
+ * nothing: for what is not there, and for who came by another site's link.
  */
 #include <string.h>
 

@@ -243,6 +243,18 @@ static void read_actions(lpp_plan_t *plan, const char *text, apr_size_t len,
     }
 }
 
+/* Beside something else, or elsewhere than at the root, a page's name is an
+ * unknown one. */
+static void drop_pages(lpp_plan_t *plan)
+{
+    plan->actions &= ~(apr_uint32_t)(LPP_ACTION_REPORTS | LPP_ACTION_REPORT
+                                     | LPP_ACTION_AGAINST);
+    plan->report_id = plan->against_id = NULL;
+    if (!plan->actions && !plan->formats) {
+        plan->actions = LPP_ACTION_HELP;
+    }
+}
+
 /* Of several pages the one that page_path spells, and no other, so that a rule
  * for one is not passed by naming two. */
 static void choose_page(lpp_plan_t *plan)
@@ -328,6 +340,7 @@ apr_status_t lpp_trigger_parse(const char *path, lpp_plan_t **result,
         plan->plain_path = page_path(plan, segment + mark == end, pool);
     }
     else {
+        drop_pages(plan);
         /* Whole segments go, so no dots or slashes can grow together. */
         plan->plain_path = apr_pstrcat(pool, head, end, NULL);
         if (!plan->plain_path[0]) {

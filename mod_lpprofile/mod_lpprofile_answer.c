@@ -195,11 +195,6 @@ static const char *const *notices(const lpp_run_t *run, apr_pool_t *pool)
     if (!plan) {
         return list;
     }
-    if (plan->actions & (LPP_ACTION_REPORTS | LPP_ACTION_REPORT
-                         | LPP_ACTION_AGAINST)) {
-        list[n++] = "reports and report work on their own only: ask for "
-                    "/" LPP_TRIGGER_MARK "reports.";
-    }
     for (i = 0; i < LPP_FORMAT_COUNT; i++) {
         const lpp_writer_t *writer = lpp_writer_get(i);
 

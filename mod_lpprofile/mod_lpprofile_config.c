@@ -250,7 +250,9 @@ apr_array_header_t *lpp_config_settings(const lpp_conf_t *conf,
     add_setting(all, LPP_DIR_MEMORY_LOG,
                 conf->memory_log ? conf->memory_log : "none");
     add_setting(all, LPP_DIR_ACCESS,
-                say_expr(conf->access, "loopback, not through a proxy"));
+                say_expr(conf->access, "loopback, not through a proxy; "
+                         "Host is this virtual host's or localhost; no "
+                         "other web site"));
     add_setting(all, LPP_DIR_REQUIRE_USER,
                 say_expr(conf->require_user, "none"));
     add_setting(all, LPP_DIR_RATE,

@@ -265,26 +265,16 @@ def test_scheme_of_an_origin_where_tls_ends_before_us(httpd):
                     host='www.example')
 
 
-REGION = '''
-function handle(r)
-    r.content_type = "text/html"
-    lpprofile.region(r, "parse", function() end)
-    r:puts("<html><body>page</body></html>")
-    return apache2.OK
-end
-'''
-
-
-def test_origin_of_a_request_that_is_redirected_inside(httpd):
-    """Its URI has no port any more; who asks is the same."""
-    server = httpd(ON + 'DirectoryIndex disabled\nDirectoryIndex region.lua\n',
-                   features=['lua'], fresh=True)
-    (server.site / 'region.lua').write_text(REGION)
+def test_who_asks_is_the_same_for_a_part_of_a_page(httpd):
+    """A subrequest's URI has no port; mod_status shows what is running to who
+    may see it."""
+    server = httpd(RULES['rule'], features=['include', 'status'], fresh=True)
+    (server.site / 'state.shtml').write_text(
+        '<!--#include virtual="/server-status" -->')
     host = '127.0.0.1:%d' % server.port
-    for origin, shown in ((host, True), ('127.0.0.1:1', False)):
-        got = server.get('/', [('Origin', 'http://' + origin)], host=host)
-        assert got.oops_id and got.status == 200, got.text
-        assert ('Profiling Information' in got.text) == shown
+    got = server.get('/++profile++callgrind/state.shtml',
+                     [('Referer', 'http://%s/' % host)], host=host)
+    assert 'Running as' in got.text
 
 
 @pytest.mark.parametrize('rule', RULES)

@@ -197,6 +197,7 @@ static void strings_without_end_are_cut(void **state)
     assert_int_equal(strlen(seen.url), sizeof(seen.url) - 1);
     assert_int_equal(strlen(seen.id), sizeof(seen.id) - 1);
     assert_int_equal(strlen(seen.host), sizeof(seen.host) - 1);
+    assert_int_equal(strlen(seen.vhost), sizeof(seen.vhost) - 1);
     assert_int_equal(lpp_gate_release(gate), APR_SUCCESS);
 }
 
@@ -539,7 +540,8 @@ static int is_whole(const lpp_holder_t *holder)
            && holder->id[0] == letter
            && holder->url[sizeof(holder->url) - 2] == letter
            && holder->page_id[0] == letter
-           && holder->host[sizeof(holder->host) - 2] == letter;
+           && holder->host[sizeof(holder->host) - 2] == letter
+           && holder->vhost[sizeof(holder->vhost) - 2] == letter;
 }
 
 /* Kill the writer in the middle of writing, often: reading goes on, fast,

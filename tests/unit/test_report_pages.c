@@ -415,6 +415,19 @@ static void what_is_missing_is_said(void **state)
     assert_sound();
 }
 
+static void a_page_to_open_again_shows_its_address_alone(void **state)
+{
+    lpp_sink_t sink = lpp_buf_sink(&out);
+
+    (void)state;
+    lpp_buf_reset(&out);
+    assert_int_equal(lpp_report_open_again(
+                         &frame, "/++profile++reports?a=\"><b>&c='d'", &sink,
+                         pool), APR_SUCCESS);
+    assert_has("<a href=\"/++profile++reports?a=&#34;&#62;&#60;b&#62;&#38;c=&#39;d");
+    assert_sound();
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -446,6 +459,7 @@ int main(void)
         TEST(lists_are_sorted_as_asked),
         TEST(lists_come_in_pages),
         TEST(what_is_missing_is_said),
+        TEST(a_page_to_open_again_shows_its_address_alone),
     };
 
     apr_initialize();

@@ -57,8 +57,8 @@ static int64_t client_wait_ns(lpp_session_t *session, int64_t now)
     return blocked;
 }
 
-/* Whether it was blocked on its client for long enough: for its own limit, or at
- * all, where others waited that long for clients. The mutex is held. */
+/* Whether it was blocked on its client for long enough: for its own limit, or
+ * at all, where others waited that long for clients. The mutex is held. */
 static int client_is_slow(lpp_session_t *session, int64_t now)
 {
     lpp_gate_t *gate = session->sampler->options.gate;

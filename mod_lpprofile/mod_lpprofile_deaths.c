@@ -185,7 +185,7 @@ static void write_reports(server_rec *s)
     const lpp_process_t *inherited = lpp_process_inherited(&autopsy.unwinder);
     lpp_death_t death;
     apr_pool_t *pool;
-    int left;
+    int left, not_valid = 0;
 
     if (apr_pool_create_unmanaged_ex(&pool, NULL, NULL) != APR_SUCCESS
         || ap_run_drop_privileges(pool, s) != OK) {
@@ -204,12 +204,15 @@ static void write_reports(server_rec *s)
             report(&death, &autopsy, s, pool);
         }
         else {
-            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
-                         LPP_TAG_DEATHS_NOT_VALID ": a process ended while it "
-                         "was profiling a request; what it left of that is "
-                         "not valid, so there is no report");
+            not_valid++;
         }
         lpp_gate_bury(inherited->gate, &death);
+    }
+    if (not_valid) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, LPP_TAG_DEATHS_NOT_VALID
+                     ": what %d processes that ended left of the request they "
+                     "were profiling is not valid: no report is written",
+                     not_valid);
     }
 }
 

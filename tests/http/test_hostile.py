@@ -193,14 +193,14 @@ def filled(pattern):
 
 # A dead holder with strings that have no end and a path for an id: all eight
 # areas are due for a report of process 2^31 - 2, which is none.
-DEAD = struct.pack('<Q', 2 << 32 | 0x7ffffffe)
+DEAD_EVERYWHERE = filled(struct.pack('<Q', 2 << 32 | 0x7ffffffe))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason='writes into a child\'s memory')
 @pytest.mark.log_allows('LPP025', 'LPP061', 'AH0005[12]')
 @pytest.mark.parametrize('write', [
     false_places, filled(b'\xff'), filled(struct.pack('<I', 0xfffffff0)),
-    filled(b'../../../../tmp/evil/'), filled(DEAD)],
+    filled(b'../../../../tmp/evil/'), DEAD_EVERYWHERE],
     ids=['places', 'ones', 'large', 'path', 'dead'])
 def test_what_a_child_writes_into_shared_memory_harms_no_parent(httpd, write):
     """Seen: the root parent died of SIGSEGV when another child ended."""
@@ -217,6 +217,8 @@ def test_what_a_child_writes_into_shared_memory_harms_no_parent(httpd, write):
     wait_for(lambda: len(set(server.children()) - {other}) >= len(children)
              or not server.running(), 30, 'a child in place of the killed one')
     assert server.running()
+    if write is DEAD_EVERYWHERE:
+        server.expect_log('LPP025')
     for path in ('/index.html', '/server-status?auto', '/server-status',
                  '/++profile++callgrind/index.html'):
         assert server.get(path).status == 200

@@ -18,8 +18,8 @@
 
 #include "../../mod_lpprofile/lpp_gate_shared.h"
 
-#define ROUNDS 200
-#define STUCK_S 60 /* a loop that somebody else's bytes keep going */
+#define ROUNDS 50
+#define STUCK_S 300 /* a loop that somebody else's bytes keep going */
 
 static apr_pool_t *pool;
 static lpp_gate_t *gate;
@@ -123,7 +123,8 @@ static void do_what_children_do(void)
     lpp_gate_set_holder(gate, &holder);
     lpp_gate_set_page_id(gate, holder.id, "a:b");
     if (lpp_gate_extra(gate)) {
-        memset(lpp_gate_extra(gate), 1, LPP_GATE_AREA_BYTES);
+        ((char *)lpp_gate_extra(gate))[0] = 1;
+        ((char *)lpp_gate_extra(gate))[LPP_GATE_AREA_BYTES - 1] = 1;
     }
     assert_int_equal(lpp_gate_release_keep(gate, &kept), APR_SUCCESS);
     lpp_gate_settle(kept);
@@ -218,7 +219,8 @@ static void random_bytes(void **state)
             for (j = 0; j < sizeof(area->holder); j++) {
                 at[j] = (unsigned char)(rand() | 1);
             }
-            atomic_store(&area->noted, (apr_int64_t)rand() << (rand() % 34));
+            atomic_store(&area->noted, (apr_int64_t)(
+                (apr_uint64_t)rand() << (rand() % 34)));
             atomic_store(&area->state, AREA_STATE(
                 (apr_uint64_t)rand() % 6, round % 2 ? (apr_uint32_t)rand()
                                          : (apr_uint32_t)getpid()));

@@ -49,6 +49,7 @@ struct track_t {
 struct lpp_phases_t {
     apr_pool_t *pool;
     apr_time_t started_us;
+    const lpp_oops_hidden_t *hidden;
     apr_array_header_t *entries; /* entry_t, by start */
     apr_uint32_t dropped;        /* past ENTRIES_MAX */
     track_t *tracks;             /* the newest first */
@@ -148,10 +149,12 @@ static track_t *begin_track(record_t *record, request_rec *r, apr_time_t now)
     track->running = -1;
     track->nested = r->main != NULL;
     if (r->main || r->prev) {
-        /* The path alone: a query may hold secrets. */
-        track->suffix = apr_psprintf(phases->pool, " (%s %.*s)",
-                                     r->prev ? "redirect" : "subrequest",
-                                     URI_MAX_BYTES, r->uri ? r->uri : "");
+        /* The path alone: a query says little here. */
+        track->suffix = apr_psprintf(
+            phases->pool, " (%s %.*s)", r->prev ? "redirect" : "subrequest",
+            URI_MAX_BYTES,
+            lpp_oops_mask_url(r->uri ? r->uri : "", phases->hidden,
+                              phases->pool));
     }
     before = r->prev ? find_track(phases, r->prev) : NULL;
     if (before) {
@@ -258,12 +261,14 @@ void lpp_phases_enter_handler(request_rec *r)
     }
 }
 
-lpp_phases_t *lpp_phases_create(apr_pool_t *pool, apr_time_t started_us)
+lpp_phases_t *lpp_phases_create(apr_pool_t *pool, apr_time_t started_us,
+                                const lpp_oops_hidden_t *hidden)
 {
     lpp_phases_t *phases = apr_pcalloc(pool, sizeof(*phases));
 
     phases->pool = pool;
     phases->started_us = started_us;
+    phases->hidden = hidden;
     phases->entries = apr_array_make(pool, 32, sizeof(entry_t));
     return phases;
 }

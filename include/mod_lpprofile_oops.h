@@ -23,6 +23,15 @@ typedef struct lpp_oops_failure_t {
 } lpp_oops_failure_t;
 
 /*
+ * What is hidden of r's request chain, in pool: LPOopsHide, which is borrowed,
+ * and the values that its Cookie and Authorization headers hold by now (a
+ * module may take them away later). Thread: request.
+ */
+const lpp_oops_hidden_t *lpp_oops_hidden_of(const request_rec *r,
+                                            const lpp_conf_t *conf,
+                                            apr_pool_t *pool);
+
+/*
  * The page id of r by contract section 5, in r->pool; call after mapping
  * (before, it is "Unknown" or what the note says). r may be the last of a
  * redirect chain: an error document counts as the page that failed. A directory
@@ -30,7 +39,8 @@ typedef struct lpp_oops_failure_t {
  * gets into file names (/app;jsessionid=...).
  * Thread: request.
  */
-const char *lpp_oops_page_id(request_rec *r, const lpp_conf_t *conf);
+const char *lpp_oops_page_id(request_rec *r, const lpp_conf_t *conf,
+                             const lpp_oops_hidden_t *hidden);
 
 /*
  * Whether a response with that status failed for a reason of the server's:
@@ -50,6 +60,7 @@ int lpp_oops_failed(int status);
  * Thread: request.
  */
 void lpp_oops_gather(lpp_oops_t *oops, request_rec *r, const lpp_conf_t *conf,
+                     const lpp_oops_hidden_t *hidden,
                      apr_interval_time_t duration_us,
                      const lpp_oops_failure_t *failure, int final);
 
@@ -60,7 +71,7 @@ void lpp_oops_gather(lpp_oops_t *oops, request_rec *r, const lpp_conf_t *conf,
  * Thread: request.
  */
 int lpp_oops_see_message(lpp_oops_failure_t *failure, int level,
-                         const char *message, const lpp_conf_t *conf,
-                         apr_pool_t *pool);
+                         const char *message,
+                         const lpp_oops_hidden_t *hidden, apr_pool_t *pool);
 
 #endif

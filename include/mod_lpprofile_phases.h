@@ -38,10 +38,11 @@ typedef enum {
 /*
  * Made by the run at its start, in the run's pool (used by the request's thread
  * alone, until detached); started_us is the CLOCK_MONOTONIC start of the
- * request.
+ * request, hidden (borrowed) what paths must not show.
  * Signal-safe: no. Thread: request.
  */
-lpp_phases_t *lpp_phases_create(apr_pool_t *pool, apr_time_t started_us);
+lpp_phases_t *lpp_phases_create(apr_pool_t *pool, apr_time_t started_us,
+                                const lpp_oops_hidden_t *hidden);
 
 /*
  * Let the hooks find phases from r, the first request of a chain, and what

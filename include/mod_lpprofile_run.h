@@ -77,6 +77,10 @@ int lpp_run_visible(const lpp_run_t *run);
  * Before the first look at visible when a response is made. */
 void lpp_run_settle_user(lpp_run_t *run);
 
+/* What no text of this run may show: never changes. Signal-safe: yes. Thread:
+ * any. */
+const lpp_oops_hidden_t *lpp_run_hidden(const lpp_run_t *run);
+
 /* 1 when the run profiles (or did), and its OOPS id; "" where it does not. */
 int lpp_run_profiled(const lpp_run_t *run);
 const char *lpp_run_id(const lpp_run_t *run);

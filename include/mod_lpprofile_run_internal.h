@@ -29,6 +29,7 @@ struct lpp_run_t {
     request_rec *r;           /* first request of the chain; NULL once it is
                                  logged */
     const lpp_conf_t *conf;
+    const lpp_oops_hidden_t *hidden; /* in pool: what no text may show */
     const lpp_plan_t *plan;   /* in pool, or NULL */
     apr_uint32_t formats;     /* files to write */
     int access;               /* passed LPProfileAccess */

@@ -308,10 +308,33 @@ const char *lpp_sqltext_mask(const char *statement,
     return scan.start;
 }
 
+/* MySQL quotes what is left of the statement as it stands, quotes and all:
+ * near 'x' AND y = 'it's' at line 1. It ends at the last quote. */
+static const char *mask_rest_of_statement(const char *message,
+                                          apr_pool_t *pool)
+{
+    static const char before[] = "near '";
+    const char *rest = strstr(message, before), *end;
+
+    if (!rest) {
+        return message;
+    }
+    rest += sizeof(before) - 1;
+    end = strrchr(rest, '\'');
+    return apr_pstrcat(pool,
+                       apr_pstrmemdup(pool, message,
+                                      (apr_size_t)(rest - 1 - message)),
+                       "?", end ? end + 1 : "", NULL);
+}
+
 const char *lpp_sqltext_mask_error(const char *message, apr_pool_t *pool)
 {
     const char *line;
 
+    message = mask_rest_of_statement(message, pool);
+    if (!message) {
+        return "";
+    }
     message += strspn(message, " \t\r\n");
     line = apr_pstrmemdup(pool, message, strcspn(message, "\r\n"));
     return line ? lpp_sqltext_mask(line, LPP_SQLTEXT_OTHER, pool) : "";

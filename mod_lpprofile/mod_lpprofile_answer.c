@@ -25,13 +25,13 @@ void lpp_run_name(lpp_run_t *run, request_rec *r)
     if (run->page_id || !run->profiled) {
         return;
     }
-    run->page_id = apr_pstrdup(run->pool, lpp_oops_page_id(r, run->conf));
+    run->page_id = apr_pstrdup(
+        run->pool, lpp_oops_page_id(r, run->conf, run->hidden));
     run->stem = lpp_store_stem(run->request_time, run->page_id, run->id,
                                run->pid, run->tid, run->pool);
     apr_table_set(run->r->notes, LPP_MEMORY_PAGE_NOTE, run->page_id);
     lpp_gate_set_page_id(lpp_process_get()->gate, run->id, run->page_id);
-    value = lpp_oops_mask_url(run->r->unparsed_uri,
-                              lpp_config_oops_hide(run->conf), run->pool);
+    value = lpp_oops_mask_url(run->r->unparsed_uri, run->hidden, run->pool);
     run->about.url = apr_pstrdup(run->pool, value);
     run->about.id = run->id;
     run->about.page_id = run->page_id;
@@ -181,8 +181,7 @@ void lpp_run_set_headers(lpp_run_t *run, request_rec *r)
 /* The URL of this page with the segment left out, for "what to type next". */
 static const char *example_url(lpp_run_t *run, request_rec *r)
 {
-    return lpp_oops_mask_url(run->r->uri, lpp_config_oops_hide(run->conf),
-                             r->pool);
+    return lpp_oops_mask_url(run->r->uri, run->hidden, r->pool);
 }
 
 /* What was asked for and is not to be had stands in the page in words. */
@@ -258,8 +257,8 @@ static void report_profile(lpp_run_t *run, request_rec *r,
         }
     }
     if (lpp_oops_create(&oops, run->id, r->pool) == APR_SUCCESS) {
-        lpp_oops_gather(oops, r, run->conf, lpp_run_now_us() - run->begin_us,
-                        &run->failure, 0);
+        lpp_oops_gather(oops, r, run->conf, run->hidden,
+                        lpp_run_now_us() - run->begin_us, &run->failure, 0);
         lpp_run_fill_timeline(run, oops);
         report->oops = oops;
     }

@@ -408,7 +408,8 @@ static int end(request_rec *r)
     id = apr_table_get(r->notes, LPP_MEMORY_OOPS_NOTE);
     page_id = apr_table_get(r->notes, LPP_MEMORY_PAGE_NOTE);
     if (!page_id) {
-        page_id = lpp_oops_page_id(last, conf);
+        page_id = lpp_oops_page_id(
+            last, conf, lpp_oops_hidden_of(r, conf, r->pool));
     }
     line = apr_psprintf(
         r->pool, "\n%s %s %s %.6f %" APR_UINT64_T_FMT " %" APR_UINT64_T_FMT

@@ -64,6 +64,7 @@ struct lpp_phases_t {
     apr_pool_t *pool;
     apr_time_t started_us;
     record_t *record;            /* while attached */
+    const lpp_oops_hidden_t *hidden;
     apr_array_header_t *entries; /* entry_t, by start */
     int nested;                  /* entries of subrequests */
     apr_uint32_t dropped;        /* not kept */
@@ -71,14 +72,6 @@ struct lpp_phases_t {
 };
 
 static ap_filter_rec_t *end_filter_handle;
-
-static apr_time_t now_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return apr_time_make(now.tv_sec, now.tv_nsec / 1000);
-}
 
 static track_t *find_track(const lpp_phases_t *phases, const request_rec *r)
 {
@@ -90,12 +83,15 @@ static track_t *find_track(const lpp_phases_t *phases, const request_rec *r)
     return track;
 }
 
-/* The path alone: a query may hold secrets. */
+/* The path alone: a query says little here. */
 static const char *suffix_of(lpp_phases_t *phases, track_t *track)
 {
     if (!track->suffix && track->kind) {
         track->suffix = apr_psprintf(phases->pool, " (%s %.*s)", track->kind,
-                                     URI_MAX_BYTES, track->uri);
+                                     URI_MAX_BYTES,
+                                     lpp_oops_mask_url(track->uri,
+                                                       phases->hidden,
+                                                       phases->pool));
     }
     return track->suffix;
 }
@@ -163,7 +159,7 @@ static apr_status_t subrequest_gone(void *data)
     }
     for (link = &phases->tracks; *link; link = &(*link)->next) {
         if (*link == track) {
-            leave_phase(phases, track, now_us());
+            leave_phase(phases, track, lpp_monotonic_us());
             *link = track->next;
             break;
         }
@@ -217,7 +213,7 @@ void lpp_phases_enter(lpp_phases_t *phases, request_rec *r, lpp_phase_e phase)
     if (!phases || !phases->record) {
         return;
     }
-    now = now_us();
+    now = lpp_monotonic_us();
     track = find_track(phases, r);
     if (!track) {
         track = begin_track(phases, r, now);
@@ -239,14 +235,14 @@ void lpp_phases_leave(lpp_phases_t *phases, const request_rec *r)
     track_t *track = phases ? find_track(phases, r) : NULL;
 
     if (track) {
-        leave_phase(phases, track, now_us());
+        leave_phase(phases, track, lpp_monotonic_us());
     }
 }
 
 void lpp_phases_leave_all(lpp_phases_t *phases)
 {
     if (phases) {
-        end_all(phases, now_us());
+        end_all(phases, lpp_monotonic_us());
     }
 }
 
@@ -273,12 +269,14 @@ void lpp_phases_enter_handler(lpp_phases_t *phases, request_rec *r)
     }
 }
 
-lpp_phases_t *lpp_phases_create(apr_pool_t *pool, apr_time_t started_us)
+lpp_phases_t *lpp_phases_create(apr_pool_t *pool, apr_time_t started_us,
+                                const lpp_oops_hidden_t *hidden)
 {
     lpp_phases_t *phases = apr_pcalloc(pool, sizeof(*phases));
 
     phases->pool = pool;
     phases->started_us = started_us;
+    phases->hidden = hidden;
     phases->entries = apr_array_make(pool, 32, sizeof(entry_t));
     return phases;
 }
@@ -320,7 +318,7 @@ void lpp_phases_attach(request_rec *r, lpp_phases_t *phases)
     if (!find_track(phases, r)) {
         track = begin_track(phases, r, phases->started_us);
         enter_phase(phases, track, LPP_PHASE_READ, phases->started_us);
-        enter_phase(phases, track, LPP_PHASE_POST_READ, now_us());
+        enter_phase(phases, track, LPP_PHASE_POST_READ, lpp_monotonic_us());
     }
 }
 
@@ -332,7 +330,7 @@ void lpp_phases_gate_passed(lpp_phases_t *phases)
         last = &APR_ARRAY_IDX(phases->entries, phases->entries->nelts - 1,
                               entry_t);
         if (last->phase == LPP_PHASE_POST_READ && last->end_us == 0) {
-            last->start_us = now_us();
+            last->start_us = lpp_monotonic_us();
         }
     }
 }
@@ -340,7 +338,7 @@ void lpp_phases_gate_passed(lpp_phases_t *phases)
 void lpp_phases_sending(lpp_phases_t *phases)
 {
     track_t *track = phases->tracks;
-    apr_time_t now = now_us();
+    apr_time_t now = lpp_monotonic_us();
 
     end_all(phases, now);
     while (track && track->next) {
@@ -358,7 +356,7 @@ static double span_ms(apr_time_t from_us, apr_time_t to_us)
 
 void lpp_phases_add_to(const lpp_phases_t *phases, lpp_oops_t *oops)
 {
-    apr_time_t now = now_us();
+    apr_time_t now = lpp_monotonic_us();
     int i;
 
     for (i = 0; i < phases->entries->nelts; i++) {
@@ -383,7 +381,7 @@ const char *lpp_phases_server_timing(const lpp_phases_t *phases,
 {
     apr_time_t sums[LPP_PHASES] = { 0 };
     int seen[LPP_PHASES] = { 0 };
-    apr_time_t now = now_us();
+    apr_time_t now = lpp_monotonic_us();
     const char *value = NULL;
     int i;
 

@@ -93,6 +93,11 @@ int lpp_run_unseen(const lpp_run_t *run)
     return run->aggregate;
 }
 
+const lpp_oops_hidden_t *lpp_run_hidden(const lpp_run_t *run)
+{
+    return run->hidden;
+}
+
 const char *lpp_run_id(const lpp_run_t *run)
 {
     return run->id;
@@ -229,8 +234,8 @@ static void log_start(const lpp_run_t *run, request_rec *r, apr_status_t rv)
 static void fill_holder(lpp_run_t *run, request_rec *r, lpp_holder_t *holder)
 {
     const char *url = lpp_oops_mask_url(
-        ap_construct_url(run->pool, r->unparsed_uri, r),
-        lpp_config_oops_hide(run->conf), run->pool);
+        ap_construct_url(run->pool, r->unparsed_uri, r), run->hidden,
+        run->pool);
     int generation = 0;
 
     memset(holder, 0, sizeof(*holder));
@@ -435,6 +440,7 @@ static lpp_run_t *create_run(request_rec *r, const lpp_plan_t *plan,
     run->pool = pool;
     run->r = r;
     run->conf = lpp_config_get(r->server);
+    run->hidden = lpp_oops_hidden_of(r, run->conf, pool);
     run->plan = plan ? copy_plan(plan, pool) : NULL;
     run->access = access;
     run->user_ok = lpp_config_requires_user(run->conf) ? -1 : 1;
@@ -505,7 +511,7 @@ void lpp_run_begin(request_rec *r, const lpp_plan_t *plan, int access)
     if (!stacks && !(actions & (LPP_ACTION_SQL | LPP_ACTION_SQLTRACE))) {
         return;
     }
-    run->phases = lpp_phases_create(run->pool, run->begin_us);
+    run->phases = lpp_phases_create(run->pool, run->begin_us, run->hidden);
     lpp_phases_attach(r, run->phases);
     lpp_run_start(run, r, stacks);
     lpp_phases_gate_passed(run->phases);

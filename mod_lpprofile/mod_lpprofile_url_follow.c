@@ -227,6 +227,56 @@ void lpp_url_before_handler(request_rec *r)
     }
 }
 
+/* Whether an address is one of this machine's or of a network that is not
+ * reached from the Internet. */
+static int is_near(const apr_sockaddr_t *address, const request_rec *r)
+{
+    static const char *const networks[][2] = {
+        {"127.0.0.0", "8"},    {"10.0.0.0", "8"},     {"172.16.0.0", "12"},
+        {"192.168.0.0", "16"}, {"169.254.0.0", "16"}, {"::1", "128"},
+        {"fe80::", "10"},      {"fc00::", "7"}};
+    apr_ipsubnet_t *network;
+    unsigned i;
+
+    for (i = 0; i < LPP_COUNT(networks); i++) {
+        if (apr_ipsubnet_create(&network, networks[i][0], networks[i][1],
+                                r->pool) == APR_SUCCESS
+            && apr_ipsubnet_test(network, (apr_sockaddr_t *)address)) {
+            return 1;
+        }
+    }
+    return apr_sockaddr_equal(address, r->connection->local_addr);
+}
+
+/* Whether the backend that r goes to may be somebody else's. */
+static int is_third_party(const request_rec *r)
+{
+    const char *url = apr_table_get(r->subprocess_env, "BALANCER_WORKER_NAME");
+    apr_sockaddr_t *address;
+    apr_uri_t parsed;
+
+    if (r->proxyreq != PROXYREQ_REVERSE || !r->filename
+        || strncmp(r->filename, "proxy:", 6) != 0) {
+        return 1;
+    }
+    if (!url || strncmp(r->filename, "proxy:balancer:", 15) != 0) {
+        url = r->filename + 6;
+    }
+    if (!strncmp(url, "unix:", 5)) {
+        return 0;
+    }
+    if (apr_uri_parse(r->pool, url, &parsed) != APR_SUCCESS
+        || !parsed.hostname
+        || apr_sockaddr_info_get(&address, parsed.hostname, APR_UNSPEC, 0, 0,
+                                 r->pool) != APR_SUCCESS) {
+        return 1;
+    }
+    while (address && is_near(address, r)) {
+        address = address->next;
+    }
+    return address != NULL;
+}
+
 /*
  * mod_proxy hands over a copy of the headers that it is about to send; r is a
  * subrequest where mod_include asks for a proxied part.
@@ -243,7 +293,7 @@ static int fix_backend_headers(request_rec *r)
     }
     /* Whatever the client sent by this name is not ours. */
     apr_table_unset(r->headers_in, LPP_RUN_PARENT_HEADER);
-    if (lpp_run_profiled(run)) {
+    if (lpp_run_profiled(run) && !is_third_party(r)) {
         apr_table_setn(r->headers_in, LPP_RUN_PARENT_HEADER,
                        apr_pstrdup(r->pool, lpp_run_id(run)));
     }

@@ -89,7 +89,7 @@ void lpp_run_tell_page(request_rec *r)
 
     if (run && !r->main && run->profiled && !run->page_id) {
         lpp_gate_set_page_id(lpp_process_get()->gate, run->id,
-                             lpp_oops_page_id(r, run->conf));
+                             lpp_oops_page_id(r, run->conf, run->hidden));
     }
 }
 
@@ -127,7 +127,7 @@ static void see_message(const ap_errorlog_info *info, const char *message)
     run = lpp_run_get(info->r);
     if (run && run->session && run->r
         && lpp_oops_see_message(&run->failure, info->level, message,
-                                run->conf, run->pool)) {
+                                run->hidden, run->pool)) {
         lpp_run_keep_stack(run);
     }
 }
@@ -271,8 +271,8 @@ void lpp_run_gather(request_rec *r)
         return;
     }
     if (lpp_oops_create(&run->oops, run->id, run->pool) == APR_SUCCESS) {
-        lpp_oops_gather(run->oops, last, run->conf, run->duration_us,
-                        &run->failure, 1);
+        lpp_oops_gather(run->oops, last, run->conf, run->hidden,
+                        run->duration_us, &run->failure, 1);
     }
 }
 

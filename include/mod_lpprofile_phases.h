@@ -32,6 +32,7 @@ typedef enum {
     LPP_PHASE_HANDLER,
     LPP_PHASE_SEND,
     LPP_PHASE_LOG,
+    LPP_PHASE_ALL, /* of one of many subrequests */
     LPP_PHASES
 } lpp_phase_e;
 
@@ -84,8 +85,8 @@ const char *lpp_phases_server_timing(const lpp_phases_t *phases,
 /*
  * r goes into a phase, out of the one it is in (already there: it stays), or
  * all of its chain go out of theirs. phases: those of r's chain. Nothing
- * happens where they are NULL or detached. Of many subrequests only phases that
- * take long are kept, see NESTED_MAX; the others are counted.
+ * happens where they are NULL or detached. Of many subrequests the later ones
+ * are kept as a whole, and only if they take long; the others are counted.
  * Signal-safe: no. Thread: request.
  */
 void lpp_phases_enter(lpp_phases_t *phases, request_rec *r, lpp_phase_e phase);

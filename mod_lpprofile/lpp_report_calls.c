@@ -12,7 +12,7 @@
 
 #define NONE LPP_CALLS_NONE
 #define BLOCK_ROWS 12        /* of one request, in a page that is not ours */
-#define BLOCK_ALL_ROWS 120   /* of all of them */
+#define BLOCK_ALL_ROWS 60   /* of all of them */
 #define FULL_ROWS 1000
 #define FULL_ALL_ROWS 5000
 #define COLUMNS LPP_CALLS_COLUMNS

@@ -17,8 +17,8 @@
 #include "mod_lpprofile_phases.h"
 
 #define ENTRIES_MAX 4096
-#define NESTED_MAX 256      /* phases of subrequests that are all kept; of later
-                               ones those that a person can see: */
+#define NESTED_MAX 256      /* phases of subrequests that are told apart; later
+                               ones have one row each, if a person can see it: */
 #define NESTED_MIN_US 1000
 #define URI_MAX_BYTES 256
 #define RECORD_KEY "lpprofile-phases"
@@ -28,7 +28,8 @@ static const char *const phase_names[LPP_PHASES] = {
     "translate_name",  "map_to_storage",    "header_parser",
     "access_checker",  "check_user_id",     "auth_checker",
     "type_checker",    "fixups",            "insert_filter",
-    "handler",         "send",              "log_transaction"
+    "handler",         "send",              "log_transaction",
+    "all phases"
 };
 
 /* One phase of one request. */
@@ -57,6 +58,7 @@ struct track_t {
     const char *uri;      /* of such a one when it began; r's */
     const char *suffix;   /* NULL: the first request, or not made yet */
     int nested;
+    int whole;            /* all its phases are one */
     int running;          /* index of its open entry, -1: none */
 };
 
@@ -97,7 +99,7 @@ static const char *suffix_of(lpp_phases_t *phases, track_t *track)
 }
 
 /* A directory's listing is a subrequest a file, a few microseconds each: past
- * NESTED_MAX such a phase leaves no trace but in the count. */
+ * NESTED_MAX such a one leaves no trace but in the count. */
 static void leave_phase(lpp_phases_t *phases, track_t *track, apr_time_t now)
 {
     entry_t *entry;
@@ -107,7 +109,7 @@ static void leave_phase(lpp_phases_t *phases, track_t *track, apr_time_t now)
     }
     entry = &APR_ARRAY_IDX(phases->entries, track->running, entry_t);
     entry->end_us = now;
-    if (!entry->suffix && track->nested) {
+    if (entry->phase == LPP_PHASE_ALL) {
         if (now - entry->start_us < NESTED_MIN_US
             && track->running == phases->entries->nelts - 1) {
             apr_array_pop(phases->entries);
@@ -141,8 +143,7 @@ static void enter_phase(lpp_phases_t *phases, track_t *track, lpp_phase_e phase,
     entry->end_us = 0;
     entry->phase = phase;
     entry->nested = track->nested;
-    entry->suffix = track->nested && phases->nested >= NESTED_MAX
-        ? NULL : suffix_of(phases, track);
+    entry->suffix = phase == LPP_PHASE_ALL ? NULL : suffix_of(phases, track);
     phases->nested += track->nested;
     track->running = phases->entries->nelts - 1;
 }
@@ -213,12 +214,16 @@ void lpp_phases_enter(lpp_phases_t *phases, request_rec *r, lpp_phase_e phase)
     if (!phases || !phases->record) {
         return;
     }
-    now = lpp_monotonic_us();
     track = find_track(phases, r);
+    if (track && track->whole && track->running >= 0) {
+        return;
+    }
+    now = lpp_monotonic_us();
     if (!track) {
         track = begin_track(phases, r, now);
+        track->whole = track->nested && phases->nested >= NESTED_MAX;
     }
-    enter_phase(phases, track, phase, now);
+    enter_phase(phases, track, track->whole ? LPP_PHASE_ALL : phase, now);
 }
 
 static void end_all(lpp_phases_t *phases, apr_time_t now)

@@ -98,9 +98,9 @@ static int is_encoded(const request_rec *r)
 
 /* Of what a page's own script fetches: marks that its libraries set. */
 static const char *const script_headers[] = {
-    "X-Requested-With", "HX-Request",  "Turbo-Frame", "X-Up-Version",
-    "X-PJAX",           "X-Alpine-Request", "X-Inertia", "X-Livewire",
-    "X-Barba",          "X-CSRF-Token", "X-XSRF-Token", "Datastar-Request",
+    "X-Requested-With", "HX-Request", "Turbo-Frame", "X-Up-Version", "X-PJAX",
+    "X-Alpine-Request", "X-Inertia",  "X-Livewire",  "X-Barba",
+    "Datastar-Request",
 };
 
 static int came(const request_rec *r, const char *const *names,

@@ -561,7 +561,8 @@ COOKIE = ('Cookie', 'a=b')
 NO_PAGE = [
     *([(name, 'x')] for name in (
         'X-Requested-With', 'HX-Request', 'Turbo-Frame', 'X-Up-Version',
-        'X-PJAX', 'X-Alpine-Request', 'X-Inertia', 'X-CSRF-Token')),
+        'X-PJAX', 'X-Alpine-Request', 'X-Inertia', 'X-Livewire', 'X-Barba',
+        'Datastar-Request')),
     [('Turbo-Frame', 'f'), ('Accept', HTML_FIRST)],
     [('HX-Request', 'true'), ('Sec-Fetch-Dest', 'document')],
     [('Sec-Fetch-Dest', 'empty'), ('Accept', HTML_FIRST)],

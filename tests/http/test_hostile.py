@@ -70,7 +70,8 @@ def test_nothing_is_more_than_text(httpd):
         segment = '/++profile++show&callgrind&pstats&pprof&collapsed'
         got = server.get(
             segment + '/index.html?q=' + quoted(text),
-            headers={'X-Page': raw, 'User-Agent': raw, 'Referer': raw})
+            headers={'X-Page': raw, 'User-Agent': raw, 'Referer': raw,
+                     'Accept': 'text/html'})
         assert got.status in (200, 400), (text, got.status)
         if got.status == 400:
             continue  # httpd itself refuses such a header
@@ -250,7 +251,8 @@ def test_a_secret_is_nowhere(httpd):
     headers = [(name, CANARY) for name in (
         'Authorization', 'Proxy-Authorization', 'X-Auth-Token', 'X-Api-Key',
         'X-CSRF-Token', 'X-My-Session', 'X-Password', 'X-Signature', 'X-Odd')]
-    headers.append(('Cookie', 'sid=%s; other=%s' % (CANARY, CANARY)))
+    headers += [('Cookie', 'sid=%s; other=%s' % (CANARY, CANARY)),
+                ('Accept', 'text/html')]
     page = ('/++profile++show&sqltrace&callgrind&pstats&pprof&collapsed'
             '/cgi/page?password=%s&a=1&api%%5fkey=%s' % (CANARY, CANARY))
     got = server.get(page, headers=headers)

@@ -331,7 +331,8 @@ def test_no_secret_gets_anywhere(httpd):
 def test_no_secret_in_the_page(httpd):
     server = httpd(ON + 'LPOopsHide x_hide_this\n')
     got = server.get('/++profile++show/index.html?token=' + CANARY,
-                     headers=secret_headers() + URLS)
+                     headers=[*secret_headers(), *URLS,
+                              ('Accept', 'text/html')])
     assert 'HTTP_X_API_KEY' in got.text
     assert CANARY not in got.text
 

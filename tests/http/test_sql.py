@@ -354,7 +354,7 @@ def test_session_data_is_nowhere(shop, sqlite_file):
     assert got.status == 200
     cookie = got.header('Set-Cookie').split(';')[0]
     again = server.get('/++profile++sql&callgrind/lua/session.lua?x',
-                       headers=[('Cookie', cookie)])
+                       headers=[('Cookie', cookie), ('Accept', 'text/html')])
     stored = sqlite3.connect(sqlite_file).execute(
         'SELECT value FROM session').fetchall()
     assert ('word=x',) in stored, 'the session was saved'

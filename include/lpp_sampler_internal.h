@@ -79,7 +79,6 @@ struct lpp_session_t {
     int signal_taken; /* one lpp_signal_take to give back */
     int number;
     sigset_t old_mask;
-    stack_t handler_stack; /* what a crash's handler had here before */
     int client_depth;
 
     atomic_int settled;            /* state is past PREPARING */

@@ -79,10 +79,10 @@ typedef struct lpp_signal_target_t {
  * real-time one (from the highest but two downwards: SIGRTMIN and its
  * neighbour are glibc's and PHP's, and SIGPROF is not tried since PHP takes
  * that in the middle of a request). Free means SIG_DFL or SIG_IGN. Installs the
- * handler with SA_RESTART and SA_SIGINFO, without SA_ONSTACK: the copy is of
- * the thread's own stack. Counted: each take is paired with one give_back, the
- * last one puts the old action back if the action is still ours. *taken is the
- * number in use.
+ * handler with SA_RESTART, SA_SIGINFO and SA_ONSTACK: the thread may run on a
+ * stack that has no room for it (a goroutine's, a coroutine's). Counted: each
+ * take is paired with one give_back, the last one puts the old action back if
+ * the action is still ours. *taken is the number in use.
  * Errors: APR_EBUSY: somebody has it; APR_EINVAL: no such signal, or one that
  * cannot be caught.
  * Signal-safe: no. Thread: any, serialised inside.
@@ -99,12 +99,23 @@ apr_status_t lpp_signal_give_back(void);
 unsigned lpp_signal_unrepaired(void);
 
 /*
+ * Give the calling thread an alternate signal stack of 64 kB, where it has
+ * none. The stack is the thread's until it ends, when it is freed: a runtime
+ * that found it there counts on it from then on (Go keeps its address for the
+ * life of the thread). One that the thread has is never replaced.
+ * Errors: APR_ENOSPC: its own is too small for a handler of ours; APR_ENOMEM.
+ * Signal-safe: no. Thread: any, for itself.
+ */
+LPP_MUST_CHECK apr_status_t lpp_signal_lend_stack(void);
+
+/*
  * Make the calling thread the target and unblock the signal (taken before) on
  * it; *old_mask is its mask before. disarm: no further sample, the mask put
  * back, a pending signal of ours (number) consumed; target is NULL where the
  * helper made it quiet before and it may serve another thread by now. It waits
  * for a send on its way (some microseconds). Same thread for both; the signal
- * is given back after disarm.
+ * is given back after disarm. Errors of arm: those of lpp_signal_lend_stack,
+ * with which the thread must not be signalled; that of tgkill.
  * Signal-safe: no. Thread: the profiled one.
  */
 LPP_MUST_CHECK apr_status_t lpp_signal_arm(lpp_signal_target_t *target,

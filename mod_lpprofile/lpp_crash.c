@@ -6,8 +6,15 @@
  * again when the handler returns, since the instruction has not been done; a
  * signal that somebody sent, abort() among them, is queued again with all that
  * came with it. Either way the action that was there before ours gets it as if
- * we had never been. tests/guard/signal_symbols.txt lists all that this file
- * may call.
+ * we had never been.
+ *
+ * Others may call this handler, too: one that was installed over it, in this
+ * profile or an earlier one, and passes on what it does not handle. Entered a
+ * second time, where nothing is watched, or in a forked process, the handler
+ * sets the default action, so that no two handlers can call each other for
+ * ever: the signal then ends the process.
+ *
+ * tests/guard/signal_symbols.txt lists all that this file may call.
  */
 #include "lpp_crash.h"
 
@@ -24,6 +31,8 @@
 #define PIECES (LPP_STACK_MAX_BYTES / PAGE + 1)
 
 lpp_crash_watch_t lpp_crash_watch;
+
+static const struct sigaction default_action; /* zeroed: SIG_DFL */
 
 /* Have the kernel copy from there up to end, page by page up to the first that
  * is not there; -1: it must not (seccomp, an old container). */
@@ -115,14 +124,17 @@ void lpp_crash_handle(int number, siginfo_t *info, void *context)
     lpp_crash_t *crash = atomic_load(&lpp_crash_watch.crash);
     pid_t pid = getpid();
     unsigned none = LPP_CRASH_NONE;
+    int first = crash != NULL && pid == lpp_crash_watch.process
+        && atomic_exchange(&lpp_crash_watch.entered[number], 1) == 0;
 
-    if (crash != NULL && pid == lpp_crash_watch.process
+    if (first
         && atomic_compare_exchange_strong(&crash->state, &none,
                                           LPP_CRASH_FILLING)) {
         keep(crash, number, info, context);
         atomic_store(&crash->state, LPP_CRASH_WHOLE);
     }
-    sigaction(number, &lpp_crash_watch.before[number], NULL);
+    sigaction(number, first ? &lpp_crash_watch.before[number]
+                            : &default_action, NULL);
     if (info->si_code <= 0) {
         /* Waits, blocked, until this handler has returned. */
         syscall(SYS_rt_tgsigqueueinfo, pid, syscall(SYS_gettid), number, info);

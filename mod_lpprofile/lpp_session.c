@@ -35,8 +35,7 @@ static apr_status_t arm(lpp_session_t *session, apr_uint64_t stack_start,
                                          &session->old_mask);
 
     session->armed = status == APR_SUCCESS;
-    lpp_crash_enter_thread(session->root_cfa, stack_start, stack_end,
-                           &session->handler_stack);
+    lpp_crash_enter_thread(session->root_cfa, stack_start, stack_end);
     return status;
 }
 
@@ -46,7 +45,6 @@ static void disarm(lpp_session_t *session, int target_is_ours)
     if (session->armed) {
         lpp_signal_disarm(target_is_ours ? &session->sampler->target : NULL,
                           session->number, &session->old_mask);
-        lpp_crash_leave_thread(&session->handler_stack);
         session->armed = 0;
     }
 }

@@ -56,6 +56,8 @@ typedef struct lpp_signal_target_t {
     apr_uint64_t stack_end;   /* copies stop here: end of the thread's stack,
                                  or just above the request's root frame */
     apr_uint64_t stack_start; /* lowest address of the thread's stack */
+    apr_uint64_t thread_end;  /* just above its highest: between stack_end and
+                                 here the thread has left the request */
     pthread_t thread;         /* set by arm */
     pid_t process;            /* set by arm: a forked child is no target */
     int tid;                  /* set by arm */
@@ -67,8 +69,8 @@ typedef struct lpp_signal_target_t {
     atomic_ullong asked;      /* sequence the helper asked for */
     atomic_ullong answered;   /* last sequence handled */
     atomic_uint repaired;     /* system calls put back; the helper resets it */
-    atomic_uint foreign;      /* signals nobody asked for, or with SP outside
-                                 the stack: no sample */
+    atomic_uint foreign;      /* signals nobody asked for, or after the thread
+                                 has left the request: no sample */
     atomic_int enabled;       /* 0: no sample is taken */
     atomic_int sending;       /* the helper is in lpp_signal_send */
     atomic_int handling;      /* the handler may be reading this struct */
@@ -143,12 +145,14 @@ void lpp_signal_quiesce(lpp_signal_target_t *target);
  * Copy where the calling thread stands now, without a signal; the registers
  * are those of the caller's frame. The stack is copied up to stack_end. Fails
  * with APR_ENOSPC where stack (of max_bytes) is too small, flags then say CUT
- * and it is still usable.
+ * and it is still usable. Where SP is not between stack_start and stack_end,
+ * flags say OWN_STACK, and what is there of that stack is copied.
  * Signal-safe: yes. Thread: any.
  */
 apr_status_t lpp_signal_capture(lpp_snapshot_t *snapshot,
                                 unsigned char *stack, apr_size_t max_bytes,
-                                apr_uint64_t stack_end);
+                                apr_uint64_t stack_end,
+                                apr_uint64_t stack_start);
 
 /*
  * Between lpp_signal.c (runs in the handler) and lpp_signal_arm.c (does not):
@@ -163,5 +167,13 @@ void lpp_signal_copy_registers(lpp_snapshot_t *snapshot,
 /* Copy the stack from the snapshot's SP, less the red zone, to stack_end. */
 void lpp_signal_copy_stack(lpp_snapshot_t *snapshot, unsigned char *stack,
                            apr_uint64_t max_bytes, apr_uint64_t stack_end);
+/*
+ * The same of memory that may not be there: the kernel copies, page by page up
+ * to the first that is missing; missing pages at SP itself are passed over.
+ * max_bytes: at most LPP_STACK_MAX_BYTES. 0: the kernel does not copy
+ * (seccomp, an old container), and the copy is empty.
+ */
+int lpp_signal_read_stack(lpp_snapshot_t *snapshot, unsigned char *stack,
+                          apr_uint64_t max_bytes, apr_uint64_t stack_end);
 
 #endif

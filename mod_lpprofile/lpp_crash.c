@@ -20,76 +20,34 @@
 
 #include <errno.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "lpp_signal.h"
 
-#define RED_ZONE 128
-#define PAGE 4096
-#define PIECES (LPP_STACK_MAX_BYTES / PAGE + 1)
-
 lpp_crash_watch_t lpp_crash_watch;
 
 static const struct sigaction default_action; /* zeroed: SIG_DFL */
 
-/* Have the kernel copy from there up to end, page by page up to the first that
- * is not there; -1: it must not (seccomp, an old container). */
-static long read_stack(lpp_crash_t *crash, apr_uint64_t from,
-                       apr_uint64_t end)
-{
-    struct iovec to, pieces[PIECES];
-    unsigned count = 0;
-    long copied;
-
-    while (from < end && count < PIECES) {
-        apr_uint64_t next = (from | (PAGE - 1)) + 1;
-
-        next = next < end ? next : end;
-        pieces[count].iov_base = (void *)(apr_uintptr_t)from;
-        pieces[count++].iov_len = next - from;
-        from = next;
-    }
-    to.iov_base = crash->stack;
-    to.iov_len = LPP_STACK_MAX_BYTES;
-    copied = process_vm_readv(lpp_crash_watch.process, &to, 1, pieces, count,
-                              0);
-    return copied < 0 && errno == EFAULT ? 0 : copied;
-}
-
 /*
  * The stack pointer may be anything now, so the kernel does the copying. Where
- * a stack has overflowed, its first bytes are not there but those above are.
- * Where the kernel does not copy, only the profiled thread's own stack is safe
- * to read.
+ * it does not copy, only the profiled thread's own stack is safe to read.
  */
-__attribute__((no_sanitize("address", "thread")))
-static void copy_stack(lpp_crash_t *crash, apr_uint64_t from)
+static void copy_stack(lpp_crash_t *crash)
 {
-    apr_uint64_t end = from + LPP_STACK_MAX_BYTES;
+    apr_uint64_t sp = crash->snapshot.regs[LPP_REG_SP];
     int inside = crash->tid == crash->profiled_tid
-        && from >= crash->stack_start && from < crash->stack_end;
-    const volatile unsigned char *bytes;
-    apr_uint64_t i;
-    long copied;
+        && sp >= crash->stack_start && sp < crash->stack_end;
+    apr_uint64_t end = sp + LPP_STACK_MAX_BYTES;
 
     if (inside && end > crash->stack_end) {
         end = crash->stack_end;
     }
-    copied = read_stack(crash, from, end);
-    while (copied == 0 && (from | (PAGE - 1)) + 1 < end) {
-        from = (from | (PAGE - 1)) + 1;
-        copied = read_stack(crash, from, end);
-    }
-    crash->snapshot.stack_address = from;
-    crash->snapshot.stack_len = copied > 0 ? (apr_uint32_t)copied : 0;
-    if (copied < 0 && inside) {
-        bytes = (const volatile unsigned char *)(apr_uintptr_t)from;
-        for (i = 0; i < end - from; i++) {
-            ((volatile unsigned char *)crash->stack)[i] = bytes[i];
-        }
-        crash->snapshot.stack_len = (apr_uint32_t)(end - from);
+    if (!lpp_signal_read_stack(&crash->snapshot, crash->stack,
+                               LPP_STACK_MAX_BYTES, end)
+        && inside) {
+        lpp_signal_copy_stack(&crash->snapshot, crash->stack,
+                              LPP_STACK_MAX_BYTES, end);
     }
 }
 
@@ -97,7 +55,6 @@ static void keep(lpp_crash_t *crash, int number, const siginfo_t *info,
                  const void *context)
 {
     struct timespec now;
-    apr_uint64_t sp;
 
     crash->number = number;
     crash->code = info->si_code;
@@ -114,8 +71,7 @@ static void keep(lpp_crash_t *crash, int number, const siginfo_t *info,
             + now.tv_nsec / 1000;
     }
     lpp_signal_copy_registers(&crash->snapshot, context);
-    sp = crash->snapshot.regs[LPP_REG_SP] - RED_ZONE;
-    copy_stack(crash, sp);
+    copy_stack(crash);
 }
 
 void lpp_crash_handle(int number, siginfo_t *info, void *context)

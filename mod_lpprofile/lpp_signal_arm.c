@@ -362,15 +362,28 @@ __attribute__((visibility("hidden"), used))
 apr_status_t lpp_signal_capture_stack(lpp_snapshot_t *snapshot,
                                       unsigned char *stack,
                                       apr_size_t max_bytes,
-                                      apr_uint64_t stack_end);
+                                      apr_uint64_t stack_end,
+                                      apr_uint64_t stack_start);
 
 apr_status_t lpp_signal_capture_stack(lpp_snapshot_t *snapshot,
                                       unsigned char *stack,
                                       apr_size_t max_bytes,
-                                      apr_uint64_t stack_end)
+                                      apr_uint64_t stack_end,
+                                      apr_uint64_t stack_start)
 {
+    apr_uint64_t sp = snapshot->regs[LPP_REG_SP];
+
     snapshot->flags = 0;
     snapshot->sequence = 0;
+    if (sp < stack_start || sp >= stack_end) {
+        snapshot->flags = LPP_SNAPSHOT_OWN_STACK;
+        if (max_bytes > LPP_OWN_STACK_MAX_BYTES) {
+            max_bytes = LPP_OWN_STACK_MAX_BYTES;
+        }
+        (void)lpp_signal_read_stack(snapshot, stack, max_bytes,
+                                    sp + max_bytes);
+        return APR_SUCCESS;
+    }
     lpp_signal_copy_stack(snapshot, stack, max_bytes, stack_end);
     return snapshot->flags & LPP_SNAPSHOT_CUT ? APR_ENOSPC : APR_SUCCESS;
 }

@@ -238,6 +238,10 @@ static const lpp_symbol_t *find_unknown(lpp_symbols_t *symbols, lpp_pc_t pc)
 
 static const lpp_symbol_t *find(lpp_symbols_t *symbols, lpp_pc_t pc)
 {
+    static const lpp_symbol_t own_stack = { LPP_PC_OWN_STACK,
+        LPP_NAME_OWN_STACK, "", NULL, 0, LPP_NAME_REGISTERED, NULL };
+    static const lpp_symbol_t run_time_code = { LPP_PC_RUN_TIME_CODE,
+        LPP_NAME_RUN_TIME_CODE, "", NULL, 0, LPP_NAME_UNKNOWN, NULL };
     const lpp_object_t *object = lpp_maps_object(symbols->maps,
                                                  LPP_PC_OBJECT(pc));
     lpp_elf_function_t function = { 0, 0, NULL, "" };
@@ -245,6 +249,9 @@ static const lpp_symbol_t *find(lpp_symbols_t *symbols, lpp_pc_t pc)
     table_t *table;
     lpp_pc_t start;
 
+    if (pc == LPP_PC_OWN_STACK || pc == LPP_PC_RUN_TIME_CODE) {
+        return pc == LPP_PC_OWN_STACK ? &own_stack : &run_time_code;
+    }
     if (object == NULL || object->number > LPP_OBJECTS_MAX) {
         return find_unknown(symbols, pc);
     }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lpp_sampler over code that runs on a stack of its own. */
+/* lpp_sampler over code that runs on a stack of its own, or that was made at
+ * run time. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,6 +21,7 @@
 #include <apr_strings.h>
 
 #include "lpp_sampler.h"
+#include "lpp_view.h"
 
 #define WORK_MS 300
 #define GUARD_BYTES 65536 /* below each stack, nobody's */
@@ -113,6 +115,37 @@ static void *end_it(void *unused)
 #define APART(name) __attribute__((noinline, section(#name)))
 extern const char __start_inner_text[], __stop_inner_text[];
 extern const char __start_outer_text[], __stop_outer_text[];
+#define INNER __start_inner_text, __stop_inner_text
+#define OUTER __start_outer_text, __stop_outer_text
+
+/* Samples, with all time, that have a frame in [from, to) and below that, with
+ * frames between or not, one of pc; from NULL: all below pc. */
+static lpp_weight_t below(const world_t *world, const lpp_profile_t *profile,
+                          lpp_pc_t pc, const char *from, const char *to)
+{
+    lpp_pc_t start = lpp_maps_pc(world->maps, (apr_uintptr_t)from);
+    lpp_weight_t sum = { 0, 0, 0 };
+    apr_uint32_t i;
+
+    for (i = 0; i < profile->count; i++) {
+        const lpp_weight_t *self = &profile->nodes[i].self;
+        apr_uint32_t at = i;
+
+        while (from != NULL && at != 0
+               && profile->nodes[at].pc - start >= (apr_uint64_t)(to - from)) {
+            at = profile->nodes[at].parent;
+        }
+        while (at != 0 && profile->nodes[at].pc != pc) {
+            at = profile->nodes[at].parent;
+        }
+        if (at != 0) {
+            sum.samples += self->samples;
+            sum.wall_ns += self->wall_ns;
+            sum.cpu_ns += self->cpu_ns;
+        }
+    }
+    return sum;
+}
 
 static ucontext_t inner, outer;
 static unsigned char *inner_stack; /* its lowest byte */
@@ -164,18 +197,129 @@ static void run_coroutine(apr_size_t size, apr_size_t left)
     munmap(memory, GUARD_BYTES + size);
 }
 
+/* Mostly: the thread may have been seen before and after. */
+static void is_below_own_stack(const world_t *world,
+                               const lpp_profile_t *profile)
+{
+    lpp_weight_t all = below(world, profile, LPP_PC_OWN_STACK, NULL, NULL);
+    lpp_weight_t work_s = below(world, profile, LPP_PC_OWN_STACK, INNER);
+    lpp_weight_t caller_s = below(world, profile, LPP_PC_OWN_STACK, OUTER);
+
+    print_message("%llu samples, %llu below, %llu in the work, %llu in its "
+                  "caller, %llu lost, %llu broken\n",
+                  (unsigned long long)profile->total.samples,
+                  (unsigned long long)all.samples,
+                  (unsigned long long)work_s.samples,
+                  (unsigned long long)caller_s.samples,
+                  (unsigned long long)profile->honesty.lost,
+                  (unsigned long long)profile->honesty.broken);
+    assert_true(profile->total.samples > 10);
+    assert_true(work_s.samples * 10 >= profile->total.samples * 8);
+    assert_int_equal(caller_s.samples, all.samples);
+    assert_true(all.cpu_ns > 0 && all.cpu_ns <= all.wall_ns + 1000000);
+    assert_true(all.wall_ns * 10 >= profile->total.wall_ns * 5);
+    assert_int_equal(profile->honesty.broken, 0);
+    assert_int_equal(profile->honesty.cut, 0);
+}
+
 /* The frame that the kernel pushes would reach into the page that is nobody's:
- * the handler has a stack of its own. */
+ * the handler has a stack of its own. The second stack has no room for what a
+ * leaf function may use below SP. */
 static void a_small_stack_is_not_overrun(void **state)
 {
+    static const apr_size_t left[] = { 512, 96 };
     world_t *world = *state;
-    lpp_session_t *session = start(world, 2000);
-    lpp_profile_t *profile;
+    unsigned i;
 
-    run_coroutine(8192, 512);
-    profile = stop(world, session);
-    assert_true(profile->honesty.signals > 20);
+    for (i = 0; i < LPP_COUNT(left); i++) {
+        lpp_session_t *session = start(world, 2000);
+
+        run_coroutine(8192, left[i]);
+        is_below_own_stack(world, stop(world, session));
+    }
 }
+
+/* 40 kB away from the end of its stack, which is more than is copied. */
+static void a_coroutine_is_seen_on_its_own_stack(void **state)
+{
+    world_t *world = *state;
+    lpp_session_t *session = start(world, 1000);
+    lpp_symbols_t *symbols;
+    lpp_view_about_t about;
+    lpp_profile_t *profile;
+    const lpp_view_t *view;
+    apr_uint32_t i, named = 0;
+
+    run_coroutine(65536, 65536 - 8192);
+    profile = stop(world, session);
+    is_below_own_stack(world, profile);
+    memset(&about, 0, sizeof(about));
+    assert_int_equal(lpp_symbols_create(&symbols, world->maps), APR_SUCCESS);
+    assert_int_equal(lpp_view_create(&view, profile, symbols, world->maps,
+                                     &about, world->pool), APR_SUCCESS);
+    assert_int_equal(view->own_stack_samples,
+                     below(world, profile, LPP_PC_OWN_STACK, NULL, NULL)
+                         .samples);
+    for (i = 0; i < view->branch_count; i++) {
+        const lpp_branch_t *branch = &view->branches[i];
+
+        if (strcmp(view->functions[branch->function].symbol.name,
+                   "[on a stack of its own]") == 0) {
+            assert_int_equal(branch->depth, 1);
+            assert_int_equal(branch->total.samples, view->own_stack_samples);
+            named++;
+        }
+    }
+    assert_int_equal(named, 1);
+    lpp_symbols_destroy(symbols);
+}
+
+#if defined(__x86_64__)
+/* ---- code made at run time ---- */
+
+typedef unsigned made_fn(volatile char *room, unsigned (*work)(volatile char *));
+
+/* What the stack that ends at such code is worth: its callees below it, itself
+ * below the request. */
+static void run_made_code(world_t *world, const char *code, apr_size_t len,
+                          int caller_is_known)
+{
+    lpp_session_t *session = start(world, 1000);
+    unsigned char *page;
+    lpp_profile_t *profile;
+    lpp_weight_t made;
+    char room[8];
+    pthread_t thread;
+
+    page = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
+                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(page != MAP_FAILED);
+    memcpy(page, code, len);
+    atomic_store(&time_is_up, 0);
+    assert_int_equal(pthread_create(&thread, NULL, end_it, NULL), 0);
+    ((made_fn *)(apr_uintptr_t)page)(room, work);
+    pthread_join(thread, NULL);
+    profile = stop(world, session);
+    munmap(page, 4096);
+    made = below(world, profile, LPP_PC_RUN_TIME_CODE, INNER);
+    print_message("%llu samples, %llu below made code, %llu broken\n",
+                  (unsigned long long)profile->total.samples,
+                  (unsigned long long)made.samples,
+                  (unsigned long long)profile->honesty.broken);
+    assert_true(made.samples > 10);
+    assert_true(made.samples * 10 >= profile->total.samples * 8);
+    assert_int_equal(profile->honesty.broken, 0);
+    (void)caller_is_known;
+}
+
+static void code_made_at_run_time_is_told(void **state)
+{
+    /* sub $24, %rsp; call *%rsi; add $24, %rsp; ret */
+    static const char code[] = "\x48\x83\xec\x18\xff\xd6\x48\x83\xc4\x18\xc3";
+
+    run_made_code(*state, code, sizeof(code), 0);
+}
+#endif
 
 #define CASE(function) \
     cmocka_unit_test_setup_teardown(function, set_up, tear_down)
@@ -184,6 +328,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(a_small_stack_is_not_overrun),
+        CASE(a_coroutine_is_seen_on_its_own_stack),
+#if defined(__x86_64__)
+        CASE(code_made_at_run_time_is_told),
+#endif
     };
     int failed;
 

@@ -43,6 +43,7 @@ static void on_other(int number)
 static void aim(void *frame)
 {
     target.stack_start = 1;
+    target.thread_end = APR_UINT64_MAX;
     target.stack_end = (apr_uint64_t)(apr_uintptr_t)frame + 16;
     lpp_ring_reset(target.ring);
 }
@@ -282,7 +283,7 @@ static apr_status_t capture_here(lpp_snapshot_t *snapshot,
                                  void *end)
 {
     apr_status_t status = lpp_signal_capture(
-        snapshot, stack, max_bytes, (apr_uint64_t)(apr_uintptr_t)end);
+        snapshot, stack, max_bytes, (apr_uint64_t)(apr_uintptr_t)end, 1);
 
     __asm__ volatile("" ::: "memory"); /* a frame of its own */
     return status;
@@ -524,8 +525,14 @@ static void the_handler_is_quick(void **state)
                   "reading the clock, %llu ns)\n",
                   (unsigned long long)(cost - empty / 20000),
                   (unsigned long long)(empty / 20000));
-    lpp_signal_disarm(&target, number, &old);
     assert_true(cost < 100000);
+    target.stack_start = target.stack_end; /* so this is another stack */
+    cost = time_handler(LPP_OWN_STACK_MAX_BYTES);
+    print_message("on a stack of its own, with %u kB: %llu ns\n",
+                  LPP_OWN_STACK_MAX_BYTES / 1024,
+                  (unsigned long long)(cost - empty / 20000));
+    lpp_signal_disarm(&target, number, &old);
+    assert_true(cost < 200000);
     assert_int_equal(lpp_signal_give_back(), APR_SUCCESS);
 }
 

@@ -53,6 +53,7 @@ void lpp_time_parts(apr_time_exp_t *parts, apr_time_t time, int local);
 
 /* Ceilings. Reaching one is counted and shown in the report. */
 #define LPP_STACK_MAX_BYTES 65536   /* stack copied in one sample */
+#define LPP_OWN_STACK_MAX_BYTES 16384 /* the same of one that the code made */
 #define LPP_FRAMES_MAX 1024         /* frames kept of one stack */
 #define LPP_RING_SLOTS 64           /* samples waiting for the unwinder */
 #define LPP_TREE_MAX_NODES 262144   /* nodes of one profile */
@@ -95,5 +96,12 @@ typedef apr_uint64_t lpp_pc_t;
  * it is theirs, and not the profiler's work. Its frames are shown nowhere.
  */
 #define LPP_PASSES_ON __attribute__((section("lpp_passes"), noinline))
+
+/* Two frames that stand for what is no function, at addresses where no code
+ * can be: the outermost frame of a stack that is not the thread's (a fiber's,
+ * coroutine's or goroutine's); and any code in no known object, that is, made
+ * at run time (a JIT compiler's), whose addresses mean nothing later. */
+#define LPP_PC_OWN_STACK LPP_PC_MAKE(0, 2)
+#define LPP_PC_RUN_TIME_CODE LPP_PC_MAKE(0, 3)
 
 #endif

@@ -43,15 +43,15 @@ void lpp_crash_arm(lpp_crash_t *crash, apr_uint32_t tid);
 void lpp_crash_disarm(void);
 
 /*
- * The calling thread is the profiled one from now on: gets a stack for the
- * handler of its own, where it has none (else the overflow of its stack could
- * not be told), and says where its own is; *before is for leave, which puts
- * back what was there. root_cfa: of the request's root, or 0.
+ * The calling thread is the profiled one from now on, and its stack is there.
+ * root_cfa: of the request's root, or 0. That the overflow of that stack can be
+ * told takes an alternate signal stack (lpp_signal_lend_stack).
  * Signal-safe: no. Thread: the profiled one.
  */
 void lpp_crash_enter_thread(apr_uint64_t root_cfa, apr_uint64_t stack_start,
-                            apr_uint64_t stack_end, stack_t *before);
-void lpp_crash_leave_thread(const stack_t *before);
+                            apr_uint64_t stack_end);
+
+#define LPP_CRASH_SIGNALS 65 /* numbers of signals, from 0 */
 
 /*
  * Between the two files: what is watched, and which action a signal had before
@@ -62,7 +62,8 @@ typedef struct lpp_crash_watch_t {
     pid_t process;                /* a forked child is not watched */
     apr_uint32_t tid;             /* the profiled thread, and its stack */
     apr_uint64_t stack_start, stack_end;
-    struct sigaction before[65];  /* by signal */
+    struct sigaction before[LPP_CRASH_SIGNALS];
+    atomic_uint entered[LPP_CRASH_SIGNALS]; /* since arm: 1 once it was */
 } lpp_crash_watch_t;
 extern lpp_crash_watch_t lpp_crash_watch;
 void lpp_crash_handle(int number, siginfo_t *info, void *context);

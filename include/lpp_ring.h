@@ -42,7 +42,9 @@ typedef struct lpp_snapshot_t {
 
 enum {
     LPP_SNAPSHOT_CUT = 1 << 0,     /* the stack was larger than a slot */
-    LPP_SNAPSHOT_SYSCALL = 1 << 1  /* the thread stood in a system call */
+    LPP_SNAPSHOT_SYSCALL = 1 << 1, /* the thread stood in a system call */
+    LPP_SNAPSHOT_OWN_STACK = 1 << 2 /* SP was not in the thread's stack: where
+                                       that one ends is not known */
 };
 
 typedef struct lpp_ring_t lpp_ring_t;

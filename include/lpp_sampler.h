@@ -79,8 +79,9 @@ typedef struct lpp_session_options_t {
 /* How a start went. */
 typedef enum {
     LPP_START_RUNNING,   /* armed, or holding the gate where stacks is 0 */
-    LPP_START_NO_SIGNAL, /* holding the gate, no signal to be had: exact totals,
-                            no stacks but those of blocked threads */
+    LPP_START_NO_SIGNAL, /* holding the gate, no signal available, or no stack
+                            for its handler: exact totals, no stacks but those
+                            of blocked threads */
     LPP_START_BUSY,      /* max_waiting wait already */
     LPP_START_TIMED_OUT, /* lock_timeout_us passed */
     LPP_START_GONE,      /* wanted said no */

@@ -84,7 +84,6 @@ struct lpp_session_t {
     int signal_taken; /* one lpp_signal_take to give back */
     int number;
     sigset_t old_mask;
-    stack_t handler_stack; /* what a crash's handler had here before */
     int client_depth;
 
     atomic_int settled;            /* state is past PREPARING */
@@ -212,6 +211,13 @@ void lpp_sampler_serve_requests(lpp_sampler_t *sampler);
 
 /* Helper: bring maps and unwinder up to date, find the root of a snapshot. */
 void lpp_tick_refresh(lpp_sampler_t *sampler);
+/* lpp_unwind, with the two frames that stand for what is no function (see
+ * LPP_PC_OWN_STACK): code made at run time, and the outer end of a stack that
+ * is not the thread's, which never ends as CUT or LOST. */
+unsigned lpp_tick_unwind(lpp_sampler_t *sampler,
+                         const lpp_snapshot_t *snapshot,
+                         apr_uint64_t root_cfa, lpp_pc_t *frames,
+                         unsigned max, lpp_unwind_end_e *end);
 /* Drop hidden frames; returns how many stay. replace: of a sample. Then those
  * that stand for a function become its start, whether its own frame is there or
  * not; all other frames of the object of hidden code are the profiler's: where

@@ -78,6 +78,8 @@ typedef struct lpp_signal_target_t {
     apr_uint64_t stack_end;   /* copies stop here: end of the thread's stack,
                                  or just above the request's root frame */
     apr_uint64_t stack_start; /* lowest address of the thread's stack */
+    apr_uint64_t thread_end;  /* just above its highest: between stack_end and
+                                 here the thread has left the request */
     pthread_t thread;         /* set by arm */
     pid_t process;            /* set by arm: a forked child is no target */
     int tid;                  /* set by arm */
@@ -91,8 +93,8 @@ typedef struct lpp_signal_target_t {
     atomic_ullong answered;   /* last sequence handled */
     atomic_uint repaired;     /* system calls restarted or resumed; the helper
                                  resets it */
-    atomic_uint foreign;      /* signals nobody asked for, or with SP outside
-                                 the stack: no sample */
+    atomic_uint foreign;      /* signals nobody asked for, or after the thread
+                                 has left the request: no sample */
     atomic_int enabled;       /* 0: no sample is taken */
     atomic_int sending;       /* the helper is in lpp_signal_send */
     atomic_int handling;      /* the handler may be reading this struct */
@@ -103,10 +105,10 @@ typedef struct lpp_signal_target_t {
  * real-time one (from the highest but two downwards: SIGRTMIN and its
  * neighbour are glibc's and PHP's, and SIGPROF is not tried since PHP takes
  * that in the middle of a request). Free means SIG_DFL or SIG_IGN. Installs the
- * handler with SA_RESTART and SA_SIGINFO, without SA_ONSTACK: the copy is of
- * the thread's own stack. Counted: each take is paired with one give_back, the
- * last one puts the old action back if the action is still ours. *taken is the
- * number in use.
+ * handler with SA_RESTART, SA_SIGINFO and SA_ONSTACK: the thread may run on a
+ * stack that has no room for it (a goroutine's, a coroutine's). Counted: each
+ * take is paired with one give_back, the last one puts the old action back if
+ * the action is still ours. *taken is the number in use.
  * Errors: APR_EBUSY: somebody has it; APR_EINVAL: no such signal, or one that
  * cannot be caught.
  * Signal-safe: no. Thread: any, serialised inside.
@@ -131,12 +133,23 @@ unsigned lpp_signal_unrepaired(void);
 int lpp_signal_allowed(int blocked);
 
 /*
+ * Give the calling thread an alternate signal stack of 64 kB, where it has
+ * none. The stack is the thread's until it ends, when it is freed: a runtime
+ * that found it there counts on it from then on (Go keeps its address for the
+ * life of the thread). One that the thread has is never replaced.
+ * Errors: APR_ENOSPC: its own is too small for a handler of ours; APR_ENOMEM.
+ * Signal-safe: no. Thread: any, for itself.
+ */
+LPP_MUST_CHECK apr_status_t lpp_signal_lend_stack(void);
+
+/*
  * Make the calling thread the target and unblock the signal (taken before) on
  * it; *old_mask is its mask before. disarm: no further sample, the mask put
  * back, a pending signal of ours (number) consumed; target is NULL where the
  * helper made it quiet before and it may serve another thread by now. It waits
  * for a send on its way (some microseconds). Same thread for both; the signal
- * is given back after disarm.
+ * is given back after disarm. Errors of arm: those of lpp_signal_lend_stack,
+ * with which the thread must not be signalled; that of tgkill.
  * Signal-safe: no. Thread: the profiled one.
  */
 LPP_MUST_CHECK apr_status_t lpp_signal_arm(lpp_signal_target_t *target,
@@ -164,12 +177,14 @@ void lpp_signal_quiesce(lpp_signal_target_t *target);
  * Copy where the calling thread stands now, without a signal; the registers
  * are those of the caller's frame. The stack is copied up to stack_end. Fails
  * with APR_ENOSPC where stack (of max_bytes) is too small, flags then say CUT
- * and it is still usable.
+ * and it is still usable. Where SP is not between stack_start and stack_end,
+ * flags say OWN_STACK, and what is there of that stack is copied.
  * Signal-safe: yes. Thread: any.
  */
 apr_status_t lpp_signal_capture(lpp_snapshot_t *snapshot,
                                 unsigned char *stack, apr_size_t max_bytes,
-                                apr_uint64_t stack_end);
+                                apr_uint64_t stack_end,
+                                apr_uint64_t stack_start);
 
 /*
  * For lpp_signal_trial alone. learn: where numbers of calls are, at most
@@ -198,5 +213,13 @@ void lpp_signal_copy_registers(lpp_snapshot_t *snapshot,
 /* Copy the stack from the snapshot's SP, less the red zone, to stack_end. */
 void lpp_signal_copy_stack(lpp_snapshot_t *snapshot, unsigned char *stack,
                            apr_uint64_t max_bytes, apr_uint64_t stack_end);
+/*
+ * The same of memory that may not be there: the kernel copies, page by page up
+ * to the first that is missing; missing pages at SP itself are passed over.
+ * max_bytes: at most LPP_STACK_MAX_BYTES. 0: the kernel does not copy
+ * (seccomp, an old container), and the copy is empty.
+ */
+int lpp_signal_read_stack(lpp_snapshot_t *snapshot, unsigned char *stack,
+                          apr_uint64_t max_bytes, apr_uint64_t stack_end);
 
 #endif

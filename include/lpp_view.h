@@ -78,6 +78,9 @@ typedef struct lpp_view_t {
     lpp_honesty_t honesty;
     apr_uint32_t named_percent;    /* frames (weighted by samples) of kind
                                       SYMBOL or REGISTERED, 0 to 100 */
+    apr_uint64_t own_stack_samples; /* below LPP_PC_OWN_STACK */
+    apr_uint64_t run_time_samples;  /* of stacks whose outer end is
+                                       LPP_PC_RUN_TIME_CODE */
     double true_hz;                /* samples a second of sampled wall time,
                                       blocked time left out */
     lpp_view_about_t about;

@@ -125,6 +125,27 @@ static unsigned error_tenths(apr_uint64_t samples)
     return tenths;
 }
 
+/* What the two frames mean that are no functions, where there are any. */
+static void explain_frames(lpp_page_t *page, const lpp_view_t *view)
+{
+    if (view->own_stack_samples != 0) {
+        lpp_page_rawf(page, "%" APR_UINT64_T_FMT " sample%s below <code>"
+                      LPP_NAME_OWN_STACK "</code>: the code ran on a stack of "
+                      "its own, as fibers, coroutines and goroutines do, and "
+                      "such a stack does not tell who started it. ",
+                      view->own_stack_samples,
+                      view->own_stack_samples == 1 ? " is" : "s are");
+    }
+    if (view->run_time_samples != 0) {
+        lpp_page_rawf(page, "%" APR_UINT64_T_FMT " sample%s below <code>"
+                      LPP_NAME_RUN_TIME_CODE "</code>, right under the "
+                      "request: a JIT compiler made that code, and it tells "
+                      "neither its name nor its caller. ",
+                      view->run_time_samples,
+                      view->run_time_samples == 1 ? " is" : "s are");
+    }
+}
+
 /* What each report must confess. */
 static void honesty(lpp_page_t *page, const lpp_report_t *report)
 {
@@ -156,6 +177,7 @@ static void honesty(lpp_page_t *page, const lpp_report_t *report)
         lpp_page_raw(page, " on the request's thread, <code>"
                      LPP_PROFILER_NAME "</code> above. ");
     }
+    explain_frames(page, view);
     lpp_page_rawf(page, "The profiler itself sent %" APR_UINT64_T_FMT
                   " signal%s", h->signals, h->signals == 1 ? "" : "s");
     if (!report->provisional) { /* which is known at its end */

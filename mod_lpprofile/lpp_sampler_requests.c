@@ -23,9 +23,8 @@ static void serve(lpp_sampler_t *sampler, request_t *request)
     case REQUEST_STACK:
         lpp_tick_refresh(sampler);
         request->count = sampler->unwinder == NULL ? 0
-            : lpp_unwind(sampler->unwinder, request->snapshot,
-                         request->root_cfa, request->frames, NULL,
-                         request->max, &end);
+            : lpp_tick_unwind(sampler, request->snapshot, request->root_cfa,
+                              request->frames, request->max, &end);
         request->count = lpp_tick_hide(sampler, request->frames,
                                        request->count, 0);
         break;
@@ -137,7 +136,8 @@ apr_status_t lpp_session_stack(lpp_session_t *session, lpp_pc_t *frames,
     status = lpp_signal_capture(&session->here, session->here_stack,
                                 LPP_STACK_MAX_BYTES,
                                 request.root_cfa != 0 ? request.root_cfa
-                                                      : stack_end);
+                                                      : stack_end,
+                                stack_start);
     if (APR_STATUS_IS_ENOSPC(status)) {
         status = APR_SUCCESS; /* its inner frames are there */
     }

@@ -25,6 +25,7 @@ static void aim(lpp_session_t *session, apr_uint64_t stack_start,
     lpp_signal_target_t *target = &session->sampler->target;
 
     target->stack_start = stack_start;
+    target->thread_end = stack_end;
     target->stack_end = session->root_cfa != 0 ? session->root_cfa : stack_end;
 }
 
@@ -35,8 +36,7 @@ static apr_status_t arm(lpp_session_t *session, apr_uint64_t stack_start,
                                          &session->old_mask);
 
     session->armed = status == APR_SUCCESS;
-    lpp_crash_enter_thread(session->root_cfa, stack_start, stack_end,
-                           &session->handler_stack);
+    lpp_crash_enter_thread(session->root_cfa, stack_start, stack_end);
     return status;
 }
 
@@ -46,7 +46,6 @@ static void disarm(lpp_session_t *session, int target_is_ours)
     if (session->armed) {
         lpp_signal_disarm(target_is_ours ? &session->sampler->target : NULL,
                           session->number, &session->old_mask);
-        lpp_crash_leave_thread(&session->handler_stack);
         session->armed = 0;
     }
 }
@@ -155,7 +154,7 @@ lpp_start_e lpp_session_start(lpp_sampler_t *sampler,
     /* Cut where the stack is huge: the root is then not found, and all of the
      * stack that fits a sample is the request's. */
     cut = lpp_signal_capture(&made->here, made->here_stack,
-                             LPP_STACK_MAX_BYTES, stack_end);
+                             LPP_STACK_MAX_BYTES, stack_end, stack_start);
     (void)cut;
     how = lpp_session_wait(made, status);
     *waited_us = (lpp_sampler_now_ns() - began) / NS_PER_US;
@@ -234,7 +233,7 @@ apr_status_t lpp_session_resume(lpp_session_t *session)
         return status;
     }
     status = lpp_signal_capture(&session->here, session->here_stack,
-                                LPP_STACK_MAX_BYTES, stack_end);
+                                LPP_STACK_MAX_BYTES, stack_end, stack_start);
     (void)status; /* a cut stack has no root to be found */
     pthread_mutex_lock(&sampler->mutex);
     if (session->state != SESSION_PAUSED) {

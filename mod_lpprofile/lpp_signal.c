@@ -38,6 +38,8 @@
 #define RED_ZONE 128 /* bytes under SP that belong to a leaf function */
 #define KERNEL_FRAME_BYTES 440 /* of x86-64, for a signal, less the FPU state */
 #define SAVED_REGS 17 /* r8 to rip, in the order of REG_R8 */
+#define PAGE 4096
+#define PIECES (LPP_STACK_MAX_BYTES / PAGE + 1)
 
 static _Atomic(lpp_signal_target_t *) served;
 static atomic_uint unrepaired;
@@ -115,6 +117,42 @@ void lpp_signal_copy_stack(lpp_snapshot_t *snapshot, unsigned char *stack,
     snapshot->stack = stack;
     snapshot->stack_address = from;
     snapshot->stack_len = (apr_uint32_t)len;
+}
+
+/* Have the kernel copy from there up to end; -1: it does not. */
+static long read_pages(unsigned char *stack, apr_uint64_t max_bytes,
+                       apr_uint64_t from, apr_uint64_t end)
+{
+    struct iovec to = { stack, max_bytes }, pieces[PIECES];
+    unsigned count = 0;
+    long copied;
+
+    while (from < end && count < PIECES) {
+        apr_uint64_t next = (from | (PAGE - 1)) + 1;
+
+        next = next < end ? next : end;
+        pieces[count].iov_base = (void *)(apr_uintptr_t)from;
+        pieces[count++].iov_len = next - from;
+        from = next;
+    }
+    copied = process_vm_readv(getpid(), &to, 1, pieces, count, 0);
+    return copied < 0 && errno == EFAULT ? 0 : copied;
+}
+
+int lpp_signal_read_stack(lpp_snapshot_t *snapshot, unsigned char *stack,
+                          apr_uint64_t max_bytes, apr_uint64_t stack_end)
+{
+    apr_uint64_t from = snapshot->regs[LPP_REG_SP] - RED_ZONE;
+    long copied = read_pages(stack, max_bytes, from, stack_end);
+
+    while (copied == 0 && (from | (PAGE - 1)) + 1 < stack_end) {
+        from = (from | (PAGE - 1)) + 1;
+        copied = read_pages(stack, max_bytes, from, stack_end);
+    }
+    snapshot->stack = stack;
+    snapshot->stack_address = from;
+    snapshot->stack_len = copied > 0 ? (apr_uint32_t)copied : 0;
+    return copied >= 0;
 }
 
 #if defined(__x86_64__)
@@ -514,28 +552,39 @@ int lpp_signal_restart(ucontext_t *context, lpp_signal_target_t *target,
     return repair(context, target, rest, getpid(), &undo);
 }
 
-/* Fill one slot with where context stands. */
+/*
+ * Fill one slot with where context stands. Whatever stack this handler runs on,
+ * SP is that of the interrupted code: on the thread's stack, or on one that the
+ * code made, of which nobody knows where it ends.
+ */
 static void take_sample(lpp_signal_target_t *target, const ucontext_t *context,
                         apr_uint64_t sequence, int in_call)
 {
     lpp_snapshot_t *snapshot;
     unsigned char *stack;
+    apr_uint64_t sp;
 
     snapshot = lpp_ring_reserve(target->ring, &stack);
     if (snapshot == NULL) {
         return;
     }
     lpp_signal_copy_registers(snapshot, context);
-    if (snapshot->regs[LPP_REG_SP] < target->stack_start
-        || snapshot->regs[LPP_REG_SP] >= target->stack_end) {
-        /* The request has returned, or runs on a stack of its own making. */
+    sp = snapshot->regs[LPP_REG_SP];
+    if (sp >= target->stack_end && sp < target->thread_end) {
         atomic_fetch_add_explicit(&target->foreign, 1, memory_order_relaxed);
-        return;
+        return; /* the thread has left the request */
     }
     snapshot->flags = in_call ? LPP_SNAPSHOT_SYSCALL : 0;
     snapshot->sequence = sequence;
-    lpp_signal_copy_stack(snapshot, stack, LPP_STACK_MAX_BYTES,
-                          target->stack_end);
+    if (sp >= target->stack_start && sp < target->stack_end) {
+        lpp_signal_copy_stack(snapshot, stack, LPP_STACK_MAX_BYTES,
+                              target->stack_end);
+    }
+    else {
+        snapshot->flags |= LPP_SNAPSHOT_OWN_STACK;
+        (void)lpp_signal_read_stack(snapshot, stack, LPP_OWN_STACK_MAX_BYTES,
+                                    sp + LPP_OWN_STACK_MAX_BYTES);
+    }
     lpp_ring_publish(target->ring);
 }
 

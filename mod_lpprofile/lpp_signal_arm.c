@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_signal_arm: the signal itself: taking one, arming a thread, sending; and
- * copying a thread without any signal.
+ * lpp_signal_arm: the signal itself: taking one, arming a thread, sending; the
+ * alternate signal stacks of profiled threads; and copying a thread without any
+ * signal.
  *
- * Owns which signal this process uses and the action that stood there before.
+ * Owns which signal this process uses, the action that stood there before, and
+ * the alternate stacks that it made.
  * No code of this file but lpp_signal_send runs near a handler; the handler is
  * in lpp_signal.c alone.
  */
@@ -12,8 +14,29 @@
 #include <errno.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#ifndef AT_MINSIGSTKSZ
+#define AT_MINSIGSTKSZ 51
+#endif
+
+/* What a handler of ours needs beside the frame that the kernel pushes. */
+#define HANDLER_BYTES 4096
+/* That frame where the kernel does not tell its size: with AVX-512. */
+#define FRAME_BYTES 4096
+/* A stack that is made here: for the handlers of others, too, whom the thread
+ * had none for. One page below it belongs to nobody. */
+#define STACK_BYTES 65536
+#define GUARD_BYTES 65536 /* the largest page there is */
+
+static struct {
+    pthread_once_t once;
+    pthread_key_t key; /* a thread's stack that was made here, or NULL */
+    int status;        /* of making the key */
+} lent_stacks = { .once = PTHREAD_ONCE_INIT };
 
 static struct {
     pthread_mutex_t mutex;       /* guards the rest */
@@ -53,7 +76,7 @@ static apr_status_t install(int number)
     }
     memset(&action, 0, sizeof(action));
     action.sa_sigaction = lpp_signal_handle;
-    action.sa_flags = SA_SIGINFO | SA_RESTART;
+    action.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
     /* Nothing on top of ours: a handler that ends the process from there would
      * wait for us for ever. */
     sigfillset(&action.sa_mask);
@@ -122,6 +145,80 @@ apr_status_t lpp_signal_give_back(void)
     return status;
 }
 
+/* The thread ends. */
+static void free_stack(void *memory)
+{
+    unsigned char *stack = (unsigned char *)memory + GUARD_BYTES;
+    stack_t now, none;
+
+    if (sigaltstack(NULL, &now) != 0) {
+        return;
+    }
+    if (now.ss_sp == stack) {
+        memset(&none, 0, sizeof(none));
+        none.ss_flags = SS_DISABLE;
+        if (sigaltstack(&none, NULL) != 0) {
+            return; /* it ends in a handler that runs on it */
+        }
+    }
+    munmap(memory, GUARD_BYTES + STACK_BYTES);
+}
+
+static void make_key(void)
+{
+    lent_stacks.status = pthread_key_create(&lent_stacks.key, free_stack);
+}
+
+/* A stack for the calling thread, its own until it ends; NULL: no memory. */
+static void *make_stack(void)
+{
+    unsigned char *memory;
+
+    memory = mmap(NULL, GUARD_BYTES + STACK_BYTES, PROT_NONE,
+                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) {
+        return NULL;
+    }
+    if (mprotect(memory + GUARD_BYTES, STACK_BYTES, PROT_READ | PROT_WRITE) != 0
+        || pthread_setspecific(lent_stacks.key, memory) != 0) {
+        munmap(memory, GUARD_BYTES + STACK_BYTES);
+        return NULL;
+    }
+    return memory;
+}
+
+apr_status_t lpp_signal_lend_stack(void)
+{
+    unsigned long frame = getauxval(AT_MINSIGSTKSZ);
+    unsigned char *memory;
+    stack_t now, ours;
+
+    if (sigaltstack(NULL, &now) != 0) {
+        return errno;
+    }
+    if (!(now.ss_flags & SS_DISABLE)) {
+        /* Its own, or ours from before. The kernel kills a thread whose
+         * alternate stack has no room for the frame. */
+        return now.ss_size >= (frame > 0 ? frame : FRAME_BYTES) + HANDLER_BYTES
+            ? APR_SUCCESS : APR_ENOSPC;
+    }
+    pthread_once(&lent_stacks.once, make_key);
+    if (lent_stacks.status != 0) {
+        return lent_stacks.status;
+    }
+    memory = pthread_getspecific(lent_stacks.key);
+    if (memory == NULL) {
+        memory = make_stack();
+    }
+    if (memory == NULL) {
+        return APR_ENOMEM;
+    }
+    memset(&ours, 0, sizeof(ours));
+    ours.ss_sp = memory + GUARD_BYTES;
+    ours.ss_size = STACK_BYTES;
+    return sigaltstack(&ours, NULL) == 0 ? APR_SUCCESS : errno;
+}
+
 void lpp_signal_quiesce(lpp_signal_target_t *target)
 {
     atomic_store(&target->enabled, 0);
@@ -132,9 +229,13 @@ void lpp_signal_quiesce(lpp_signal_target_t *target)
 
 apr_status_t lpp_signal_arm(lpp_signal_target_t *target, sigset_t *old_mask)
 {
+    apr_status_t status = lpp_signal_lend_stack();
     sigset_t ours;
     int rc;
 
+    if (status != APR_SUCCESS) {
+        return status;
+    }
     lpp_signal_quiesce(target);
     target->thread = pthread_self();
     target->process = getpid();
@@ -261,15 +362,28 @@ __attribute__((visibility("hidden"), used))
 apr_status_t lpp_signal_capture_stack(lpp_snapshot_t *snapshot,
                                       unsigned char *stack,
                                       apr_size_t max_bytes,
-                                      apr_uint64_t stack_end);
+                                      apr_uint64_t stack_end,
+                                      apr_uint64_t stack_start);
 
 apr_status_t lpp_signal_capture_stack(lpp_snapshot_t *snapshot,
                                       unsigned char *stack,
                                       apr_size_t max_bytes,
-                                      apr_uint64_t stack_end)
+                                      apr_uint64_t stack_end,
+                                      apr_uint64_t stack_start)
 {
+    apr_uint64_t sp = snapshot->regs[LPP_REG_SP];
+
     snapshot->flags = 0;
     snapshot->sequence = 0;
+    if (sp < stack_start || sp >= stack_end) {
+        snapshot->flags = LPP_SNAPSHOT_OWN_STACK;
+        if (max_bytes > LPP_OWN_STACK_MAX_BYTES) {
+            max_bytes = LPP_OWN_STACK_MAX_BYTES;
+        }
+        (void)lpp_signal_read_stack(snapshot, stack, max_bytes,
+                                    sp + max_bytes);
+        return APR_SUCCESS;
+    }
     lpp_signal_copy_stack(snapshot, stack, max_bytes, stack_end);
     return snapshot->flags & LPP_SNAPSHOT_CUT ? APR_ENOSPC : APR_SUCCESS;
 }

@@ -236,6 +236,16 @@ static const lpp_symbol_t *find_unknown(lpp_symbols_t *symbols, lpp_pc_t pc)
     return symbol;
 }
 
+/* What stands for no function, at addresses where no code is. */
+static const lpp_symbol_t no_functions[] = {
+    { LPP_PC_PROFILER, LPP_PROFILER_NAME, "", NULL, 0, LPP_NAME_REGISTERED,
+      NULL },
+    { LPP_PC_OWN_STACK, LPP_NAME_OWN_STACK, "", NULL, 0, LPP_NAME_REGISTERED,
+      NULL },
+    { LPP_PC_RUN_TIME_CODE, LPP_NAME_RUN_TIME_CODE, "", NULL, 0,
+      LPP_NAME_UNKNOWN, NULL }
+};
+
 static const lpp_symbol_t *find(lpp_symbols_t *symbols, lpp_pc_t pc)
 {
     const lpp_object_t *object = lpp_maps_object(symbols->maps,
@@ -244,7 +254,13 @@ static const lpp_symbol_t *find(lpp_symbols_t *symbols, lpp_pc_t pc)
     lpp_symbol_t *symbol;
     table_t *table;
     lpp_pc_t start;
+    unsigned i;
 
+    for (i = 0; i < LPP_COUNT(no_functions); i++) {
+        if (no_functions[i].start == pc) {
+            return &no_functions[i];
+        }
+    }
     if (object == NULL || object->number > LPP_OBJECTS_MAX) {
         return find_unknown(symbols, pc);
     }
@@ -415,15 +431,6 @@ leave:
 void lpp_symbols_resolve(lpp_symbols_t *symbols, lpp_pc_t pc,
                          lpp_symbol_t *symbol)
 {
-    static const lpp_symbol_t profiler = {
-        LPP_PC_PROFILER, LPP_PROFILER_NAME, "", NULL, 0, LPP_NAME_REGISTERED,
-        NULL
-    };
-
-    if (pc == LPP_PC_PROFILER) {
-        *symbol = profiler;
-        return;
-    }
     apr_thread_mutex_lock(symbols->lock);
     *symbol = *find(symbols, pc);
     symbol->file = NULL; /* for those who ask */

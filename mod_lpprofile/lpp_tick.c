@@ -103,11 +103,16 @@ static unsigned unwind(lpp_sampler_t *sampler, const lpp_snapshot_t *snapshot,
     unsigned count, sure;
 
     lpp_tick_refresh(sampler);
-    count = lpp_unwind(sampler->unwinder, snapshot,
-                       sampler->tick.session->root_cfa, sampler->frames, NULL,
-                       LPP_FRAMES_MAX, end);
+    count = lpp_tick_unwind(sampler, snapshot,
+                            sampler->tick.session->root_cfa, sampler->frames,
+                            LPP_FRAMES_MAX, end);
     sure = count_sure(sampler, count);
-    *end = sure < count ? LPP_UNWIND_LOST : *end;
+    if (sure < count && !(snapshot->flags & LPP_SNAPSHOT_OWN_STACK)) {
+        *end = LPP_UNWIND_LOST;
+    }
+    else if (sure < count) {
+        sampler->frames[sure++] = LPP_PC_OWN_STACK;
+    }
     return sure;
 }
 
@@ -116,13 +121,16 @@ static apr_uint32_t add_stack(lpp_sampler_t *sampler, unsigned count,
                               lpp_unwind_end_e end, const lpp_weight_t *weight)
 {
     lpp_session_t *session = sampler->tick.session;
+    /* Nobody can tell who called code that was made at run time. */
+    int broken = end == LPP_UNWIND_LOST
+        && (count == 0 || sampler->frames[count - 1] != LPP_PC_RUN_TIME_CODE);
     apr_uint32_t node;
 
     count = lpp_tick_hide(sampler, sampler->frames, count, 1);
     pthread_mutex_lock(&session->tree_mutex);
     node = lpp_profile_add(session->profile, sampler->frames, count, weight);
     session->profile->honesty.cut += end == LPP_UNWIND_CUT;
-    session->profile->honesty.broken += end == LPP_UNWIND_LOST;
+    session->profile->honesty.broken += broken;
     pthread_mutex_unlock(&session->tree_mutex);
     lpp_tick_bequeath(sampler, node, weight);
     return node;

@@ -93,6 +93,29 @@ apr_uint64_t lpp_tick_root(lpp_sampler_t *sampler,
     return outermost == 0 ? 0 : sampler->cfas[outermost];
 }
 
+unsigned lpp_tick_unwind(lpp_sampler_t *sampler,
+                         const lpp_snapshot_t *snapshot,
+                         apr_uint64_t root_cfa, lpp_pc_t *frames,
+                         unsigned max, lpp_unwind_end_e *end)
+{
+    int own = (snapshot->flags & LPP_SNAPSHOT_OWN_STACK) != 0;
+    unsigned count = lpp_unwind(sampler->unwinder, snapshot,
+                                own ? 0 : root_cfa, frames, NULL, max, end);
+    unsigned i;
+
+    for (i = 0; i < count; i++) {
+        if (LPP_PC_OBJECT(frames[i]) == 0) {
+            frames[i] = LPP_PC_RUN_TIME_CODE;
+        }
+    }
+    if (own) {
+        count -= count == max;
+        frames[count++] = LPP_PC_OWN_STACK;
+        *end = LPP_UNWIND_ROOT;
+    }
+    return count;
+}
+
 static int is_within(lpp_pc_t frame, lpp_pc_t first, const char *start,
                      const char *end)
 {

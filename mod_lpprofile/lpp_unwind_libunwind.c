@@ -215,7 +215,7 @@ static int leave_leaf(lpp_libunwind_t *engine, unw_cursor_t *cursor,
     if (!lpp_walk_read(walk, regs[LPP_REG_SP], &regs[LPP_REG_PC])) {
         return 0;
     }
-    if (regs[LPP_REG_PC] == 0) {
+    if (lpp_maps_find(walk->maps, regs[LPP_REG_PC] - 1) == NULL) {
         walk->end = LPP_UNWIND_LOST;
         return 0;
     }

@@ -189,7 +189,9 @@ static int leave_frame(lpp_walk_t *walk, frame_t *frame,
 }
 
 /* Code that no FDE covers: padding between functions. A thread seen there by
- * itself stands in a leaf that has pushed nothing; it cannot be a caller. */
+ * itself stands in a leaf that has pushed nothing; it cannot be a caller. Where
+ * an object has no FDEs at all (Go) that is wrong, and what lies at SP is no
+ * code mostly. */
 static int leave_leaf(lpp_walk_t *walk, frame_t *frame, lpp_pc_t place)
 {
     static const lpp_rule_t leaf = {.cfa = LPP_CFA_REGISTER,
@@ -201,8 +203,12 @@ static int leave_leaf(lpp_walk_t *walk, frame_t *frame, lpp_pc_t place)
                                               LPP_RULE_SAME, LPP_RULE_SAME}};
 
     walk->end = LPP_UNWIND_LOST;
-    return frame->exact && LPP_PC_OBJECT(place) != 0
-           && leave_frame(walk, frame, &leaf);
+    if (!frame->exact || LPP_PC_OBJECT(place) == 0
+        || !leave_frame(walk, frame, &leaf)) {
+        return 0;
+    }
+    walk->end = LPP_UNWIND_LOST;
+    return lpp_maps_find(walk->maps, frame->regs[RIP] - 1) != NULL;
 }
 
 void lpp_table_walk(lpp_table_t *table, lpp_walk_t *walk)

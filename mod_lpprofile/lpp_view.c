@@ -306,10 +306,18 @@ void lpp_view_add_figures(lpp_view_t *view)
 
     for (i = REST + 1; i < view->branch_count; i++) {
         const lpp_branch_t *branch = &view->branches[i];
-        lpp_name_kind_e kind = view->functions[branch->function].symbol.kind;
+        const lpp_symbol_t *symbol = &view->functions[branch->function].symbol;
 
+        if (symbol->start == LPP_PC_OWN_STACK) {
+            view->own_stack_samples += branch->total.samples;
+            continue; /* no frame of code */
+        }
+        if (symbol->start == LPP_PC_RUN_TIME_CODE && branch->parent == ROOT) {
+            view->run_time_samples += branch->total.samples;
+        }
         frames += branch->total.samples;
-        if (kind == LPP_NAME_SYMBOL || kind == LPP_NAME_REGISTERED) {
+        if (symbol->kind == LPP_NAME_SYMBOL
+            || symbol->kind == LPP_NAME_REGISTERED) {
             named += branch->total.samples;
         }
     }

@@ -112,6 +112,10 @@ apr_array_header_t *lpp_writer_notes(const lpp_view_t *view, apr_pool_t *pool)
         " cut, %" APR_UINT64_T_FMT " broken, %" APR_UINT64_T_FMT
         " past the tree's ceiling", honesty->samples, honesty->lost,
         honesty->cut, honesty->broken, honesty->overflowed));
+    add(notes, "Stacks", apr_psprintf(pool, "%" APR_UINT64_T_FMT
+        " samples on stacks of their own (fibers, coroutines, goroutines), %"
+        APR_UINT64_T_FMT " whose caller is not known behind code made at run "
+        "time", view->own_stack_samples, view->run_time_samples));
     add(notes, "Rate", apr_psprintf(pool, "%.1f Hz of %u Hz asked%s",
                                     view->true_hz, honesty->asked_hz,
                                     honesty->lowered_hz == 0 ? ""

@@ -210,8 +210,9 @@ static const char *const *notices(const lpp_run_t *run, apr_pool_t *pool)
                                  run->status);
     }
     if (run->start == LPP_START_NO_SIGNAL && run->profiled) {
-        list[n++] = "No signal was free in this process, so there are no "
-                    "stacks: the totals are exact. See " LPP_DIR_SIGNAL ".";
+        list[n++] = "No signal was available for sampling this request, so "
+                    "there are no stacks: the totals are exact. The error log "
+                    "says why. See " LPP_DIR_SIGNAL ".";
     }
     return list;
 }

@@ -193,12 +193,56 @@ def test_a_crash_on_another_thread_says_so(httpd, crasher):
 
 def test_without_a_profile_nothing_of_ours_is_installed(httpd, crasher):
     server = httpd(ON + crasher, fresh=True)
-    plain = server.get('/crash?actions=0').text
+
+    def actions():  # a thread keeps the alternate stack that it was lent
+        return server.get('/crash?actions=0').text.splitlines()[:5]
+    plain = actions()
     during = server.get('/++profile++callgrind/crash?actions=0').text
-    assert plain.splitlines()[:5] != during.splitlines()[:5]
+    assert plain != during.splitlines()[:5]
+    assert during.splitlines()[5:] == ['stack 0'], during
     assert len(set(line.split()[1] for line in during.splitlines()[:5])) == 1
-    wait_for(lambda: server.get('/crash?actions=0').text == plain, 10,
-             'the old actions')
+    wait_for(lambda: actions() == plain, 10, 'the old actions')
+
+
+ONE_CHILD = ('StartServers 1\nServerLimit 1\nThreadsPerChild 4\n'
+             'MaxRequestWorkers 4\nMinSpareThreads 1\nMaxSpareThreads 4\n')
+ONE_PROCESS = 'StartServers 1\nServerLimit 1\nMaxRequestWorkers 1\n'
+SEGMENT = '/++profile++callgrind'
+
+
+@pytest.mark.mpms('prefork', 'event')
+@pytest.mark.log_allows(r'AH0005[12]')
+@pytest.mark.parametrize('before', [
+    ['/crash?chain=0'],
+    [SEGMENT + '/crash?chain=0'],
+    [SEGMENT + '/crash?chain=0', SEGMENT + '/crash?none=0'],
+    [SEGMENT + '/crash?chain=0', SEGMENT + '/crash?none=0',
+     '/crash?unchain=0'],
+    [SEGMENT + '/crash?chain=0', SEGMENT + '/crash?unchain=0'],
+], ids=['plain', 'profiled', 'again', 'removed', 'removed-while-profiled'])
+def test_a_handler_that_passes_a_crash_on_to_ours(httpd, crasher, mpm, before):
+    '''Ours and that one called each other for ever, at 100 % CPU.'''
+    server = httpd(ON + crasher
+                   + (ONE_PROCESS if mpm == 'prefork' else ONE_CHILD),
+                   fresh=True)
+    for prefix in (SEGMENT, ''):
+        for path in before:
+            got = server.get(path)
+            assert got.status == 200
+            if got.oops_id:  # its handlers are ours no more
+                server.wait_oops(got.oops_id)
+        if prefix:
+            pid, oops_id = die(server, 'segv', 50)
+            fields = head(server.wait_oops(oops_id))
+            assert fields['Exception-Type'] == 'SIGSEGV'
+            assert 'process %d ' % pid in fields['Exception-Value']
+            server.expect_log(r'AH0005[12].*pid %d exit signal' % pid)
+        else:
+            with pytest.raises((http.client.HTTPException, OSError)):
+                server.get('/crash?segv=0', timeout=15)
+            server.expect_log(
+                r'AH0005[12].*pid (?!%d )\d+ exit signal Segm' % pid)
+    next_is_profiled(server)
 
 
 @pytest.mark.log_allows(r'AH0005[12]')

@@ -65,6 +65,30 @@ static void *other_thread(void *unused)
     return unused;
 }
 
+/* A handler that passes every crash on to the one before it, as those of
+ * several language runtimes do. */
+static struct sigaction before;
+
+static void pass_on(int number, siginfo_t *info, void *context)
+{
+    if (before.sa_flags & SA_SIGINFO) {
+        before.sa_sigaction(number, info, context);
+    }
+    else {
+        sigaction(number, &before, NULL);
+    }
+}
+
+static void install_chained(void)
+{
+    struct sigaction action;
+
+    memset(&action, 0, sizeof(action));
+    action.sa_sigaction = pass_on;
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
+    sigaction(SIGSEGV, &action, &before);
+}
+
 __attribute__((noinline)) void lpp_crash_end(const char *how, request_rec *r)
 {
     pthread_t thread;
@@ -98,6 +122,12 @@ __attribute__((noinline)) void lpp_crash_end(const char *how, request_rec *r)
             pthread_join(thread, NULL);
         }
     }
+    else if (!strcmp(how, "chain")) {
+        install_chained();
+    }
+    else if (!strcmp(how, "unchain")) {
+        sigaction(SIGSEGV, &before, NULL);
+    }
     else if (!strcmp(how, "actions")) {
         static const int signals[] = { SIGSEGV, SIGBUS, SIGABRT, SIGFPE,
                                        SIGILL };
@@ -107,7 +137,7 @@ __attribute__((noinline)) void lpp_crash_end(const char *how, request_rec *r)
 
         for (i = 0; i < sizeof(signals) / sizeof(*signals); i++) {
             sigaction(signals[i], NULL, &action);
-            ap_rprintf(r, "%d %p\n", signals[i], (void *)action.sa_handler);
+            ap_rprintf(r, "%d %pp\n", signals[i], (void *)action.sa_handler);
         }
         sigaltstack(NULL, &stack);
         ap_rprintf(r, "stack %d\n", stack.ss_flags);

@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "lpp_crash.h"
+#include "lpp_signal.h"
 
 #define SEEN_BY_OLD_HANDLER 42
 
@@ -62,14 +63,16 @@ static int in_child(void (*body)(void))
 
     if (pid == 0) {
         char here;
-        stack_t before;
 
+        alarm(20); /* a loop of handlers ends */
         setrlimit(RLIMIT_CORE, &no_core);
         default_actions(); /* cmocka has its own */
         lpp_crash_arm(crash, tid());
+        if (lpp_signal_lend_stack() != APR_SUCCESS) {
+            _exit(1);
+        }
         lpp_crash_enter_thread(0, (apr_uint64_t)(uintptr_t)&here - 8000000,
-                               (apr_uint64_t)(uintptr_t)&here + 2000,
-                               &before);
+                               (apr_uint64_t)(uintptr_t)&here + 2000);
         body();
         _exit(0);
     }
@@ -262,41 +265,186 @@ static void a_forked_child_is_not_watched(void **state)
 static void disarm_gives_back_what_is_still_ours(void **state)
 {
     struct sigaction before, during, after;
-    stack_t own, now;
 
     assert_int_equal(sigaction(SIGILL, NULL, &before), 0);
     lpp_crash_arm(crash, tid());
-    lpp_crash_enter_thread(0, 0, 0, &own);
     assert_int_equal(sigaction(SIGILL, NULL, &during), 0);
     assert_true(during.sa_sigaction == lpp_crash_handle);
     signal(SIGFPE, SIG_IGN); /* somebody came later */
-    lpp_crash_leave_thread(&own);
     lpp_crash_disarm();
     assert_int_equal(sigaction(SIGILL, NULL, &after), 0);
     assert_true(after.sa_handler == before.sa_handler);
     assert_int_equal(sigaction(SIGFPE, NULL, &after), 0);
     assert_true(after.sa_handler == SIG_IGN);
     signal(SIGFPE, SIG_DFL);
-    assert_int_equal(sigaltstack(NULL, &now), 0);
-    assert_int_equal(now.ss_flags & SS_DISABLE, own.ss_flags & SS_DISABLE);
 }
 
-static void a_thread_with_a_stack_of_its_own_keeps_it(void **state)
-{
-    static char room[65536];
-    stack_t mine, before, now, old;
+/*
+ * A handler that passes every crash on to the one before it, in the two ways
+ * that there are: calling it, or putting it back and leaving.
+ */
+static struct sigaction before_chained;
+static int puts_back;
 
-    memset(&mine, 0, sizeof(mine));
-    mine.ss_sp = room;
-    mine.ss_size = sizeof(room);
-    assert_int_equal(sigaltstack(&mine, &old), 0);
-    lpp_crash_enter_thread(0, 0, 0, &before);
-    assert_int_equal(sigaltstack(NULL, &now), 0);
-    assert_ptr_equal(now.ss_sp, room);
-    lpp_crash_leave_thread(&before);
-    assert_int_equal(sigaltstack(NULL, &now), 0);
-    assert_ptr_equal(now.ss_sp, room);
-    assert_int_equal(sigaltstack(&old, NULL), 0);
+static void chained(int number, siginfo_t *info, void *context)
+{
+    if (puts_back || !(before_chained.sa_flags & SA_SIGINFO)) {
+        sigaction(number, &before_chained, NULL);
+        if (info->si_code <= 0) {
+            raise(number);
+        }
+    }
+    else {
+        before_chained.sa_sigaction(number, info, context);
+    }
+}
+
+static void install_chained(int number)
+{
+    struct sigaction action;
+
+    memset(&action, 0, sizeof(action));
+    action.sa_sigaction = chained;
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
+    sigaction(number, &action, &before_chained);
+}
+
+static void come_and_crash(void)
+{
+    install_chained(SIGSEGV);
+    write_nowhere();
+}
+
+static void come_and_crash_unwatched(void)
+{
+    install_chained(SIGSEGV);
+    lpp_crash_disarm();
+    write_nowhere();
+}
+
+static void come_and_crash_watched_again(void)
+{
+    install_chained(SIGSEGV);
+    lpp_crash_disarm();
+    lpp_crash_arm(crash, tid());
+    write_nowhere();
+}
+
+static void come_and_crash_in_the_third(void)
+{
+    install_chained(SIGSEGV);
+    lpp_crash_disarm();
+    lpp_crash_arm(crash, tid());
+    lpp_crash_disarm();
+    lpp_crash_arm(crash, tid());
+    write_nowhere();
+}
+
+static void come_and_fork_and_crash(void)
+{
+    install_chained(SIGSEGV);
+    lpp_crash_disarm();
+    lpp_crash_arm(crash, tid());
+    fork_and_crash();
+}
+
+static void come_and_abort(void)
+{
+    install_chained(SIGABRT);
+    lpp_crash_disarm();
+    lpp_crash_arm(crash, tid());
+    abort();
+}
+
+static const struct {
+    const char *what;
+    void (*body)(void);
+    int signal; /* it dies by, or 0 */
+    unsigned state;
+} chains[] = {
+    { "over ours", come_and_crash, SIGSEGV, LPP_CRASH_WHOLE },
+    { "unwatched", come_and_crash_unwatched, SIGSEGV, LPP_CRASH_NONE },
+    { "below ours", come_and_crash_watched_again, SIGSEGV, LPP_CRASH_WHOLE },
+    { "twice below", come_and_crash_in_the_third, SIGSEGV, LPP_CRASH_WHOLE },
+    { "in a fork", come_and_fork_and_crash, 0, LPP_CRASH_NONE },
+    { "abort()", come_and_abort, SIGABRT, LPP_CRASH_WHOLE }
+};
+
+/* Ours and that one called each other for ever. */
+static void a_handler_that_passes_on_to_ours_makes_no_loop(void **state)
+{
+    unsigned i;
+
+    for (i = 0; i < 2 * LPP_COUNT(chains); i++) {
+        int status;
+
+        puts_back = i & 1;
+        atomic_store(&crash->state, LPP_CRASH_NONE);
+        status = in_child(chains[i / 2].body);
+        print_message("%s, by %s\n", chains[i / 2].what,
+                      puts_back ? "putting it back" : "calling it");
+        if (chains[i / 2].signal != 0) {
+            assert_true(WIFSIGNALED(status));
+            assert_int_equal(WTERMSIG(status), chains[i / 2].signal);
+        }
+        else {
+            assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+        }
+        assert_int_equal(atomic_load(&crash->state), chains[i / 2].state);
+    }
+}
+
+/* A handler that was removed: called all the same, it does nothing. */
+static void removed(int number, siginfo_t *info, void *context)
+{
+}
+
+static void come_and_go(void)
+{
+    install_chained(SIGSEGV);
+    lpp_crash_disarm();
+    lpp_crash_arm(crash, tid());
+}
+
+static void come_and_go_and_crash(void)
+{
+    struct sigaction now;
+
+    come_and_go();
+    sigaction(SIGSEGV, &before_chained, &now);
+    before_chained.sa_sigaction = removed;
+    write_nowhere();
+}
+
+/* Ours is the action again when the handler over it is removed, in the next
+ * profile or after it. */
+static void put_ours_back_after_the_profile(void)
+{
+    struct sigaction now;
+
+    come_and_go();
+    lpp_crash_disarm();
+    sigaction(SIGSEGV, &before_chained, &now);
+    if (now.sa_sigaction != chained
+        || before_chained.sa_sigaction != lpp_crash_handle) {
+        _exit(1);
+    }
+    lpp_crash_arm(crash, tid());
+    lpp_crash_disarm();
+    sigaction(SIGSEGV, NULL, &now);
+    _exit(now.sa_handler == SIG_DFL ? 0 : 2);
+}
+
+static void what_was_put_back_too_late_is_taken_away_again(void **state)
+{
+    int status = in_child(put_ours_back_after_the_profile);
+
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    status = in_child(come_and_go_and_crash);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(WTERMSIG(status), SIGSEGV);
+    assert_int_equal(atomic_load(&crash->state), LPP_CRASH_WHOLE);
 }
 
 int main(void)
@@ -311,7 +459,8 @@ int main(void)
         TEST(a_fault_reaches_the_old_handler_with_its_address),
         TEST(a_forked_child_is_not_watched),
         TEST(disarm_gives_back_what_is_still_ours),
-        TEST(a_thread_with_a_stack_of_its_own_keeps_it)
+        TEST(a_handler_that_passes_on_to_ours_makes_no_loop),
+        TEST(what_was_put_back_too_late_is_taken_away_again)
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

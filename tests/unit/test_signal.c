@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -43,6 +44,7 @@ static void on_other(int number)
 static void aim(void *frame)
 {
     target.stack_start = 1;
+    target.thread_end = APR_UINT64_MAX;
     target.stack_end = (apr_uint64_t)(apr_uintptr_t)frame + 16;
     lpp_ring_reset(target.ring);
 }
@@ -68,7 +70,7 @@ static void a_free_signal_is_taken_and_given_back(void **state)
     sigaction(first, NULL, &action);
     assert_ptr_equal(action.sa_sigaction, lpp_signal_handle);
     assert_true((action.sa_flags & SA_RESTART) != 0);
-    assert_false((action.sa_flags & SA_ONSTACK) != 0);
+    assert_true((action.sa_flags & SA_ONSTACK) != 0);
     assert_int_equal(lpp_signal_give_back(), APR_SUCCESS);
     sigaction(first, NULL, &action);
     assert_ptr_equal(action.sa_sigaction, lpp_signal_handle);
@@ -282,7 +284,7 @@ static apr_status_t capture_here(lpp_snapshot_t *snapshot,
                                  void *end)
 {
     apr_status_t status = lpp_signal_capture(
-        snapshot, stack, max_bytes, (apr_uint64_t)(apr_uintptr_t)end);
+        snapshot, stack, max_bytes, (apr_uint64_t)(apr_uintptr_t)end, 1);
 
     __asm__ volatile("" ::: "memory"); /* a frame of its own */
     return status;
@@ -393,6 +395,95 @@ static void a_call_that_cannot_be_put_back_is_counted(void **state)
 }
 #endif
 
+static void *lend_twice(void *baton)
+{
+    stack_t first, second;
+
+    sigaltstack(NULL, &first);
+    if (!(first.ss_flags & SS_DISABLE)
+        || lpp_signal_lend_stack() != APR_SUCCESS) {
+        return NULL;
+    }
+    sigaltstack(NULL, &first);
+    memset(&second, 0, sizeof(second));
+    second.ss_flags = SS_DISABLE; /* somebody takes it away meanwhile */
+    sigaltstack(&second, NULL);
+    if (lpp_signal_lend_stack() != APR_SUCCESS) {
+        return NULL;
+    }
+    sigaltstack(NULL, &second);
+    *(unsigned char **)baton = second.ss_sp;
+    return first.ss_sp == second.ss_sp && second.ss_size >= 65536
+           && second.ss_flags == 0 ? baton : NULL;
+}
+
+static int is_mapped(unsigned char *page)
+{
+    return msync((void *)((apr_uintptr_t)page & ~(apr_uintptr_t)4095), 1,
+                 MS_ASYNC) == 0;
+}
+
+static void a_thread_is_lent_a_stack_until_it_ends(void **state)
+{
+    unsigned char *stack = NULL;
+    pthread_t thread;
+    void *right;
+
+    (void)state;
+#ifdef __SANITIZE_ADDRESS__
+    skip(); /* it gives every thread one, and takes away what it finds */
+#endif
+    assert_int_equal(pthread_create(&thread, NULL, lend_twice, &stack), 0);
+    pthread_join(thread, &right);
+    assert_non_null(right);
+    assert_false(is_mapped(stack));
+}
+
+static void *with_one_of_its_own(void *baton)
+{
+    stack_t own, now;
+    apr_size_t size = *(apr_size_t *)baton;
+    sigset_t old;
+    int rc;
+
+    memset(&own, 0, sizeof(own));
+    own.ss_sp = malloc(size);
+    own.ss_size = size;
+    rc = sigaltstack(&own, NULL) != 0
+        ? errno : lpp_signal_arm(&target, &old);
+    sigaltstack(NULL, &now);
+    *(apr_size_t *)baton = now.ss_sp == own.ss_sp;
+    if (rc == APR_SUCCESS) {
+        lpp_signal_disarm(&target, target.number, &old);
+    }
+    own.ss_flags = SS_DISABLE;
+    sigaltstack(&own, NULL);
+    free(own.ss_sp);
+    return (void *)(apr_uintptr_t)rc;
+}
+
+static void a_thread_s_own_stack_stays_and_must_be_large_enough(void **state)
+{
+    apr_size_t large = 65536, small = 2048;
+    pthread_t thread;
+    void *status;
+
+    (void)state;
+    number_in_use();
+    aim(__builtin_frame_address(0));
+    pthread_create(&thread, NULL, with_one_of_its_own, &large);
+    pthread_join(thread, &status);
+    assert_null(status);
+    assert_true(large);
+    pthread_create(&thread, NULL, with_one_of_its_own, &small);
+    pthread_join(thread, &status);
+    if (status != (void *)(apr_uintptr_t)ENOMEM) { /* the kernel takes none */
+        assert_ptr_equal(status, (void *)(apr_uintptr_t)ENOSPC);
+        assert_true(small);
+    }
+    assert_int_equal(lpp_signal_give_back(), APR_SUCCESS);
+}
+
 __attribute__((noinline)) static apr_uint64_t time_handler(apr_size_t bytes)
 {
     volatile unsigned char *space = __builtin_alloca(bytes);
@@ -438,8 +529,14 @@ static void the_handler_is_quick(void **state)
                   "reading the clock, %llu ns)\n",
                   (unsigned long long)(cost - empty / 20000),
                   (unsigned long long)(empty / 20000));
-    lpp_signal_disarm(&target, number, &old);
     assert_true(cost < 100000);
+    target.stack_start = target.stack_end; /* so this is another stack */
+    cost = time_handler(LPP_OWN_STACK_MAX_BYTES);
+    print_message("on a stack of its own, with %u kB: %llu ns\n",
+                  LPP_OWN_STACK_MAX_BYTES / 1024,
+                  (unsigned long long)(cost - empty / 20000));
+    lpp_signal_disarm(&target, number, &old);
+    assert_true(cost < 200000);
     assert_int_equal(lpp_signal_give_back(), APR_SUCCESS);
 }
 
@@ -458,6 +555,8 @@ int main(void)
         cmocka_unit_test(another_thread_is_no_target),
         cmocka_unit_test(after_disarm_nothing_is_sent_and_nothing_pends),
         cmocka_unit_test(a_thread_can_copy_itself),
+        cmocka_unit_test(a_thread_is_lent_a_stack_until_it_ends),
+        cmocka_unit_test(a_thread_s_own_stack_stays_and_must_be_large_enough),
         cmocka_unit_test(the_handler_is_quick),
 #if defined(__x86_64__)
         cmocka_unit_test(a_call_that_cannot_be_put_back_is_counted),

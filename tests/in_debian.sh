@@ -85,22 +85,32 @@ make_root() {
     mv "$root.new" "$root"
 }
 
+# Bring file $1 of ROOT up to what stdin has; others may be reading it.
+put() {
+    cat >"$root$1.new"
+    if cmp -s "$root$1.new" "$root$1"; then
+        rm "$root$1.new"
+    else
+        mv "$root$1.new" "$root$1"
+    fi
+}
+
 # What may change from run to run.
 follow_host() {
-    for file in /etc/resolv.conf /etc/hosts; do
-        rm -f "$root$file"
-        cp "$file" "$root$file"
-    done
+    put /etc/resolv.conf </etc/resolv.conf
+    put /etc/hosts </etc/hosts
     apt-config dump --no-empty --format '%F "%v";%n' Acquire \
-        | grep -v '^Acquire::IndexTargets' >"$root/etc/apt/apt.conf.d/91host"
-    for from in /etc/apt/auth.conf.d /etc/apt/trusted.gpg.d /etc/apt/keyrings \
-        /usr/local/share/ca-certificates; do
-        test ! -d "$from" || cp -a "$from/." "$root$from"
+        | grep -v '^Acquire::IndexTargets' | put /etc/apt/apt.conf.d/91host
+    for from in /etc/apt/auth.conf.d /etc/apt/trusted.gpg.d /etc/apt/keyrings; do
+        test ! -d "$from" || cp -au "$from/." "$root$from"
     done
-    for from in /etc/apt/auth.conf "${HOME:-/root}/.npmrc"; do
-        test ! -f "$from" || cp "$from" "$root/${from#"${HOME:-/root}"}"
-    done
-    chroot "$root" update-ca-certificates >/dev/null
+    test ! -f /etc/apt/auth.conf || put /etc/apt/auth.conf </etc/apt/auth.conf
+    test ! -f "${HOME:-/root}/.npmrc" || put /root/.npmrc <"${HOME:-/root}/.npmrc"
+    certificates=/usr/local/share/ca-certificates
+    if ! diff -rq $certificates "$root$certificates" >/dev/null; then
+        cp -a $certificates/. "$root$certificates"
+        chroot "$root" update-ca-certificates >/dev/null
+    fi
 }
 
 mount_all() {

@@ -2,9 +2,13 @@
 /*
  * lpp_sampler_internal: what the files of the sampler share.
  *
- * lpp_sampler.c is the helper thread and its queue, lpp_session.c the side of
- * the request, lpp_tick.c what the helper does with one profile. Nobody else
- * includes this.
+ * lpp_sampler.c is the helper thread and its queue, lpp_sampler_sleep.c how it
+ * waits, lpp_sampler_requests.c what it does for a thread that waits for it.
+ * lpp_session.c is the side of the request, lpp_session_wait.c its wait for the
+ * gate. lpp_tick.c is what the helper does with one profile: _task asks /proc
+ * about the thread, _root finds where the request's stack begins, _share judges
+ * the profiler's cost, _will keeps the samples for the case that the process
+ * dies. No other file includes this.
  */
 #ifndef LPP_SAMPLER_INTERNAL_H
 #define LPP_SAMPLER_INTERNAL_H
@@ -156,6 +160,7 @@ struct lpp_sampler_t {
     unsigned char *blocked_stack; /* LPP_STACK_MAX_BYTES */
     unsigned touched_slots;       /* of the ring, from the front */
     unsigned changes;             /* of what is loaded, seen so far */
+    int said_broken;              /* a call could not be restarted */
     struct { /* root functions; forgotten when something is loaded */
         const char *name; /* borrowed */
         apr_uint64_t address;

@@ -2,8 +2,9 @@
 /*
  * The members of a run, for the files of the conductor only: _run (begin),
  * _watch (while it is served), _answer (headers and block), _finish (files and
- * OOPS after the response), _record (its part in the server's sum),
- * _run_inline (regions).
+ * OOPS after the response), _saved (the saved form), _record (its part in the
+ * server's sum), _run_calls (exact calls), _run_sql (statements), _run_inline
+ * (regions); and for _deaths, which makes a run for a process that died.
  */
 #ifndef MOD_LPPROFILE_RUN_INTERNAL_H
 #define MOD_LPPROFILE_RUN_INTERNAL_H

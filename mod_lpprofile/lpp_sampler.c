@@ -93,6 +93,19 @@ static void touch_ring(lpp_sampler_t *sampler, unsigned slots)
     }
 }
 
+/* Once: calls that the trial did not know of ended early by a signal of ours.
+ * At most LPP_SIGNAL_BROKEN_MAX of a process do. */
+static void say_what_broke(lpp_sampler_t *sampler)
+{
+    if (!sampler->said_broken && lpp_signal_unrepaired() > 0) {
+        sampler->said_broken = 1;
+        lpp_log(LPP_LOG_WARNING, 0, LPP_TAG_SIGNAL_BROKEN,
+                "a system call that sampling interrupted could not be "
+                "restarted and ended early (EINTR); threads of this process "
+                "that wait are not interrupted any more");
+    }
+}
+
 /* One session from grant to its final profile. The mutex is held. */
 static void run_session(lpp_sampler_t *sampler, lpp_session_t *session)
 {
@@ -141,6 +154,7 @@ static void run_session(lpp_sampler_t *sampler, lpp_session_t *session)
         pthread_mutex_lock(&sampler->mutex);
     }
     pthread_mutex_unlock(&sampler->mutex);
+    say_what_broke(sampler);
     lpp_tick_finish(sampler);
     lpp_tick_bequeath_end(sampler, session);
     pthread_mutex_lock(&sampler->mutex);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_signal_rest: a call that the signal cut short in the middle is carried
- * through. For lpp_signal.c alone.
+ * lpp_signal_rest: a call that the signal cut short in the middle is resumed.
+ * For lpp_signal.c alone.
  *
  * Once a blocking write has moved something, a signal makes it return how much,
  * and no EINTR is to be seen: what a program sends to a socket of its own in
@@ -199,7 +199,7 @@ static int ask_for_rest(long number, greg_t *regs, lpp_signal_rest_t *rest)
  * of this thread, or NULL. A foreign handler that interrupted the stub and
  * makes such a call itself finds it busy, and its call stays short.
  */
-static int carry_through(greg_t *regs, lpp_signal_rest_t *rest, pid_t pid)
+static int resume_rest(greg_t *regs, lpp_signal_rest_t *rest, pid_t pid)
 {
     lpp_signal_rest_t *under_way = rest_under_way(regs);
     long number;

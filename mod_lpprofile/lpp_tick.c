@@ -290,9 +290,7 @@ static void sample(lpp_sampler_t *sampler, int64_t now, int64_t cpu)
         return;
     }
     tick->sent_blocked = lpp_sampler_clock(tick->clock) == cpu;
-    may = tick->sampling
-          && (!tick->sent_blocked
-              || (LPP_SIGNAL_REPAIRS && lpp_signal_unrepaired() == 0));
+    may = tick->sampling && lpp_signal_allowed(tick->sent_blocked);
     if (tick->sent_blocked && sample_blocked(sampler, now, cpu, may)) {
         return;
     }

@@ -17,6 +17,7 @@
 
 #include "lpp_sampler.h"
 #include "lpp_signal.h"
+#include "restart_trial.h"
 
 #include <sys/prctl.h>
 
@@ -339,7 +340,7 @@ int main(void)
 
     apr_initialize();
     apr_pool_create(&root, NULL);
-    if (set_up_all() != 0) {
+    if (!try_restarts() || set_up_all() != 0) {
         return 1;
     }
     failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -201,6 +201,21 @@ static void a_function_is_chosen_by_its_number_or_not_at_all(void **state)
     assert_has("<p class=\"words\"><code>luaV_execute</code>");
 }
 
+static void objects_without_names_are_named(void **state)
+{
+    lpp_saved_t saved = saved_of(FAKE_ID);
+    lpp_function_t *functions = (lpp_function_t *)saved.view->functions;
+
+    (void)state;
+    write_full(&saved, 0);
+    assert_has_not("No names of functions");
+    functions[8].symbol.kind = functions[9].symbol.kind = LPP_NAME_OFFSET;
+    write_full(&saved, 0);
+    assert_has("No names of functions: <code>libc.so.6</code>, "
+               "<code>libweird.so</code>.");
+    assert_sound();
+}
+
 static void a_profile_of_nothing_is_a_page(void **state)
 {
     lpp_saved_t saved = saved_of(FAKE_ID);
@@ -424,6 +439,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(one_report_has_all_of_the_block_and_more),
         TEST(a_function_is_chosen_by_its_number_or_not_at_all),
+        TEST(objects_without_names_are_named),
         TEST(a_profile_of_nothing_is_a_page),
         TEST(compared_with_itself_nothing_changed),
         TEST(growth_is_told_by_sign_and_colour),

@@ -22,6 +22,7 @@
 #include "lpp_sampler.h"
 #include "lpp_sampler_internal.h"
 #include "lpp_signal.h"
+#include "restart_trial.h"
 
 #define MS 1000000ull
 #define TRIES 6
@@ -1386,6 +1387,9 @@ int main(void)
     int failed;
 
     apr_initialize();
+    if (!try_restarts()) {
+        return 1;
+    }
     apr_pool_create(&root, NULL);
     failed = cmocka_run_group_tests(tests, NULL, NULL);
     apr_pool_destroy(root);

@@ -58,7 +58,8 @@ repositories() {
 }
 
 make_root() {
-    mirror=$(repositories | awk 'NF == 1 { print $1; exit }')
+    known=$(repositories)
+    mirror=$(echo "$known" | awk 'NF == 1 { print $1; exit }')
     mirror=${mirror:-http://deb.debian.org/debian/}
     proxy=$(apt-config dump --no-empty --format '%v' Acquire::http::Proxy)
     export http_proxy="${http_proxy:-$proxy}"
@@ -74,7 +75,7 @@ make_root() {
         echo "deb $mirror $suite main"
         case $suite in
         sid | unstable | experimental) ;;
-        *) repositories | awk -v "suite=$suite" \
+        *) echo "$known" | awk -v "suite=$suite" \
             'NF == 2 { print "deb", $1, suite $2, "main" }' ;;
         esac
     } >"$root.new/etc/apt/sources.list"
@@ -114,6 +115,8 @@ follow_host() {
 }
 
 mount_all() {
+    # Tests make namespaces, too, which a root that is no mount forbids.
+    mount --bind "$root" "$root"
     mount -t proc proc "$root/proc"
     mount -t sysfs -o ro sysfs "$root/sys"
     mount -t tmpfs -o mode=755 tmpfs "$root/dev"

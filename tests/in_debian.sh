@@ -136,7 +136,6 @@ mount_all() {
 }
 
 copy_checkout() {
-    here=$(cd "$(dirname "$0")/.." && pwd)
     mkdir -p "$root$here"
     find "$root$here" -mindepth 1 -maxdepth 1 ! -name build \
         -exec rm -rf {} +
@@ -151,7 +150,12 @@ copy_checkout() {
         | tar -C "$root$here" -x
 }
 
-exec 9>"$root.lock"
+here=$(cd "$(dirname "$0")/.." && pwd)
+exec 8>"$root.$(echo "$here" | cksum | tr ' ' -).lock" 9>"$root.lock"
+flock -n 8 || {
+    echo "in-debian: waiting for another run of this checkout" >&2
+    flock 8
+}
 flock 9
 test -e "$root/etc/debian_version" || make_root
 mount_all
@@ -163,4 +167,4 @@ chroot "$root" env --default-signal=INT,QUIT -i HOME=/root LANG=C.UTF-8 \
     TERM="${TERM:-dumb}" ${http_proxy:+"http_proxy=$http_proxy"} \
     ${https_proxy:+"https_proxy=$https_proxy"} \
     ${no_proxy:+"no_proxy=$no_proxy"} \
-    sh -c 'cd "$1" && shift && exec "$@"' sh "$here" "$@"
+    sh -c 'cd "$1" && shift && exec "$@"' sh "$here" "$@" 8>&-

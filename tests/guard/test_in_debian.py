@@ -134,6 +134,16 @@ def test_it_is_a_machine_of_its_own(world):
     assert not os.path.exists('/dev/shm/lpp-in-debian')
 
 
+@needs_root
+def test_a_second_run_waits_for_the_first(world):
+    first = world.start('sh', '-c', 'echo there; sleep 2; : >mine; ls mine')
+    assert first.stdout.readline() == 'there\n'
+    code, said, complained = world.run('ls')
+    assert (code, said) == (0, 'tests\n')
+    assert 'waiting for another run of this checkout' in complained
+    assert first.communicate(timeout=60)[0] == 'mine\n'
+
+
 def running(argument):
     found = []
     for entry in pathlib.Path('/proc').glob('[0-9]*/cmdline'):

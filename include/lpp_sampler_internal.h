@@ -76,6 +76,7 @@ struct lpp_session_t {
     int tid;
     int can_unwind;
     void *kept;                /* of lpp_gate_release_keep, or NULL */
+    int64_t client_told_us;    /* of its time on the client, at the gate */
 
     /* The profiled thread's own. */
     pthread_t thread;
@@ -89,7 +90,10 @@ struct lpp_session_t {
     atomic_int settled;            /* state is past PREPARING */
     atomic_int cut_short;          /* lpp_stop_e */
     atomic_uint lowered_hz;        /* 0: the rate is what was asked for */
-    atomic_llong client_since_ns;  /* blocked on the client since, or 0 */
+    /* Time blocked on the client: of the calls that are over, and since when
+     * the one that goes on lasts (or 0) and its thread's CPU clock then. The
+     * sum is written after since is 0, and read before since. */
+    atomic_llong client_before_ns, client_since_ns, client_cpu_ns;
 };
 
 /* What the helper knows of the thread it samples; nobody else touches it. */
@@ -208,8 +212,11 @@ void lpp_sampler_serve_requests(lpp_sampler_t *sampler);
 
 /* Helper: bring maps and unwinder up to date, find the root of a snapshot. */
 void lpp_tick_refresh(lpp_sampler_t *sampler);
-/* Drop hidden frames; returns how many stay. replace: those that stand for a
- * function become its start, whether its own frame is there or not. */
+/* Drop hidden frames; returns how many stay. replace: of a sample. Then those
+ * that stand for a function become its start, whether its own frame is there or
+ * not; all other frames of the object of hidden code are the profiler's: where
+ * it worked itself, LPP_PC_PROFILER is all that stays, else they are dropped,
+ * too. */
 unsigned lpp_tick_hide(const lpp_sampler_t *sampler, lpp_pc_t *frames,
                        unsigned count, int replace);
 apr_uint64_t lpp_tick_root(lpp_sampler_t *sampler,

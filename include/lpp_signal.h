@@ -50,7 +50,8 @@ typedef struct lpp_signal_place_t {
 /*
  * A call of one thread that was cut short and is being resumed: one a thread,
  * as long as that lives; only its handler and what the handler makes it run
- * touch it. The first four are known to machine code.
+ * touch it. The first four are known to machine code. A call that may wait for
+ * ever is restarted with its help, too.
  */
 typedef struct lpp_signal_rest_t {
     long long resume; /* where the call would have returned to */
@@ -58,6 +59,11 @@ typedef struct lpp_signal_rest_t {
     long long done;   /* bytes moved so far */
     int busy;         /* a call is under way */
     long number;      /* of the call */
+    long long registers[6]; /* the call's arguments, as they were; also known
+                               to machine code, as is this: */
+    unsigned long mask;     /* signals blocked outside of the handler */
+    long mask_and_size[2];  /* as pselect6 wants it */
+    struct timespec wait;   /* for ppoll */
     struct msghdr message;
     struct iovec pieces[LPP_SIGNAL_PIECES]; /* still to be moved */
 } lpp_signal_rest_t;
@@ -79,7 +85,8 @@ typedef struct lpp_signal_target_t {
     lpp_signal_rest_t *rest_of_call; /* the thread's own, set by arm */
     struct timespec rest[2];  /* shortened sleep and what is left of it */
     atomic_llong blocked_ns;  /* helper: the thread has been blocked for at
-                                 least that long when it was asked */
+                                 least that long when it was asked; 0: it may
+                                 have been running */
     atomic_ullong asked;      /* sequence the helper asked for */
     atomic_ullong answered;   /* last sequence handled */
     atomic_uint repaired;     /* system calls restarted or resumed; the helper

@@ -33,15 +33,24 @@ typedef struct lpp_oops_failure_t {
 const char *lpp_oops_page_id(request_rec *r, const lpp_conf_t *conf);
 
 /*
+ * Whether a response with that status failed for a reason of the server's:
+ * 500 or more, but for what the request line or headers alone bring about: an
+ * unknown method (501), version (505) or missing extension (510).
+ * Signal-safe: yes. Thread: any.
+ */
+int lpp_oops_failed(int status);
+
+/*
  * Fill record from r as it stands now: all but id, timeline and tb_text. r is
- * the last request of a redirect chain; failure may be NULL. final 0: the
- * response is under way, and the value of an informational report says so.
+ * the last request of a redirect chain, which took duration_us so far; failure
+ * may be NULL. final 0: the response is under way, and the value of an informational report says so.
  * Everything is copied into the record's pool; r, its tables and its
  * environment stay as they are, and no name is looked up (neither DNS nor
  * ident nor a subrequest for PATH_TRANSLATED).
  * Thread: request.
  */
 void lpp_oops_gather(lpp_oops_t *oops, request_rec *r, const lpp_conf_t *conf,
+                     apr_interval_time_t duration_us,
                      const lpp_oops_failure_t *failure, int final);
 
 /*

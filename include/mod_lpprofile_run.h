@@ -64,6 +64,10 @@ int lpp_run_leave_region(lpp_run_t *run);
  * Thread: request. */
 lpp_run_t *lpp_run_get(const request_rec *r);
 
+/* The phases of the run that r belongs to; NULL where it has none, or profiles
+ * regions alone. Thread: request. */
+lpp_phases_t *lpp_run_phases(const request_rec *r);
+
 const lpp_plan_t *lpp_run_plan(const lpp_run_t *run); /* or NULL */
 
 /* 1 when the client may see any of it: access, and LPProfileRequireUser. */
@@ -111,10 +115,12 @@ LPP_MUST_CHECK apr_status_t lpp_run_write_block(lpp_run_t *run,
                                                 const lpp_sink_t *sink);
 
 /*
- * What tells one virtual host from another, in pool: name, port, addresses. A
- * profile is shown to the host that it was made for, and to no other, though
- * they share a directory.
- * Thread: any.
+ * What tells one virtual host from another, LPP_VHOST_KEY_LEN hex digits in
+ * pool: a hash of name, port, aliases and addresses; and, where another host
+ * of the server has the same, of the place in the configuration. The same
+ * after a restart with the same configuration. A profile is shown to the host
+ * that it was made for, and to no other, though they share a directory.
+ * Signal-safe: no. Thread: any.
  */
 const char *lpp_run_vhost(const server_rec *server, apr_pool_t *pool);
 

@@ -59,14 +59,15 @@ __attribute__((no_sanitize("address", "thread")))
 static void copy_stack(lpp_crash_t *crash, apr_uint64_t from)
 {
     apr_uint64_t end = from + LPP_STACK_MAX_BYTES;
-    int inside = crash->tid == crash->profiled_tid
-        && from >= crash->stack_start && from < crash->stack_end;
+    int inside = (apr_uint32_t)syscall(SYS_gettid) == lpp_crash_watch.tid
+        && from >= lpp_crash_watch.stack_start
+        && from < lpp_crash_watch.stack_end;
     const volatile unsigned char *bytes;
     apr_uint64_t i;
     long copied;
 
-    if (inside && end > crash->stack_end) {
-        end = crash->stack_end;
+    if (inside && end > lpp_crash_watch.stack_end) {
+        end = lpp_crash_watch.stack_end;
     }
     copied = read_stack(crash, from, end);
     while (copied == 0 && (from | (PAGE - 1)) + 1 < end) {
@@ -100,7 +101,7 @@ static void keep(lpp_crash_t *crash, int number, const siginfo_t *info,
     else {
         crash->address = (apr_uint64_t)(apr_uintptr_t)info->si_addr;
     }
-    if (clock_gettime(CLOCK_REALTIME, &now) == 0) {
+    if (clock_gettime(CLOCK_MONOTONIC, &now) == 0) {
         crash->when_us = (apr_int64_t)now.tv_sec * 1000000
             + now.tv_nsec / 1000;
     }

@@ -40,6 +40,8 @@ void lpp_crash_arm(lpp_crash_t *crash, apr_uint32_t tid)
     }
     crash->profiled_tid = tid;
     lpp_crash_watch.process = getpid();
+    /* Its stack is told by enter_thread. */
+    lpp_crash_watch.tid = 0;
     memset(&action, 0, sizeof(action));
     action.sa_sigaction = lpp_crash_handle;
     action.sa_flags = SA_SIGINFO | SA_ONSTACK;
@@ -87,10 +89,11 @@ void lpp_crash_enter_thread(apr_uint64_t root_cfa, apr_uint64_t stack_start,
         sigaltstack(before, NULL); /* it has its own */
     }
     if (crash != NULL) {
-        crash->stack_start = stack_start;
-        crash->stack_end = stack_end;
+        lpp_crash_watch.stack_start = stack_start;
+        lpp_crash_watch.stack_end = stack_end;
+        lpp_crash_watch.tid = (apr_uint32_t)syscall(SYS_gettid);
         crash->root_cfa = root_cfa;
-        crash->profiled_tid = (apr_uint32_t)syscall(SYS_gettid);
+        crash->profiled_tid = lpp_crash_watch.tid;
     }
 }
 

@@ -130,6 +130,7 @@ static void honesty(lpp_page_t *page, const lpp_report_t *report)
 {
     const lpp_view_t *view = report->view;
     const lpp_honesty_t *h = &view->honesty;
+    const lpp_function_t *profiler = lpp_view_profiler(view);
 
     lpp_page_rawf(page, "<p class=\"small\">%" APR_UINT64_T_FMT " sample%s at "
                   "%.0f&#160;Hz of sampled time (asked for: %u&#160;Hz); "
@@ -148,6 +149,12 @@ static void honesty(lpp_page_t *page, const lpp_report_t *report)
                       error_tenths(h->samples) % 10,
                       h->samples < FEW_SAMPLES ? ", so with so few samples no "
                           "share means much" : "", view->named_percent);
+    }
+    if (profiler) {
+        lpp_page_raw(page, "The profiler itself worked ");
+        lpp_page_time(page, profiler->self.wall_us);
+        lpp_page_raw(page, " on the request's thread, <code>"
+                     LPP_PROFILER_NAME "</code> above. ");
     }
     lpp_page_rawf(page, "The profiler itself sent %" APR_UINT64_T_FMT
                   " signal%s", h->signals, h->signals == 1 ? "" : "s");

@@ -26,8 +26,8 @@
  * the last thing that the handler does is to look for such a signal, and where
  * there is one, the call is not restarted. Between that look and the call
  * lies less than a microsecond, in which the signal is as one that came just
- * before the call; for pause(), which nothing but a signal ends, not even that
- * (lpp_signal_pause.h).
+ * before the call; for those that most often wait for ever, pause, poll, select
+ * and epoll_wait, not even that (lpp_signal_wait.h).
  */
 #include "lpp_signal.h"
 
@@ -36,6 +36,8 @@
 #include <unistd.h>
 
 #define RED_ZONE 128 /* bytes under SP that belong to a leaf function */
+#define KERNEL_FRAME_BYTES 440 /* of x86-64, for a signal, less the FPU state */
+#define SAVED_REGS 17 /* r8 to rip, in the order of REG_R8 */
 
 static _Atomic(lpp_signal_target_t *) served;
 static atomic_uint unrepaired;
@@ -118,7 +120,7 @@ void lpp_signal_copy_stack(lpp_snapshot_t *snapshot, unsigned char *stack,
 #if defined(__x86_64__)
 
 #include "lpp_signal_calls.h"
-#include "lpp_signal_rest.h"
+#include "lpp_signal_wait.h"
 
 /* Did the kernel just end a call at rip? */
 static int behind_syscall(const greg_t *regs)
@@ -237,19 +239,23 @@ static void shorten_timeout(call_e kind, greg_t *regs,
 typedef struct undo_t {
     int changed;
     gregset_t regs;
+    unsigned long mask;
     lpp_signal_rest_t *rest; /* its account before, or NULL */
     long long done;
     int busy;
 } undo_t;
 
-static void remember(undo_t *undo, const greg_t *regs, lpp_signal_rest_t *rest)
+static void remember(undo_t *undo, const ucontext_t *context,
+                     lpp_signal_rest_t *rest)
 {
+    const greg_t *regs = context->uc_mcontext.gregs;
     lpp_signal_rest_t *under_way = rest_under_way(regs);
     unsigned i;
 
     for (i = 0; i < NGREG; i++) { /* no memcpy in the handler */
         ((volatile greg_t *)undo->regs)[i] = regs[i];
     }
+    undo->mask = context->uc_sigmask.__val[0];
     undo->rest = under_way != NULL ? under_way : rest;
     if (undo->rest != NULL) {
         undo->done = undo->rest->done;
@@ -257,33 +263,79 @@ static void remember(undo_t *undo, const greg_t *regs, lpp_signal_rest_t *rest)
     }
 }
 
-static void undo_restart(const undo_t *undo, greg_t *regs)
+static void undo_restart(const undo_t *undo, ucontext_t *context)
 {
     unsigned i;
 
     for (i = 0; i < NGREG; i++) {
-        ((volatile greg_t *)regs)[i] = undo->regs[i];
+        ((volatile greg_t *)context->uc_mcontext.gregs)[i] = undo->regs[i];
     }
+    context->uc_sigmask.__val[0] = undo->mask;
     if (undo->rest != NULL) {
         undo->rest->done = undo->done;
         undo->rest->busy = undo->busy;
     }
 }
 
-/* Restart a call that ended with EINTR. */
-static int restart(greg_t *regs, lpp_signal_target_t *target, pid_t pid)
+/*
+ * Has another handler been here? Where ours comes just as that one returns, the
+ * EINTR of the call is that one's, and looks as if it was ours. But we run on
+ * the alternate stack, so what the kernel saved for that one still lies below
+ * the stack pointer: the same registers, at the place where the kernel puts
+ * them. The same from an earlier time shows a program that knows EINTR there.
+ */
+static int handler_was_here(const ucontext_t *context, pid_t pid)
 {
-    const lpp_signal_rest_t *rest = rest_under_way(regs);
-    long number = rest != NULL ? rest->number : call_number(regs, pid);
+    const greg_t *regs = context->uc_mcontext.gregs;
+    const unsigned *state = (const unsigned *)context->uc_mcontext.fpregs;
+    apr_uint64_t at = (apr_uint64_t)regs[REG_RSP] - RED_ZONE;
+    greg_t saved[SAVED_REGS];
+    struct iovec to = { saved, sizeof(saved) }, from = { NULL, sizeof(saved) };
+    int i;
+
+    if (state == NULL) {
+        return 0;
+    }
+    /* A word behind the legacy part of the state tells its whole size. */
+    at = (at - (state[464 / 4] == 0x46505853 ? state[468 / 4] : 512)) & ~63ull;
+    at = ((at - KERNEL_FRAME_BYTES) & ~15ull) - 8;
+    at += 8 + offsetof(ucontext_t, uc_mcontext.gregs);
+    if (at == (apr_uintptr_t)regs) {
+        return 0; /* ours lies there */
+    }
+    from.iov_base = (void *)(apr_uintptr_t)at;
+    if (process_vm_readv(pid, &to, 1, &from, 1, 0) != sizeof(saved)) {
+        return 0;
+    }
+    for (i = 0; i < SAVED_REGS && saved[i] == regs[i]; i++) {
+    }
+    return i == SAVED_REGS;
+}
+
+/* Restart a call that ended with EINTR. */
+static int restart(ucontext_t *context, lpp_signal_target_t *target,
+                   lpp_signal_rest_t *rest, pid_t pid)
+{
+    greg_t *regs = context->uc_mcontext.gregs;
+    const lpp_signal_rest_t *under_way = rest_under_way(regs);
+    long number = under_way != NULL ? under_way->number
+                                    : call_number(regs, pid);
     call_e kind = call_kind(number);
 
     if (kind == CALL_UNKNOWN) {
         atomic_fetch_add_explicit(&unrepaired, 1, memory_order_relaxed);
         return 0;
     }
+    if (under_way == NULL && target != NULL
+        && atomic_load_explicit(&target->blocked_ns, memory_order_relaxed) == 0
+        && handler_was_here(context, pid)) {
+        return 0;
+    }
     shorten_timeout(kind, regs, target);
-    regs[REG_RIP] -= 2;
-    regs[REG_RAX] = number;
+    if (under_way != NULL || wait_in_stub(number, context, rest) < 0) {
+        regs[REG_RIP] -= 2;
+        regs[REG_RAX] = number;
+    }
     return 1;
 }
 
@@ -307,8 +359,8 @@ static int repair(ucontext_t *context, lpp_signal_target_t *target,
                                   memory_order_relaxed);
         return interrupted || before_syscall(regs);
     }
-    remember(undo, regs, rest);
-    undo->changed = interrupted ? restart(regs, target, pid)
+    remember(undo, context, rest);
+    undo->changed = interrupted ? restart(context, target, rest, pid)
                                 : resume_rest(regs, rest, pid);
     if (undo->changed && target != NULL) {
         atomic_fetch_add_explicit(&target->repaired, 1, memory_order_relaxed);
@@ -320,7 +372,7 @@ enum { OTHER_HANDLED = 1, OTHER_INTERRUPTS = 2 };
 
 /* Which kinds of signals will be delivered as soon as ours returns: that have a
  * handler; that have one without SA_RESTART. */
-static int others_pending(const ucontext_t *context, int ours)
+static int others_pending(unsigned long mask, int ours)
 {
     struct sigaction action;
     sigset_t pending;
@@ -330,8 +382,7 @@ static int others_pending(const ucontext_t *context, int ours)
     if (sigpending(&pending) != 0) {
         return 0;
     }
-    left = pending.__val[0] & ~context->uc_sigmask.__val[0]
-        & ~(1ul << (ours - 1));
+    left = pending.__val[0] & ~mask & ~(1ul << (ours - 1));
     for (; left != 0; left &= left - 1) {
         if (sigaction(__builtin_ctzl(left) + 1, NULL, &action) != 0
             || ((action.sa_flags & SA_SIGINFO) == 0
@@ -362,11 +413,15 @@ static void yield_to_others(ucontext_t *context, const undo_t *undo, int ours)
 {
     greg_t *regs = context->uc_mcontext.gregs;
     int by_kernel = !undo->changed && kernel_restarts(regs);
-    int others = undo->changed || by_kernel ? others_pending(context, ours)
-                                            : 0;
+    int others = 0;
 
+    if (undo->changed || by_kernel) {
+        others = others_pending(undo->changed
+                                ? undo->mask : context->uc_sigmask.__val[0],
+                                ours);
+    }
     if (undo->changed && others != 0) {
-        undo_restart(undo, regs);
+        undo_restart(undo, context);
     }
     else if (by_kernel && (others & OTHER_INTERRUPTS) != 0) {
         regs[REG_RIP] += 2;

@@ -10,7 +10,6 @@
 #include <poll.h>
 #include <semaphore.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
@@ -23,6 +22,8 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <apr_strings.h>
 
 #include "lpp_signal.h"
 #include "lpp_signal_trial_internal.h"
@@ -337,7 +338,7 @@ static int lock_file(lpp_trial_call_t *call)
     char path[32];
 
     call->fds[1] = memfd_create("lpp-trial", MFD_CLOEXEC);
-    snprintf(path, sizeof(path), "/proc/self/fd/%d", call->fds[1]);
+    apr_snprintf(path, sizeof(path), "/proc/self/fd/%d", call->fds[1]);
     call->fds[0] = open(path, O_RDWR | O_CLOEXEC);
     return call->fds[0] < 0 || flock(call->fds[1], LOCK_EX) != 0
            || fcntl(call->fds[1], F_OFD_SETLK, &lock) != 0;

@@ -415,6 +415,15 @@ leave:
 void lpp_symbols_resolve(lpp_symbols_t *symbols, lpp_pc_t pc,
                          lpp_symbol_t *symbol)
 {
+    static const lpp_symbol_t profiler = {
+        LPP_PC_PROFILER, LPP_PROFILER_NAME, "", NULL, 0, LPP_NAME_REGISTERED,
+        NULL
+    };
+
+    if (pc == LPP_PC_PROFILER) {
+        *symbol = profiler;
+        return;
+    }
     apr_thread_mutex_lock(symbols->lock);
     *symbol = *find(symbols, pc);
     symbol->file = NULL; /* for those who ask */

@@ -8,9 +8,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-#include <apr_lib.h>
 #include <apr_strings.h>
 
 #include <http_core.h>
@@ -18,6 +16,7 @@
 #include <http_protocol.h>
 #include <util_script.h>
 
+#include "lpp_ascii.h"
 #include "mod_lpprofile_oops.h"
 
 #define PAGE_ID_KEY "launchpad.pageid"
@@ -147,7 +146,7 @@ static char *header_variable(apr_pool_t *pool, const char *name)
     char *variable = apr_pstrcat(pool, "HTTP_", name, NULL), *c;
 
     for (c = variable; *c; c++) {
-        *c = apr_isalnum(*c) ? (char)apr_toupper(*c) : '_';
+        *c = lpp_is_alnum(*c) ? lpp_to_upper(*c) : '_';
     }
     return variable;
 }
@@ -156,10 +155,10 @@ static int add_header(void *baton, const char *name, const char *value)
 {
     const vars_t *vars = baton;
 
-    if (!strcasecmp(name, "Content-Type")) {
+    if (!ap_cstr_casecmp(name, "Content-Type")) {
         add(vars, "CONTENT_TYPE", value);
     }
-    else if (!strcasecmp(name, "Content-Length")) {
+    else if (!ap_cstr_casecmp(name, "Content-Length")) {
         add(vars, "CONTENT_LENGTH", value);
     }
     else {
@@ -269,11 +268,11 @@ static const char *status_type(int status, apr_pool_t *pool)
     type = apr_pstrcat(pool, "HTTP", line + 3, NULL);
     to = type + 4;
     for (from = to; *from; from++) {
-        if (!apr_isalnum(*from)) {
+        if (!lpp_is_alnum(*from)) {
             new_word = 1;
             continue;
         }
-        *to++ = new_word ? (char)apr_toupper(*from) : *from;
+        *to++ = new_word ? lpp_to_upper(*from) : *from;
         new_word = 0;
     }
     *to = '\0';
@@ -300,6 +299,18 @@ static const char *level_type(int level)
                                   : "LogCritical";
 }
 
+int lpp_oops_failed(int status)
+{
+    switch (status) {
+    case HTTP_NOT_IMPLEMENTED:
+    case HTTP_VERSION_NOT_SUPPORTED:
+    case HTTP_NOT_EXTENDED:
+        return 0;
+    default:
+        return status >= HTTP_INTERNAL_SERVER_ERROR;
+    }
+}
+
 static void classify(const vars_t *vars, const request_rec *r,
                      const lpp_oops_failure_t *failure, int final)
 {
@@ -307,7 +318,7 @@ static void classify(const vars_t *vars, const request_rec *r,
     const char *message = failure ? failure->message : NULL;
 
     oops->informational = 0;
-    if (r->status >= HTTP_INTERNAL_SERVER_ERROR) {
+    if (lpp_oops_failed(r->status)) {
         oops->type = status_type(r->status, oops->pool);
         oops->value = status_value(r, vars);
     }
@@ -327,6 +338,7 @@ static void classify(const vars_t *vars, const request_rec *r,
 }
 
 void lpp_oops_gather(lpp_oops_t *oops, request_rec *r, const lpp_conf_t *conf,
+                     apr_interval_time_t duration_us,
                      const lpp_oops_failure_t *failure, int final)
 {
     vars_t vars = {oops, lpp_config_oops_hide(conf)};
@@ -334,8 +346,7 @@ void lpp_oops_gather(lpp_oops_t *oops, request_rec *r, const lpp_conf_t *conf,
 
     classify(&vars, r, failure, final);
     oops->time = r->request_time;
-    oops->duration_s =
-        (double)(apr_time_now() - r->request_time) / APR_USEC_PER_SEC;
+    oops->duration_s = (double)duration_us / APR_USEC_PER_SEC;
     oops->reporter =
         apr_pstrdup(oops->pool, lpp_config_oops_reporter(conf, r->server));
     oops->topic = apr_pstrdup(oops->pool, lpp_oops_page_id(r, conf));

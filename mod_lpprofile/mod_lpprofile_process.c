@@ -91,6 +91,11 @@ int lpp_process_wanted(const server_rec *main_server)
     return 0;
 }
 
+int lpp_process_serves(void)
+{
+    return !ap_find_linked_module("mpm_itk.c");
+}
+
 /* lpp_log's function. */
 static void log_to_httpd(void *baton, lpp_log_level_e level,
                          apr_status_t status, const char *message)
@@ -327,6 +332,14 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
         || !lpp_process_wanted(s)) {
         return OK;
     }
+    if (!lpp_process_serves()) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
+                     LPP_TAG_PROCESS_UNSERVED_MPM
+                     ": mpm_itk forks a process for each connection, in which "
+                     "nothing can be profiled; to profile, run the server "
+                     "without mpm_itk");
+        return OK;
+    }
     status = find_gate(&gate, s, ptemp);
     if (status != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_ERR, status, s,
@@ -375,6 +388,7 @@ static apr_status_t make_child(lpp_process_t *made, const char **what,
     options.unwind_kind = LPP_UNWIND_AUTO;
     options.signal_number = lpp_config_signal(generation.server);
     lpp_entries_code(&options.hidden_start, &options.hidden_end);
+    lpp_passes_code(&options.passes_start, &options.passes_end);
     options.stands_for = lpp_entries_stands_for;
     *what = "set up the sampler";
     status = lpp_sampler_create(&made->sampler, &options, pchild);
@@ -406,6 +420,7 @@ static void child_init(apr_pool_t *pchild, server_rec *s)
         return;
     }
     process = made;
+    lpp_moment_us(apr_time_now()); /* from now on steps are seen */
     lpp_process_watch_end(pchild);
 }
 

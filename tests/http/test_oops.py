@@ -290,6 +290,7 @@ def secret_headers():
 URLS = [
     ('Referer', 'http://me:%s@other/?token=%s&a=1' % (CANARY, CANARY)),
     ('X-Original-Url', '/x?go=%%2Fy%%3Fsecret%%3D%s' % CANARY),
+    ('Sec-Fetch-Site', 'none'),  # else the Referer is another site's
 ]
 
 

@@ -86,9 +86,12 @@ make_root() {
     mv "$root.new" "$root"
 }
 
-# Bring file $1 of ROOT up to what stdin has; others may be reading it.
+# Bring file $1 of ROOT, of mode $2, up to what stdin has; others may be
+# reading it.
 put() {
-    cat >"$root$1.new"
+    rm -f "$root$1.new"
+    (umask 077 && cat >"$root$1.new")
+    chmod "$2" "$root$1.new"
     if cmp -s "$root$1.new" "$root$1"; then
         rm "$root$1.new"
     else
@@ -98,17 +101,20 @@ put() {
 
 # What may change from run to run.
 follow_host() {
-    put /etc/resolv.conf </etc/resolv.conf
-    put /etc/hosts </etc/hosts
+    put /etc/resolv.conf 644 </etc/resolv.conf
+    put /etc/hosts 644 </etc/hosts
     apt-config dump --no-empty --format '%F "%v";%n' Acquire \
-        | grep -v '^Acquire::IndexTargets' | put /etc/apt/apt.conf.d/91host
+        | grep -v '^Acquire::IndexTargets' \
+        | put /etc/apt/apt.conf.d/91host 644
     for from in /etc/apt/auth.conf.d /etc/apt/trusted.gpg.d /etc/apt/keyrings; do
         test ! -d "$from" || cp -au "$from/." "$root$from"
     done
-    test ! -f /etc/apt/auth.conf || put /etc/apt/auth.conf </etc/apt/auth.conf
-    test ! -f "${HOME:-/root}/.npmrc" || put /root/.npmrc <"${HOME:-/root}/.npmrc"
+    for file in /etc/apt/auth.conf /root/.npmrc; do
+        test ! -f "$file" || put "$file" 600 <"$file"
+    done
     certificates=/usr/local/share/ca-certificates
-    if ! diff -rq $certificates "$root$certificates" >/dev/null; then
+    if test -d $certificates \
+        && ! diff -rq $certificates "$root$certificates" >/dev/null; then
         cp -a $certificates/. "$root$certificates"
         chroot "$root" update-ca-certificates >/dev/null
     fi
@@ -139,7 +145,7 @@ copy_checkout() {
     mkdir -p "$root$here"
     find "$root$here" -mindepth 1 -maxdepth 1 ! -name build \
         -exec rm -rf {} +
-    if test -e "$here/.git"; then
+    if test -e "$here/.git" && command -v git >/dev/null; then
         git -c safe.directory='*' -C "$here" ls-files -z \
             --cached --others --exclude-standard
     else

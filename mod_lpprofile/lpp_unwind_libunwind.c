@@ -46,6 +46,8 @@ struct lpp_libunwind_t {
                        void *arg);
     int (*step)(unw_cursor_t *cursor);
     int (*get_reg)(unw_cursor_t *cursor, int number, unw_word_t *value);
+    int (*get_save_loc)(unw_cursor_t *cursor, int number,
+                        unw_save_loc_t *place);
     search_fn *search_unwind_table;
 
     /* the walk in hand */
@@ -231,6 +233,20 @@ static int leave_leaf(lpp_libunwind_t *engine, unw_cursor_t *cursor,
     return 0;
 }
 
+/* Where step said that there is no caller: the unwind information says so, or,
+ * from libunwind 1.8 on, it said where the return address is and a 0 was read,
+ * which is nobody's caller. */
+static lpp_unwind_end_e end_of_chain(lpp_libunwind_t *engine,
+                                     unw_cursor_t *cursor)
+{
+    unw_save_loc_t place;
+
+    return engine->get_save_loc(cursor, UNW_REG_IP, &place) >= 0
+                   && place.type == UNW_SLT_NONE
+               ? LPP_UNWIND_ROOT
+               : LPP_UNWIND_LOST;
+}
+
 /* Go one frame out: *pc and *exact are those of the frame left, then those of
  * the next one. 0: the walk ends. */
 static int step_out(lpp_libunwind_t *engine, unw_cursor_t *cursor,
@@ -272,7 +288,7 @@ static int step_out(lpp_libunwind_t *engine, unw_cursor_t *cursor,
         return 0;
     }
     if (status == 0) {
-        walk->end = LPP_UNWIND_ROOT;
+        walk->end = end_of_chain(engine, cursor);
         return 0;
     }
     object = engine->object;
@@ -335,11 +351,13 @@ apr_status_t lpp_libunwind_create(lpp_libunwind_t **engine,
     made->init_remote = dlsym(library, SYMBOL_OF(unw_init_remote));
     made->step = dlsym(library, SYMBOL_OF(unw_step));
     made->get_reg = dlsym(library, SYMBOL_OF(unw_get_reg));
+    made->get_save_loc = dlsym(library, SYMBOL_OF(unw_get_save_loc));
     made->search_unwind_table =
         dlsym(library, SYMBOL_OF(UNW_OBJ(dwarf_search_unwind_table)));
     if (create_addr_space == NULL || made->destroy_addr_space == NULL
         || made->init_remote == NULL || made->step == NULL
-        || made->get_reg == NULL || made->search_unwind_table == NULL) {
+        || made->get_reg == NULL || made->get_save_loc == NULL
+        || made->search_unwind_table == NULL) {
         return APR_ENOTIMPL;
     }
     made->space = create_addr_space(&accessors, 0);

@@ -423,6 +423,25 @@ static void no_place_in_code_is_no_stack(void **state)
     assert_int_equal(result->end, LPP_UNWIND_LOST);
 }
 
+/* libunwind 1.8 says of it what it says of a thread's first frame. */
+static void a_return_address_of_zero_is_no_first_frame(void **state)
+{
+    const result_t *result;
+    unsigned frame;
+
+    for (frame = 0; frame < 4; frame++) {
+        recurse(3);
+        result = unwind_both(0);
+        assert_int_equal(result->end, LPP_UNWIND_ROOT);
+        assert_true(result->count > frame + 1);
+        memset(stack + (result->cfas[frame] - 8 - snapshot.stack_address), 0,
+               8);
+        result = unwind_both(0);
+        assert_int_equal(result->end, LPP_UNWIND_LOST);
+        assert_int_equal(result->count, frame + 1);
+    }
+}
+
 static void unsupported_rules_fall_back_to_libunwind(void **state)
 {
     lpp_unwinder_t *both;
@@ -491,6 +510,7 @@ int main(void)
         cmocka_unit_test(leaf_without_fde_returns_at_the_stack_pointer),
         cmocka_unit_test(caller_without_fde_is_where_it_ends),
         cmocka_unit_test(no_place_in_code_is_no_stack),
+        cmocka_unit_test(a_return_address_of_zero_is_no_first_frame),
         cmocka_unit_test(unsupported_rules_fall_back_to_libunwind),
         cmocka_unit_test(want_of_memory_is_told)};
 

@@ -205,7 +205,8 @@ static void log_start(const lpp_run_t *run, request_rec *r, apr_status_t rv)
         level = once(&no_signal);
         ap_log_cserror(APLOG_MARK, level, 0, r->connection, r->server,
                        LPP_TAG_RUN_NO_SIGNAL ": no signal to be "
-                       "had (taken by others, or the system denies it): "
+                       "had (taken by others, or the system denies it, or "
+                       "calls cannot be restarted): "
                        "profiles have exact totals, but hardly any stacks");
         /* fall through */
     case LPP_START_RUNNING:

@@ -33,7 +33,7 @@
 
 #define LPP_SIGNAL_PIECES 64 /* of one writev or sendmsg */
 
-/* So many calls that could not be restarted, and no thread of this process is
+/* After so many calls that could not be restarted no thread of this process is
  * signalled any more, not even one that runs: it may block in that instant. */
 #define LPP_SIGNAL_BROKEN_MAX 2
 
@@ -125,9 +125,10 @@ apr_status_t lpp_signal_give_back(void);
 unsigned lpp_signal_unrepaired(void);
 
 /*
- * May a thread of this process be signalled? blocked: one that stands in a
- * call, which needs a C library whose calls can be restarted (see
- * lpp_signal_trial.h) and none that was not.
+ * May a thread of this process be signalled? Only where the calls of the C
+ * library can be restarted (see lpp_signal_trial.h), and fewer than
+ * LPP_SIGNAL_BROKEN_MAX could not after all; blocked, one that stands in a call:
+ * none. Where the architecture has no restarts: one that is not blocked.
  * Signal-safe: yes. Thread: any.
  */
 int lpp_signal_allowed(int blocked);

@@ -8,19 +8,20 @@
  * instruction up to glibc 2.40, on the stack of one function that makes all
  * calls since. So each kind of call that can block is interrupted once in a
  * process of its own. Only where all of them then gave the same result after
- * the same time, threads that are blocked are signalled.
+ * the same time, threads are signalled at all.
  */
 #ifndef LPP_SIGNAL_TRIAL_H
 #define LPP_SIGNAL_TRIAL_H
 
 #include "lpp_signal.h"
 
-#define LPP_SIGNAL_TRIAL_MS 300 /* the longest it takes */
+#define LPP_SIGNAL_TRIAL_MS 300 /* the longest it takes, once it runs */
 
 /* What was found. Plain data without a pointer into this module: it may be kept
  * while the module is loaded anew. */
 typedef struct lpp_signal_trial_t {
     int passed;               /* all kinds of calls */
+    int conclusive;           /* trying again would find the same */
     unsigned place_count;
     lpp_signal_place_t places[LPP_SIGNAL_PLACES];
     apr_uint64_t library;     /* address of the C library that was tried ... */
@@ -32,16 +33,16 @@ typedef struct lpp_signal_trial_t {
 /*
  * Try all kinds of calls in a forked process, for at most LPP_SIGNAL_TRIAL_MS.
  * *trial is always filled.
- * Errors: APR_EGENERAL: trial->failed did not pass; APR_TIMEUP: it did not end
- * in time; APR_ENOTIMPL: not on this architecture; others: no process, pipe or
- * thread for it.
+ * Errors: APR_EGENERAL: trial->failed did not pass; APR_TIMEUP: the machine was
+ * too busy to tell; APR_ENOTIMPL: not on this architecture; others: no process,
+ * pipe or thread for it.
  * Signal-safe: no. Thread: parent at start.
  */
 LPP_MUST_CHECK apr_status_t lpp_signal_trial_run(lpp_signal_trial_t *trial);
 
 /*
- * Let the handler of this process use it. Returns 0, and blocked threads of
- * this process are not signalled, where not all kinds passed or another C
+ * Let the handler of this process use it. Returns 0, and threads of this
+ * process are not signalled, where not all kinds passed or another C
  * library is loaded.
  * Signal-safe: no. Thread: child-init, before the first take.
  */

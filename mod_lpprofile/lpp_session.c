@@ -78,7 +78,7 @@ static void begin_segment(lpp_session_t *session)
 static apr_status_t take_signal(lpp_session_t *session)
 {
     lpp_sampler_t *sampler = session->sampler;
-    apr_status_t status = session->can_unwind
+    apr_status_t status = session->can_unwind && lpp_signal_allowed(0)
         ? lpp_signal_take(sampler->options.signal_number, &session->number)
         : APR_ENOTIMPL;
 

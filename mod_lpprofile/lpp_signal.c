@@ -60,8 +60,10 @@ int lpp_signal_allowed(int blocked)
 {
     unsigned broken = lpp_signal_unrepaired();
 
-    return blocked ? broken == 0 && atomic_load(&restarts)
-                   : broken < LPP_SIGNAL_BROKEN_MAX;
+    /* One that runs may be in the middle of a long write, and block in the
+     * instant of the signal. */
+    return (atomic_load(&restarts) || (!LPP_SIGNAL_REPAIRS && !blocked))
+           && broken < (blocked ? 1 : LPP_SIGNAL_BROKEN_MAX);
 }
 
 void lpp_signal_learn(const lpp_signal_place_t *places, unsigned count,

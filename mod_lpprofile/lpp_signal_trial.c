@@ -16,10 +16,10 @@
 #include <fcntl.h>
 #include <gnu/libc-version.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -65,6 +65,7 @@ int lpp_signal_trial_adopt(const lpp_signal_trial_t *trial)
 #define STACK_WORDS 48  /* looked through for a number */
 #define ROUNDS 3        /* for calls that a busy machine delayed */
 #define THREAD_STACK (128 * 1024)
+#define START_MS 1000 /* until the scratch process runs */
 #define SLACK_NS (4 * NS_PER_MS)
 #define JIFFY_NS (10 * NS_PER_MS) /* a socket's timeout may end so much early */
 /* In ms: how long a call waits, and when the signal comes: so late that a wait
@@ -244,11 +245,25 @@ static int find_place(apr_uint64_t pc, lpp_signal_place_t *place)
     return 0;
 }
 
+static apr_status_t fail(lpp_signal_trial_t *trial, const attempt_t *attempt,
+                         apr_status_t status)
+{
+    strncpy(trial->failed, attempt->call.of->name, sizeof(trial->failed) - 1);
+    return status;
+}
+
 /* From what the handler saw: a call whose number the code does not tell has it
  * in a place. */
-static int learn_places(lpp_signal_trial_t *trial)
+static apr_status_t learn_places(lpp_signal_trial_t *trial)
 {
-    unsigned i, j;
+    unsigned i, j, met = 0;
+
+    for (i = 0; i < scratch.count; i++) {
+        met += scratch.attempts[i].number != LPP_SIGNAL_NO_CALL;
+    }
+    if (met < scratch.count) {
+        return APR_TIMEUP; /* the signal came too early or too late */
+    }
 
     for (i = 0; i < scratch.count; i++) {
         const attempt_t *one = &scratch.attempts[i];
@@ -264,18 +279,16 @@ static int learn_places(lpp_signal_trial_t *trial)
             continue;
         }
         if (j == LPP_SIGNAL_PLACES || !find_place(one->pc, &trial->places[j])) {
-            strncpy(trial->failed, one->call.of->name,
-                    sizeof(trial->failed) - 1);
-            return 0;
+            return fail(trial, one, APR_EGENERAL);
         }
         trial->place_count++;
     }
     lpp_signal_learn(trial->places, trial->place_count, 1); /* try with it */
-    return 1;
+    return APR_SUCCESS;
 }
 
-/* Drop attempts that need no other round; 0: one is broken. last: all are. */
-static int sort_out(lpp_signal_trial_t *trial, int alone, int last)
+/* Drop attempts that need no other round. last: those that do are too late. */
+static apr_status_t sort_out(lpp_signal_trial_t *trial, int alone, int last)
 {
     unsigned i, kept = 0;
 
@@ -284,16 +297,15 @@ static int sort_out(lpp_signal_trial_t *trial, int alone, int last)
         verdict_e verdict = judge(one, alone);
 
         if (verdict == VERDICT_BROKEN || (last && verdict == VERDICT_AGAIN)) {
-            strncpy(trial->failed, one->call.of->name,
-                    sizeof(trial->failed) - 1);
-            return 0;
+            return fail(trial, one, verdict == VERDICT_BROKEN ? APR_EGENERAL
+                                                              : APR_TIMEUP);
         }
         if (verdict == VERDICT_AGAIN) {
             scratch.attempts[kept++].call.of = one->call.of;
         }
     }
     scratch.count = kept;
-    return 1;
+    return APR_SUCCESS;
 }
 
 /* All kinds, or those few that teach where numbers are. */
@@ -419,26 +431,24 @@ static apr_status_t try_calls(lpp_signal_trial_t *trial, int alone)
 {
     int wait_ms = alone ? ALONE_WAIT : TRY_WAIT;
     int signal_ms = alone ? LEARN_SIGNAL : TRY_SIGNAL;
-    apr_status_t status = APR_SUCCESS;
-    int i, learned = 0;
+    apr_status_t status = APR_TIMEUP;
+    int i;
 
     choose(1);
     scratch.learning = 1;
-    for (i = 0; i < ROUNDS && !learned && status == APR_SUCCESS; i++) {
+    for (i = 0; i < ROUNDS && APR_STATUS_IS_TIMEUP(status); i++) {
         status = one_round(alone, LEARN_WAIT, LEARN_SIGNAL);
-        learned = status == APR_SUCCESS && learn_places(trial);
+        if (status == APR_SUCCESS) {
+            status = learn_places(trial);
+        }
     }
-    if (!learned) {
-        return status == APR_SUCCESS ? APR_EGENERAL : status;
-    }
-    trial->failed[0] = '\0';
     scratch.learning = 0;
     choose(alone);
     for (i = 0; i < ROUNDS && scratch.count > 0 && status == APR_SUCCESS;
          i++) {
         status = one_round(alone, wait_ms, signal_ms);
-        if (status == APR_SUCCESS && !sort_out(trial, alone, i == ROUNDS - 1)) {
-            status = APR_EGENERAL;
+        if (status == APR_SUCCESS) {
+            status = sort_out(trial, alone, i == ROUNDS - 1);
         }
     }
     return status;
@@ -447,6 +457,7 @@ static apr_status_t try_calls(lpp_signal_trial_t *trial, int alone)
 /* What the scratch process does. No way back into httpd leads out of here. */
 static void run_scratch(lpp_signal_trial_t *trial, int fd)
 {
+    static const struct sched_param first = { .sched_priority = 1 };
     struct sigaction action;
     apr_status_t status = APR_ENOMEM;
     sigset_t mask;
@@ -466,8 +477,12 @@ static void run_scratch(lpp_signal_trial_t *trial, int fd)
     sigdelset(&mask, scratch.number);
     sigprocmask(SIG_SETMASK, &mask, NULL);
     alarm(1);
-    /* A busy machine is no reason to be late, where we may say so. */
-    setpriority(PRIO_PROCESS, 0, -15);
+    /* On a busy machine it would be late; where we may, it is not. It hardly
+     * computes, and SIGALRM and our parent end it. */
+    sched_setscheduler(0, SCHED_RR, &first);
+    if (write(fd, "", 1) != 1) {
+        _exit(1);
+    }
     scratch.attempts = calloc(lpp_trial_kind_count, sizeof(attempt_t));
     if (scratch.attempts != NULL) {
         status = try_calls(trial, 1);
@@ -476,18 +491,18 @@ static void run_scratch(lpp_signal_trial_t *trial, int fd)
         status = try_calls(trial, 0);
     }
     trial->passed = status == APR_SUCCESS;
+    trial->conclusive = trial->passed || status == APR_EGENERAL;
     if (write(fd, trial, sizeof(*trial)) != sizeof(*trial)) {
         _exit(1);
     }
     _exit(0);
 }
 
-/* What the scratch process says, if it says so in time. */
-static apr_status_t hear(int fd, lpp_signal_trial_t *found)
+/* Wait for len bytes that are written at once. */
+static apr_status_t hear(int fd, void *bytes, size_t len, int within_ms)
 {
-    int64_t end = now_ns() + LPP_SIGNAL_TRIAL_MS * NS_PER_MS;
+    int64_t end = now_ns() + within_ms * NS_PER_MS;
     struct pollfd item = { fd, POLLIN, 0 };
-    ssize_t got;
     int ready;
 
     do {
@@ -498,16 +513,14 @@ static apr_status_t hear(int fd, lpp_signal_trial_t *found)
     if (ready <= 0) {
         return ready == 0 ? APR_TIMEUP : errno;
     }
-    got = read(fd, found, sizeof(*found)); /* written at once */
-    return got == (ssize_t)sizeof(*found)
-           && found->place_count <= LPP_SIGNAL_PLACES ? APR_SUCCESS
-                                                      : APR_EGENERAL;
+    return read(fd, bytes, len) == (ssize_t)len ? APR_SUCCESS : APR_EGENERAL;
 }
 
 apr_status_t lpp_signal_trial_run(lpp_signal_trial_t *trial)
 {
     lpp_signal_trial_t found;
     apr_status_t status;
+    char begun;
     int fds[2];
     pid_t pid;
 
@@ -525,16 +538,20 @@ apr_status_t lpp_signal_trial_run(lpp_signal_trial_t *trial)
     status = pid < 0 ? errno : APR_SUCCESS;
     close(fds[1]);
     if (status == APR_SUCCESS) {
-        status = hear(fds[0], &found);
+        status = hear(fds[0], &begun, 1, START_MS);
+        if (status == APR_SUCCESS) {
+            status = hear(fds[0], &found, sizeof(found), LPP_SIGNAL_TRIAL_MS);
+        }
         kill(pid, SIGKILL);
         while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
         }
     }
     close(fds[0]);
-    if (status == APR_SUCCESS) {
+    if (status == APR_SUCCESS && found.place_count <= LPP_SIGNAL_PLACES) {
         found.failed[sizeof(found.failed) - 1] = '\0';
         *trial = found;
-        status = found.passed ? APR_SUCCESS : APR_EGENERAL;
+        status = found.passed ? APR_SUCCESS
+            : found.conclusive ? APR_EGENERAL : APR_TIMEUP;
     }
     return status;
 }

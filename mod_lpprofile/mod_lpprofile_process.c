@@ -245,32 +245,32 @@ static apr_status_t find_gate(lpp_gate_t **gate, server_rec *s,
     return APR_SUCCESS;
 }
 
+#define TRIALS 3 /* where a busy machine makes the first ones tell nothing */
+
 /* Which system calls can be restarted here: tried at the first start, kept over
  * restarts, as the C library is. */
 static const lpp_signal_trial_t *find_trial(server_rec *s)
 {
     lpp_signal_trial_t *kept = ap_retained_data_get(TRIAL_KEY);
-    const char *why = "an interrupted call was not tried";
-    apr_status_t status;
+    apr_status_t status = APR_TIMEUP;
+    int i;
 
-    if (kept) {
+    if (kept && kept->conclusive) {
         return kept;
     }
-    kept = ap_retained_data_create(TRIAL_KEY, sizeof(*kept));
-    status = lpp_signal_trial_run(kept);
-    if (status == APR_SUCCESS) {
-        return kept;
+    if (!kept) {
+        kept = ap_retained_data_create(TRIAL_KEY, sizeof(*kept));
     }
-    if (*kept->failed) {
-        why = apr_psprintf(s->process->pool, "an interrupted call, %s, failed",
-                           kept->failed);
-        status = 0;
+    for (i = 0; i < TRIALS && APR_STATUS_IS_TIMEUP(status); i++) {
+        status = lpp_signal_trial_run(kept);
     }
-    ap_log_error(APLOG_MARK, APLOG_NOTICE, status, s, LPP_TAG_SIGNAL_NO_RESTART
-                 ": System calls cannot be restarted with this C library (%s); "
-                 "threads that wait are not interrupted, and profiles show "
-                 "their stacks only where /proc/self/task/*/syscall can be "
-                 "read", why);
+    if (status != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_NOTICE, *kept->failed ? 0 : status, s,
+                     LPP_TAG_SIGNAL_NO_RESTART ": A trial has not shown that "
+                     "interrupted system calls can be restarted here%s%s; no "
+                     "thread is interrupted, and profiles have hardly any "
+                     "stacks", *kept->failed ? ": " : "", kept->failed);
+    }
     return kept;
 }
 

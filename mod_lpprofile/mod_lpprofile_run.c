@@ -216,9 +216,10 @@ static void log_start(const lpp_run_t *run, request_rec *r, apr_status_t rv)
         level = once(&no_signal);
         ap_log_cserror(APLOG_MARK, level, 0, r->connection, r->server,
                        LPP_TAG_RUN_NO_SIGNAL ": no signal available for "
-                       "sampling (all in use, denied by the system, or no "
-                       "alternate stack for its handler): profiles have "
-                       "exact totals, but hardly any stacks");
+                       "sampling (all in use, denied by the system, calls "
+                       "cannot be restarted, or no alternate stack for its "
+                       "handler): profiles have exact totals, but hardly any "
+                       "stacks");
         /* fall through */
     case LPP_START_RUNNING:
         ap_log_cserror(APLOG_MARK, APLOG_INFO, 0, r->connection, r->server,

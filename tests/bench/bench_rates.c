@@ -19,6 +19,7 @@
 #include "bench_util.h"
 #include "lpp_sampler.h"
 #include "lpp_signal.h"
+#include "../unit/restart_trial.h"
 
 #define WORK_MS 200        /* of the work that is sampled */
 #define ARMINGS 100
@@ -136,6 +137,7 @@ static void make_sampler(void)
     options.maps = maps;
     options.unwind_kind = LPP_UNWIND_AUTO;
     options.signal_number = LPP_SIGNAL_AUTO;
+    need(try_restarts() ? APR_SUCCESS : APR_EGENERAL, "restarts");
     need(lpp_sampler_create(&sampler, &options, pool), "the sampler");
 }
 

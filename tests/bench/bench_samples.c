@@ -17,6 +17,7 @@
 #include "bench_util.h"
 #include "lpp_signal.h"
 #include "lpp_unwind.h"
+#include "../unit/restart_trial.h"
 
 #define SIGNALS 300        /* for the cost of one */
 #define COLD_BYTES (4 << 20) /* written in between: caches are cold */
@@ -170,6 +171,7 @@ static void take_snapshots(void)
     pthread_attr_destroy(&attributes);
     target.stack_start = (apr_uint64_t)(apr_uintptr_t)start;
     target.stack_end = target.stack_start + size;
+    need(try_restarts() ? APR_SUCCESS : APR_EGENERAL, "restarts");
     need(lpp_signal_take(LPP_SIGNAL_AUTO, &number), "a signal");
     need(lpp_signal_arm(&target, &mask), "arming");
     while (snapshot_count < SNAPSHOTS) {

@@ -9,6 +9,7 @@
 #include "lpp_sampler.h"
 #include "lpp_signal.h"
 #include "lpp_symbol.h"
+#include "restart_trial.h"
 #include "unwind_capture.h"
 
 /* A library of glibc that nothing here needs, so that closing unloads it. */
@@ -237,5 +238,8 @@ int main(void)
         cmocka_unit_test(test_sampler)
     };
 
+    if (!try_restarts()) {
+        return 1;
+    }
     return RUN_ROOMS(tests);
 }

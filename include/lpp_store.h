@@ -38,6 +38,7 @@ typedef struct lpp_store_file_t lpp_store_file_t;
  * another owner. *warning gets a sentence, else NULL, where names can be read
  * by others or a group may be trusted: group-writable ancestors, and what
  * belongs to root and uid's own group; without root, ancestors of others.
+ * Once a directory and pool.
  * path must be absolute (APR_EINVAL). *why gets a sentence without path on
  * every failure.
  * Signal-safe: no. Thread: parent at start.

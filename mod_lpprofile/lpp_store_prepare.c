@@ -144,7 +144,8 @@ static int was_prepared(apr_pool_t *pool, const struct stat *st)
     return 0;
 }
 
-static void remember(apr_pool_t *pool, int fd)
+/* 0 where it was prepared before. */
+static int remember(apr_pool_t *pool, int fd)
 {
     struct stat st;
 
@@ -152,7 +153,9 @@ static void remember(apr_pool_t *pool, int fd)
         prepared_t one = {st.st_dev, st.st_ino};
 
         APR_ARRAY_PUSH(prepared_of(pool), prepared_t) = one;
+        return 1;
     }
+    return 0;
 }
 
 /* Skip slashes and "." components, which lead nowhere. */
@@ -529,8 +532,8 @@ apr_status_t lpp_store_prepare(const char *path, apr_uid_t uid, apr_gid_t gid,
     mask = umask(0);
     rv = prepare(&walk, path);
     umask(mask);
-    if (rv == APR_SUCCESS && !walk.as_user) {
-        remember(pool, walk.fd);
+    if (rv == APR_SUCCESS && !walk.as_user && !remember(pool, walk.fd)) {
+        walk.warning = NULL; /* said before, of another host */
     }
     close(walk.fd);
     *why = walk.why;

@@ -68,7 +68,7 @@ BAD = [
     ('LPProfileKeep', 'count=many', 'from 1 to 1000000000'),
     ('LPProfileKeep', 'size=1MB', 'such as 500000, 512K, 64M or 2G'),
     ('LPProfileKeep', 'age=7', 'such as 90s, 30min, 12h or 7d'),
-    ('LPProfileKeep', '100', 'must be count=NUMBER, size=BYTES or age=TIME'),
+    ('LPProfileKeep', '100', 'must be count=NUMBER, size=BYTES, age=TIME or'),
     ('LPOopsFormat', 'json', 'must be rfc822 or bson'),
     ('LPProfileMaxWaiting', '-1', 'from 0 to 1000000'),
     ('LPProfileMaxWaiting', 'half', 'from 0 to 1000000'),

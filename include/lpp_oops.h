@@ -105,10 +105,11 @@ int lpp_oops_is_sensitive(const char *name, const lpp_oops_hidden_t *hidden);
  * members of JSON with a sensitive name (of queries "code", too), user info,
  * and hidden's values, in a URL, a request line, a query string or running text
  * that holds URLs; in text, too, the rest of a line behind Cookie:, a name of
- * LPOopsHide or another header with a sensitive name. mask_query takes a query string and
- * nothing else, so that a value ends at "&" alone. Looks through percent
- * escapes, nested ones too. Masking what is masked does no harm. Returns text
- * itself where nothing was hidden, "<hidden>" where memory is short.
+ * LPOopsHide or another header with a sensitive name. mask_query takes a query
+ * string and nothing else, so that a value ends at "&" alone. Looks through
+ * percent escapes, nested ones too. Masking what is masked does no harm.
+ * Returns text itself where nothing was hidden, "<hidden>" where memory is
+ * short.
  * Signal-safe: no. Thread: any.
  */
 const char *lpp_oops_mask_url(const char *text,

@@ -31,12 +31,22 @@ typedef struct lpp_store_file_t lpp_store_file_t;
  * sticky ancestor is allowed; so is one below a directory that was prepared
  * with the same pool before (LPOopsDir in LPProfileDir): what is missing there
  * is made with uid's rights, not with root's.
+ * Refuses, too, whatever lets somebody else than root and uid put files there
+ * or another directory in its place: another owner, write permission for
+ * others, for the group (shared: only *warning, since programs that read OOPSes
+ * may be in it), of an ancestor without sticky bit for others, of one of
+ * another owner. *warning gets a sentence, else NULL, where names can be read
+ * by others or a group may be trusted: group-writable ancestors, and what
+ * belongs to root and uid's own group; without root, ancestors of others.
+ * Once a directory and pool.
  * path must be absolute (APR_EINVAL). *why gets a sentence without path on
  * every failure.
  * Signal-safe: no. Thread: parent at start.
  */
 LPP_MUST_CHECK apr_status_t lpp_store_prepare(const char *path, apr_uid_t uid,
-                                              apr_gid_t gid, const char **why,
+                                              apr_gid_t gid, int shared,
+                                              const char **why,
+                                              const char **warning,
                                               apr_pool_t *pool);
 
 /*
@@ -154,9 +164,10 @@ LPP_MUST_CHECK apr_status_t lpp_store_open_file(lpp_store_t *store,
 /*
  * Remove temporary files that their writers left behind (killed meanwhile):
  * those of this module's own pattern that nobody wrote to for
- * LPP_STORE_STALE_S, or whose time lies that far in the future. By age and not by process id, since hosts may share the
- * directory. Called by retention, and by a child when it opens its store, never
- * in a request's way. Returns how many went.
+ * LPP_STORE_STALE_S, or whose time lies that far in the future. By age and not
+ * by process id, since hosts may share the directory. Called by retention, and
+ * by a child when it opens its store, never in a request's way. Returns how
+ * many went.
  * Signal-safe: no. Thread: any.
  */
 #define LPP_STORE_STALE_S 3600

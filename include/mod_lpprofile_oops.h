@@ -53,10 +53,10 @@ int lpp_oops_failed(int status);
 /*
  * Fill record from r as it stands now: all but id, timeline and tb_text. r is
  * the last request of a redirect chain, which took duration_us so far; failure
- * may be NULL. final 0: the response is under way, and the value of an informational report says so.
- * Everything is copied into the record's pool; r, its tables and its
- * environment stay as they are, and no name is looked up (neither DNS nor
- * ident nor a subrequest for PATH_TRANSLATED).
+ * may be NULL. final 0: the response is under way, and the value of an
+ * informational report says so. Everything is copied into the record's pool; r,
+ * its tables and its environment stay as they are, and no name is looked up
+ * (neither DNS nor ident nor a subrequest for PATH_TRANSLATED).
  * Thread: request.
  */
 void lpp_oops_gather(lpp_oops_t *oops, request_rec *r, const lpp_conf_t *conf,

@@ -7,7 +7,9 @@
  * write to could be changed under our feet, so nothing below one is touched
  * with root's rights. What User may really do is tried in a forked process
  * that became User, since mode bits, groups, ACLs and read-only mounts are the
- * kernel's to judge. Never changes the owner of what it did not make.
+ * kernel's to judge. Never changes the owner of what it did not make. What
+ * other users could do is seen from owners and mode bits: with an ACL, the
+ * group bits are its mask.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -51,8 +53,10 @@ typedef struct walk_t {
     const char *rest; /* components still to go; no leading slash */
     int links;        /* followed so far */
     int as_user;      /* below a prepared store: go on with User's rights */
+    int shared;       /* a group may write there */
     const user_t *user;
     const char *why;
+    const char *warning; /* the first one, or NULL */
     apr_pool_t *pool;
 } walk_t;
 
@@ -140,7 +144,8 @@ static int was_prepared(apr_pool_t *pool, const struct stat *st)
     return 0;
 }
 
-static void remember(apr_pool_t *pool, int fd)
+/* 0 where it was prepared before. */
+static int remember(apr_pool_t *pool, int fd)
 {
     struct stat st;
 
@@ -148,7 +153,9 @@ static void remember(apr_pool_t *pool, int fd)
         prepared_t one = {st.st_dev, st.st_ino};
 
         APR_ARRAY_PUSH(prepared_of(pool), prepared_t) = one;
+        return 1;
     }
+    return 0;
 }
 
 /* Skip slashes and "." components, which lead nowhere. */
@@ -212,19 +219,109 @@ static apr_status_t follow_link(walk_t *walk, const char *name,
     return APR_SUCCESS;
 }
 
+static void warn(walk_t *walk, const char *warning)
+{
+    if (!walk->warning) {
+        walk->warning = warning;
+    }
+}
+
+/* The directory reached, and what is wrong with it, as a sentence. */
+static const char *say_here(const walk_t *walk, const char *what)
+{
+    char link[32], target[PATH_MAX];
+    ssize_t len;
+
+    apr_snprintf(link, sizeof(link), "/proc/self/fd/%d", walk->fd);
+    len = readlink(link, target, sizeof(target) - 1);
+    target[len > 0 ? len : 0] = '\0';
+    return apr_pstrcat(walk->pool, "the directory ", target, " above it ",
+                       what, NULL);
+}
+
+/* Whether somebody else than root and User could put another directory in the
+ * place of one below an ancestor. */
+static apr_status_t check_others(walk_t *walk, const struct stat *st)
+{
+    int root = geteuid() == 0;
+
+    if (st->st_uid != 0 && st->st_uid != walk->user->uid) {
+        const char *what =
+            say_here(walk, "belongs to another user, who could put another "
+                           "directory in its place: use one below directories "
+                           "of root alone");
+
+        if (root) {
+            return refuse(walk, APR_EACCES, what);
+        }
+        warn(walk, what);
+    }
+    if (st->st_mode & S_ISVTX) {
+        return APR_SUCCESS;
+    }
+    if (st->st_mode & S_IWOTH) {
+        return refuse(walk, APR_EACCES,
+                      say_here(walk, "can be written to by everybody: take "
+                                     "that right away (chmod o-w)"));
+    }
+    /* The group that a user has for himself is he himself. */
+    if ((st->st_mode & S_IWGRP) && st->st_gid != 0
+        && (root || st->st_gid != walk->user->gid)) {
+        warn(walk, say_here(walk, "can be written to by its group, who could "
+                                  "put another directory in its place: take "
+                                  "that right away (chmod g-w)"));
+    }
+    return APR_SUCCESS;
+}
+
+/* Whether somebody else than root and User could put files into the directory
+ * that was asked for, or read names there. */
+static apr_status_t check_directory(walk_t *walk)
+{
+    const user_t *user = walk->user;
+    struct stat st;
+
+    if (fstat(walk->fd, &st) != 0) {
+        return refuse(walk, errno, "it cannot be looked at");
+    }
+    if (st.st_uid != 0 && st.st_uid != user->uid) {
+        return refuse(walk, APR_EACCES,
+                      "it belongs to another user than root and the server's "
+                      "User: give it to User (chown), or use another one");
+    }
+    if (st.st_mode & S_IWOTH) {
+        return refuse(walk, APR_EACCES,
+                      "it can be written to by everybody: take that right "
+                      "away (chmod o-w)");
+    }
+    if (st.st_mode & S_IWGRP) {
+        if (!walk->shared && (st.st_uid != 0 || st.st_gid != user->gid)) {
+            return refuse(walk, APR_EACCES,
+                          "it can be written to by its group: take that "
+                          "right away (chmod g-w)");
+        }
+        warn(walk, "it can be written to by its group, who could add and "
+                   "remove files: take that right away (chmod g-w), unless "
+                   "all of the group are to have it");
+    }
+    else if (!walk->shared && (st.st_mode & (S_IRGRP | S_IROTH))) {
+        warn(walk, "names of files in it, which tell of pages and times, can "
+                   "be read by others: take that right away (chmod go-rwx)");
+    }
+    return APR_SUCCESS;
+}
+
 /* Look at the directory reached, before anything below it is believed. */
 static apr_status_t check_ancestor(walk_t *walk)
 {
     struct stat st;
 
-    if (geteuid() != 0 || walk->user->uid == 0) {
-        return APR_SUCCESS;
-    }
     if (fstat(walk->fd, &st) != 0) {
         return refuse(walk, errno, "a directory above it cannot be read");
     }
-    if (!may_change(walk->user, walk->fd, &st)) {
-        return APR_SUCCESS;
+    if (geteuid() != 0 || walk->user->uid == 0
+        || !may_change(walk->user, walk->fd, &st)) {
+        return check_others(walk, &st);
     }
     if (was_prepared(walk->pool, &st)) {
         walk->as_user = 1;
@@ -399,18 +496,25 @@ static apr_status_t prepare(walk_t *walk, const char *path)
             break; /* reached: it may well be writable */
         }
     }
+    /* what lies below a prepared directory only User may reach */
+    if (rv == APR_SUCCESS && !walk->as_user) {
+        rv = check_directory(walk);
+    }
     return rv == APR_SUCCESS ? check_writable(walk, path) : rv;
 }
 
 apr_status_t lpp_store_prepare(const char *path, apr_uid_t uid, apr_gid_t gid,
-                               const char **why, apr_pool_t *pool)
+                               int shared, const char **why,
+                               const char **warning, apr_pool_t *pool)
 {
     user_t user;
-    walk_t walk = {-1, "", 0, 0, &user, "", pool};
+    walk_t walk = {.fd = -1, .rest = "", .shared = shared, .user = &user,
+                   .why = "", .pool = pool};
     apr_status_t rv;
     mode_t mask;
 
     *why = "";
+    *warning = NULL;
     if (path[0] != '/' || !*skip_nothing(path)) {
         *why = "it is no absolute path below the root directory";
         return APR_EINVAL;
@@ -428,10 +532,11 @@ apr_status_t lpp_store_prepare(const char *path, apr_uid_t uid, apr_gid_t gid,
     mask = umask(0);
     rv = prepare(&walk, path);
     umask(mask);
-    if (rv == APR_SUCCESS && !walk.as_user) {
-        remember(pool, walk.fd);
+    if (rv == APR_SUCCESS && !walk.as_user && !remember(pool, walk.fd)) {
+        walk.warning = NULL; /* said before, of another host */
     }
     close(walk.fd);
     *why = walk.why;
+    *warning = rv == APR_SUCCESS ? walk.warning : NULL;
     return rv;
 }

@@ -327,10 +327,17 @@ static apr_status_t prepare(const char *directive, const char *path,
     int root = geteuid() == 0;
     apr_uid_t uid = root ? ap_unixd_config.user_id : geteuid();
     apr_gid_t gid = root ? ap_unixd_config.group_id : getegid();
-    const char *why = NULL;
+    const char *why = NULL, *warning = NULL;
     apr_status_t rv;
 
-    rv = lpp_store_prepare(path, uid, gid, &why, pool);
+    rv = lpp_store_prepare(path, uid, gid,
+                           !strcmp(directive, LPP_DIR_OOPS_DIR), &why,
+                           &warning, pool);
+    if (warning) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
+                     LPP_TAG_CONFIG_DIR_OPEN ": %s %s: %s", directive, path,
+                     warning);
+    }
     if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_EMERG, rv, server,
                      LPP_TAG_CONFIG_DIR ": %s %s: %s", directive, path,

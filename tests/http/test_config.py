@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Directives: what is taken, what is refused with which sentence, merging."""
 import os
+import pwd
 import re
 
 import pytest
+
+from httpd_env import USER
 
 GOOD = [
     'LPProfilingAllowed On', 'LPProfilingAllowed off',
@@ -23,6 +26,7 @@ GOOD = [
     'LPProfileMaxTime 60s', 'LPProfileMaxTime 10ms',
     'LPProfileKeep count=1', 'LPProfileKeep size=10M',
     'LPProfileKeep age=12h size=2G count=5000',
+    'LPProfileKeep failures=50 count=1 age=1d size=1M',
     'LPOopsFormat rfc822', 'LPOopsFormat BSON',
     'LPProfilePageId "%{REQUEST_METHOD}:%{HANDLER}"',
     'LPProfileSignal auto', 'LPProfileSignal AUTO', 'LPProfileSignal SIGPROF',
@@ -64,7 +68,7 @@ BAD = [
     ('LPProfileKeep', 'count=many', 'from 1 to 1000000000'),
     ('LPProfileKeep', 'size=1MB', 'such as 500000, 512K, 64M or 2G'),
     ('LPProfileKeep', 'age=7', 'such as 90s, 30min, 12h or 7d'),
-    ('LPProfileKeep', '100', 'must be count=NUMBER, size=BYTES or age=TIME'),
+    ('LPProfileKeep', '100', 'must be count=NUMBER, size=BYTES, age=TIME or'),
     ('LPOopsFormat', 'json', 'must be rfc822 or bson'),
     ('LPProfileMaxWaiting', '-1', 'from 0 to 1000000'),
     ('LPProfileMaxWaiting', 'half', 'from 0 to 1000000'),
@@ -218,6 +222,54 @@ def test_oops_directory_of_its_own(httpd):
 def test_unusable_directory_stops_the_start(httpd, path):
     said = httpd.fails('LPProfilingAllowed On\nLPProfileDir %s\n' % path)
     assert re.search(r'LPP041: LPProfileDir \S+: \w+', said), said
+
+
+def prepare_directory(tmp_path, mode, owner):
+    path = tmp_path / 'profiles'
+    path.mkdir()
+    os.chown(path, *owner)
+    path.chmod(mode)
+    for above in (tmp_path, *tmp_path.parents):
+        if str(above).startswith('/tmp/') and above.stat().st_uid == 0:
+            above.chmod(0o755)
+    return path
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason='needs another user')
+@pytest.mark.parametrize('directive,mode,other,said', [
+    ('LPProfileDir', 0o777, False, 'by everybody'),
+    ('LPProfileDir', 0o770, False, 'by its group'),
+    ('LPProfileDir', 0o770, True, 'belongs to another user'),
+    ('LPOopsDir', 0o777, False, 'by everybody'),
+    ('LPOopsDir', 0o770, True, 'belongs to another user'),
+])
+def test_directory_that_others_may_change_stops_the_start(
+        httpd, tmp_path, directive, mode, other, said):
+    user = pwd.getpwnam(USER)
+    path = prepare_directory(tmp_path, mode, (
+        user.pw_uid + other, user.pw_gid))
+    told = httpd.fails('LPProfilingAllowed On\n%s %s\n' % (directive, path))
+    assert re.search('LPP041: %s %s: it .*%s' % (directive, path, said),
+                     told), told
+    assert '(ch' in told # what to do
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason='needs another user')
+@pytest.mark.parametrize('directive,mode,said', [
+    ('LPOopsDir', 0o770, 'can be written to by its group'),
+    ('LPProfileDir', 0o755, 'can be read by others'),
+])
+@pytest.mark.log_allows('LPP083')
+def test_directory_that_some_may_use_is_warned_about(
+        httpd, tmp_path, directive, mode, said):
+    user = pwd.getpwnam(USER)
+    path = prepare_directory(tmp_path, mode, (user.pw_uid, user.pw_gid))
+    server = httpd('LPProfilingAllowed On\n%s %s\n' % (directive, path),
+                   fresh=True)
+    server.expect_log('LPP083: %s %s: .*%s' % (directive, path, said))
+    got = server.get('/++profile++callgrind/index.html')
+    server.wait_oops(got.oops_id, directory=path if directive == 'LPOopsDir'
+                     else path / 'oops')
 
 
 def test_unusable_directory_of_a_host_that_profiles_nothing(httpd):

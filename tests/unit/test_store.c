@@ -652,11 +652,20 @@ static void full_disk_is_seen_before_and_while_writing(void **state)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-static apr_status_t prepare(fixture_t *f, const char *path, const char **why)
+static const char *warning; /* of the last prepare */
+
+static apr_status_t prepare_for(fixture_t *f, const char *path, int shared,
+                                const char **why)
 {
     *why = NULL;
     return lpp_store_prepare(path, geteuid() == 0 ? USER : geteuid(),
-                             geteuid() == 0 ? USER : getegid(), why, f->pool);
+                             geteuid() == 0 ? USER : getegid(), shared, why,
+                             &warning, f->pool);
+}
+
+static apr_status_t prepare(fixture_t *f, const char *path, const char **why)
+{
+    return prepare_for(f, path, 0, why);
 }
 
 static void prepare_makes_missing_directories(void **state)
@@ -704,8 +713,8 @@ static void prepare_refuses_a_link_a_file_and_nonsense(void **state)
     const char *why;
 
     assert_int_equal(chmod(f->dir, 0711), 0);
-    assert_int_equal(mkdir(in(f, "real"), 0777), 0);
-    assert_int_equal(chmod(in(f, "real"), 0777), 0);
+    assert_int_equal(mkdir(in(f, "real"), 0700), 0);
+    assert_int_equal(geteuid() == 0 ? chown(in(f, "real"), USER, USER) : 0, 0);
     assert_int_equal(symlink("real", in(f, "link")), 0);
     assert_int_equal(prepare(f, in(f, "link"), &why), APR_EACCES);
     assert_true(why[0]);
@@ -772,6 +781,108 @@ static void prepare_refuses_below_what_user_may_change(void **state)
     assert_int_equal(prepare(f, in(f, "sticky/a"), &why), APR_SUCCESS);
 }
 
+/* What somebody else than root and User could do. */
+static void prepare_refuses_or_warns_of_what_others_may_change(void **state)
+{
+    static const struct {
+        const char *name;
+        uid_t uid;
+        gid_t gid;
+        mode_t mode;
+        int fine, shared_fine; /* -1: with a warning */
+        const char *said;
+    } cases[] = {
+        {"own", USER, USER, 0700, 1, 1, NULL},
+        {"passable", USER, USER, 0711, 1, 1, NULL},
+        {"other", USER + 1, USER, 0770, 0, 0, "belongs to another user"},
+        {"open", USER, USER, 0777, 0, 0, "by everybody"},
+        {"sticky", 0, 0, 01777, 0, 0, "by everybody"},
+        {"group", USER, USER + 1, 0770, 0, -1, "by its group"},
+        {"own-group", USER, USER, 0770, 0, -1, "by its group"},
+        {"roots", 0, USER, 0770, -1, -1, "by its group"},
+        {"readable", USER, USER, 0755, -1, 1, "can be read by others"},
+        {"readers", USER, USER + 1, 0750, -1, 1, "can be read by others"},
+    };
+    fixture_t *f = *state;
+    const char *why;
+    unsigned i;
+    int shared;
+
+    need_root();
+    assert_int_equal(chmod(f->dir, 0711), 0);
+    for (i = 0; i < LPP_COUNT(cases); i++) {
+        const char *path = in(f, cases[i].name);
+
+        assert_int_equal(mkdir(path, 0700), 0);
+        assert_int_equal(chown(path, cases[i].uid, cases[i].gid), 0);
+        assert_int_equal(chmod(path, cases[i].mode), 0);
+        for (shared = 0; shared < 2; shared++) {
+            int fine = shared ? cases[i].shared_fine : cases[i].fine;
+            apr_pool_t *pool = f->pool; /* of another start */
+            apr_status_t rv;
+
+            apr_pool_create(&f->pool, pool);
+            rv = prepare_for(f, path, shared, &why);
+            f->pool = pool;
+
+            if ((rv == APR_SUCCESS) != (fine != 0)
+                || (warning != NULL) != (fine < 0)
+                || (fine < 1
+                    && !strstr(fine ? warning : why, cases[i].said))) {
+                fail_msg("%s, shared %d: %d %s %s", path, shared, rv, why,
+                         warning ? warning : "");
+            }
+        }
+    }
+    /* once, for all hosts that share it */
+    assert_int_equal(prepare(f, in(f, "roots"), &why), APR_SUCCESS);
+    assert_non_null(warning);
+    assert_int_equal(prepare(f, in(f, "roots"), &why), APR_SUCCESS);
+    assert_null(warning);
+}
+
+static void prepare_looks_at_all_ancestors(void **state)
+{
+    static const struct {
+        uid_t uid;
+        gid_t gid;
+        mode_t mode;
+        int fine; /* -1: with a warning */
+        const char *said;
+    } cases[] = {
+        {0, 0, 0755, 1, NULL},
+        {0, USER + 1, 0755, 1, NULL},
+        {USER + 1, 0, 0755, 0, "belongs to another user"},
+        {0, 0, 0777, 0, NULL}, /* User may, too */
+        {0, USER + 1, 0775, -1, "by its group"},
+        {0, 0, 01777, 1, NULL},
+        {0, USER + 1, 03775, 1, NULL},
+    };
+    fixture_t *f = *state;
+    unsigned i;
+
+    need_root();
+    assert_int_equal(chmod(f->dir, 0711), 0);
+    for (i = 0; i < LPP_COUNT(cases); i++) {
+        const char *dir = in(f, apr_psprintf(f->pool, "above%u", i)), *why;
+        apr_status_t rv;
+
+        assert_int_equal(mkdir(dir, 0700), 0);
+        assert_int_equal(chown(dir, cases[i].uid, cases[i].gid), 0);
+        assert_int_equal(chmod(dir, cases[i].mode), 0);
+        rv = prepare(f, apr_pstrcat(f->pool, dir, "/a/b", NULL), &why);
+        if ((rv == APR_SUCCESS) != (cases[i].fine != 0)
+            || (warning != NULL) != (cases[i].fine < 0)
+            || (cases[i].said
+                && (!strstr(rv ? why : warning, cases[i].said)
+                    || !strstr(rv ? why : warning, dir)))) {
+            fail_msg("%s: %d %s %s", dir, rv, why, warning ? warning : "");
+        }
+        assert_int_equal(access(apr_pstrcat(f->pool, dir, "/a", NULL), F_OK),
+                         cases[i].fine ? 0 : -1);
+    }
+}
+
 static void prepare_makes_oopses_below_profiles_as_user(void **state)
 {
     fixture_t *f = *state;
@@ -833,7 +944,7 @@ static void prepare_works_without_root(void **state)
     need_root();
     assert_int_equal(chmod(f->dir, 0711), 0);
     assert_int_equal(mkdir(in(f, "open"), 0777), 0);
-    assert_int_equal(chmod(in(f, "open"), 0777), 0);
+    assert_int_equal(chmod(in(f, "open"), 01777), 0);
     assert_int_equal(mkdir(in(f, "closed"), 0755), 0);
     assert_int_equal(as_user(prepare_as_user, f), 0);
 }
@@ -869,6 +980,8 @@ int main(void)
         WITH_DIR(prepare_refuses_a_link_a_file_and_nonsense),
         WITH_DIR(prepare_follows_a_trusted_link_on_the_way),
         WITH_DIR(prepare_refuses_below_what_user_may_change),
+        WITH_DIR(prepare_refuses_or_warns_of_what_others_may_change),
+        WITH_DIR(prepare_looks_at_all_ancestors),
         WITH_DIR(prepare_makes_oopses_below_profiles_as_user),
         WITH_DIR(open_makes_only_without_root),
         WITH_DIR(prepare_works_without_root),

@@ -22,7 +22,7 @@
 
 #define LPP_CALLS_PLACES_MAX 8192  /* (function, phase, request) counted */
 #define LPP_CALLS_SCOPES_MAX 500   /* requests of a chain told apart */
-#define LPP_CALLS_MADE_MAX 50      /* of these, made by one function */
+#define LPP_CALLS_MADE_MAX 30      /* of these, made by one function */
 #define LPP_CALLS_DEPTH_MAX 64     /* counted calls within one another */
 #define LPP_CALLS_SPANS_MAX 300    /* single calls kept with their times */
 #define LPP_CALLS_SPAN_MIN_NS 1000000   /* of such a call */

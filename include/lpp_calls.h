@@ -126,8 +126,8 @@ apr_uint32_t lpp_calls_begin_scope(lpp_calls_t *calls, apr_uint32_t parent,
 
 /*
  * Around a call of hooks[hook] in a scope; enter returns what leave wants (0:
- * not counted). enter_here: in the scope of the call that runs. Calls lie within
- * one another; leave ends those that never came
+ * not counted). enter_here: in the scope of the call that runs. Calls lie
+ * within one another; leave ends those that never came
  * back (longjmp), too. result NULL: the hook answers nothing; decided: the
  * answer ended the phase.
  * Signal-safe: no. Thread: request.

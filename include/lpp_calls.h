@@ -22,7 +22,7 @@
 
 #define LPP_CALLS_PLACES_MAX 8192  /* (function, phase, request) counted */
 #define LPP_CALLS_SCOPES_MAX 500   /* requests of a chain told apart */
-#define LPP_CALLS_MADE_MAX 50      /* of these, made by one function */
+#define LPP_CALLS_MADE_MAX 30      /* of these, made by one function */
 #define LPP_CALLS_DEPTH_MAX 64     /* counted calls within one another */
 #define LPP_CALLS_SPANS_MAX 300    /* single calls kept with their times */
 #define LPP_CALLS_SPAN_MIN_NS 1000000   /* of such a call */
@@ -126,8 +126,8 @@ apr_uint32_t lpp_calls_begin_scope(lpp_calls_t *calls, apr_uint32_t parent,
 
 /*
  * Around a call of hooks[hook] in a scope; enter returns what leave wants (0:
- * not counted). enter_here: in the scope of the call that runs. Calls lie within
- * one another; leave ends those that never came
+ * not counted). enter_here: in the scope of the call that runs. Calls lie
+ * within one another; leave ends those that never came
  * back (longjmp), too. result NULL: the hook answers nothing; decided: the
  * answer ended the phase.
  * Signal-safe: no. Thread: request.

@@ -71,8 +71,8 @@ void lpp_entries_set_doors(const lpp_door_t *doors, unsigned count);
 void lpp_entries_prepare(const lpp_watcher_t *watcher, const char *own,
                          apr_pool_t *pconf);
 
-/* What entries stand for, by number; those past lpp_entries_count are empty, but
- * for LPP_ENTRIES_PROFILER: what the profiler does within a call. Static.
+/* What entries stand for, by number; those past lpp_entries_count are empty,
+ * but for LPP_ENTRIES_PROFILER: what the profiler does within a call. Static.
  * Thread: any. */
 const lpp_hook_t *lpp_entries_hooks(void);
 

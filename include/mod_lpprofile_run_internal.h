@@ -133,8 +133,8 @@ apr_status_t lpp_run_abandon(void *run);
 void lpp_run_start_calls(lpp_run_t *run);
 void lpp_run_stop_calls(lpp_run_t *run);
 
-/* The calls counted by now, in pool; NULL: none. Thread: request, or any once it
- * is over. */
+/* The calls counted by now, in pool; NULL: none. Thread: request, or any once
+ * it is over. */
 const lpp_calls_table_t *lpp_run_calls_table(const lpp_run_t *run,
                                              apr_pool_t *pool);
 

@@ -28,26 +28,28 @@ apr_uint64_t lpp_calls_clock(clockid_t clock)
         + (apr_uint64_t)now.tv_nsec;
 }
 
-apr_uint64_t lpp_calls_cpu_at(lpp_calls_t *calls, apr_uint64_t now)
+/* The clock is this thread's: it may have gone on elsewhere. */
+static void read_cpu(lpp_calls_t *calls, apr_uint64_t now)
 {
     pthread_t self = pthread_self();
-    apr_uint64_t cpu;
+    apr_uint64_t cpu = lpp_calls_clock(CLOCK_THREAD_CPUTIME_ID);
 
     if (!calls->has_thread || !pthread_equal(self, calls->thread)) {
-        calls->has_thread = 1; /* it went on elsewhere: another clock */
+        calls->has_thread = 1;
         calls->thread = self;
-        calls->offset_ns =
-            (apr_int64_t)(lpp_calls_clock(CLOCK_THREAD_CPUTIME_ID)
-                          - calls->said_cpu_ns);
-        calls->read_wall_ns = calls->seen_wall_ns = now;
-        calls->read_cpu_ns = calls->said_cpu_ns;
-        return calls->said_cpu_ns;
+        calls->offset_ns = (apr_int64_t)(cpu - calls->said_cpu_ns);
     }
+    calls->read_cpu_ns = cpu - (apr_uint64_t)calls->offset_ns;
+    calls->read_wall_ns = now;
+}
+
+apr_uint64_t lpp_calls_cpu_at(lpp_calls_t *calls, apr_uint64_t now)
+{
+    apr_uint64_t cpu;
+
     if (now - calls->seen_wall_ns >= LPP_CALLS_CPU_STEP_NS
         || now - calls->read_wall_ns >= LPP_CALLS_CPU_FIX_NS) {
-        calls->read_cpu_ns = lpp_calls_clock(CLOCK_THREAD_CPUTIME_ID)
-            - (apr_uint64_t)calls->offset_ns;
-        calls->read_wall_ns = now;
+        read_cpu(calls, now);
     }
     calls->seen_wall_ns = now;
     cpu = calls->read_cpu_ns + (now - calls->read_wall_ns);

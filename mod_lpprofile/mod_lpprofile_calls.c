@@ -77,7 +77,7 @@ static void *enter(request_rec *r, apr_uint32_t hook, unsigned *handle)
         return NULL;
     }
     scope = known_scope(r);
-    if (scope == LPP_CALLS_NONE) {
+    if (__builtin_expect(scope == LPP_CALLS_NONE, 0)) {
         scope = begin_scope(run, calls, r);
     }
     *handle = lpp_calls_enter(calls, scope, hook);

@@ -17,8 +17,8 @@
 #include "mod_lpprofile_phases.h"
 
 #define ENTRIES_MAX 4096
-#define NESTED_MAX 256      /* phases of subrequests that are told apart; later
-                               ones have one row each, if a person can see it: */
+#define NESTED_MAX 128      /* phases of subrequests that are told apart; later
+                               ones have a row each, if a person can see it: */
 #define NESTED_MIN_US 1000
 #define URI_MAX_BYTES 256
 #define RECORD_KEY "lpprofile-phases"

@@ -134,6 +134,21 @@ def profilers():
             '%.2f ms' % wall_on, '%+.2f %%' % ((wall_ratio - 1) * 100))
 
 
+def listings():
+    head('A listing of a directory (mod_autoindex, a subrequest a file): main '
+         'thread, against itself without', 'files, asked for', 'CPU without',
+         'with', 'ratio', 'wall without', 'with', 'ratio', 'bound')
+    for action in ('callgrind', 'show'):
+        for count in (500, 2000, 4000):
+            cpu, wall, cpu_on, wall_on, cpu_ratio, wall_ratio = (
+                served.listings(action, count))
+            FIGURES.setdefault('listings', {})[action, count] = cpu_ratio
+            say('%d, %s' % (count, action), '%.1f ms' % cpu,
+                '%.1f ms' % cpu_on, '%.2f' % cpu_ratio, '%.1f ms' % wall,
+                '%.1f ms' % wall_on, '%.2f' % wall_ratio,
+                '1.3' if count == 2000 else '-')
+
+
 def files():
     got = FIGURES['files'] = program('bench_files')
     head('Samples to the bytes of all four formats (CPU; made-up samples in '
@@ -199,7 +214,7 @@ def memory_log():
     plain('A line of LPMemoryProfileLog', bench_memory.main)
 
 
-PARTS = (unprofiled, samples, hooks, rates, profilers, files, memory,
+PARTS = (unprofiled, samples, hooks, rates, profilers, listings, files, memory,
          per_second, statements, memory_log)
 
 

@@ -64,6 +64,11 @@ def profiled(figures):
         row('unwinding 32 frames by the table (by libunwind)',
             '%.2f us (%.0f us)' % (samples['unwind.table'],
                                    samples['unwind.libunwind']), '4 us'),
+        row('a listing of 2,000 files (mod_autoindex, a subrequest a file), CPU '
+            'against itself unprofiled: `callgrind`, `show`',
+            '%.2f, %.2f times' % tuple(figures['listings'][action, 2000]
+                                       for action in ('callgrind', 'show')),
+            '1.3 times'),
         row('a profiled hook call, counted and timed, all included',
             '%.0f ns' % (hook[1] - hook[0]), '100 ns'),
         row("take one's turn and arm; disarm", '%.0f us, %.0f us' % (

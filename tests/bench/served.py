@@ -42,9 +42,10 @@ FORMATS = '/++profile++callgrind&pstats&pprof&collapsed'
 class Single(httpd_env.Httpd):
     """An httpd -X."""
 
-    def __init__(self, config, base, env=None, profiler=True):
+    def __init__(self, config, base, env=None, profiler=True,
+                 features=('lua',)):
         super().__init__('MaxKeepAliveRequests 0\nTimeout 100\n' + config,
-                         mpm='prefork', features=['lua'], base=base, env=env,
+                         mpm='prefork', features=features, base=base, env=env,
                          profiler=profiler, log_level='notice')
         (self.site / 'lua' / 'work.lua').write_text(WORK)
 
@@ -185,6 +186,37 @@ def compare(case, turns):
         if turn:
             cpu, wall, cpu_on, wall_on = figures
             rows.append((*figures, cpu_on / cpu, wall_on / wall))
+    return tuple(map(statistics.median, zip(*rows)))
+
+
+class Listing(Single):
+    """A directory of so many files, which mod_autoindex lists: a subrequest a
+    file."""
+
+    def __init__(self, files, base):
+        super().__init__(ALLOWED % 1000
+                         + 'IndexOptions FancyIndexing\n', base,
+                         features=('lua', 'cgi', 'include', 'autoindex'))
+        (self.site / 'many').mkdir()
+        for i in range(files):
+            (self.site / 'many' / ('file%05d.txt' % i)).write_text('x')
+
+
+def listings(action, files, base=None, turns=5):
+    """Medians as compare() has them: (CPU ms, wall ms) without and with, the
+    ratios of both."""
+    server = Listing(files, base).start()
+    rows = []
+    try:
+        for turn in range(turns + 2):
+            figures = took(server, '/many/') + took(
+                server, '/++profile++%s/many/' % action)
+            if turn > 1:
+                cpu, wall, cpu_on, wall_on = figures
+                rows.append((*figures, cpu_on / cpu, wall_on / wall))
+            time.sleep(0.3)  # the files of the one before are written
+    finally:
+        server.end()
     return tuple(map(statistics.median, zip(*rows)))
 
 

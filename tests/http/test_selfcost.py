@@ -14,7 +14,7 @@ from httpd_env import wait_for
 ON = 'LPProfilingAllowed On\n'
 ONE_CHILD = ('StartServers 1\nMinSpareServers 1\nMaxSpareServers 1\n'
              'MaxRequestWorkers 1\nServerLimit 1\n')
-LISTING = 'Options +Indexes\nIndexOptions FancyIndexing\n'
+LISTING = 'IndexOptions FancyIndexing\n'
 PROFILER = '[profiler]'
 WORDS = re.compile(r'<p class="words">(.*?)</p>', re.S)
 

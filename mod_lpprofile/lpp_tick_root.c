@@ -3,7 +3,7 @@
  * lpp_tick_root: where a request's own stack begins: at the caller of what
  * reads or serves it. Everything outside of that frame is the server's loop
  * and need be neither copied nor unwound. Remembers how long these functions
- * are.
+ * are. And what is shown for frames that are no function, or not to be shown.
  */
 #include "lpp_sampler_internal.h"
 
@@ -93,6 +93,22 @@ apr_uint64_t lpp_tick_root(lpp_sampler_t *sampler,
     return outermost == 0 ? 0 : sampler->cfas[outermost];
 }
 
+/* An object that has been unloaded since lay there. */
+static int was_loaded(const lpp_maps_t *maps, apr_uint64_t address)
+{
+    unsigned number = lpp_maps_count(maps);
+
+    for (; number > 0; number--) {
+        const lpp_object_t *object = lpp_maps_object(maps, number);
+
+        if (object->gone && address >= object->start
+            && address < object->end) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 unsigned lpp_tick_unwind(lpp_sampler_t *sampler,
                          const lpp_snapshot_t *snapshot,
                          apr_uint64_t root_cfa, lpp_pc_t *frames,
@@ -104,7 +120,9 @@ unsigned lpp_tick_unwind(lpp_sampler_t *sampler,
     unsigned i;
 
     for (i = 0; i < count; i++) {
-        if (LPP_PC_OBJECT(frames[i]) == 0) {
+        if (LPP_PC_OBJECT(frames[i]) == 0
+            && !was_loaded(sampler->options.maps,
+                           LPP_PC_ADDRESS(frames[i]))) {
             frames[i] = LPP_PC_RUN_TIME_CODE;
         }
     }

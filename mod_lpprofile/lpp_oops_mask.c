@@ -12,6 +12,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include <apr_cstr.h>
 #include <apr_strings.h>
 
 #include "lpp_oops.h"
@@ -155,7 +156,7 @@ static apr_size_t find_value_end(const view_t *view, apr_size_t *from,
 static int is_code(const view_t *view, apr_size_t name, apr_size_t sign)
 {
     return sign - name == 4
-           && strncasecmp(view->bytes + name, "code", 4) == 0
+           && apr_cstr_casecmpn(view->bytes + name, "code", 4) == 0
            && (name == 0 ? view->in_query
                          : is_one_of(view->bytes[name - 1], "?&"));
 }

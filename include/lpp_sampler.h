@@ -42,7 +42,7 @@ typedef struct lpp_sampler_options_t {
  * Make the sampler of this child. Starts no thread, and leaves the memory of
  * the ring (4 MB) untouched, which only a child that profiles needs: the helper
  * touches it at the first session. A cleanup of pool asks the helper to stop
- * and waits for it, for CLEANUP_WAIT_MS naps of a millisecond (it may run inside
+ * and waits for it, CLEANUP_WAIT_MS naps of a millisecond (it may run inside
  * prefork's signal handler: an atomic flag and a bounded wait, nothing else).
  * Signal-safe: no. Thread: child-init.
  */

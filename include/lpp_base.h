@@ -3,10 +3,12 @@
  * lpp_base: what every room shares: limits, units, small types.
  *
  * Owns every ceiling of the module, so that one place tells how much memory a
- * profile can cost. Holds no code and knows no httpd.
+ * profile can cost. Tells the time; knows no httpd.
  *
  * Units live in names: _ns, _us, _hz, _bytes. Wall time is CLOCK_MONOTONIC,
- * CPU time is the CPU clock of the profiled thread.
+ * CPU time is the CPU clock of the profiled thread. Every duration is a
+ * difference of monotonic times: the clock that tells the date may be set at
+ * any time, and serves to name moments only.
  */
 #ifndef LPP_BASE_H
 #define LPP_BASE_H
@@ -28,6 +30,27 @@ void *apr_pcalloc(apr_pool_t *pool, apr_size_t size);
 #define LPP_FORMAT(fmt, args) __attribute__((format(printf, fmt, args)))
 #define LPP_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
+/* CLOCK_MONOTONIC in microseconds, the same for all processes.
+ * Signal-safe: yes. Thread: any. */
+apr_time_t lpp_monotonic_us(void);
+
+/*
+ * CLOCK_MONOTONIC of a moment in the past that the wall clock tells of, such as
+ * the start of a request. Where the wall clock may have been set since then
+ * (also: since before this was first called in the process), it is the time
+ * now, so that no duration contains the step.
+ * Signal-safe: yes. Thread: any.
+ */
+apr_time_t lpp_moment_us(apr_time_t wall);
+
+/*
+ * The parts of any moment, local or UTC, for printing: tm_usec is never
+ * negative, and the year has four digits (moments outside 1 to 9999 become the
+ * nearest one inside).
+ * Signal-safe: no. Thread: any.
+ */
+void lpp_time_parts(apr_time_exp_t *parts, apr_time_t time, int local);
+
 /* Ceilings. Reaching one is counted and shown in the report. */
 #define LPP_STACK_MAX_BYTES 65536   /* stack copied in one sample */
 #define LPP_OWN_STACK_MAX_BYTES 16384 /* the same of one that the code made */
@@ -47,6 +70,7 @@ void *apr_pcalloc(apr_pool_t *pool, apr_size_t size);
 #define LPP_VALUE_MAX_BYTES 8192    /* one request variable in an OOPS */
 
 #define LPP_OOPS_ID_LEN 37          /* "OOPS-" and 32 hex digits */
+#define LPP_VHOST_KEY_LEN 40        /* hex digits: lpp_run_vhost */
 
 /*
  * A place in code that outlives dlclose: an object of lpp_maps in the upper 16
@@ -62,11 +86,24 @@ typedef apr_uint64_t lpp_pc_t;
 #define LPP_PC_OBJECT(pc) ((unsigned)((pc) >> LPP_PC_ADDRESS_BITS))
 #define LPP_PC_ADDRESS(pc) ((apr_uint64_t)((pc) & LPP_PC_ADDRESS_MASK))
 
-/* Two frames that stand for what is no function, at addresses where no code
- * can be: the outermost frame of a stack that is not the thread's (a fiber's,
- * coroutine's or goroutine's); and any code in no known object, that is, made
- * at run time (a JIT compiler's), whose addresses mean nothing later. */
-#define LPP_PC_OWN_STACK LPP_PC_MAKE(0, 1)
-#define LPP_PC_RUN_TIME_CODE LPP_PC_MAKE(0, 2)
+/*
+ * Frames that stand for what is no function, at addresses where no code is: in
+ * place of a whole stack, that the profiler worked on the request's thread; the
+ * outermost frame of a stack that is not the thread's (a fiber's, coroutine's
+ * or goroutine's); and code in no known object, that is, made at run time (by a
+ * JIT compiler), whose addresses mean nothing later.
+ */
+#define LPP_PC_PROFILER LPP_PC_MAKE(0, 1)
+#define LPP_PC_OWN_STACK LPP_PC_MAKE(0, 2)
+#define LPP_PC_RUN_TIME_CODE LPP_PC_MAKE(0, 3)
+#define LPP_PROFILER_NAME "[profiler]"
+#define LPP_OWN_STACK_NAME "[on a stack of its own]"
+#define LPP_RUN_TIME_CODE_NAME "[code made at run time]"
+
+/*
+ * A function of ours through which control passes on to others: what runs below
+ * it is theirs, and not the profiler's work. Its frames are shown nowhere.
+ */
+#define LPP_PASSES_ON __attribute__((section("lpp_passes"), noinline))
 
 #endif

@@ -49,6 +49,8 @@ LPP_MUST_CHECK lpp_buf_t *lpp_buf_create(apr_pool_t *pool,
  * Add bytes, a string (never NULL), one byte, printf output. Each returns
  * buf->status: APR_SUCCESS, APR_ENOSPC past the ceiling, APR_ENOMEM. Callers
  * may ignore it and look at buf->status once.
+ * Formats are APR's: no %g, %e, %a, %ll, %z, %j, %t, nor a bare %p; halves are
+ * rounded up; numbers are the same in every locale.
  * Signal-safe: no. Thread: any, one at a time.
  */
 apr_status_t lpp_buf_add(lpp_buf_t *buf, const char *data, apr_size_t len);

@@ -4,10 +4,14 @@
  * each function ran in each phase of each request of a chain, its wall and CPU
  * time with and without the counted calls below it, and what it answered.
  *
- * Wall time and counts are exact. The CPU clock costs a system call, so it is
- * read only where LPP_CALLS_CPU_STEP_NS have passed since the last reading;
- * shorter stretches count as computing. No CPU time of a call is therefore off
- * by more than that at either end, and the errors do not add up.
+ * Wall time and counts are exact. Where a hook follows another, its call begins
+ * when that one's ended: the clock is read once for both. The CPU clock costs a
+ * system call, so it is read only at the end of a stretch of
+ * LPP_CALLS_CPU_STEP_NS in which no call began or ended, and where
+ * LPP_CALLS_CPU_FIX_NS have passed since the last reading; else the thread
+ * counts as computing. So a wait of a step or more is seen where it was;
+ * shorter ones are never wrong by more than a fix in sum, and the errors do not
+ * add up.
  *
  * It knows no httpd: a hook is a phase, a module and an address.
  */
@@ -18,10 +22,12 @@
 
 #define LPP_CALLS_PLACES_MAX 8192  /* (function, phase, request) counted */
 #define LPP_CALLS_SCOPES_MAX 500   /* requests of a chain told apart */
+#define LPP_CALLS_MADE_MAX 50      /* of these, made by one function */
 #define LPP_CALLS_DEPTH_MAX 64     /* counted calls within one another */
 #define LPP_CALLS_SPANS_MAX 300    /* single calls kept with their times */
 #define LPP_CALLS_SPAN_MIN_NS 1000000   /* of such a call */
 #define LPP_CALLS_CPU_STEP_NS 20000
+#define LPP_CALLS_CPU_FIX_NS 500000
 
 #define LPP_CALLS_NONE 0xffffffffu
 
@@ -30,6 +36,9 @@ typedef struct lpp_hook_t {
     const char *phase;     /* "fixups" */
     const char *module;    /* "mod_rewrite.c" */
     const void *function;  /* process address */
+    int follows;           /* where the hook before it in this table did not
+                              decide, the server calls it right after that one
+                              and does nothing in between */
 } lpp_hook_t;
 
 /* Which request of the chain. */
@@ -37,7 +46,7 @@ typedef enum {
     LPP_SCOPE_REQUEST,    /* the first one */
     LPP_SCOPE_REDIRECT,
     LPP_SCOPE_SUBREQUEST,
-    LPP_SCOPE_OTHERS      /* those past LPP_CALLS_SCOPES_MAX */
+    LPP_SCOPE_OTHERS      /* those past one of these two ceilings */
 } lpp_scope_kind_e;
 
 typedef struct lpp_scope_t {
@@ -106,7 +115,10 @@ LPP_MUST_CHECK apr_status_t lpp_calls_create(lpp_calls_t **calls,
 
 /*
  * A further request begins, made by the call that runs now: its scope, which it
- * shares with those of the same path made there before. path is copied.
+ * shares with those of the same path made there before. Where that function
+ * has made LPP_CALLS_MADE_MAX of them, further paths share one scope of kind
+ * LPP_SCOPE_OTHERS below it. path is copied. Takes the same time however many
+ * there are.
  * Signal-safe: no. Thread: request.
  */
 apr_uint32_t lpp_calls_begin_scope(lpp_calls_t *calls, apr_uint32_t parent,
@@ -114,13 +126,15 @@ apr_uint32_t lpp_calls_begin_scope(lpp_calls_t *calls, apr_uint32_t parent,
 
 /*
  * Around a call of hooks[hook] in a scope; enter returns what leave wants (0:
- * not counted). Calls lie within one another; leave ends those that never came
+ * not counted). enter_here: in the scope of the call that runs. Calls lie within
+ * one another; leave ends those that never came
  * back (longjmp), too. result NULL: the hook answers nothing; decided: the
  * answer ended the phase.
  * Signal-safe: no. Thread: request.
  */
 unsigned lpp_calls_enter(lpp_calls_t *calls, apr_uint32_t scope,
                          apr_uint32_t hook);
+unsigned lpp_calls_enter_here(lpp_calls_t *calls, apr_uint32_t hook);
 void lpp_calls_leave(lpp_calls_t *calls, unsigned handle, const int *result,
                      int decided);
 

@@ -18,7 +18,8 @@
 
 enum { LPP_CRASH_NONE, LPP_CRASH_FILLING, LPP_CRASH_WHOLE };
 
-/* What is left behind; zeroed but for the stack before arm. */
+/* What is left behind; zeroed but for the stack before arm. Other processes can
+ * write to it: the handler reads nothing of it back that it acts upon. */
 typedef struct lpp_crash_t {
     atomic_uint state;          /* LPP_CRASH_ */
     int number, code, error;    /* of the signal: si_signo, si_code, errno */
@@ -26,9 +27,8 @@ typedef struct lpp_crash_t {
     apr_uint32_t tid;           /* thread that crashed */
     apr_uint32_t profiled_tid;  /* thread that was being profiled */
     apr_uint64_t address;       /* that could not be accessed; si_addr */
-    apr_int64_t when_us;        /* wall clock */
+    apr_int64_t when_us;        /* CLOCK_MONOTONIC */
     apr_uint64_t root_cfa;      /* of the profiled thread's root, or 0 */
-    apr_uint64_t stack_start, stack_end; /* of the profiled thread */
     lpp_snapshot_t snapshot;    /* its stack pointer is of the dead process */
     unsigned char stack[LPP_STACK_MAX_BYTES];
 } lpp_crash_t;
@@ -60,6 +60,8 @@ void lpp_crash_enter_thread(apr_uint64_t root_cfa, apr_uint64_t stack_start,
 typedef struct lpp_crash_watch_t {
     _Atomic(lpp_crash_t *) crash; /* NULL: nothing is written */
     pid_t process;                /* a forked child is not watched */
+    apr_uint32_t tid;             /* the profiled thread, and its stack */
+    apr_uint64_t stack_start, stack_end;
     struct sigaction before[LPP_CRASH_SIGNALS];
     atomic_uint entered[LPP_CRASH_SIGNALS]; /* since arm: 1 once it was */
 } lpp_crash_watch_t;

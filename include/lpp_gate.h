@@ -23,15 +23,16 @@
 typedef struct lpp_holder_t {
     apr_uint32_t pid;             /* 0: nobody */
     apr_uint32_t tid;             /* kernel id of the profiled thread */
-    apr_time_t start;             /* apr_time_now() at the start */
+    apr_time_t start;             /* of the request, wall clock */
+    apr_time_t begin_us;          /* the same moment, CLOCK_MONOTONIC */
     char id[LPP_OOPS_ID_LEN + 1]; /* OOPS id */
     char url[512];                /* masked URL, cut */
     char page_id[LPP_PAGEID_MAX_BYTES + 1]; /* as far as known by then */
     char host[128];               /* server name */
+    char vhost[LPP_VHOST_KEY_LEN + 1]; /* of the virtual host that serves it */
     char method[16];              /* of the request, cut */
     apr_uint32_t formats;         /* of the files that were asked for */
     apr_uint32_t aggregate;       /* only for the server's sum: no files */
-    apr_uint32_t server;          /* its number in the list of servers */
     apr_uint32_t generation;      /* of the server's configuration */
 } lpp_holder_t;
 
@@ -88,13 +89,16 @@ LPP_MUST_CHECK apr_status_t lpp_gate_try(lpp_gate_t *gate,
 
 /*
  * Publish who holds the gate (after a successful try; counts a profile; pid 0
- * becomes that of the caller; strings are cut), change the page id once it is
- * known, give the gate back. The first two do nothing where this child does
- * not hold the gate; release answers APR_EINVAL then, else the unlock's error.
+ * becomes that of the caller; strings are cut), change the page id of the
+ * profile called id once it is known, give the gate back. The first two do
+ * nothing where this child does not hold the gate, set_page_id nor where it
+ * holds it for another profile: that of id may be over before its request is.
+ * release answers APR_EINVAL without the gate, else the unlock's error.
  * Signal-safe: no. Thread: the helper; set_page_id: any thread of the holder.
  */
 void lpp_gate_set_holder(lpp_gate_t *gate, const lpp_holder_t *holder);
-void lpp_gate_set_page_id(lpp_gate_t *gate, const char *page_id);
+void lpp_gate_set_page_id(lpp_gate_t *gate, const char *id,
+                          const char *page_id);
 apr_status_t lpp_gate_release(lpp_gate_t *gate);
 
 /*
@@ -108,10 +112,18 @@ void lpp_gate_settle(void *kept);
 
 /*
  * Copy who holds the gate; pid 0 where nobody does. Never torn, never waits
- * for a writer, not even for one that was killed while it wrote.
+ * for a writer, not even for one that was killed while it wrote. Its strings
+ * end, whatever was written there; beyond that, any child may have made it up.
  * Signal-safe: yes. Thread: any.
  */
 void lpp_gate_get_holder(const lpp_gate_t *gate, lpp_holder_t *holder);
+
+/*
+ * 1 where there is no process pid, as read from shared memory: what can be none
+ * counts as dead. Sends nothing.
+ * Signal-safe: yes. Thread: any.
+ */
+int lpp_gate_is_dead(apr_uint32_t pid);
 
 /*
  * Take a place in the waiting room: APR_SUCCESS, or APR_EBUSY where
@@ -125,6 +137,18 @@ LPP_MUST_CHECK apr_status_t lpp_gate_enter(lpp_gate_t *gate,
                                            apr_uint32_t max_waiting);
 void lpp_gate_leave(lpp_gate_t *gate);
 void lpp_gate_forget(lpp_gate_t *gate, apr_uint32_t pid);
+
+/*
+ * Slow clients, several in a row: a waiter compares the sum of the time that
+ * owners were blocked on their clients with what it was when the wait began,
+ * and tells the owner when that is enough. The owner adds to the sum; hurried
+ * says whether somebody told it since its record last changed.
+ * Signal-safe: yes. Thread: any of the waiter's child; the owner's helper.
+ */
+apr_uint64_t lpp_gate_client_us(const lpp_gate_t *gate);
+void lpp_gate_hurry(lpp_gate_t *gate);
+void lpp_gate_add_client_us(lpp_gate_t *gate, apr_uint64_t us);
+int lpp_gate_hurried(const lpp_gate_t *gate);
 
 /* Count a request that was served unprofiled; read all counts. */
 void lpp_gate_count_skip(lpp_gate_t *gate, lpp_gate_skip_e why);
@@ -159,7 +183,7 @@ void lpp_gate_post_death(lpp_gate_t *gate, const lpp_holder_t *holder);
 
 typedef struct lpp_death_t {
     lpp_holder_t holder;
-    apr_time_t noted;   /* apr_time_now() when the death was found */
+    apr_time_t noted;   /* CLOCK_MONOTONIC when the death was found */
     const void *extra;  /* what it left; valid until lpp_gate_bury */
     unsigned area;      /* internal */
 } lpp_death_t;
@@ -169,7 +193,9 @@ unsigned lpp_gate_deaths(const lpp_gate_t *gate);
 
 /*
  * Take one death to report: 1, or 0 where there is none. Nobody else gets it
- * but when this process dies before it calls bury.
+ * but when this process dies before it calls bury. Strings end and times lie
+ * in the past; all else, extra too, is as some child wrote it, and extra may
+ * still change.
  * Signal-safe: no. Thread: any.
  */
 int lpp_gate_take_death(lpp_gate_t *gate, lpp_death_t *death);

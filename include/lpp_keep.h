@@ -5,9 +5,14 @@
  *
  * A profile is all files with one OOPS id: those in the profile directories of
  * a lpp_keep_t and its OOPS; they go together. Its time is that of its oldest
- * file. An OOPS that tells of a real failure is no part of it: it goes by age
- * alone, and counts for nothing until then. So does not an OOPS that cannot be
- * read as one of this module's (its branch must say so): it always stays.
+ * file. The OOPS of a real failure outlives its profile: the newest failures
+ * stay, within a number and LPP_KEEP_FAILURES_BYTES, until they are too old.
+ * An OOPS that cannot be read as one of this module's (its branch must say so)
+ * always stays.
+ *
+ * A time in the future, left by a clock that was set back, counts as if it lay
+ * as far in the past (as now where it is two minutes or less): such a file is
+ * not the newest, and is not kept for ever.
  *
  * Never touched: what lpp_store would not have named, what is no regular file,
  * what a link leads to, temporary files that somebody may still write to, and
@@ -16,11 +21,15 @@
  *
  * Works for many processes, and hosts, which share nothing but the directory:
  * a lock file in it (.lpp-keep) lets one look at a time, and its time tells
- * the others when somebody last did. Its clock is the file system's.
+ * the others when somebody last did. The file is used only if it is a regular
+ * one of the process's own user with one link. Its clock is the file system's.
  *
  * A pass looks at LPP_KEEP_FILES_MAX files and removes LPP_KEEP_REMOVE_MAX at
- * most; what is left is for the next one. Not in a request's way: call it on a
- * thread of its own.
+ * most; what is left is for the next one, which comes later and later while
+ * passes get nothing done. Ages are seen without opening a file. An OOPS is
+ * opened where it matters whether it tells of a failure, and before it is
+ * removed, once a process. Not in a request's way: call it on a thread of its
+ * own.
  */
 #ifndef LPP_KEEP_H
 #define LPP_KEEP_H
@@ -30,26 +39,31 @@
 #define LPP_KEEP_YOUNG_US apr_time_from_sec(2)
 #define LPP_KEEP_FILES_MAX 50000
 #define LPP_KEEP_REMOVE_MAX 5000
-#define LPP_KEEP_READS_MAX 20000 /* OOPSes opened to see what they tell */
+#define LPP_KEEP_READS_MAX 5000 /* OOPSes opened to select what goes */
+#define LPP_KEEP_FAILURES_BYTES (APR_INT64_C(16) << 20) /* of all of them */
 
 /* From the end of a burst's first profile to the pass. */
 #define LPP_KEEP_SOON_US apr_time_from_sec(3)
 /* The same while the limits are far away. */
 #define LPP_KEEP_LATER_US apr_time_from_sec(60)
+/* The longest wait while passes get nothing done. */
+#define LPP_KEEP_STALLED_US apr_time_from_sec(600)
 
 typedef struct lpp_keep_rule_t {
     apr_int64_t count; /* profiles */
     apr_int64_t bytes; /* of all their files */
     apr_interval_time_t age_us;
+    apr_int64_t failures; /* OOPSes that tell of one */
 } lpp_keep_rule_t;
 
-/* count=1000 size=64M age=7d */
+/* count=1000 size=64M age=7d failures=200 */
 extern const lpp_keep_rule_t lpp_keep_rule_default;
 
 /*
- * Read one word of a rule, such as "count=10", "size=64M", "age=7d", into rule.
- * *parts has a bit for each part already given. Returns NULL, or what is wrong
- * with the word, as the end of a sentence; rule is then unchanged.
+ * Read one word of a rule, such as "count=10", "size=64M", "age=7d" or
+ * "failures=50", into rule. *parts has a bit for each part already given.
+ * Returns NULL, or what is wrong with the word, as the end of a sentence; rule
+ * is then unchanged.
  * Signal-safe: yes. Thread: any.
  */
 LPP_MUST_CHECK const char *lpp_keep_rule_read(lpp_keep_rule_t *rule,
@@ -90,7 +104,7 @@ typedef struct lpp_keep_result_t {
     unsigned profiles; /* that are left */
     apr_off_t bytes;   /* of those */
     unsigned removed_profiles;
-    unsigned removed_files;       /* with the OOPSes of failures that aged */
+    unsigned removed_files;       /* with the OOPSes of failures */
     apr_interval_time_t again_us; /* when the next pass is due; 0: when
                                      something was written */
 } lpp_keep_result_t;

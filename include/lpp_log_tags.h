@@ -3,8 +3,8 @@
  * lpp_log_tags: the one list of log tags: each names one message for good.
  * Add at the end; never reuse a number. tests/guard compares it with the
  * sources. Each room takes its numbers from its own ten or twenty:
- * 010 sampler, signal, maps, unwind; 030 gate, process; 040 config;
- * 050 trigger;
+ * 010 sampler, signal, maps, unwind; 025 gate; 030 process; 040 config;
+ * 050 trigger, URL;
  * 060 run; 080 store and oops; 100 filter and pages; 110 sql; 120 memory;
  * 130 names; 140 aggregate; 150 inline; 160 hooks; 170 deaths, status.
  */
@@ -12,14 +12,16 @@
 #define LPP_LOG_TAGS_H
 
 #define LPP_TAG_SAMPLER_RELEASE "LPP010"
-
+#define LPP_TAG_SIGNAL_NO_RESTART "LPP011"
+#define LPP_TAG_SIGNAL_BROKEN "LPP012"
+#define LPP_TAG_DEATHS_NOT_VALID "LPP025"
+#define LPP_TAG_PROCESS_UNSERVED_MPM "LPP026"
 #define LPP_TAG_PROCESS_MUTEX_TYPE "LPP030"
 #define LPP_TAG_PROCESS_MUTEX_UNFIT "LPP031"
 #define LPP_TAG_PROCESS_MUTEX_KEPT "LPP032"
 #define LPP_TAG_PROCESS_NO_GATE "LPP033"
 #define LPP_TAG_PROCESS_NO_MAPS "LPP034"
 #define LPP_TAG_PROCESS_NO_CHILD "LPP035"
-
 #define LPP_TAG_CONFIG_PATH "LPP040"
 #define LPP_TAG_CONFIG_DIR "LPP041"
 #define LPP_TAG_CONFIG_SERVED "LPP042"
@@ -28,7 +30,7 @@
 #define LPP_TAG_KEEP_DIFFERS "LPP045"
 #define LPP_TAG_URL_REFUSED "LPP050"
 #define LPP_TAG_URL_MISMATCH "LPP051"
-
+#define LPP_TAG_URL_BY_LINK "LPP052"
 #define LPP_TAG_RUN_TIMED_OUT "LPP060"
 #define LPP_TAG_RUN_FAILED "LPP061"
 #define LPP_TAG_RUN_PROFILED "LPP062"
@@ -60,5 +62,9 @@
 #define LPP_TAG_DEATHS_REPORTED "LPP171"
 #define LPP_TAG_DEATHS_NO_WRITER "LPP172"
 #define LPP_TAG_DEATHS_NO_FILE "LPP173"
+
+
+
+
 
 #endif

@@ -16,6 +16,31 @@
 
 #define LPP_OOPS_HIDDEN "<hidden>"
 
+/* A secret by its value. */
+typedef struct lpp_oops_value_t {
+    const char *text;
+    apr_size_t len;
+    int in_text; /* also where it stands as a word in text */
+} lpp_oops_value_t;
+
+/* What is hidden besides the names of contract section 6. Pools: whoever made
+ * the arrays says. */
+typedef struct lpp_oops_hidden_t {
+    const apr_array_header_t *names; /* of LPOopsHide (char *), or NULL */
+    apr_array_header_t *values;      /* lpp_oops_value_t, or NULL */
+} lpp_oops_hidden_t;
+
+/*
+ * Hide the values of a request's Cookie, or Authorization, header (NULL: it has
+ * none): the whole, what follows the scheme, and of cookies each value of 8
+ * bytes or more that has a digit in it. Copied into pool; 64 in all.
+ * Signal-safe: no. Thread: one at a time.
+ */
+void lpp_oops_hide_cookies(lpp_oops_hidden_t *hidden, const char *header,
+                           apr_pool_t *pool);
+void lpp_oops_hide_authorization(lpp_oops_hidden_t *hidden, const char *header,
+                                 apr_pool_t *pool);
+
 /* One row of the timeline. Milliseconds since the request began, as LP. */
 typedef struct lpp_oops_event_t {
     double start_ms;
@@ -61,36 +86,36 @@ void lpp_oops_add_event(lpp_oops_t *oops, double start_ms, double end_ms,
                         const char *category, const char *detail);
 
 /*
- * Add a request variable, hidden or masked as its name demands. more_hidden:
- * names of LPOopsHide (char *), or NULL. Values are cut at LPP_VALUE_MAX_BYTES.
+ * Add a request variable, hidden or masked as its name and value demand.
+ * hidden may be NULL, here and below. Values are cut at LPP_VALUE_MAX_BYTES.
  * Signal-safe: no. Thread: one at a time.
  */
 void lpp_oops_add_var(lpp_oops_t *oops, const char *name, const char *value,
-                      const apr_array_header_t *more_hidden);
+                      const lpp_oops_hidden_t *hidden);
 
 /*
  * Whether a variable or parameter of that name is hidden: contract section 6.
- * more_hidden are whole names, compared in the same form. name is decoded.
+ * hidden's are whole names, compared in the same form. name is decoded.
  * Signal-safe: yes. Thread: any.
  */
-int lpp_oops_is_sensitive(const char *name,
-                          const apr_array_header_t *more_hidden);
+int lpp_oops_is_sensitive(const char *name, const lpp_oops_hidden_t *hidden);
 
 /*
- * Mask what a text may hold of secrets: query parameters with a sensitive name
- * and user info, in a URL, a request line, a query string or running text that
- * holds URLs; in text, too, the rest of a line that begins with Cookie: or
- * another name that is hidden as a whole. mask_query takes a query string and
+ * Mask what a text may hold of secrets: parameters of queries and paths and
+ * members of JSON with a sensitive name (of queries "code", too), user info,
+ * and hidden's values, in a URL, a request line, a query string or running text
+ * that holds URLs; in text, too, the rest of a line behind Cookie:, a name of
+ * LPOopsHide or another header with a sensitive name. mask_query takes a query string and
  * nothing else, so that a value ends at "&" alone. Looks through percent
  * escapes, nested ones too. Masking what is masked does no harm. Returns text
  * itself where nothing was hidden, "<hidden>" where memory is short.
  * Signal-safe: no. Thread: any.
  */
 const char *lpp_oops_mask_url(const char *text,
-                              const apr_array_header_t *more_hidden,
+                              const lpp_oops_hidden_t *hidden,
                               apr_pool_t *pool);
 const char *lpp_oops_mask_query(const char *query,
-                                const apr_array_header_t *more_hidden,
+                                const lpp_oops_hidden_t *hidden,
                                 apr_pool_t *pool);
 
 typedef enum { LPP_OOPS_RFC822, LPP_OOPS_BSON } lpp_oops_format_e;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * lpp_report_pages: the module's own pages about saved profiles: the list, one
- * report, two compared, and "there is no such report".
+ * report, two compared, "there is no such report", and "open this again".
  *
  * Like lpp_report: ASCII, one escape function, knows no request. Every page
  * works without script; the one report has a script of ours, which only moves
@@ -69,7 +69,9 @@ void lpp_report_read_sort(const char *text, lpp_sort_e *sort, int *reverse);
 
 /*
  * Write a page, whole. missing: the page for an id (may be NULL) that this
- * host has no report of; damaged: it has one that cannot be read.
+ * host has no report of; damaged: it has one that cannot be read. open_again:
+ * nothing but a link to path, an encoded path of this host that begins with
+ * one "/", query allowed.
  * Errors: those of the sink; APR_ENOMEM.
  * Signal-safe: no. Thread: any.
  */
@@ -84,6 +86,9 @@ LPP_MUST_CHECK apr_status_t lpp_report_compare(
     apr_pool_t *scratch);
 LPP_MUST_CHECK apr_status_t lpp_report_missing(
     const lpp_report_frame_t *frame, const char *id, int damaged,
+    const lpp_sink_t *sink, apr_pool_t *scratch);
+LPP_MUST_CHECK apr_status_t lpp_report_open_again(
+    const lpp_report_frame_t *frame, const char *path,
     const lpp_sink_t *sink, apr_pool_t *scratch);
 
 #endif

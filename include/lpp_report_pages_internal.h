@@ -40,6 +40,10 @@ void lpp_report_tree(lpp_page_t *page, const lpp_view_t *view);
 void lpp_report_neighbours(lpp_page_t *page, const lpp_view_t *view,
                            apr_uint32_t function);
 
+/* The objects whose functions have no names, and the packages that would name
+ * them; writes nothing where all are named. */
+void lpp_report_nameless(lpp_page_t *page, const lpp_view_t *view);
+
 /* A change in percent of what was, "new" or "gone"; "grew", "shrank" or "", the
  * class of its cell. */
 void lpp_page_relative(lpp_page_t *page, apr_uint64_t before,

@@ -3,8 +3,10 @@
  * lpp_ring: preallocated samples between the signal handler and the helper.
  *
  * One writer (the handler, on the profiled thread) and one reader (the helper).
- * All memory exists and has been touched before the first signal. A full ring
- * loses the sample and counts it.
+ * All memory is allocated before the first signal. The helper touches the first
+ * slot before a thread is armed and the others while it runs, so a handler may
+ * still take a page fault in a slot that was never used. A full ring loses the
+ * sample; the reader sees that from the gap in the sequence numbers.
  */
 #ifndef LPP_RING_H
 #define LPP_RING_H

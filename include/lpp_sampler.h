@@ -31,16 +31,18 @@ typedef struct lpp_sampler_options_t {
     const void *hidden_start;       /* code whose frames no stack shows: its
                                        callees stand below its callers ... */
     const void *hidden_end;         /* ... or NULL */
+    const void *passes_start;       /* likewise: the section lpp_passes */
+    const void *passes_end;
     const void *(*stands_for)(const void *address); /* the function to show in
                                        place of such a frame, or NULL: none;
                                        called by the helper */
 } lpp_sampler_options_t;
 
 /*
- * Make the sampler of this child; starts no thread yet and touches little of
- * the memory (4 MB) that only a child that profiles needs: the helper does that
- * when it starts. A cleanup of pool asks
- * the helper to stop and waits at most one second for it (it may run inside
+ * Make the sampler of this child. Starts no thread, and leaves the memory of
+ * the ring (4 MB) untouched, which only a child that profiles needs: the helper
+ * touches it at the first session. A cleanup of pool asks the helper to stop
+ * and waits for it, for CLEANUP_WAIT_MS naps of a millisecond (it may run inside
  * prefork's signal handler: an atomic flag and a bounded wait, nothing else).
  * Signal-safe: no. Thread: child-init.
  */
@@ -64,7 +66,10 @@ typedef struct lpp_session_options_t {
     apr_uint32_t max_waiting;        /* 0: only a gate that is free is taken */
     apr_interval_time_t lock_timeout_us;    /* < 0: no limit */
     apr_interval_time_t max_time_us;        /* <= 0: no limit */
-    apr_interval_time_t max_client_wait_us; /* on the client, <= 0: no limit */
+    apr_interval_time_t max_client_wait_us; /* blocked on the client, all
+                                               together, or before that, where
+                                               others waited that long for
+                                               clients; <= 0: no limit */
     int (*wanted)(void *baton);      /* asked every 250 ms while waiting, on the
                                         waiting thread; 0: the client is gone.
                                         May be NULL */
@@ -82,6 +87,8 @@ typedef enum {
     LPP_START_GONE,      /* wanted said no */
     LPP_START_CHILD,     /* the holder waits for this very request */
     LPP_START_STOPPING,  /* this child ends */
+    LPP_START_FORKED,    /* this process was forked by the child whose sampler
+                            it is: it has no helper */
     LPP_START_FAILED     /* status says why */
 } lpp_start_e;
 
@@ -89,7 +96,7 @@ typedef enum {
 typedef enum {
     LPP_STOP_NOT = 0,
     LPP_STOP_MAX_TIME,
-    LPP_STOP_CLIENT,   /* blocked on the client for too long */
+    LPP_STOP_CLIENT,   /* blocked on the client for too long, all together */
     LPP_STOP_UPGRADE,  /* 101 */
     LPP_STOP_STREAM,   /* text/event-stream */
     LPP_STOP_CHILD,    /* the process ends */
@@ -140,7 +147,8 @@ LPP_MUST_CHECK lpp_start_e lpp_session_sample(lpp_session_t *session,
 
 /*
  * Bracket calls that wait for the client (network writes and reads), so that a
- * slow one does not hold the gate.
+ * slow one does not hold the gate: the session ends once they have blocked for
+ * max_client_wait_us, all together. CPU time spent in them does not count.
  * Signal-safe: yes. Thread: the profiled one.
  */
 void lpp_session_client_enter(lpp_session_t *session);

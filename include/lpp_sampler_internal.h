@@ -2,9 +2,13 @@
 /*
  * lpp_sampler_internal: what the files of the sampler share.
  *
- * lpp_sampler.c is the helper thread and its queue, lpp_session.c the side of
- * the request, lpp_tick.c what the helper does with one profile. Nobody else
- * includes this.
+ * lpp_sampler.c is the helper thread and its queue, lpp_sampler_sleep.c how it
+ * waits, lpp_sampler_requests.c what it does for a thread that waits for it.
+ * lpp_session.c is the side of the request, lpp_session_wait.c its wait for the
+ * gate. lpp_tick.c is what the helper does with one profile: _task asks /proc
+ * about the thread, _root finds where the request's stack begins, _share judges
+ * the profiler's cost, _will keeps the samples for the case that the process
+ * dies. No other file includes this.
  */
 #ifndef LPP_SAMPLER_INTERNAL_H
 #define LPP_SAMPLER_INTERNAL_H
@@ -72,6 +76,7 @@ struct lpp_session_t {
     int tid;
     int can_unwind;
     void *kept;                /* of lpp_gate_release_keep, or NULL */
+    int64_t client_told_us;    /* of its time on the client, at the gate */
 
     /* The profiled thread's own. */
     pthread_t thread;
@@ -84,7 +89,10 @@ struct lpp_session_t {
     atomic_int settled;            /* state is past PREPARING */
     atomic_int cut_short;          /* lpp_stop_e */
     atomic_uint lowered_hz;        /* 0: the rate is what was asked for */
-    atomic_llong client_since_ns;  /* blocked on the client since, or 0 */
+    /* Time blocked on the client: of the calls that are over, and since when
+     * the one that goes on lasts (or 0) and its thread's CPU clock then. The
+     * sum is written after since is 0, and read before since. */
+    atomic_llong client_before_ns, client_since_ns, client_cpu_ns;
 };
 
 /* What the helper knows of the thread it samples; nobody else touches it. */
@@ -155,6 +163,7 @@ struct lpp_sampler_t {
     unsigned char *blocked_stack; /* LPP_STACK_MAX_BYTES */
     unsigned touched_slots;       /* of the ring, from the front */
     unsigned changes;             /* of what is loaded, seen so far */
+    int said_broken;              /* a call could not be restarted */
     struct { /* root functions; forgotten when something is loaded */
         const char *name; /* borrowed */
         apr_uint64_t address;
@@ -209,8 +218,11 @@ unsigned lpp_tick_unwind(lpp_sampler_t *sampler,
                          const lpp_snapshot_t *snapshot,
                          apr_uint64_t root_cfa, lpp_pc_t *frames,
                          unsigned max, lpp_unwind_end_e *end);
-/* Drop hidden frames; returns how many stay. replace: those that stand for a
- * function become its start, whether its own frame is there or not. */
+/* Drop hidden frames; returns how many stay. replace: of a sample. Then those
+ * that stand for a function become its start, whether its own frame is there or
+ * not; all other frames of the object of hidden code are the profiler's: where
+ * it worked itself, LPP_PC_PROFILER is all that stays, else they are dropped,
+ * too. */
 unsigned lpp_tick_hide(const lpp_sampler_t *sampler, lpp_pc_t *frames,
                        unsigned count, int replace);
 apr_uint64_t lpp_tick_root(lpp_sampler_t *sampler,

@@ -34,7 +34,7 @@ typedef struct lpp_saved_head_t {
     const char *host;
     const char *method;
     const char *outcome; /* what ran: "profiled", "no-signal" */
-    apr_time_t start;    /* wall clock */
+    apr_time_t start;    /* wall clock; any value */
     apr_uint32_t pid, tid;
     apr_uint32_t status; /* of the response */
     apr_interval_time_t waited_us; /* for the gate, before the profile */

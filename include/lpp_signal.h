@@ -2,10 +2,11 @@
 /*
  * lpp_signal: the only room whose code runs in a signal handler.
  *
- * The handler knows one target: the thread that is being profiled. It puts back
- * a system call that the signal interrupted, or lets one that it cut short go
- * on, copies registers and stack into a slot of the ring, keeps errno. No lock,
- * no allocation, no stdio, no library call that is not on the guard's list.
+ * The handler knows one target: the thread that is being profiled. It restarts
+ * a system call that the signal interrupted, or has one that it cut short
+ * resume, copies registers and stack into a slot of the ring, keeps errno. No
+ * lock, no allocation, no stdio, no library call that is not on the guard's
+ * list. A call that another signal interrupted as well is not restarted.
  */
 #ifndef LPP_SIGNAL_H
 #define LPP_SIGNAL_H
@@ -15,14 +16,15 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <time.h>
+#include <ucontext.h>
 
 #include "lpp_ring.h"
 
 /* A real-time signal that nobody has. */
 #define LPP_SIGNAL_AUTO 0
 
-/* Can an interrupted system call be put back here? Where not, a thread must
- * not be signalled while it is blocked. */
+/* Can an interrupted system call be restarted on this architecture? Where not,
+ * a thread must not be signalled while it is blocked. */
 #if defined(__x86_64__)
 #define LPP_SIGNAL_REPAIRS 1
 #else
@@ -31,10 +33,25 @@
 
 #define LPP_SIGNAL_PIECES 64 /* of one writev or sendmsg */
 
+/* So many calls that could not be restarted, and no thread of this process is
+ * signalled any more, not even one that runs: it may block in that instant. */
+#define LPP_SIGNAL_BROKEN_MAX 2
+
+/* Where the C library keeps the number of a call that the kernel has ended: at
+ * offset above the stack pointer, where the call's instruction ends at pc. */
+typedef struct lpp_signal_place_t {
+    apr_uint64_t pc;
+    apr_uint64_t offset;
+} lpp_signal_place_t;
+
+#define LPP_SIGNAL_PLACES 4
+#define LPP_SIGNAL_NO_CALL (-2)
+
 /*
- * A call of one thread that was cut short and is being carried through: one a
- * thread, as long as that lives; only its handler and what the handler makes it
- * run touch it. The first four are known to machine code.
+ * A call of one thread that was cut short and is being resumed: one a thread,
+ * as long as that lives; only its handler and what the handler makes it run
+ * touch it. The first four are known to machine code. A call that may wait for
+ * ever is restarted with its help, too.
  */
 typedef struct lpp_signal_rest_t {
     long long resume; /* where the call would have returned to */
@@ -42,6 +59,11 @@ typedef struct lpp_signal_rest_t {
     long long done;   /* bytes moved so far */
     int busy;         /* a call is under way */
     long number;      /* of the call */
+    long long registers[6]; /* the call's arguments, as they were; also known
+                               to machine code, as is this: */
+    unsigned long mask;     /* signals blocked outside of the handler */
+    long mask_and_size[2];  /* as pselect6 wants it */
+    struct timespec wait;   /* for ppoll */
     struct msghdr message;
     struct iovec pieces[LPP_SIGNAL_PIECES]; /* still to be moved */
 } lpp_signal_rest_t;
@@ -65,10 +87,12 @@ typedef struct lpp_signal_target_t {
     lpp_signal_rest_t *rest_of_call; /* the thread's own, set by arm */
     struct timespec rest[2];  /* shortened sleep and what is left of it */
     atomic_llong blocked_ns;  /* helper: the thread has been blocked for at
-                                 least that long when it was asked */
+                                 least that long when it was asked; 0: it may
+                                 have been running */
     atomic_ullong asked;      /* sequence the helper asked for */
     atomic_ullong answered;   /* last sequence handled */
-    atomic_uint repaired;     /* system calls put back; the helper resets it */
+    atomic_uint repaired;     /* system calls restarted or resumed; the helper
+                                 resets it */
     atomic_uint foreign;      /* signals nobody asked for, or after the thread
                                  has left the request: no sample */
     atomic_int enabled;       /* 0: no sample is taken */
@@ -95,7 +119,7 @@ apr_status_t lpp_signal_give_back(void);
 
 /*
  * How often, in this process, the handler met an interrupted call that it could
- * not put back. Not 0: signal no blocked thread any more.
+ * not restart.
  * Signal-safe: yes. Thread: any.
  */
 unsigned lpp_signal_unrepaired(void);
@@ -109,6 +133,14 @@ unsigned lpp_signal_unrepaired(void);
  * Signal-safe: no. Thread: any, for itself.
  */
 LPP_MUST_CHECK apr_status_t lpp_signal_lend_stack(void);
+
+/*
+ * May a thread of this process be signalled? blocked: one that stands in a
+ * call, which needs a C library whose calls can be restarted (see
+ * lpp_signal_trial.h) and none that was not.
+ * Signal-safe: yes. Thread: any.
+ */
+int lpp_signal_allowed(int blocked);
 
 /*
  * Make the calling thread the target and unblock the signal (taken before) on
@@ -153,6 +185,20 @@ apr_status_t lpp_signal_capture(lpp_snapshot_t *snapshot,
                                 unsigned char *stack, apr_size_t max_bytes,
                                 apr_uint64_t stack_end,
                                 apr_uint64_t stack_start);
+
+/*
+ * For lpp_signal_trial alone. learn: where numbers of calls are, at most
+ * LPP_SIGNAL_PLACES, and whether all kinds of calls passed. interrupted: the
+ * number of the call that the signal of context ended with EINTR, -1 where it
+ * is not known, LPP_SIGNAL_NO_CALL: there was none. restart: what the handler
+ * does with such a call; returns whether there was one.
+ * Signal-safe: yes. Thread: any; learn while no handler runs.
+ */
+void lpp_signal_learn(const lpp_signal_place_t *places, unsigned count,
+                      int passed);
+long lpp_signal_interrupted(const ucontext_t *context);
+int lpp_signal_restart(ucontext_t *context, lpp_signal_target_t *target,
+                       lpp_signal_rest_t *rest);
 
 /*
  * Between lpp_signal.c (runs in the handler) and lpp_signal_arm.c (does not):

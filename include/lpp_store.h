@@ -154,7 +154,7 @@ LPP_MUST_CHECK apr_status_t lpp_store_open_file(lpp_store_t *store,
 /*
  * Remove temporary files that their writers left behind (killed meanwhile):
  * those of this module's own pattern that nobody wrote to for
- * LPP_STORE_STALE_S. By age and not by process id, since hosts may share the
+ * LPP_STORE_STALE_S, or whose time lies that far in the future. By age and not by process id, since hosts may share the
  * directory. Called by retention, and by a child when it opens its store, never
  * in a request's way. Returns how many went.
  * Signal-safe: no. Thread: any.

@@ -21,9 +21,9 @@ enum {
     LPP_ACTION_SHOW = 1 << 1,
     LPP_ACTION_SQL = 1 << 2,
     LPP_ACTION_SQLTRACE = 1 << 3,
-    LPP_ACTION_REPORTS = 1 << 4,
+    LPP_ACTION_REPORTS = 1 << 4, /* this and the next: of pages alone */
     LPP_ACTION_REPORT = 1 << 5,
-    LPP_ACTION_AGAINST = 1 << 6 /* beside REPORT: compare */
+    LPP_ACTION_AGAINST = 1 << 6  /* beside REPORT: compare */
 };
 
 /* What one URL path asks for. Filled whole by lpp_trigger_parse. */
@@ -64,6 +64,14 @@ const char *lpp_trigger_find(const char *path);
 LPP_MUST_CHECK apr_status_t lpp_trigger_parse(const char *path,
                                               lpp_plan_t **plan,
                                               apr_pool_t *pool);
+
+/*
+ * Take the trigger segment out of the path of uri (absolute, or a path),
+ * leaving the rest alone; a blank ends the path as "?" and "#" do. Returns a
+ * string of pool, or uri itself where it has none or memory is short.
+ * Signal-safe: no. Thread: any.
+ */
+const char *lpp_trigger_strip_uri(const char *uri, apr_pool_t *pool);
 
 /*
  * Take the trigger segment out of the target of a request line ("GET /a/b

@@ -122,6 +122,10 @@ apr_uint32_t lpp_view_top(const lpp_view_t *view, lpp_view_order_e order,
                           apr_uint32_t *functions, apr_uint32_t max,
                           apr_pool_t *scratch);
 
+/* The function LPP_PROFILER_NAME: what the profiler itself did on the request's
+ * thread; NULL where no sample saw it. Signal-safe: no. Thread: any. */
+const lpp_function_t *lpp_view_profiler(const lpp_view_t *view);
+
 /* The object that pc lies in, or NULL. Signal-safe: no. Thread: any. */
 const lpp_object_t *lpp_view_object(const lpp_view_t *view, lpp_pc_t pc);
 

@@ -94,12 +94,26 @@ static inline int lpp_config_all_requests(const lpp_conf_t *conf)
  * it counts as no). Thread: request. */
 int lpp_config_allowed(const lpp_conf_t *conf, request_rec *r);
 
-/* Whether LPProfileAccess lets this request in; the default rule is contract
- * section 2. An error in the expression counts as no. Thread: request. */
-int lpp_config_access(const lpp_conf_t *conf, request_rec *r);
+typedef enum {
+    LPP_ACCESS_REFUSED,
+    LPP_ACCESS_BY_LINK, /* refused, but for a link on another site's page:
+                           who followed it may, and can ask again */
+    LPP_ACCESS_GRANTED
+} lpp_access_e;
 
-/* 1 when LPProfileRequireUser is set. */
-int lpp_config_requires_user(const lpp_conf_t *conf);
+/*
+ * Whether this request may use the segment and see anything of a profile:
+ * LPProfileAccess (an error in it counts as no; its default is contract
+ * section 2) lets the client in, and, whatever that says, no other web site is
+ * behind the request (mod_lpprofile_origin.h). *why (why is not NULL): NULL
+ * where granted, else a constant text that ends a sentence.
+ * Signal-safe: no. Thread: request.
+ */
+lpp_access_e lpp_config_judge(const lpp_conf_t *conf, request_rec *r,
+                              const char **why);
+
+/* 1 when that is LPP_ACCESS_GRANTED. Signal-safe: no. Thread: request. */
+int lpp_config_access(const lpp_conf_t *conf, request_rec *r);
 
 /* 1 when LPProfileRequireUser is set here. Thread: any. */
 int lpp_config_requires_user(const lpp_conf_t *conf);
@@ -124,6 +138,9 @@ apr_uint32_t lpp_config_rate_hz(const lpp_conf_t *conf);
 apr_interval_time_t lpp_config_lock_timeout_us(const lpp_conf_t *conf);
 apr_interval_time_t lpp_config_max_time_us(const lpp_conf_t *conf);
 apr_uint32_t lpp_config_max_waiting(const lpp_conf_t *conf);
+/* How many requests on HTTP/2 streams may wait for the gate in this child: a
+ * quarter of mod_http2's workers in it, at least 1. Thread: request. */
+unsigned lpp_config_max_waiting_streams(void);
 int lpp_config_signal(const server_rec *main_server);
 int lpp_config_hooks(const server_rec *main_server); /* count hooks' calls */
 

@@ -19,6 +19,7 @@
 
 #include <httpd.h>
 #include <apr_tables.h>
+#include <util_filter.h>
 
 #include "lpp_calls.h"
 
@@ -28,6 +29,8 @@
 #define LPP_ENTRIES_QUICK 16  /* int (request_rec *, int) */
 #define LPP_ENTRIES_MAX \
     (LPP_ENTRIES_INT + LPP_ENTRIES_VOID + LPP_ENTRIES_QUICK)
+
+#define LPP_ENTRIES_PROFILER LPP_ENTRIES_MAX
 
 /*
  * Who watches. enter is called before the original and may return NULL: then
@@ -68,8 +71,9 @@ void lpp_entries_set_doors(const lpp_door_t *doors, unsigned count);
 void lpp_entries_prepare(const lpp_watcher_t *watcher, const char *own,
                          apr_pool_t *pconf);
 
-/* What entries stand for, by number; those past lpp_entries_count are empty.
- * Static. Thread: any. */
+/* What entries stand for, by number; those past lpp_entries_count are empty, but
+ * for LPP_ENTRIES_PROFILER: what the profiler does within a call. Static.
+ * Thread: any. */
 const lpp_hook_t *lpp_entries_hooks(void);
 
 /* Hooks that the watcher sees; those for which no entry was left.
@@ -94,6 +98,21 @@ const void *lpp_entries_stands_for(const void *address);
 
 /* The code of entries, whose frames no profile is to show. */
 void lpp_entries_code(const void **start, const void **end);
+
+/* The code of all functions marked LPP_PASSES_ON. */
+void lpp_passes_code(const void **start, const void **end);
+
+/*
+ * ap_pass_brigade, ap_get_brigade and apr_bucket_read for our own filters. What
+ * runs below them is the work of others, be it done or waited for.
+ * Signal-safe: no. Thread: any.
+ */
+apr_status_t lpp_pass_brigade(ap_filter_t *next, apr_bucket_brigade *bb);
+apr_status_t lpp_get_brigade(ap_filter_t *next, apr_bucket_brigade *bb,
+                             ap_input_mode_t mode, apr_read_type_e block,
+                             apr_off_t bytes);
+apr_status_t lpp_read_bucket(apr_bucket *b, const char **data,
+                             apr_size_t *len, apr_read_type_e block);
 
 /* Somebody has a request to watch: from now on its thread, and those that it
  * hands the request on to, meet entries. Signal-safe: no. Thread: any. */

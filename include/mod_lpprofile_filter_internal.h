@@ -8,17 +8,27 @@
 
 #include <httpd.h>
 
+#include "lpp_policy.h"
 #include "lpp_trigger.h"
 
 /*
  * Why a response that wants a block cannot have one, as a token of X-LPProfile
- * ("no-html", "encoded", ...), or NULL. plan NULL: the URL had no segment, so
- * that requests a script made get none. head: the body's first bytes, as far
- * as they are known (a byte order mark tells UTF-16 apart), may be NULL.
+ * ("no-html", "encoded", ...), or NULL. What a script of a page fetches is no
+ * page. plan NULL: the URL had no segment, so that ranges and downloads get
+ * none either. head: the body's first bytes, as far as they are known (a byte
+ * order mark tells UTF-16 apart), may be NULL.
  * Thread: request.
  */
 const char *lpp_filter_why_not(const request_rec *r, const lpp_plan_t *plan,
                                const char *head, apr_size_t head_len);
+
+/* How many of a body's first bytes are white space or a byte order mark of
+ * UTF-8. Thread: any. */
+apr_size_t lpp_filter_blank(const char *data, apr_size_t len);
+
+/* 1 where a body that begins so is JSON, whatever it is called; 0 too where
+ * nothing but blank came yet. Thread: any. */
+int lpp_filter_is_json(const char *data, apr_size_t len);
 
 /* 1 when the block must be well-formed XML. Thread: request. */
 int lpp_filter_is_xhtml(const request_rec *r);
@@ -30,9 +40,9 @@ int lpp_filter_is_xhtml(const request_rec *r);
 void lpp_filter_change_headers(request_rec *r);
 
 /*
- * 1 when no Content-Security-Policy of the response (report-only ones neither,
- * they would report) forbids a <style> of ours. Asked when the headers are on
- * their way: mod_headers sets them late. Thread: request.
+ * 1 when no Content-Security-Policy in the response's headers (report-only
+ * ones neither, they would report) forbids a <style> of ours. Asked when the
+ * headers are on their way: mod_headers sets them late. Thread: request.
  */
 int lpp_filter_may_style(const request_rec *r);
 

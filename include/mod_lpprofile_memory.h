@@ -26,6 +26,7 @@
 typedef struct lpp_memory_sizes_t {
     apr_uint64_t vss_bytes;  /* address space */
     apr_uint64_t rss_bytes;  /* resident */
+    apr_uint64_t private_bytes; /* of that, what is not of a file or shared */
     apr_uint64_t heap_bytes; /* malloc'd and in use, all arenas; 0: not
                                 counted */
     apr_uint64_t heap_took_us; /* to count that */
@@ -33,8 +34,9 @@ typedef struct lpp_memory_sizes_t {
 
 /*
  * Read the sizes; what cannot be read is 0. begin: what was read where this is
- * the end, NULL where it is a beginning. The heap is counted at both or at
- * neither: at neither for a while after it took long.
+ * the end, NULL where it is a beginning. The heap is counted only where that is
+ * known to be short, and at the end only where it was at the beginning: what
+ * this takes does not grow with the heap.
  * Signal-safe: no. Thread: any.
  */
 void lpp_memory_read(lpp_memory_sizes_t *sizes,

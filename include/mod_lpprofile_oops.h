@@ -23,6 +23,15 @@ typedef struct lpp_oops_failure_t {
 } lpp_oops_failure_t;
 
 /*
+ * What is hidden of r's request chain, in pool: LPOopsHide, which is borrowed,
+ * and the values that its Cookie and Authorization headers hold by now (a
+ * module may take them away later). Thread: request.
+ */
+const lpp_oops_hidden_t *lpp_oops_hidden_of(const request_rec *r,
+                                            const lpp_conf_t *conf,
+                                            apr_pool_t *pool);
+
+/*
  * The page id of r by contract section 5, in r->pool; call after mapping
  * (before, it is "Unknown" or what the note says). r may be the last of a
  * redirect chain: an error document counts as the page that failed. A directory
@@ -30,18 +39,29 @@ typedef struct lpp_oops_failure_t {
  * gets into file names (/app;jsessionid=...).
  * Thread: request.
  */
-const char *lpp_oops_page_id(request_rec *r, const lpp_conf_t *conf);
+const char *lpp_oops_page_id(request_rec *r, const lpp_conf_t *conf,
+                             const lpp_oops_hidden_t *hidden);
+
+/*
+ * Whether a response with that status failed for a reason of the server's:
+ * 500 or more, but for what the request line or headers alone bring about: an
+ * unknown method (501), version (505) or missing extension (510).
+ * Signal-safe: yes. Thread: any.
+ */
+int lpp_oops_failed(int status);
 
 /*
  * Fill record from r as it stands now: all but id, timeline and tb_text. r is
- * the last request of a redirect chain; failure may be NULL. final 0: the
- * response is under way, and the value of an informational report says so.
+ * the last request of a redirect chain, which took duration_us so far; failure
+ * may be NULL. final 0: the response is under way, and the value of an informational report says so.
  * Everything is copied into the record's pool; r, its tables and its
  * environment stay as they are, and no name is looked up (neither DNS nor
  * ident nor a subrequest for PATH_TRANSLATED).
  * Thread: request.
  */
 void lpp_oops_gather(lpp_oops_t *oops, request_rec *r, const lpp_conf_t *conf,
+                     const lpp_oops_hidden_t *hidden,
+                     apr_interval_time_t duration_us,
                      const lpp_oops_failure_t *failure, int final);
 
 /*
@@ -51,7 +71,7 @@ void lpp_oops_gather(lpp_oops_t *oops, request_rec *r, const lpp_conf_t *conf,
  * Thread: request.
  */
 int lpp_oops_see_message(lpp_oops_failure_t *failure, int level,
-                         const char *message, const lpp_conf_t *conf,
-                         apr_pool_t *pool);
+                         const char *message,
+                         const lpp_oops_hidden_t *hidden, apr_pool_t *pool);
 
 #endif

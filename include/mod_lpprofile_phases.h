@@ -32,16 +32,18 @@ typedef enum {
     LPP_PHASE_HANDLER,
     LPP_PHASE_SEND,
     LPP_PHASE_LOG,
+    LPP_PHASE_ALL, /* of one of many subrequests */
     LPP_PHASES
 } lpp_phase_e;
 
 /*
  * Made by the run at its start, in the run's pool (used by the request's thread
  * alone, until detached); started_us is the CLOCK_MONOTONIC start of the
- * request.
+ * request, hidden (borrowed) what paths must not show.
  * Signal-safe: no. Thread: request.
  */
-lpp_phases_t *lpp_phases_create(apr_pool_t *pool, apr_time_t started_us);
+lpp_phases_t *lpp_phases_create(apr_pool_t *pool, apr_time_t started_us,
+                                const lpp_oops_hidden_t *hidden);
 
 /*
  * Let the hooks find phases from r, the first request of a chain, and what
@@ -82,17 +84,18 @@ const char *lpp_phases_server_timing(const lpp_phases_t *phases,
 
 /*
  * r goes into a phase, out of the one it is in (already there: it stays), or
- * all of its chain go out of theirs. Nothing happens where r's chain has no
- * phases attached.
+ * all of its chain go out of theirs. phases: those of r's chain. Nothing
+ * happens where they are NULL or detached. Of many subrequests the later ones
+ * are kept as a whole, and only if they take long; the others are counted.
  * Signal-safe: no. Thread: request.
  */
-void lpp_phases_enter(request_rec *r, lpp_phase_e phase);
-void lpp_phases_leave(const request_rec *r);
-void lpp_phases_leave_all(const request_rec *r);
+void lpp_phases_enter(lpp_phases_t *phases, request_rec *r, lpp_phase_e phase);
+void lpp_phases_leave(lpp_phases_t *phases, const request_rec *r);
+void lpp_phases_leave_all(lpp_phases_t *phases);
 
 /* The same, for the handler: where r is a subrequest, which has no phase after
  * it and may be kept long after (mod_include does), its EOS ends it. */
-void lpp_phases_enter_handler(request_rec *r);
+void lpp_phases_enter_handler(lpp_phases_t *phases, request_rec *r);
 
 /* The filter that sees that EOS. */
 void lpp_phases_register_filters(apr_pool_t *pool);

@@ -56,6 +56,15 @@ int lpp_process_ending(void);
 int lpp_process_wanted(const server_rec *main_server);
 
 /*
+ * 1 where requests are served by the children that child_init sees. 0 under
+ * mpm_itk, which forks a process for each connection, to be its host's user's:
+ * neither the child's threads are in it nor may it write where the child does.
+ * Nothing is profiled there.
+ * Signal-safe: no. Thread: any.
+ */
+int lpp_process_serves(void);
+
+/*
  * Call function, which registers hooks that run for each request, only where
  * lpp_process_wanted: a server that allows no profiling then pays nothing for
  * them. It is called in check_config, once the configuration was read; so not

@@ -64,6 +64,10 @@ int lpp_run_leave_region(lpp_run_t *run);
  * Thread: request. */
 lpp_run_t *lpp_run_get(const request_rec *r);
 
+/* The phases of the run that r belongs to; NULL where it has none, or profiles
+ * regions alone. Thread: request. */
+lpp_phases_t *lpp_run_phases(const request_rec *r);
+
 const lpp_plan_t *lpp_run_plan(const lpp_run_t *run); /* or NULL */
 
 /* 1 when the client may see any of it: access, and LPProfileRequireUser. */
@@ -72,6 +76,10 @@ int lpp_run_visible(const lpp_run_t *run);
 /* Where LPProfileRequireUser was never asked (no fixup ran), drop the profile.
  * Before the first look at visible when a response is made. */
 void lpp_run_settle_user(lpp_run_t *run);
+
+/* What no text of this run may show: never changes. Signal-safe: yes. Thread:
+ * any. */
+const lpp_oops_hidden_t *lpp_run_hidden(const lpp_run_t *run);
 
 /* 1 when the run profiles (or did), and its OOPS id; "" where it does not. */
 int lpp_run_profiled(const lpp_run_t *run);
@@ -111,10 +119,12 @@ LPP_MUST_CHECK apr_status_t lpp_run_write_block(lpp_run_t *run,
                                                 const lpp_sink_t *sink);
 
 /*
- * What tells one virtual host from another, in pool: name, port, addresses. A
- * profile is shown to the host that it was made for, and to no other, though
- * they share a directory.
- * Thread: any.
+ * What tells one virtual host from another, LPP_VHOST_KEY_LEN hex digits in
+ * pool: a hash of name, port, aliases and addresses; and, where another host
+ * of the server has the same, of the place in the configuration. The same
+ * after a restart with the same configuration. A profile is shown to the host
+ * that it was made for, and to no other, though they share a directory.
+ * Signal-safe: no. Thread: any.
  */
 const char *lpp_run_vhost(const server_rec *server, apr_pool_t *pool);
 

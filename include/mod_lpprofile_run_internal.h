@@ -2,8 +2,9 @@
 /*
  * The members of a run, for the files of the conductor only: _run (begin),
  * _watch (while it is served), _answer (headers and block), _finish (files and
- * OOPS after the response), _record (its part in the server's sum),
- * _run_inline (regions).
+ * OOPS after the response), _saved (the saved form), _record (its part in the
+ * server's sum), _run_calls (exact calls), _run_sql (statements), _run_inline
+ * (regions); and for _deaths, which makes a run for a process that died.
  */
 #ifndef MOD_LPPROFILE_RUN_INTERNAL_H
 #define MOD_LPPROFILE_RUN_INTERNAL_H
@@ -28,6 +29,7 @@ struct lpp_run_t {
     request_rec *r;           /* first request of the chain; NULL once it is
                                  logged */
     const lpp_conf_t *conf;
+    const lpp_oops_hidden_t *hidden; /* in pool: what no text may show */
     const lpp_plan_t *plan;   /* in pool, or NULL */
     apr_uint32_t formats;     /* files to write */
     int access;               /* passed LPProfileAccess */
@@ -52,7 +54,7 @@ struct lpp_run_t {
     lpp_holder_t holder;      /* what is known of it if this process dies */
 
     apr_time_t begin_us;      /* CLOCK_MONOTONIC of the request's start */
-    apr_time_t request_time;  /* the same moment as wall clock */
+    apr_time_t request_time;  /* r->request_time: names the moment only */
     apr_time_t hook_us;       /* CLOCK_MONOTONIC when the run began */
     apr_interval_time_t duration_us; /* set when logged */
     lpp_phases_t *phases;
@@ -76,8 +78,8 @@ struct lpp_run_t {
     const char *store_dir;    /* copies: the job needs no request */
     const char *oops_dir;
     lpp_oops_t *oops;         /* the final record, gathered when logged */
-    const char *vhost;        /* whose it is: lpp_run_vhost; set
-                                 when logged */
+    const char *vhost;        /* whose it is: lpp_run_vhost; set with
+                                 the gate's holder */
     int http_status;          /* of the response, set when logged */
 };
 
@@ -120,6 +122,9 @@ void lpp_run_report_memory(const lpp_run_t *run, lpp_report_t *report,
 void lpp_run_watch(lpp_run_t *run, request_rec *r);
 void lpp_run_unwatch(lpp_run_t *run);
 
+/* Let go of a run and of its pool. Thread: any. */
+void lpp_run_free(lpp_run_t *run);
+
 /* Cleanup of the first request's pool, for a run that nobody took over. */
 apr_status_t lpp_run_abandon(void *run);
 
@@ -128,10 +133,21 @@ apr_status_t lpp_run_abandon(void *run);
 void lpp_run_start_calls(lpp_run_t *run);
 void lpp_run_stop_calls(lpp_run_t *run);
 
-/* The profile as of now, with the calls counted by now. Errors: those of
+/* The calls counted by now, in pool; NULL: none. Thread: request, or any once it
+ * is over. */
+const lpp_calls_table_t *lpp_run_calls_table(const lpp_run_t *run,
+                                             apr_pool_t *pool);
+
+/* What the profiler does from here to there is told apart from the call that it
+ * runs in. leave takes what enter returned. Thread: request. */
+unsigned lpp_run_enter_profiler(const lpp_run_t *run);
+void lpp_run_leave_profiler(const lpp_run_t *run, unsigned handle);
+
+/* The profile as of now, with these calls. Errors: those of
  * lpp_session_profile. Thread: as that. */
 LPP_MUST_CHECK apr_status_t lpp_run_profile(const lpp_run_t *run,
                                             lpp_profile_t **profile,
+                                            const lpp_calls_table_t *calls,
                                             apr_interval_time_t timeout_us,
                                             apr_pool_t *pool);
 

@@ -34,10 +34,15 @@ int lpp_url_join_chain(request_rec *r);
  * identity body. Thread: request. */
 void lpp_url_before_handler(request_rec *r);
 
+/* Whether a link on another site's page led to r, an own page: then no profile
+ * is shown. Thread: request. */
+int lpp_url_came_by_link(const request_rec *r);
+
 /* Headers of r's response that are set when everybody else has set theirs
  * ("Header always set" too), as one table, for more to be added; an empty value
- * takes a header away. Begins with Cache-Control: no-store. Before the first
- * byte. Thread: request. */
+ * takes a header away, and with a name that ends in "*" all that begin so.
+ * Begins with Cache-Control: no-store, and with what keeps an own page from
+ * other sites' scripts. Before the first byte. Thread: request. */
 apr_table_t *lpp_url_last_headers(request_rec *r);
 
 /* Before the loggers. Thread: request. */

@@ -3,7 +3,6 @@
  * lpp_buf: see include/lpp_buf.h. malloc rather than the pool, because a pool
  * would keep every smaller copy a growing buffer leaves behind.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,12 +104,9 @@ static apr_status_t add_va(lpp_buf_t *buf, const char *format, va_list args)
     int len;
 
     va_copy(again, args);
-    len = vsnprintf(NULL, 0, format, args);
-    if (len < 0) {
-        buf->status = buf->status ? buf->status : APR_EINVAL;
-    }
-    else if (reserve(buf, (apr_size_t)len) == APR_SUCCESS) {
-        vsnprintf(buf->data + buf->len, (size_t)len + 1, format, again);
+    len = apr_vsnprintf(NULL, 0, format, args);
+    if (reserve(buf, (apr_size_t)len) == APR_SUCCESS) {
+        apr_vsnprintf(buf->data + buf->len, (size_t)len + 1, format, again);
         buf->len += (apr_size_t)len;
     }
     va_end(again);
@@ -158,6 +154,22 @@ apr_status_t lpp_sink_write(const lpp_sink_t *sink, const char *data,
     return len ? sink->write(sink->baton, data, len) : APR_SUCCESS;
 }
 
+/* What did not fit the small buffer, malloc'd; *len: its length. */
+static char *format_large(int *len, const char *format, va_list args)
+{
+    va_list again;
+    char *large;
+
+    va_copy(again, args);
+    *len = apr_vsnprintf(NULL, 0, format, args);
+    large = malloc((size_t)*len + 1);
+    if (large) {
+        apr_vsnprintf(large, (size_t)*len + 1, format, again);
+    }
+    va_end(again);
+    return large;
+}
+
 apr_status_t lpp_sink_printf(const lpp_sink_t *sink, const char *format, ...)
 {
     char small[512];
@@ -168,18 +180,14 @@ apr_status_t lpp_sink_printf(const lpp_sink_t *sink, const char *format, ...)
 
     va_start(args, format);
     va_copy(again, args);
-    len = vsnprintf(small, sizeof(small), format, args);
-    if (len < 0) {
-        rv = APR_EINVAL;
-    }
-    else if ((size_t)len < sizeof(small)) {
+    len = apr_vsnprintf(small, sizeof(small), format, args);
+    if ((size_t)len < sizeof(small) - 1) {
         rv = lpp_sink_write(sink, small, (apr_size_t)len);
     }
-    else if (!(large = malloc((size_t)len + 1))) {
+    else if (!(large = format_large(&len, format, again))) {
         rv = APR_ENOMEM;
     }
     else {
-        vsnprintf(large, (size_t)len + 1, format, again);
         rv = lpp_sink_write(sink, large, (apr_size_t)len);
         free(large);
     }

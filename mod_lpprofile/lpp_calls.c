@@ -2,7 +2,7 @@
 /*
  * lpp_calls: see include/lpp_calls.h.
  *
- * A place is a hook in a scope; places are found by an open-addressing index.
+ * A place is a hook in a scope; both are found by an open-addressing index.
  * What runs stands on a stack of fixed depth, by index and never by pointer
  * into the C stack: a call left by longjmp does no harm. Owns memory of the
  * pool only; nothing here waits.
@@ -39,15 +39,17 @@ apr_uint64_t lpp_calls_cpu_at(lpp_calls_t *calls, apr_uint64_t now)
         calls->offset_ns =
             (apr_int64_t)(lpp_calls_clock(CLOCK_THREAD_CPUTIME_ID)
                           - calls->said_cpu_ns);
-        calls->read_wall_ns = now;
+        calls->read_wall_ns = calls->seen_wall_ns = now;
         calls->read_cpu_ns = calls->said_cpu_ns;
         return calls->said_cpu_ns;
     }
-    if (now - calls->read_wall_ns >= LPP_CALLS_CPU_STEP_NS) {
+    if (now - calls->seen_wall_ns >= LPP_CALLS_CPU_STEP_NS
+        || now - calls->read_wall_ns >= LPP_CALLS_CPU_FIX_NS) {
         calls->read_cpu_ns = lpp_calls_clock(CLOCK_THREAD_CPUTIME_ID)
             - (apr_uint64_t)calls->offset_ns;
         calls->read_wall_ns = now;
     }
+    calls->seen_wall_ns = now;
     cpu = calls->read_cpu_ns + (now - calls->read_wall_ns);
     if (cpu > calls->said_cpu_ns) {
         calls->said_cpu_ns = cpu;
@@ -99,9 +101,14 @@ static int grow_places(lpp_calls_t *calls, apr_uint32_t room)
 static apr_uint32_t place_of(lpp_calls_t *calls, apr_uint32_t scope,
                              apr_uint32_t hook)
 {
-    apr_uint32_t slot = slot_of(calls, scope, hook);
+    apr_uint32_t slot, next = calls->last_place + 1;
     place_t *place;
 
+    if (next < calls->count && calls->places[next].scope == scope
+        && calls->places[next].hook == hook) {
+        return next; /* the same phases run again */
+    }
+    slot = slot_of(calls, scope, hook);
     if (calls->index[slot] != 0) {
         return calls->index[slot] - 1;
     }
@@ -129,6 +136,7 @@ unsigned lpp_calls_enter(lpp_calls_t *calls, apr_uint32_t scope,
     if (calls->depth >= LPP_CALLS_DEPTH_MAX
         || (place = place_of(calls, scope, hook)) == LPP_CALLS_NONE) {
         calls->dropped++;
+        calls->follower = LPP_CALLS_NONE;
         return 0;
     }
     frame = &calls->stack[calls->depth++];
@@ -136,9 +144,25 @@ unsigned lpp_calls_enter(lpp_calls_t *calls, apr_uint32_t scope,
     frame->below_wall_ns = frame->below_cpu_ns = 0;
     calls->places[place].active++;
     calls->places[place].calls++;
-    frame->start_wall_ns = lpp_calls_clock(CLOCK_MONOTONIC);
-    frame->start_cpu_ns = lpp_calls_cpu_at(calls, frame->start_wall_ns);
+    calls->last_place = place;
+    if (calls->follower == hook && calls->hooks[hook].follows) {
+        frame->start_wall_ns = calls->left_wall_ns;
+        frame->start_cpu_ns = calls->left_cpu_ns;
+    }
+    else {
+        frame->start_wall_ns = lpp_calls_clock(CLOCK_MONOTONIC);
+        frame->start_cpu_ns = lpp_calls_cpu_at(calls, frame->start_wall_ns);
+    }
+    calls->follower = LPP_CALLS_NONE;
     return calls->depth;
+}
+
+unsigned lpp_calls_enter_here(lpp_calls_t *calls, apr_uint32_t hook)
+{
+    apr_uint32_t scope = calls->depth == 0 ? 0
+        : calls->places[calls->stack[calls->depth - 1].place].scope;
+
+    return lpp_calls_enter(calls, scope, hook);
 }
 
 /* A timeline has room for calls that a person can see. */
@@ -213,6 +237,9 @@ void lpp_calls_leave(lpp_calls_t *calls, unsigned handle, const int *result,
     while (calls->depth >= handle) {
         pop(calls, now, cpu);
     }
+    calls->follower = decided ? LPP_CALLS_NONE : place->hook + 1;
+    calls->left_wall_ns = now;
+    calls->left_cpu_ns = cpu;
     if (!result) {
         return;
     }
@@ -225,9 +252,11 @@ void lpp_calls_leave(lpp_calls_t *calls, unsigned handle, const int *result,
     }
 }
 
-static apr_uint32_t hash_of(const char *text)
+static apr_uint32_t hash_of(const lpp_scope_t *about)
 {
-    apr_uint32_t hash = 2166136261u;
+    apr_uint32_t hash = 2166136261u ^ (about->parent * 0x9e3779b9u)
+        ^ (about->caller * 0x85ebca6bu);
+    const char *text = about->path;
 
     for (; *text; text++) {
         hash = (hash ^ (unsigned char)*text) * 16777619u;
@@ -235,7 +264,26 @@ static apr_uint32_t hash_of(const char *text)
     return hash;
 }
 
-/* The last scope takes all that have no room. */
+/* Where the scope stands in the index, or would. */
+static apr_uint16_t *scope_slot(const lpp_calls_t *calls,
+                                const lpp_scope_t *about, apr_uint32_t hash)
+{
+    apr_uint32_t at = (hash ^ (hash >> 16)) & (SCOPE_SLOTS - 1);
+
+    for (; calls->scope_index[at]; at = (at + 1) & (SCOPE_SLOTS - 1)) {
+        const scope_t *scope = &calls->scopes[calls->scope_index[at]];
+
+        if (scope->hash == hash && scope->about.parent == about->parent
+            && scope->about.caller == about->caller
+            && scope->about.kind == about->kind
+            && strcmp(scope->about.path, about->path) == 0) {
+            break;
+        }
+    }
+    return &calls->scope_index[at];
+}
+
+/* Its number, or that of the last scope where memory is short. */
 static apr_uint32_t add_scope(lpp_calls_t *calls, const lpp_scope_t *about,
                               apr_uint32_t hash)
 {
@@ -256,6 +304,7 @@ static apr_uint32_t add_scope(lpp_calls_t *calls, const lpp_scope_t *about,
         calls->scope_room = room;
     }
     scope = &calls->scopes[calls->scope_count];
+    memset(scope, 0, sizeof(*scope));
     scope->about = *about;
     scope->hash = hash;
     scope->about.requests = 1;
@@ -263,39 +312,73 @@ static apr_uint32_t add_scope(lpp_calls_t *calls, const lpp_scope_t *about,
     return calls->scope_count++;
 }
 
+/* A request without a scope of its own. */
+static apr_uint32_t add_to_others(lpp_calls_t *calls, apr_uint32_t others)
+{
+    calls->scopes[others].about.requests++;
+    return others;
+}
+
+/* The last scope takes all that have no room, whoever made them. */
+static apr_uint32_t last_scope(lpp_calls_t *calls)
+{
+    lpp_scope_t about = { LPP_SCOPE_OTHERS, "", 1, 0, LPP_CALLS_NONE };
+
+    return calls->scope_count == LPP_CALLS_SCOPES_MAX
+        ? add_to_others(calls, LPP_CALLS_SCOPES_MAX - 1)
+        : add_scope(calls, &about, 0);
+}
+
+static maker_t *maker_of(lpp_calls_t *calls, const lpp_scope_t *about)
+{
+    return about->caller == LPP_CALLS_NONE
+        ? &calls->scopes[about->parent].maker
+        : &calls->places[about->caller].maker;
+}
+
 apr_uint32_t lpp_calls_begin_scope(lpp_calls_t *calls, apr_uint32_t parent,
                                    lpp_scope_kind_e kind, const char *path)
 {
     lpp_scope_t about = { kind, path, 1, parent, LPP_CALLS_NONE };
-    apr_uint32_t hash = hash_of(path), i;
+    apr_uint32_t hash, scope;
+    apr_uint16_t *slot;
+    maker_t *maker;
 
     if (calls->depth > 0) {
         about.caller = calls->stack[calls->depth - 1].place;
         about.parent = calls->places[about.caller].scope;
     }
-    for (i = 1; i < calls->scope_count; i++) {
-        scope_t *scope = &calls->scopes[i];
-
-        if (scope->hash == hash && scope->about.parent == about.parent
-            && scope->about.caller == about.caller
-            && scope->about.kind == kind
-            && strcmp(scope->about.path, path) == 0) {
-            scope->about.requests++;
-            return i;
+    if (!calls->scope_index) {
+        calls->scope_index = apr_pcalloc(calls->pool, SCOPE_SLOTS
+                                         * sizeof(*calls->scope_index));
+        if (!calls->scope_index) {
+            return about.parent;
         }
     }
-    if (calls->scope_count >= LPP_CALLS_SCOPES_MAX) {
-        calls->scopes[LPP_CALLS_SCOPES_MAX - 1].about.requests++;
-        return LPP_CALLS_SCOPES_MAX - 1;
+    hash = hash_of(&about);
+    slot = scope_slot(calls, &about, hash);
+    if (*slot) {
+        calls->scopes[*slot].about.requests++;
+        return *slot;
     }
-    if (calls->scope_count == LPP_CALLS_SCOPES_MAX - 1) {
+    maker = maker_of(calls, &about);
+    if (maker->others) {
+        return add_to_others(calls, maker->others);
+    }
+    if (calls->scope_count >= LPP_CALLS_SCOPES_MAX - 1) {
+        return last_scope(calls);
+    }
+    if (maker->made == LPP_CALLS_MADE_MAX) {
         about.kind = LPP_SCOPE_OTHERS;
         about.path = "";
-        about.parent = 0;
-        about.caller = LPP_CALLS_NONE;
-        hash = 0;
+        scope = add_scope(calls, &about, 0);
+        maker_of(calls, &about)->others = scope; /* scopes may have moved */
+        return scope;
     }
-    return add_scope(calls, &about, hash);
+    scope = add_scope(calls, &about, hash);
+    maker_of(calls, &about)->made++;
+    *slot = (apr_uint16_t)scope;
+    return scope;
 }
 
 apr_status_t lpp_calls_create(lpp_calls_t **calls, const lpp_hook_t *hooks,
@@ -313,6 +396,7 @@ apr_status_t lpp_calls_create(lpp_calls_t **calls, const lpp_hook_t *hooks,
     made->pool = pool;
     made->hooks = hooks;
     made->left_out = left_out;
+    made->follower = LPP_CALLS_NONE;
     if (!grow_places(made, FIRST_PLACES)) {
         return APR_ENOMEM;
     }

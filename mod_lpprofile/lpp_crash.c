@@ -36,12 +36,12 @@ static const struct sigaction default_action; /* zeroed: SIG_DFL */
 static void copy_stack(lpp_crash_t *crash)
 {
     apr_uint64_t sp = crash->snapshot.regs[LPP_REG_SP];
-    int inside = crash->tid == crash->profiled_tid
-        && sp >= crash->stack_start && sp < crash->stack_end;
     apr_uint64_t end = sp + LPP_STACK_MAX_BYTES;
+    int inside = (apr_uint32_t)syscall(SYS_gettid) == lpp_crash_watch.tid
+        && sp >= lpp_crash_watch.stack_start && sp < lpp_crash_watch.stack_end;
 
-    if (inside && end > crash->stack_end) {
-        end = crash->stack_end;
+    if (inside && end > lpp_crash_watch.stack_end) {
+        end = lpp_crash_watch.stack_end;
     }
     if (!lpp_signal_read_stack(&crash->snapshot, crash->stack,
                                LPP_STACK_MAX_BYTES, end)
@@ -66,7 +66,7 @@ static void keep(lpp_crash_t *crash, int number, const siginfo_t *info,
     else {
         crash->address = (apr_uint64_t)(apr_uintptr_t)info->si_addr;
     }
-    if (clock_gettime(CLOCK_REALTIME, &now) == 0) {
+    if (clock_gettime(CLOCK_MONOTONIC, &now) == 0) {
         crash->when_us = (apr_int64_t)now.tv_sec * 1000000
             + now.tv_nsec / 1000;
     }

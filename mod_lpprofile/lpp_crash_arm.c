@@ -61,6 +61,8 @@ void lpp_crash_arm(lpp_crash_t *crash, apr_uint32_t tid)
     }
     crash->profiled_tid = tid;
     lpp_crash_watch.process = getpid();
+    /* Its stack is told by enter_thread. */
+    lpp_crash_watch.tid = 0;
     memset(&action, 0, sizeof(action));
     action.sa_sigaction = lpp_crash_handle;
     action.sa_flags = SA_SIGINFO | SA_ONSTACK;
@@ -98,9 +100,10 @@ void lpp_crash_enter_thread(apr_uint64_t root_cfa, apr_uint64_t stack_start,
     lpp_crash_t *crash = atomic_load(&lpp_crash_watch.crash);
 
     if (crash != NULL) {
-        crash->stack_start = stack_start;
-        crash->stack_end = stack_end;
+        lpp_crash_watch.stack_start = stack_start;
+        lpp_crash_watch.stack_end = stack_end;
+        lpp_crash_watch.tid = (apr_uint32_t)syscall(SYS_gettid);
         crash->root_cfa = root_cfa;
-        crash->profiled_tid = (apr_uint32_t)syscall(SYS_gettid);
+        crash->profiled_tid = lpp_crash_watch.tid;
     }
 }

@@ -62,16 +62,16 @@ static inline int end_select(const sent_t *sent, int rv,
     return rv;
 }
 
-static int query(apr_dbd_t *handle, int *rows, const char *text)
+LPP_PASSES_ON static int query(apr_dbd_t *handle, int *rows, const char *text)
 {
     sent_t sent = begin(handle, "query", text, NULL);
 
     return end_query(&sent, sent.real->query(handle, rows, text), rows);
 }
 
-static int select_rows(apr_pool_t *pool, apr_dbd_t *handle,
-                       apr_dbd_results_t **results, const char *text,
-                       int random)
+LPP_PASSES_ON static int select_rows(apr_pool_t *pool, apr_dbd_t *handle,
+                                     apr_dbd_results_t **results,
+                                     const char *text, int random)
 {
     sent_t sent = begin(handle, "select", text, NULL);
     int rv = sent.real->select(pool, handle, results, text, random);
@@ -88,9 +88,10 @@ static void begin_prepare(sent_t *sent, const char *text, const char *label)
     sent->token = sent->watch->begin(sent->watch, &call);
 }
 
-static int prepare(apr_pool_t *pool, apr_dbd_t *handle, const char *text,
-                   const char *label, int args, int values,
-                   apr_dbd_type_e *types, apr_dbd_prepared_t **statement)
+LPP_PASSES_ON static int prepare(apr_pool_t *pool, apr_dbd_t *handle,
+                                 const char *text, const char *label, int args,
+                                 int values, apr_dbd_type_e *types,
+                                 apr_dbd_prepared_t **statement)
 {
     sent_t sent = {lpp_dbd_driver_of(handle), handle, lpp_dbd_watching(), -1};
     int rv;
@@ -115,8 +116,9 @@ static int prepare(apr_pool_t *pool, apr_dbd_t *handle, const char *text,
     return rv;
 }
 
-static int pvquery(apr_pool_t *pool, apr_dbd_t *handle, int *rows,
-                   apr_dbd_prepared_t *statement, va_list args)
+LPP_PASSES_ON static int pvquery(apr_pool_t *pool, apr_dbd_t *handle,
+                                 int *rows, apr_dbd_prepared_t *statement,
+                                 va_list args)
 {
     sent_t sent = begin(handle, "pvquery", NULL, statement);
     int rv = sent.real->pvquery(pool, handle, rows, statement, args);
@@ -124,9 +126,10 @@ static int pvquery(apr_pool_t *pool, apr_dbd_t *handle, int *rows,
     return end_query(&sent, rv, rows);
 }
 
-static int pvselect(apr_pool_t *pool, apr_dbd_t *handle,
-                    apr_dbd_results_t **results,
-                    apr_dbd_prepared_t *statement, int random, va_list args)
+LPP_PASSES_ON static int pvselect(apr_pool_t *pool, apr_dbd_t *handle,
+                                  apr_dbd_results_t **results,
+                                  apr_dbd_prepared_t *statement, int random,
+                                  va_list args)
 {
     sent_t sent = begin(handle, "pvselect", NULL, statement);
     int rv = sent.real->pvselect(pool, handle, results, statement, random,
@@ -135,8 +138,9 @@ static int pvselect(apr_pool_t *pool, apr_dbd_t *handle,
     return end_select(&sent, rv, results, random);
 }
 
-static int pquery(apr_pool_t *pool, apr_dbd_t *handle, int *rows,
-                  apr_dbd_prepared_t *statement, const char **args)
+LPP_PASSES_ON static int pquery(apr_pool_t *pool, apr_dbd_t *handle, int *rows,
+                                apr_dbd_prepared_t *statement,
+                                const char **args)
 {
     sent_t sent = begin(handle, "pquery", NULL, statement);
     int rv = sent.real->pquery(pool, handle, rows, statement, args);
@@ -144,10 +148,10 @@ static int pquery(apr_pool_t *pool, apr_dbd_t *handle, int *rows,
     return end_query(&sent, rv, rows);
 }
 
-static int pselect_rows(apr_pool_t *pool, apr_dbd_t *handle,
-                        apr_dbd_results_t **results,
-                        apr_dbd_prepared_t *statement, int random,
-                        const char **args)
+LPP_PASSES_ON static int pselect_rows(apr_pool_t *pool, apr_dbd_t *handle,
+                                      apr_dbd_results_t **results,
+                                      apr_dbd_prepared_t *statement,
+                                      int random, const char **args)
 {
     sent_t sent = begin(handle, "pselect", NULL, statement);
     int rv = sent.real->pselect(pool, handle, results, statement, random,
@@ -156,8 +160,9 @@ static int pselect_rows(apr_pool_t *pool, apr_dbd_t *handle,
     return end_select(&sent, rv, results, random);
 }
 
-static int pvbquery(apr_pool_t *pool, apr_dbd_t *handle, int *rows,
-                    apr_dbd_prepared_t *statement, va_list args)
+LPP_PASSES_ON static int pvbquery(apr_pool_t *pool, apr_dbd_t *handle,
+                                  int *rows, apr_dbd_prepared_t *statement,
+                                  va_list args)
 {
     sent_t sent = begin(handle, "pvbquery", NULL, statement);
     int rv = sent.real->pvbquery(pool, handle, rows, statement, args);
@@ -165,9 +170,10 @@ static int pvbquery(apr_pool_t *pool, apr_dbd_t *handle, int *rows,
     return end_query(&sent, rv, rows);
 }
 
-static int pvbselect(apr_pool_t *pool, apr_dbd_t *handle,
-                     apr_dbd_results_t **results,
-                     apr_dbd_prepared_t *statement, int random, va_list args)
+LPP_PASSES_ON static int pvbselect(apr_pool_t *pool, apr_dbd_t *handle,
+                                   apr_dbd_results_t **results,
+                                   apr_dbd_prepared_t *statement, int random,
+                                   va_list args)
 {
     sent_t sent = begin(handle, "pvbselect", NULL, statement);
     int rv = sent.real->pvbselect(pool, handle, results, statement, random,
@@ -176,8 +182,9 @@ static int pvbselect(apr_pool_t *pool, apr_dbd_t *handle,
     return end_select(&sent, rv, results, random);
 }
 
-static int pbquery(apr_pool_t *pool, apr_dbd_t *handle, int *rows,
-                   apr_dbd_prepared_t *statement, const void **args)
+LPP_PASSES_ON static int pbquery(apr_pool_t *pool, apr_dbd_t *handle,
+                                 int *rows, apr_dbd_prepared_t *statement,
+                                 const void **args)
 {
     sent_t sent = begin(handle, "pbquery", NULL, statement);
     int rv = sent.real->pbquery(pool, handle, rows, statement, args);
@@ -185,10 +192,10 @@ static int pbquery(apr_pool_t *pool, apr_dbd_t *handle, int *rows,
     return end_query(&sent, rv, rows);
 }
 
-static int pbselect(apr_pool_t *pool, apr_dbd_t *handle,
-                    apr_dbd_results_t **results,
-                    apr_dbd_prepared_t *statement, int random,
-                    const void **args)
+LPP_PASSES_ON static int pbselect(apr_pool_t *pool, apr_dbd_t *handle,
+                                  apr_dbd_results_t **results,
+                                  apr_dbd_prepared_t *statement, int random,
+                                  const void **args)
 {
     sent_t sent = begin(handle, "pbselect", NULL, statement);
     int rv = sent.real->pbselect(pool, handle, results, statement, random,
@@ -197,8 +204,8 @@ static int pbselect(apr_pool_t *pool, apr_dbd_t *handle,
     return end_select(&sent, rv, results, random);
 }
 
-static int start_transaction(apr_pool_t *pool, apr_dbd_t *handle,
-                             apr_dbd_transaction_t **transaction)
+LPP_PASSES_ON static int start_transaction(apr_pool_t *pool, apr_dbd_t *handle,
+                                           apr_dbd_transaction_t **transaction)
 {
     sent_t sent = begin(handle, "transaction_start", "BEGIN", NULL);
     int rv = end_query(&sent, sent.real->start_transaction(pool, handle,

@@ -69,8 +69,8 @@ void lpp_dbd_watch_results(lpp_dbd_watch_t *watch, const void *results,
     watch->open[at].got = 0;
 }
 
-static int end_transaction(const lpp_dbd_driver_t *real,
-                           apr_dbd_transaction_t *transaction)
+LPP_PASSES_ON static int end_transaction(const lpp_dbd_driver_t *real,
+                                         apr_dbd_transaction_t *transaction)
 {
     lpp_dbd_watch_t *watch = lpp_dbd_watching();
     lpp_dbd_call_t call = {"transaction_end", "COMMIT", NULL, real->name,
@@ -111,9 +111,9 @@ static const char *late_error(const lpp_dbd_driver_t *real, apr_dbd_t *handle)
     return error && *error ? error : NULL;
 }
 
-static int get_row(const lpp_dbd_driver_t *real, apr_pool_t *pool,
-                   apr_dbd_results_t *results, apr_dbd_row_t **row,
-                   int number)
+LPP_PASSES_ON static int get_row(const lpp_dbd_driver_t *real,
+                                 apr_pool_t *pool, apr_dbd_results_t *results,
+                                 apr_dbd_row_t **row, int number)
 {
     lpp_dbd_watch_t *watch = lpp_dbd_watching();
     apr_uint64_t start;
@@ -138,9 +138,10 @@ static int get_row(const lpp_dbd_driver_t *real, apr_pool_t *pool,
     return rv;
 }
 
-static apr_dbd_t *open_connection(const lpp_dbd_driver_t *real,
-                                  apr_pool_t *pool, const char *params,
-                                  const char **error)
+LPP_PASSES_ON static apr_dbd_t *open_connection(const lpp_dbd_driver_t *real,
+                                                apr_pool_t *pool,
+                                                const char *params,
+                                                const char **error)
 {
     apr_dbd_t *handle = real->open(pool, params, error);
 

@@ -21,6 +21,9 @@
 #define SLICE_MAX_US 50000
 #define READ_TRIES 1000        /* a record changes a few times a profile */
 #define TURN_TRIES 1000        /* sched_yields before a turn is taken over */
+#define FORGET_TRIES 100
+/* The end of year 9999: a date of four digits. */
+#define START_MAX apr_time_from_sec(APR_INT64_C(253402300799))
 
 /* Reserved pid of the place that children without one of their own share. */
 #define PID_SHARED 0xffffffffu
@@ -50,6 +53,22 @@ static void publish(shared_t *shared, const lpp_holder_t *holder)
     atomic_thread_fence(memory_order_seq_cst);
 }
 
+void lpp_gate_bound_holder(lpp_holder_t *holder)
+{
+    holder->id[sizeof(holder->id) - 1] = '\0';
+    holder->url[sizeof(holder->url) - 1] = '\0';
+    holder->page_id[sizeof(holder->page_id) - 1] = '\0';
+    holder->host[sizeof(holder->host) - 1] = '\0';
+    holder->vhost[sizeof(holder->vhost) - 1] = '\0';
+    holder->method[sizeof(holder->method) - 1] = '\0';
+    if (holder->start < 0 || holder->start > START_MAX) {
+        holder->start = 0;
+    }
+    if (holder->begin_us < 0) {
+        holder->begin_us = 0;
+    }
+}
+
 void lpp_gate_get_holder(const lpp_gate_t *gate, lpp_holder_t *holder)
 {
     shared_t *shared = gate->shared;
@@ -70,19 +89,11 @@ void lpp_gate_get_holder(const lpp_gate_t *gate, lpp_holder_t *holder)
         if (atomic_load_explicit(&shared->published, memory_order_relaxed)
             == seen) {
             memcpy(holder, words, sizeof(*holder));
+            lpp_gate_bound_holder(holder);
             return;
         }
     }
     memset(holder, 0, sizeof(*holder));
-}
-
-static void terminate_strings(lpp_holder_t *holder)
-{
-    holder->id[sizeof(holder->id) - 1] = '\0';
-    holder->url[sizeof(holder->url) - 1] = '\0';
-    holder->page_id[sizeof(holder->page_id) - 1] = '\0';
-    holder->host[sizeof(holder->host) - 1] = '\0';
-    holder->method[sizeof(holder->method) - 1] = '\0';
 }
 
 /*
@@ -115,17 +126,27 @@ static void give_turn(shared_t *shared, apr_uint32_t ticket)
     atomic_compare_exchange_strong(&shared->turn, &ticket, 0);
 }
 
-static apr_uint32_t count_waiting(shared_t *shared)
+/* Places to look at, besides the shared one: a child may have written any
+ * number there. */
+static apr_uint32_t used_places(shared_t *shared)
 {
     apr_uint32_t used = atomic_load(&shared->places_used);
-    apr_uint32_t i, sum = PLACE_WAITING(atomic_load(
+
+    return used < LPP_GATE_PLACES ? used : LPP_GATE_PLACES - 1;
+}
+
+static apr_uint32_t count_waiting(shared_t *shared)
+{
+    apr_uint32_t used = used_places(shared);
+    apr_uint64_t sum = PLACE_WAITING(atomic_load(
         &shared->place[LPP_GATE_PLACES - 1]));
+    apr_uint32_t i;
 
     for (i = 0; i < used; i++) {
         sum += PLACE_WAITING(atomic_load_explicit(&shared->place[i],
                                                   memory_order_relaxed));
     }
-    return sum;
+    return sum < APR_UINT32_MAX ? (apr_uint32_t)sum : APR_UINT32_MAX;
 }
 
 /* Add one to, or take one off, this child's place. 0: it is not ours any more,
@@ -146,9 +167,10 @@ static int change_place(lpp_gate_t *gate, int up)
     return 1;
 }
 
-static int is_dead(apr_uint32_t pid)
+int lpp_gate_is_dead(apr_uint32_t pid)
 {
-    return kill((pid_t)pid, 0) != 0 && errno == ESRCH;
+    /* 0 and less would be a group of processes. */
+    return (pid_t)pid <= 0 || (kill((pid_t)pid, 0) != 0 && errno == ESRCH);
 }
 
 /* Find this child a place: a free one, else that of a dead child, else the
@@ -166,7 +188,7 @@ static void claim_place(lpp_gate_t *gate, apr_uint32_t pid)
             apr_uint32_t used = atomic_load(&shared->places_used);
 
             if (old != 0 && PLACE_PID(old) != pid
-                && (pass == 0 || !is_dead(PLACE_PID(old)))) {
+                && (pass == 0 || !lpp_gate_is_dead(PLACE_PID(old)))) {
                 continue;
             }
             if (!atomic_compare_exchange_strong(&shared->place[i], &old,
@@ -185,12 +207,13 @@ static void claim_place(lpp_gate_t *gate, apr_uint32_t pid)
     gate->place_pid = PID_SHARED;
 }
 
-/* Runs inside prefork's signal handler too: atomics only. */
+/* Runs inside prefork's signal handler too: atomics only. In a process that
+ * this child forked, the place is not its own. */
 static apr_status_t child_cleanup(void *data)
 {
     lpp_gate_t *gate = data;
 
-    if (gate->place_pid != PID_SHARED) {
+    if (gate->place_pid == (apr_uint32_t)getpid()) {
         lpp_gate_forget(gate, gate->place_pid);
     }
     return APR_SUCCESS;
@@ -284,7 +307,6 @@ apr_status_t lpp_gate_try(lpp_gate_t *gate, apr_interval_time_t slice_us,
         publish(gate->shared, &nobody);
         lpp_gate_note_death(gate, left.pid);
         if (dead) {
-            terminate_strings(&left);
             *dead = left;
         }
     }
@@ -296,7 +318,7 @@ void lpp_gate_set_holder(lpp_gate_t *gate, const lpp_holder_t *holder)
 {
     lpp_holder_t copy = *holder;
 
-    terminate_strings(&copy);
+    lpp_gate_bound_holder(&copy);
     if (copy.pid == 0) {
         copy.pid = (apr_uint32_t)getpid();
     }
@@ -309,14 +331,15 @@ void lpp_gate_set_holder(lpp_gate_t *gate, const lpp_holder_t *holder)
     pthread_mutex_unlock(&gate->writing);
 }
 
-void lpp_gate_set_page_id(lpp_gate_t *gate, const char *page_id)
+void lpp_gate_set_page_id(lpp_gate_t *gate, const char *id,
+                          const char *page_id)
 {
     lpp_holder_t holder;
 
     pthread_mutex_lock(&gate->writing);
     if (gate->held) {
         lpp_gate_get_holder(gate, &holder);
-        if (holder.pid != 0) {
+        if (holder.pid != 0 && strcmp(holder.id, id) == 0) {
             apr_cpystrn(holder.page_id, page_id, sizeof(holder.page_id));
             publish(gate->shared, &holder);
             if (gate->area) {
@@ -358,13 +381,13 @@ apr_status_t lpp_gate_release_keep(lpp_gate_t *gate, void **kept)
 static void forget_dead_waiters(lpp_gate_t *gate)
 {
     shared_t *shared = gate->shared;
-    apr_uint32_t used = atomic_load(&shared->places_used);
+    apr_uint32_t used = used_places(shared);
     apr_uint32_t i;
 
     for (i = 0; i < used; i++) {
         apr_uint64_t place = atomic_load(&shared->place[i]);
 
-        if (PLACE_WAITING(place) != 0 && is_dead(PLACE_PID(place))) {
+        if (PLACE_WAITING(place) != 0 && lpp_gate_is_dead(PLACE_PID(place))) {
             lpp_gate_forget(gate, PLACE_PID(place));
         }
     }
@@ -394,8 +417,9 @@ void lpp_gate_leave(lpp_gate_t *gate)
 void lpp_gate_forget(lpp_gate_t *gate, apr_uint32_t pid)
 {
     shared_t *shared = gate->shared;
-    apr_uint32_t used = atomic_load(&shared->places_used);
+    apr_uint32_t used = used_places(shared);
     apr_uint32_t i;
+    int tries;
 
     if (pid == 0 || pid == PID_SHARED) {
         return;
@@ -403,10 +427,34 @@ void lpp_gate_forget(lpp_gate_t *gate, apr_uint32_t pid)
     for (i = 0; i < used; i++) {
         apr_uint64_t old = atomic_load(&shared->place[i]);
 
-        while (PLACE_PID(old) == pid
-               && !atomic_compare_exchange_weak(&shared->place[i], &old, 0)) {
+        /* The dead change nothing: only somebody else's child goes on. */
+        for (tries = 0; tries < FORGET_TRIES && PLACE_PID(old) == pid
+                        && !atomic_compare_exchange_weak(&shared->place[i],
+                                                         &old, 0); tries++) {
         }
     }
+}
+
+apr_uint64_t lpp_gate_client_us(const lpp_gate_t *gate)
+{
+    return atomic_load(&gate->shared->client_us);
+}
+
+void lpp_gate_hurry(lpp_gate_t *gate)
+{
+    atomic_store(&gate->shared->hurried,
+                 atomic_load(&gate->shared->published));
+}
+
+void lpp_gate_add_client_us(lpp_gate_t *gate, apr_uint64_t us)
+{
+    atomic_fetch_add(&gate->shared->client_us, us);
+}
+
+int lpp_gate_hurried(const lpp_gate_t *gate)
+{
+    return atomic_load(&gate->shared->hurried)
+           == atomic_load(&gate->shared->published);
 }
 
 void lpp_gate_count_skip(lpp_gate_t *gate, lpp_gate_skip_e why)

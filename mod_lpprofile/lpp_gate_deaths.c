@@ -7,8 +7,6 @@
  * holder, the parent and the dying process itself may all learn of it in the
  * same moment. Takes no lock and no mutex; nothing here waits.
  */
-#include <errno.h>
-#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -19,11 +17,6 @@
 static int change(area_t *area, apr_uint64_t from, apr_uint64_t to)
 {
     return atomic_compare_exchange_strong(&area->state, &from, to);
-}
-
-static int is_dead(apr_uint32_t pid)
-{
-    return kill((pid_t)pid, 0) != 0 && errno == ESRCH;
 }
 
 /* 1: area was free and is now ours, being filled. */
@@ -98,7 +91,7 @@ static int note(shared_t *shared, area_t *area, apr_uint32_t pid)
     if (atomic_load(&area->state) != AREA_STATE(AREA_HELD, pid)) {
         return 0;
     }
-    atomic_store(&area->noted, apr_time_now());
+    atomic_store(&area->noted, lpp_monotonic_us());
     if (!change(area, AREA_STATE(AREA_HELD, pid),
                 AREA_STATE(AREA_DEAD, pid))) {
         return 0;
@@ -135,7 +128,7 @@ void lpp_gate_post_death(lpp_gate_t *gate, const lpp_holder_t *holder)
         area_t *area = &gate->shared->area[i];
 
         if (fill(area, holder)) {
-            atomic_store(&area->noted, apr_time_now());
+            atomic_store(&area->noted, lpp_monotonic_us());
             atomic_store(&area->state, AREA_STATE(AREA_DEAD, holder->pid));
             break;
         }
@@ -163,7 +156,7 @@ static int is_due(apr_uint64_t state)
         return 1;
     case AREA_TAKEN:
     case AREA_HELD:
-        return is_dead(AREA_PID(state));
+        return lpp_gate_is_dead(AREA_PID(state));
     default:
         return 0;
     }
@@ -172,6 +165,7 @@ static int is_due(apr_uint64_t state)
 int lpp_gate_take_death(lpp_gate_t *gate, lpp_death_t *death)
 {
     apr_uint64_t mine = AREA_STATE(AREA_TAKEN, (apr_uint32_t)getpid());
+    apr_time_t now;
     unsigned i;
 
     for (i = 0; i < LPP_GATE_AREAS; i++) {
@@ -186,12 +180,12 @@ int lpp_gate_take_death(lpp_gate_t *gate, lpp_death_t *death)
             continue;
         }
         death->holder = area->holder;
-        death->holder.id[sizeof(death->holder.id) - 1] = '\0';
-        death->holder.url[sizeof(death->holder.url) - 1] = '\0';
-        death->holder.page_id[sizeof(death->holder.page_id) - 1] = '\0';
-        death->holder.host[sizeof(death->holder.host) - 1] = '\0';
-        death->holder.method[sizeof(death->holder.method) - 1] = '\0';
+        lpp_gate_bound_holder(&death->holder);
         death->noted = atomic_load(&area->noted);
+        now = lpp_monotonic_us();
+        if (death->noted < 0 || death->noted > now) {
+            death->noted = now;
+        }
         death->extra = area->extra;
         death->area = i;
         return 1;

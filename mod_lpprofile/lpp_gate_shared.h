@@ -38,12 +38,18 @@ enum { AREA_FREE, AREA_HELD, AREA_DEAD, AREA_TAKEN };
 
 typedef struct area_t {
     _Atomic apr_uint64_t state;
-    _Atomic apr_int64_t noted; /* apr_time_now() when the death was found */
+    _Atomic apr_int64_t noted; /* lpp_monotonic_us() when it was found */
     lpp_holder_t holder;
     _Alignas(64) unsigned char extra[LPP_GATE_AREA_BYTES];
 } area_t;
 
-/* The page of memory that all children of all generations see. */
+/*
+ * The memory that all children of all generations see, and may write whatever
+ * they like into: a child that is not itself any more runs as User, the parent
+ * and what reads this after a death may be root. So each count, index, length
+ * and string in it is read once, into a local, and bounded before use; nothing
+ * in it is an address; no loop of the parent ends only when a child lets it.
+ */
 typedef struct shared_t {
     /* Number of records published; the one in force is record[published & 1].
      * Only who has the mutex writes, into the other one, so a writer that is
@@ -63,6 +69,11 @@ typedef struct shared_t {
     /* Waiters, by child: see PLACE. */
     _Atomic apr_uint32_t places_used; /* highest index ever taken, plus 1 */
     _Atomic apr_uint64_t place[LPP_GATE_PLACES];
+
+    /* Time that owners were blocked on their clients, all together, and the
+     * published record whose owner shall wait for its own no longer. */
+    _Atomic apr_uint64_t client_us;
+    _Atomic apr_uint32_t hurried;
 
     /* Sums over finished profiles: see lpp_gate_totals_t. */
     _Atomic apr_uint64_t samples, lost, own_ns, cpu_ns, stood_down;
@@ -87,6 +98,10 @@ struct lpp_gate_t {
                                   fork too */
     area_t *area;              /* this child's while it holds, or NULL */
 };
+
+/* What was copied out of shared memory becomes fit to be read: its strings end,
+ * its times are ones that a clock can show. Signal-safe: yes. */
+void lpp_gate_bound_holder(lpp_holder_t *holder);
 
 /*
  * The holder's area: claim one (NULL: all wait for their reports), give it

@@ -52,7 +52,7 @@ void lpp_gate_set_error(lpp_gate_t *gate, const char *text)
                               memory_order_relaxed);
     }
     atomic_store_explicit(&shared->error_text[i], '\0', memory_order_relaxed);
-    atomic_store(&shared->error_time, apr_time_now());
+    atomic_store(&shared->error_time, lpp_monotonic_us());
     atomic_store(&shared->error_number, number + 2);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_keep: when a pass is due, whose turn it is, what goes and its going.
+ * lpp_keep: when a pass is due, and which process makes it.
  *
  * The one that passes holds a lock on a file in each directory of profiles; the
  * kernel gives it up with the process. The file's time is that of the last
@@ -13,7 +13,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <apr_strings.h>
@@ -26,8 +25,6 @@
 #define LOCK_NAME ".lpp-keep"
 /* Between two passes, whichever processes make them. */
 #define INTERVAL_US apr_time_from_sec(2)
-/* Of a pass that left something to do. */
-#define CUT_US apr_time_from_sec(1)
 #define SWEEP_EVERY_US apr_time_from_sec(600)
 /* So many processes may write as much as this one without knowing of each
  * other; past that, they are a minute late. */
@@ -49,23 +46,22 @@ struct lpp_keep_t {
     apr_int64_t room_count; /* then this was free below the rule */
     apr_int64_t room_bytes;
     apr_time_t oldest; /* and this the oldest profile, or 0 */
+    apr_time_t stalled_us; /* monotonic: none is due before, since the last
+                              ones got nothing done; 0: they did */
 
-    apr_time_t swept_us; /* of the passing thread alone */
+    /* of the passing thread alone */
+    apr_time_t swept_us;
+    apr_interval_time_t stall_us; /* the wait after the last pass that got
+                                     nothing done, or 0 */
+    lpp_keep_memory_t memory;
 };
-
-static apr_time_t monotonic_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return apr_time_make(now.tv_sec, now.tv_nsec / 1000);
-}
 
 static apr_status_t destroy_lock(void *baton)
 {
     lpp_keep_t *keep = baton;
 
     pthread_mutex_destroy(&keep->lock);
+    lpp_keep_remember(&keep->memory, NULL);
     return APR_SUCCESS;
 }
 
@@ -129,7 +125,7 @@ static int is_near(const lpp_keep_t *keep, apr_time_t now)
 
 apr_interval_time_t lpp_keep_wrote(lpp_keep_t *keep, apr_off_t bytes)
 {
-    apr_time_t now = apr_time_now(), clock = monotonic_us(), due;
+    apr_time_t now = apr_time_now(), clock = lpp_monotonic_us(), due;
     apr_interval_time_t delay;
 
     pthread_mutex_lock(&keep->lock);
@@ -137,6 +133,7 @@ apr_interval_time_t lpp_keep_wrote(lpp_keep_t *keep, apr_off_t bytes)
     keep->more_bytes += bytes;
     keep->written = now;
     due = clock + (is_near(keep, now) ? LPP_KEEP_SOON_US : LPP_KEEP_LATER_US);
+    due = due > keep->stalled_us ? due : keep->stalled_us;
     if (keep->due_us == 0 || due < keep->due_us) {
         keep->due_us = due;
     }
@@ -149,7 +146,7 @@ apr_interval_time_t lpp_keep_wrote(lpp_keep_t *keep, apr_off_t bytes)
 static int take_turn(lpp_keep_t *keep, lpp_keep_result_t *result,
                      apr_time_t *written)
 {
-    apr_time_t clock = monotonic_us();
+    apr_time_t clock = lpp_monotonic_us();
     int due;
 
     pthread_mutex_lock(&keep->lock);
@@ -163,11 +160,12 @@ static int take_turn(lpp_keep_t *keep, lpp_keep_result_t *result,
 }
 
 /* Say when the next pass is due. What was written during this one has its own
- * say; what was written before is done, unless again says otherwise. */
+ * say, unless passes get nothing done; what was written before is done, unless
+ * again says otherwise. */
 static void end_turn(lpp_keep_t *keep, lpp_keep_result_t *result,
                      apr_time_t written, const lpp_keep_pass_t *pass)
 {
-    apr_time_t clock = monotonic_us(), due;
+    apr_time_t clock = lpp_monotonic_us(), due;
 
     pthread_mutex_lock(&keep->lock);
     if (keep->written > written && !result->again_us) {
@@ -186,6 +184,7 @@ static void end_turn(lpp_keep_t *keep, lpp_keep_result_t *result,
         keep->room_count = keep->rule.count - (apr_int64_t)result->profiles;
         keep->room_bytes = keep->rule.bytes - (apr_int64_t)result->bytes;
         keep->oldest = pass->oldest;
+        keep->stalled_us = keep->stall_us ? clock + keep->stall_us : 0;
     }
     pthread_mutex_unlock(&keep->lock);
 }
@@ -206,34 +205,36 @@ static apr_time_t time_of(int fd)
                : 0;
 }
 
-/* Lock one directory for as long as pass->pool lives; APR_EAGAIN: somebody
- * else has it. */
-static apr_status_t lock_dir(lpp_keep_pass_t *pass, lpp_store_t *store)
+/* Whether the lock file is what this module made: another could be somebody
+ * else's, or a name of a file that matters elsewhere. */
+static int is_own_lock(int fd, struct stat *st)
 {
-    int *kept = apr_palloc(pass->pool, sizeof(*kept));
+    return fstat(fd, st) == 0 && S_ISREG(st->st_mode) && st->st_nlink == 1
+           && st->st_uid == geteuid();
+}
+
+/* Lock one directory for as long as pass->pool lives; *fd is the lock file.
+ * APR_EAGAIN: somebody else has it; APR_EINVAL: the file is not our own. */
+static apr_status_t lock_dir(lpp_keep_pass_t *pass, lpp_store_t *store,
+                             int *fd)
+{
     apr_time_t previous;
     struct stat st;
-    int fd;
 
-    if (!kept) {
-        return APR_ENOMEM;
-    }
-    fd = openat(store->fd, LOCK_NAME,
-                O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
-    if (fd < 0) {
+    *fd = openat(store->fd, LOCK_NAME,
+                 O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+    if (*fd < 0) {
         return errno;
     }
-    *kept = fd;
-    apr_pool_cleanup_register(pass->pool, kept, close_fd,
-                              apr_pool_cleanup_null);
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+    apr_pool_cleanup_register(pass->pool, fd, close_fd, apr_pool_cleanup_null);
+    if (!is_own_lock(*fd, &st)) {
         return APR_EINVAL;
     }
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (flock(*fd, LOCK_EX | LOCK_NB) != 0) {
         return errno == EWOULDBLOCK ? APR_EAGAIN : errno;
     }
     /* A fresh file has the time of its making: no pass that counts. */
-    previous = st.st_size > 0 ? time_of(fd) : 0;
+    previous = st.st_size > 0 ? time_of(*fd) : 0;
     if (previous < pass->previous) {
         pass->previous = previous;
     }
@@ -241,16 +242,11 @@ static apr_status_t lock_dir(lpp_keep_pass_t *pass, lpp_store_t *store)
 }
 
 /* Leave the time of this pass, and learn it, from the file system's clock. */
-static void stamp(lpp_keep_pass_t *pass, lpp_store_t *store)
+static void stamp(lpp_keep_pass_t *pass, int fd)
 {
-    int fd = openat(store->fd, LOCK_NAME, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-
-    if (fd >= 0) {
-        if (pwrite(fd, "\n", 1, 0) == 1 && futimens(fd, NULL) == 0
-            && time_of(fd) > 0) {
-            pass->now = time_of(fd);
-        }
-        close(fd);
+    if (pwrite(fd, "\n", 1, 0) == 1 && futimens(fd, NULL) == 0
+        && time_of(fd) > 0) {
+        pass->now = time_of(fd);
     }
 }
 
@@ -288,14 +284,16 @@ static apr_status_t enter_profiles(lpp_keep_t *keep, lpp_keep_pass_t *pass,
     const apr_array_header_t *dirs = keep->profile_dirs;
     lpp_store_t **stores =
         apr_palloc(pass->pool, sizeof(*stores) * (apr_size_t)dirs->nelts);
-    apr_status_t rv = stores ? APR_SUCCESS : APR_ENOMEM;
+    int *locks =
+        apr_palloc(pass->pool, sizeof(*locks) * (apr_size_t)dirs->nelts);
+    apr_status_t rv = stores && locks ? APR_SUCCESS : APR_ENOMEM;
     int i;
 
     for (i = 0; i < dirs->nelts && rv == APR_SUCCESS; i++) {
         rv = lpp_store_open(&stores[i], APR_ARRAY_IDX(dirs, i, const char *),
                             pass->pool);
         if (rv == APR_SUCCESS) {
-            rv = lock_dir(pass, stores[i]);
+            rv = lock_dir(pass, stores[i], &locks[i]);
         }
     }
     if (rv != APR_SUCCESS) {
@@ -308,7 +306,7 @@ static apr_status_t enter_profiles(lpp_keep_t *keep, lpp_keep_pass_t *pass,
         return APR_EAGAIN;
     }
     for (i = 0; i < dirs->nelts && rv == APR_SUCCESS; i++) {
-        stamp(pass, stores[i]);
+        stamp(pass, locks[i]);
         if (pass->sweep) {
             lpp_store_sweep(stores[i], NULL);
         }
@@ -338,11 +336,31 @@ static apr_status_t enter_oopses(const lpp_keep_t *keep, lpp_keep_pass_t *pass)
     return rv;
 }
 
+/* How soon there has to be another pass; 0: when something was written. One
+ * that left something undone, removed nothing and learned nothing would be the
+ * same again: the wait doubles. */
+static apr_interval_time_t next_pass(lpp_keep_t *keep,
+                                     const lpp_keep_pass_t *pass)
+{
+    int cut = pass->cut || pass->scan.cut;
+
+    if (cut && !pass->result->removed_files && !pass->reads) {
+        keep->stall_us = keep->stall_us ? 2 * keep->stall_us
+                                        : 2 * INTERVAL_US;
+        if (keep->stall_us > LPP_KEEP_STALLED_US) {
+            keep->stall_us = LPP_KEEP_STALLED_US;
+        }
+        return keep->stall_us;
+    }
+    keep->stall_us = 0;
+    return cut ? INTERVAL_US : pass->pending ? LPP_KEEP_SOON_US : 0;
+}
+
 static apr_status_t run_pass(lpp_keep_t *keep, lpp_keep_pass_t *pass,
                              apr_time_t written)
 {
     lpp_keep_result_t *result = pass->result;
-    apr_time_t clock = monotonic_us();
+    apr_time_t clock = lpp_monotonic_us();
     apr_status_t rv;
 
     pass->now = apr_time_now();
@@ -359,17 +377,16 @@ static apr_status_t run_pass(lpp_keep_t *keep, lpp_keep_pass_t *pass,
         keep->swept_us = clock;
         sweep_parts(pass);
     }
-    lpp_keep_scan_group(&pass->scan);
+    lpp_keep_scan_group(&pass->scan, pass->now);
+    lpp_keep_recall(&keep->memory, &pass->scan);
+    pass->reads_max = LPP_KEEP_READS_MAX;
     lpp_keep_choose(pass);
+    pass->reads_max += LPP_KEEP_REMOVE_MAX;
     lpp_keep_remove(pass);
     lpp_keep_remove_empty(pass);
+    lpp_keep_remember(&keep->memory, &pass->scan);
     result->ran = 1;
-    if (pass->cut || pass->scan.cut) {
-        result->again_us = CUT_US > INTERVAL_US ? CUT_US : INTERVAL_US;
-    }
-    else if (pass->pending) {
-        result->again_us = LPP_KEEP_SOON_US;
-    }
+    result->again_us = next_pass(keep, pass);
     return APR_SUCCESS;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_keep_rule: count, size and age as people write them.
+ * lpp_keep_rule: count, size, age and failures as people write them.
  */
 #include <string.h>
 
@@ -46,10 +46,13 @@ static const struct {
     {"age=", times, AGE_MAX_US,
      "age must be a time such as 90s, 30min, 12h "
      "or 7d, from 1s to 3650d"},
+    {"failures=", plain, COUNT_MAX,
+     "failures must be a whole number from 1 to "
+     "1000000000"},
 };
 
 const lpp_keep_rule_t lpp_keep_rule_default = {1000, APR_INT64_C(64) << 20,
-                                               7 * DAY_US};
+                                               7 * DAY_US, 200};
 
 /* 0 where text is no number with one of units behind it, or past max. */
 static apr_int64_t read_number(const char *text, const unit_t *units,
@@ -73,7 +76,8 @@ static apr_int64_t read_number(const char *text, const unit_t *units,
 const char *lpp_keep_rule_read(lpp_keep_rule_t *rule, unsigned *parts,
                                const char *word)
 {
-    apr_int64_t *const values[] = {&rule->count, &rule->bytes, &rule->age_us};
+    apr_int64_t *const values[] = {&rule->count, &rule->bytes, &rule->age_us,
+                                   &rule->failures};
     unsigned i;
 
     for (i = 0; i < LPP_COUNT(parts_known); i++) {
@@ -95,7 +99,8 @@ const char *lpp_keep_rule_read(lpp_keep_rule_t *rule, unsigned *parts,
         *parts |= 1u << i;
         return NULL;
     }
-    return "must be count=NUMBER, size=BYTES or age=TIME, or several of them";
+    return "must be count=NUMBER, size=BYTES, age=TIME or failures=NUMBER, or "
+           "several of them";
 }
 
 static const char *say_in(const unit_t *units, apr_int64_t value,
@@ -116,11 +121,13 @@ const char *lpp_keep_rule_say(const lpp_keep_rule_t *rule, apr_pool_t *pool)
 {
     return apr_pstrcat(pool, "count=", say_in(plain, rule->count, pool),
                        " size=", say_in(sizes, rule->bytes, pool),
-                       " age=", say_in(times, rule->age_us, pool), NULL);
+                       " age=", say_in(times, rule->age_us, pool),
+                       " failures=", say_in(plain, rule->failures, pool),
+                       NULL);
 }
 
 int lpp_keep_rule_same(const lpp_keep_rule_t *a, const lpp_keep_rule_t *b)
 {
     return a->count == b->count && a->bytes == b->bytes
-           && a->age_us == b->age_us;
+           && a->age_us == b->age_us && a->failures == b->failures;
 }

@@ -187,7 +187,42 @@ static int compare_units(const void *left, const void *right)
     return strcmp(a->files->id, b->files->id);
 }
 
-void lpp_keep_scan_group(lpp_keep_scan_t *scan)
+/* Clocks of hosts that share a directory may differ by so much. */
+#define AHEAD_US apr_time_from_sec(120)
+
+/* A time in the future is as old as it is far away, or now where it is near. */
+static apr_time_t past(apr_time_t time, apr_time_t now)
+{
+    return time <= now              ? time
+           : time - now <= AHEAD_US ? now
+                                    : now - (time - now);
+}
+
+static void add_to_unit(lpp_keep_unit_t *unit, const lpp_keep_file_t *file,
+                        apr_time_t now)
+{
+    apr_time_t time = past(file->mtime, now);
+
+    unit->bytes += file->bytes;
+    if (file->part) {
+        unit->oops_bytes += file->bytes;
+    }
+    else {
+        unit->profile_files++;
+    }
+    if (strcmp(file->stem, unit->stem) > 0) {
+        unit->stem = file->stem;
+    }
+    if (unit->count == 0 || time < unit->oldest) {
+        unit->oldest = time;
+    }
+    if (unit->count == 0 || time > unit->newest) {
+        unit->newest = time;
+    }
+    unit->count++;
+}
+
+void lpp_keep_scan_group(lpp_keep_scan_t *scan, apr_time_t now)
 {
     lpp_keep_file_t *files = (lpp_keep_file_t *)scan->files->elts;
     lpp_keep_unit_t *unit = NULL;
@@ -200,20 +235,8 @@ void lpp_keep_scan_group(lpp_keep_scan_t *scan)
             memset(unit, 0, sizeof(*unit));
             unit->files = &files[i];
             unit->stem = "";
-            unit->oldest = unit->newest = files[i].mtime;
         }
-        unit->count++;
-        unit->profile_files += files[i].part == NULL;
-        unit->bytes += files[i].bytes;
-        if (strcmp(files[i].stem, unit->stem) > 0) {
-            unit->stem = files[i].stem;
-        }
-        if (files[i].mtime < unit->oldest) {
-            unit->oldest = files[i].mtime;
-        }
-        if (files[i].mtime > unit->newest) {
-            unit->newest = files[i].mtime;
-        }
+        add_to_unit(unit, &files[i], now);
     }
     qsort(scan->units->elts, (size_t)scan->units->nelts,
           sizeof(lpp_keep_unit_t), compare_units);

@@ -25,7 +25,7 @@ typedef struct lpp_keep_file_t {
     const char *part; /* date directory of an OOPS; NULL: a profile's file */
     const char *stem; /* of a profile's file, else "" */
     apr_off_t bytes;
-    apr_time_t mtime;
+    apr_time_t mtime; /* as the file system says: may be in the future */
     lpp_keep_kind_e kind; /* of an OOPS */
 } lpp_keep_file_t;
 
@@ -35,9 +35,11 @@ typedef struct lpp_keep_unit_t {
     unsigned count;
     unsigned profile_files; /* those that are no OOPS */
     apr_off_t bytes;
-    apr_time_t oldest, newest; /* of its files */
+    apr_off_t oops_bytes;      /* of these, those of OOPSes */
+    apr_time_t oldest, newest; /* of its files, none in the future */
     const char *stem; /* of its profile, or "" */
-    int doomed;
+    int selected;         /* all goes but the OOPS of a failure */
+    int failure_selected; /* that OOPS goes, too */
 } lpp_keep_unit_t;
 
 /* A date directory of OOPSes. */
@@ -62,7 +64,8 @@ typedef struct lpp_keep_pass_t {
     apr_time_t now;      /* by the file system's clock */
     apr_time_t previous; /* pass of anybody, by the same; 0: none known */
     apr_time_t oldest;   /* of the profiles that stay, or 0 */
-    unsigned reads;      /* OOPSes opened */
+    unsigned reads;      /* OOPSes opened: to see what they tell, */
+    unsigned reads_max;  /* so many at most */
     int pending;         /* something goes as soon as it is not young */
     int cut;             /* a ceiling was reached */
     int sweep;           /* look for stale temporary files, too */
@@ -80,8 +83,29 @@ LPP_MUST_CHECK apr_status_t lpp_keep_scan_profiles(lpp_keep_scan_t *scan,
 LPP_MUST_CHECK apr_status_t lpp_keep_scan_oopses(lpp_keep_scan_t *scan,
                                                  lpp_store_t *store);
 
-/* Make the units of what was found. Signal-safe: no. Thread: any. */
-void lpp_keep_scan_group(lpp_keep_scan_t *scan);
+/* Make the units of what was found, as of now. Signal-safe: no. Thread: any. */
+void lpp_keep_scan_group(lpp_keep_scan_t *scan, apr_time_t now);
+
+/* What OOPSes tell of that were opened in earlier passes of this process: by
+ * id, from malloc. */
+typedef struct lpp_keep_known_t {
+    char id[LPP_OOPS_ID_LEN + 1];
+    lpp_keep_kind_e kind;
+    apr_off_t bytes;
+    apr_time_t mtime;
+} lpp_keep_known_t;
+
+typedef struct lpp_keep_memory_t {
+    lpp_keep_known_t *known; /* count of them, or NULL */
+    int count;
+} lpp_keep_memory_t;
+
+/* Tell the files of a grouped scan their kind where an unchanged one was opened
+ * before; remember the kinds of this scan in place of those known so far (none
+ * where memory is short), or with NULL forget all.
+ * Signal-safe: no. Thread: one at a time. */
+void lpp_keep_recall(const lpp_keep_memory_t *memory, lpp_keep_scan_t *scan);
+void lpp_keep_remember(lpp_keep_memory_t *memory, const lpp_keep_scan_t *scan);
 
 /*
  * Open an OOPS and see what it tells of; scratch is cleared. What cannot be
@@ -91,8 +115,8 @@ void lpp_keep_scan_group(lpp_keep_scan_t *scan);
 lpp_keep_kind_e lpp_keep_read_oops(const lpp_keep_file_t *file,
                                    apr_pool_t *scratch);
 
-/* Mark what does not fit the rule, from the newest unit on; remove what is
- * marked, the oldest first; remove date directories that hold nothing.
+/* Select what does not fit the rule, from the newest unit on; remove what is
+ * selected, the oldest first; remove date directories that hold nothing.
  * Signal-safe: no. Thread: any. */
 void lpp_keep_choose(lpp_keep_pass_t *pass);
 void lpp_keep_remove(lpp_keep_pass_t *pass);

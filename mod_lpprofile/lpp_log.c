@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lpp_log: see include/lpp_log.h. */
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
+
+#include <apr_strings.h>
 
 #include "lpp_log.h"
 
@@ -28,9 +29,10 @@ void lpp_log(lpp_log_level_e level, apr_status_t status, const char *tag,
     if (!log_function) {
         return;
     }
-    used = snprintf(message, sizeof(message), "%s: ", tag);
+    used = apr_snprintf(message, sizeof(message), "%s: ", tag);
     va_start(args, format);
-    vsnprintf(message + used, sizeof(message) - (size_t)used, format, args);
+    apr_vsnprintf(message + used, sizeof(message) - (size_t)used, format,
+                  args);
     va_end(args);
     log_function(log_baton, level, status, message);
 }

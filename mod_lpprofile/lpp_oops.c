@@ -94,7 +94,7 @@ static int is_query(const char *name)
 }
 
 void lpp_oops_add_var(lpp_oops_t *oops, const char *name, const char *value,
-                      const apr_array_header_t *more_hidden)
+                      const lpp_oops_hidden_t *hidden)
 {
     if (!name || !name[0]) {
         return;
@@ -102,14 +102,15 @@ void lpp_oops_add_var(lpp_oops_t *oops, const char *name, const char *value,
     if (!value) {
         value = "";
     }
-    if (lpp_oops_is_sensitive(name, more_hidden)) {
+    if (lpp_oops_is_sensitive(name, hidden)
+        || lpp_oops_hides_value(value, strlen(value), hidden)) {
         value = LPP_OOPS_HIDDEN;
     }
     else {
         /* before the cut: half a URL may have lost what tells user info */
         value = is_query(name)
-                    ? lpp_oops_mask_query(value, more_hidden, oops->pool)
-                    : lpp_oops_mask_url(value, more_hidden, oops->pool);
+                    ? lpp_oops_mask_query(value, hidden, oops->pool)
+                    : lpp_oops_mask_url(value, hidden, oops->pool);
     }
     if (strlen(value) > LPP_VALUE_MAX_BYTES) {
         value = apr_pstrmemdup(oops->pool, value, cut_length(value));

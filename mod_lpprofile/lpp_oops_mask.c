@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_oops_mask: hides in text what parameters with a sensitive name hold.
+ * lpp_oops_mask: hides in text what has a sensitive name, and known values.
  *
  * Text is anything a secret may travel in: a URL, a request line, a query, a
  * header's value, a log message with any of these in it. It is looked at as it
@@ -10,6 +10,7 @@
  * text; keeps nothing.
  */
 #include <string.h>
+#include <strings.h>
 
 #include <apr_strings.h>
 
@@ -31,7 +32,7 @@ typedef struct view_t {
                             none does */
     int in_query;       /* text is a query string and nothing else */
     int failed;         /* out of memory: everything goes */
-    const apr_array_header_t *more_hidden;
+    const lpp_oops_hidden_t *hidden;
     apr_pool_t *pool;
 } view_t;
 
@@ -149,6 +150,16 @@ static apr_size_t find_value_end(const view_t *view, apr_size_t *from,
     return end;
 }
 
+/* "code" alone says too little to be hidden elsewhere; in a query it is what a
+ * login of OAuth hands out. */
+static int is_code(const view_t *view, apr_size_t name, apr_size_t sign)
+{
+    return sign - name == 4
+           && strncasecmp(view->bytes + name, "code", 4) == 0
+           && (name == 0 ? view->in_query
+                         : is_one_of(view->bytes[name - 1], "?&"));
+}
+
 /* The parameter name=value, its name at name and its "=" at sign of the view;
  * returns up to where the text is done with. */
 static apr_size_t hide_parameter(view_t *view, apr_size_t name,
@@ -156,8 +167,8 @@ static apr_size_t hide_parameter(view_t *view, apr_size_t name,
 {
     apr_size_t from = origin(view, sign + 1), end, last;
 
-    if (!lpp_oops_hides_name(view->bytes + name, sign - name,
-                             view->more_hidden)) {
+    if (!lpp_oops_hides_name(view->bytes + name, sign - name, view->hidden)
+        && !is_code(view, name, sign)) {
         return 0;
     }
     end = find_value_end(view, &from, is_in_path(view, origin(view, name)),
@@ -166,14 +177,20 @@ static apr_size_t hide_parameter(view_t *view, apr_size_t name,
     return end;
 }
 
-/* Likewise a header that stands in the text: its whole line goes. */
+/* Likewise a header that stands in the text: its whole line goes. With "-" in
+ * its name and a blank behind the colon it is taken for one whose name may be
+ * sensitive for a word in it; without, it is a host's port or a module's
+ * message. */
 static apr_size_t hide_header(view_t *view, apr_size_t name, apr_size_t colon)
 {
     apr_size_t from = origin(view, colon + 1), end, len = colon - name;
     const char *header = view->bytes + name;
     const char *line;
 
-    if (!lpp_oops_hides_whole_name(header, len, view->more_hidden)) {
+    if (!lpp_oops_hides_header(header, len, view->hidden)
+        && !(memchr(header, '-', len) && colon + 1 < view->len
+             && view->bytes[colon + 1] == ' '
+             && lpp_oops_hides_name(header, len, view->hidden))) {
         return 0;
     }
     line = memchr(view->text + from, '\n', view->text_len - from);
@@ -185,26 +202,125 @@ static apr_size_t hide_header(view_t *view, apr_size_t name, apr_size_t colon)
     return end;
 }
 
-/* Hide all parameters and headers with a name to hide. */
-static void hide_values(view_t *view)
+/* Where in the view a JSON value ends that begins at *from, which is moved
+ * behind its quote. A quote counts as the end if no more backslashes stand
+ * before it than before the first one: JSON may be a string within JSON. What
+ * an object or list holds goes with all that follows. */
+static apr_size_t find_json_end(const view_t *view, apr_size_t *from)
 {
-    apr_size_t at, floor = 0, done = 0;
+    const char *bytes = view->bytes;
+    apr_size_t at = *from, escapes = 0, run = 0;
+
+    while (at < view->len && bytes[at] == '\\') {
+        escapes++;
+        at++;
+    }
+    if (at < view->len && is_one_of(bytes[at], "\"'")) {
+        char quote = bytes[at++];
+
+        *from = at;
+        for (; at < view->len && bytes[at] != '\n'; at++) {
+            if (bytes[at] == quote && run <= escapes) {
+                return at - run;
+            }
+            run = bytes[at] == '\\' ? run + 1 : 0;
+        }
+        return at;
+    }
+    at = *from;
+    if (at < view->len && is_one_of(bytes[at], "{[")) {
+        while (at < view->len && bytes[at] != '\n') {
+            at++;
+        }
+        return at;
+    }
+    while (at < view->len && !is_space(bytes[at])
+           && !is_one_of(bytes[at], ",}]&")) {
+        at++;
+    }
+    return at;
+}
+
+/* Likewise a member of an object in JSON or the like, "name": value. An escape
+ * in the name may stand for any letter. */
+static apr_size_t hide_member(view_t *view, apr_size_t floor, apr_size_t colon)
+{
+    const char *bytes = view->bytes;
+    apr_size_t end = colon, name, from = colon + 1;
+    char quote;
+
+    while (end > floor && is_space(bytes[end - 1])) {
+        end--;
+    }
+    if (end == floor || !is_one_of(bytes[end - 1], "\"'")) {
+        return 0;
+    }
+    quote = bytes[--end];
+    while (end > floor && bytes[end - 1] == '\\') {
+        end--;
+    }
+    for (name = end; name > floor && bytes[name - 1] != quote; name--) {
+    }
+    if (!lpp_oops_hides_name(bytes + name, end - name, view->hidden)
+        && !memchr(bytes + name, '\\', end - name)) {
+        return 0;
+    }
+    while (from < view->len && is_space(bytes[from]) && bytes[from] != '\n') {
+        from++;
+    }
+    end = find_json_end(view, &from);
+    hide(view, origin(view, from), origin(view, end));
+    return origin(view, end);
+}
+
+/* Hide all parameters, members and headers with a name to hide. What is hidden
+ * already is looked at no more, but for headers: they go to the line's end. */
+static void hide_named(view_t *view)
+{
+    apr_size_t at, floor = 0, done = 0, line_done = 0;
 
     for (at = 0; at < view->len; at++) {
         char c = view->bytes[at];
-        apr_size_t name, end;
+        apr_size_t name, end, before = floor;
 
-        if (c != '=' && (c != ':' || view->in_query)) {
+        if (c != '=' && c != ':') {
             continue;
         }
         name = find_name(view, floor, at);
         floor = at + 1;
-        if (name == at || origin(view, at + 1) <= done) {
-            continue; /* no name, or within what is hidden already */
+        end = 0;
+        if (c == ':' && name != at) {
+            if (!view->in_query && origin(view, at + 1) > line_done) {
+                end = line_done = hide_header(view, name, at);
+            }
         }
-        end = c == '=' ? hide_parameter(view, name, at)
-                       : hide_header(view, name, at);
+        else if (origin(view, at + 1) > done) {
+            end = c == ':'     ? hide_member(view, before, at)
+                  : name != at ? hide_parameter(view, name, at)
+                               : 0;
+        }
         done = end > done ? end : done;
+    }
+}
+
+/* Hide what this request's Cookie or Authorization holds. */
+static void hide_values(view_t *view)
+{
+    const apr_array_header_t *values =
+        view->hidden ? view->hidden->values : NULL;
+    int i;
+
+    for (i = 0; values && i < values->nelts; i++) {
+        const lpp_oops_value_t *value =
+            &APR_ARRAY_IDX(values, i, lpp_oops_value_t);
+        apr_size_t at = 0;
+
+        while (value->in_text
+               && (at = lpp_oops_find_value(view->bytes, view->len, at, value))
+                      < view->len) {
+            hide(view, origin(view, at), origin(view, at + value->len));
+            at += value->len;
+        }
     }
 }
 
@@ -326,24 +442,24 @@ static const char *cut_out(const view_t *view)
 }
 
 static const char *mask(const char *text, int in_query,
-                        const apr_array_header_t *more_hidden,
-                        apr_pool_t *pool)
+                        const lpp_oops_hidden_t *hidden, apr_pool_t *pool)
 {
     view_t view = {0};
     int decodings = 0;
 
-    if (!text[strcspn(text, "=@:%")]) {
+    if (!text[strcspn(text, "=@:%")] && !(hidden && hidden->values)) {
         return text;
     }
     view.text = text;
     view.text_len = view.len = strlen(text);
     view.bytes = (char *)text; /* not written to before decode() copies it */
     view.in_query = in_query;
-    view.more_hidden = more_hidden;
+    view.hidden = hidden;
     view.pool = pool;
     do {
-        hide_values(&view);
+        hide_named(&view);
         hide_user_info(&view);
+        hide_values(&view);
     } while (decodings++ < DECODINGS && decode(&view));
     if (view.failed) {
         return LPP_OOPS_HIDDEN;
@@ -352,15 +468,15 @@ static const char *mask(const char *text, int in_query,
 }
 
 const char *lpp_oops_mask_url(const char *text,
-                              const apr_array_header_t *more_hidden,
+                              const lpp_oops_hidden_t *hidden,
                               apr_pool_t *pool)
 {
-    return mask(text, 0, more_hidden, pool);
+    return mask(text, 0, hidden, pool);
 }
 
 const char *lpp_oops_mask_query(const char *query,
-                                const apr_array_header_t *more_hidden,
+                                const lpp_oops_hidden_t *hidden,
                                 apr_pool_t *pool)
 {
-    return mask(query, 1, more_hidden, pool);
+    return mask(query, 1, hidden, pool);
 }

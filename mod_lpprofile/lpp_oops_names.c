@@ -10,12 +10,16 @@
 #include "lpp_oops_text.h"
 
 /* A name with one of these anywhere in it is hidden. */
-static const char *const words[] = {"PASSWORD", "PASSWD", "SECRET",
-                                    "TOKEN",    "APIKEY", "API_KEY",
-                                    "SESSION",  "CSRF",   "SIGNATURE"};
+static const char *const contained[] = {
+    "PASSWORD", "PASSWD",     "SECRET",     "TOKEN", "APIKEY", "API_KEY",
+    "SESSION",  "CSRF",       "XSRF",       "JWT",   "COOKIE", "SIGNATURE",
+    "SESSID",   "PASSPHRASE", "CREDENTIAL", "AUTHORIZATION"};
 
-/* So is one that is one of these; also where it stands as a header in text. */
-static const char *const whole_names[] = {
+/* So is one that is one of these, or has it between two separators. */
+static const char *const words[] = {"PASS", "PWD", "PW", "SID", "OTP", "SIG"};
+
+/* These are hidden where they stand as a header in text, too. */
+static const char *const header_names[] = {
     "COOKIE", "SET_COOKIE", "AUTHORIZATION", "PROXY_AUTHORIZATION"};
 
 static char normal(char c)
@@ -75,52 +79,86 @@ static int same_names(const char *a, apr_size_t a_len, const char *b)
     return 1;
 }
 
-/* Whether a name is hidden as a whole; prefixes are gone already. */
-static int is_whole_name(const char *name, apr_size_t len,
-                         const apr_array_header_t *more_hidden)
+static int is_of(const char *name, apr_size_t len,
+                 const apr_array_header_t *names)
 {
-    unsigned i;
-    int k;
+    int i;
 
-    for (i = 0; i < LPP_COUNT(whole_names); i++) {
-        if (same_names(name, len, whole_names[i])) {
-            return 1;
-        }
-    }
-    for (k = 0; more_hidden && k < more_hidden->nelts; k++) {
-        if (same_names(name, len, APR_ARRAY_IDX(more_hidden, k, char *))) {
+    for (i = 0; names && i < names->nelts; i++) {
+        if (same_names(name, len, APR_ARRAY_IDX(names, i, char *))) {
             return 1;
         }
     }
     return 0;
 }
 
+static int is_alnum(char c)
+{
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z')
+           || (c >= '0' && c <= '9');
+}
+
+/* Whether one of the words is a part of the name, as in user[pass], or its last
+ * part is KEY behind a "_". */
+static int has_word(const char *name, apr_size_t len)
+{
+    apr_size_t from = 0, end, i;
+
+    while (from < len) {
+        if (!is_alnum(name[from])) {
+            from++;
+            continue;
+        }
+        for (end = from; end < len && is_alnum(name[end]); end++) {
+        }
+        for (i = 0; i < LPP_COUNT(words); i++) {
+            if (same_names(name + from, end - from, words[i])) {
+                return 1;
+            }
+        }
+        for (i = end; i < len && !is_alnum(name[i]); i++) {
+        }
+        if (i == len && from > 0 && normal(name[from - 1]) == '_'
+            && same_names(name + from, end - from, "KEY")) {
+            return 1;
+        }
+        from = end;
+    }
+    return 0;
+}
+
 int lpp_oops_hides_name(const char *name, apr_size_t len,
-                        const apr_array_header_t *more_hidden)
+                        const lpp_oops_hidden_t *hidden)
 {
     apr_size_t at;
     unsigned i;
 
     strip_prefixes(&name, &len);
     for (at = 0; at < len; at++) {
-        for (i = 0; i < LPP_COUNT(words); i++) {
-            if (begins_with(name + at, len - at, words[i])) {
+        for (i = 0; i < LPP_COUNT(contained); i++) {
+            if (begins_with(name + at, len - at, contained[i])) {
                 return 1;
             }
         }
     }
-    return is_whole_name(name, len, more_hidden);
+    return has_word(name, len) || (hidden && is_of(name, len, hidden->names));
 }
 
-int lpp_oops_hides_whole_name(const char *name, apr_size_t len,
-                              const apr_array_header_t *more_hidden)
+int lpp_oops_hides_header(const char *name, apr_size_t len,
+                          const lpp_oops_hidden_t *hidden)
 {
+    unsigned i;
+
     strip_prefixes(&name, &len);
-    return is_whole_name(name, len, more_hidden);
+    for (i = 0; i < LPP_COUNT(header_names); i++) {
+        if (same_names(name, len, header_names[i])) {
+            return 1;
+        }
+    }
+    return hidden && is_of(name, len, hidden->names);
 }
 
-int lpp_oops_is_sensitive(const char *name,
-                          const apr_array_header_t *more_hidden)
+int lpp_oops_is_sensitive(const char *name, const lpp_oops_hidden_t *hidden)
 {
-    return lpp_oops_hides_name(name, strlen(name), more_hidden);
+    return lpp_oops_hides_name(name, strlen(name), hidden);
 }

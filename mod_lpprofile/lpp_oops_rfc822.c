@@ -103,9 +103,7 @@ static const char *iso_time(apr_time_t time, apr_pool_t *pool)
     apr_time_exp_t at;
     const char *fraction;
 
-    if (apr_time_exp_gmt(&at, time) != APR_SUCCESS) {
-        memset(&at, 0, sizeof(at));
-    }
+    lpp_time_parts(&at, time, 0);
     fraction = at.tm_usec ? apr_psprintf(pool, ".%06d", at.tm_usec) : "";
     return apr_psprintf(pool, "%04d-%02d-%02dT%02d:%02d:%02d%s+00:00",
                         at.tm_year + 1900, at.tm_mon + 1, at.tm_mday,
@@ -250,8 +248,8 @@ static apr_status_t write_event(const lpp_sink_t *sink, lpp_buf_t *line,
 {
     apr_size_t before;
 
-    lpp_buf_addf(line, "%05lld-%05lld@", (long long)event->start_ms,
-                 (long long)event->end_ms);
+    lpp_buf_addf(line, "%05" APR_INT64_T_FMT "-%05" APR_INT64_T_FMT "@",
+                 (apr_int64_t)event->start_ms, (apr_int64_t)event->end_ms);
     add_category(line, event->category);
     lpp_buf_add_byte(line, ' ');
     before = line->len;

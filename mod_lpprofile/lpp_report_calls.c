@@ -12,10 +12,16 @@
 
 #define NONE LPP_CALLS_NONE
 #define BLOCK_ROWS 12        /* of one request, in a page that is not ours */
-#define BLOCK_ALL_ROWS 120   /* of all of them */
+#define BLOCK_ALL_ROWS 60   /* of all of them */
 #define FULL_ROWS 1000
 #define FULL_ALL_ROWS 5000
 #define COLUMNS LPP_CALLS_COLUMNS
+
+/* Functions that got no row. */
+typedef struct others_t {
+    apr_uint32_t functions;
+    apr_uint64_t calls, ns;
+} others_t;
 
 typedef struct tree_t {
     const lpp_report_t *report;
@@ -28,13 +34,8 @@ typedef struct tree_t {
     lpp_sampled_t sampled;
     apr_uint32_t rows, rows_max, scope_rows;
     apr_uint64_t min_ns;        /* less gets no row, unless it decided */
+    others_t rest;              /* of requests that got no rows either */
 } tree_t;
-
-/* The functions of one request that got no row. */
-typedef struct others_t {
-    apr_uint32_t functions;
-    apr_uint64_t calls, ns;
-} others_t;
 
 static void time_cell(lpp_page_t *page, const char *what, apr_uint64_t ns)
 {
@@ -231,10 +232,11 @@ static void others_row(lpp_page_t *page, const others_t *others)
 static void scope_rows(lpp_page_t *page, tree_t *tree, apr_uint32_t scope,
                        apr_uint32_t depth)
 {
-    others_t others = { 0, 0, 0 };
+    others_t own = { 0, 0, 0 };
+    others_t *others = tree->rows < tree->rows_max ? &own : &tree->rest;
     apr_uint32_t i, shown = 0;
 
-    if (tree->rows < tree->rows_max && tree->table->scope_count > 1) {
+    if (others == &own && tree->table->scope_count > 1) {
         scope_row(page, tree, scope, depth);
     }
     for (i = tree->first[scope]; i < tree->first[scope + 1]; i++) {
@@ -249,12 +251,12 @@ static void scope_rows(lpp_page_t *page, tree_t *tree, apr_uint32_t scope,
             call_row(page, tree, tree->sorted[i]);
         }
         else {
-            others.functions++;
-            others.calls += call->calls;
-            others.ns += call->self_wall_ns;
+            others->functions++;
+            others->calls += call->calls;
+            others->ns += call->self_wall_ns;
         }
     }
-    others_row(page, &others);
+    others_row(page, &own);
 }
 
 /* A request, then those it made. */
@@ -307,8 +309,8 @@ static void notes(lpp_page_t *page, const lpp_calls_table_t *table)
 {
     lpp_page_raw(page, "<p class=\"small\">Exact: every call of a module's "
         "hook is counted and timed. Total: with the calls within it; self, "
-        "share, CPU and waiting: without them. CPU time is read every "
-        "20&#160;&#181;s at most and may be off by that. An answer in bold "
+        "share, CPU and waiting: without them. Waits of less than "
+        "20&#160;&#181;s may count as CPU time. An answer in bold "
         "ended its phase. Lines with &#8776; are from samples.</p>\n");
     if (table->left_out || table->dropped) {
         lpp_page_rawf(page, "<p class=\"notice\">Not counted: %u hooks that "
@@ -347,6 +349,7 @@ void lpp_report_calls(lpp_page_t *page, const lpp_report_t *report)
         "<th class=\"n share\">Share</th><th class=\"n\">CPU</th>"
         "<th class=\"n\">Waiting</th><th>Answer</th></tr></thead><tbody>\n");
     walk(page, &tree);
+    others_row(page, &tree.rest);
     outside_row(page, &tree);
     lpp_page_raw(page, "</tbody></table></div></details></section>\n");
 }

@@ -150,7 +150,7 @@ void lpp_report_diff_flame(lpp_page_t *page, const lpp_diff_t *diff)
     lpp_flame_close(page);
     if (drawing.hidden) {
         lpp_page_rawf(page, "<p class=\"small\">Left out (%u): branches "
-                      "under %.2g&#160;%% of the width, and what is past %d "
+                      "under %.2f&#160;%% of the width, and what is past %d "
                       "levels or %d boxes.</p>\n", (unsigned)drawing.hidden,
                       MIN_PERCENT, LEVELS_MAX, FRAMES_MAX);
     }

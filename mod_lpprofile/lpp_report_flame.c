@@ -229,7 +229,7 @@ void lpp_report_flame(lpp_page_t *page, const lpp_report_t *report)
     legend(&drawing);
     if (drawing.hidden) {
         lpp_page_rawf(page, "<p class=\"small\">Left out (%u): branches "
-                      "under %.2g&#160;%% of the request, and what is past "
+                      "under %.2f&#160;%% of the request, and what is past "
                       "%d levels or %d boxes.</p>\n",
                       (unsigned)drawing.hidden, drawing.limits->min_percent,
                       LEVELS_MAX, (int)drawing.limits->frames);

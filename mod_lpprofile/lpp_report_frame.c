@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_report, what surrounds the own pages, and the page for what is not there.
+ * lpp_report, what surrounds the own pages, and the two pages that show
+ * nothing: for what is not there, and for who came by another site's link.
  */
 #include <string.h>
 
@@ -132,6 +133,24 @@ apr_status_t lpp_report_missing(const lpp_report_frame_t *frame,
     }
     lpp_page_raw(&page, "</p>\n<p><a href=\"/" LPP_TRIGGER_MARK "reports\">"
         "All reports of this host</a></p>\n");
+    lpp_page_close(&page, frame, 0);
+    return page.status;
+}
+
+apr_status_t lpp_report_open_again(const lpp_report_frame_t *frame,
+                                   const char *path, const lpp_sink_t *sink,
+                                   apr_pool_t *scratch)
+{
+    lpp_page_t page = {sink, scratch, APR_SUCCESS};
+
+    lpp_page_open(&page, frame, "Open this page again");
+    lpp_page_raw(&page, "<p class=\"words\">A link on another web site led "
+        "here. Pages with profiles are not shown to other web sites.</p>\n"
+        "<p><a href=\"");
+    lpp_page_text(&page, path);
+    lpp_page_raw(&page, "\">Open ");
+    lpp_page_text(&page, path);
+    lpp_page_raw(&page, "</a></p>\n");
     lpp_page_close(&page, frame, 0);
     return page.status;
 }

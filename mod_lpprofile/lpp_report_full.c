@@ -217,6 +217,7 @@ apr_status_t lpp_report_full(const lpp_report_full_t *full,
     lpp_report_timeline(&page, &report);
     lpp_report_sql(&page, &report);
     lpp_report_tables(&page, &report);
+    lpp_report_nameless(&page, saved->view);
     lpp_report_neighbours(&page, saved->view, full->function);
     lpp_report_tree(&page, saved->view);
     lpp_report_calls(&page, &report);

@@ -14,6 +14,7 @@
 #define FEW_SAMPLES 10 /* shares are then hints and no more */
 #define MODULES 3
 #define MODULE_MIN_PERCENT 5
+#define PROFILER_MIN_PERCENT 1
 
 /* The entry with the largest figure, NULL where there is none. */
 static apr_uint64_t *heaviest_entry(lpp_page_t *page, apr_hash_t *by_name,
@@ -38,14 +39,15 @@ static apr_uint64_t *heaviest_entry(lpp_page_t *page, apr_hash_t *by_name,
 
 static void heaviest_in_words(lpp_page_t *page, const lpp_view_t *view)
 {
-    apr_uint32_t top[HEAVIEST + 1], count, i, named = 0;
+    const lpp_function_t *profiler = lpp_view_profiler(view);
+    apr_uint32_t top[HEAVIEST + 2], count, i, named = 0;
 
     if (!view->total.samples) {
         lpp_page_raw(page, " That was too short for a sample: the totals are "
                            "exact, but no function was seen.");
         return;
     }
-    count = lpp_view_top(view, LPP_VIEW_BY_SELF, top, HEAVIEST + 1,
+    count = lpp_view_top(view, LPP_VIEW_BY_SELF, top, HEAVIEST + 2,
                          page->scratch);
     for (i = 0; i < count && named < HEAVIEST; i++) {
         const lpp_function_t *function = &view->functions[top[i]];
@@ -56,8 +58,8 @@ static void heaviest_in_words(lpp_page_t *page, const lpp_view_t *view)
         if (percent < 0.5) {
             break;
         }
-        if (top[i] == NOT_SAMPLED) {
-            continue;
+        if (top[i] == NOT_SAMPLED || function == profiler) {
+            continue; /* no answer to what the page did */
         }
         lpp_page_raw(page, named++ ? ", " : " Most of it in ");
         lpp_page_code(page, function->symbol.name);
@@ -75,6 +77,20 @@ static void heaviest_in_words(lpp_page_t *page, const lpp_view_t *view)
     lpp_page_raw(page, named ? "." : "");
 }
 
+/* Told apart, and only where it matters. */
+static void profiler_in_words(lpp_page_t *page, const lpp_view_t *view)
+{
+    const lpp_function_t *profiler = lpp_view_profiler(view);
+    double percent = profiler
+        ? lpp_page_percent(profiler->self.wall_us, view->total.wall_us) : 0;
+
+    if (percent >= PROFILER_MIN_PERCENT) {
+        lpp_page_raw(page, " The profiler itself took ");
+        lpp_page_time(page, profiler->self.wall_us);
+        lpp_page_rawf(page, " of it (%.0f&#160;%%).", percent);
+    }
+}
+
 /* Which modules the time was in, by exact figures: a name that says something
  * where a stripped function's does not. */
 static void modules_in_words(lpp_page_t *page, const lpp_view_t *view)
@@ -86,8 +102,9 @@ static void modules_in_words(lpp_page_t *page, const lpp_view_t *view)
     apr_uint32_t i, named;
 
     for (i = 0; table && i < table->count; i++) {
-        if (strcmp(table->calls[i].phase, "log_transaction") == 0) {
-            continue; /* after the profile */
+        if (strcmp(table->calls[i].phase, "log_transaction") == 0
+            || strcmp(table->calls[i].phase, LPP_PROFILER_NAME) == 0) {
+            continue; /* after the profile, or not of the page */
         }
         module = table->calls[i].module;
         ns = apr_hash_get(by_name, module, APR_HASH_KEY_STRING);
@@ -135,8 +152,9 @@ void lpp_report_headline(lpp_page_t *page, const lpp_report_t *report)
     const lpp_view_t *view = report->view;
 
     if (view) {
-        double cpu = lpp_page_percent(view->total.cpu_us,
-                                      view->total.wall_us);
+        /* Whole percents, so that the two make 100. */
+        int cpu = (int)(lpp_page_percent(view->total.cpu_us,
+                                         view->total.wall_us) + 0.5);
 
         lpp_page_raw(page, "<p class=\"words\">");
         lpp_page_raw(page, report->provisional ? "Until this point the "
@@ -144,13 +162,14 @@ void lpp_report_headline(lpp_page_t *page, const lpp_report_t *report)
         lpp_page_raw(page, report->inline_count ? "profiled regions took "
                                                 : "request took ");
         lpp_page_time(page, view->total.wall_us);
-        lpp_page_rawf(page, ": %.0f&#160;%% computing, %.0f&#160;%% waiting.",
-                      cpu, 100.0 - cpu);
+        lpp_page_rawf(page, ": %d&#160;%% computing, %d&#160;%% waiting.",
+                      cpu, 100 - cpu);
         if (!view->honesty.cut_short) { /* exact calls are counted on */
             modules_in_words(page, view);
         }
         sql_in_words(page, report->sql);
         heaviest_in_words(page, view);
+        profiler_in_words(page, view);
         lpp_page_raw(page, "</p>\n");
         if (view->honesty.cut_short) {
             lpp_page_raw(page, "<p class=\"notice\">Cut short: the profile "

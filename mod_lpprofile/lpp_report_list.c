@@ -46,7 +46,8 @@ static apr_uint64_t key_of(const lpp_saved_entry_t *entry, lpp_sort_e sort)
     case LPP_SORT_WAITING: return head->total.wall_us - head->total.cpu_us;
     case LPP_SORT_SAMPLES: return head->total.samples;
     case LPP_SORT_SIZE: return (apr_uint64_t)entry->bytes;
-    default: return (apr_uint64_t)head->start;
+    default: /* those before 1970 are below all others */
+        return (apr_uint64_t)head->start ^ (APR_UINT64_C(1) << 63);
     }
 }
 

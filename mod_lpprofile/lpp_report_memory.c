@@ -44,6 +44,10 @@ void lpp_report_memory(lpp_page_t *page, const lpp_report_t *report)
     if (memory[0].heap_bytes && memory[1].heap_bytes) {
         row(page, "Heap in use", memory[0].heap_bytes, memory[1].heap_bytes);
     }
+    else {
+        lpp_page_raw(page, "<tr><td>Heap in use</td><td colspan=\"3\">not "
+                     "counted: in a large process that takes long</td></tr>\n");
+    }
     lpp_page_raw(page, "</tbody></table></div></section>\n");
 }
 

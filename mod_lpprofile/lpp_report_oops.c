@@ -204,9 +204,15 @@ static void field(lpp_page_t *page, const char *name, const char *value)
 
 static void fields(lpp_page_t *page, const lpp_oops_t *oops)
 {
-    char time[APR_RFC822_DATE_LEN];
+    char time[APR_RFC822_DATE_LEN] = "-";
+    apr_time_exp_t utc;
+    apr_time_t moment;
 
-    apr_rfc822_date(time, oops->time);
+    /* as a date that the header's form can hold */
+    lpp_time_parts(&utc, oops->time, 0);
+    if (apr_time_exp_gmt_get(&moment, &utc) == APR_SUCCESS) {
+        apr_rfc822_date(time, moment);
+    }
     lpp_page_raw(page, "<div class=\"wide\"><table class=\"fields\">"
                        "<tbody>\n");
     field(page, "id", oops->id);

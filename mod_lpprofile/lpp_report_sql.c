@@ -8,9 +8,9 @@
  */
 #include <string.h>
 
-#include <apr_lib.h>
 #include <apr_strings.h>
 
+#include "lpp_ascii.h"
 #include "lpp_report_internal.h"
 #include "lpp_report_sql_internal.h"
 
@@ -45,7 +45,7 @@ void lpp_report_sql_brief(lpp_page_t *page, const char *text,
     apr_size_t len = 0;
 
     for (; *text && len < BRIEF_MAX_BYTES; text++) {
-        if (!apr_isspace(*text)) {
+        if (!lpp_is_space(*text)) {
             brief[len++] = *text;
         }
         else if (len && brief[len - 1] != ' ') {

@@ -228,10 +228,24 @@ static void row(lpp_page_t *page, const lpp_report_t *report, unsigned index,
                                       : "</details></li>\n");
 }
 
+/* A condition, or a lost sample, may have left every statement without one. */
+static int has_traceback(const lpp_sqlview_t *view)
+{
+    unsigned i;
+
+    for (i = 0; i < view->count && i < LPP_REPORT_SQL_ROWS; i++) {
+        if (lpp_sqllog_at(view->log, i)->stack) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 void lpp_report_sql_list(lpp_page_t *page, const lpp_report_t *report)
 {
     const lpp_sqlview_t *view = report->sql;
     apr_size_t budget = TEXTS_MAX_BYTES;
+    int traced = has_traceback(view);
     apr_pool_t *scratch;
     unsigned i;
 
@@ -243,13 +257,13 @@ void lpp_report_sql_list(lpp_page_t *page, const lpp_report_t *report)
         "<h3>All statements</h3></summary>\n<p class=\"small\">Number, "
         "start, time, and where in the request it was. Choose a line to see "
         "all of it.</p>\n");
-    lpp_page_raw(page, lpp_sqllog_traced(view->log)
-                 ? "<div class=\"sqlbox\">\n"
-                 : "<div class=\"sqlbox plainsql\">\n");
+    lpp_page_raw(page, traced ? "<div class=\"sqlbox\">\n"
+                              : "<div class=\"sqlbox plainsql\">\n");
     if (report->styled) {
-        lpp_page_raw(page, "<input type=\"checkbox\" class=\"sqlall\" "
-            "id=\"lpp-sql-all\" aria-label=\"Show all tracebacks\" />"
-            "<label class=\"showall\" for=\"lpp-sql-all\"></label>\n");
+        lpp_page_rawf(page, "<input type=\"checkbox\" class=\"sqlall\" "
+            "id=\"lpp-sql-all\" aria-label=\"Show all %s\" />"
+            "<label class=\"showall\" for=\"lpp-sql-all\"></label>\n",
+            traced ? "tracebacks" : "in full");
     }
     lpp_page_raw(page, "<ol class=\"sqllist\">\n");
     for (i = 0; i < view->count && i < LPP_REPORT_SQL_ROWS; i++) {

@@ -4,8 +4,9 @@
  * leaves here is ASCII, so that it means the same in every charset a page may
  * have.
  */
-#include <stdio.h>
 #include <string.h>
+
+#include <apr_strings.h>
 
 #include "lpp_report_internal.h"
 
@@ -76,7 +77,7 @@ apr_status_t lpp_report_escape(const lpp_sink_t *sink, const char *text)
         }
         c = *at;
         at += c < 0x80 ? 1 : decode(at, &c);
-        snprintf(reference, sizeof(reference), "&#%u;", allowed(c));
+        apr_snprintf(reference, sizeof(reference), "&#%u;", allowed(c));
         rv = lpp_sink_write(sink, reference, strlen(reference));
     }
     return rv;
@@ -95,7 +96,7 @@ void lpp_page_rawf(lpp_page_t *page, const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    vsnprintf(buffer, sizeof(buffer), format, args);
+    apr_vsnprintf(buffer, sizeof(buffer), format, args);
     va_end(args);
     lpp_page_raw(page, buffer);
 }

@@ -22,6 +22,7 @@
 
 #define NS_PER_S INT64_C(1000000000)
 #define GATE_SLICE_US 50000
+#define HURRIED_MIN_US 50000 /* any client may be as slow as that */
 #define IDLE_CHECK_NS (NS_PER_S / 4)
 #define CLEANUP_WAIT_MS 1000
 
@@ -42,13 +43,45 @@ static void cut(lpp_sampler_t *sampler, lpp_session_t *session, lpp_stop_e why)
     lpp_signal_quiesce(&sampler->target);
 }
 
+/* How long it was blocked on its client until now, all calls together. What
+ * they computed (encryption, a filter) is no fault of the client. */
+static int64_t client_wait_ns(lpp_session_t *session, int64_t now)
+{
+    int64_t blocked = atomic_load(&session->client_before_ns);
+    int64_t since = atomic_load(&session->client_since_ns);
+
+    if (since != 0) {
+        blocked += now - since - (lpp_sampler_clock(session->cpu_clock)
+                                  - atomic_load(&session->client_cpu_ns));
+    }
+    return blocked;
+}
+
+/* Whether it was blocked on its client for long enough: for its own limit, or
+ * at all, where others waited that long for clients. The mutex is held. */
+static int client_is_slow(lpp_session_t *session, int64_t now)
+{
+    lpp_gate_t *gate = session->sampler->options.gate;
+    apr_interval_time_t max_us = session->options.max_client_wait_us;
+    int64_t us = client_wait_ns(session, now) / 1000;
+
+    if (us > session->client_told_us) {
+        lpp_gate_add_client_us(gate,
+                               (apr_uint64_t)(us - session->client_told_us));
+        session->client_told_us = us;
+    }
+    return max_us > 0
+           && (us >= max_us
+               || (us >= HURRIED_MIN_US && lpp_gate_hurried(gate)
+                   && atomic_load(&session->client_since_ns) != 0));
+}
+
 /* Why the session must end now, if it must. */
 static lpp_stop_e over_the_limit(const lpp_sampler_t *sampler,
                                  lpp_session_t *session)
 {
     const lpp_session_options_t *options = &session->options;
     int64_t now = lpp_sampler_now_ns();
-    int64_t client = atomic_load(&session->client_since_ns);
 
     if (atomic_load(&sampler->stop)) {
         return LPP_STOP_CHILD;
@@ -63,8 +96,7 @@ static lpp_stop_e over_the_limit(const lpp_sampler_t *sampler,
         && now - session->start_wall_ns >= options->max_time_us * 1000) {
         return LPP_STOP_MAX_TIME;
     }
-    if (client != 0 && options->max_client_wait_us > 0
-        && now - client >= options->max_client_wait_us * 1000) {
+    if (client_is_slow(session, now)) {
         return LPP_STOP_CLIENT;
     }
     return LPP_STOP_NOT;
@@ -90,6 +122,19 @@ static void touch_ring(lpp_sampler_t *sampler, unsigned slots)
         lpp_ring_touch(sampler->ring, sampler->touched_slots,
                        slots - sampler->touched_slots, TOUCH_BYTES);
         sampler->touched_slots = slots;
+    }
+}
+
+/* Once: calls that the trial did not know of ended early by a signal of ours.
+ * At most LPP_SIGNAL_BROKEN_MAX of a process do. */
+static void say_what_broke(lpp_sampler_t *sampler)
+{
+    if (!sampler->said_broken && lpp_signal_unrepaired() > 0) {
+        sampler->said_broken = 1;
+        lpp_log(LPP_LOG_WARNING, 0, LPP_TAG_SIGNAL_BROKEN,
+                "a system call that sampling interrupted could not be "
+                "restarted and ended early (EINTR); threads of this process "
+                "that wait are not interrupted any more");
     }
 }
 
@@ -141,6 +186,7 @@ static void run_session(lpp_sampler_t *sampler, lpp_session_t *session)
         pthread_mutex_lock(&sampler->mutex);
     }
     pthread_mutex_unlock(&sampler->mutex);
+    say_what_broke(sampler);
     lpp_tick_finish(sampler);
     lpp_tick_bequeath_end(sampler, session);
     pthread_mutex_lock(&sampler->mutex);
@@ -262,9 +308,6 @@ apr_status_t lpp_sampler_ensure(lpp_sampler_t *sampler)
 
     if (sampler->started) {
         return atomic_load(&sampler->gone) ? APR_EOF : APR_SUCCESS;
-    }
-    if (sampler->process != getpid()) {
-        return APR_EGENERAL; /* forked since: this child has no helper */
     }
     sigfillset(&all);
     rc = pthread_sigmask(SIG_SETMASK, &all, &old);

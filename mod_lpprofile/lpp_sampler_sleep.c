@@ -95,6 +95,9 @@ void lpp_sampler_expect(lpp_sampler_t *sampler)
 {
     int idle;
 
+    if (sampler->process != getpid()) {
+        return; /* a fork's copy, its mutex perhaps locked for ever */
+    }
     pthread_mutex_lock(&sampler->mutex);
     /* Busy: it will look at its queue by itself. */
     idle = lpp_sampler_ensure(sampler) == APR_SUCCESS && sampler->idle;

@@ -7,7 +7,6 @@
 
 #include "lpp_saved_internal.h"
 
-#define TIME_MAX (APR_UINT64_C(1) << 62)
 #define SECONDS_MAX 1e12
 
 static double read_double(lpp_saved_reader_t *reader)
@@ -87,7 +86,7 @@ lpp_oops_t *lpp_saved_read_oops(lpp_saved_reader_t *reader)
     oops->tb_text = lpp_saved_string(reader);
     oops->url = lpp_saved_string(reader);
     oops->username = lpp_saved_optional(reader);
-    oops->time = (apr_time_t)lpp_saved_number(reader, TIME_MAX);
+    oops->time = (apr_time_t)lpp_saved_number(reader, APR_UINT64_MAX);
     oops->duration_s = read_double(reader);
     oops->informational = (int)lpp_saved_number(reader, 1);
     read_variables(reader, oops);

@@ -12,7 +12,7 @@
 #include "lpp_oops_text.h"
 #include "lpp_saved_internal.h"
 
-#define START_MAX (APR_UINT64_C(1) << 62) /* any time, in microseconds */
+#define SPAN_MAX (APR_UINT64_C(1) << 62) /* any duration, in microseconds */
 
 apr_uint64_t lpp_saved_number(lpp_saved_reader_t *reader, apr_uint64_t max)
 {
@@ -124,16 +124,16 @@ static void read_head_fields(lpp_saved_reader_t *reader,
     for (i = 0; i < LPP_SAVED_HEAD_STRINGS; i++) {
         *lpp_saved_head_string(head, i) = get_bytes(reader);
     }
-    head->start = (apr_time_t)lpp_saved_number(reader, START_MAX);
+    head->start = (apr_time_t)lpp_saved_number(reader, APR_UINT64_MAX);
     head->pid = (apr_uint32_t)lpp_saved_number(reader, APR_UINT32_MAX);
     head->tid = (apr_uint32_t)lpp_saved_number(reader, APR_UINT32_MAX);
     head->status = (apr_uint32_t)lpp_saved_number(reader, 999);
     head->waited_us = (apr_interval_time_t)lpp_saved_number(reader,
-                                                            START_MAX);
+                                                            SPAN_MAX);
     head->cut_short = (apr_uint32_t)lpp_saved_number(reader, 255);
-    head->total.wall_us = lpp_saved_number(reader, START_MAX);
+    head->total.wall_us = lpp_saved_number(reader, SPAN_MAX);
     head->total.cpu_us = lpp_saved_number(reader, head->total.wall_us);
-    head->total.samples = lpp_saved_number(reader, START_MAX);
+    head->total.samples = lpp_saved_number(reader, SPAN_MAX);
     if (reader->at != reader->end || !lpp_store_is_id(head->id)) {
         reader->bad = 1;
     }
@@ -219,7 +219,7 @@ static void read_about(lpp_saved_reader_t *reader, lpp_view_about_t *about)
     about->url = lpp_saved_string(reader);
     about->host = lpp_saved_string(reader);
     about->method = lpp_saved_string(reader);
-    about->start = (apr_time_t)lpp_saved_number(reader, START_MAX);
+    about->start = (apr_time_t)lpp_saved_number(reader, APR_UINT64_MAX);
     about->pid = (apr_uint32_t)lpp_saved_number(reader, APR_UINT32_MAX);
     about->tid = (apr_uint32_t)lpp_saved_number(reader, APR_UINT32_MAX);
     about->lines = (int)lpp_saved_number(reader, 1);

@@ -138,6 +138,9 @@ lpp_start_e lpp_session_start(lpp_sampler_t *sampler,
     *session = NULL;
     *waited_us = 0;
     *status = APR_SUCCESS;
+    if (sampler->process != getpid()) {
+        return LPP_START_FORKED;
+    }
     if (atomic_load(&sampler->stop)) {
         return LPP_START_STOPPING;
     }
@@ -163,6 +166,39 @@ lpp_start_e lpp_session_start(lpp_sampler_t *sampler,
     return begin(made, stack_start, stack_end);
 }
 
+void lpp_session_client_enter(lpp_session_t *session)
+{
+    if (session->client_depth++ == 0) {
+        atomic_store(&session->client_cpu_ns,
+                     lpp_sampler_clock(CLOCK_THREAD_CPUTIME_ID));
+        atomic_store(&session->client_since_ns, lpp_sampler_now_ns());
+    }
+}
+
+/* The outermost such call is over. */
+static void end_client_call(lpp_session_t *session)
+{
+    int64_t blocked = lpp_sampler_now_ns()
+        - atomic_exchange(&session->client_since_ns, 0)
+        - (lpp_sampler_clock(CLOCK_THREAD_CPUTIME_ID)
+           - atomic_load(&session->client_cpu_ns));
+
+    session->client_depth = 0;
+    if (blocked > 0) {
+        atomic_fetch_add(&session->client_before_ns, blocked);
+    }
+}
+
+void lpp_session_client_leave(lpp_session_t *session)
+{
+    if (session->client_depth > 1) {
+        session->client_depth--;
+    }
+    else if (session->client_depth == 1) {
+        end_client_call(session);
+    }
+}
+
 void lpp_session_pause(lpp_session_t *session)
 {
     lpp_sampler_t *sampler = session->sampler;
@@ -181,8 +217,9 @@ void lpp_session_pause(lpp_session_t *session)
     if (!running) {
         disarm(session, 0); /* the helper ended it: only the mask is left */
     }
-    session->client_depth = 0;
-    atomic_store(&session->client_since_ns, 0);
+    if (session->client_depth > 0) {
+        end_client_call(session);
+    }
 }
 
 apr_status_t lpp_session_resume(lpp_session_t *session)
@@ -256,19 +293,6 @@ lpp_start_e lpp_session_sample(lpp_session_t *session,
     return session->armed ? LPP_START_RUNNING : LPP_START_NO_SIGNAL;
 }
 
-void lpp_session_client_enter(lpp_session_t *session)
-{
-    if (session->client_depth++ == 0) {
-        atomic_store(&session->client_since_ns, lpp_sampler_now_ns());
-    }
-}
-
-void lpp_session_client_leave(lpp_session_t *session)
-{
-    if (session->client_depth > 0 && --session->client_depth == 0) {
-        atomic_store(&session->client_since_ns, 0);
-    }
-}
 
 /*
  * Take the mutex; 0: not to be had. Under prefork a child ends in a signal
@@ -380,7 +404,6 @@ static void total_now(const lpp_session_t *session, lpp_profile_t *profile)
         profile->total.cpu_ns += (apr_uint64_t)(
             lpp_sampler_clock(session->cpu_clock) - session->segment_cpu_ns);
     }
-    profile->honesty.asked_hz = session->options.rate_hz;
 }
 
 apr_status_t lpp_session_profile(lpp_session_t *session,

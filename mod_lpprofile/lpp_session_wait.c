@@ -133,10 +133,13 @@ static void leave_queue(lpp_session_t *session)
     }
 }
 
-/* Ask all that can end a wait; called without the mutex. */
-static lpp_start_e look_around(lpp_session_t *session, int64_t deadline_ns)
+/* Ask all that can end a wait; called without the mutex. clients_us: of the
+ * gate, when it began. */
+static lpp_start_e look_around(lpp_session_t *session, int64_t deadline_ns,
+                               apr_uint64_t clients_us)
 {
     const lpp_session_options_t *options = &session->options;
+    lpp_gate_t *gate = session->sampler->options.gate;
 
     if (atomic_load(&session->sampler->stop)) {
         return LPP_START_STOPPING;
@@ -149,6 +152,11 @@ static lpp_start_e look_around(lpp_session_t *session, int64_t deadline_ns)
     }
     if (deadline_ns >= 0 && lpp_sampler_now_ns() >= deadline_ns) {
         return LPP_START_TIMED_OUT;
+    }
+    if (options->max_client_wait_us > 0
+        && lpp_gate_client_us(gate) - clients_us
+               >= (apr_uint64_t)options->max_client_wait_us) {
+        lpp_gate_hurry(gate);
     }
     return LPP_START_RUNNING;
 }
@@ -196,6 +204,7 @@ static lpp_start_e wait_for_turn(lpp_session_t *session, apr_status_t *status,
     lpp_sampler_t *sampler = session->sampler;
     int64_t deadline = timeout_us < 0 ? -1
         : lpp_sampler_now_ns() + timeout_us * NS_PER_US;
+    apr_uint64_t clients_us = lpp_gate_client_us(sampler->options.gate);
     lpp_start_e how = LPP_START_RUNNING;
     lpp_session_t **at;
 
@@ -220,7 +229,7 @@ static lpp_start_e wait_for_turn(lpp_session_t *session, apr_status_t *status,
             continue; /* being prepared: it will not take long */
         }
         pthread_mutex_unlock(&sampler->mutex);
-        how = look_around(session, deadline);
+        how = look_around(session, deadline, clients_us);
         pthread_mutex_lock(&sampler->mutex);
         if (how != LPP_START_RUNNING && session->state == SESSION_WAITING) {
             leave_queue(session);

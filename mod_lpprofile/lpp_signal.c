@@ -2,24 +2,32 @@
 /*
  * lpp_signal: everything that runs in the signal handler, and nothing else.
  *
- * Puts back the system call that the signal interrupted, copies registers and
+ * Restarts the system call that the signal interrupted, copies registers and
  * stack into a slot of the ring, keeps errno. No lock, no allocation, no stdio,
  * no thread-local variable of our own; tests/guard/signal_symbols.txt lists all
  * that this file may call.
  *
- * Why calls have to be put back: poll, select, epoll_wait, nanosleep, timed
+ * Why calls have to be restarted: poll, select, epoll_wait, nanosleep, timed
  * futexes and sockets with a timeout answer EINTR whatever SA_RESTART says.
  * The kernel has then finished the call: the saved program counter stands just
  * behind the `syscall` instruction and rax holds -EINTR. Stepping back onto the
  * instruction and setting rax to the call's number runs it again, with the
  * arguments that the kernel kept in the other registers. The number itself is
- * gone from the registers, so it is read out of the code in front of the
- * instruction (lpp_signal_code.h). A call we do not recognise keeps its EINTR
- * and is counted: the helper then stops signalling blocked threads. A call that
- * has moved a part of its bytes returns that many instead: lpp_signal_rest.h.
+ * gone from the registers: it is read from the code in front of the
+ * instruction, or from the stack, where lpp_signal_trial has found that the C
+ * library keeps it (lpp_signal_code.h). A call we do not recognise keeps its
+ * EINTR and is counted: blocked threads are then not signalled any more. A call
+ * that has moved a part of its bytes returns that many instead:
+ * lpp_signal_rest.h.
  *
- * A race that stays: somebody else's signal that hits the same call in the same
- * instant has its handler run, as if it had come just before the call.
+ * A call that somebody else's signal has interrupted, too, must end, or what
+ * that signal was to wake would sleep on. The kernel delivers ours first: the
+ * other one is pending then, blocked by our mask until the handler returns. So
+ * the last thing that the handler does is to look for such a signal, and where
+ * there is one, the call is not restarted. Between that look and the call
+ * lies less than a microsecond, in which the signal is as one that came just
+ * before the call; for those that most often wait for ever, pause, poll, select
+ * and epoll_wait, not even that (lpp_signal_wait.h).
  */
 #include "lpp_signal.h"
 
@@ -30,13 +38,44 @@
 #define RED_ZONE 128 /* bytes under SP that belong to a leaf function */
 #define PAGE 4096
 #define PIECES (LPP_STACK_MAX_BYTES / PAGE + 1)
+#define KERNEL_FRAME_BYTES 440 /* of x86-64, for a signal, less the FPU state */
+#define SAVED_REGS 17 /* r8 to rip, in the order of REG_R8 */
 
 static _Atomic(lpp_signal_target_t *) served;
 static atomic_uint unrepaired;
+static atomic_int restarts;
+
+/* Where the C library keeps the number of a call; see lpp_signal_learn. */
+static struct {
+    lpp_signal_place_t place[LPP_SIGNAL_PLACES];
+    atomic_uint count;
+} learned;
 
 unsigned lpp_signal_unrepaired(void)
 {
     return atomic_load_explicit(&unrepaired, memory_order_relaxed);
+}
+
+int lpp_signal_allowed(int blocked)
+{
+    unsigned broken = lpp_signal_unrepaired();
+
+    return blocked ? broken == 0 && atomic_load(&restarts)
+                   : broken < LPP_SIGNAL_BROKEN_MAX;
+}
+
+void lpp_signal_learn(const lpp_signal_place_t *places, unsigned count,
+                      int passed)
+{
+    unsigned i;
+
+    atomic_store(&restarts, 0);
+    atomic_store(&learned.count, 0);
+    for (i = 0; i < count && i < LPP_SIGNAL_PLACES; i++) {
+        learned.place[i] = places[i];
+    }
+    atomic_store(&learned.count, i);
+    atomic_store(&restarts, passed);
 }
 
 void lpp_signal_serve(lpp_signal_target_t *target)
@@ -119,7 +158,7 @@ int lpp_signal_read_stack(lpp_snapshot_t *snapshot, unsigned char *stack,
 #if defined(__x86_64__)
 
 #include "lpp_signal_calls.h"
-#include "lpp_signal_rest.h"
+#include "lpp_signal_wait.h"
 
 /* Did the kernel just end a call at rip? */
 static int behind_syscall(const greg_t *regs)
@@ -234,46 +273,206 @@ static void shorten_timeout(call_e kind, greg_t *regs,
     }
 }
 
-/* Put back a call that ended with EINTR. */
-static int put_back(greg_t *regs, lpp_signal_target_t *target, pid_t pid)
+/* What a restart has changed, to undo it. */
+typedef struct undo_t {
+    int changed;
+    gregset_t regs;
+    unsigned long mask;
+    lpp_signal_rest_t *rest; /* its account before, or NULL */
+    long long done;
+    int busy;
+} undo_t;
+
+static void remember(undo_t *undo, const ucontext_t *context,
+                     lpp_signal_rest_t *rest)
 {
-    const lpp_signal_rest_t *rest = rest_under_way(regs);
-    long number = rest != NULL ? rest->number : call_number(regs, pid);
+    const greg_t *regs = context->uc_mcontext.gregs;
+    lpp_signal_rest_t *under_way = rest_under_way(regs);
+    unsigned i;
+
+    for (i = 0; i < NGREG; i++) { /* no memcpy in the handler */
+        ((volatile greg_t *)undo->regs)[i] = regs[i];
+    }
+    undo->mask = context->uc_sigmask.__val[0];
+    undo->rest = under_way != NULL ? under_way : rest;
+    if (undo->rest != NULL) {
+        undo->done = undo->rest->done;
+        undo->busy = undo->rest->busy;
+    }
+}
+
+static void undo_restart(const undo_t *undo, ucontext_t *context)
+{
+    unsigned i;
+
+    for (i = 0; i < NGREG; i++) {
+        ((volatile greg_t *)context->uc_mcontext.gregs)[i] = undo->regs[i];
+    }
+    context->uc_sigmask.__val[0] = undo->mask;
+    if (undo->rest != NULL) {
+        undo->rest->done = undo->done;
+        undo->rest->busy = undo->busy;
+    }
+}
+
+/*
+ * Has another handler been here? Where ours comes just as that one returns, the
+ * EINTR of the call is that one's, and looks as if it was ours. But we run on
+ * the alternate stack, so what the kernel saved for that one still lies below
+ * the stack pointer: the same registers, at the place where the kernel puts
+ * them. The same from an earlier time shows a program that knows EINTR there.
+ */
+static int handler_was_here(const ucontext_t *context, pid_t pid)
+{
+    const greg_t *regs = context->uc_mcontext.gregs;
+    const unsigned *state = (const unsigned *)context->uc_mcontext.fpregs;
+    apr_uint64_t at = (apr_uint64_t)regs[REG_RSP] - RED_ZONE;
+    greg_t saved[SAVED_REGS];
+    struct iovec to = { saved, sizeof(saved) }, from = { NULL, sizeof(saved) };
+    int i;
+
+    if (state == NULL) {
+        return 0;
+    }
+    /* A word behind the legacy part of the state tells its whole size. */
+    at = (at - (state[464 / 4] == 0x46505853 ? state[468 / 4] : 512)) & ~63ull;
+    at = ((at - KERNEL_FRAME_BYTES) & ~15ull) - 8;
+    at += 8 + offsetof(ucontext_t, uc_mcontext.gregs);
+    if (at == (apr_uintptr_t)regs) {
+        return 0; /* ours lies there */
+    }
+    from.iov_base = (void *)(apr_uintptr_t)at;
+    if (process_vm_readv(pid, &to, 1, &from, 1, 0) != sizeof(saved)) {
+        return 0;
+    }
+    for (i = 0; i < SAVED_REGS && saved[i] == regs[i]; i++) {
+    }
+    return i == SAVED_REGS;
+}
+
+/* Restart a call that ended with EINTR. */
+static int restart(ucontext_t *context, lpp_signal_target_t *target,
+                   lpp_signal_rest_t *rest, pid_t pid)
+{
+    greg_t *regs = context->uc_mcontext.gregs;
+    const lpp_signal_rest_t *under_way = rest_under_way(regs);
+    long number = under_way != NULL ? under_way->number
+                                    : call_number(regs, pid);
     call_e kind = call_kind(number);
 
     if (kind == CALL_UNKNOWN) {
         atomic_fetch_add_explicit(&unrepaired, 1, memory_order_relaxed);
         return 0;
     }
+    if (under_way == NULL && target != NULL
+        && atomic_load_explicit(&target->blocked_ns, memory_order_relaxed) == 0
+        && handler_was_here(context, pid)) {
+        return 0;
+    }
     shorten_timeout(kind, regs, target);
-    regs[REG_RIP] -= 2;
-    regs[REG_RAX] = number;
+    if (under_way != NULL || wait_in_stub(number, context, rest) < 0) {
+        regs[REG_RIP] -= 2;
+        regs[REG_RAX] = number;
+    }
     return 1;
 }
 
 /*
- * Put an interrupted call back, or see to it that one that was cut short goes
- * on. Returns whether the thread was in a call. target NULL: no sample is
- * wanted; rest NULL: not the thread that is profiled.
+ * Restart an interrupted call, or have one that was cut short resume. Returns
+ * whether the thread was in a call. target NULL: no sample is wanted; rest
+ * NULL: not the thread that is profiled.
  */
 static int repair(ucontext_t *context, lpp_signal_target_t *target,
-                  lpp_signal_rest_t *rest, pid_t pid)
+                  lpp_signal_rest_t *rest, pid_t pid, undo_t *undo)
 {
     greg_t *regs = context->uc_mcontext.gregs;
     int interrupted = regs[REG_RAX] == -EINTR;
 
+    undo->changed = 0;
     if ((!interrupted && regs[REG_RAX] <= 0) || !behind_syscall(regs)) {
         return before_syscall(regs); /* restarted by the kernel */
     }
-    if (interrupted ? put_back(regs, target, pid)
-                    : carry_through(regs, rest, pid)) {
-        if (target != NULL) {
-            atomic_fetch_add_explicit(&target->repaired, 1,
-                                      memory_order_relaxed);
-        }
-        return 1;
+    if (!atomic_load(&restarts)) { /* a number that we read may be wrong */
+        atomic_fetch_add_explicit(&unrepaired, interrupted,
+                                  memory_order_relaxed);
+        return interrupted || before_syscall(regs);
     }
-    return interrupted || before_syscall(regs);
+    remember(undo, context, rest);
+    undo->changed = interrupted ? restart(context, target, rest, pid)
+                                : resume_rest(regs, rest, pid);
+    if (undo->changed && target != NULL) {
+        atomic_fetch_add_explicit(&target->repaired, 1, memory_order_relaxed);
+    }
+    return undo->changed || interrupted || before_syscall(regs);
+}
+
+enum { OTHER_HANDLED = 1, OTHER_INTERRUPTS = 2 };
+
+/* Which kinds of signals will be delivered as soon as ours returns: that have a
+ * handler; that have one without SA_RESTART. */
+static int others_pending(unsigned long mask, int ours)
+{
+    struct sigaction action;
+    sigset_t pending;
+    unsigned long left; /* a bit a signal, as the kernel has them */
+    int found = 0;
+
+    if (sigpending(&pending) != 0) {
+        return 0;
+    }
+    left = pending.__val[0] & ~mask & ~(1ul << (ours - 1));
+    for (; left != 0; left &= left - 1) {
+        if (sigaction(__builtin_ctzl(left) + 1, NULL, &action) != 0
+            || ((action.sa_flags & SA_SIGINFO) == 0
+                && (action.sa_handler == SIG_DFL
+                    || action.sa_handler == SIG_IGN))) {
+            continue;
+        }
+        found |= action.sa_flags & SA_RESTART
+            ? OTHER_HANDLED : OTHER_HANDLED | OTHER_INTERRUPTS;
+    }
+    return found;
+}
+
+/*
+ * Has the kernel restarted this call since SA_RESTART is set for our signal? It
+ * leaves in rcx where the call returns to, which a call that is yet to be made
+ * for the first time has there by chance only.
+ */
+static int kernel_restarts(const greg_t *regs)
+{
+    return before_syscall(regs) && regs[REG_RCX] == regs[REG_RIP] + 2
+           && ends_by_signal((long)regs[REG_RAX], (int)regs[REG_RSI]);
+}
+
+/* The last act: a call that another signal has interrupted as well must end,
+ * as it would without us. */
+static void yield_to_others(ucontext_t *context, const undo_t *undo, int ours)
+{
+    greg_t *regs = context->uc_mcontext.gregs;
+    int by_kernel = !undo->changed && kernel_restarts(regs);
+    int others = 0;
+
+    if (undo->changed || by_kernel) {
+        others = others_pending(undo->changed
+                                ? undo->mask : context->uc_sigmask.__val[0],
+                                ours);
+    }
+    if (undo->changed && others != 0) {
+        undo_restart(undo, context);
+    }
+    else if (by_kernel && (others & OTHER_INTERRUPTS) != 0) {
+        regs[REG_RIP] += 2;
+        regs[REG_RAX] = -EINTR;
+    }
+}
+
+long lpp_signal_interrupted(const ucontext_t *context)
+{
+    const greg_t *regs = context->uc_mcontext.gregs;
+
+    return regs[REG_RAX] == -EINTR && behind_syscall(regs)
+        ? call_number(regs, getpid()) : LPP_SIGNAL_NO_CALL;
 }
 
 void lpp_signal_copy_registers(lpp_snapshot_t *to, const ucontext_t *from)
@@ -294,13 +493,18 @@ void lpp_signal_copy_registers(lpp_snapshot_t *to, const ucontext_t *from)
 
 #elif defined(__aarch64__)
 
+typedef struct undo_t {
+    int changed;
+} undo_t;
+
 /* svc leaves no trace of the call's number that survives -EINTR in x0 with x8
- * reused; nothing is put back, and blocked threads are not signalled. */
+ * reused; nothing is restarted, and blocked threads are not signalled. */
 static int repair(ucontext_t *context, lpp_signal_target_t *target,
-                  lpp_signal_rest_t *rest, pid_t pid)
+                  lpp_signal_rest_t *rest, pid_t pid, undo_t *undo)
 {
     const unsigned *at = (const unsigned *)context->uc_mcontext.pc;
 
+    undo->changed = 0;
     (void)target;
     (void)rest;
     (void)pid;
@@ -310,6 +514,13 @@ static int repair(ucontext_t *context, lpp_signal_target_t *target,
         return 1;
     }
     return at[0] == 0xd4000001u;
+}
+
+static void yield_to_others(ucontext_t *context, const undo_t *undo, int ours)
+{
+    (void)context;
+    (void)undo;
+    (void)ours;
 }
 
 void lpp_signal_copy_registers(lpp_snapshot_t *to, const ucontext_t *from)
@@ -323,9 +534,23 @@ void lpp_signal_copy_registers(lpp_snapshot_t *to, const ucontext_t *from)
     to->regs[LPP_REG_PC] = from->uc_mcontext.pc;
 }
 
+long lpp_signal_interrupted(const ucontext_t *context)
+{
+    (void)context;
+    return LPP_SIGNAL_NO_CALL;
+}
+
 #else
 #error "mod_lpprofile samples x86-64 and aarch64 only"
 #endif
+
+int lpp_signal_restart(ucontext_t *context, lpp_signal_target_t *target,
+                       lpp_signal_rest_t *rest)
+{
+    undo_t undo;
+
+    return repair(context, target, rest, getpid(), &undo);
+}
 
 /*
  * Fill one slot with where context stands. Whatever stack this handler runs on,
@@ -369,8 +594,8 @@ void lpp_signal_handle(int number, siginfo_t *info, void *context)
     lpp_signal_target_t *target = atomic_load(&served);
     unsigned long long asked;
     int here, mine, in_call;
+    undo_t undo;
 
-    (void)number;
     if (target == NULL || info->si_code != SI_TKILL) {
         return; /* somebody else's signal: not for us to repair */
     }
@@ -379,9 +604,9 @@ void lpp_signal_handle(int number, siginfo_t *info, void *context)
     here = pthread_equal(target->thread, pthread_self())
            && info->si_pid == target->process;
     mine = here && atomic_load(&target->enabled);
-    /* Put back even where no sample is wanted any more: the call broke. */
+    /* Restart even where no sample is wanted any more: the call broke. */
     in_call = repair(context, mine ? target : NULL,
-                     here ? target->rest_of_call : NULL, info->si_pid);
+                     here ? target->rest_of_call : NULL, info->si_pid, &undo);
     if (mine) {
         asked = atomic_load_explicit(&target->asked, memory_order_acquire);
         if (asked != atomic_load_explicit(&target->answered,
@@ -396,5 +621,6 @@ void lpp_signal_handle(int number, siginfo_t *info, void *context)
         }
     }
     atomic_fetch_sub(&target->handling, 1);
+    yield_to_others(context, &undo, number);
     errno = saved;
 }

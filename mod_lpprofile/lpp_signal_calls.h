@@ -68,6 +68,24 @@ static call_e call_kind(long number)
     }
 }
 
+/* Calls that the kernel restarts for a handler with SA_RESTART, and that end
+ * with EINTR for one without. operation: their second argument. */
+static int ends_by_signal(long number, int operation)
+{
+    switch (number) {
+    case SYS_read: case SYS_write: case SYS_readv: case SYS_writev:
+    case SYS_accept: case SYS_accept4: case SYS_connect:
+    case SYS_sendto: case SYS_recvfrom: case SYS_sendmsg: case SYS_recvmsg:
+    case SYS_wait4: case SYS_waitid: case SYS_flock: case SYS_fcntl:
+    case SYS_open: case SYS_openat:
+        return 1;
+    case SYS_futex: /* FUTEX_WAIT, FUTEX_WAIT_BITSET */
+        return (operation & 0x7f) == 0 || (operation & 0x7f) == 9;
+    default:
+        return 0;
+    }
+}
+
 /* Calls that return how much they have moved, where a signal stopped them in
  * the middle ... */
 static int moves_bytes(long number)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_signal_code: the number of a system call that is over, read out of the
- * code in front of its instruction: the kernel keeps it in no register. Knows
- * all shapes that glibc has. For lpp_signal.c alone.
+ * lpp_signal_code: the number of a system call that is over: the kernel keeps
+ * it in no register. Read out of the code in front of its instruction, in all
+ * shapes that glibc had up to 2.40; or, since 2.41 has all calls that can be
+ * cancelled made by one function, from the stack, where lpp_signal_trial found
+ * that function to keep it. For lpp_signal.c alone.
  */
 #ifndef LPP_SIGNAL_CODE_H
 #define LPP_SIGNAL_CODE_H
@@ -101,7 +103,15 @@ static long call_number(const greg_t *regs, pid_t pid)
     const unsigned char *at = code + sizeof(code) - 2;
     size_t have, back;
     long number;
+    unsigned i, places;
 
+    places = atomic_load_explicit(&learned.count, memory_order_acquire);
+    for (i = 0; i < places; i++) {
+        if (learned.place[i].pc == (apr_uint64_t)regs[REG_RIP]) {
+            return *(const long *)((apr_uintptr_t)regs[REG_RSP]
+                                   + learned.place[i].offset);
+        }
+    }
     have = code_before((apr_uint64_t)regs[REG_RIP], code, sizeof(code), pid);
     if (have < 12 || at[0] != 0x0f || at[1] != 0x05) {
         return -1;

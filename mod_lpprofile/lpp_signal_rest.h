@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_signal_rest: a call that the signal cut short in the middle is carried
- * through. For lpp_signal.c alone.
+ * lpp_signal_rest: a call that the signal cut short in the middle is resumed.
+ * For lpp_signal.c alone.
  *
  * Once a blocking write has moved something, a signal makes it return how much,
  * and no EINTR is to be seen: what a program sends to a socket of its own in
@@ -28,7 +28,8 @@ _Static_assert(offsetof(lpp_signal_rest_t, resume) == 0
                    && offsetof(lpp_signal_rest_t, busy) == 24,
                "the stub and its unwind rules count on it");
 
-/* With unwind rules: the frame it stands for is the one that made the call. */
+/* With unwind rules: the frame they stand for is the one that made the call.
+ * The second is that of lpp_signal_wait.h. */
 __asm__(".text\n"
         ".type lpp_signal_stub,@function\n"
         "lpp_signal_stub:\n"
@@ -38,32 +39,71 @@ __asm__(".text\n"
         "    .cfi_escape 0x10, 0x10, 0x02, 0x73, 0x00\n" /* rip: 0(rbx) */
         "    .cfi_escape 0x10, 0x03, 0x02, 0x73, 0x08\n" /* rbx: 8(rbx) */
         "    syscall\n"
-        "lpp_signal_stub_back:\n"
         "    testq %rax, %rax\n"
         "    js 1f\n"
         "    addq %rax, 16(%rbx)\n"
         "1:  movq 16(%rbx), %rax\n"
         "    movq 0(%rbx), %rcx\n"
+        "    movq 8(%rbx), %r11\n"
         "    movl $0, 24(%rbx)\n"
-        "    movq 8(%rbx), %rbx\n"
+        "    movq %r11, %rbx\n"
         "    .cfi_same_value rbx\n"
         "    .cfi_register rip, rcx\n"
         "lpp_signal_stub_last:\n"
         "    jmp *%rcx\n"
         "    .cfi_endproc\n"
-        ".size lpp_signal_stub,.-lpp_signal_stub\n");
+        ".size lpp_signal_stub,.-lpp_signal_stub\n"
+        ".type lpp_signal_wait_stub,@function\n"
+        "lpp_signal_wait_stub:\n"
+        "    .cfi_startproc\n"
+        "    .cfi_signal_frame\n"
+        "    .cfi_def_cfa rsp, 0\n"
+        "    .cfi_escape 0x10, 0x10, 0x02, 0x73, 0x00\n"
+        "    .cfi_escape 0x10, 0x03, 0x02, 0x73, 0x08\n"
+        "    syscall\n"
+        "    movq %rax, 16(%rbx)\n"
+        "    movl $14, %eax\n" /* rt_sigprocmask(SIG_SETMASK, mask, NULL, 8) */
+        "    movl $2, %edi\n"
+        "    leaq 88(%rbx), %rsi\n"
+        "    xorl %edx, %edx\n"
+        "    movl $8, %r10d\n"
+        "    syscall\n"
+        "    movq 16(%rbx), %rax\n"
+        "    movq 40(%rbx), %rdi\n"
+        "    movq 48(%rbx), %rsi\n"
+        "    movq 56(%rbx), %rdx\n"
+        "    movq 64(%rbx), %r10\n"
+        "    movq 72(%rbx), %r8\n"
+        "    movq 80(%rbx), %r9\n"
+        "    movq 0(%rbx), %rcx\n"
+        "    movq 8(%rbx), %r11\n"
+        "    movl $0, 24(%rbx)\n"
+        "    movq %r11, %rbx\n"
+        "    .cfi_same_value rbx\n"
+        "    .cfi_register rip, rcx\n"
+        "lpp_signal_wait_stub_last:\n"
+        "    jmp *%rcx\n"
+        "    .cfi_endproc\n"
+        ".size lpp_signal_wait_stub,.-lpp_signal_wait_stub\n");
 
-extern const char lpp_signal_stub[] __attribute__((visibility("hidden")));
-extern const char lpp_signal_stub_back[] __attribute__((visibility("hidden")));
-extern const char lpp_signal_stub_last[] __attribute__((visibility("hidden")));
+#define STUB_CODE extern const char __attribute__((visibility("hidden")))
+STUB_CODE lpp_signal_stub[];
+STUB_CODE lpp_signal_stub_last[];
+STUB_CODE lpp_signal_wait_stub[];
+STUB_CODE lpp_signal_wait_stub_last[];
 
-/* The account of a thread that is in the stub, or NULL. */
+static int is_between(greg_t at, const char *from, const char *to)
+{
+    return (apr_uintptr_t)at >= (apr_uintptr_t)from
+           && (apr_uintptr_t)at < (apr_uintptr_t)to;
+}
+
+/* The account of a thread that is in a stub, or NULL. */
 static lpp_signal_rest_t *rest_under_way(const greg_t *regs)
 {
-    apr_uintptr_t at = (apr_uintptr_t)regs[REG_RIP];
-
-    return at >= (apr_uintptr_t)lpp_signal_stub
-           && at < (apr_uintptr_t)lpp_signal_stub_last
+    return is_between(regs[REG_RIP], lpp_signal_stub, lpp_signal_stub_last)
+           || is_between(regs[REG_RIP], lpp_signal_wait_stub,
+                         lpp_signal_wait_stub_last)
         ? (lpp_signal_rest_t *)regs[REG_RBX] : NULL;
 }
 
@@ -77,7 +117,8 @@ static void hide_stub(const greg_t *regs, apr_uint64_t *rip,
         *rip = (apr_uint64_t)rest->resume;
         *rbx = (apr_uint64_t)rest->rbx;
     }
-    else if (regs[REG_RIP] == (greg_t)lpp_signal_stub_last) {
+    else if (regs[REG_RIP] == (greg_t)lpp_signal_stub_last
+             || regs[REG_RIP] == (greg_t)lpp_signal_wait_stub_last) {
         *rip = (apr_uint64_t)regs[REG_RCX];
     }
 }
@@ -199,7 +240,7 @@ static int ask_for_rest(long number, greg_t *regs, lpp_signal_rest_t *rest)
  * of this thread, or NULL. A foreign handler that interrupted the stub and
  * makes such a call itself finds it busy, and its call stays short.
  */
-static int carry_through(greg_t *regs, lpp_signal_rest_t *rest, pid_t pid)
+static int resume_rest(greg_t *regs, lpp_signal_rest_t *rest, pid_t pid)
 {
     lpp_signal_rest_t *under_way = rest_under_way(regs);
     long number;

@@ -5,10 +5,10 @@
  */
 #include <string.h>
 
-#include <apr_lib.h>
 #include <apr_strings.h>
 #include <apr_tables.h>
 
+#include "lpp_ascii.h"
 #include "lpp_sqlfilter.h"
 #include "lpp_trigger.h"
 
@@ -45,8 +45,8 @@ static char *normalise(const char *text, apr_pool_t *pool)
         return NULL;
     }
     for (; *text; text++) {
-        if (!apr_isspace(*text)) {
-            *out++ = (char)apr_toupper(*text);
+        if (!lpp_is_space(*text)) {
+            *out++ = lpp_to_upper(*text);
         }
         else if (out > result && out[-1] != ' ') {
             *out++ = ' ';
@@ -63,11 +63,11 @@ static char *trim(char *text)
 {
     apr_size_t len;
 
-    while (apr_isspace(*text)) {
+    while (lpp_is_space(*text)) {
         text++;
     }
     len = strlen(text);
-    while (len && apr_isspace(text[len - 1])) {
+    while (len && lpp_is_space(text[len - 1])) {
         text[--len] = '\0';
     }
     return text;
@@ -92,7 +92,7 @@ static int read_clause(const char *text, clause_t *clause, apr_pool_t *pool)
             }
             while (len) {
                 len--;
-                shown[len] = (char)apr_tolower(shown[len]);
+                shown[len] = lpp_to_lower(shown[len]);
             }
             clause->shown = shown;
             return 1;

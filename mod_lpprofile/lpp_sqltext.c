@@ -4,11 +4,10 @@
  * output is never longer than the input.
  */
 #include <string.h>
-#include <strings.h>
 
-#include <apr_lib.h>
 #include <apr_strings.h>
 
+#include "lpp_ascii.h"
 #include "lpp_sqltext.h"
 
 /* Whether a backslash takes a quote's meaning away. */
@@ -43,7 +42,7 @@ lpp_sqltext_flavour_e lpp_sqltext_flavour(const char *driver)
 
 static int in_name(char c)
 {
-    return apr_isalnum(c) || c == '_' || c == '$' || (c & 0x80);
+    return lpp_is_alnum(c) || c == '_' || c == '$' || (c & 0x80);
 }
 
 /* Behind the quote that ends a text whose first quote is before at. Where it
@@ -85,10 +84,10 @@ static const char *skip_dollars(const char *at, apr_pool_t *pool)
     const char *end = at + 1, *found;
     char *tag;
 
-    if (apr_isdigit(*end)) {
+    if (lpp_is_digit(*end)) {
         return NULL;
     }
-    while (apr_isalnum(*end) || *end == '_' || (*end & 0x80)) {
+    while (lpp_is_alnum(*end) || *end == '_' || (*end & 0x80)) {
         end++;
     }
     if (*end != '$') {
@@ -126,7 +125,7 @@ static int begins_line_comment(const scan_t *scan)
     if (scan->flavour == LPP_SQLTEXT_MYSQL) {
         return at[0] == '#'
             || (at[0] == '-' && at[1] == '-'
-                && (!at[2] || apr_isspace(at[2]) || apr_iscntrl(at[2])));
+                && (!at[2] || lpp_is_space(at[2]) || lpp_is_control(at[2])));
     }
     return at[0] == '-' && at[1] == '-';
 }
@@ -150,7 +149,7 @@ static apr_size_t prefix_length(const scan_t *scan)
     const char *out = scan->out;
     apr_size_t have = (apr_size_t)(out - scan->start), len = 0;
 
-    if (scan->at > scan->begin && apr_isspace(scan->at[-1])) {
+    if (scan->at > scan->begin && lpp_is_space(scan->at[-1])) {
         return 0;
     }
     if (have >= 2 && out[-1] == '&' && (out[-2] | 0x20) == 'u') {
@@ -212,9 +211,9 @@ static void read_number(scan_t *scan)
     const char *at = scan->at;
     int hex = at[0] == '0' && (at[1] | 0x20) == 'x';
 
-    while (apr_isalnum(*at) || *at == '_' || *at == '.'
+    while (lpp_is_alnum(*at) || *at == '_' || *at == '.'
            || (!hex && (*at == '+' || *at == '-')
-               && (at[-1] | 0x20) == 'e' && apr_isdigit(at[1]))) {
+               && (at[-1] | 0x20) == 'e' && lpp_is_digit(at[1]))) {
         at++;
     }
     scan->at = at;
@@ -269,7 +268,7 @@ static void read_one(scan_t *scan, apr_pool_t *pool)
 {
     const char *at = scan->at;
 
-    if (apr_isspace(*at)) {
+    if (lpp_is_space(*at)) {
         put_blank(scan);
         scan->at++;
     }
@@ -281,7 +280,7 @@ static void read_one(scan_t *scan, apr_pool_t *pool)
         put_blank(scan);
         scan->at = skip_comment(at + 2, scan->flavour == LPP_SQLTEXT_ANSI);
     }
-    else if (apr_isdigit(*at)
+    else if (lpp_is_digit(*at)
              && (at == scan->begin || !in_name(at[-1]))) {
         read_number(scan);
     }
@@ -309,10 +308,33 @@ const char *lpp_sqltext_mask(const char *statement,
     return scan.start;
 }
 
+/* MySQL quotes what is left of the statement as it stands, quotes and all:
+ * near 'x' AND y = 'it's' at line 1. It ends at the last quote. */
+static const char *mask_rest_of_statement(const char *message,
+                                          apr_pool_t *pool)
+{
+    static const char before[] = "near '";
+    const char *rest = strstr(message, before), *end;
+
+    if (!rest) {
+        return message;
+    }
+    rest += sizeof(before) - 1;
+    end = strrchr(rest, '\'');
+    return apr_pstrcat(pool,
+                       apr_pstrmemdup(pool, message,
+                                      (apr_size_t)(rest - 1 - message)),
+                       "?", end ? end + 1 : "", NULL);
+}
+
 const char *lpp_sqltext_mask_error(const char *message, apr_pool_t *pool)
 {
     const char *line;
 
+    message = mask_rest_of_statement(message, pool);
+    if (!message) {
+        return "";
+    }
     message += strspn(message, " \t\r\n");
     line = apr_pstrmemdup(pool, message, strcspn(message, "\r\n"));
     return line ? lpp_sqltext_mask(line, LPP_SQLTEXT_OTHER, pool) : "";

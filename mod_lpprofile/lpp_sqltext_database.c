@@ -4,12 +4,12 @@
  * a connection, never what else stands there.
  */
 #include <string.h>
-#include <strings.h>
 
-#include <apr_lib.h>
+#include <apr_cstr.h>
 #include <apr_strings.h>
 #include <apr_uri.h>
 
+#include "lpp_ascii.h"
 #include "lpp_sqltext.h"
 
 #define NAME_MAX_BYTES 120
@@ -55,7 +55,8 @@ static const char *find_value(const char *params, const char *key,
         }
         len = value_length(value, ends);
         at = value + len + (*quote && value[len]);
-        if (name_len == strlen(key) && !strncasecmp(name, key, name_len)) {
+        if (name_len == strlen(key)
+            && !apr_cstr_casecmpn(name, key, name_len)) {
             return len ? apr_pstrmemdup(pool, value, len) : NULL;
         }
     }
@@ -79,7 +80,7 @@ static const char *tidy(char *name)
     char *p;
 
     for (p = name; *p; p++) {
-        if (apr_isspace(*p) || apr_iscntrl(*p)) {
+        if (lpp_is_space(*p) || lpp_is_control(*p)) {
             *p = '_';
         }
     }
@@ -97,7 +98,7 @@ static const char *tidy(char *name)
 /* Not "password=a://b". */
 static int is_url(const char *params)
 {
-    while (apr_isalnum(*params)) {
+    while (lpp_is_alnum(*params)) {
         params++;
     }
     return !strncmp(params, "://", 3);

@@ -5,9 +5,9 @@
  */
 #include <errno.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/random.h>
 
+#include <apr_cstr.h>
 #include <apr_general.h>
 #include <apr_strings.h>
 
@@ -89,7 +89,7 @@ static int begins_with_id(const char *text)
 {
     int i;
 
-    if (strncasecmp(text, ID_PREFIX, ID_PREFIX_LEN) != 0) {
+    if (apr_cstr_casecmpn(text, ID_PREFIX, ID_PREFIX_LEN) != 0) {
         return 0;
     }
     for (i = ID_PREFIX_LEN; i < LPP_OOPS_ID_LEN; i++) {
@@ -124,9 +124,7 @@ const char *lpp_store_time(apr_time_t time, apr_pool_t *pool)
 {
     apr_time_exp_t at;
 
-    if (apr_time_exp_lt(&at, time) != APR_SUCCESS) {
-        memset(&at, 0, sizeof(at));
-    }
+    lpp_time_parts(&at, time, 1);
     return apr_psprintf(pool, "%04d-%02d-%02d_%02d:%02d:%02d.%03d",
                         at.tm_year + 1900, at.tm_mon + 1, at.tm_mday,
                         at.tm_hour, at.tm_min, at.tm_sec, at.tm_usec / 1000);

@@ -155,7 +155,7 @@ apr_status_t lpp_store_open_file(lpp_store_t *store, const char *subdirectory,
 
 int lpp_store_sweep(lpp_store_t *store, const char *subdirectory)
 {
-    apr_time_t limit = apr_time_now() - apr_time_from_sec(LPP_STORE_STALE_S);
+    apr_time_t now = apr_time_now();
     struct dirent *item;
     int removed = 0;
     DIR *dir;
@@ -166,8 +166,9 @@ int lpp_store_sweep(lpp_store_t *store, const char *subdirectory)
     while ((item = readdir(dir)) != NULL) {
         lpp_store_entry_t entry = { .name = item->d_name };
 
+        /* far in the future: the clock was set back since */
         if (is_temp(item->d_name) && stat_entry(dirfd(dir), &entry)
-            && entry.mtime < limit
+            && llabs(now - entry.mtime) > apr_time_from_sec(LPP_STORE_STALE_S)
             && unlinkat(dirfd(dir), item->d_name, 0) == 0) {
             removed++;
         }

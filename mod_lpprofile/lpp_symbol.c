@@ -238,10 +238,6 @@ static const lpp_symbol_t *find_unknown(lpp_symbols_t *symbols, lpp_pc_t pc)
 
 static const lpp_symbol_t *find(lpp_symbols_t *symbols, lpp_pc_t pc)
 {
-    static const lpp_symbol_t own_stack = { LPP_PC_OWN_STACK,
-        LPP_NAME_OWN_STACK, "", NULL, 0, LPP_NAME_REGISTERED, NULL };
-    static const lpp_symbol_t run_time_code = { LPP_PC_RUN_TIME_CODE,
-        LPP_NAME_RUN_TIME_CODE, "", NULL, 0, LPP_NAME_UNKNOWN, NULL };
     const lpp_object_t *object = lpp_maps_object(symbols->maps,
                                                  LPP_PC_OBJECT(pc));
     lpp_elf_function_t function = { 0, 0, NULL, "" };
@@ -249,9 +245,6 @@ static const lpp_symbol_t *find(lpp_symbols_t *symbols, lpp_pc_t pc)
     table_t *table;
     lpp_pc_t start;
 
-    if (pc == LPP_PC_OWN_STACK || pc == LPP_PC_RUN_TIME_CODE) {
-        return pc == LPP_PC_OWN_STACK ? &own_stack : &run_time_code;
-    }
     if (object == NULL || object->number > LPP_OBJECTS_MAX) {
         return find_unknown(symbols, pc);
     }
@@ -422,6 +415,22 @@ leave:
 void lpp_symbols_resolve(lpp_symbols_t *symbols, lpp_pc_t pc,
                          lpp_symbol_t *symbol)
 {
+    static const lpp_symbol_t no_functions[] = {
+        { LPP_PC_PROFILER, LPP_PROFILER_NAME, "", NULL, 0,
+          LPP_NAME_REGISTERED, NULL },
+        { LPP_PC_OWN_STACK, LPP_OWN_STACK_NAME, "", NULL, 0,
+          LPP_NAME_REGISTERED, NULL },
+        { LPP_PC_RUN_TIME_CODE, LPP_RUN_TIME_CODE_NAME, "", NULL, 0,
+          LPP_NAME_UNKNOWN, NULL }
+    };
+    unsigned i;
+
+    for (i = 0; i < LPP_COUNT(no_functions); i++) {
+        if (pc == no_functions[i].start) {
+            *symbol = no_functions[i];
+            return;
+        }
+    }
     apr_thread_mutex_lock(symbols->lock);
     *symbol = *find(symbols, pc);
     symbol->file = NULL; /* for those who ask */

@@ -32,6 +32,11 @@ void lpp_tick_begin(lpp_sampler_t *sampler, lpp_session_t *session)
 
     memset(tick, 0, sizeof(*tick));
     tick->session = session;
+    /* From the start: who dies before its first tick leaves it, too. */
+    session->profile->honesty.asked_hz = session->options.rate_hz;
+    if (sampler->will != NULL) {
+        lpp_will_set_total(sampler->will, session->profile, 0, 0);
+    }
     atomic_store(&sampler->target.repaired, 0);
     tick->schedstat_fd = tick->syscall_fd = -1;
     tick->own_start_ns = lpp_sampler_clock(CLOCK_THREAD_CPUTIME_ID);
@@ -269,7 +274,8 @@ static void send_signal(lpp_sampler_t *sampler, int64_t now, int64_t cpu)
     tick->sent_cpu_ns = cpu;
     /* Read late, so that little can happen between it and the signal. */
     tick->sent_runs = tick->sent_blocked ? lpp_tick_runs(tick) : 0;
-    if (lpp_signal_send(&sampler->target, now - tick->seen_wall_ns,
+    if (lpp_signal_send(&sampler->target,
+                        tick->sent_blocked ? now - tick->seen_wall_ns : 0,
                         &tick->sequence) != APR_SUCCESS) {
         return; /* its request is ending: that time stays nobody's */
     }
@@ -298,9 +304,7 @@ static void sample(lpp_sampler_t *sampler, int64_t now, int64_t cpu)
         return;
     }
     tick->sent_blocked = lpp_sampler_clock(tick->clock) == cpu;
-    may = tick->sampling
-          && (!tick->sent_blocked
-              || (LPP_SIGNAL_REPAIRS && lpp_signal_unrepaired() == 0));
+    may = tick->sampling && lpp_signal_allowed(tick->sent_blocked);
     if (tick->sent_blocked && sample_blocked(sampler, now, cpu, may)) {
         return;
     }
@@ -364,7 +368,6 @@ void lpp_tick_finish(lpp_sampler_t *sampler)
     session->profile->total.wall_ns =
         (apr_uint64_t)(session->end_wall_ns - session->start_wall_ns);
     session->profile->total.cpu_ns = (apr_uint64_t)session->cpu_before_ns;
-    honesty->asked_hz = session->options.rate_hz;
     honesty->cut_short = atomic_load(&session->cut_short);
     honesty->own_ns = (apr_uint64_t)(
         lpp_sampler_clock(CLOCK_THREAD_CPUTIME_ID) - tick->own_start_ns);

@@ -134,29 +134,77 @@ unsigned lpp_tick_unwind(lpp_sampler_t *sampler,
     return count;
 }
 
-/* All of the hidden code lies in one object. */
+static int is_within(lpp_pc_t frame, lpp_pc_t first, const char *start,
+                     const char *end)
+{
+    return start != NULL && frame - first < (apr_uint64_t)(end - start);
+}
+
+/* Where the hidden code of a sampler lies, all of it in one object. */
+typedef struct hidden_t {
+    const lpp_sampler_options_t *options;
+    lpp_pc_t first, passes; /* what its two parts begin with */
+} hidden_t;
+
+static int is_hidden(const hidden_t *hidden, lpp_pc_t frame)
+{
+    const lpp_sampler_options_t *options = hidden->options;
+
+    return is_within(frame, hidden->first, options->hidden_start,
+                     options->hidden_end)
+        || is_within(frame, hidden->passes, options->passes_start,
+                     options->passes_end);
+}
+
+static int is_own(const hidden_t *hidden, lpp_pc_t frame)
+{
+    return LPP_PC_OBJECT(frame) == LPP_PC_OBJECT(hidden->first);
+}
+
+/* The innermost frame of ours tells: what hidden code called is others'. */
+static int is_own_work(const hidden_t *hidden, const lpp_pc_t *frames,
+                       unsigned count)
+{
+    unsigned i = 0;
+
+    while (i < count && !is_own(hidden, frames[i])) {
+        i++;
+    }
+    return i < count && (i == 0 || !is_hidden(hidden, frames[i]));
+}
+
 unsigned lpp_tick_hide(const lpp_sampler_t *sampler, lpp_pc_t *frames,
                        unsigned count, int replace)
 {
+    hidden_t hidden = { &sampler->options, 0, 0 };
     const char *start = sampler->options.hidden_start;
-    const char *end = sampler->options.hidden_end;
-    lpp_pc_t first;
     unsigned i, kept = 0;
 
-    if (start == NULL || end <= start || count == 0) {
+    if (start == NULL || count == 0) {
         return count;
     }
-    first = lpp_maps_pc(sampler->options.maps, (apr_uintptr_t)start);
+    hidden.first = lpp_maps_pc(sampler->options.maps, (apr_uintptr_t)start);
+    hidden.passes = lpp_maps_pc(
+        sampler->options.maps,
+        (apr_uintptr_t)sampler->options.passes_start);
+    if (replace && is_own_work(&hidden, frames, count)) {
+        frames[0] = LPP_PC_PROFILER;
+        return 1;
+    }
     for (i = 0; i < count; i++) {
-        apr_uint64_t offset = frames[i] - first;
         const void *shown = NULL;
 
-        if (offset >= (apr_uint64_t)(end - start)) {
-            frames[kept++] = frames[i];
+        if (!is_hidden(&hidden, frames[i])) {
+            if (!replace || !is_own(&hidden, frames[i])) {
+                frames[kept++] = frames[i];
+            }
             continue;
         }
-        if (replace && sampler->options.stands_for != NULL) {
-            shown = sampler->options.stands_for(start + offset);
+        if (replace && sampler->options.stands_for != NULL
+            && is_within(frames[i], hidden.first, start,
+                         sampler->options.hidden_end)) {
+            shown = sampler->options.stands_for(start + (frames[i]
+                                                         - hidden.first));
         }
         if (shown != NULL) {
             frames[kept++] = lpp_maps_pc(sampler->options.maps,

@@ -6,10 +6,11 @@
  * after setuid it is not, and nothing is done about that: for that moment
  * whatever runs under the same user could read the server's memory.
  */
+#include <apr_strings.h>
+
 #include "lpp_sampler_internal.h"
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -44,7 +45,7 @@ static int open_task_file(int tid, const char *name)
 {
     char path[64];
 
-    snprintf(path, sizeof(path), "/proc/self/task/%d/%s", tid, name);
+    apr_snprintf(path, sizeof(path), "/proc/self/task/%d/%s", tid, name);
     return open(path, O_RDONLY | O_CLOEXEC);
 }
 

@@ -4,12 +4,12 @@
  * the client encoded it: splitting comes first, decoding once and last, so that
  * an escape can never become a separator.
  */
-#include <ctype.h>
 #include <string.h>
 
-#include <apr_lib.h>
+#include <apr_cstr.h>
 #include <apr_strings.h>
 
+#include "lpp_ascii.h"
 #include "lpp_trigger.h"
 
 #define MARK_LEN (sizeof(LPP_TRIGGER_MARK) - 1)
@@ -121,11 +121,11 @@ static char *trim(char *text)
 {
     apr_size_t len;
 
-    while (apr_isspace(*text)) {
+    while (lpp_is_space(*text)) {
         text++;
     }
     len = strlen(text);
-    while (len && apr_isspace(text[len - 1])) {
+    while (len && lpp_is_space(text[len - 1])) {
         text[--len] = '\0';
     }
     return text;
@@ -149,7 +149,7 @@ static int read_action(const char *text, apr_size_t len, action_t *action,
         return 0;
     }
     for (action->name = name; *name; name++) {
-        *name = (char)apr_tolower(*name);
+        *name = lpp_to_lower(*name);
     }
     action->config = colon ? colon + 1 : NULL;
     action->config_len = colon ? len - name_len - 1 : 0;
@@ -170,7 +170,7 @@ static const char *read_id(const action_t *action, apr_pool_t *pool)
     }
     id = trim(id);
     if (strlen(id) != LPP_OOPS_ID_LEN
-        || strncasecmp(id, OOPS_PREFIX, OOPS_PREFIX_LEN)) {
+        || apr_cstr_casecmpn(id, OOPS_PREFIX, OOPS_PREFIX_LEN)) {
         return NULL;
     }
     memcpy(id, OOPS_PREFIX, OOPS_PREFIX_LEN);
@@ -178,7 +178,7 @@ static const char *read_id(const action_t *action, apr_pool_t *pool)
         if (hex_value(*p) < 0) {
             return NULL;
         }
-        *p = (char)apr_tolower(*p);
+        *p = lpp_to_lower(*p);
     }
     return id;
 }
@@ -238,6 +238,18 @@ static void read_actions(lpp_plan_t *plan, const char *text, apr_size_t len,
         plan->actions &= ~(apr_uint32_t)LPP_ACTION_AGAINST;
         plan->against_id = NULL;
     }
+    if (!plan->actions && !plan->formats) {
+        plan->actions = LPP_ACTION_HELP;
+    }
+}
+
+/* Beside something else, or elsewhere than at the root, a page's name is an
+ * unknown one. */
+static void drop_pages(lpp_plan_t *plan)
+{
+    plan->actions &= ~(apr_uint32_t)(LPP_ACTION_REPORTS | LPP_ACTION_REPORT
+                                     | LPP_ACTION_AGAINST);
+    plan->report_id = plan->against_id = NULL;
     if (!plan->actions && !plan->formats) {
         plan->actions = LPP_ACTION_HELP;
     }
@@ -328,6 +340,7 @@ apr_status_t lpp_trigger_parse(const char *path, lpp_plan_t **result,
         plan->plain_path = page_path(plan, segment + mark == end, pool);
     }
     else {
+        drop_pages(plan);
         /* Whole segments go, so no dots or slashes can grow together. */
         plan->plain_path = apr_pstrcat(pool, head, end, NULL);
         if (!plan->plain_path[0]) {
@@ -338,38 +351,49 @@ apr_status_t lpp_trigger_parse(const char *path, lpp_plan_t **result,
     return APR_SUCCESS;
 }
 
-const char *lpp_trigger_strip_line(const char *line, apr_pool_t *pool)
+const char *lpp_trigger_strip_uri(const char *uri, apr_pool_t *pool)
 {
-    const char *target, *stop, *path, *segment, *head;
-    char *alone;
+    const char *stop = uri + strcspn(uri, " \t?#"), *path = uri;
+    const char *segment, *head;
     apr_size_t before, whole;
+    char *alone;
 
-    target = line + strcspn(line, " \t");
-    target += strspn(target, " \t");
-    stop = target + strcspn(target, " \t?#");
-    path = target;
-    if (*target != '/') {
-        path = strstr(target, "://");
+    if (*uri != '/') {
+        path = strstr(uri, "://");
         path = path && path < stop ? path + 3 : stop;
         path += strcspn(path, "/ \t?#");
     }
     if (path >= stop) {
-        return line;
+        return uri;
     }
     alone = apr_pstrndup(pool, path, (apr_size_t)(stop - path));
     segment = alone ? lpp_trigger_find(alone) : NULL;
     if (!segment) {
-        return line;
+        return uri;
     }
     before = (apr_size_t)(segment - 1 - alone);
     whole = (apr_size_t)(segment - alone) + strcspn(segment, "/");
-    head = apr_pstrndup(pool, line, (apr_size_t)(path - line) + before);
+    head = apr_pstrndup(pool, uri, (apr_size_t)(path - uri) + before);
     if (!head) {
-        return line;
+        return uri;
     }
     return apr_pstrcat(pool, head,
                        before == 0 && !alone[whole] ? "/" : "",
                        path + whole, NULL);
+}
+
+const char *lpp_trigger_strip_line(const char *line, apr_pool_t *pool)
+{
+    const char *target, *stripped, *head;
+
+    target = line + strcspn(line, " \t");
+    target += strspn(target, " \t");
+    stripped = lpp_trigger_strip_uri(target, pool);
+    if (stripped == target) {
+        return line;
+    }
+    head = apr_pstrndup(pool, line, (apr_size_t)(target - line));
+    return head ? apr_pstrcat(pool, head, stripped, NULL) : line;
 }
 
 const char *lpp_trigger_put_back(const lpp_plan_t *plan, const char *original,

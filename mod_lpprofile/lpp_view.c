@@ -403,6 +403,22 @@ leave:
     return status;
 }
 
+/* By its name: a view that was saved has no other mark of it. */
+const lpp_function_t *lpp_view_profiler(const lpp_view_t *view)
+{
+    apr_uint32_t i;
+
+    for (i = REST + 1; i < view->function_count; i++) {
+        const lpp_symbol_t *symbol = &view->functions[i].symbol;
+
+        if (*symbol->object == '\0'
+            && strcmp(symbol->name, LPP_PROFILER_NAME) == 0) {
+            return &view->functions[i];
+        }
+    }
+    return NULL;
+}
+
 const char *lpp_view_object_name(const lpp_symbol_t *symbol)
 {
     const char *slash = strrchr(symbol->object, '/');

@@ -231,25 +231,67 @@ apr_status_t lpp_view_count_calls(lpp_view_t *view, lpp_function_t *functions,
     return APR_SUCCESS;
 }
 
+/* The first call of each function in each phase. */
+typedef struct firsts_t {
+    apr_uint32_t *first; /* of a function, in its first phase */
+    apr_uint32_t *next;  /* of a call: that of the function's next phase */
+} firsts_t;
+
+static void add_first(const firsts_t *firsts, const lpp_call_t *calls,
+                      apr_uint32_t call)
+{
+    apr_uint32_t *link = &firsts->first[calls[call].function];
+
+    while (*link != LPP_CALLS_NONE) {
+        if (strcmp(calls[*link].phase, calls[call].phase) == 0) {
+            return;
+        }
+        link = &firsts->next[*link];
+    }
+    *link = call;
+    firsts->next[call] = LPP_CALLS_NONE;
+}
+
+static int find_firsts(firsts_t *firsts, const lpp_view_t *view,
+                       apr_pool_t *pool)
+{
+    apr_uint32_t i;
+
+    firsts->first = apr_palloc(pool, view->function_count
+                               * sizeof(*firsts->first));
+    firsts->next = apr_palloc(pool, (view->calls->count + 1)
+                              * sizeof(*firsts->next));
+    if (firsts->first == NULL || firsts->next == NULL) {
+        return 0;
+    }
+    memset(firsts->first, 0xff, view->function_count
+           * sizeof(*firsts->first));
+    for (i = 0; i < view->calls->count; i++) {
+        if (view->calls->calls[i].function < view->function_count) {
+            add_first(firsts, view->calls->calls, i);
+        }
+    }
+    return 1;
+}
+
 /* The call that function stands for where it was called by caller. */
-static apr_uint32_t call_of(const lpp_view_t *view, const apr_uint32_t *first,
+static apr_uint32_t call_of(const lpp_view_t *view, const firsts_t *firsts,
                             apr_uint32_t function, apr_uint32_t caller)
 {
     const char *name = view->functions[caller].symbol.name;
-    apr_uint32_t i = first[function];
+    apr_uint32_t i = firsts->first[function];
 
     if (i == LPP_CALLS_NONE
         || strncmp(name, RUN_PREFIX, sizeof(RUN_PREFIX) - 1) != 0) {
         return i;
     }
-    for (; i < view->calls->count; i++) {
-        if (view->calls->calls[i].function == function
-            && strcmp(view->calls->calls[i].phase,
-                      name + sizeof(RUN_PREFIX) - 1) == 0) {
+    for (; i != LPP_CALLS_NONE; i = firsts->next[i]) {
+        if (strcmp(view->calls->calls[i].phase,
+                   name + sizeof(RUN_PREFIX) - 1) == 0) {
             return i;
         }
     }
-    return first[function];
+    return firsts->first[function];
 }
 
 apr_status_t lpp_view_branch_calls(const lpp_view_t *view,
@@ -257,31 +299,25 @@ apr_status_t lpp_view_branch_calls(const lpp_view_t *view,
                                    apr_uint32_t **innermost,
                                    apr_pool_t *pool)
 {
-    apr_uint32_t *first, *outer, *inner, i;
+    apr_uint32_t *outer, *inner, i;
+    firsts_t firsts;
 
     *outermost = *innermost = NULL;
     if (view->calls == NULL) {
         return APR_SUCCESS;
     }
-    first = apr_palloc(pool, view->function_count * sizeof(*first));
     outer = apr_palloc(pool, view->branch_count * sizeof(*outer));
     inner = apr_palloc(pool, view->branch_count * sizeof(*inner));
-    if (first == NULL || outer == NULL || inner == NULL) {
+    if (outer == NULL || inner == NULL || !find_firsts(&firsts, view, pool)) {
         return APR_ENOMEM;
-    }
-    memset(first, 0xff, view->function_count * sizeof(*first));
-    for (i = view->calls->count; i-- > 0;) {
-        if (view->calls->calls[i].function < view->function_count) {
-            first[view->calls->calls[i].function] = i;
-        }
     }
     outer[0] = inner[0] = LPP_CALLS_NONE;
     for (i = 1; i < view->branch_count; i++) {
         const lpp_branch_t *branch = &view->branches[i];
         apr_uint32_t call = LPP_CALLS_NONE;
 
-        if (first[branch->function] != LPP_CALLS_NONE) {
-            call = call_of(view, first, branch->function,
+        if (firsts.first[branch->function] != LPP_CALLS_NONE) {
+            call = call_of(view, &firsts, branch->function,
                            view->branches[branch->parent].function);
         }
         inner[i] = call != LPP_CALLS_NONE ? call : inner[branch->parent];

@@ -4,8 +4,9 @@
  *
  * One writer, the helper; a reader comes when the writer is dead. Counts are
  * stored after what they count, so that a writer killed half-way leaves a
- * smaller will, not a wrong one. The reader works on a copy: what it has
- * checked cannot change under it. Owns no memory.
+ * smaller will, not a wrong one. Other processes may write to the same memory:
+ * the writer bounds each count that it reads back, the reader works on a copy,
+ * so that what it has checked cannot change under it. Owns no memory.
  */
 #include "lpp_will.h"
 
@@ -27,12 +28,10 @@ void lpp_will_begin(lpp_will_t *will, const char *id)
     atomic_store(&will->nodes, 1); /* the root */
 }
 
-static int has_object(const lpp_will_t *will, unsigned number)
+static int has_object(const lpp_will_t *will, unsigned count, unsigned number)
 {
-    unsigned i;
-
-    for (i = atomic_load(&((lpp_will_t *)will)->objects); i > 0; i--) {
-        if (will->object[i - 1].number == number) {
+    for (; count > 0; count--) {
+        if (will->object[count - 1].number == number) {
             return 1;
         }
     }
@@ -44,14 +43,15 @@ static void keep_object(lpp_will_t *will, lpp_pc_t pc, const lpp_maps_t *maps)
 {
     unsigned count = atomic_load(&will->objects);
     const lpp_object_t *object = lpp_maps_object(maps, LPP_PC_OBJECT(pc));
-    lpp_will_object_t *kept = &will->object[count];
+    lpp_will_object_t *kept;
 
-    if (object == NULL || count == LPP_WILL_OBJECTS
-        || has_object(will, object->number)
+    if (object == NULL || count >= LPP_WILL_OBJECTS
+        || has_object(will, count, object->number)
         || strlen(object->path) >= sizeof(kept->path)
         || object->build_id_len > sizeof(kept->build_id)) {
         return;
     }
+    kept = &will->object[count];
     kept->number = object->number;
     kept->bias = object->bias;
     kept->build_id_len = (apr_uint32_t)object->build_id_len;
@@ -69,6 +69,9 @@ void lpp_will_add(lpp_will_t *will, const lpp_profile_t *profile,
     apr_uint32_t count = atomic_load(&will->nodes);
     lpp_will_node_t *kept;
 
+    if (count == 0 || count > LPP_WILL_NODES || count > profile->count) {
+        return; /* another process wrote there: nothing of it is to be read */
+    }
     while (count < profile->count && count < LPP_WILL_NODES) {
         kept = &will->node[count];
         memset(kept, 0, sizeof(*kept));

@@ -101,6 +101,14 @@ static void write_part(writer_t *writer, const Lpp__Pprof__Profile *part)
     apr_pool_clear(writer->batch);
 }
 
+/* The nearest moment that fits, in the years 1678 to 2262. */
+static int64_t nanoseconds(apr_time_t time)
+{
+    return time > INT64_MAX / 1000   ? INT64_MAX
+           : time < INT64_MIN / 1000 ? INT64_MIN
+                                     : (int64_t)time * 1000;
+}
+
 /* Types, period, times, comments: what there is once. */
 static void write_head(writer_t *writer)
 {
@@ -127,7 +135,7 @@ static void write_head(writer_t *writer)
     part.default_sample_type = values[1].type;
     part.period = view->honesty.asked_hz != 0
         ? 1000000 / (int64_t)view->honesty.asked_hz : 0;
-    part.time_nanos = (int64_t)view->about.start * 1000;
+    part.time_nanos = nanoseconds(view->about.start);
     part.duration_nanos = (int64_t)view->total.wall_us * 1000;
     comments = apr_palloc(writer->batch, (apr_size_t)notes->nelts
                           * sizeof(*comments));

@@ -60,9 +60,7 @@ static const char *iso_time(apr_time_t when, apr_pool_t *pool)
 {
     apr_time_exp_t parts;
 
-    if (apr_time_exp_gmt(&parts, when) != APR_SUCCESS) {
-        return "-";
-    }
+    lpp_time_parts(&parts, when, 0);
     return apr_psprintf(pool, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ",
                         parts.tm_year + 1900, parts.tm_mon + 1,
                         parts.tm_mday, parts.tm_hour, parts.tm_min,
@@ -73,7 +71,7 @@ const char *lpp_writer_cut_short(int why)
 {
     switch (why) {
     case LPP_STOP_MAX_TIME: return "longer than LPProfileMaxTime";
-    case LPP_STOP_CLIENT: return "a client that does not read";
+    case LPP_STOP_CLIENT: return "a client that reads or sends too slowly";
     case LPP_STOP_UPGRADE: return "the connection was upgraded";
     case LPP_STOP_STREAM: return "a stream of events";
     case LPP_STOP_CHILD: return "the process ended";
@@ -129,6 +127,11 @@ apr_array_header_t *lpp_writer_notes(const lpp_view_t *view, apr_pool_t *pool)
         APR_UINT64_T_FMT " calls repaired, unwinder %s",
         honesty->own_ns / 1000, honesty->signals, honesty->repaired_calls,
         honesty->unwinder != NULL ? honesty->unwinder : "none"));
+    if (lpp_view_profiler(view) != NULL) {
+        add(notes, "On the request's thread", apr_psprintf(pool,
+            "%" APR_UINT64_T_FMT " us of the profiler, " LPP_PROFILER_NAME,
+            lpp_view_profiler(view)->self.wall_us));
+    }
     add(notes, "Blocked", apr_psprintf(pool, "%" APR_UINT64_T_FMT " us",
                                        honesty->blocked_ns / 1000));
     return notes;

@@ -5,14 +5,12 @@
  * request and never changes it: every expression was parsed with DONT_VARY, so
  * that asking adds no Vary header. Whatever fails counts as no.
  */
-#include <strings.h>
-
-#include <apr_network_io.h>
 #include <httpd.h>
 #include <http_log.h>
 
 #include "lpp_log_tags.h"
 #include "mod_lpprofile_config_internal.h"
+#include "mod_lpprofile_origin.h"
 
 APLOG_USE_MODULE(lpprofile);
 
@@ -48,65 +46,29 @@ int lpp_config_allowed(const lpp_conf_t *conf, request_rec *r)
     return conf->front.allowed == LPP_ALLOWED_ON;
 }
 
-static int is_loopback(const apr_sockaddr_t *address)
+lpp_access_e lpp_config_judge(const lpp_conf_t *conf, request_rec *r,
+                              const char **why)
 {
-    const unsigned char *bytes;
-
-    if (!address) {
-        return 0;
+    if (conf->access ? !holds(conf->access, LPP_DIR_ACCESS, r)
+                     : !lpp_origin_is_direct(r)) {
+        *why = LPP_DIR_ACCESS " does not let this client in";
+        return LPP_ACCESS_REFUSED;
     }
-    if (address->family == APR_INET) {
-        bytes = (const unsigned char *)&address->sa.sin.sin_addr;
-        return bytes[0] == 127;
+    switch (lpp_origin_judge(r, why)) {
+    case LPP_ORIGIN_OWN:
+        return LPP_ACCESS_GRANTED;
+    case LPP_ORIGIN_LINK:
+        return LPP_ACCESS_BY_LINK;
+    default:
+        return LPP_ACCESS_REFUSED;
     }
-#if APR_HAVE_IPV6
-    if (address->family == APR_INET6) {
-        const struct in6_addr *in6 = &address->sa.sin6.sin6_addr;
-
-        return IN6_IS_ADDR_LOOPBACK(in6)
-               || (IN6_IS_ADDR_V4MAPPED(in6) && in6->s6_addr[12] == 127);
-    }
-#endif
-    return 0;
-}
-
-/* Whether a header says that somebody stands between the client and us. */
-static int came_through_proxy(const request_rec *r)
-{
-    const apr_array_header_t *headers = apr_table_elts(r->headers_in);
-    const apr_table_entry_t *entry = (const apr_table_entry_t *)headers->elts;
-    int i;
-
-    for (i = 0; i < headers->nelts; i++) {
-        if (entry[i].key
-            && (!strcasecmp(entry[i].key, "Forwarded")
-                || !strncasecmp(entry[i].key, "X-Forwarded-", 12)
-                || !strcasecmp(entry[i].key, "X-Real-IP")
-                || !strcasecmp(entry[i].key, "Via"))) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
-/*
- * mod_remoteip takes away the header that it used. So an address that is no
- * longer the connection's own is as good as that header: refused, even if the
- * proxy says that its client was on this machine.
- */
-static int is_direct_from_here(const request_rec *r)
-{
-    return r->useragent_addr == r->connection->client_addr
-           && is_loopback(r->connection->client_addr)
-           && !came_through_proxy(r);
 }
 
 int lpp_config_access(const lpp_conf_t *conf, request_rec *r)
 {
-    if (conf->access) {
-        return holds(conf->access, LPP_DIR_ACCESS, r);
-    }
-    return is_direct_from_here(r);
+    const char *why;
+
+    return lpp_config_judge(conf, r, &why) == LPP_ACCESS_GRANTED;
 }
 
 int lpp_config_requires_user(const lpp_conf_t *conf)

@@ -35,6 +35,7 @@ APLOG_USE_MODULE(lpprofile);
 
 #define SUM_MAX_S 300    /* the process that sums up is killed after that */
 #define SIGNAL_MAX_S 20  /* the same where it was made in a signal handler */
+#define NAP_MS 10        /* between two looks at it */
 
 static apr_status_t write_to_fd(void *baton, const char *data, apr_size_t len)
 {
@@ -130,14 +131,27 @@ static void say_result(const lpp_aggregate_kept_t *kept)
         shared->folded, shared->torn_bytes);
 }
 
-/* 0: it did what it should. */
-static int wait_for(pid_t pid)
+/*
+ * 0: it did what it should. It runs as the children do: one that is not itself
+ * any more can stop it, and its alarm with it. So it is killed here where it
+ * lasts longer than it may.
+ */
+static int wait_for(pid_t pid, unsigned max_s)
 {
+    static const struct timespec nap = { 0, NAP_MS * 1000000 };
+    unsigned naps = (max_s + 1) * (1000 / NAP_MS);
     int status;
+    pid_t ended;
 
-    while (waitpid(pid, &status, 0) < 0) {
-        if (errno != EINTR) {
+    while ((ended = waitpid(pid, &status, naps > 0 ? WNOHANG : 0)) != pid) {
+        if (ended < 0 && errno != EINTR) {
             return -1;
+        }
+        if (ended == 0) {
+            nanosleep(&nap, NULL);
+            if (--naps == 0) {
+                kill(pid, SIGKILL);
+            }
         }
     }
     return status;
@@ -190,6 +204,7 @@ apr_status_t lpp_aggregate_finish(void *baton)
 {
     lpp_aggregate_kept_t *kept = baton;
     int fd, nameless, how = -1, in_handler = in_signal_handler();
+    unsigned max_s = in_handler ? SIGNAL_MAX_S : SUM_MAX_S;
     pid_t pid;
 
     if (kept->finished || kept->parent != getpid()) {
@@ -200,9 +215,9 @@ apr_status_t lpp_aggregate_finish(void *baton)
     if (fd >= 0) {
         pid = in_handler ? _Fork() : fork();
         if (pid == 0) {
-            run_process(kept, fd, in_handler ? SIGNAL_MAX_S : SUM_MAX_S);
+            run_process(kept, fd, max_s);
         }
-        how = pid > 0 ? wait_for(pid) : -1;
+        how = pid > 0 ? wait_for(pid, max_s) : -1;
     }
     if (how == 0 && put_in_place(kept, fd, nameless) == 0) {
         close(fd);

@@ -25,13 +25,13 @@ void lpp_run_name(lpp_run_t *run, request_rec *r)
     if (run->page_id || !run->profiled) {
         return;
     }
-    run->page_id = apr_pstrdup(run->pool, lpp_oops_page_id(r, run->conf));
+    run->page_id = apr_pstrdup(
+        run->pool, lpp_oops_page_id(r, run->conf, run->hidden));
     run->stem = lpp_store_stem(run->request_time, run->page_id, run->id,
                                run->pid, run->tid, run->pool);
     apr_table_set(run->r->notes, LPP_MEMORY_PAGE_NOTE, run->page_id);
-    lpp_gate_set_page_id(lpp_process_get()->gate, run->page_id);
-    value = lpp_oops_mask_url(run->r->unparsed_uri,
-                              lpp_config_oops_hide(run->conf), run->pool);
+    lpp_gate_set_page_id(lpp_process_get()->gate, run->id, run->page_id);
+    value = lpp_oops_mask_url(run->r->unparsed_uri, run->hidden, run->pool);
     run->about.url = apr_pstrdup(run->pool, value);
     run->about.id = run->id;
     run->about.page_id = run->page_id;
@@ -162,7 +162,7 @@ void lpp_run_set_headers(lpp_run_t *run, request_rec *r)
     run->headers_set = 1;
     drop_headers_of_backend(r);
     if (run->profiled) {
-        if (r->status >= HTTP_INTERNAL_SERVER_ERROR) {
+        if (lpp_oops_failed(r->status)) {
             lpp_run_keep_stack(run);
         }
         lpp_run_name(run, r);
@@ -181,8 +181,7 @@ void lpp_run_set_headers(lpp_run_t *run, request_rec *r)
 /* The URL of this page with the segment left out, for "what to type next". */
 static const char *example_url(lpp_run_t *run, request_rec *r)
 {
-    return lpp_oops_mask_url(run->r->uri, lpp_config_oops_hide(run->conf),
-                             r->pool);
+    return lpp_oops_mask_url(run->r->uri, run->hidden, r->pool);
 }
 
 /* What was asked for and is not to be had stands in the page in words. */
@@ -194,11 +193,6 @@ static const char *const *notices(const lpp_run_t *run, apr_pool_t *pool)
 
     if (!plan) {
         return list;
-    }
-    if (plan->actions & (LPP_ACTION_REPORTS | LPP_ACTION_REPORT
-                         | LPP_ACTION_AGAINST)) {
-        list[n++] = "reports and report work on their own only: ask for "
-                    "/" LPP_TRIGGER_MARK "reports.";
     }
     for (i = 0; i < LPP_FORMAT_COUNT; i++) {
         const lpp_writer_t *writer = lpp_writer_get(i);
@@ -242,6 +236,7 @@ static const lpp_report_file_t *report_files(const lpp_run_t *run, int *count,
 
 /* View and OOPS as of now; either may be missing, the page then says less. */
 static void report_profile(lpp_run_t *run, request_rec *r,
+                           const lpp_calls_table_t *calls,
                            lpp_report_t *report)
 {
     const lpp_process_t *process = lpp_process_get();
@@ -254,8 +249,8 @@ static void report_profile(lpp_run_t *run, request_rec *r,
     report->sql = lpp_run_sql_view(run, lpp_run_now_us(), r->pool);
     if (report->actions & LPP_ACTION_SHOW) {
         lpp_names_register_filters_of(process->symbols, r);
-        if (lpp_run_profile(run, &profile, SNAPSHOT_WAIT_US, r->pool)
-               != APR_SUCCESS
+        if (lpp_run_profile(run, &profile, calls, SNAPSHOT_WAIT_US,
+                            r->pool) != APR_SUCCESS
             || lpp_view_create(&report->view, profile, process->symbols,
                                process->maps, &run->about, r->pool)
                != APR_SUCCESS) {
@@ -263,7 +258,8 @@ static void report_profile(lpp_run_t *run, request_rec *r,
         }
     }
     if (lpp_oops_create(&oops, run->id, r->pool) == APR_SUCCESS) {
-        lpp_oops_gather(oops, r, run->conf, &run->failure, 0);
+        lpp_oops_gather(oops, r, run->conf, run->hidden,
+                        lpp_run_now_us() - run->begin_us, &run->failure, 0);
         lpp_run_fill_timeline(run, oops);
         report->oops = oops;
     }
@@ -273,6 +269,9 @@ apr_status_t lpp_run_write_block(lpp_run_t *run, request_rec *r, int styled,
                                  int xhtml, const lpp_sink_t *sink)
 {
     lpp_report_t report;
+    const lpp_calls_table_t *calls = lpp_run_calls_table(run, r->pool);
+    unsigned handle = lpp_run_enter_profiler(run);
+    apr_status_t rv;
 
     memset(&report, 0, sizeof(report));
     report.actions = run->plan ? run->plan->actions : 0;
@@ -289,9 +288,11 @@ apr_status_t lpp_run_write_block(lpp_run_t *run, request_rec *r, int styled,
     report.notices = notices(run, r->pool);
     if (run->profiled && run->session) {
         report.files = report_files(run, &report.file_count, r->pool);
-        report_profile(run, r, &report);
+        report_profile(run, r, calls, &report);
         lpp_run_report_memory(run, &report, r->pool);
         lpp_run_report_regions(run, &report, r->pool);
     }
-    return lpp_report_block(&report, sink, r->pool);
+    rv = lpp_report_block(&report, sink, r->pool);
+    lpp_run_leave_profiler(run, handle);
+    return rv;
 }

@@ -15,6 +15,7 @@
 
 #include "lpp_calls.h"
 #include "lpp_log_tags.h"
+#include "lpp_oops.h"
 #include "mod_lpprofile_calls.h"
 #include "mod_lpprofile_config.h"
 #include "mod_lpprofile_entries.h"
@@ -43,9 +44,10 @@ static apr_uint32_t known_scope(const request_rec *r)
     return slot ? (apr_uint32_t)(slot - 1) : LPP_CALLS_NONE;
 }
 
-/* The first call in a subrequest or redirect. The path alone: a query may hold
- * secrets. */
-static apr_uint32_t begin_scope(lpp_calls_t *calls, request_rec *r)
+/* The first call in a subrequest or redirect. The path alone: a query says
+ * little here. */
+static apr_uint32_t begin_scope(lpp_run_t *run, lpp_calls_t *calls,
+                                request_rec *r)
 {
     const request_rec *maker = maker_of(r);
     apr_uint32_t scope;
@@ -54,7 +56,9 @@ static apr_uint32_t begin_scope(lpp_calls_t *calls, request_rec *r)
     while (known_scope(maker) == LPP_CALLS_NONE) {
         maker = maker_of(maker); /* it ran no hook itself */
     }
-    apr_cpystrn(path, r->uri ? r->uri : "", sizeof(path));
+    apr_cpystrn(path, lpp_oops_mask_url(r->uri ? r->uri : "",
+                                        lpp_run_hidden(run), r->pool),
+                sizeof(path));
     scope = lpp_calls_begin_scope(calls, known_scope(maker),
                                   r->main ? LPP_SCOPE_SUBREQUEST
                                           : LPP_SCOPE_REDIRECT, path);
@@ -74,7 +78,7 @@ static void *enter(request_rec *r, apr_uint32_t hook, unsigned *handle)
     }
     scope = known_scope(r);
     if (scope == LPP_CALLS_NONE) {
-        scope = begin_scope(calls, r);
+        scope = begin_scope(run, calls, r);
     }
     *handle = lpp_calls_enter(calls, scope, hook);
     return calls;

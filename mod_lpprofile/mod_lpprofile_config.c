@@ -12,6 +12,8 @@
 #include <apr_strings.h>
 #include <http_core.h>
 #include <http_log.h>
+#include <http_main.h>
+#include <mod_http2.h>
 #include <unixd.h>
 
 #include "lpp_log_tags.h"
@@ -178,6 +180,22 @@ apr_uint32_t lpp_config_max_waiting(const lpp_conf_t *conf)
                                   : 1;
 }
 
+unsigned lpp_config_max_waiting_streams(void)
+{
+    APR_OPTIONAL_FN_TYPE(http2_get_num_workers) *ask =
+        APR_RETRIEVE_OPTIONAL_FN(http2_get_num_workers);
+    int least, most = 0;
+
+    /* What mod_http2 works out of H2MinWorkers, H2MaxWorkers and the MPM. */
+    if (ask) {
+        ask(ap_server_conf, &least, &most);
+    }
+    else if (ap_mpm_query(AP_MPMQ_MAX_THREADS, &most) != APR_SUCCESS) {
+        most = 0;
+    }
+    return most > 4 ? (unsigned)most / 4 : 1;
+}
+
 int lpp_config_signal(const server_rec *main_server)
 {
     const lpp_conf_t *conf = lpp_config_get(main_server);
@@ -232,7 +250,9 @@ apr_array_header_t *lpp_config_settings(const lpp_conf_t *conf,
     add_setting(all, LPP_DIR_MEMORY_LOG,
                 conf->memory_log ? conf->memory_log : "none");
     add_setting(all, LPP_DIR_ACCESS,
-                say_expr(conf->access, "loopback, not through a proxy"));
+                say_expr(conf->access, "loopback, not through a proxy; "
+                         "Host is this virtual host's or localhost; no "
+                         "other web site"));
     add_setting(all, LPP_DIR_REQUIRE_USER,
                 say_expr(conf->require_user, "none"));
     add_setting(all, LPP_DIR_RATE,

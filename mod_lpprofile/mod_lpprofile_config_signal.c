@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include <apr_strings.h>
 
@@ -47,22 +46,22 @@ int lpp_conf_signal_find(const char *name)
     int number, distance;
     const char *known;
 
-    if (!strncasecmp(name, "SIG", 3)) {
+    if (!ap_cstr_casecmpn(name, "SIG", 3)) {
         name += 3;
     }
-    if (!strncasecmp(name, "RTMIN", 5)) {
+    if (!ap_cstr_casecmpn(name, "RTMIN", 5)) {
         distance = parse_distance(name + 5, '+');
         number = distance < 0 ? 0 : SIGRTMIN + distance;
         return number <= SIGRTMAX ? number : 0;
     }
-    if (!strncasecmp(name, "RTMAX", 5)) {
+    if (!ap_cstr_casecmpn(name, "RTMAX", 5)) {
         distance = parse_distance(name + 5, '-');
         number = distance < 0 ? 0 : SIGRTMAX - distance;
         return number >= SIGRTMIN ? number : 0;
     }
     for (number = 1; number < SIGRTMIN; number++) {
         known = sigabbrev_np(number);
-        if (known && !strcasecmp(known, name)) {
+        if (known && !ap_cstr_casecmp(known, name)) {
             return number;
         }
     }

@@ -35,27 +35,31 @@
 APLOG_USE_MODULE(lpprofile);
 
 #define WRITER_MAX_S 20 /* then it is stuck, and ends */
+#define DEATHS_MAX 16   /* that one writer reports */
 
 static int is_named(const server_rec *s, const char *host)
 {
     return s->server_hostname && !strcmp(s->server_hostname, host);
 }
 
-/* The host that the dead process served; after a restart with another
- * configuration the number may be another's. */
-static server_rec *host_of(const lpp_holder_t *holder, server_rec *main_server)
+/*
+ * The host that the dead process served. After a restart with another
+ * configuration it may be gone: then the one of that name, or any, gives the
+ * directories. The profile belongs to none that is left.
+ */
+static server_rec *host_of(const lpp_holder_t *holder, server_rec *main_server,
+                           apr_pool_t *pool)
 {
     server_rec *s, *named = NULL, *enabled = NULL;
-    apr_uint32_t number = 0;
 
-    for (s = main_server; s; s = s->next, number++) {
+    for (s = main_server; s; s = s->next) {
         if (!lpp_config_enabled(lpp_config_get(s))) {
             continue;
         }
         enabled = enabled ? enabled : s;
         if (is_named(s, holder->host)) {
             named = named ? named : s;
-            if (number == holder->server) {
+            if (!strcmp(lpp_run_vhost(s, pool), holder->vhost)) {
                 return s;
             }
         }
@@ -74,7 +78,7 @@ static void resurrect(lpp_run_t *run, const lpp_holder_t *holder,
     run->store_dir = lpp_config_dir(run->conf);
     run->oops_dir = lpp_config_oops_dir(run->conf);
     run->status = "process-died";
-    run->vhost = lpp_run_vhost(host, pool);
+    run->vhost = holder->vhost;
     run->pid = holder->pid;
     run->tid = holder->tid;
     run->request_time = holder->start;
@@ -118,7 +122,7 @@ static void report(const lpp_death_t *death, const lpp_autopsy_t *autopsy,
                    server_rec *main_server, apr_pool_t *pool)
 {
     const lpp_holder_t *holder = &death->holder;
-    server_rec *host = host_of(holder, main_server);
+    server_rec *host = host_of(holder, main_server, pool);
     lpp_profile_t *profile = NULL;
     apr_off_t bytes = 0;
     int generation = 0;
@@ -181,6 +185,7 @@ static void write_reports(server_rec *s)
     const lpp_process_t *inherited = lpp_process_inherited(&autopsy.unwinder);
     lpp_death_t death;
     apr_pool_t *pool;
+    int left, not_valid = 0;
 
     if (apr_pool_create_unmanaged_ex(&pool, NULL, NULL) != APR_SUCCESS
         || ap_run_drop_privileges(pool, s) != OK) {
@@ -191,9 +196,23 @@ static void write_reports(server_rec *s)
     if (autopsy.symbols) {
         lpp_names_register_hooks_of_server(autopsy.symbols);
     }
-    while (lpp_gate_take_death(inherited->gate, &death)) {
-        report(&death, &autopsy, s, pool);
+    /* No more than there can be: a child that is not itself any more may add
+     * to them for ever. */
+    for (left = DEATHS_MAX; left > 0
+         && lpp_gate_take_death(inherited->gate, &death); left--) {
+        if (lpp_store_is_id(death.holder.id)) {
+            report(&death, &autopsy, s, pool);
+        }
+        else {
+            not_valid++;
+        }
         lpp_gate_bury(inherited->gate, &death);
+    }
+    if (not_valid) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, LPP_TAG_DEATHS_NOT_VALID
+                     ": what %d processes that ended left of the request they "
+                     "were profiling is not valid: no report is written",
+                     not_valid);
     }
 }
 

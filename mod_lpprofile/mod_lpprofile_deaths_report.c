@@ -147,7 +147,9 @@ apr_status_t lpp_deaths_samples(lpp_profile_t **profile,
         &((const lpp_legacy_t *)death->extra)->will, death->holder.id, maps,
         profile, pool);
 
-    if (status == APR_SUCCESS && !(*profile)->honesty.cut_short) {
+    if (status == APR_SUCCESS
+        && ((*profile)->honesty.cut_short <= LPP_STOP_NOT
+            || (*profile)->honesty.cut_short > LPP_STOP_SELF)) {
         (*profile)->honesty.cut_short = LPP_STOP_CHILD;
     }
     return status;
@@ -159,7 +161,7 @@ apr_status_t lpp_deaths_describe(lpp_oops_t **oops, const lpp_death_t *death,
                                  apr_pool_t *pool)
 {
     const lpp_crash_t *crash = &((const lpp_legacy_t *)death->extra)->crash;
-    apr_time_t end = death->noted;
+    apr_time_t end = death->noted, crashed = crash->when_us;
     lpp_oops_t *made;
     apr_status_t status = lpp_oops_create(&made, death->holder.id, pool);
 
@@ -172,7 +174,8 @@ apr_status_t lpp_deaths_describe(lpp_oops_t **oops, const lpp_death_t *death,
     made->url = death->holder.url;
     if (crash_name(crash)) {
         describe_crash(made, death, autopsy, same_places, profile);
-        end = crash->when_us > death->holder.start ? crash->when_us : end;
+        end = crashed > death->holder.begin_us && crashed < end ? crashed
+            : end;
     }
     else {
         made->type = "ChildDied";
@@ -181,8 +184,8 @@ apr_status_t lpp_deaths_describe(lpp_oops_t **oops, const lpp_death_t *death,
             "outside, or by its own will); it left no stack, %s",
             death->holder.pid, samples_of(profile, pool));
     }
-    if (end > death->holder.start) {
-        made->duration_s = (double)(end - death->holder.start) / 1e6;
+    if (end > death->holder.begin_us) {
+        made->duration_s = (double)(end - death->holder.begin_us) / 1e6;
     }
     lpp_oops_add_var(made, "SERVER_NAME", death->holder.host, NULL);
     lpp_oops_add_var(made, "PROCESS_ID", apr_psprintf(

@@ -4,15 +4,13 @@
  * that names the directive and the value; nothing is looked up on disk here,
  * because the configuration is read twice, and by configtest.
  */
-#include <ctype.h>
 #include <string.h>
-#include <strings.h>
 
-#include <apr_lib.h>
 #include <apr_strings.h>
 #include <httpd.h>
 #include <http_log.h>
 
+#include "lpp_ascii.h"
 #include "lpp_log_tags.h"
 #include "lpp_signal.h"
 #include "mod_lpprofile_config_internal.h"
@@ -48,7 +46,7 @@ static const char *refuse(const cmd_parms *cmd, const char *value,
 static int has_control(const char *text)
 {
     for (; *text; text++) {
-        if (apr_iscntrl(*text)) {
+        if (lpp_is_control(*text)) {
             return 1;
         }
     }
@@ -81,7 +79,12 @@ static const char *parse_expr(cmd_parms *cmd, const char *text,
 /* A rule decided before authentication cannot know the user. */
 static void warn_of_user(const cmd_parms *cmd, const char *text)
 {
-    if (strcasestr(text, "REMOTE_USER")) {
+    static const char name[] = "REMOTE_USER";
+
+    while (*text && ap_cstr_casecmpn(text, name, sizeof(name) - 1)) {
+        text++;
+    }
+    if (*text) {
         ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_WARNING, 0,
                      cmd->server, LPP_TAG_CONFIG_USER_TOO_EARLY ": %s uses "
                      "REMOTE_USER, but is decided before authentication, "
@@ -97,15 +100,15 @@ static const char *set_allowed(cmd_parms *cmd, void *unused,
     const char *text, *error;
 
     conf->allowed_expr = NULL;
-    if (!strcasecmp(value, "On")) {
+    if (!ap_cstr_casecmp(value, "On")) {
         conf->front.allowed = LPP_ALLOWED_ON;
         return NULL;
     }
-    if (!strcasecmp(value, "Off")) {
+    if (!ap_cstr_casecmp(value, "Off")) {
         conf->front.allowed = LPP_ALLOWED_OFF;
         return NULL;
     }
-    if (strncasecmp(value, EXPR_PREFIX, sizeof(EXPR_PREFIX) - 1)) {
+    if (ap_cstr_casecmpn(value, EXPR_PREFIX, sizeof(EXPR_PREFIX) - 1)) {
         return refuse(cmd, value, "must be On, Off or expr=<expression>");
     }
     text = value + sizeof(EXPR_PREFIX) - 1;
@@ -139,10 +142,10 @@ static const char *set_all_requests(cmd_parms *cmd, void *unused,
 {
     lpp_conf_t *conf = conf_of(cmd);
 
-    if (!strcasecmp(value, "On")) {
+    if (!ap_cstr_casecmp(value, "On")) {
         conf->front.all_requests = 1;
     }
-    else if (!strcasecmp(value, "Off")) {
+    else if (!ap_cstr_casecmp(value, "Off")) {
         conf->front.all_requests = 0;
     }
     else {
@@ -275,7 +278,7 @@ static const char *set_signal(cmd_parms *cmd, void *unused,
         return refuse(cmd, value, "is for the whole server and cannot stand "
                       "inside <VirtualHost>");
     }
-    if (!strcasecmp(value, "auto")) {
+    if (!ap_cstr_casecmp(value, "auto")) {
         conf->signal_number = LPP_SIGNAL_AUTO;
         return NULL;
     }
@@ -294,16 +297,19 @@ static const char *set_signal(cmd_parms *cmd, void *unused,
 
 /* Given as a whole: what one part does not say has its default, not the value
  * of the server. */
-static const char *set_keep(cmd_parms *cmd, void *unused, const char *first,
-                            const char *second, const char *third)
+static const char *set_keep(cmd_parms *cmd, void *unused, int count,
+                            char *const words[])
 {
-    const char *const words[] = {first, second, third};
     lpp_keep_rule_t *rule = apr_pmemdup(cmd->pool, &lpp_keep_rule_default,
                                         sizeof(*rule));
     unsigned parts = 0;
-    apr_size_t i;
+    int i;
 
-    for (i = 0; i < LPP_COUNT(words) && words[i]; i++) {
+    if (count == 0) {
+        return LPP_DIR_KEEP " takes one to four of count=NUMBER, size=BYTES, "
+               "age=TIME and failures=NUMBER";
+    }
+    for (i = 0; i < count; i++) {
         const char *why = lpp_keep_rule_read(rule, &parts, words[i]);
 
         if (why) {
@@ -317,9 +323,9 @@ static const char *set_keep(cmd_parms *cmd, void *unused, const char *first,
 static const char *set_oops_format(cmd_parms *cmd, void *unused,
                                    const char *value)
 {
-    int bson = !strcasecmp(value, "bson");
+    int bson = !ap_cstr_casecmp(value, "bson");
 
-    if (!bson && strcasecmp(value, "rfc822")) {
+    if (!bson && ap_cstr_casecmp(value, "rfc822")) {
         return refuse(cmd, value, "must be rfc822 or bson");
     }
     conf_of(cmd)->oops_bson = bson;
@@ -332,10 +338,10 @@ static const char *set_hooks(cmd_parms *cmd, void *unused, const char *value)
         return refuse(cmd, value, "is for the whole server and cannot stand "
                       "inside <VirtualHost>");
     }
-    if (strcasecmp(value, "On") && strcasecmp(value, "Off")) {
+    if (ap_cstr_casecmp(value, "On") && ap_cstr_casecmp(value, "Off")) {
         return refuse(cmd, value, "must be On or Off");
     }
-    conf_of(cmd)->hooks = !strcasecmp(value, "On");
+    conf_of(cmd)->hooks = !ap_cstr_casecmp(value, "On");
     return NULL;
 }
 
@@ -357,11 +363,11 @@ static const char *add_oops_hide(cmd_parms *cmd, void *unused,
     char *name = apr_pstrdup(cmd->pool, value), *p;
 
     for (p = name; *p; p++) {
-        if (!apr_isalnum(*p) && *p != '-' && *p != '_') {
+        if (!lpp_is_alnum(*p) && *p != '-' && *p != '_') {
             return refuse(cmd, value, "must be the name of a request "
                           "variable (letters, digits, - and _)");
         }
-        *p = *p == '-' ? '_' : (char)apr_toupper(*p);
+        *p = *p == '-' ? '_' : lpp_to_upper(*p);
     }
     if (!*name) {
         return refuse(cmd, value, "must be the name of a request variable");
@@ -396,7 +402,7 @@ const command_rec lpp_config_commands[] = {
                   "how many requests of the server may wait at a time"),
     AP_INIT_TAKE1(LPP_DIR_MAX_TIME, set_max_time, NULL, RSRC_CONF,
                   "a profile ends after this long"),
-    AP_INIT_TAKE123(LPP_DIR_KEEP, set_keep, NULL, RSRC_CONF,
+    AP_INIT_TAKE_ARGV(LPP_DIR_KEEP, set_keep, NULL, RSRC_CONF,
                     "count=N size=BYTES age=TIME: what is kept (default: "
                     "count=1000 size=64M age=7d)"),
     AP_INIT_TAKE1(LPP_DIR_PAGE_ID, set_page_id, NULL, RSRC_CONF,

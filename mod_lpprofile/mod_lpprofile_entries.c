@@ -24,6 +24,8 @@
 
 extern const char __start_lpp_entries[] INTERNAL;
 extern const char __stop_lpp_entries[] INTERNAL;
+extern const char __start_lpp_passes[] INTERNAL;
+extern const char __stop_lpp_passes[] INTERNAL;
 
 typedef int int_fn(request_rec *r);
 typedef void void_fn(request_rec *r);
@@ -49,7 +51,7 @@ static unsigned place_count;
 static lpp_watcher_t watch;    /* enter NULL: nobody counts */
 static const lpp_door_t *doors;
 static unsigned door_count;
-static lpp_hook_t hooks[LPP_ENTRIES_MAX]; /* those of the watcher */
+static lpp_hook_t hooks[LPP_ENTRIES_MAX + 1]; /* the watcher's, and ours */
 static unsigned char runs_all[LPP_ENTRIES_MAX];
 static apr_uint32_t used[3];   /* of each kind */
 static apr_uint32_t counted;   /* of all kinds, seen by the watcher */
@@ -121,6 +123,37 @@ ENTRY static int watched_quick(request_rec *r, int lookup, unsigned n)
  * stays, which tells whose hook runs where that one has none (mod_lua's jump to
  * a common function). */
 #define STAY() __asm__ volatile("" : : : "memory")
+
+LPP_PASSES_ON apr_status_t lpp_pass_brigade(ap_filter_t *next,
+                                            apr_bucket_brigade *bb)
+{
+    apr_status_t status = ap_pass_brigade(next, bb);
+
+    STAY();
+    return status;
+}
+
+LPP_PASSES_ON apr_status_t lpp_get_brigade(ap_filter_t *next,
+                                           apr_bucket_brigade *bb,
+                                           ap_input_mode_t mode,
+                                           apr_read_type_e block,
+                                           apr_off_t bytes)
+{
+    apr_status_t status = ap_get_brigade(next, bb, mode, block, bytes);
+
+    STAY();
+    return status;
+}
+
+LPP_PASSES_ON apr_status_t lpp_read_bucket(apr_bucket *b, const char **data,
+                                           apr_size_t *len,
+                                           apr_read_type_e block)
+{
+    apr_status_t status = apr_bucket_read(b, data, len, block);
+
+    STAY();
+    return status;
+}
 
 #define INT_ENTRY(n) \
     ENTRY static int int_entry_##n(request_rec *r) \
@@ -260,8 +293,12 @@ static const lpp_door_t *door_of(unsigned phase, const char *module)
     return NULL;
 }
 
-static void add_place(unsigned phase, link_t *link, int is_counted,
-                      const lpp_door_t *begin, const lpp_door_t *end)
+/* before: the number of the hook in front of it in the array, where that is
+ * counted and nothing of ours runs behind it; else LPP_CALLS_NONE. Returns what
+ * before is for the next hook. */
+static apr_uint32_t add_place(unsigned phase, link_t *link, int is_counted,
+                              const lpp_door_t *begin, const lpp_door_t *end,
+                              apr_uint32_t before)
 {
     apr_uint32_t number;
     lpp_entries_fn *entry;
@@ -271,7 +308,7 @@ static void add_place(unsigned phase, link_t *link, int is_counted,
                        begin || end || phases[phase].kind != KIND_INT
                            ? 0 : DOOR_ENTRIES, &number);
     if (!entry) {
-        return;
+        return LPP_CALLS_NONE;
     }
     if (phases[phase].kind == KIND_INT) {
         begins[number] = begin ? begin->begin : NULL;
@@ -283,17 +320,21 @@ static void add_place(unsigned phase, link_t *link, int is_counted,
         hooks[number].module = link->module ? link->module : "?";
         memcpy(&hooks[number].function, &link->function,
                sizeof(hooks[number].function));
+        hooks[number].follows = before != LPP_CALLS_NONE
+            && before + 1 == number && !(begin && begin->begin);
     }
     runs_all[number] = (unsigned char)phases[phase].all;
     places[place_count].at = &link->function;
     places[place_count].function[0] = link->function;
     places[place_count++].function[1] = entry;
+    return is_counted && !(end && end->end) ? number : LPP_CALLS_NONE;
 }
 
 static void add_places(unsigned phase, const char *own)
 {
     const apr_array_header_t *links = phases[phase].links();
     const lpp_door_t *edge = door_of(phase, "");
+    apr_uint32_t before = LPP_CALLS_NONE;
     int i;
 
     if (!links || links->elt_size != sizeof(link_t)) {
@@ -309,7 +350,10 @@ static void add_places(unsigned phase, const char *own)
 
         if (link->function && (is_counted || (begin && begin->begin)
                                || (end && end->end))) {
-            add_place(phase, link, is_counted, begin, end);
+            before = add_place(phase, link, is_counted, begin, end, before);
+        }
+        else {
+            before = LPP_CALLS_NONE;
         }
     }
 }
@@ -336,6 +380,8 @@ void lpp_entries_prepare(const lpp_watcher_t *watcher, const char *own,
     watch = watcher ? *watcher : nobody;
     memset(used, 0, sizeof(used));
     memset(hooks, 0, sizeof(hooks));
+    hooks[LPP_ENTRIES_PROFILER].phase = LPP_PROFILER_NAME;
+    hooks[LPP_ENTRIES_PROFILER].module = own;
     left_out = counted = place_count = 0;
     apr_pool_cleanup_register(pconf, NULL, forget_places,
                               apr_pool_cleanup_null);
@@ -406,6 +452,12 @@ void lpp_entries_code(const void **start, const void **end)
 {
     *start = __start_lpp_entries;
     *end = __stop_lpp_entries;
+}
+
+void lpp_passes_code(const void **start, const void **end)
+{
+    *start = __start_lpp_passes;
+    *end = __stop_lpp_passes;
 }
 
 /* Threads run through the arrays meanwhile. Each reads a function's pointer

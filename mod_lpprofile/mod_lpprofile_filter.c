@@ -6,7 +6,9 @@
  * that it sees plain HTML. Everything but what may be the page's tail goes
  * downstream at once; the block is built only when the rest of the page has
  * been through the filters behind us, so that it holds their work too. Owns
- * what it holds back (at most LPP_TAIL_MAX_BYTES, copied), never a page.
+ * what it holds back (at most LPP_TAIL_MAX_BYTES, copied), never a page. Looks
+ * at what a body begins with: JSON is no page, and a <meta> in a page's head
+ * may forbid the block its style.
  */
 #include <string.h>
 
@@ -15,6 +17,7 @@
 #include <util_filter.h>
 
 #include "lpp_tail.h"
+#include "mod_lpprofile_entries.h"
 #include "mod_lpprofile_filter.h"
 #include "mod_lpprofile_filter_internal.h"
 #include "mod_lpprofile_run.h"
@@ -36,9 +39,11 @@ typedef struct filter_ctx_t {
     state_e state;
     int xhtml;
     int passed;               /* something went downstream already */
+    int begun;                /* a byte of the body that is not blank came */
     lpp_tail_t tail;
+    lpp_policy_head_t head;
     apr_bucket_brigade *out;  /* on its way; empty between two calls */
-    apr_bucket_brigade *held; /* copies: begins with the last </body> */
+    apr_bucket_brigade *held; /* copies: what lpp_tail holds back */
     apr_size_t out_bytes;
 } filter_ctx_t;
 
@@ -50,7 +55,7 @@ static apr_status_t pass_out(ap_filter_t *f)
     if (APR_BRIGADE_EMPTY(ctx->out)) {
         return APR_SUCCESS;
     }
-    rv = ap_pass_brigade(f->next, ctx->out);
+    rv = lpp_pass_brigade(f->next, ctx->out);
     apr_brigade_cleanup(ctx->out);
     ctx->out_bytes = 0;
     ctx->passed = 1;
@@ -65,7 +70,7 @@ static apr_status_t give_way(ap_filter_t *f, apr_bucket_brigade *bb)
     APR_BRIGADE_PREPEND(bb, ctx->held);
     APR_BRIGADE_PREPEND(bb, ctx->out);
     ap_remove_output_filter(f);
-    return ap_pass_brigade(f->next, bb);
+    return lpp_pass_brigade(f->next, bb);
 }
 
 /* Let the first count bytes of what is held go, with the metadata among
@@ -101,7 +106,7 @@ static apr_status_t read_bucket(ap_filter_t *f, apr_bucket *b,
                                 const char **data, apr_size_t *len)
 {
     filter_ctx_t *ctx = f->ctx;
-    apr_status_t rv = apr_bucket_read(b, data, len, APR_NONBLOCK_READ);
+    apr_status_t rv = lpp_read_bucket(b, data, len, APR_NONBLOCK_READ);
 
     if (!APR_STATUS_IS_EAGAIN(rv)) {
         return rv;
@@ -109,20 +114,21 @@ static apr_status_t read_bucket(ap_filter_t *f, apr_bucket *b,
     APR_BRIGADE_INSERT_TAIL(
         ctx->out, apr_bucket_flush_create(f->c->bucket_alloc));
     rv = pass_out(f);
-    return rv == APR_SUCCESS ? apr_bucket_read(b, data, len, APR_BLOCK_READ)
+    return rv == APR_SUCCESS ? lpp_read_bucket(b, data, len, APR_BLOCK_READ)
                              : rv;
 }
 
-/* One data bucket: its front goes on as it is, its tail is copied. */
-static apr_status_t take_data(ap_filter_t *f, apr_bucket *b)
+/* One data bucket, of len bytes at data: its front goes on as it is, its tail
+ * is copied. */
+static apr_status_t take_data(ap_filter_t *f, apr_bucket *b, const char *data,
+                              apr_size_t len)
 {
     filter_ctx_t *ctx = f->ctx;
-    apr_size_t held = ctx->tail.held, len, count;
-    const char *data;
-    apr_status_t rv = read_bucket(f, b, &data, &len);
+    apr_size_t held = ctx->tail.held, count;
+    apr_status_t rv;
 
-    if (rv != APR_SUCCESS) {
-        return rv;
+    if (!ctx->head.done) {
+        lpp_policy_head_feed(&ctx->head, data, len);
     }
     count = lpp_tail_feed(&ctx->tail, data, len);
     if (held && count) {
@@ -183,15 +189,11 @@ static apr_status_t write_to_brigade(void *baton, const char *data,
 static apr_status_t finish(ap_filter_t *f, apr_bucket_brigade *bb)
 {
     filter_ctx_t *ctx = f->ctx;
-    int found = lpp_tail_end(&ctx->tail);
     lpp_run_t *run = lpp_run_get(f->r);
     apr_bucket_brigade *block;
     lpp_sink_t sink = {write_to_brigade, NULL};
     apr_status_t rv;
 
-    if (!found) {
-        APR_BRIGADE_CONCAT(ctx->out, ctx->held);
-    }
     if (!ctx->passed && APR_BRIGADE_EMPTY(ctx->out)) {
         /* Nothing was sent, so mod_headers has not set its policy yet. */
         APR_BRIGADE_INSERT_TAIL(
@@ -203,9 +205,10 @@ static apr_status_t finish(ap_filter_t *f, apr_bucket_brigade *bb)
     }
     block = apr_brigade_create(f->r->pool, f->c->bucket_alloc);
     sink.baton = block;
-    if (run && (found || !ctx->xhtml)) {
-        rv = lpp_run_write_block(run, f->r, lpp_filter_may_style(f->r),
-                                 ctx->xhtml, &sink);
+    if (run && (lpp_tail_end(&ctx->tail) || !ctx->xhtml)) {
+        int styled = !ctx->head.forbidden && lpp_filter_may_style(f->r);
+
+        rv = lpp_run_write_block(run, f->r, styled, ctx->xhtml, &sink);
         if (rv != APR_SUCCESS) {
             apr_brigade_cleanup(block); /* half a block is none */
         }
@@ -213,7 +216,7 @@ static apr_status_t finish(ap_filter_t *f, apr_bucket_brigade *bb)
     APR_BRIGADE_CONCAT(block, ctx->held);
     APR_BRIGADE_PREPEND(bb, block);
     ap_remove_output_filter(f);
-    return ap_pass_brigade(f->next, bb);
+    return lpp_pass_brigade(f->next, bb);
 }
 
 /* First bytes of the body when they are here, without waiting for them. */
@@ -227,13 +230,14 @@ static void peek(apr_bucket_brigade *bb, const char **data, apr_size_t *len)
         b = APR_BUCKET_NEXT(b);
     }
     if (b == APR_BRIGADE_SENTINEL(bb)
-        || apr_bucket_read(b, data, len, APR_NONBLOCK_READ) != APR_SUCCESS) {
+        || lpp_read_bucket(b, data, len, APR_NONBLOCK_READ) != APR_SUCCESS) {
         *len = 0;
     }
 }
 
-/* 1 when the page is here as a whole, is small, and has no </body>: XHTML is
- * then left alone, headers and all. What cannot be told yet counts as 0. */
+/* 1 when the page of XHTML is here as a whole, is small, and has no </body> at
+ * its end: it is then left alone, headers and all. What cannot be told yet
+ * counts as 0. */
 static int has_no_tag(apr_bucket_brigade *bb)
 {
     apr_bucket *b;
@@ -245,7 +249,7 @@ static int has_no_tag(apr_bucket_brigade *bb)
         || length > SCAN_BYTES) {
         return 0;
     }
-    lpp_tail_init(&tail);
+    lpp_tail_init(&tail, 1);
     for (b = APR_BRIGADE_FIRST(bb); b != APR_BRIGADE_SENTINEL(bb);
          b = APR_BUCKET_NEXT(b)) {
         const char *data;
@@ -254,7 +258,7 @@ static int has_no_tag(apr_bucket_brigade *bb)
         if (APR_BUCKET_IS_METADATA(b)) {
             continue;
         }
-        if (apr_bucket_read(b, &data, &len, APR_NONBLOCK_READ)
+        if (lpp_read_bucket(b, &data, &len, APR_NONBLOCK_READ)
             != APR_SUCCESS) {
             return 0;
         }
@@ -294,6 +298,8 @@ static int decide(ap_filter_t *f, lpp_run_t *run, apr_bucket_brigade *bb)
         (void)lpp_url_last_headers(r);
         ctx->state = r->header_only ? STATE_HEAD : STATE_INJECT;
         ctx->xhtml = lpp_filter_is_xhtml(r);
+        lpp_tail_init(&ctx->tail, ctx->xhtml);
+        lpp_policy_head_init(&ctx->head, ctx->xhtml, r->pool);
     }
     lpp_run_set_headers(run, r);
     return inject;
@@ -339,6 +345,10 @@ static int has_error(apr_bucket_brigade *bb)
 
 static apr_status_t take_all(ap_filter_t *f, apr_bucket_brigade *bb)
 {
+    filter_ctx_t *ctx = f->ctx;
+    const char *data;
+    apr_size_t len;
+
     while (!APR_BRIGADE_EMPTY(bb)) {
         apr_bucket *b = APR_BRIGADE_FIRST(bb);
         apr_status_t rv;
@@ -353,7 +363,14 @@ static apr_status_t take_all(ap_filter_t *f, apr_bucket_brigade *bb)
             rv = take_metadata(f, b);
         }
         else {
-            rv = take_data(f, b);
+            rv = read_bucket(f, b, &data, &len);
+            if (rv == APR_SUCCESS && !ctx->begun) {
+                if (lpp_filter_is_json(data, len)) {
+                    return give_way(f, bb); /* its headers are gone already */
+                }
+                ctx->begun = lpp_filter_blank(data, len) < len;
+            }
+            rv = rv == APR_SUCCESS ? take_data(f, b, data, len) : rv;
         }
         if (rv != APR_SUCCESS) {
             return rv;
@@ -400,7 +417,6 @@ __attribute__((noinline)) void lpp_filter_insert(request_rec *r)
         }
     }
     ctx = apr_pcalloc(r->pool, sizeof(*ctx));
-    lpp_tail_init(&ctx->tail);
     ctx->out = apr_brigade_create(r->pool, r->connection->bucket_alloc);
     ctx->held = apr_brigade_create(r->pool, r->connection->bucket_alloc);
     ap_add_output_filter_handle(filter_handle, ctx, r, r->connection);

@@ -4,7 +4,6 @@
  * of the headers is then no longer true, and whether its policy allows style.
  * Reads and changes tables only, never a body.
  */
-#include <apr_lib.h>
 #include <apr_strings.h>
 #include <http_protocol.h>
 #include <string.h>
@@ -42,7 +41,7 @@ static int media_type_is(const request_rec *r, const char *type)
         return 0;
     }
     at += strspn(at, SPACE);
-    return !strncasecmp(at, type, len)
+    return !ap_cstr_casecmpn(at, type, len)
         && (!at[len] || strchr("; \t,", at[len]));
 }
 
@@ -51,20 +50,16 @@ int lpp_filter_is_xhtml(const request_rec *r)
     return media_type_is(r, "application/xhtml+xml");
 }
 
-/* The value of charset= in the content type, lower case, or NULL. */
+/* The value of charset= in the content type, or NULL. */
 static const char *charset_of(const request_rec *r)
 {
     const char *at = strchr(r->content_type, ';');
 
     while (at) {
         at += 1 + strspn(at + 1, SPACE);
-        if (!strncasecmp(at, "charset=", 8)) {
-            char *charset;
-
+        if (!ap_cstr_casecmpn(at, "charset=", 8)) {
             at += 8 + strspn(at + 8, "\"' ");
-            charset = apr_pstrmemdup(r->pool, at, strcspn(at, "\"' ;,"));
-            ap_str_tolower(charset);
-            return charset;
+            return apr_pstrmemdup(r->pool, at, strcspn(at, "\"' ;,"));
         }
         at = strchr(at, ';');
     }
@@ -83,8 +78,8 @@ static int is_foreign_charset(const request_rec *r, const char *head,
         return 1;
     }
     for (i = 0; charset && i < LPP_COUNT(foreign_charsets); i++) {
-        if (!strncmp(charset, foreign_charsets[i],
-                     strlen(foreign_charsets[i]))) {
+        if (!ap_cstr_casecmpn(charset, foreign_charsets[i],
+                              strlen(foreign_charsets[i]))) {
             return 1;
         }
     }
@@ -98,27 +93,137 @@ static int is_encoded(const request_rec *r)
     if (!encoding) {
         encoding = r->content_encoding;
     }
-    return encoding && *encoding && strcasecmp(encoding, "identity");
+    return encoding && *encoding && ap_cstr_casecmp(encoding, "identity");
 }
 
-/* Requests that a page's script made, by the headers they carry. */
+/* Of what a page's own script fetches: marks that its libraries set. */
+static const char *const script_headers[] = {
+    "X-Requested-With", "HX-Request", "Turbo-Frame", "X-Up-Version", "X-PJAX",
+    "X-Alpine-Request", "X-Inertia",  "X-Livewire",  "X-Barba",
+    "Datastar-Request",
+};
+
+static int came(const request_rec *r, const char *const *names,
+                apr_size_t count)
+{
+    while (count--) {
+        if (apr_table_get(r->headers_in, names[count])) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* 1 where a media range ("text/html;q=0.9") has a weight of 0. */
+static int weighs_nothing(const char *range)
+{
+    const char *at;
+
+    for (at = strchr(range, ';'); at; at = strchr(at, ';')) {
+        at += 1 + strspn(at + 1, SPACE);
+        if ((*at == 'q' || *at == 'Q') && at[1 + strspn(at + 1, SPACE)] == '=')
+        {
+            at = strchr(at, '=') + 1;
+            at += strspn(at, SPACE);
+            return *at == '0' && !at[strspn(at, "0." SPACE)];
+        }
+    }
+    return 0;
+}
+
+typedef struct accept_t {
+    int any;  /* there is an Accept that says anything */
+    int html; /* of text/html: 1 it names it, -1 it refuses it, 0 neither */
+    int page; /* it admits text/html, or names application/xhtml+xml */
+} accept_t;
+
+/* The most specific range that fits a type counts. */
+static accept_t read_accept(const request_rec *r)
+{
+    static const char *const ranges[] = {"*/*", "text/*", "text/html",
+                                         "application/xhtml+xml"};
+    const char *value = apr_table_get(r->headers_in, "Accept");
+    int said[LPP_COUNT(ranges)] = {0};
+    accept_t accept = {0, 0, 0};
+    char *last = NULL, *range;
+    apr_size_t i;
+
+    range = value ? apr_strtok(apr_pstrdup(r->pool, value), ",", &last) : NULL;
+    for (; range; range = apr_strtok(NULL, ",", &last)) {
+        range += strspn(range, SPACE);
+        accept.any |= *range != '\0';
+        for (i = 0; i < LPP_COUNT(ranges); i++) {
+            apr_size_t len = strlen(ranges[i]);
+
+            if (!ap_cstr_casecmpn(range, ranges[i], len)
+                && (!range[len] || strchr("; \t", range[len]))) {
+                said[i] = weighs_nothing(range) ? -1 : 1;
+            }
+        }
+    }
+    accept.html = said[2];
+    for (i = 3; i-- > 0 && !accept.page;) {
+        accept.page = said[i];
+    }
+    accept.page = !accept.any || accept.page > 0 || said[3] > 0;
+    return accept;
+}
+
+/* Why the answer to this request is no page of its own, or NULL. */
 static const char *asked_by_script(const request_rec *r)
 {
+    static const char *const fetch[] = {"Sec-Fetch-Dest", "Sec-Fetch-Mode",
+                                        "Sec-Fetch-Site", "Sec-Fetch-User"};
+    static const char *const browser[] = {"Referer", "Cookie", "Origin"};
     const char *dest = apr_table_get(r->headers_in, "Sec-Fetch-Dest");
+    accept_t accept = read_accept(r);
+
+    if (came(r, script_headers, LPP_COUNT(script_headers))
+        || (dest && ap_cstr_casecmp(dest, "document")
+            && ap_cstr_casecmp(dest, "iframe")
+            && ap_cstr_casecmp(dest, "frame"))) {
+        return "script-request";
+    }
+    if (!accept.page) {
+        return "not-accepted";
+    }
+    /* On plain http a browser sends no Sec-Fetch-*; but for the pages that a
+     * person goes to it says that it wants HTML. */
+    if (!came(r, fetch, LPP_COUNT(fetch))
+        && came(r, browser, LPP_COUNT(browser)) && accept.html <= 0
+        && !apr_table_get(r->headers_in, "Upgrade-Insecure-Requests")) {
+        return "script-request";
+    }
+    return NULL;
+}
+
+apr_size_t lpp_filter_blank(const char *data, apr_size_t len)
+{
+    static const char blank[] = SPACE "\xef\xbb\xbf"; /* byte order mark */
+    apr_size_t at = 0;
+
+    while (at < len && memchr(blank, data[at], sizeof(blank) - 1)) {
+        at++;
+    }
+    return at;
+}
+
+int lpp_filter_is_json(const char *data, apr_size_t len)
+{
+    apr_size_t at = lpp_filter_blank(data, len);
+
+    return at < len && (data[at] == '{' || data[at] == '[');
+}
+
+/* Where nobody asked for this page's profile: what is not to be changed. */
+static const char *left_alone(const request_rec *r)
+{
     const char *disposition = header_out(r, "Content-Disposition");
 
     if (apr_table_get(r->headers_in, "Range")) {
         return "range";
     }
-    if (apr_table_get(r->headers_in, "X-Requested-With")
-        || apr_table_get(r->headers_in, "HX-Request")) {
-        return "script-request";
-    }
-    if (dest && strcasecmp(dest, "document") && strcasecmp(dest, "iframe")
-        && strcasecmp(dest, "frame")) {
-        return "script-request";
-    }
-    if (disposition && !strncasecmp(disposition, "attachment", 10)) {
+    if (disposition && !ap_cstr_casecmpn(disposition, "attachment", 10)) {
         return "attachment";
     }
     return NULL;
@@ -127,6 +232,8 @@ static const char *asked_by_script(const request_rec *r)
 const char *lpp_filter_why_not(const request_rec *r, const lpp_plan_t *plan,
                                const char *head, apr_size_t head_len)
 {
+    const char *why;
+
     if (ap_is_HTTP_INFO(r->status) || AP_STATUS_IS_HEADER_ONLY(r->status)
         || r->status == HTTP_RESET_CONTENT) {
         return "no-body";
@@ -144,7 +251,11 @@ const char *lpp_filter_why_not(const request_rec *r, const lpp_plan_t *plan,
     if (is_foreign_charset(r, head, head_len)) {
         return "charset";
     }
-    return plan ? NULL : asked_by_script(r);
+    if (lpp_filter_is_json(head, head_len)) {
+        return "json";
+    }
+    why = plan ? NULL : left_alone(r);
+    return why ? why : asked_by_script(r);
 }
 
 void lpp_filter_change_headers(request_rec *r)
@@ -159,76 +270,16 @@ void lpp_filter_change_headers(request_rec *r)
     apr_table_setn(r->headers_out, "Accept-Ranges", "none");
 }
 
-/* Does a source list let an inline <style> pass? A nonce or a hash in it
- * makes browsers ignore 'unsafe-inline'. */
-static int sources_allow_inline(char *sources)
-{
-    char *last = NULL, *source;
-    int allowed = 0;
-
-    for (source = apr_strtok(sources, SPACE, &last); source;
-         source = apr_strtok(NULL, SPACE, &last)) {
-        if (!strcasecmp(source, "'unsafe-inline'")) {
-            allowed = 1;
-        }
-        else if (!strncasecmp(source, "'nonce-", 7)
-                 || !strncasecmp(source, "'sha256-", 8)
-                 || !strncasecmp(source, "'sha384-", 8)
-                 || !strncasecmp(source, "'sha512-", 8)) {
-            return 0;
-        }
-    }
-    return allowed;
-}
-
-/* One policy: the most specific directive speaks, the first of its name. */
-static int policy_allows_inline(char *policy)
-{
-    static const char *const names[] = {"default-src", "style-src",
-                                        "style-src-elem"};
-    char *sources[LPP_COUNT(names)] = {NULL};
-    char *last = NULL, *directive;
-    apr_size_t i;
-
-    for (directive = apr_strtok(policy, ";", &last); directive;
-         directive = apr_strtok(NULL, ";", &last)) {
-        apr_size_t len;
-
-        directive += strspn(directive, SPACE);
-        len = strcspn(directive, SPACE);
-        for (i = 0; i < LPP_COUNT(names); i++) {
-            if (len == strlen(names[i]) && !sources[i]
-                && !strncasecmp(directive, names[i], len)) {
-                sources[i] = directive + len;
-            }
-        }
-    }
-    for (i = LPP_COUNT(names); i-- > 0;) {
-        if (sources[i]) {
-            return sources_allow_inline(sources[i]);
-        }
-    }
-    return 1;
-}
-
 typedef struct policy_look_t {
     apr_pool_t *pool;
     int allowed;
 } policy_look_t;
 
-/* One header line; several policies may stand in it. */
 static int look_at_policies(void *baton, const char *name, const char *value)
 {
     policy_look_t *look = baton;
-    char *copy = apr_pstrdup(look->pool, value);
-    char *last = NULL, *policy;
 
-    for (policy = apr_strtok(copy, ",", &last); policy;
-         policy = apr_strtok(NULL, ",", &last)) {
-        if (!policy_allows_inline(policy)) {
-            look->allowed = 0;
-        }
-    }
+    look->allowed = lpp_policy_allows_style(value, look->pool);
     return look->allowed;
 }
 
@@ -239,10 +290,12 @@ int lpp_filter_may_style(const request_rec *r)
     policy_look_t look = {r->pool, 1};
     apr_size_t i;
 
-    for (i = 0; i < LPP_COUNT(names); i++) {
-        apr_table_do(look_at_policies, &look, r->headers_out, names[i], NULL);
-        apr_table_do(look_at_policies, &look, r->err_headers_out, names[i],
-                     NULL);
+    for (i = 0; look.allowed && i < LPP_COUNT(names); i++) {
+        if (apr_table_do(look_at_policies, &look, r->headers_out, names[i],
+                         NULL)) {
+            apr_table_do(look_at_policies, &look, r->err_headers_out,
+                         names[i], NULL);
+        }
     }
     return look.allowed;
 }

@@ -35,7 +35,7 @@ const char *lpp_run_oops_date(const lpp_run_t *run, apr_pool_t *pool)
 {
     apr_time_exp_t utc;
 
-    apr_time_exp_gmt(&utc, run->request_time);
+    lpp_time_parts(&utc, run->request_time, 0);
     return apr_psprintf(pool, "%04d-%02d-%02d", utc.tm_year + 1900,
                         utc.tm_mon + 1, utc.tm_mday);
 }
@@ -132,7 +132,8 @@ static apr_status_t write_files(lpp_run_t *run, apr_off_t *bytes)
     const lpp_view_t *view;
     apr_status_t rv;
 
-    rv = lpp_run_profile(run, &profile, FINAL_WAIT_US, run->pool);
+    rv = lpp_run_profile(run, &profile, lpp_run_calls_table(run, run->pool),
+                         FINAL_WAIT_US, run->pool);
     if (rv == APR_SUCCESS) {
         run->about.lines = 1; /* nobody waits for source lines here */
         rv = lpp_view_create(&view, profile, process->symbols,
@@ -240,5 +241,5 @@ void lpp_run_finish(void *baton)
 
 leave:
     lpp_session_close(run->session);
-    apr_pool_destroy(run->pool);
+    lpp_run_free(run);
 }

@@ -21,55 +21,55 @@
  * at either place. */
 static int begin_pre_translate(request_rec *r)
 {
-    lpp_phases_enter(r, LPP_PHASE_PRE_TRANSLATE);
+    lpp_phases_enter(lpp_run_phases(r), r, LPP_PHASE_PRE_TRANSLATE);
     return lpp_pages_claim(r);
 }
 
 static int begin_translate(request_rec *r)
 {
-    lpp_phases_enter(r, LPP_PHASE_TRANSLATE);
+    lpp_phases_enter(lpp_run_phases(r), r, LPP_PHASE_TRANSLATE);
     return lpp_pages_claim(r);
 }
 
 static int begin_map_to_storage(request_rec *r)
 {
-    lpp_phases_enter(r, LPP_PHASE_MAP_TO_STORAGE);
+    lpp_phases_enter(lpp_run_phases(r), r, LPP_PHASE_MAP_TO_STORAGE);
     return lpp_pages_skip_storage(r);
 }
 
 static int begin_header_parser(request_rec *r)
 {
-    lpp_phases_enter(r, LPP_PHASE_HEADER_PARSER);
+    lpp_phases_enter(lpp_run_phases(r), r, LPP_PHASE_HEADER_PARSER);
     return DECLINED;
 }
 
 static int begin_access(request_rec *r)
 {
-    lpp_phases_enter(r, LPP_PHASE_ACCESS);
+    lpp_phases_enter(lpp_run_phases(r), r, LPP_PHASE_ACCESS);
     return DECLINED;
 }
 
 static int begin_check_user(request_rec *r)
 {
-    lpp_phases_enter(r, LPP_PHASE_USER);
+    lpp_phases_enter(lpp_run_phases(r), r, LPP_PHASE_USER);
     return DECLINED;
 }
 
 static int begin_auth(request_rec *r)
 {
-    lpp_phases_enter(r, LPP_PHASE_AUTH);
+    lpp_phases_enter(lpp_run_phases(r), r, LPP_PHASE_AUTH);
     return DECLINED;
 }
 
 static int begin_type(request_rec *r)
 {
-    lpp_phases_enter(r, LPP_PHASE_TYPE);
+    lpp_phases_enter(lpp_run_phases(r), r, LPP_PHASE_TYPE);
     return DECLINED;
 }
 
 static int begin_fixups(request_rec *r)
 {
-    lpp_phases_enter(r, LPP_PHASE_FIXUPS);
+    lpp_phases_enter(lpp_run_phases(r), r, LPP_PHASE_FIXUPS);
     return DECLINED;
 }
 
@@ -77,10 +77,10 @@ static int begin_fixups(request_rec *r)
 static void end_fixups(request_rec *r)
 {
     if (r->main) {
-        lpp_phases_leave(r);
+        lpp_phases_leave(lpp_run_phases(r), r);
     }
     else {
-        lpp_phases_enter(r, LPP_PHASE_INSERT_FILTER);
+        lpp_phases_enter(lpp_run_phases(r), r, LPP_PHASE_INSERT_FILTER);
     }
     lpp_pages_keep_handler(r);
     lpp_run_check_user(r);
@@ -90,7 +90,7 @@ static void end_fixups(request_rec *r)
 /* Filters were inserted right before. */
 static int begin_handler(request_rec *r)
 {
-    lpp_phases_enter_handler(r);
+    lpp_phases_enter_handler(lpp_run_phases(r), r);
     lpp_filter_insert(r);
     lpp_url_before_handler(r);
     return lpp_pages_handle(r);
@@ -100,8 +100,8 @@ static int begin_handler(request_rec *r)
  * loggers are to see the client's. */
 static int begin_log(request_rec *r)
 {
-    lpp_phases_leave_all(r);
-    lpp_phases_enter(r, LPP_PHASE_LOG);
+    lpp_phases_leave_all(lpp_run_phases(r));
+    lpp_phases_enter(lpp_run_phases(r), r, LPP_PHASE_LOG);
     lpp_run_gather(r);
     lpp_url_give_line_back(r);
     return DECLINED;

@@ -207,7 +207,8 @@ static void report(const lpp_keep_result_t *result, apr_status_t rv,
         ap_log_error(APLOG_MARK, APLOG_WARNING, rv, child.server,
                      LPP_TAG_KEEP_FAILED ": old profiles could not be looked "
                      "for in a directory of " LPP_DIR_DIR " or "
-                     LPP_DIR_OOPS_DIR);
+                     LPP_DIR_OOPS_DIR "; it must be readable, and .lpp-keep in "
+                     "it a regular file of the server's User with one link");
     }
     else if (result->removed_files) {
         ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, child.server,
@@ -232,11 +233,11 @@ static void run_passes(void *baton)
         return; /* until the next profile */
     }
     for (i = 0; i < child.keeps->nelts; i++) {
-        apr_time_t begin = apr_time_now();
+        apr_time_t begin = lpp_monotonic_us();
         apr_status_t rv = lpp_keep_pass(
             APR_ARRAY_IDX(child.keeps, i, lpp_keep_t *), &result, pool);
 
-        report(&result, rv, apr_time_now() - begin);
+        report(&result, rv, lpp_monotonic_us() - begin);
         if (result.again_us && (!again_us || result.again_us < again_us)) {
             again_us = result.again_us;
         }

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <apr_hash.h>
@@ -36,12 +35,17 @@ APLOG_USE_MODULE(lpprofile);
 
 /*
  * mallinfo2 goes through the free pieces of all arenas and holds the lock of
- * each: a microsecond where there are few, tens of milliseconds where there are
- * some ten thousand. Once it took this long, nobody counts for a thousand times
- * as long.
+ * each: a microsecond where there are few, a quarter of a second where a large
+ * heap is in pieces. How many there are cannot be asked. So the heap of a
+ * process is counted only while its private memory has grown by no more than
+ * HEAP_STEP_BYTES since it was counted and that was short; what can be in one
+ * step takes some milliseconds at worst. Once it took HEAP_LONG_US, nobody
+ * counts for a thousand times as long; once HEAP_TOO_LONG_US, never again.
  */
+#define HEAP_STEP_BYTES ((apr_uint64_t)20 << 20)
 #define HEAP_LONG_US 20
 #define HEAP_PAUSE 1000
+#define HEAP_TOO_LONG_US 1000
 
 /* What all children of a generation know of a log. */
 typedef struct shared_t {
@@ -59,12 +63,14 @@ struct lpp_memory_log_t {
 
 /* A request that is logged; in its pool. */
 typedef struct begun_t {
+    apr_time_t begin_us; /* CLOCK_MONOTONIC of the request's start */
     lpp_memory_sizes_t start;
     apr_uint32_t requests_before; /* begun in this process until then */
     apr_uint32_t active_before;   /* of these not yet ended */
 } begun_t;
 
 static _Atomic apr_int64_t heap_paused_until_us; /* CLOCK_MONOTONIC */
+static _Atomic apr_uint64_t heap_counted_at_bytes; /* private memory then */
 
 /* Of this process; for "requests that ran in the same process meanwhile". */
 static atomic_uint requests_begun;
@@ -73,53 +79,71 @@ static atomic_uint requests_active;
 /* /proc/self/statm of this child, kept open: two reads a request. */
 static int statm_fd = -1;
 
-/* Up to two numbers of a statm line. */
+/* The first three numbers of a statm line. */
 static void parse_statm(const char *text, lpp_memory_sizes_t *sizes)
 {
     static long page_bytes;
+    apr_uint64_t pages, shared;
     char *end;
-    apr_uint64_t pages;
 
     if (!page_bytes) {
         page_bytes = sysconf(_SC_PAGESIZE);
     }
     pages = strtoull(text, &end, 10);
     sizes->vss_bytes = pages * (apr_uint64_t)page_bytes;
-    sizes->rss_bytes = strtoull(end, NULL, 10) * (apr_uint64_t)page_bytes;
+    sizes->rss_bytes = strtoull(end, &end, 10) * (apr_uint64_t)page_bytes;
+    shared = strtoull(end, NULL, 10) * (apr_uint64_t)page_bytes;
+    sizes->private_bytes = sizes->rss_bytes > shared
+        ? sizes->rss_bytes - shared : 0;
 }
 
-static apr_int64_t now_us(void)
+/* Whether to begin to count: a bound on how long it takes. */
+static int is_short(const lpp_memory_sizes_t *sizes, apr_int64_t now)
 {
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return apr_time_make(now.tv_sec, now.tv_nsec / 1000);
+    return sizes->private_bytes
+        && sizes->private_bytes <= atomic_load(&heap_counted_at_bytes)
+                                   + HEAP_STEP_BYTES
+        && now >= atomic_load(&heap_paused_until_us);
 }
 
 /* A thread that had to wait for a processor took long, too: only what took
  * long at both ends counts. */
+static void learn(const lpp_memory_sizes_t *begin,
+                  const lpp_memory_sizes_t *end, apr_int64_t now)
+{
+    apr_uint64_t least = begin->heap_took_us < end->heap_took_us
+        ? begin->heap_took_us : end->heap_took_us;
+
+    if (least > HEAP_TOO_LONG_US) {
+        atomic_store(&heap_paused_until_us, APR_INT64_MAX);
+    }
+    else if (least > HEAP_LONG_US) {
+        atomic_store(&heap_paused_until_us,
+                     now + (apr_int64_t)least * HEAP_PAUSE);
+    }
+    else {
+        atomic_store(&heap_counted_at_bytes, end->private_bytes);
+    }
+}
+
 static void count_heap(lpp_memory_sizes_t *sizes,
                        const lpp_memory_sizes_t *begin)
 {
-    apr_int64_t from = now_us(), until;
-    apr_uint64_t least;
+    apr_int64_t from = lpp_monotonic_us(), until;
     struct mallinfo2 heap;
 
     if (begin ? !begin->heap_bytes
-              : from < atomic_load(&heap_paused_until_us)) {
+                || sizes->private_bytes > begin->private_bytes
+                                          + HEAP_STEP_BYTES
+              : !is_short(sizes, from)) {
         return;
     }
     heap = mallinfo2();
-    until = now_us();
+    until = lpp_monotonic_us();
     sizes->heap_bytes = heap.uordblks + heap.hblkhd;
     sizes->heap_took_us = (apr_uint64_t)(until - from);
     if (begin) {
-        least = begin->heap_took_us < sizes->heap_took_us
-            ? begin->heap_took_us : sizes->heap_took_us;
-        if (least > HEAP_LONG_US) {
-            atomic_store(&heap_paused_until_us,
-                         until + (apr_int64_t)least * HEAP_PAUSE);
-        }
+        learn(begin, sizes, until);
     }
 }
 
@@ -288,6 +312,7 @@ static int begin(request_rec *r)
         return DECLINED;
     }
     begun = apr_palloc(r->pool, sizeof(*begun));
+    begun->begin_us = lpp_moment_us(r->request_time);
     begun->requests_before = before;
     begun->active_before = active;
     lpp_memory_read(&begun->start, NULL);
@@ -300,7 +325,7 @@ static void complain(request_rec *r, const lpp_memory_log_t *log,
                      apr_status_t rv)
 {
     shared_t *shared = log->shared;
-    apr_int64_t now = apr_time_now();
+    apr_int64_t now = lpp_monotonic_us();
     apr_int64_t last = atomic_load(&shared->complained_at);
 
     atomic_fetch_add(&shared->lost, 1);
@@ -344,9 +369,11 @@ static void append(request_rec *r, const lpp_memory_log_t *log,
     }
 }
 
-static const char *heap_of(const lpp_memory_sizes_t *sizes, apr_pool_t *pool)
+/* Where it was not counted at one end, the other says nothing. */
+static const char *heap_of(const lpp_memory_sizes_t *sizes,
+                           const lpp_memory_sizes_t *other, apr_pool_t *pool)
 {
-    return sizes->heap_bytes
+    return sizes->heap_bytes && other->heap_bytes
         ? apr_psprintf(pool, "%" APR_UINT64_T_FMT, sizes->heap_bytes) : "-";
 }
 
@@ -381,17 +408,18 @@ static int end(request_rec *r)
     id = apr_table_get(r->notes, LPP_MEMORY_OOPS_NOTE);
     page_id = apr_table_get(r->notes, LPP_MEMORY_PAGE_NOTE);
     if (!page_id) {
-        page_id = lpp_oops_page_id(last, conf);
+        page_id = lpp_oops_page_id(
+            last, conf, lpp_oops_hidden_of(r, conf, r->pool));
     }
     line = apr_psprintf(
         r->pool, "\n%s %s %s %.6f %" APR_UINT64_T_FMT " %" APR_UINT64_T_FMT
         " %" APR_UINT64_T_FMT " %" APR_UINT64_T_FMT " %u %s %s\n",
         lpp_store_time(r->request_time, r->pool),
         lpp_store_word(page_id, r->pool), id ? id : "-",
-        (double)(apr_time_now() - r->request_time) / APR_USEC_PER_SEC,
+        (double)(lpp_monotonic_us() - begun->begin_us) / APR_USEC_PER_SEC,
         begun->start.vss_bytes, begun->start.rss_bytes, now.vss_bytes,
-        now.rss_bytes, meanwhile, heap_of(&begun->start, r->pool),
-        heap_of(&now, r->pool));
+        now.rss_bytes, meanwhile, heap_of(&begun->start, &now, r->pool),
+        heap_of(&now, &begun->start, r->pool));
     apr_pool_cleanup_run(r->pool, NULL, one_less);
     append(r, log, line);
     return DECLINED;

@@ -10,6 +10,7 @@
  * The getters are looked up by name: those of mod_proxy, mod_session and
  * others exist only where the module is loaded, and a missing one is no error.
  */
+#include "lpp_ascii.h"
 #include "mod_lpprofile_names.h"
 
 #include <dlfcn.h>
@@ -18,7 +19,6 @@
 #include <ap_hooks.h>
 #include <ap_provider.h>
 #include <ap_socache.h>
-#include <apr_lib.h>
 #include <apr_strings.h>
 #include <http_config.h>
 #include <mod_auth.h>
@@ -277,7 +277,7 @@ static const char *filter_name(const ap_filter_rec_t *record,
     char *at;
 
     for (at = name; *at != '\0'; at++) {
-        *at = apr_toupper(*at);
+        *at = lpp_to_upper(*at);
     }
     return name;
 }

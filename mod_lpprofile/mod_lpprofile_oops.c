@@ -8,9 +8,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-#include <apr_lib.h>
 #include <apr_strings.h>
 
 #include <http_core.h>
@@ -18,6 +16,7 @@
 #include <http_protocol.h>
 #include <util_script.h>
 
+#include "lpp_ascii.h"
 #include "mod_lpprofile_oops.h"
 
 #define PAGE_ID_KEY "launchpad.pageid"
@@ -25,8 +24,26 @@
 /* Where variables go. */
 typedef struct vars_t {
     lpp_oops_t *oops;
-    const apr_array_header_t *hide; /* of LPOopsHide */
+    const lpp_oops_hidden_t *hidden;
 } vars_t;
+
+const lpp_oops_hidden_t *lpp_oops_hidden_of(const request_rec *r,
+                                            const lpp_conf_t *conf,
+                                            apr_pool_t *pool)
+{
+    lpp_oops_hidden_t *hidden = apr_pcalloc(pool, sizeof(*hidden));
+
+    if (hidden) {
+        hidden->names = lpp_config_oops_hide(conf);
+        lpp_oops_hide_cookies(hidden, apr_table_get(r->headers_in, "Cookie"),
+                              pool);
+        lpp_oops_hide_authorization(
+            hidden, apr_table_get(r->headers_in, "Authorization"), pool);
+        lpp_oops_hide_authorization(
+            hidden, apr_table_get(r->headers_in, "Proxy-Authorization"), pool);
+    }
+    return hidden;
+}
 
 /* An internal redirect to an error document is not what was asked for. */
 static request_rec *before_error_document(request_rec *r)
@@ -119,7 +136,8 @@ static const char *derived_page_id(const request_rec *r)
                        NULL);
 }
 
-const char *lpp_oops_page_id(request_rec *r, const lpp_conf_t *conf)
+const char *lpp_oops_page_id(request_rec *r, const lpp_conf_t *conf,
+                             const lpp_oops_hidden_t *hidden)
 {
     const char *page_id;
 
@@ -131,13 +149,13 @@ const char *lpp_oops_page_id(request_rec *r, const lpp_conf_t *conf)
     if (!page_id) {
         page_id = derived_page_id(r);
     }
-    return lpp_oops_mask_url(page_id, lpp_config_oops_hide(conf), r->pool);
+    return lpp_oops_mask_url(page_id, hidden, r->pool);
 }
 
 static void add(const vars_t *vars, const char *name, const char *value)
 {
     if (value) {
-        lpp_oops_add_var(vars->oops, name, value, vars->hide);
+        lpp_oops_add_var(vars->oops, name, value, vars->hidden);
     }
 }
 
@@ -147,7 +165,7 @@ static char *header_variable(apr_pool_t *pool, const char *name)
     char *variable = apr_pstrcat(pool, "HTTP_", name, NULL), *c;
 
     for (c = variable; *c; c++) {
-        *c = apr_isalnum(*c) ? (char)apr_toupper(*c) : '_';
+        *c = lpp_is_alnum(*c) ? lpp_to_upper(*c) : '_';
     }
     return variable;
 }
@@ -156,10 +174,10 @@ static int add_header(void *baton, const char *name, const char *value)
 {
     const vars_t *vars = baton;
 
-    if (!strcasecmp(name, "Content-Type")) {
+    if (!ap_cstr_casecmp(name, "Content-Type")) {
         add(vars, "CONTENT_TYPE", value);
     }
-    else if (!strcasecmp(name, "Content-Length")) {
+    else if (!ap_cstr_casecmp(name, "Content-Length")) {
         add(vars, "CONTENT_LENGTH", value);
     }
     else {
@@ -232,7 +250,7 @@ static void add_request(const vars_t *vars, request_rec *r)
 }
 
 /* The URL that was asked for, without the trigger segment. */
-static const char *full_url(request_rec *r, const lpp_conf_t *conf,
+static const char *full_url(request_rec *r, const lpp_oops_hidden_t *hidden,
                             apr_pool_t *pool)
 {
     const char *uri = first_of(r)->unparsed_uri;
@@ -241,8 +259,7 @@ static const char *full_url(request_rec *r, const lpp_conf_t *conf,
     if (uri[0] == '/' || !uri[0]) {
         uri = ap_construct_url(pool, uri, r);
     }
-    return apr_pstrdup(
-        pool, lpp_oops_mask_url(uri, lpp_config_oops_hide(conf), pool));
+    return apr_pstrdup(pool, lpp_oops_mask_url(uri, hidden, pool));
 }
 
 static const char *find_user(const request_rec *r)
@@ -269,11 +286,11 @@ static const char *status_type(int status, apr_pool_t *pool)
     type = apr_pstrcat(pool, "HTTP", line + 3, NULL);
     to = type + 4;
     for (from = to; *from; from++) {
-        if (!apr_isalnum(*from)) {
+        if (!lpp_is_alnum(*from)) {
             new_word = 1;
             continue;
         }
-        *to++ = new_word ? (char)apr_toupper(*from) : *from;
+        *to++ = new_word ? lpp_to_upper(*from) : *from;
         new_word = 0;
     }
     *to = '\0';
@@ -290,7 +307,7 @@ static const char *status_value(const request_rec *r, const vars_t *vars)
         return apr_psprintf(vars->oops->pool, "%d", r->status);
     }
     return apr_pstrdup(vars->oops->pool,
-                       lpp_oops_mask_url(line, vars->hide, vars->oops->pool));
+                       lpp_oops_mask_url(line, vars->hidden, vars->oops->pool));
 }
 
 static const char *level_type(int level)
@@ -300,6 +317,18 @@ static const char *level_type(int level)
                                   : "LogCritical";
 }
 
+int lpp_oops_failed(int status)
+{
+    switch (status) {
+    case HTTP_NOT_IMPLEMENTED:
+    case HTTP_VERSION_NOT_SUPPORTED:
+    case HTTP_NOT_EXTENDED:
+        return 0;
+    default:
+        return status >= HTTP_INTERNAL_SERVER_ERROR;
+    }
+}
+
 static void classify(const vars_t *vars, const request_rec *r,
                      const lpp_oops_failure_t *failure, int final)
 {
@@ -307,7 +336,7 @@ static void classify(const vars_t *vars, const request_rec *r,
     const char *message = failure ? failure->message : NULL;
 
     oops->informational = 0;
-    if (r->status >= HTTP_INTERNAL_SERVER_ERROR) {
+    if (lpp_oops_failed(r->status)) {
         oops->type = status_type(r->status, oops->pool);
         oops->value = status_value(r, vars);
     }
@@ -327,20 +356,21 @@ static void classify(const vars_t *vars, const request_rec *r,
 }
 
 void lpp_oops_gather(lpp_oops_t *oops, request_rec *r, const lpp_conf_t *conf,
+                     const lpp_oops_hidden_t *hidden,
+                     apr_interval_time_t duration_us,
                      const lpp_oops_failure_t *failure, int final)
 {
-    vars_t vars = {oops, lpp_config_oops_hide(conf)};
+    vars_t vars = {oops, hidden};
     const char *user = find_user(r);
 
     classify(&vars, r, failure, final);
     oops->time = r->request_time;
-    oops->duration_s =
-        (double)(apr_time_now() - r->request_time) / APR_USEC_PER_SEC;
+    oops->duration_s = (double)duration_us / APR_USEC_PER_SEC;
     oops->reporter =
         apr_pstrdup(oops->pool, lpp_config_oops_reporter(conf, r->server));
-    oops->topic = apr_pstrdup(oops->pool, lpp_oops_page_id(r, conf));
+    oops->topic = apr_pstrdup(oops->pool, lpp_oops_page_id(r, conf, hidden));
     oops->username = user ? apr_pstrdup(oops->pool, user) : NULL;
-    oops->url = full_url(r, conf, oops->pool);
+    oops->url = full_url(r, hidden, oops->pool);
     add_server(&vars, r);
     /* Headers and environment last: a module's word on a variable counts. */
     add_request(&vars, r);
@@ -349,8 +379,8 @@ void lpp_oops_gather(lpp_oops_t *oops, request_rec *r, const lpp_conf_t *conf,
 }
 
 int lpp_oops_see_message(lpp_oops_failure_t *failure, int level,
-                         const char *message, const lpp_conf_t *conf,
-                         apr_pool_t *pool)
+                         const char *message,
+                         const lpp_oops_hidden_t *hidden, apr_pool_t *pool)
 {
     int first = failure->message == NULL;
 
@@ -358,9 +388,8 @@ int lpp_oops_see_message(lpp_oops_failure_t *failure, int level,
         return 0;
     }
     if (first) {
-        failure->message = apr_pstrdup(
-            pool,
-            lpp_oops_mask_url(message, lpp_config_oops_hide(conf), pool));
+        failure->message =
+            apr_pstrdup(pool, lpp_oops_mask_url(message, hidden, pool));
     }
     if (first || level < failure->level) {
         failure->level = level;

@@ -16,7 +16,7 @@
 #include <http_request.h>
 
 #include "lpp_log_tags.h"
-#include "lpp_report.h"
+#include "lpp_report_pages.h"
 #include "mod_lpprofile_config.h"
 #include "mod_lpprofile_pages.h"
 #include "mod_lpprofile_pages_internal.h"
@@ -125,6 +125,23 @@ static apr_status_t write_home(request_rec *r, lpp_buf_t *buf)
     return lpp_report_home(&home, &sink, r->pool);
 }
 
+/* The same page again, asked for by a page of ours: then nobody else is
+ * behind it. */
+static apr_status_t write_open_again(request_rec *r, const lpp_plan_t *plan,
+                                     lpp_buf_t *buf)
+{
+    lpp_sink_t sink = lpp_buf_sink(buf);
+    lpp_report_frame_t frame;
+
+    r->status = HTTP_FORBIDDEN;
+    frame.host = NULL;
+    frame.nonce = lpp_pages_set_headers(r);
+    return lpp_report_open_again(&frame, r->args
+                                 ? apr_pstrcat(r->pool, plan->plain_path, "?",
+                                               r->args, NULL)
+                                 : plan->plain_path, &sink, r->pool);
+}
+
 int lpp_pages_handle(request_rec *r)
 {
     const lpp_plan_t *plan = page_plan(r);
@@ -135,7 +152,7 @@ int lpp_pages_handle(request_rec *r)
         return DECLINED;
     }
     /* A page is for those who may see any of it: LPProfileRequireUser. */
-    if (!lpp_run_visible(lpp_run_get(r))) {
+    if (!lpp_url_came_by_link(r) && !lpp_run_visible(lpp_run_get(r))) {
         return HTTP_FORBIDDEN;
     }
     ap_allow_standard_methods(r, REPLACE_ALLOW, M_GET, -1);
@@ -149,7 +166,10 @@ int lpp_pages_handle(request_rec *r)
     /* The buffer's cleanup runs when the request's pool goes. */
     buf = apr_palloc(r->pool, sizeof(*buf));
     lpp_buf_init(buf, r->pool, LPP_FILE_MAX_BYTES);
-    if (plan->actions & (LPP_ACTION_REPORTS | LPP_ACTION_REPORT)) {
+    if (lpp_url_came_by_link(r)) {
+        rv = write_open_again(r, plan, buf);
+    }
+    else if (plan->actions & (LPP_ACTION_REPORTS | LPP_ACTION_REPORT)) {
         int answer = lpp_pages_reports(r, plan, buf, &rv);
 
         if (answer != OK) {

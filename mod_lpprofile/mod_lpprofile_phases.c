@@ -13,9 +13,13 @@
 #include <http_protocol.h>
 #include <util_filter.h>
 
+#include "mod_lpprofile_entries.h"
 #include "mod_lpprofile_phases.h"
 
 #define ENTRIES_MAX 4096
+#define NESTED_MAX 256      /* phases of subrequests that are told apart; later
+                               ones have one row each, if a person can see it: */
+#define NESTED_MIN_US 1000
 #define URI_MAX_BYTES 256
 #define RECORD_KEY "lpprofile-phases"
 
@@ -24,7 +28,8 @@ static const char *const phase_names[LPP_PHASES] = {
     "translate_name",  "map_to_storage",    "header_parser",
     "access_checker",  "check_user_id",     "auth_checker",
     "type_checker",    "fixups",            "insert_filter",
-    "handler",         "send",              "log_transaction"
+    "handler",         "send",              "log_transaction",
+    "all phases"
 };
 
 /* One phase of one request. */
@@ -32,27 +37,10 @@ typedef struct entry_t {
     apr_time_t start_us;
     apr_time_t end_us;  /* 0: it runs */
     lpp_phase_e phase;
-    const char *suffix; /* which request; NULL: the first one */
+    const char *suffix; /* which request; NULL: the first one, or (nested) not
+                           made yet */
     int nested;         /* of a subrequest: within a phase of another */
 } entry_t;
-
-/* One request of the chain. */
-typedef struct track_t track_t;
-struct track_t {
-    track_t *next;
-    const request_rec *r; /* compared, never read: it may be gone */
-    const char *suffix;
-    int nested;
-    int running;          /* index of its open entry, -1: none */
-};
-
-struct lpp_phases_t {
-    apr_pool_t *pool;
-    apr_time_t started_us;
-    apr_array_header_t *entries; /* entry_t, by start */
-    apr_uint32_t dropped;        /* past ENTRIES_MAX */
-    track_t *tracks;             /* the newest first */
-};
 
 /* Hangs at the first request's pool, so that what outlives the phases (pools
  * of subrequests go after log_transaction) finds that they are gone. */
@@ -60,21 +48,32 @@ typedef struct record_t {
     lpp_phases_t *phases; /* NULL: detached */
 } record_t;
 
-/* A subrequest to watch; in its pool. */
-typedef struct watch_t {
+/* One request of the chain; in its pool. */
+typedef struct track_t track_t;
+struct track_t {
+    track_t *next;
     record_t *record;
-    const request_rec *r;
-} watch_t;
+    const request_rec *r; /* compared, never read */
+    const char *kind;     /* "redirect" or "subrequest"; NULL: the first */
+    const char *uri;      /* of such a one when it began; r's */
+    const char *suffix;   /* NULL: the first request, or not made yet */
+    int nested;
+    int whole;            /* all its phases are one */
+    int running;          /* index of its open entry, -1: none */
+};
+
+struct lpp_phases_t {
+    apr_pool_t *pool;
+    apr_time_t started_us;
+    record_t *record;            /* while attached */
+    const lpp_oops_hidden_t *hidden;
+    apr_array_header_t *entries; /* entry_t, by start */
+    int nested;                  /* entries of subrequests */
+    apr_uint32_t dropped;        /* not kept */
+    track_t *tracks;             /* the newest first: it is asked for most */
+};
 
 static ap_filter_rec_t *end_filter_handle;
-
-static apr_time_t now_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return apr_time_make(now.tv_sec, now.tv_nsec / 1000);
-}
 
 static track_t *find_track(const lpp_phases_t *phases, const request_rec *r)
 {
@@ -86,12 +85,42 @@ static track_t *find_track(const lpp_phases_t *phases, const request_rec *r)
     return track;
 }
 
+/* The path alone: a query says little here. */
+static const char *suffix_of(lpp_phases_t *phases, track_t *track)
+{
+    if (!track->suffix && track->kind) {
+        track->suffix = apr_psprintf(phases->pool, " (%s %.*s)", track->kind,
+                                     URI_MAX_BYTES,
+                                     lpp_oops_mask_url(track->uri,
+                                                       phases->hidden,
+                                                       phases->pool));
+    }
+    return track->suffix;
+}
+
+/* A directory's listing is a subrequest a file, a few microseconds each: past
+ * NESTED_MAX such a one leaves no trace but in the count. */
 static void leave_phase(lpp_phases_t *phases, track_t *track, apr_time_t now)
 {
-    if (track->running >= 0) {
-        APR_ARRAY_IDX(phases->entries, track->running, entry_t).end_us = now;
-        track->running = -1;
+    entry_t *entry;
+
+    if (track->running < 0) {
+        return;
     }
+    entry = &APR_ARRAY_IDX(phases->entries, track->running, entry_t);
+    entry->end_us = now;
+    if (entry->phase == LPP_PHASE_ALL) {
+        if (now - entry->start_us < NESTED_MIN_US
+            && track->running == phases->entries->nelts - 1) {
+            apr_array_pop(phases->entries);
+            phases->nested--;
+            phases->dropped++;
+        }
+        else {
+            entry->suffix = suffix_of(phases, track);
+        }
+    }
+    track->running = -1;
 }
 
 static void enter_phase(lpp_phases_t *phases, track_t *track, lpp_phase_e phase,
@@ -113,56 +142,52 @@ static void enter_phase(lpp_phases_t *phases, track_t *track, lpp_phase_e phase,
     entry->start_us = now;
     entry->end_us = 0;
     entry->phase = phase;
-    entry->suffix = track->suffix;
     entry->nested = track->nested;
+    entry->suffix = phase == LPP_PHASE_ALL ? NULL : suffix_of(phases, track);
+    phases->nested += track->nested;
     track->running = phases->entries->nelts - 1;
 }
 
 /* The pool of a subrequest goes: whatever it did has ended. */
 static apr_status_t subrequest_gone(void *data)
 {
-    watch_t *watch = data;
-    lpp_phases_t *phases = watch->record->phases;
+    track_t *track = data;
+    lpp_phases_t *phases = track->record->phases;
     track_t **link;
 
     if (!phases) {
         return APR_SUCCESS;
     }
     for (link = &phases->tracks; *link; link = &(*link)->next) {
-        if ((*link)->r == watch->r) {
-            leave_phase(phases, *link, now_us());
-            *link = (*link)->next;
+        if (*link == track) {
+            leave_phase(phases, track, lpp_monotonic_us());
+            *link = track->next;
             break;
         }
     }
     return APR_SUCCESS;
 }
 
-static track_t *begin_track(record_t *record, request_rec *r, apr_time_t now)
+static track_t *begin_track(lpp_phases_t *phases, request_rec *r,
+                            apr_time_t now)
 {
-    lpp_phases_t *phases = record->phases;
-    track_t *track = apr_pcalloc(phases->pool, sizeof(*track));
+    track_t *track = apr_pcalloc(r->pool, sizeof(*track));
     track_t *before;
 
     track->r = r;
+    track->record = phases->record;
     track->running = -1;
     track->nested = r->main != NULL;
     if (r->main || r->prev) {
-        /* The path alone: a query may hold secrets. */
-        track->suffix = apr_psprintf(phases->pool, " (%s %.*s)",
-                                     r->prev ? "redirect" : "subrequest",
-                                     URI_MAX_BYTES, r->uri ? r->uri : "");
+        track->kind = r->prev ? "redirect" : "subrequest";
+        track->uri = r->uri ? r->uri : "";
     }
     before = r->prev ? find_track(phases, r->prev) : NULL;
     if (before) {
         leave_phase(phases, before, now); /* the redirect takes over */
     }
     if (r->main) {
-        watch_t *watch = apr_palloc(r->pool, sizeof(*watch));
-
-        watch->record = record;
-        watch->r = r;
-        apr_pool_cleanup_register(r->pool, watch, subrequest_gone,
+        apr_pool_cleanup_register(r->pool, track, subrequest_gone,
                                   apr_pool_cleanup_null);
     }
     track->next = phases->tracks;
@@ -181,26 +206,24 @@ static record_t *find_record(const request_rec *r)
     return record;
 }
 
-void lpp_phases_enter(request_rec *r, lpp_phase_e phase)
+void lpp_phases_enter(lpp_phases_t *phases, request_rec *r, lpp_phase_e phase)
 {
-    record_t *record = find_record(r);
-    lpp_phases_t *phases = record ? record->phases : NULL;
     apr_time_t now;
     track_t *track;
 
-    if (!phases) {
+    if (!phases || !phases->record) {
         return;
     }
-    now = now_us();
     track = find_track(phases, r);
-    if (!track) {
-        if (phases->entries->nelts >= ENTRIES_MAX) {
-            phases->dropped++; /* nor need its track be kept */
-            return;
-        }
-        track = begin_track(record, r, now);
+    if (track && track->whole && track->running >= 0) {
+        return;
     }
-    enter_phase(phases, track, phase, now);
+    now = lpp_monotonic_us();
+    if (!track) {
+        track = begin_track(phases, r, now);
+        track->whole = track->nested && phases->nested >= NESTED_MAX;
+    }
+    enter_phase(phases, track, track->whole ? LPP_PHASE_ALL : phase, now);
 }
 
 static void end_all(lpp_phases_t *phases, apr_time_t now)
@@ -212,25 +235,19 @@ static void end_all(lpp_phases_t *phases, apr_time_t now)
     }
 }
 
-void lpp_phases_leave(const request_rec *r)
+void lpp_phases_leave(lpp_phases_t *phases, const request_rec *r)
 {
-    record_t *record = find_record(r);
-    track_t *track;
+    track_t *track = phases ? find_track(phases, r) : NULL;
 
-    if (record && record->phases) {
-        track = find_track(record->phases, r);
-        if (track) {
-            leave_phase(record->phases, track, now_us());
-        }
+    if (track) {
+        leave_phase(phases, track, lpp_monotonic_us());
     }
 }
 
-void lpp_phases_leave_all(const request_rec *r)
+void lpp_phases_leave_all(lpp_phases_t *phases)
 {
-    record_t *record = find_record(r);
-
-    if (record && record->phases) {
-        end_all(record->phases, now_us());
+    if (phases) {
+        end_all(phases, lpp_monotonic_us());
     }
 }
 
@@ -238,39 +255,44 @@ void lpp_phases_leave_all(const request_rec *r)
 static apr_status_t end_filter(ap_filter_t *f, apr_bucket_brigade *bb)
 {
     request_rec *r = f->r;
+    record_t *record = f->ctx;
     int eos = !APR_BRIGADE_EMPTY(bb) && APR_BUCKET_IS_EOS(APR_BRIGADE_LAST(bb));
-    apr_status_t status = ap_pass_brigade(f->next, bb);
+    apr_status_t status = lpp_pass_brigade(f->next, bb);
 
     if (eos) {
-        lpp_phases_leave(r);
+        lpp_phases_leave(record->phases, r);
     }
     return status;
 }
 
-void lpp_phases_enter_handler(request_rec *r)
+void lpp_phases_enter_handler(lpp_phases_t *phases, request_rec *r)
 {
-    record_t *record = r->main ? find_record(r) : NULL;
-
-    lpp_phases_enter(r, LPP_PHASE_HANDLER);
-    if (record && record->phases) {
-        ap_add_output_filter_handle(end_filter_handle, NULL, r,
+    lpp_phases_enter(phases, r, LPP_PHASE_HANDLER);
+    if (phases && phases->record && r->main) {
+        ap_add_output_filter_handle(end_filter_handle, phases->record, r,
                                     r->connection);
     }
 }
 
-lpp_phases_t *lpp_phases_create(apr_pool_t *pool, apr_time_t started_us)
+lpp_phases_t *lpp_phases_create(apr_pool_t *pool, apr_time_t started_us,
+                                const lpp_oops_hidden_t *hidden)
 {
     lpp_phases_t *phases = apr_pcalloc(pool, sizeof(*phases));
 
     phases->pool = pool;
     phases->started_us = started_us;
+    phases->hidden = hidden;
     phases->entries = apr_array_make(pool, 32, sizeof(entry_t));
     return phases;
 }
 
 static void detach(record_t *record)
 {
-    record->phases = NULL;
+    if (record->phases) {
+        record->phases->record = NULL;
+        record->phases->tracks = NULL; /* they go with their requests */
+        record->phases = NULL;
+    }
 }
 
 static apr_status_t detach_cleanup(void *data)
@@ -297,10 +319,11 @@ void lpp_phases_attach(request_rec *r, lpp_phases_t *phases)
                                   apr_pool_cleanup_null);
     }
     record->phases = phases;
+    phases->record = record;
     if (!find_track(phases, r)) {
-        track = begin_track(record, r, phases->started_us);
+        track = begin_track(phases, r, phases->started_us);
         enter_phase(phases, track, LPP_PHASE_READ, phases->started_us);
-        enter_phase(phases, track, LPP_PHASE_POST_READ, now_us());
+        enter_phase(phases, track, LPP_PHASE_POST_READ, lpp_monotonic_us());
     }
 }
 
@@ -312,7 +335,7 @@ void lpp_phases_gate_passed(lpp_phases_t *phases)
         last = &APR_ARRAY_IDX(phases->entries, phases->entries->nelts - 1,
                               entry_t);
         if (last->phase == LPP_PHASE_POST_READ && last->end_us == 0) {
-            last->start_us = now_us();
+            last->start_us = lpp_monotonic_us();
         }
     }
 }
@@ -320,7 +343,7 @@ void lpp_phases_gate_passed(lpp_phases_t *phases)
 void lpp_phases_sending(lpp_phases_t *phases)
 {
     track_t *track = phases->tracks;
-    apr_time_t now = now_us();
+    apr_time_t now = lpp_monotonic_us();
 
     end_all(phases, now);
     while (track && track->next) {
@@ -338,15 +361,16 @@ static double span_ms(apr_time_t from_us, apr_time_t to_us)
 
 void lpp_phases_add_to(const lpp_phases_t *phases, lpp_oops_t *oops)
 {
-    apr_time_t now = now_us();
+    apr_time_t now = lpp_monotonic_us();
     int i;
 
     for (i = 0; i < phases->entries->nelts; i++) {
         const entry_t *entry = &APR_ARRAY_IDX(phases->entries, i, entry_t);
         const char *name = phase_names[entry->phase];
 
-        if (entry->suffix) {
-            name = apr_pstrcat(oops->pool, name, entry->suffix, NULL);
+        if (entry->suffix || entry->nested) {
+            name = apr_pstrcat(oops->pool, name, entry->suffix ? entry->suffix
+                               : " (subrequest)", NULL); /* it runs */
         }
         lpp_oops_add_event(
             oops, span_ms(phases->started_us, entry->start_us),
@@ -362,7 +386,7 @@ const char *lpp_phases_server_timing(const lpp_phases_t *phases,
 {
     apr_time_t sums[LPP_PHASES] = { 0 };
     int seen[LPP_PHASES] = { 0 };
-    apr_time_t now = now_us();
+    apr_time_t now = lpp_monotonic_us();
     const char *value = NULL;
     int i;
 

@@ -22,6 +22,7 @@
 
 #include "lpp_log.h"
 #include "lpp_log_tags.h"
+#include "lpp_signal_trial.h"
 #include "mod_lpprofile_config.h"
 #include "mod_lpprofile_entries.h"
 #include "mod_lpprofile_names.h"
@@ -35,6 +36,7 @@ APLOG_USE_MODULE(lpprofile);
 /* With the version: another build of the module, loaded by a graceful
  * restart, has another layout and must not find this one's. */
 #define RETAINED_KEY "lpprofile-gate-" LPP_VERSION
+#define TRIAL_KEY "lpprofile-trial-" LPP_VERSION
 
 /* What outlives restarts, in the process pool. No pointer into this module's
  * code or data: restarts load it anew. */
@@ -50,6 +52,7 @@ static struct {
     lpp_maps_t *maps;
     lpp_unwinder_t *unwinder; /* NULL: children make their own, or none */
     lpp_symbols_t *symbols;
+    const lpp_signal_trial_t *trial; /* of the C library */
     pid_t parent;
     server_rec *server;
 } generation;
@@ -86,6 +89,11 @@ int lpp_process_wanted(const server_rec *main_server)
         }
     }
     return 0;
+}
+
+int lpp_process_serves(void)
+{
+    return !ap_find_linked_module("mpm_itk.c");
 }
 
 /* lpp_log's function. */
@@ -237,6 +245,35 @@ static apr_status_t find_gate(lpp_gate_t **gate, server_rec *s,
     return APR_SUCCESS;
 }
 
+/* Which system calls can be restarted here: tried at the first start, kept over
+ * restarts, as the C library is. */
+static const lpp_signal_trial_t *find_trial(server_rec *s)
+{
+    lpp_signal_trial_t *kept = ap_retained_data_get(TRIAL_KEY);
+    const char *why = "an interrupted call was not tried";
+    apr_status_t status;
+
+    if (kept) {
+        return kept;
+    }
+    kept = ap_retained_data_create(TRIAL_KEY, sizeof(*kept));
+    status = lpp_signal_trial_run(kept);
+    if (status == APR_SUCCESS) {
+        return kept;
+    }
+    if (*kept->failed) {
+        why = apr_psprintf(s->process->pool, "an interrupted call, %s, failed",
+                           kept->failed);
+        status = 0;
+    }
+    ap_log_error(APLOG_MARK, APLOG_NOTICE, status, s, LPP_TAG_SIGNAL_NO_RESTART
+                 ": System calls cannot be restarted with this C library (%s); "
+                 "threads that wait are not interrupted, and profiles show "
+                 "their stacks only where /proc/self/task/*/syscall can be "
+                 "read", why);
+    return kept;
+}
+
 /* The names of a generation go with it; but what ends may still name, and needs
  * no tidying up. */
 static apr_status_t drop_symbols(void *symbols)
@@ -295,6 +332,14 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
         || !lpp_process_wanted(s)) {
         return OK;
     }
+    if (!lpp_process_serves()) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
+                     LPP_TAG_PROCESS_UNSERVED_MPM
+                     ": mpm_itk forks a process for each connection, in which "
+                     "nothing can be profiled; to profile, run the server "
+                     "without mpm_itk");
+        return OK;
+    }
     status = find_gate(&gate, s, ptemp);
     if (status != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_ERR, status, s,
@@ -313,6 +358,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     generation.maps = maps;
     generation.unwinder = unwinder;
     generation.symbols = symbols;
+    generation.trial = find_trial(s);
     generation.server = s;
     generation.gate = gate;
     return OK;
@@ -333,6 +379,8 @@ static apr_status_t make_child(lpp_process_t *made, const char **what,
     if (status != APR_SUCCESS) {
         return status;
     }
+    /* Where it did not pass, the parent has said so. */
+    lpp_signal_trial_adopt(generation.trial);
     memset(&options, 0, sizeof(options));
     options.gate = made->gate;
     options.maps = made->maps;
@@ -340,6 +388,7 @@ static apr_status_t make_child(lpp_process_t *made, const char **what,
     options.unwind_kind = LPP_UNWIND_AUTO;
     options.signal_number = lpp_config_signal(generation.server);
     lpp_entries_code(&options.hidden_start, &options.hidden_end);
+    lpp_passes_code(&options.passes_start, &options.passes_end);
     options.stands_for = lpp_entries_stands_for;
     *what = "set up the sampler";
     status = lpp_sampler_create(&made->sampler, &options, pchild);
@@ -371,6 +420,7 @@ static void child_init(apr_pool_t *pchild, server_rec *s)
         return;
     }
     process = made;
+    lpp_moment_us(apr_time_now()); /* from now on steps are seen */
     lpp_process_watch_end(pchild);
 }
 

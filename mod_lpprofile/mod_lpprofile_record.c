@@ -23,7 +23,8 @@ void lpp_run_record(lpp_run_t *run, request_rec *r)
     }
     run->recorded = 1;
     lpp_run_name(run, r);
-    rv = lpp_run_profile(run, &profile, FINAL_WAIT_US, run->pool);
+    rv = lpp_run_profile(run, &profile, lpp_run_calls_table(run, run->pool),
+                         FINAL_WAIT_US, run->pool);
     if (rv == APR_SUCCESS) {
         rv = lpp_view_create(&view, profile, process->symbols, process->maps,
                              &run->about, run->pool);

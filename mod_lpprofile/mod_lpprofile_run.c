@@ -8,9 +8,9 @@
 #include <stdatomic.h>
 
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
+#include <apr_allocator.h>
 #include <apr_portable.h>
 #include <apr_strings.h>
 #include <ap_mpm.h>
@@ -41,15 +41,13 @@ const char *const lpp_run_inline_roots[] = {
     "ap_process_async_request", "ap_process_request", NULL
 };
 
-/* A client that does not read must not hold the gate (contract section 2). */
+/* A client that reads or sends slowly must not hold the gate: all that a
+ * request may be blocked on it (contract section 2). */
 #define MAX_CLIENT_WAIT_US apr_time_from_sec(5)
 
 apr_time_t lpp_run_now_us(void)
 {
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return apr_time_make(now.tv_sec, now.tv_nsec / 1000);
+    return lpp_monotonic_us();
 }
 
 double lpp_run_ms(const lpp_run_t *run, apr_time_t moment_us)
@@ -66,6 +64,13 @@ lpp_run_t *lpp_run_get(const request_rec *r)
         r = r->main ? r->main : r->prev;
     }
     return ap_get_module_config(r->request_config, &lpprofile_module);
+}
+
+lpp_phases_t *lpp_run_phases(const request_rec *r)
+{
+    const lpp_run_t *run = lpp_run_get(r);
+
+    return run && !run->inline_only ? run->phases : NULL;
 }
 
 const lpp_plan_t *lpp_run_plan(const lpp_run_t *run)
@@ -86,6 +91,11 @@ int lpp_run_profiled(const lpp_run_t *run)
 int lpp_run_unseen(const lpp_run_t *run)
 {
     return run->aggregate;
+}
+
+const lpp_oops_hidden_t *lpp_run_hidden(const lpp_run_t *run)
+{
+    return run->hidden;
 }
 
 const char *lpp_run_id(const lpp_run_t *run)
@@ -141,13 +151,14 @@ const char *lpp_run_start_token(lpp_start_e start)
     case LPP_START_GONE: return "client-gone";
     case LPP_START_CHILD: return "child-of-profiled";
     case LPP_START_STOPPING: return "stopping";
+    case LPP_START_FORKED: return "unsupported-mpm";
     case LPP_START_FAILED: break;
     }
     return "failed";
 }
 
 /* Every request, whatever the directives say; but one whose holder waits for
- * it, and who holds the gate for a client that does not read lets go. */
+ * it, and who holds the gate for a slow client lets go. */
 static void unbound(lpp_session_options_t *options)
 {
     options->max_waiting = APR_UINT32_MAX;
@@ -221,41 +232,63 @@ static void log_start(const lpp_run_t *run, request_rec *r, apr_status_t rv)
     }
 }
 
-/* Its place in the list of servers, which a report is found its host by. */
-static apr_uint32_t number_of(const server_rec *server)
-{
-    const server_rec *s;
-    apr_uint32_t number = 0;
-
-    for (s = ap_server_conf; s && s != server; s = s->next) {
-        number++;
-    }
-    return number;
-}
-
 static void fill_holder(lpp_run_t *run, request_rec *r, lpp_holder_t *holder)
 {
     const char *url = lpp_oops_mask_url(
-        ap_construct_url(run->pool, r->unparsed_uri, r),
-        lpp_config_oops_hide(run->conf), run->pool);
+        ap_construct_url(run->pool, r->unparsed_uri, r), run->hidden,
+        run->pool);
     int generation = 0;
 
     memset(holder, 0, sizeof(*holder));
     holder->start = r->request_time;
+    holder->begin_us = run->begin_us;
     apr_cpystrn(holder->id, run->id, sizeof(holder->id));
     apr_cpystrn(holder->url, url, sizeof(holder->url));
     apr_cpystrn(holder->page_id, "Unknown", sizeof(holder->page_id));
     apr_cpystrn(holder->host, r->server->server_hostname
                 ? r->server->server_hostname : "", sizeof(holder->host));
+    run->vhost = lpp_run_vhost(r->server, run->pool);
+    apr_cpystrn(holder->vhost, run->vhost, sizeof(holder->vhost));
     apr_cpystrn(holder->method, r->method, sizeof(holder->method));
     holder->formats = run->formats;
     holder->aggregate = (apr_uint32_t)run->aggregate;
     holder->pid = run->pid;
     holder->tid = run->tid;
-    holder->server = number_of(r->server);
     ap_mpm_query(AP_MPMQ_GENERATION, &generation);
     holder->generation = (apr_uint32_t)generation;
     run->holder = *holder;
+}
+
+/*
+ * As lpp_session_start. A stream of HTTP/2 that waits for the gate has one of
+ * the few workers that mod_http2 has in this child, whichever connection it is
+ * of: most of them stay free for requests that are not profiled. For the sum of
+ * all requests there are none.
+ */
+static apr_status_t start_session(lpp_run_t *run, const request_rec *r,
+                                  const lpp_session_options_t *options)
+{
+    static atomic_uint waiting_streams;
+    lpp_sampler_t *sampler = lpp_process_get()->sampler;
+    int counted = r->connection->master && !run->aggregate;
+    apr_status_t rv = APR_SUCCESS;
+
+    if (counted && atomic_fetch_add(&waiting_streams, 1)
+                       >= lpp_config_max_waiting_streams()) {
+        lpp_gate_count_skip(lpp_process_get()->gate, LPP_GATE_BUSY);
+        run->start = LPP_START_BUSY;
+    }
+    else {
+        run->start = lpp_session_start(sampler, options, run->inline_only
+                                           ? lpp_run_inline_roots
+                                           : root_functions,
+                                       &run->session, &run->waited_us, &rv,
+                                       run->pool);
+    }
+    if (counted) {
+        atomic_fetch_sub(&waiting_streams, 1);
+    }
+    return rv;
 }
 
 /* Waits for the gate; fills start, session, waited_us. */
@@ -267,7 +300,7 @@ void lpp_run_start(lpp_run_t *run, request_rec *r, int stacks)
     const char *parent = apr_table_get(r->headers_in, LPP_RUN_PARENT_HEADER);
 
     memset(&options, 0, sizeof(options));
-    run->start = LPP_START_FAILED;
+    run->start = lpp_process_serves() ? LPP_START_FAILED : LPP_START_FORKED;
     if (parent && lpp_store_is_id(parent)) {
         options.parent_id = apr_pstrdup(run->pool, parent);
     }
@@ -286,11 +319,8 @@ void lpp_run_start(lpp_run_t *run, request_rec *r, int stacks)
         if (run->aggregate) {
             unbound(&options);
         }
-        run->start = lpp_session_start(process->sampler, &options,
-                                       run->inline_only ? lpp_run_inline_roots
-                                                        : root_functions,
-                                       &run->session,
-                                       &run->waited_us, &rv, run->pool);
+        lpp_memory_read(&run->memory, NULL); /* not in the profile */
+        rv = start_session(run, r, &options);
     }
     run->profiled = run->start == LPP_START_RUNNING
         || run->start == LPP_START_NO_SIGNAL;
@@ -303,15 +333,64 @@ void lpp_run_start(lpp_run_t *run, request_rec *r, int stacks)
                        apr_pstrdup(r->pool, run->id));
     }
     run->status = lpp_run_start_token(run->start);
-    if (run->profiled) {
-        lpp_memory_read(&run->memory, NULL);
-    }
     if (run->aggregate) {
         count_for_sum(run->start);
     }
     if (!run->aggregate || !run->profiled) {
         log_start(run, r, rv);
     }
+}
+
+/*
+ * Fresh memory costs page faults, microseconds each: what one run gave back
+ * is the next one's. Its allocator belongs to the run that took it, without a
+ * lock: pools of requests may go in prefork's signal handler.
+ */
+#define RUN_MEMORY_KEPT (1024 * 1024) /* of a child's last runs, each */
+
+static _Atomic(apr_allocator_t *) spare_allocators[2];
+
+static apr_status_t make_pool(apr_pool_t **pool)
+{
+    apr_allocator_t *allocator = NULL;
+    apr_status_t status;
+    unsigned i;
+
+    for (i = 0; i < LPP_COUNT(spare_allocators) && !allocator; i++) {
+        allocator = atomic_exchange(&spare_allocators[i], NULL);
+    }
+    if (!allocator) {
+        status = apr_allocator_create(&allocator);
+        if (status != APR_SUCCESS) {
+            return status;
+        }
+        apr_allocator_max_free_set(allocator, RUN_MEMORY_KEPT);
+    }
+    status = apr_pool_create_unmanaged_ex(pool, NULL, allocator);
+    if (status != APR_SUCCESS) {
+        apr_allocator_destroy(allocator);
+        return status;
+    }
+    apr_pool_tag(*pool, "lpprofile run");
+    return APR_SUCCESS;
+}
+
+void lpp_run_free(lpp_run_t *run)
+{
+    apr_pool_t *pool = run->pool;
+    apr_allocator_t *allocator = apr_pool_allocator_get(pool);
+    unsigned i;
+
+    apr_pool_destroy(pool);
+    for (i = 0; i < LPP_COUNT(spare_allocators); i++) {
+        apr_allocator_t *none = NULL;
+
+        if (atomic_compare_exchange_strong(&spare_allocators[i], &none,
+                                           allocator)) {
+            return;
+        }
+    }
+    apr_allocator_destroy(allocator);
 }
 
 /* The request's pool goes and nobody took the run over: no log_transaction
@@ -332,7 +411,7 @@ apr_status_t lpp_run_abandon(void *baton)
             lpp_session_close(run->session);
         }
         lpp_entries_unwatch();
-        apr_pool_destroy(run->pool);
+        lpp_run_free(run);
     }
     return APR_SUCCESS;
 }
@@ -355,14 +434,14 @@ static lpp_run_t *create_run(request_rec *r, const lpp_plan_t *plan,
     lpp_run_t *run;
     apr_pool_t *pool;
 
-    if (apr_pool_create_unmanaged_ex(&pool, NULL, NULL) != APR_SUCCESS) {
+    if (make_pool(&pool) != APR_SUCCESS) {
         return NULL;
     }
-    apr_pool_tag(pool, "lpprofile run");
     run = apr_pcalloc(pool, sizeof(*run));
     run->pool = pool;
     run->r = r;
     run->conf = lpp_config_get(r->server);
+    run->hidden = lpp_oops_hidden_of(r, run->conf, pool);
     run->plan = plan ? copy_plan(plan, pool) : NULL;
     run->access = access;
     run->user_ok = lpp_config_requires_user(run->conf) ? -1 : 1;
@@ -380,10 +459,7 @@ static lpp_run_t *create_run(request_rec *r, const lpp_plan_t *plan,
     run->tid = (apr_uint32_t)syscall(SYS_gettid);
     run->hook_us = lpp_run_now_us();
     run->request_time = r->request_time;
-    run->begin_us = run->hook_us;
-    if (apr_time_now() > r->request_time) {
-        run->begin_us -= apr_time_now() - r->request_time;
-    }
+    run->begin_us = lpp_moment_us(r->request_time);
     run->failure.level = 8;
     run->store_dir = apr_pstrdup(pool, lpp_config_dir(run->conf));
     run->oops_dir = apr_pstrdup(pool, lpp_config_oops_dir(run->conf));
@@ -436,7 +512,7 @@ void lpp_run_begin(request_rec *r, const lpp_plan_t *plan, int access)
     if (!stacks && !(actions & (LPP_ACTION_SQL | LPP_ACTION_SQLTRACE))) {
         return;
     }
-    run->phases = lpp_phases_create(run->pool, run->begin_us);
+    run->phases = lpp_phases_create(run->pool, run->begin_us, run->hidden);
     lpp_phases_attach(r, run->phases);
     lpp_run_start(run, r, stacks);
     lpp_phases_gate_passed(run->phases);

@@ -6,9 +6,9 @@
  */
 #include <stdlib.h>
 
-#include <apr_lib.h>
 #include <apr_strings.h>
 
+#include "lpp_ascii.h"
 #include "mod_lpprofile_entries.h"
 #include "mod_lpprofile_run_internal.h"
 
@@ -39,13 +39,31 @@ lpp_calls_t *lpp_run_calls(const lpp_run_t *run)
     return run->counting ? run->calls : NULL;
 }
 
+/* Calls are of the whole request: not beside its regions alone. */
+const lpp_calls_table_t *lpp_run_calls_table(const lpp_run_t *run,
+                                             apr_pool_t *pool)
+{
+    return run->calls && !run->inline_only
+        ? lpp_calls_table(run->calls, pool) : NULL;
+}
+
+unsigned lpp_run_enter_profiler(const lpp_run_t *run)
+{
+    return run->counting
+        ? lpp_calls_enter_here(run->calls, LPP_ENTRIES_PROFILER) : 0;
+}
+
+void lpp_run_leave_profiler(const lpp_run_t *run, unsigned handle)
+{
+    if (run->counting) {
+        lpp_calls_leave(run->calls, handle, NULL, 0);
+    }
+}
+
 apr_status_t lpp_run_profile(const lpp_run_t *run, lpp_profile_t **profile,
+                             const lpp_calls_table_t *calls,
                              apr_interval_time_t timeout_us, apr_pool_t *pool)
 {
-    /* First: waiting for the helper is no work of the call that runs now.
-     * Calls are of the whole request: not beside its regions alone. */
-    const lpp_calls_table_t *calls = run->calls && !run->inline_only
-        ? lpp_calls_table(run->calls, pool) : NULL;
     apr_status_t rv = lpp_session_profile(run->session, profile, timeout_us,
                                           pool);
 
@@ -109,7 +127,7 @@ static const char *metric(const lpp_call_t *call, apr_pool_t *pool)
         *dot = '\0';
     }
     for (at = name; *at; at++) {
-        if (!apr_isalnum(*at) && *at != '_' && *at != '-' && *at != '.') {
+        if (!lpp_is_alnum(*at) && *at != '_' && *at != '-' && *at != '.') {
             *at = '_';
         }
     }

@@ -115,7 +115,7 @@ lpp_run_t *lpp_run_begin_inline(request_rec *r, int *fresh)
     run->formats = LPP_FORMAT_BIT(LPP_FORMAT_PSTATS);
     run->hook_us = lpp_run_now_us();
     /* Never attached: those of the request began long ago. */
-    run->phases = lpp_phases_create(run->pool, run->begin_us);
+    run->phases = lpp_phases_create(run->pool, run->begin_us, run->hidden);
     lpp_run_start(run, first, 1);
     if (!run->session) {
         return NULL;

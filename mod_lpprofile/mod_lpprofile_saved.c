@@ -3,30 +3,94 @@
  * mod_lpprofile_saved: the saved form of a run, for the report pages, and whose
  * it is. Runs on the jobs thread beside mod_lpprofile_finish.c.
  */
+#include <apr_sha1.h>
 #include <apr_strings.h>
 #include <httpd.h>
+#include <http_main.h>
 
 #include "lpp_saved.h"
 #include "lpp_store.h"
 #include "mod_lpprofile_run_internal.h"
 
-#define VHOST_MAX_BYTES 1000
+static void add_text(apr_sha1_ctx_t *sha1, const char *text)
+{
+    text = text ? text : "";
+    /* With its NUL, so that two texts are not another two. */
+    apr_sha1_update_binary(sha1, (const unsigned char *)text,
+                           (unsigned)strlen(text) + 1);
+}
+
+static void add_names(apr_sha1_ctx_t *sha1, const apr_array_header_t *names)
+{
+    int i;
+
+    for (i = 0; names && i < names->nelts; i++) {
+        add_text(sha1, APR_ARRAY_IDX(names, i, const char *));
+    }
+    add_text(sha1, NULL); /* no name is empty */
+}
+
+static void add_number(apr_sha1_ctx_t *sha1, unsigned number)
+{
+    apr_sha1_update_binary(sha1, (const unsigned char *)&number,
+                           sizeof(number));
+}
+
+static void digest_names(const server_rec *server,
+                         unsigned char digest[APR_SHA1_DIGESTSIZE])
+{
+    const server_addr_rec *address;
+    apr_sha1_ctx_t sha1;
+
+    apr_sha1_init(&sha1);
+    add_text(&sha1, server->server_hostname);
+    add_number(&sha1, server->port);
+    add_names(&sha1, server->names);
+    add_names(&sha1, server->wild_names);
+    for (address = server->is_virtual ? server->addrs : NULL; address;
+         address = address->next) {
+        add_text(&sha1, address->virthost ? address->virthost : "*");
+        add_number(&sha1, address->host_port);
+    }
+    apr_sha1_final(digest, &sha1);
+}
+
+/* Whether another host has the same name, aliases and addresses. */
+static int has_double(const server_rec *server, const unsigned char *digest)
+{
+    unsigned char other[APR_SHA1_DIGESTSIZE];
+    const server_rec *s;
+
+    for (s = ap_server_conf; s; s = s->next) {
+        if (s == server || s->port != server->port
+            || !s->server_hostname || !server->server_hostname
+            || strcmp(s->server_hostname, server->server_hostname)) {
+            continue;
+        }
+        digest_names(s, other);
+        if (!memcmp(other, digest, sizeof(other))) {
+            return 1;
+        }
+    }
+    return 0;
+}
 
 const char *lpp_run_vhost(const server_rec *server, apr_pool_t *pool)
 {
-    const server_addr_rec *address;
-    const char *name = apr_psprintf(pool, "%s:%u", server->server_hostname
-                                    ? server->server_hostname : "",
-                                    (unsigned)server->port);
+    unsigned char digest[APR_SHA1_DIGESTSIZE];
+    char *key = apr_palloc(pool, LPP_VHOST_KEY_LEN + 1);
+    apr_sha1_ctx_t sha1;
 
-    /* Hosts of one name differ by the addresses they listen at. */
-    for (address = server->is_virtual ? server->addrs : NULL; address;
-         address = address->next) {
-        name = apr_psprintf(pool, "%s %s:%u", name, address->virthost
-                            ? address->virthost : "*",
-                            (unsigned)address->host_port);
+    digest_names(server, digest);
+    if (has_double(server, digest)) {
+        apr_sha1_init(&sha1);
+        apr_sha1_update_binary(&sha1, digest, sizeof(digest));
+        add_text(&sha1, server->defn_name);
+        add_number(&sha1, server->defn_line_number);
+        apr_sha1_final(digest, &sha1);
     }
-    return apr_pstrndup(pool, name, VHOST_MAX_BYTES);
+    ap_bin2hex(digest, sizeof(digest), key);
+    return key;
 }
 
 static void copy_sizes(lpp_saved_memory_t *to, const lpp_memory_sizes_t *from)

@@ -12,9 +12,9 @@
 #include <string.h>
 #include <time.h>
 
-#include <apr_lib.h>
 #include <apr_strings.h>
 
+#include "lpp_ascii.h"
 #include "mod_lpprofile_sql_internal.h"
 
 #define NAME_MAX_BYTES 120
@@ -83,7 +83,7 @@ const char *lpp_sql_keep_name(const char *database)
 
     apr_cpystrn(name, database, sizeof(name));
     for (c = name; *c; c++) {
-        if (apr_isspace(*c) || apr_iscntrl(*c)) {
+        if (lpp_is_space(*c) || lpp_is_control(*c)) {
             *c = '_';
         }
     }

@@ -5,14 +5,12 @@
  * One list of rows, shown as HTML or as "key: value" lines. All text goes
  * through row(), which escapes for the one or the other.
  */
-#include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 
 #include <apu.h>
 #include <apr_optional_hooks.h>
-#include <apr_lib.h>
 #include <apr_strings.h>
 #include <httpd.h>
 #include <http_config.h>
@@ -21,6 +19,7 @@
 #include <http_protocol.h>
 #include <mod_status.h>
 
+#include "lpp_ascii.h"
 #include "lpp_store.h"
 #include "mod_lpprofile_config.h"
 #include "mod_lpprofile_process.h"
@@ -59,18 +58,13 @@ static const lpp_gate_t *gate_of_server(void)
     return lpp_process_inherited(&unwinder)->gate;
 }
 
-static int is_dead(apr_uint32_t pid)
-{
-    return kill((pid_t)pid, 0) != 0 && errno == ESRCH;
-}
-
 static void show_running(request_rec *r, int flags, const lpp_gate_t *gate,
                          int access)
 {
     lpp_holder_t holder;
 
     lpp_gate_get_holder(gate, &holder);
-    if (holder.pid != 0 && is_dead(holder.pid)) {
+    if (holder.pid != 0 && lpp_gate_is_dead(holder.pid)) {
         holder.pid = 0; /* the next one clears the record away */
     }
     row(r, flags, "Running", "Profiles running", "%d", holder.pid != 0);
@@ -78,7 +72,7 @@ static void show_running(request_rec *r, int flags, const lpp_gate_t *gate,
         return;
     }
     row(r, flags, "RunningSeconds", "Running for (seconds)", "%.3f",
-        (double)(apr_time_now() - holder.start) / 1e6);
+        (double)(lpp_monotonic_us() - holder.begin_us) / 1e6);
     if (access) {
         row(r, flags, "RunningId", "Running as", "%s", holder.id);
         row(r, flags, "RunningPage", "Page", "%s", holder.page_id);
@@ -111,13 +105,17 @@ static void show_counts(request_rec *r, int flags, const lpp_gate_t *gate)
 
 static const char *signal_name(apr_uint32_t number, apr_pool_t *pool)
 {
-    if (number == 0) {
+    const char *description;
+
+    if (number == 0 || number > (apr_uint32_t)SIGRTMAX) {
         return "none yet";
     }
+    description = sigdescr_np((int)number);
     return (int)number >= SIGRTMIN
         ? apr_psprintf(pool, "%u (SIGRTMAX-%d)", number,
                        SIGRTMAX - (int)number)
-        : apr_psprintf(pool, "%u (%s)", number, strsignal((int)number));
+        : apr_psprintf(pool, "%u (%s)", number, description ? description
+                                                       : "unknown");
 }
 
 static void show_totals(request_rec *r, int flags, const lpp_gate_t *gate)
@@ -177,7 +175,7 @@ static void show_error(request_rec *r, int flags, const lpp_gate_t *gate,
     }
     row(r, flags, "LastErrorSeconds", "Last error (seconds ago)",
         "%" APR_INT64_T_FMT,
-        (apr_int64_t)apr_time_sec(apr_time_now() - when));
+        (apr_int64_t)apr_time_sec(lpp_monotonic_us() - when));
     if (!access) {
         text[6] = '\0'; /* the tag alone, LPP and three digits */
     }
@@ -217,7 +215,7 @@ static void keep_error(const ap_errorlog_info *info, const char *message)
     const lpp_gate_t *gate;
 
     if (info->level < 0 || info->level > APLOG_WARNING
-        || strncmp(message, "LPP", 3) != 0 || !apr_isdigit(message[3])) {
+        || strncmp(message, "LPP", 3) != 0 || !lpp_is_digit(message[3])) {
         return;
     }
     gate = gate_of_server();

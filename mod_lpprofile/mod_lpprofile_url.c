@@ -5,7 +5,6 @@
  * decides what a run does.
  */
 #include <string.h>
-#include <strings.h>
 
 #include <apr_strings.h>
 #include <httpd.h>
@@ -79,7 +78,7 @@ static int is_part_of_page(const request_rec *r)
     apr_size_t i;
 
     for (i = 0; destination && i < LPP_COUNT(parts); i++) {
-        if (!strcasecmp(destination, parts[i])) {
+        if (!ap_cstr_casecmp(destination, parts[i])) {
             return 1;
         }
     }
@@ -145,23 +144,30 @@ static void ignore_conditions(request_rec *r)
     }
 }
 
-/* Take the segment out of r and keep what is needed to give it back. */
-static int take_segment(request_rec *r, lpp_url_t **result)
+/* What the segment of r asks for, or NULL: then it is text. */
+static const lpp_plan_t *read_plan(const request_rec *r)
 {
-    lpp_url_t *url;
     lpp_plan_t *plan;
-    int status;
 
-    *result = NULL;
     if (lpp_trigger_parse(r->parsed_uri.path, &plan, r->pool)
         != APR_SUCCESS) {
-        return OK;
+        return NULL;
     }
     if (lpp_aggregate_on() && plan->page) {
         plan->page = 0; /* see-through, like any other */
         plan->plain_path = "/";
     }
-    url = apr_pcalloc(r->pool, sizeof(*url));
+    return plan;
+}
+
+/* Take the segment out of r and keep what is needed to give it back. */
+static int take_segment(request_rec *r, const lpp_plan_t *plan,
+                        lpp_url_t **result)
+{
+    lpp_url_t *url = apr_pcalloc(r->pool, sizeof(*url));
+    int status;
+
+    *result = NULL;
     url->plan = plan;
     url->line = r->the_request;
     url->sent_uri = r->unparsed_uri;
@@ -171,12 +177,20 @@ static int take_segment(request_rec *r, lpp_url_t **result)
     if (status != OK) {
         return status;
     }
+    lpp_url_strip_headers(r);
     apr_table_setn(r->subprocess_env, LPP_URL_ENV, url->path);
     apr_pool_userdata_setn(url, POOL_KEY, NULL, r->pool);
     lpp_entries_watch();
     apr_pool_cleanup_register(r->pool, url, forget, apr_pool_cleanup_null);
     *result = url;
     return OK;
+}
+
+int lpp_url_came_by_link(const request_rec *r)
+{
+    const lpp_url_t *url = lpp_url_get(r);
+
+    return url && url->by_link;
 }
 
 int lpp_url_before_digest(request_rec *r)
@@ -211,6 +225,26 @@ int lpp_url_join_chain(request_rec *r)
     return DECLINED;
 }
 
+/* Whether the segment of r counts for who has this access. One log line where
+ * it does not, or not at once. */
+static int is_trigger(const request_rec *r, const lpp_plan_t *plan,
+                      lpp_access_e access, const char *why)
+{
+    if (access == LPP_ACCESS_GRANTED) {
+        return 1;
+    }
+    if (access == LPP_ACCESS_BY_LINK && plan->page) {
+        ap_log_cserror(APLOG_MARK, APLOG_INFO, 0, r->connection, r->server,
+                       LPP_TAG_URL_BY_LINK ": the answer to a link asks to "
+                       "open %s again: %s", plan->plain_path, why);
+        return 1;
+    }
+    ap_log_cserror(APLOG_MARK, APLOG_INFO, 0, r->connection, r->server,
+                   LPP_TAG_URL_REFUSED ": " LPP_TRIGGER_MARK " in the URL is "
+                   "taken as ordinary text: %s", why);
+    return 0;
+}
+
 /* A request on a host that allows profiling, with what may be a segment or with
  * LPProfileAllRequests. This and the next two are not inline, so that
  * read_request saves no registers for them. */
@@ -218,38 +252,37 @@ static __attribute__((noinline)) int consider(request_rec *r)
 {
     const lpp_conf_t *conf = lpp_config_get(r->server);
     lpp_url_t *url = NULL;
-    int segment, access, status;
+    const lpp_plan_t *plan = NULL;
+    lpp_access_e access;
+    const char *why;
+    int segment, status;
 
     if (r->prev || r->main) {
         return DECLINED; /* a segment in an internal redirect's URL is text */
     }
     segment = has_segment(r);
-    if (!segment && !lpp_config_all_requests(conf)) {
+    if ((!segment && !lpp_config_all_requests(conf))
+        || !lpp_config_allowed(conf, r)) {
         return DECLINED;
     }
-    if (!lpp_config_allowed(conf, r)) {
-        return DECLINED;
+    access = lpp_config_judge(conf, r, &why);
+    if (segment) {
+        plan = read_plan(r);
     }
-    access = lpp_config_access(conf, r);
-    if (segment && !access) {
-        ap_log_cserror(APLOG_MARK, APLOG_INFO, 0, r->connection, r->server,
-                       LPP_TAG_URL_REFUSED ": " LPP_TRIGGER_MARK " in the "
-                       "URL is taken as ordinary text: " LPP_DIR_ACCESS
-                       " does not let this client in");
-    }
-    else if (segment) {
-        status = take_segment(r, &url);
+    if (plan && is_trigger(r, plan, access, why)) {
+        status = take_segment(r, plan, &url);
         if (status != OK) {
             return status;
         }
+        url->by_link = access == LPP_ACCESS_BY_LINK;
     }
     if (url && (url->plan->page || !is_part_of_page(r))) {
         url->profiled_as_asked = 1;
         ignore_conditions(r);
-        lpp_run_begin(r, url->plan, access);
+        lpp_run_begin(r, url->plan, access == LPP_ACCESS_GRANTED);
     }
     else if (lpp_config_all_requests(conf)) {
-        lpp_run_begin(r, NULL, access);
+        lpp_run_begin(r, NULL, access == LPP_ACCESS_GRANTED);
     }
     return DECLINED;
 }
@@ -290,14 +323,16 @@ static int read_request(request_rec *r)
 /* The same place in a server whose requests are all summed up. */
 static int read_summed_request(request_rec *r)
 {
+    const lpp_plan_t *plan;
     lpp_url_t *url;
     int status;
 
     if (r->prev || r->main) {
         return DECLINED;
     }
-    if (has_segment(r)) {
-        status = take_segment(r, &url);
+    plan = has_segment(r) ? read_plan(r) : NULL;
+    if (plan) {
+        status = take_segment(r, plan, &url);
         if (status != OK) {
             return status;
         }

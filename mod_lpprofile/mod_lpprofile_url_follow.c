@@ -7,6 +7,7 @@
  * of a request without a run and a segment.
  */
 #include <string.h>
+#include <strings.h>
 
 #include <apr_strings.h>
 #include <httpd.h>
@@ -28,10 +29,33 @@ static ap_filter_rec_t *encodings_filter_handle;
 static ap_filter_rec_t *location_filter_handle;
 static ap_filter_rec_t *last_headers_filter_handle;
 
+/* Take away every header whose name begins with len bytes of prefix. */
+static void unset_all(apr_table_t *headers, const char *prefix,
+                      apr_size_t len)
+{
+    const apr_array_header_t *all = apr_table_elts(headers);
+    int i;
+
+    for (i = all->nelts - 1; i >= 0; i--) {
+        const char *name = APR_ARRAY_IDX(all, i, apr_table_entry_t).key;
+
+        if (!ap_cstr_casecmpn(name, prefix, len)) {
+            apr_table_unset(headers, name);
+            i = all->nelts; /* there may have been several of that name */
+        }
+    }
+}
+
 static int put_header(void *baton, const char *name, const char *value)
 {
     request_rec *r = baton;
+    apr_size_t len = strlen(name);
 
+    if (name[len - 1] == '*') {
+        unset_all(r->headers_out, name, len - 1);
+        unset_all(r->err_headers_out, name, len - 1);
+        return 1;
+    }
     apr_table_unset(r->headers_out, name);
     apr_table_unset(r->err_headers_out, name);
     if (*value) {
@@ -47,11 +71,12 @@ static apr_status_t set_last_headers(ap_filter_t *f,
 
     apr_table_do(put_header, f->r, f->ctx, NULL);
     ap_remove_output_filter(f);
-    return ap_pass_brigade(next, brigade);
+    return lpp_pass_brigade(next, brigade);
 }
 
 apr_table_t *lpp_url_last_headers(request_rec *r)
 {
+    const lpp_url_t *url = lpp_url_get(r);
     apr_table_t *headers;
     ap_filter_t *f;
 
@@ -63,6 +88,11 @@ apr_table_t *lpp_url_last_headers(request_rec *r)
     headers = apr_table_make(r->pool, 8);
     apr_table_setn(headers, "Cache-Control", "no-store");
     apr_table_setn(headers, "Expires", "");
+    if (url && url->plan->page) {
+        apr_table_setn(headers, "Access-Control-*", "");
+        apr_table_setn(headers, "Cross-Origin-Resource-Policy", "same-origin");
+        apr_table_setn(headers, "Cross-Origin-Opener-Policy", "same-origin");
+    }
     ap_add_output_filter_handle(last_headers_filter_handle, headers, r,
                                 r->connection);
     return headers;
@@ -186,7 +216,7 @@ static apr_status_t give_encodings_back(ap_filter_t *f,
         lpp_url_give_encodings_back(url);
     }
     ap_remove_output_filter(f);
-    return ap_pass_brigade(next, brigade);
+    return lpp_pass_brigade(next, brigade);
 }
 
 void lpp_url_before_handler(request_rec *r)
@@ -195,6 +225,56 @@ void lpp_url_before_handler(request_rec *r)
         keep_from_caches(r);
         take_encodings(r);
     }
+}
+
+/* Whether an address is one of this machine's or of a network that is not
+ * reached from the Internet. */
+static int is_near(const apr_sockaddr_t *address, const request_rec *r)
+{
+    static const char *const networks[][2] = {
+        {"127.0.0.0", "8"},    {"10.0.0.0", "8"},     {"172.16.0.0", "12"},
+        {"192.168.0.0", "16"}, {"169.254.0.0", "16"}, {"::1", "128"},
+        {"fe80::", "10"},      {"fc00::", "7"}};
+    apr_ipsubnet_t *network;
+    unsigned i;
+
+    for (i = 0; i < LPP_COUNT(networks); i++) {
+        if (apr_ipsubnet_create(&network, networks[i][0], networks[i][1],
+                                r->pool) == APR_SUCCESS
+            && apr_ipsubnet_test(network, (apr_sockaddr_t *)address)) {
+            return 1;
+        }
+    }
+    return apr_sockaddr_equal(address, r->connection->local_addr);
+}
+
+/* Whether the backend that r goes to may be somebody else's. */
+static int is_third_party(const request_rec *r)
+{
+    const char *url = apr_table_get(r->subprocess_env, "BALANCER_WORKER_NAME");
+    apr_sockaddr_t *address;
+    apr_uri_t parsed;
+
+    if (r->proxyreq != PROXYREQ_REVERSE || !r->filename
+        || strncmp(r->filename, "proxy:", 6) != 0) {
+        return 1;
+    }
+    if (!url || strncmp(r->filename, "proxy:balancer:", 15) != 0) {
+        url = r->filename + 6;
+    }
+    if (!strncmp(url, "unix:", 5)) {
+        return 0;
+    }
+    if (apr_uri_parse(r->pool, url, &parsed) != APR_SUCCESS
+        || !parsed.hostname
+        || apr_sockaddr_info_get(&address, parsed.hostname, APR_UNSPEC, 0, 0,
+                                 r->pool) != APR_SUCCESS) {
+        return 1;
+    }
+    while (address && is_near(address, r)) {
+        address = address->next;
+    }
+    return address != NULL;
 }
 
 /*
@@ -213,7 +293,7 @@ static int fix_backend_headers(request_rec *r)
     }
     /* Whatever the client sent by this name is not ours. */
     apr_table_unset(r->headers_in, LPP_RUN_PARENT_HEADER);
-    if (lpp_run_profiled(run)) {
+    if (lpp_run_profiled(run) && !is_third_party(r)) {
         apr_table_setn(r->headers_in, LPP_RUN_PARENT_HEADER,
                        apr_pstrdup(r->pool, lpp_run_id(run)));
     }
@@ -252,7 +332,7 @@ static apr_status_t set_location(ap_filter_t *f, apr_bucket_brigade *brigade)
 
     apr_table_setn(f->r->headers_out, "Location", f->ctx);
     ap_remove_output_filter(f);
-    return ap_pass_brigade(next, brigade);
+    return lpp_pass_brigade(next, brigade);
 }
 
 static __attribute__((noinline)) void follow_redirect(request_rec *r)

@@ -88,8 +88,8 @@ void lpp_run_tell_page(request_rec *r)
     lpp_run_t *run = lpp_run_get(r);
 
     if (run && !r->main && run->profiled && !run->page_id) {
-        lpp_gate_set_page_id(lpp_process_get()->gate,
-                             lpp_oops_page_id(r, run->conf));
+        lpp_gate_set_page_id(lpp_process_get()->gate, run->id,
+                             lpp_oops_page_id(r, run->conf, run->hidden));
     }
 }
 
@@ -127,7 +127,7 @@ static void see_message(const ap_errorlog_info *info, const char *message)
     run = lpp_run_get(info->r);
     if (run && run->session && run->r
         && lpp_oops_see_message(&run->failure, info->level, message,
-                                run->conf, run->pool)) {
+                                run->hidden, run->pool)) {
         lpp_run_keep_stack(run);
     }
 }
@@ -143,7 +143,7 @@ static apr_status_t end_filter(ap_filter_t *f, apr_bucket_brigade *bb)
 
     if (!run->session) {
         ap_remove_output_filter(f);
-        return ap_pass_brigade(f->next, bb);
+        return lpp_pass_brigade(f->next, bb);
     }
     for (; last && last != APR_BRIGADE_SENTINEL(bb) && !end;
          last = APR_BUCKET_PREV(last)) {
@@ -157,7 +157,7 @@ static apr_status_t end_filter(ap_filter_t *f, apr_bucket_brigade *bb)
         lpp_session_stop(run->session, LPP_STOP_STREAM);
     }
     lpp_session_client_enter(run->session);
-    rv = ap_pass_brigade(f->next, bb);
+    rv = lpp_pass_brigade(f->next, bb);
     lpp_session_client_leave(run->session);
     if (end) {
         lpp_run_freeze_regions(run);
@@ -186,7 +186,7 @@ static apr_status_t upgrade_filter(ap_filter_t *f, apr_bucket_brigade *bb)
     if (run->session && r && r->status == HTTP_SWITCHING_PROTOCOLS) {
         lpp_session_stop(run->session, LPP_STOP_UPGRADE);
     }
-    return ap_pass_brigade(f->next, bb);
+    return lpp_pass_brigade(f->next, bb);
 }
 
 void lpp_run_unwatch(lpp_run_t *run)
@@ -206,10 +206,10 @@ static apr_status_t read_filter(ap_filter_t *f, apr_bucket_brigade *bb,
     apr_status_t rv;
 
     if (!run->session) {
-        return ap_get_brigade(f->next, bb, mode, block, bytes);
+        return lpp_get_brigade(f->next, bb, mode, block, bytes);
     }
     lpp_session_client_enter(run->session);
-    rv = ap_get_brigade(f->next, bb, mode, block, bytes);
+    rv = lpp_get_brigade(f->next, bb, mode, block, bytes);
     lpp_session_client_leave(run->session);
     return rv;
 }
@@ -262,7 +262,6 @@ void lpp_run_gather(request_rec *r)
     lpp_run_close_regions(run);
     lpp_session_stop(run->session, LPP_STOP_NOT);
     run->duration_us = lpp_run_now_us() - run->begin_us;
-    run->vhost = lpp_run_vhost(r->server, run->pool);
     run->http_status = last->status;
     lpp_memory_read(&run->memory_after, &run->memory);
     lpp_run_name(run, last);
@@ -272,7 +271,8 @@ void lpp_run_gather(request_rec *r)
         return;
     }
     if (lpp_oops_create(&run->oops, run->id, run->pool) == APR_SUCCESS) {
-        lpp_oops_gather(run->oops, last, run->conf, &run->failure, 1);
+        lpp_oops_gather(run->oops, last, run->conf, run->hidden,
+                        run->duration_us, &run->failure, 1);
     }
 }
 

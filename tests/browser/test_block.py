@@ -23,6 +23,20 @@ XHTML = '''<?xml version="1.0"?>
 <html xmlns="http://www.w3.org/1999/xhtml"><head><title>x</title></head>
 <body><p id="p">XHTML &amp; more</p></body></html>
 '''
+META = '''<!DOCTYPE html><html><head><meta http-equiv="Content-Security-Policy"
+content="default-src &#39;self&#39;; script-src 'none'"></head>
+<body><p id="p">A page with a policy of its own</p></body></html>
+'''
+# Of each the last "</body>" is no end tag.
+ODD = {
+    'string.html': '<!doctype html><title>t</title><body><p>x</p><script>var '
+                   "s = '<p></body>'; document.title = s;</script>\n",
+    'json.html': '<!doctype html><title>t</title><body><script id=j '
+                 'type="application/json">{"h":"<p></body>"}</script><script>'
+                 'document.title = JSON.parse(j.textContent).h</script>\n',
+    'comment.html': '<!doctype html><title>&lt;p>&lt;/body></title><body>'
+                    '<p>x</p></body></html><!-- </body> -->\n',
+}
 PLAIN = '''<!DOCTYPE html><html><head><style>
 h1 { color: rgb(1, 2, 3); font-size: 31px }</style></head>
 <body><h1 id="p">Its own heading</h1><table><tr><td>x</td></tr></table>
@@ -34,7 +48,8 @@ h1 { color: rgb(1, 2, 3); font-size: 31px }</style></head>
 def server(httpd):
     running = httpd(CSP, features=['browser', 'lua'])
     pages = {'hostile.html': HOSTILE.encode(), 'x.xhtml': XHTML.encode(),
-             'own.html': PLAIN.encode(),
+             'own.html': PLAIN.encode(), 'meta.html': META.encode(),
+             **{name: text.encode() for name, text in ODD.items()},
              'g.html.latin1': '<p id="p">gr\u00fc\u00df</p>'.encode('latin-1'),
              'large.html': b'<!DOCTYPE html><body><p id="p">'
                            + b'word ' * 500 + b'</p>'
@@ -135,6 +150,26 @@ def test_strict_policy(server, chromium, browser):
     assert find_all(root, 'style') == []
     assert [line for line in browser.console(driver)
             if 'Content Security' in line] == []
+
+
+def test_policy_in_the_page(server, chromium, browser):
+    driver = chromium()
+    root = browser.look(driver, server.url(SEGMENT + '/meta.html'), 'meta')
+    assert_readable(driver, root)
+    assert find_all(root, 'style') == []
+    assert browser.console(driver) == []
+
+
+@pytest.mark.parametrize('name', ODD)
+def test_page_that_has_an_end_tag_in_its_text(server, chromium, browser, name):
+    driver = chromium()
+    root = browser.look(driver, server.url(SEGMENT + '/' + name))
+    assert_readable(driver, root)
+    assert driver.title == '<p></body>'  # its script ran, and saw its text
+    assert driver.execute_script("return document.querySelector("
+                                 "'lpp-profile').parentNode.localName") \
+        == 'body'
+    assert browser.console(driver) == []
 
 
 @pytest.mark.parametrize('name', ['large.html', 'g.html.latin1'])

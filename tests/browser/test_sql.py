@@ -70,6 +70,7 @@ def test_all_tracebacks_are_shown_and_hidden_without_script(
     root = browser.look(driver, server.url(MANY))
     assert shown(driver, root, '.caller') == []
     button = find(root, '.showall')
+    assert find(root, '.sqlall').accessible_name == 'Show all tracebacks'
     button.click()
     assert len(shown(driver, root, '.caller')) == 60
     assert 'mod_lpp_tell' in shown(driver, root, '.caller')[0].text

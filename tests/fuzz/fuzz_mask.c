@@ -16,11 +16,11 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-typedef const char *mask_fn(const char *, const apr_array_header_t *,
+typedef const char *mask_fn(const char *, const lpp_oops_hidden_t *,
                             apr_pool_t *);
 
 static void check(mask_fn *mask, const char *text, const char *tail,
-                  const apr_array_header_t *more, apr_pool_t *pool)
+                  const lpp_oops_hidden_t *more, apr_pool_t *pool)
 {
     const char *once;
 
@@ -38,16 +38,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static const char *const tails[] = {
         "&token=" CANARY,      "&user%5Bpass%77ord%5D=" CANARY,
         " /x?x-mine=" CANARY,  "\nhttp://u:" CANARY "@host/",
-        "\nCookie: a=" CANARY, "&u=%2Fa%3Fb%26secret%3D" CANARY};
-    apr_array_header_t *more;
+        "\nCookie: a=" CANARY, "&u=%2Fa%3Fb%26secret%3D" CANARY,
+        "&d={\"password\":\"" CANARY "\"}", "&d=%7B%22sid%22%3A" CANARY "%7D",
+        "&x=" CANARY "-1 "};
+    lpp_oops_hidden_t hidden = {0}, *more = &hidden;
+    apr_array_header_t *names;
     apr_pool_t *pool;
     char *text;
     unsigned i;
 
     apr_initialize();
     apr_pool_create(&pool, NULL);
-    more = apr_array_make(pool, 1, sizeof(char *));
-    APR_ARRAY_PUSH(more, const char *) = "X-Mine";
+    names = apr_array_make(pool, 1, sizeof(char *));
+    APR_ARRAY_PUSH(names, const char *) = "X-Mine";
+    hidden.names = names;
+    lpp_oops_hide_cookies(&hidden, "id=" CANARY "-1", pool);
     text = apr_pstrmemdup(pool, (const char *)data, size);
     for (i = 0; i < LPP_COUNT(tails); i++) {
         check(lpp_oops_mask_url, text, tails[i], more, pool);

@@ -65,6 +65,9 @@ static void check_plan(const lpp_plan_t *plan)
          || !(plan->actions & LPP_ACTION_SQLTRACE));
     MUST(!(plan->actions & LPP_ACTION_AGAINST)
          || (plan->actions & LPP_ACTION_REPORT));
+    MUST(plan->page || !(plan->actions & (LPP_ACTION_REPORTS
+                                          | LPP_ACTION_REPORT)));
+    MUST(plan->page || (!plan->report_id && !plan->against_id));
     MUST(!plan->sql_condition || (plan->actions & LPP_ACTION_SQLTRACE));
     MUST(plan->plain_path[0] == '/');
     check_id(plan->report_id);

@@ -14,6 +14,7 @@
 #define VARIANTS 64
 #define RANDOM_INPUTS 20000
 #define RANDOM_MAX_BYTES 96
+#define WORD_MAX_BYTES 64
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -78,7 +79,10 @@ static size_t make_random(uint8_t *data)
     static const char *const words[] = {
         "++profile++", "%2B", "%", "/", "&", ":", "|", "</body>", "</BODY >",
         "<", ">", "\"", "'", "password=", "?", "=", "://", "@", "..",
-        "startswith ", "includes ", "\r\n", "\\", "\xc3\xa9", "OOPS-"
+        "startswith ", "includes ", "\r\n", "\\", "\xc3\xa9", "OOPS-",
+        "<!--", "-->", "--!>", "</html>", "<script>", "</script>", "<title/>",
+        "<p a='", "<![CDATA[", "]]>", "</", "-", "!", " ", "<meta ",
+        "http-equiv=Content-Security-Policy ", "content=", "style-src "
     };
     size_t used = 0, wanted = next_random() % RANDOM_MAX_BYTES;
 
@@ -102,7 +106,7 @@ int main(int argc, char **argv)
 {
     const char *asked = getenv("REPLAY_RANDOM");
     long left = asked ? atol(asked) : RANDOM_INPUTS;
-    uint8_t data[RANDOM_MAX_BYTES + 16];
+    uint8_t data[RANDOM_MAX_BYTES + WORD_MAX_BYTES];
     int i;
 
     if (argc < 2) {

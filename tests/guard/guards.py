@@ -21,6 +21,21 @@ ANGLED = re.compile(r'^\s*#\s*include\s+<([^>]+)>', re.M)
 DIRECTIVE = re.compile(r'#define\s+LPP_DIR_\w+\s+"(\w+)"')
 DIRECTIVE_WORD = re.compile(r'^\s*#?\s*(LP[A-Z]\w+)\b', re.M)
 TAG = re.compile(r'^#define\s+(LPP_TAG_\w+)\s+"(LPP\d{3})"$', re.M)
+# What a page can change with setlocale(), and a call that does so.
+BY_LOCALE = re.compile(
+    r'\b(v?(?:f|d|s|sn|as)?printf|v?[fs]?scanf|strto(?:d|f|ld)|atof|strfmon'
+    r'|localeconv|nl_langinfo|setlocale'
+    r'|(?:apr_)?(?:is(?:alnum|alpha|blank|cntrl|digit|graph|lower|print|punct'
+    r'|space|upper|xdigit)|to(?:lower|upper))|isw[a-z]+|tow(?:lower|upper)'
+    r'|strn?casecmp|strcasestr|strcoll|strxfrm|regcomp|(?:apr_)?fnmatch'
+    r'|apr_strnatcasecmp|ap_str_to(?:lower|upper)|ap_strcasestr'
+    r'|ap_strcasecmp_match|(?:apr_)?strftime|strptime|wcsftime'
+    r'|strsignal|psignal|perror|(?:apr_)?strerror(?:_r)?'
+    r'|mbr?(?:s?r?towcs?|len)|wcs?r?tomb?s?|btowc)\s*\(')
+STRING = re.compile(r'"(?:\\.|[^"\\\n])*"')
+# Conversions of printf that APR's has not, or has with another meaning.
+NOT_APRS = re.compile(r'%[-+#0-9.*]*(?:(?:ll|hh|[zjtL])[diouxX]|[gGeEaA]\b'
+                      r'|p(?![pAItTmFSBdD]))')
 LOG_CALL = re.compile(r'\b(ap_log_(?:[rspc]|cs)?error|lpp_log)\s*\(')
 
 
@@ -259,6 +274,31 @@ def log_tags(root):
 def takes_tag(call):
     """A helper that logs for its callers is handed the tag or the message."""
     return re.search(r'\b(tag|message)\b', call) is not None
+
+
+# -- locale
+
+def locale(root):
+    """Nothing of ours reads or writes text as the process's locale has it:
+    lpp_ascii.h, apr_cstr_casecmp() and APR's printf instead. locale.txt has
+    the exceptions, FILE:CALL and the reason."""
+    allowed = {row[0]: row[1] for row in
+               rows(root / 'tests/guard/locale.txt', 2)}
+    faults = []
+    seen = set()
+    for path in sources(root):
+        where = path.relative_to(root)
+        text = without_comments(read(path))
+        strings = '\n'.join(STRING.findall(text))
+        found = [(call, 'follows the locale') for call in
+                 BY_LOCALE.findall(STRING.sub('""', text))]
+        found += [(form, "is not a conversion of APR's printf")
+                  for form in NOT_APRS.findall(strings)]
+        seen |= {'%s:%s' % (where, call) for call, _ in found}
+        faults += ['%s: %s %s' % (where, call, why) for call, why in found
+                   if '%s:%s' % (where, call) not in allowed]
+    return faults + ['locale.txt allows %s, which there is not' % key
+                     for key in sorted(set(allowed) - seen)]
 
 
 # -- text

@@ -28,6 +28,7 @@ CHECKS = {
         root, httpd_include()),
     'directives': lambda root: guards.directives(root),
     'log tags': lambda root: guards.log_tags(root),
+    'locale': lambda root: guards.locale(root),
     'licence': lambda root: guards.licence(root),
     'sizes': lambda root: guards.sizes(root),
     'layout': lambda root: guards.layout(root),
@@ -53,6 +54,7 @@ GOOD = {
     'tests/guard/ranks.txt': '0 lpp_base\n10 lpp_low\n20 lpp_high lpp_top\n'
                              '85 mod_lpprofile_run\n99 mod_lpprofile\n',
     'tests/guard/sizes.txt': '',
+    'tests/guard/locale.txt': '',
     'include/lpp_base.h': '',
     'include/lpp_low.h': '#include "lpp_base.h"\n',
     'include/lpp_high.h': '#include "lpp_low.h"\n',
@@ -115,6 +117,19 @@ def test_good_tree_has_no_fault(tmp_path, name):
      '2 messages'),
     ('log tags', 'mod_lpprofile/lpp_top.c', 'lpp_log(E, 0, "x", "y");\n',
      'without a tag'),
+    ('locale', 'mod_lpprofile/lpp_top.c',
+     'int x = apr_isspace(c);\n', 'apr_isspace follows'),
+    ('locale', 'mod_lpprofile/lpp_top.c',
+     'int x = strncasecmp (a, b, 1);\n', 'strncasecmp follows'),
+    ('locale', 'include/lpp_low.h', 'int x = f(vsnprintf(a, 1, b, c));\n',
+     'vsnprintf follows'),
+    ('locale', 'mod_lpprofile/lpp_top.c', 'x = strtod(a, &b);\n', 'strtod'),
+    ('locale', 'mod_lpprofile/lpp_top.c', 'addf(b, "a %5.2g", 1.0);\n',
+     "%5.2g is not a conversion"),
+    ('locale', 'mod_lpprofile/lpp_top.c', 'addf(b, "%zu", sizeof(x));\n',
+     "%zu is not a conversion"),
+    ('locale', 'tests/guard/locale.txt',
+     'mod_lpprofile/lpp_top.c:sscanf a reason\n', 'which there is not'),
     ('licence', 'mod_lpprofile/lpp_top.c', 'int NOSPDX;\n', 'no SPDX'),
     ('sizes', 'mod_lpprofile/lpp_top.c',
      'int f(void)\n{\n' + 'x;\n' * 60 + '}\n', 'f has 62 lines'),
@@ -127,6 +142,14 @@ def test_good_tree_has_no_fault(tmp_path, name):
 def test_fault_is_seen(tmp_path, name, path, text, said):
     faults = CHECKS[name](make_tree(tmp_path, {path: text}))
     assert any(said in fault for fault in faults), faults
+
+
+def test_only_calls_follow_the_locale(tmp_path):
+    text = ('__attribute__((format(printf, 1, 2)))\n/* sprintf(x) */\n'
+            'x = apr_snprintf(a, 1, "isspace(%%) 5 % of %pp %lx");\n'
+            'y = lpp_is_space(c) + apr_cstr_casecmp(a, b) + "%2B";\n')
+    assert guards.locale(make_tree(
+        tmp_path, {'mod_lpprofile/lpp_top.c': text})) == []
 
 
 @pytest.mark.parametrize('name', CHECKS)

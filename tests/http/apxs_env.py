@@ -53,9 +53,15 @@ def _run(command, where):
 @functools.lru_cache(None)
 def build_plugin(name, *flags):
     """Path of an object made of tests/modules/lpp_plugin.c."""
+    return build_object(name, 'lpp_plugin', *flags)
+
+
+@functools.lru_cache(None)
+def build_object(name, source, *flags):
+    """Path of an object, no module of httpd's, of tests/modules/SOURCE.c."""
     made = _base() / (name + '.so')
     _run(['gcc', '-O2', '-g', '-fPIC', '-shared', *flags, '-o', str(made),
-          str(MODULES / 'lpp_plugin.c')], _base())
+          str(MODULES / (source + '.c'))], _base())
     return made
 
 

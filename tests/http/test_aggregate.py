@@ -5,6 +5,7 @@ import pathlib
 import pstats
 import re
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
@@ -178,6 +179,38 @@ def test_streams_of_one_connection_take_turns(httpd, target):
     assert server.stop() == 0
     numbers = check(server, target, requests=20)
     assert numbers[2:] == [0] * 8, numbers
+
+
+@pytest.mark.mpms('event')
+@pytest.mark.log_allows(r'cgid?:')
+def test_a_client_that_trickles_holds_up_the_others_for_seconds(httpd,
+                                                                target):
+    server = httpd(features=['cgi'], fresh=True, env={ENV: str(target)})
+    script = server.site / 'cgi' / 'slurp'
+    script.write_text('#!/bin/sh\ncat >/dev/null\n'
+                      'printf "Content-Type: text/plain\\r\\n\\r\\nok"\n')
+    script.chmod(0o755)
+    with socket.create_connection(('127.0.0.1', server.port)) as slow:
+        slow.sendall(b'POST /cgi/slurp HTTP/1.1\r\nHost: x\r\n'
+                     b'Content-Length: 200\r\n\r\n')
+        others = []
+        for i in range(200):
+            time.sleep(0.1)
+            slow.sendall(b'a')
+            if i == 5:
+                others.append(threading.Thread(target=server.get,
+                                               args=('/plain.txt',)))
+                others[0].start()
+            if i > 5 and not others[0].is_alive():
+                break
+        assert i < 150, 'it waited for all of the body'
+        slow.sendall(b'a' * (199 - i))
+        assert slow.recv(1000).startswith(b'HTTP/1.1 200')
+    others[0].join()
+    wait_reported(server, 2)
+    assert server.stop() == 0
+    numbers = check(server, target, requests=2)
+    assert numbers[7] == 1, numbers  # cut short
 
 
 @pytest.mark.mpms('event')

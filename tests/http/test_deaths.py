@@ -139,9 +139,20 @@ def check_samples(server, oops_id, text, function='lpp_crash_work',
     assert page.status == 200 and 'process-died' in page.text
     assert '(the process ended)' in page.text
     assert 'cut short: the process ended' in log
+    assert re.search(r' Hz of 1000 Hz asked', log)
     assert function in page.text
     assert oops_id in server.get('/++profile++reports').text
     return files
+
+
+@pytest.mark.log_allows(r'AH0005[12]')
+def test_a_crash_before_the_first_sample_tells_the_rate(httpd, crasher):
+    server = httpd(ON + crasher + 'LPProfileRate 10\n')
+    _, oops_id = die(server, 'segv', 0)
+    log, = [file for file in server.wait_files(oops_id)
+            if file.name.startswith('callgrind.out.')]
+    assert ' Hz of 10 Hz asked' in log.read_text()
+    next_is_profiled(server)
 
 
 @pytest.mark.all_mpms
@@ -347,6 +358,26 @@ LPOopsReporter the-second
                             directory=server.root / 'run/second/oops')
     assert head(path)['Oops-Reporter'] == 'the-second'
     assert 'second.example' in head(path)['URL']
+
+
+@pytest.mark.log_allows(r'AH0005[12]')
+def test_its_profile_is_shown_by_that_host_alone(httpd, crasher):
+    """Hosts of one name: the dead process left which of them it served."""
+    host = ('<VirtualHost 127.0.0.1:${PORT}>\nServerAlias %s\n'
+            '</VirtualHost>\n')
+    server = httpd(ON + crasher + host % 'first.example'
+                   + host % 'second.example', fresh=True)
+    with pytest.raises((http.client.HTTPException, OSError)):
+        server.get('/++profile++callgrind/crash?segv=%d' % WORK_MS,
+                   host='second.example')
+    oops_id = server.expect_log(HOLDER).group(2)
+    server.wait_oops(oops_id)
+    for name, status in (('second.example', 200), ('first.example', 404)):
+        page = wait_for(lambda: server.get('/++profile++report:' + oops_id,
+                                           host='second.example').status
+                        == 200 and server.get('/++profile++report:' + oops_id,
+                                              host=name), 10, 'its report')
+        assert page.status == status
 
 
 def test_a_server_not_started_as_root(httpd, crasher):

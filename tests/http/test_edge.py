@@ -274,7 +274,7 @@ def test_a_client_that_leaves_a_suspended_handler(httpd, how):
     server = httpd(ON + life(), fresh=True)
     with Busy(server):
         with socket.create_connection(('127.0.0.1', server.port), 20) as sock:
-            sock.sendall(b'GET %s/life?%s HTTP/1.1\r\nHost: x\r\n\r\n'
+            sock.sendall(b'GET %s/life?%s HTTP/1.1\r\nHost: localhost\r\n\r\n'
                          % (SEGMENT.encode(), how.encode()))
             oops_id = server.expect_log(r'LPP062: .* as (OOPS-\w+)').group(1)
             time.sleep(0.08)

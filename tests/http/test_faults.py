@@ -224,8 +224,8 @@ def two_hundred(server):
         assert len(server.wait_files(got.oops_id)) == 1
 
 
-POST = b'POST %s HTTP/1.1\nHost: x\nContent-Length: 1000\n\n'
-GET = b'GET %s HTTP/1.1\nHost: x\nConnection: close\n\n'
+POST = b'POST %s HTTP/1.1\nHost: localhost\nContent-Length: 1000\n\n'
+GET = b'GET %s HTTP/1.1\nHost: localhost\nConnection: close\n\n'
 FAULTS = {
     'killed': killed_by(signal.SIGKILL),
     'segv from outside': killed_by(signal.SIGSEGV),

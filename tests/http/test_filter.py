@@ -88,7 +88,7 @@ def without_block(body):
 
 
 def assert_injected(got, page=PAGE, before=b'</body>'):
-    """One block, before the last tag (or at the end); else the page."""
+    """One block, before the </body> that ends the page (or at its end)."""
     assert len(blocks(got.body)) == 1, got.body[:2000]
     assert without_block(got.body) == page
     assert b'<h1>Profiling Information</h1>' in got.body
@@ -139,16 +139,37 @@ PAGES = {
     'no tag': (b'<p>short', None),
     'empty': (b'', None),
     'only a tag': (b'</body>', b'</body>'),
-    'three tags': (b'a</body>b</body>c</body>d', b'</body>d'),
-    'case and space': (b'a</body>b</BODY \n>c', b'</BODY \n>'),
-    'a longer name': (b'a</body>b</bodyguard>c', b'</body>b'),
-    'cut off tag': (b'a</body>b</body', b'</body>b'),
-    'tag in front of 60 kB': (b'a</body>' + b'x' * 60000, b'</body>'),
-    'tag in front of 70 kB': (b'a</body>' + b'x' * 70000, None),
+    'three tags': (b'a</body>b</body>c</body>\n', b'</body>\n'),
+    'text behind the last': (b'a</body>b</body>c</body>d', None),
+    'case and space': (b'a</body>b</BODY \n>\n</HTML>\n', b'</BODY \n>'),
+    'a longer name': (b'a</body>b</bodyguard>c', None),
+    'cut off tag': (b'a</body>b</body', b'</body'),
+    'comment of 60 kB behind': (
+        b'a</body><!--' + b'x' * 60000 + b'-->', b'</body>'),
+    'comment of 70 kB behind': (b'a</body><!--' + b'x' * 70000 + b'-->', None),
     'a later tag after that': (
-        b'a</body>' + b'x' * 70000 + b'</body>y', b'</body>y'),
+        b'a</body><!--' + b'x' * 70000 + b'--></body>\n', b'</body>\n'),
+    'in the string of a script': (
+        b"<!doctype html><title>t</title><body><p>x</p><script>var s = "
+        b"'<p></body>'; document.title = 'ran';</script>\n", None),
+    'in the JSON of a script': (
+        b'<!doctype html><title>t</title><body><script '
+        b'type="application/json" id=j>{"h":"</body>"}</script>\n', None),
+    'in a template literal': (
+        b'<body><script>x = `</body>\n</html>\n`</script></body>\n</html>',
+        b'</body>\n</html>'),
+    'in a comment behind the root': (
+        b'<body><p>x</p></body></html><!-- </body> -->\n',
+        b'</body></html><!--'),
+    'in a template': (b'<template></body></html></template>\n', None),
+    'in a textarea': (b'<textarea></body></html></textarea>\n', None),
+    'in a srcdoc': (
+        b'<iframe srcdoc="<body>x</body></html>"></iframe>\n', None),
+    'in an open comment': (b'<p>x</p><!-- </body></html>\n', None),
+    'before an open comment': (
+        b'<p>x</p></body></html>\n<!-- more', b'</body></html>'),
     'no ASCII': ('<p>\u20ac\u00f6</p></body>'.encode(), b'</body>'),
-    'a NUL': (b'a\0b</body>c', b'</body>'),
+    'a NUL': (b'a\0b</body>\n', b'</body>'),
 }
 
 
@@ -334,6 +355,30 @@ def test_xhtml_without_body_is_left_alone(httpd):
         assert got.header(name) == plain.header(name)
 
 
+@pytest.mark.parametrize('page, before', [
+    (XPAGE + b'<!-- </body> -->\n', b'</body></html>\n<!--'),
+    (XPAGE.replace(b'<p>', b'<script src="x"/><script>//<![CDATA[\n'
+                   b'"<!--</body>"\n//]]></script><p>'), b'</body></html>')])
+def test_odd_xhtml_stays_well_formed(httpd, page, before):
+    server = serve(httpd)
+    got = server.get(SEGMENT + query(page, 'application/xhtml+xml'))
+    assert XBLOCK.sub(b'', got.body) == page
+    assert got.body[XBLOCK.search(got.body).end():] == \
+        page[page.rindex(before):]
+    xml.dom.minidom.parseString(got.body)
+
+
+@pytest.mark.parametrize('page', [
+    XPAGE.replace(b'</html>\n', b'</html><?x y?>z'),
+    XPAGE.replace(b'</body></html>', b'<!-- </body></html>')])
+def test_odd_xhtml_without_an_end_is_left_alone(httpd, page):
+    server = serve(httpd)
+    path = server.site / 'odd.xhtml'
+    path.write_bytes(page)
+    path.chmod(0o644)
+    assert_untouched(server.get(SEGMENT + '/odd.xhtml'), 'no-body-tag', page)
+
+
 POLICIES = [
     ("default-src 'self'", False),
     ("default-src 'none'", False),
@@ -362,6 +407,33 @@ def test_style_only_where_the_policy_allows(httpd, policy, styled):
         assert_injected(got)
         assert (b'<style>' in got.body) == styled
         assert b' style=' not in blocks(got.body)[0]
+
+
+METAS = [
+    (b'content="default-src \'self\'"', False),
+    (b'content="default-src &#39;none&#39;"', False),
+    (b'content="style-src \'unsafe-inline\'"', True),
+    (b'content="img-src *"', True),
+]
+
+
+@pytest.mark.parametrize('policy, styled', METAS)
+def test_style_only_where_a_meta_element_allows(httpd, policy, styled):
+    server = serve(httpd)
+    page = (b'<!doctype html><html><head><meta charset="utf-8"><meta '
+            b'http-equiv="Content-Security-Policy" %s></head><body>x</body>'
+            b'</html>' % policy)
+    header = ['Content-Security-Policy: style-src \'unsafe-inline\'']
+    for path in (query(page), query(page, bytes='1'),
+                 query(page, headers=header)):
+        got = server.get(SEGMENT + path)
+        assert_injected(got, page)
+        assert (b'<style>' in got.body) == styled
+    # All of them must allow.
+    header = ["Content-Security-Policy: style-src 'self'"]
+    got = server.get(SEGMENT + query(page, headers=header))
+    assert_injected(got, page)
+    assert b'<style>' not in got.body
 
 
 @pytest.mark.parametrize('body', [PAGE, b'', b'</body>', b'x' * 70000])
@@ -404,7 +476,7 @@ def test_streamed_page_keeps_streaming(httpd):
     page = b'<html><body>first half ' + b'x' * 30 + b'</body></html>'
     go = server.root / 'go-on'
     with socket.create_connection(('127.0.0.1', server.port)) as sock:
-        sock.sendall(b'GET %s HTTP/1.1\r\nHost: a\r\nConnection: close\r\n'
+        sock.sendall(b'GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n'
                      b'\r\n' % (SEGMENT + query(page, pause=str(go))).encode())
         first = read_some(sock, b'first half')
         assert b'first half' in first
@@ -484,13 +556,90 @@ def test_large_file_takes_no_memory(httpd, mmap):
     assert peak[0] - before < 32 * 1024, (before, peak)
 
 
-@pytest.mark.parametrize('headers', [
-    [('X-Requested-With', 'XMLHttpRequest')], [('HX-Request', 'true')],
-    [('Sec-Fetch-Dest', 'empty')], [('Sec-Fetch-Dest', 'fencedframe')]])
-def test_scripts_get_no_block_without_segment(httpd, headers):
-    server = serve(httpd, ALL)
-    got = server.get(query(), headers=headers)
-    assert_untouched(got, 'script-request')
+HTML_FIRST = 'text/html,application/xhtml+xml,*/*;q=0.8'
+COOKIE = ('Cookie', 'a=b')
+NO_PAGE = [
+    *([(name, 'x')] for name in (
+        'X-Requested-With', 'HX-Request', 'Turbo-Frame', 'X-Up-Version',
+        'X-PJAX', 'X-Alpine-Request', 'X-Inertia', 'X-Livewire', 'X-Barba',
+        'Datastar-Request')),
+    [('Turbo-Frame', 'f'), ('Accept', HTML_FIRST)],
+    [('HX-Request', 'true'), ('Sec-Fetch-Dest', 'document')],
+    [('Sec-Fetch-Dest', 'empty'), ('Accept', HTML_FIRST)],
+    [('Sec-Fetch-Dest', 'fencedframe')],
+    # On plain http a browser says nothing but what it wants.
+    [COOKIE], [COOKIE, ('Accept', '*/*')],
+    [('Referer', 'http://127.0.0.1/'), ('Accept', 'text/*')],
+    [('Origin', 'http://127.0.0.1'), ('Accept', 'application/xhtml+xml')],
+]
+NOT_ACCEPTED = [
+    'application/json', 'image/*, text/plain', 'text/html;q=0',
+    '*/*, text/html; q=0.000', 'text/html;level=1;q=0', '*/*;q=0',
+    'text/*;q=0, */*', 'text/htmlx', 'application/xhtml+xml;q=0',
+]
+A_PAGE = [
+    [], [('Accept', '')], [('Accept', '*/*')], [('Accept', 'text/*;q=0.1')],
+    [('Accept', 'TEXT/HTML')], [('Accept', 'text/*;q=0, text/html;q=0.001')],
+    [('Accept', 'application/xhtml+xml')], [('Accept', 'a/b, */* ; Q=1')],
+    [('Sec-Fetch-Dest', 'document'), COOKIE],
+    [('Sec-Fetch-Mode', 'navigate'), COOKIE, ('Accept', '*/*')],
+    [COOKIE, ('Accept', HTML_FIRST)],
+    [COOKIE, ('Upgrade-Insecure-Requests', '1')],
+    [('Referer', 'http://127.0.0.1/'), ('Accept', 'text/html;q=0.5')],
+]
+BOTH = pytest.mark.parametrize('config, prefix', [(ALL, ''), (SHOW, SEGMENT)])
+
+
+@BOTH
+def test_what_a_script_fetches_gets_no_block(httpd, config, prefix):
+    server = serve(httpd, config)
+    for why, requests in (
+            ('script-request', NO_PAGE),
+            ('not-accepted', [[('Accept', one)] for one in NOT_ACCEPTED])):
+        for headers in requests:
+            headers = [(name, value.replace('127.0.0.1', '127.0.0.1:%d'
+                                            % server.port))
+                       for name, value in headers]
+            got = server.get(prefix + query(), headers=headers)
+            assert got.lpprofile.startswith('profiled'), headers
+            assert why in got.lpprofile.split(';'), (headers, got.lpprofile)
+            assert got.body == PAGE, headers
+
+
+@BOTH
+def test_a_page_gets_a_block(httpd, config, prefix):
+    server = serve(httpd, config)
+    for headers in A_PAGE:
+        headers = [(name, value.replace('127.0.0.1', '127.0.0.1:%d'
+                                        % server.port))
+                   for name, value in headers]
+        got = server.get(prefix + query(), headers=headers)
+        assert len(blocks(got.body)) == 1, (headers, got.lpprofile)
+
+
+JSON = [b'{"ok": true}\n', b'[1, 2]', b' \r\n\t{', b'\xef\xbb\xbf[]', b'{']
+
+
+@BOTH
+@pytest.mark.parametrize('body', JSON)
+def test_json_that_is_called_html_gets_no_block(httpd, config, prefix, body):
+    server = serve(httpd, config)
+    page = server.site / 'json.html'
+    page.write_bytes(body)
+    page.chmod(0o644)
+    plain = server.get('/json.html')
+    got = server.get(prefix + '/json.html')
+    assert_untouched(got, 'json', body)
+    assert got.header('ETag') and plain.status == 200
+    # Whatever pieces it comes in, and where its first byte is late.
+    assert server.get(prefix + query(body, bytes='1')).body == body
+    assert server.get(prefix + query(body)).body == body
+
+
+@pytest.mark.parametrize('body', [b'<p>{', b'x[', b'\xef\xbb\xbf \n<p>{}'])
+def test_what_only_contains_json_is_a_page(httpd, body):
+    server = serve(httpd)
+    assert_injected(server.get(SEGMENT + query(body)), body, None)
 
 
 @pytest.mark.parametrize('dest', ['document', 'iframe', 'frame'])
@@ -578,7 +727,7 @@ def test_page_that_a_backend_cuts_off(httpd):
     server = serve(httpd, SHOW + 'ProxyPass /back/ http://127.0.0.1:%d/\n'
                    % backend.port, features=['cgi', 'proxy'], fresh=True)
     raw = server.raw(b'GET ' + SEGMENT.encode() + b'/back/x HTTP/1.1\r\n'
-                     b'Host: a\r\nConnection: close\r\n\r\n')
+                     b'Host: localhost\r\nConnection: close\r\n\r\n')
     backend.join(10)
     assert b'<body>first' in raw
     assert b'</body></html' in raw

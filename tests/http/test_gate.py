@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import threading
 import time
 
@@ -55,6 +56,11 @@ def waiting_are(server, count):
         text = server.get('/server-status?auto').text
         return re.search(r'^LPProfileWaiting: %d$' % count, text, re.M)
     wait_for(look, 10, '%d to wait' % count)
+
+
+def status_number(server, name):
+    text = server.get('/server-status?auto').text
+    return int(re.search(r'^LPProfile%s: (\d+)$' % name, text, re.M)[1])
 
 
 def check_profiled(server, request):
@@ -214,7 +220,7 @@ def test_a_client_that_leaves_gives_up_its_turn(httpd):
     holder(server)
     with socket.create_connection(('127.0.0.1', server.port)) as gone:
         gone.sendall(b'GET /++profile++callgrind/index.html HTTP/1.1\r\n'
-                     b'Host: x\r\n\r\n')
+                     b'Host: localhost\r\n\r\n')
         waiting_are(server, 1)
         # It has the only place.
         got = server.get('/++profile++callgrind/index.html')
@@ -253,3 +259,163 @@ def test_a_profile_that_lasts_too_long_frees_the_gate(httpd):
     assert got.lpprofile.startswith('profiled')
     assert slow.is_alive()
     check_profiled(server, slow)
+
+
+LATE = '''\
+function handle(r)
+    local path = r.args:match("until=([^&]+)")
+    local stop = r:clock() + 60000000
+    repeat
+        local file = io.open(path)
+        if file then file:close() end
+    until file or r:clock() >= stop
+    r.content_type = "text/html"
+    r:puts("<html><body><p>late</p></body></html>\\n")
+    return apache2.OK
+end
+'''
+
+
+def test_who_outlives_its_profile_leaves_the_next_ones_record_alone(httpd):
+    """Seen: mod_status showed the page of one with the id of the other."""
+    server = httpd(ON + 'LPProfileMaxTime 4s\nStartServers 1\nServerLimit 1\n'
+                   'MaxRequestWorkers 8\n', features=['lua', 'status'],
+                   fresh=True)
+    late = server.site / 'lua' / 'late.lua'
+    late.write_text(LATE)
+    late.chmod(0o644)
+    ends = [server.root / 'run' / name for name in ('first', 'second')]
+    first = Request(server, '/++profile++callgrind/lua/late.lua?until=%s'
+                    % ends[0])
+    _, first_id = holder(server)
+    second = Request(server, '/++profile++callgrind/lua/hold.lua?until=%s'
+                     % ends[1])
+    _, second_id = holder(server, 2)
+    ends[0].touch()
+    check_profiled(server, first)  # its page id is known for sure by now
+    text = server.get('/server-status?auto').text
+    assert 'LPProfileRunningId: %s\n' % second_id in text, text
+    assert re.search(r'^LPProfileRunningPage: .*hold\.lua$', text, re.M), text
+    ends[1].touch()
+    check_profiled(server, second)
+    assert [r.got.oops_id for r in (first, second)] == [first_id, second_id]
+
+
+class Trickler(threading.Thread):
+    """A client that sends, or reads, slowly until it is stopped."""
+
+    def __init__(self, server, head, sends, bytes_a_time, pause):
+        super().__init__(daemon=True)
+        self.sock = socket.socket()
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self.sock.settimeout(30)
+        self.sock.connect(('127.0.0.1', server.port))
+        self.sock.sendall(head.encode())
+        self.sends, self.bytes, self.pause = sends, bytes_a_time, pause
+        self.stopped = threading.Event()
+        self.start()
+
+    def run(self):
+        try:
+            while not self.stopped.wait(self.pause):
+                if self.sends:
+                    self.sock.sendall(b'a' * self.bytes)
+                elif not self.sock.recv(self.bytes):
+                    break
+        except OSError:
+            pass
+
+    def stop(self):
+        self.stopped.set()
+        self.join(35)
+        self.sock.close()
+
+
+BIG = '''\
+function handle(r)
+    local line = string.rep("x", 8191) .. "\\n"
+    r.content_type = "text/plain"
+    for i = 1, 4000 do
+        r:puts(line)
+        r:flush()
+    end
+    return apache2.OK
+end
+'''
+
+
+def tricklers(server, way, count):
+    if way == 'sends':
+        head = ('POST /++profile++callgrind/cgi/slurp HTTP/1.1\r\nHost: x\r\n'
+                'Content-Length: 1000000\r\n\r\n')
+        script = server.site / 'cgi' / 'slurp'
+        script.write_text('#!/bin/sh\ncat >/dev/null\n'
+                          'printf "Content-Type: text/plain\\r\\n\\r\\nok"\n')
+        script.chmod(0o755)
+        return [Trickler(server, head, True, 60, 0.1) for _ in range(count)]
+    script = server.site / 'lua' / 'big.lua'
+    script.write_text(BIG)
+    script.chmod(0o644)
+    head = 'GET /++profile++callgrind/lua/big.lua HTTP/1.1\r\nHost: x\r\n\r\n'
+    return [Trickler(server, head, False, 4096, 0.02) for _ in range(count)]
+
+
+@pytest.mark.mpms('event', 'prefork')
+@pytest.mark.parametrize('way', ['sends', 'reads'])
+@pytest.mark.log_allows(r'AH01102|AH01270|AH01215|lua|cgid?:')
+def test_clients_that_trickle_hold_up_nobody_for_long(httpd, way):
+    """Seen: no read took five seconds, so others waited for 30. Five slow
+    ones in a row, each for five seconds, would be 25."""
+    server = httpd(ON, features=['lua', 'cgi', 'status'], fresh=True)
+    slow = tricklers(server, way, 5)
+    try:
+        waiting_are(server, 4)
+        after = Request(server, '/++profile++callgrind/index.html')
+        check_profiled(server, after)
+        assert after.took < 14, after.took
+        again = Request(server, '/++profile++callgrind/index.html')
+        check_profiled(server, again)
+        assert after.took + again.took < 18
+    finally:
+        for client in slow:
+            client.stop()
+    logs = [path.read_text() for path in server.profile_files()
+            if path.name.startswith('callgrind.out.')]
+    assert len(logs) >= 2
+
+
+# One child with twelve of mod_http2's workers, of which three may wait.
+ONE_CHILD = ('StartServers 1\nServerLimit 1\nThreadsPerChild 16\n'
+             'MaxRequestWorkers 16\nMaxSpareThreads 16\n'
+             'H2MinWorkers 12\nH2MaxWorkers 12\n')
+
+
+@pytest.mark.mpms('event', 'worker')
+def test_waiting_streams_of_http2_leave_workers_to_others(httpd):
+    """Seen: a plain GET over HTTP/2 took as long as the profile that the
+    streams of others waited for."""
+    server = httpd(ON + ONE_CHILD, features=['lua', 'status', 'http2'])
+    asked = '/++profile++callgrind/index.html'
+    slow = Request(server, SLOW % 7000)
+    holder(server)
+    busy = status_number(server, 'SkippedBusy')
+    # A connection gets few workers at first.
+    streams = [subprocess.Popen(
+        ['nghttp', '-n', '-m', '8', server.url(asked)],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        for _ in range(5)]
+    wait_for(lambda: status_number(server, 'SkippedBusy') >= busy + 9, 8,
+             'streams to be served unprofiled')
+    assert 1 <= status_number(server, 'Waiting') <= 3
+    for _ in range(3):
+        got = server.curl('/index.html', '--http2-prior-knowledge', '-i')
+        assert got.stdout.startswith(b'HTTP/2 200'), got.stderr
+    got = server.curl(asked, '--http2-prior-knowledge', '-i')
+    assert re.search(rb'(?i)^x-lpprofile: busy', got.stdout, re.M), got.stdout
+    assert slow.is_alive(), 'the holder ended before the plain GETs did'
+    check_profiled(server, slow)
+    for stream in streams:
+        assert stream.wait(60) == 0
+    waiting_are(server, 0)
+    got = server.curl(asked, '--http2-prior-knowledge', '-i')
+    assert re.search(rb'(?i)^x-lpprofile: profiled', got.stdout, re.M)

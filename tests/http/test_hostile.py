@@ -3,9 +3,14 @@
 into no header, log line, page or file name as anything but text."""
 import gzip
 import os
+import pathlib
 import re
+import signal
+import struct
 
 import pytest
+
+from httpd_env import wait_for
 
 ON = ('LPProfilingAllowed On\nLPProfilePageId "%{HTTP:X-Page}"\n'
       'LPMemoryProfileLog ${ROOT}/run/memory.log\n'
@@ -65,7 +70,8 @@ def test_nothing_is_more_than_text(httpd):
         segment = '/++profile++show&callgrind&pstats&pprof&collapsed'
         got = server.get(
             segment + '/index.html?q=' + quoted(text),
-            headers={'X-Page': raw, 'User-Agent': raw, 'Referer': raw})
+            headers={'X-Page': raw, 'User-Agent': raw, 'Referer': raw,
+                     'Accept': 'text/html'})
         assert got.status in (200, 400), (text, got.status)
         if got.status == 400:
             continue  # httpd itself refuses such a header
@@ -149,6 +155,80 @@ def test_what_others_planted_is_neither_followed_nor_shown(httpd):
         path.rmdir() if path.is_dir() else path.unlink(missing_ok=True)
 
 
+def gate_memory(pid):
+    """(address, bytes) of the one shared mapping that has room for what dead
+    processes leave."""
+    found = []
+    for line in pathlib.Path('/proc/%d/maps' % pid).read_text().splitlines():
+        begin, end = [int(word, 16) for word in line.split()[0].split('-')]
+        if line.split()[1] == 'rw-s' and end - begin > 10 << 20:
+            found.append((begin, end - begin))
+    one, = found
+    return one
+
+
+def write_memory(pid, address, data):
+    with open('/proc/%d/mem' % pid, 'r+b', buffering=0) as memory:
+        memory.seek(address)
+        assert memory.write(data) == len(data)
+
+
+def false_places(pid, children):
+    """Only the number of places is false; as found first."""
+    address, size = gate_memory(pid)
+    with open('/proc/%d/mem' % pid, 'rb', buffering=0) as memory:
+        memory.seek(address)
+        words = struct.unpack('<4096Q', memory.read(4096 * 8))
+    first = min(i for i, word in enumerate(words)
+                if word >> 32 in children and not word & 0xffffffff)
+    write_memory(pid, address + 8 * (first - 1),
+                 struct.pack('<I', 0xfffffff0))
+
+
+def filled(pattern):
+    def fill(pid, children):
+        address, size = gate_memory(pid)
+        write_memory(pid, address, pattern * (size // len(pattern)))
+    return fill
+
+
+# A dead holder with strings that have no end and a path for an id: all eight
+# areas are due for a report of process 2^31 - 2, which is none.
+DEAD_EVERYWHERE = filled(struct.pack('<Q', 2 << 32 | 0x7ffffffe))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason='writes into a child\'s memory')
+@pytest.mark.log_allows('LPP025', 'LPP061', 'AH0005[12]')
+@pytest.mark.parametrize('write', [
+    false_places, filled(b'\xff'), filled(struct.pack('<I', 0xfffffff0)),
+    filled(b'../../../../tmp/evil/'), DEAD_EVERYWHERE],
+    ids=['places', 'ones', 'large', 'path', 'dead'])
+def test_what_a_child_writes_into_shared_memory_harms_no_parent(httpd, write):
+    """Seen: the root parent died of SIGSEGV when another child ended."""
+    server = httpd('LPProfilingAllowed On\nMaxSpareThreads 100\n',
+                   features=['status'], fresh=True)
+    got = server.get('/++profile++callgrind/index.html')
+    server.wait_files(got.oops_id)
+    children = server.children()
+    writer, other = children[:2]
+    write(writer, children)
+    # The parent learns of that, and starts another one, which looks for its
+    # place.
+    os.kill(other, signal.SIGKILL)
+    wait_for(lambda: len(set(server.children()) - {other}) >= len(children)
+             or not server.running(), 30, 'a child in place of the killed one')
+    assert server.running()
+    if write is DEAD_EVERYWHERE:
+        server.expect_log('LPP025')
+    for path in ('/index.html', '/server-status?auto', '/server-status',
+                 '/++profile++callgrind/index.html'):
+        assert server.get(path).status == 200
+    assert not os.path.exists('/tmp/evil')
+    server.restart('graceful')
+    assert server.get('/index.html').status == 200
+    assert server.stop() == 0
+
+
 def test_a_date_directory_that_is_a_link_is_not_followed(httpd):
     server = httpd('LPProfilingAllowed On\n', fresh=True)
     got = server.get('/++profile++callgrind/index.html')
@@ -171,7 +251,8 @@ def test_a_secret_is_nowhere(httpd):
     headers = [(name, CANARY) for name in (
         'Authorization', 'Proxy-Authorization', 'X-Auth-Token', 'X-Api-Key',
         'X-CSRF-Token', 'X-My-Session', 'X-Password', 'X-Signature', 'X-Odd')]
-    headers.append(('Cookie', 'sid=%s; other=%s' % (CANARY, CANARY)))
+    headers += [('Cookie', 'sid=%s; other=%s' % (CANARY, CANARY)),
+                ('Accept', 'text/html')]
     page = ('/++profile++show&sqltrace&callgrind&pstats&pprof&collapsed'
             '/cgi/page?password=%s&a=1&api%%5fkey=%s' % (CANARY, CANARY))
     got = server.get(page, headers=headers)

@@ -63,6 +63,51 @@ def test_the_newest_are_kept_and_failures_too(httpd):
     assert not [name for name in left if name.endswith('.tmp')]
 
 
+def test_what_a_client_alone_caused_is_kept_as_profiles_are(httpd):
+    """Regression: each request of an unknown method left a report of a real
+    failure, which went by age alone."""
+    server = httpd(ON + 'LPProfileAllRequests On\nLPProfileAccess "false"\n'
+                   'LPProfileKeep count=5 size=1M failures=3\n',
+                   features=['lua'], fresh=True)
+    server.allow_log('AH00135')
+    failing(server)
+    connection = server.connection()
+    for i in range(120):
+        got = server.get('/x%d' % i, method='FOO', connection=connection)
+        assert got.status == 501
+    last = got.oops_id
+    report = read_rfc822(server.wait_oops(last).read_bytes())
+    assert report['informational'] == 'True'
+    assert report['type'] == 'ProfilingOops'
+    wait_for(lambda: [len(ids) for ids in ids_in(server)] == [5, 5], SLACK,
+             'five profiles to be left')
+    # Real failures have their own number.
+    failed = []
+    for i in range(9):
+        got = server.get('/lua/fail.lua')
+        assert got.status == 503
+        failed.append(got.oops_id)
+        server.wait_oops(got.oops_id)
+    for i in range(6):
+        got = server.get('/index.html')
+        server.wait_oops(got.oops_id)
+    wait_for(lambda: len(ids_in(server)[0]) == 5
+             and ids_in(server)[1] == ids_in(server)[0] | set(failed[-3:]),
+             SLACK, 'five profiles and three failures')
+
+
+@pytest.mark.parametrize('value,said', [
+    ('failures=0', 'failures must be a whole number from 1 to 1000000000'),
+    ('failures=many', 'failures must be a whole number'),
+    ('failures=1 failures=2', 'this is given twice'),
+    ('count=1 size=1M age=1d failures=1 x=2', 'must be count=NUMBER'),
+    ('', 'takes one to four of count=NUMBER'),
+])
+def test_a_bad_rule_is_refused_with_a_sentence(httpd, value, said):
+    code, out = httpd.configtest(ON + 'LPProfileKeep ' + value + '\n')
+    assert code != 0 and 'LPProfileKeep' in out and said in out, out
+
+
 def test_profiles_without_files_count_too(httpd):
     server = httpd(ON + 'LPProfileKeep count=2\n', fresh=True)
     made = []
@@ -206,6 +251,8 @@ ServerName two
     ('', '', True),
     ('LPProfileKeep count=10', 'LPProfileKeep count=10 size=65536K', True),
     ('LPProfileKeep count=11', '', False),
+    ('LPProfileKeep count=10 failures=9', '', False),
+    ('LPProfileKeep count=10 failures=200', '', True),
     ('', 'LPProfileKeep count=10 age=8d', False),
     ('LPProfileKeep count=11\nLPProfileDir ${ROOT}/run/own', '', True),
     ('LPProfileKeep count=11\nLPProfileDir ${ROOT}/run/own',

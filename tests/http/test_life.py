@@ -310,3 +310,36 @@ def test_a_cgi_left_behind_keeps_no_lock(httpd):
         assert time.monotonic() - begin < 5
     finally:
         subprocess.run(['kill', str(left)], check=False)
+
+
+@pytest.mark.mpms('prefork')
+@pytest.mark.skipif(os.geteuid() != 0, reason='mpm_itk is for root')
+@pytest.mark.log_allows('LPP026')
+def test_under_mpm_itk_nothing_is_profiled_and_the_start_says_so(httpd,
+                                                                 tmp_path):
+    """Seen: "Internal error", with a warning for every request."""
+    tmp_path.chmod(0o777)
+    target = tmp_path / 'sum.prof'
+    config = (ON + 'LPMemoryProfileLog ${ROOT}/run/memory.log\n'
+              'AssignUserID nobody nogroup\n')
+    for env in ({}, {'PROFILE_PAGETESTS_REQUESTS': str(target)}):
+        server = httpd(config, modules=['mpm_itk'], fresh=True, env=env)
+        for _ in range(2):
+            got = server.get('/++profile++show&callgrind/index.html')
+            assert got.status == 200
+            assert got.lpprofile is None or got.lpprofile.startswith(
+                'unsupported-mpm'), got.lpprofile
+            assert bool(env) == (got.lpprofile is None)
+            assert got.oops_id is None
+        assert server.get('/').lpprofile is None
+        memory = server.root / 'run' / 'memory.log'
+        wait_for(lambda: memory.read_text().count('\n') == 3, 10,
+                 'three lines of memory')
+        assert all(line.split()[2] == '-'
+                   for line in memory.read_text().splitlines())
+        assert server.stop() == 0
+        log = server.error_log.read_text()
+        assert len(re.findall('LPP026.*mpm_itk', log)) == 1, log
+        assert 'LPP061' not in log and not server.profile_files()
+    assert re.search(r'LPP143: \S+: 0 requests, 0 us; .* 3 not profiled,', log)
+    assert target.exists()

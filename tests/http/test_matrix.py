@@ -267,11 +267,11 @@ def test_trailers(httpd):
         serve_reply(server)
         compare(server, '/t', injected=True)
         ends = [re.search(rb'\r\n0\r\n(.*)\Z', server.raw(
-            b'GET %s/t HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'
+            b'GET %s/t HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'
             % prefix), re.S)[1] for prefix in (b'', SEGMENT.encode())]
         assert ends[0] == ends[1]
         answers = [server.raw(
-            b'POST %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n'
+            b'POST %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n'
             b'Trailer: X-In\r\nTransfer-Encoding: chunked\r\n\r\n'
             b'3\r\na=b\r\n0\r\nX-In: 1\r\n\r\n'
             % (prefix + query().encode())) for prefix in
@@ -398,7 +398,8 @@ def compare_on(server, connection, method, path):
     assert got.header('Content-Type') == plain.header('Content-Type')
 
 
-ENCODED = ('AddOutputFilterByType BROTLI_COMPRESS;DEFLATE text/html '
+ENCODED = ('ServerName www.example.org\n'
+           'AddOutputFilterByType BROTLI_COMPRESS;DEFLATE text/html '
            'text/plain\n')
 
 

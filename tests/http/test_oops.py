@@ -290,6 +290,7 @@ def secret_headers():
 URLS = [
     ('Referer', 'http://me:%s@other/?token=%s&a=1' % (CANARY, CANARY)),
     ('X-Original-Url', '/x?go=%%2Fy%%3Fsecret%%3D%s' % CANARY),
+    ('Sec-Fetch-Site', 'none'),  # else the Referer is another site's
 ]
 
 
@@ -330,7 +331,8 @@ def test_no_secret_gets_anywhere(httpd):
 def test_no_secret_in_the_page(httpd):
     server = httpd(ON + 'LPOopsHide x_hide_this\n')
     got = server.get('/++profile++show/index.html?token=' + CANARY,
-                     headers=secret_headers() + URLS)
+                     headers=[*secret_headers(), *URLS,
+                              ('Accept', 'text/html')])
     assert 'HTTP_X_API_KEY' in got.text
     assert CANARY not in got.text
 
@@ -357,3 +359,95 @@ def test_gathering_leaves_the_request_as_it_is(httpd):
     plain = environment('/cgi/env?a=b')
     assert any('QUERY_STRING' in line for line in plain)
     assert environment('/++profile++callgrind/cgi/env?a=b') == plain
+
+
+def assert_nowhere(server, got, secret):
+    """Neither in names nor files nor our log lines nor the report's pages."""
+    pages = [server.get('/++profile++report:' + got.oops_id),
+             server.get('/++profile++reports')]
+    assert pages[0].status == 200
+    for text in (got.text, *[page.text for page in pages]):
+        assert secret not in text
+    for path in server.profile_dir.rglob('*'):
+        assert secret not in path.name
+        if path.is_file():
+            assert secret.encode() not in path.read_bytes(), path
+    ours = [line for line in server.error_lines() if 'LPP' in line]
+    assert ours and not any(secret in line for line in ours)
+
+
+def test_path_parameters_of_subrequests_are_hidden(httpd):
+    """Regression: the timeline and the exact calls named the path whole."""
+    server = httpd(ON, features=['include'])
+    (server.site / 'inner.shtml').write_text('<html><body>\n' + ''.join(
+        '<!--#include virtual="/%s;jsessionid=%s" -->\n' % (name, CANARY)
+        for name in ('part.html', 'nothing')) + '</body></html>\n')
+    server.allow_log('AH01110', 'AH01264', 'AH01271', 'unable to include')
+    got = server.get('/++profile++show&callgrind/inner.shtml')
+    assert 'Profiling Information' in got.text
+    report = report_of(server, got)
+    spans = [row for row in report['timeline'] if 'subrequest' in str(row)]
+    assert spans and all(';jsessionid=<hidden>' in str(row) for row in spans
+                         if 'part' in str(row) or 'nothing' in str(row))
+    assert any('part.html;' in str(row) for row in spans)
+    got.body = got.body.partition(b'Profiling Information')[2]
+    assert_nowhere(server, got, CANARY)
+
+
+def test_values_of_cookie_and_authorization_are_hidden(httpd):
+    server = httpd(ON + 'SetEnvIf Cookie "id=([^;]+)" SEEN=$1\n'
+                   'SetEnvIf Authorization "(.+)" WHO=$1\n')
+    bearer = 'Bearer x-' + CANARY + '.y'
+    cookie = 'theme=dark; id=' + CANARY
+    got, report = profiled(
+        server, '/dir/one.html?ref=%s&page=3' % CANARY,
+        headers=[('Cookie', cookie), ('Authorization', bearer),
+                 ('X-Copy', cookie), ('X-Upstream', bearer),
+                 ('X-Theme', 'dark')])
+    variables = report['req_vars']
+    for name in ('SEEN', 'WHO', 'HTTP_X_COPY', 'HTTP_X_UPSTREAM'):
+        assert variables[name] == '<hidden>', name
+    assert variables['HTTP_X_THEME'] == 'dark'
+    assert variables['QUERY_STRING'] == 'ref=<hidden>&page=3'
+    assert report['url'].endswith('/dir/one.html?ref=<hidden>&page=3')
+    assert_nowhere(server, got, CANARY)
+
+
+@pytest.mark.parametrize('query,shown', [
+    ('data={"password":"%s"}&page=3', 'data={"password":"<hidden>"}&page=3'),
+    ('data=%%7B%%22password%%22%%3A%%22%s%%22%%7D&page=3',
+     'data=%7B%22password%22%3A%22<hidden>%22%7D&page=3'),
+    ('state=1&code=%s&codec=3', 'state=1&code=<hidden>&codec=3'),
+    ('sig=%s&monkey=3', 'sig=<hidden>&monkey=3'),
+    ('pass=%s&passenger=3', 'pass=<hidden>&passenger=3'),
+    ('otp=%s&sid=%s&signal=3', 'otp=<hidden>&sid=<hidden>&signal=3'),
+])
+def test_secrets_of_a_query(httpd, query, shown):
+    server = httpd(ON)
+    got, report = profiled(server, '/dir/one.html?' + query.replace(
+        '%s', CANARY).replace('%%', '%'))
+    assert got.status == 200
+    assert report['req_vars']['QUERY_STRING'] == shown
+    assert report['url'].endswith('/dir/one.html?' + shown)
+    assert_nowhere(server, got, CANARY)
+
+
+def test_third_parties_learn_no_id(httpd):
+    """The next proxy is on this machine; what counts is whom it asks for."""
+    backend = httpd('', profiler=False, features=['cgi'])
+    for name in ('near', 'far'):
+        script = backend.site / 'cgi' / name
+        script.write_text('#!/bin/sh\nprintf "Content-Type: text/plain\\r\\n'
+                          '\\r\\n"\necho "[$HTTP_X_LPPROFILE_PARENT]"\n')
+        script.chmod(0o755)
+    server = httpd(ON + 'ProxyRequests Off\n' + ''.join(
+        'ProxyRemote http://%s http://127.0.0.1:%d\n'
+        'ProxyPass /%s/ http://%s/cgi/\n' % (host, backend.port, name, host)
+        for name, host in (('near', '10.4.7.11'), ('far', '198.51.100.7'))),
+        features=['proxy'])
+    forged = [('X-LPProfile-Parent', 'OOPS-' + 32 * 'a')]
+    for name in ('near', 'far'):
+        got = server.get('/++profile++callgrind/%s/%s' % (name, name),
+                         headers=forged)
+        assert got.status == 200 and got.oops_id
+        assert got.text == '[%s]\n' % (got.oops_id if name == 'near' else '')

@@ -189,6 +189,17 @@ def test_help_in_a_page(httpd):
         assert '/++profile++%s/index.html' % action in got.text
 
 
+@pytest.mark.parametrize('name', ['reports', 'report:OOPS-' + 32 * '0'])
+def test_a_page_is_a_page_at_the_root_alone(httpd, name):
+    server = httpd(SHOW)
+    got = server.get('/++profile++%s/index.html' % name)
+    assert got.status == 200 and got.lpprofile == 'help'
+    assert '<h1>A static page</h1>' in got.text
+    got = server.get('/++profile++show&%s' % name)
+    assert got.lpprofile.startswith('profiled')
+    assert '<h1>A static page</h1>' in got.text
+
+
 def test_a_segment_elsewhere_is_not_a_page_of_ours(httpd):
     server = httpd(SHOW)
     got = server.get('/dir/++profile++help/one.html')

@@ -347,6 +347,57 @@ def test_hosts_do_not_see_each_other(httpd):
     assert mine in server.get('/++profile++', host='one').text
 
 
+ALIASES = ON + (
+    '<VirtualHost *:${PORT}>\nServerAlias a.test\n</VirtualHost>\n'
+    '<VirtualHost *:${PORT}>\nServerAlias b.test\n</VirtualHost>\n'
+    '<VirtualHost *:${PORT}>\nServerAlias *.b.test\n</VirtualHost>\n'
+    '<VirtualHost *:${PORT}>\nServerName a.test\nServerAlias %s.test\n'
+    '</VirtualHost>\n' % ('long' * 300 + ' ' + 'x' * 200))
+
+
+def is_shown(server, oops_id, host):
+    got = server.get(REPORT + oops_id, host=host)
+    assert got.status in (200, 404)
+    for page in (LIST, '/++profile++'):
+        assert (oops_id in server.get(page, host=host).text) == (
+            got.status == 200)
+    return got.status == 200
+
+
+def test_hosts_that_only_aliases_tell_apart(httpd):
+    """The name that httpd gives to a host without ServerName is no host's."""
+    server = httpd(ALIASES)
+    hosts = ('a.test', 'b.test', 'c.b.test', 'x' * 200 + '.test')
+    for mine in hosts:
+        oops_id = profile(server, host=mine)
+        assert [host for host in hosts if is_shown(server, oops_id, host)] \
+            == [mine]
+
+
+def test_a_report_outlives_restarts_and_moved_lines(httpd):
+    host = '<VirtualHost *:${PORT}>\nServerAlias %s\n</VirtualHost>\n'
+    server = httpd(ON + host % 'a.test', fresh=True)
+    oops_id = profile(server, host='a.test')
+    server.restart(alone=True)
+    assert is_shown(server, oops_id, 'a.test')
+    server.reconfigure('# moved\n' + ON + host % 'b.test' + host % 'a.test')
+    assert is_shown(server, oops_id, 'a.test')
+    assert not is_shown(server, oops_id, 'b.test')
+    # Who is left in its place is another host.
+    server.reconfigure(ON + host % 'b.test')
+    assert not is_shown(server, oops_id, 'b.test')
+
+
+def test_equal_hosts_are_told_apart_by_their_place(httpd):
+    host = '<VirtualHost *:${PORT}>\nServerName a.test\n</VirtualHost>\n'
+    server = httpd(ON + host + host, fresh=True)
+    oops_id = profile(server, host='a.test')
+    server.restart(alone=True)
+    assert is_shown(server, oops_id, 'a.test')
+    server.reconfigure(ON + '\n\n\n' + host + host)
+    assert not is_shown(server, oops_id, 'a.test')
+
+
 @pytest.mark.parametrize('guard, status', [
     ('LPProfileAccess false\n', 404),
     ('LPProfileRequireUser "%{REMOTE_USER} == \'me\'"\n', 403),

@@ -172,6 +172,15 @@ def figures(got):
     return int(found.group(1)), int(found.group(2))
 
 
+def label_of_all(page):
+    """What a screen reader says of the box that opens all statements; the
+    words on the screen, which CSS has, are the same."""
+    box = re.search(r'<div class="sqlbox( plainsql)?">', page)
+    label = re.search(r'class="sqlall" [^>]*aria-label="([^"]*)"', page)[1]
+    assert bool(box[1]) == (label == 'Show all in full')
+    return label
+
+
 @pytest.mark.all_mpms
 def test_loop_of_a_lua_page(shop):
     server = shop()
@@ -191,6 +200,7 @@ def test_loop_of_a_lua_page(shop):
     assert 'prepared as <code>byname</code>' in page
     assert '60 rows' not in page and '%d rows' % LOOP in page
     assert 'apr_dbd' not in page and 'Repeated SQL triggers' not in page
+    assert label_of_all(page) == 'Show all in full'  # there are no tracebacks
     rows = rows_of(oops_of(server, got))
     assert len(rows) == STATEMENTS
     assert {row[2] for row in rows} == {'SQL-sqlite3_shop_db'}
@@ -218,6 +228,7 @@ def test_tracebacks_end_with_the_caller_and_show_its_database_call(shop):
     assert all('sqlite3:shop.db' in part for part in parts)
     assert 'Taking tracebacks takes time' in words(page)
     assert 'not evenly so' not in words(page)
+    assert label_of_all(page) == 'Show all tracebacks'
     # What to type next: true times, or tracebacks of some.
     assert 'href="/++profile++sql/lua/loop.lua"' in page
     assert 'href="/++profile++sqltrace:includes%20TEXT/lua/loop.lua"' in page
@@ -253,6 +264,7 @@ def test_conditions_choose_what_is_traced(shop):
     page = section(got)
     assert 'class="caller"' not in page
     assert 'no traceback was taken' in page
+    assert label_of_all(page) == 'Show all in full'
 
 
 def test_sql_without_asking_is_in_the_oops_with_its_literals_masked(shop):
@@ -342,7 +354,7 @@ def test_session_data_is_nowhere(shop, sqlite_file):
     assert got.status == 200
     cookie = got.header('Set-Cookie').split(';')[0]
     again = server.get('/++profile++sql&callgrind/lua/session.lua?x',
-                       headers=[('Cookie', cookie)])
+                       headers=[('Cookie', cookie), ('Accept', 'text/html')])
     stored = sqlite3.connect(sqlite_file).execute(
         'SELECT value FROM session').fetchall()
     assert ('word=x',) in stored, 'the session was saved'

@@ -382,8 +382,11 @@ static apr_status_t pages(apr_pool_t *pool)
         compare.after = compare.before = saved;
         status = lpp_report_compare(&compare, &sink, pool);
     }
+    if (status == APR_SUCCESS) {
+        status = lpp_report_missing(&frame, ID, 0, &sink, pool);
+    }
     return status == APR_SUCCESS
-        ? lpp_report_missing(&frame, ID, 0, &sink, pool)
+        ? lpp_report_open_again(&frame, "/x?y", &sink, pool)
         : status;
 }
 

@@ -17,6 +17,7 @@
 
 #include "lpp_sampler.h"
 #include "lpp_signal.h"
+#include "restart_trial.h"
 
 #include <sys/prctl.h>
 
@@ -292,6 +293,80 @@ static void after_one_broken_call_no_blocked_thread_is_hit(void **state)
 }
 #endif
 
+#ifdef CANCEL_CALLS_H
+/* Both places were learned: where a process has one thread, or a thread is not
+ * to be cancelled, the calls are made elsewhere. */
+static void the_other_place_is_known_too(void **state)
+{
+    static outcome_t known[LPP_COUNT(calls)];
+    size_t i;
+
+    (void)state;
+    cancel_shape = CANCEL_DIRECT;
+    for (i = 0; i < LPP_COUNT(calls); i++) {
+        if (calls[i].call == call_nanosleep || calls[i].call == call_poll
+            || calls[i].call == call_recv_with_timeout
+            || calls[i].call == call_long_write) {
+            compare(calls[i].name, calls[i].call, &known[i]);
+        }
+    }
+    cancel_shape = CANCEL_AS_LIBC;
+}
+
+/* A library that the trial does not see through: from the first time on, no
+ * thread is hit in a call. */
+static void where_the_trial_fails_no_blocked_thread_is_hit(void **state)
+{
+    lpp_signal_trial_t trial;
+    lpp_profile_t *profile;
+    outcome_t outcome;
+    int i;
+
+    (void)state;
+    cancel_shape = CANCEL_HIDDEN;
+    assert_int_not_equal(lpp_signal_trial_run(&trial), APR_SUCCESS);
+    assert_int_equal(trial.passed, 0);
+    assert_string_equal(trial.failed, "nanosleep");
+    assert_int_equal(lpp_signal_trial_adopt(&trial), 0);
+    assert_int_equal(lpp_signal_allowed(1), 0);
+    for (i = 0; i < 20; i++) {
+        apr_pool_create(&pool, root);
+        outcome = run_profiled(i % 2 ? call_poll : call_nanosleep, &profile);
+        assert_int_equal(outcome.result, 0);
+        assert_true(outcome.took_ns >= WAIT_NS - 1000000);
+        assert_int_equal(profile->honesty.repaired_calls, 0);
+        assert_int_equal(profile->honesty.blocked_ns, 0);
+        assert_int_equal(lpp_signal_unrepaired(), 0);
+        apr_pool_destroy(pool);
+    }
+    cancel_shape = CANCEL_AS_LIBC;
+    assert_true(try_restarts());
+}
+
+/* What was found belongs to the library that was tried. */
+static void of_another_library_nothing_is_adopted(void **state)
+{
+    lpp_signal_trial_t trial;
+    apr_status_t status;
+    int i;
+
+    (void)state;
+    for (i = 0; i < TRIES; i++) { /* a busy machine may be late */
+        status = lpp_signal_trial_run(&trial);
+        if (status == APR_SUCCESS) {
+            break;
+        }
+    }
+    assert_true(i < TRIES);
+    trial.library_sum++;
+    assert_int_equal(lpp_signal_trial_adopt(&trial), 0);
+    assert_int_equal(lpp_signal_allowed(1), 0);
+    trial.library_sum--;
+    assert_int_equal(lpp_signal_trial_adopt(&trial), 1);
+    assert_int_equal(lpp_signal_allowed(1), 1);
+}
+#endif
+
 static int set_up_all(void)
 {
     lpp_sampler_options_t options;
@@ -331,6 +406,11 @@ int main(void)
         cmocka_unit_test(blocking_calls_do_not_notice),
         cmocka_unit_test(nor_where_signals_are_needed),
         cmocka_unit_test(a_thousand_signals_break_no_call),
+#ifdef CANCEL_CALLS_H
+        cmocka_unit_test(the_other_place_is_known_too),
+        cmocka_unit_test(where_the_trial_fails_no_blocked_thread_is_hit),
+        cmocka_unit_test(of_another_library_nothing_is_adopted),
+#endif
 #if defined(__x86_64__)
         cmocka_unit_test(after_one_broken_call_no_blocked_thread_is_hit),
 #endif
@@ -339,7 +419,7 @@ int main(void)
 
     apr_initialize();
     apr_pool_create(&root, NULL);
-    if (set_up_all() != 0) {
+    if (!try_restarts() || set_up_all() != 0) {
         return 1;
     }
     failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,11 +19,15 @@
 #define MS 1000000u
 
 static const lpp_hook_t hooks[LPP_CALLS_PLACES_MAX + 10] = {
-    { "fixups", "mod_a.c", (void *)1 }, { "fixups", "mod_b.c", (void *)2 },
-    { "handler", "mod_a.c", (void *)3 }, { "handler", "mod_b.c", (void *)4 }
+    { "fixups", "mod_a.c", (void *)1, 0 },
+    { "fixups", "mod_b.c", (void *)2, 0 },
+    { "handler", "mod_a.c", (void *)3, 0 },
+    { "handler", "mod_b.c", (void *)4, 0 },
+    { "fixups", "mod_c.c", (void *)5, 0 },
+    { "fixups", "mod_d.c", (void *)6, 1 }
 };
 
-enum { FIX_A, FIX_B, HAND_A, HAND_B };
+enum { FIX_A, FIX_B, HAND_A, HAND_B, FOLLOWED, FOLLOWS };
 enum { OK = 0, DECLINED = -1 };
 
 static apr_pool_t *pool;
@@ -168,7 +172,7 @@ static void waiting_and_computing_are_told_apart(void **state)
     wall = now_ns() - start;
     found = row(table(), 0, FIX_B);
     assert_true(found->cpu_ns + 2 * LPP_CALLS_CPU_STEP_NS >= 5 * MS);
-    assert_true(found->cpu_ns <= cpu + LPP_CALLS_CPU_STEP_NS);
+    assert_true(found->cpu_ns <= cpu + LPP_CALLS_CPU_FIX_NS);
     assert_true(found->wall_ns <= wall);
     assert_true(found->cpu_ns <= found->wall_ns);
 }
@@ -193,7 +197,7 @@ static void cpu_time_of_many_short_calls_is_right_in_sum(void **state)
     }
     cpu = cpu_ns() - cpu;
     counted = row(table(), 0, FIX_A)->cpu_ns;
-    assert_true(counted <= cpu + LPP_CALLS_CPU_STEP_NS);
+    assert_true(counted <= cpu + LPP_CALLS_CPU_FIX_NS);
 }
 
 static void calls_within_calls(void **state)
@@ -314,20 +318,83 @@ static void requests_stand_below_the_call_that_made_them(void **state)
     assert_int_equal(made->scopes[other].kind, LPP_SCOPE_REDIRECT);
 }
 
-static void too_many_requests_share_the_last_scope(void **state)
+/* One path more than one function may make scopes of. */
+static void too_many_requests_of_one_function_share_a_scope(void **state)
 {
-    apr_uint32_t i, last = 0;
+    const lpp_calls_table_t *made;
+    apr_uint32_t i, first, other, last = 0;
+    unsigned handle;
     char path[32];
 
     (void)state;
-    for (i = 0; i < LPP_CALLS_SCOPES_MAX + 50; i++) {
+    handle = lpp_calls_enter(calls, 0, HAND_A);
+    first = lpp_calls_begin_scope(calls, 0, LPP_SCOPE_SUBREQUEST, "/0");
+    for (i = 1; i < 3000; i++) {
         snprintf(path, sizeof(path), "/%u", i);
         last = lpp_calls_begin_scope(calls, 0, LPP_SCOPE_SUBREQUEST, path);
+        call(last, FIX_A, OK, 0);
+    }
+    assert_int_equal(lpp_calls_begin_scope(calls, 0, LPP_SCOPE_SUBREQUEST,
+                                           "/0"), first);
+    leave(handle, OK, 1);
+    handle = lpp_calls_enter(calls, 0, HAND_B);
+    other = lpp_calls_begin_scope(calls, 0, LPP_SCOPE_SUBREQUEST, "/2999");
+    leave(handle, OK, 1);
+
+    made = table();
+    assert_int_equal(made->scope_count, 1 + LPP_CALLS_MADE_MAX + 1 + 1);
+    assert_int_equal(made->scopes[first].requests, 2);
+    assert_int_equal(made->scopes[last].kind, LPP_SCOPE_OTHERS);
+    assert_int_equal(made->scopes[last].requests, 3000 - LPP_CALLS_MADE_MAX);
+    assert_int_equal(made->scopes[last].parent, 0);
+    assert_ptr_equal(made->calls[made->scopes[last].caller].address,
+                     hooks[HAND_A].function);
+    assert_int_equal(row(made, last, FIX_A)->calls,
+                     3000 - LPP_CALLS_MADE_MAX);
+    assert_string_equal(made->scopes[other].path, "/2999");
+}
+
+/* Each function of a chain makes as many as it may. */
+static void too_many_requests_share_the_last_scope(void **state)
+{
+    apr_uint32_t i, j, parent = 0, last = 0;
+    char path[32];
+
+    (void)state;
+    for (i = 0; i < LPP_CALLS_SCOPES_MAX / LPP_CALLS_MADE_MAX + 1; i++) {
+        for (j = 0; j < LPP_CALLS_MADE_MAX; j++) {
+            snprintf(path, sizeof(path), "/%u/%u", i, j);
+            last = lpp_calls_begin_scope(calls, parent, LPP_SCOPE_SUBREQUEST,
+                                         path);
+        }
+        parent = last;
     }
     assert_int_equal(last, LPP_CALLS_SCOPES_MAX - 1);
     assert_int_equal(table()->scope_count, LPP_CALLS_SCOPES_MAX);
     assert_int_equal(table()->scopes[last].kind, LPP_SCOPE_OTHERS);
     assert_true(table()->scopes[last].requests > 50);
+}
+
+/* Time between a hook and the one that follows it is the second one's; behind
+ * one that decided nothing follows. */
+static void a_hook_that_follows_begins_where_the_one_before_ended(void **state)
+{
+    const lpp_call_t *first, *second;
+
+    (void)state;
+    call(0, FOLLOWED, DECLINED, 0);
+    sleep_ns(3 * MS);
+    call(0, FOLLOWS, DECLINED, 0);
+    first = row(table(), 0, FOLLOWED);
+    second = row(table(), 0, FOLLOWS);
+    assert_true(second->wall_ns >= 3 * MS);
+    assert_true(second->self_wall_ns == second->wall_ns);
+    assert_int_equal(first->calls + second->calls, 2);
+
+    call(0, FOLLOWED, OK, 1);
+    sleep_ns(500 * MS);
+    call(0, FOLLOWS, DECLINED, 0);
+    assert_true(row(table(), 0, FOLLOWS)->wall_ns < 500 * MS);
 }
 
 static void too_many_places_are_counted_as_dropped(void **state)
@@ -399,7 +466,9 @@ int main(void)
         TEST(running_calls_are_in_the_table),
         TEST(a_call_that_never_came_back_ends_with_its_caller),
         TEST(requests_stand_below_the_call_that_made_them),
+        TEST(too_many_requests_of_one_function_share_a_scope),
         TEST(too_many_requests_share_the_last_scope),
+        TEST(a_hook_that_follows_begins_where_the_one_before_ended),
         TEST(too_many_places_are_counted_as_dropped),
         TEST(too_deep_calls_are_counted_as_dropped),
         TEST(long_calls_are_kept_for_a_timeline)

@@ -128,7 +128,9 @@ static void tells_who_holds_it(void **state)
     assert_int_equal(lpp_gate_try(gate, 1000, &dead), APR_SUCCESS);
     assert_int_equal(dead.pid, 0);
     lpp_gate_set_holder(gate, &holder);
-    lpp_gate_set_page_id(gate, "RootObject:index.html");
+    lpp_gate_set_page_id(gate, holder.id, "RootObject:index.html");
+    /* That profile is over: its request has just got as far. */
+    lpp_gate_set_page_id(gate, "OOPS-ffeeddccbbaa99887766554433221100", "x:y");
     lpp_gate_get_holder(gate, &seen);
     assert_int_equal(seen.pid, getpid());
     assert_int_equal(seen.tid, 7);
@@ -175,7 +177,7 @@ static void without_the_gate_nothing_is_published(void **state)
     lpp_gate_counts_t counts;
 
     lpp_gate_set_holder(gate, &holder);
-    lpp_gate_set_page_id(gate, "a:b");
+    lpp_gate_set_page_id(gate, holder.id, "a:b");
     lpp_gate_get_holder(gate, &seen);
     assert_int_equal(seen.pid, 0);
     assert_string_equal(seen.page_id, "");
@@ -195,6 +197,7 @@ static void strings_without_end_are_cut(void **state)
     assert_int_equal(strlen(seen.url), sizeof(seen.url) - 1);
     assert_int_equal(strlen(seen.id), sizeof(seen.id) - 1);
     assert_int_equal(strlen(seen.host), sizeof(seen.host) - 1);
+    assert_int_equal(strlen(seen.vhost), sizeof(seen.vhost) - 1);
     assert_int_equal(lpp_gate_release(gate), APR_SUCCESS);
 }
 
@@ -537,7 +540,8 @@ static int is_whole(const lpp_holder_t *holder)
            && holder->id[0] == letter
            && holder->url[sizeof(holder->url) - 2] == letter
            && holder->page_id[0] == letter
-           && holder->host[sizeof(holder->host) - 2] == letter;
+           && holder->host[sizeof(holder->host) - 2] == letter
+           && holder->vhost[sizeof(holder->vhost) - 2] == letter;
 }
 
 /* Kill the writer in the middle of writing, often: reading goes on, fast,
@@ -603,6 +607,29 @@ static void skips_are_counted_by_reason(void **state)
     assert_int_equal(counts.child, 1);
 }
 
+/* A record that changes is of somebody, or says something, that the waiter has
+ * not seen. */
+static void who_is_told_to_hurry_is_so_until_its_record_changes(void **state)
+{
+    lpp_gate_t *gate = make_gate(*state, APR_LOCK_DEFAULT);
+    lpp_holder_t holder = holder_named("http://example.org/a");
+
+    assert_int_equal(lpp_gate_child_init(gate, *state), APR_SUCCESS);
+    assert_int_equal(lpp_gate_try(gate, 1000, NULL), APR_SUCCESS);
+    lpp_gate_set_holder(gate, &holder);
+    assert_int_equal(lpp_gate_hurried(gate), 0);
+    lpp_gate_hurry(gate);
+    assert_int_equal(lpp_gate_hurried(gate), 1);
+    lpp_gate_set_page_id(gate, holder.id, "a:b");
+    assert_int_equal(lpp_gate_hurried(gate), 0);
+    lpp_gate_hurry(gate);
+    assert_int_equal(lpp_gate_release(gate), APR_SUCCESS);
+    assert_int_equal(lpp_gate_hurried(gate), 0);
+    lpp_gate_add_client_us(gate, 40);
+    lpp_gate_add_client_us(gate, 2);
+    assert_int_equal(lpp_gate_client_us(gate), 42);
+}
+
 static void no_mutex_no_gate(void **state)
 {
     lpp_gate_t *gate = (lpp_gate_t *)1;
@@ -626,7 +653,7 @@ static pid_t die_as_holder(lpp_gate_t *gate, const char *url)
             _exit(4);
         }
         lpp_gate_set_holder(gate, &holder);
-        lpp_gate_set_page_id(gate, "Dir:page");
+        lpp_gate_set_page_id(gate, holder.id, "Dir:page");
         if (!lpp_gate_extra(gate)) {
             _exit(5);
         }
@@ -890,6 +917,7 @@ int main(void)
         TEST(many_generations_of_children_find_places),
         TEST(a_writer_killed_while_writing_leaves_a_whole_record),
         TEST(skips_are_counted_by_reason),
+        TEST(who_is_told_to_hurry_is_so_until_its_record_changes),
         TEST(no_mutex_no_gate),
     };
     int failed;

@@ -20,6 +20,7 @@
 
 #include "lpp_sampler.h"
 #include "lpp_will.h"
+#include "restart_trial.h"
 
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t count, size_t size);
@@ -173,5 +174,8 @@ int main(void)
     };
 
     apr_initialize();
+    if (!try_restarts()) {
+        return 1;
+    }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,18 +23,22 @@
 
 typedef struct fixture_t {
     apr_pool_t *pool;
-    apr_array_header_t *more; /* LPOopsHide X-Mine own_key */
+    lpp_oops_hidden_t hidden; /* LPOopsHide X-Mine own_key; a session */
+    const lpp_oops_hidden_t *more;
     lpp_oops_t *oops;
 } fixture_t;
 
 static int set_up(void **state)
 {
     fixture_t *f = calloc(1, sizeof(*f));
+    apr_array_header_t *names;
 
     apr_pool_create(&f->pool, NULL);
-    f->more = apr_array_make(f->pool, 2, sizeof(char *));
-    APR_ARRAY_PUSH(f->more, const char *) = "X-Mine";
-    APR_ARRAY_PUSH(f->more, const char *) = "http_own_key";
+    names = apr_array_make(f->pool, 2, sizeof(char *));
+    APR_ARRAY_PUSH(names, const char *) = "X-Mine";
+    APR_ARRAY_PUSH(names, const char *) = "http_own";
+    f->hidden.names = names;
+    f->more = &f->hidden;
     *state = f;
     return lpp_oops_create(&f->oops, ID, f->pool) == APR_SUCCESS ? 0 : -1;
 }
@@ -80,28 +84,63 @@ static const char *const sensitive[] = {"PASSWORD",
                                         "X-Mine",
                                         "HTTP_X_MINE",
                                         "x_mine",
-                                        "REDIRECT_OWN_KEY",
-                                        "own-key"};
+                                        "REDIRECT_OWN",
+                                        "own",
+                                        "PASS",
+                                        "pass_word",
+                                        "user[pass]",
+                                        "login.pwd",
+                                        "PHP_AUTH_PW",
+                                        "sid",
+                                        "connect-sid",
+                                        "PHPSESSID",
+                                        "otp",
+                                        "X-OTP",
+                                        "sig",
+                                        "x_sig_2",
+                                        "_xsrf",
+                                        "X-XSRF",
+                                        "passphrase",
+                                        "AWS_CREDENTIALS",
+                                        "jwt",
+                                        "id-jwt",
+                                        "COOKIES",
+                                        "MY_COOKIE",
+                                        "Cookie2",
+                                        "X-Authorization",
+                                        "private_key",
+                                        "Ocp-Apim-Subscription-Key",
+                                        "opts[private_key]",
+                                        "_key"};
 
 static const char *const harmless[] = {"",
                                        "HTTP_",
                                        "REDIRECT_",
                                        "HTTP_HOST",
-                                       "PASS",
-                                       "PASS_WORD",
+                                       "PASSAGE",
+                                       "passenger",
+                                       "compass_word",
                                        "TOKE",
-                                       "SIG",
-                                       "COOKIES",
-                                       "MY_COOKIE",
-                                       "COOKIE2",
-                                       "AUTHORIZATIONS",
-                                       "X_AUTHORIZATION",
+                                       "signal",
+                                       "SIGNAL_2",
+                                       "design",
+                                       "aside",
+                                       "side_1",
+                                       "optional",
+                                       "PWDX",
                                        "API",
                                        "KEY",
+                                       "MONKEY",
+                                       "keyboard",
+                                       "hot_keys",
+                                       "key_id",
+                                       "code",
+                                       "codec",
+                                       "author",
                                        "SESSIO",
                                        "X_MINES",
                                        "AX_MINE",
-                                       "OWN",
+                                       "OW",
                                        "page",
                                        "\xff\xfe"};
 
@@ -146,8 +185,37 @@ static const char *const texts[][2] = {
     {"/a?pass%2577ord=" CANARY, "/a?pass%2577ord=<hidden>"},
     {"/a?user%5Bpassword%5D=" CANARY, "/a?user%5Bpassword%5D=<hidden>"},
     {"/a?user[password]=" CANARY, "/a?user[password]=<hidden>"},
-    {"/a?x-mine=" CANARY "&own_key=" CANARY,
-     "/a?x-mine=<hidden>&own_key=<hidden>"},
+    {"/a?x-mine=" CANARY "&own=" CANARY, "/a?x-mine=<hidden>&own=<hidden>"},
+    {"/cb?state=1&code=" CANARY "&codec=1",
+     "/cb?state=1&code=<hidden>&codec=1"},
+    {"/go?u=%2Fcb%3FCode%3D" CANARY "%26a%3D1",
+     "/go?u=%2Fcb%3FCode%3D<hidden>"},
+    {"exit code=3, status code=4", NULL},
+    {"/a?sig=" CANARY "&sid=" CANARY "&otp=" CANARY "&pass=" CANARY "&key=k",
+     "/a?sig=<hidden>&sid=<hidden>&otp=<hidden>&pass=<hidden>&key=k"},
+    {"/a?monkey=1&keyboard=2&passenger=3&signal=4&aside=5", NULL},
+    /* JSON, in all its wrappings */
+    {"/a?data={\"password\":\"" CANARY "\",\"page\":\"3\"}&z=2",
+     "/a?data={\"password\":\"<hidden>\",\"page\":\"3\"}&z=2"},
+    {"/a?data=%7B%22password%22%3A%22" CANARY "%22%2C%22b%22%3A1%7D&z=2",
+     "/a?data=%7B%22password%22%3A%22<hidden>%22%2C%22b%22%3A1%7D&z=2"},
+    {"/a?d=%257B%2522otp%2522%253A%2520" CANARY "%257D&z=2",
+     "/a?d=%257B%2522otp%2522%253A%2520<hidden>%257D&z=2"},
+    {"{\"otp\": 123456, \"page\": 3}", "{\"otp\": <hidden>, \"page\": 3}"},
+    {"{ 'pwd' : 'it\\'s " CANARY "', 'b': 'c' }",
+     "{ 'pwd' : '<hidden>', 'b': 'c' }"},
+    {"{\"a\":\"{\\\"token\\\":\\\"" CANARY "\\\",\\\"b\\\":1}\"}",
+     "{\"a\":\"{\\\"token\\\":\\\"<hidden>\\\",\\\"b\\\":1}\"}"},
+    {"{\"passw\\u006frd\":\"" CANARY "\"}", "{\"passw\\u006frd\":\"<hidden>\"}"},
+    {"got {\"credentials\":{\"a\":\"" CANARY "\"}}\nnext",
+     "got {\"credentials\":<hidden>\nnext"},
+    {"{\"page\":\"passenger\",\"monkey\":\"x\"}", NULL},
+    {"{\"password\":\"" CANARY, "{\"password\":\"<hidden>"},
+    /* headers */
+    {"sent X-Auth-Token: " CANARY " " CANARY "\nHost: h",
+     "sent X-Auth-Token: <hidden>\nHost: h"},
+    {"connect to session-store:6379 failed, my-token:x", NULL},
+    {"mod_session_cookie: nothing to save", NULL},
     {"GET /a?token=" CANARY "&x=1 HTTP/1.1",
      "GET /a?token=<hidden>&x=1 HTTP/1.1"},
     {"token=" CANARY "&x=1", "token=<hidden>&x=1"},
@@ -219,6 +287,49 @@ static void text_is_masked_and_nothing_else_changes(void **state)
     }
 }
 
+static void values_of_this_request_are_hidden_anywhere(void **state)
+{
+    static const char *const cases[][2] = {
+        {"GET /reset/" CANARY "/x HTTP/1.1", "GET /reset/<hidden>/x HTTP/1.1"},
+        {"/a?x=" CANARY "&y=1", "/a?x=<hidden>&y=1"},
+        {"/a?x=s3cr3t%2Dcanary&y=1", "/a?x=<hidden>&y=1"},
+        {"no session " CANARY, "no session <hidden>"},
+        {"bad dXNlcjpwYXNzMQ== here", "bad <hidden> here"},
+        {"/other/" CANARY "s", NULL},
+        {"/styles/darkmode.css?v=short1", NULL},
+        {"nothing of it", NULL}};
+    fixture_t *f = *state;
+    unsigned i;
+
+    lpp_oops_hide_cookies(&f->hidden, "theme=darkmode; a=short1; "
+                          "id=\"" CANARY "\"; odd;=", f->pool);
+    lpp_oops_hide_authorization(&f->hidden, "Basic  dXNlcjpwYXNzMQ==",
+                                f->pool);
+    lpp_oops_hide_authorization(&f->hidden, NULL, f->pool);
+    lpp_oops_hide_cookies(&f->hidden, NULL, f->pool);
+    for (i = 0; i < LPP_COUNT(cases); i++) {
+        const char *masked = lpp_oops_mask_url(cases[i][0], f->more, f->pool);
+
+        assert_string_equal(masked, cases[i][1] ? cases[i][1] : cases[i][0]);
+        assert_string_equal(lpp_oops_mask_url(masked, f->more, f->pool),
+                            masked);
+    }
+    lpp_oops_add_var(f->oops, "HTTP_X_COPY", CANARY, f->more);
+    lpp_oops_add_var(f->oops, "HTTP_X_ALL", "theme=darkmode; a=short1; id=\""
+                     CANARY "\"; odd;=", f->more);
+    lpp_oops_add_var(f->oops, "HTTP_X_AUTH", "Basic  dXNlcjpwYXNzMQ==",
+                     f->more);
+    lpp_oops_add_var(f->oops, "HTTP_X_THEME", "darkmode", f->more);
+    assert_string_equal(apr_table_get(f->oops->req_vars, "HTTP_X_COPY"),
+                        "<hidden>");
+    assert_string_equal(apr_table_get(f->oops->req_vars, "HTTP_X_ALL"),
+                        "<hidden>");
+    assert_string_equal(apr_table_get(f->oops->req_vars, "HTTP_X_AUTH"),
+                        "<hidden>");
+    assert_string_equal(apr_table_get(f->oops->req_vars, "HTTP_X_THEME"),
+                        "darkmode");
+}
+
 static const char *const queries[][2] = {
     {"", NULL},
     {"a=1&b=http://h/", NULL},
@@ -229,6 +340,10 @@ static const char *const queries[][2] = {
     {"u=http://me:" CANARY "@h/", "u=http://<hidden>@h/"},
     {"token=" CANARY "...", "token=<hidden>"},
     {"token=<hidden>&a=1", "token=<hidden>&a=1"},
+    {"code=" CANARY "&a=1", "code=<hidden>&a=1"},
+    {"a={\"token\":\"x & " CANARY "\",\"b\":1}&c=1",
+     "a={\"token\":\"<hidden>\",\"b\":1}&c=1"},
+    {"a=%7B%22pw%22:%22" CANARY "%22%7D", "a=%7B%22pw%22:%22<hidden>%22%7D"},
 };
 
 static void query_value_ends_at_ampersand_only(void **state)
@@ -250,7 +365,9 @@ static void masking_is_linear(void **state)
 {
     fixture_t *f = *state;
     static const char *const pieces[] = {
-        "token=", "%", "//", "a;token=", ":", "%253D", "://@", "x=", ";;"};
+        "token=", "%",   "//", "a;token=", ":",           "%253D",
+        "://@",   "x=",  ";;", "\":",      "\"token\":",  "\"a\":\"",
+        "\\\\\":", "{\"sid\":[", "pass_", "a-"};
     unsigned i, k;
 
     /* a megabyte of each takes no time; quadratic would take hours */
@@ -430,6 +547,7 @@ int main(void)
         CASE(names_are_told_apart),
         CASE(text_is_masked_and_nothing_else_changes),
         CASE(query_value_ends_at_ampersand_only),
+        CASE(values_of_this_request_are_hidden_anywhere),
         CASE(masking_is_linear),
         CASE(new_record_is_empty_and_informational),
         CASE(hidden_variables_keep_their_names_only),

@@ -207,7 +207,7 @@ static void headline_says_where_the_time_went(void **state)
                      "(38&#160;%)");
     assert_has(text, "<code>poll</code> of libc.so.6 (29&#160;%), <code>"
                      "pcre2_match_8</code> of libpcre2-8.so.0.11.2 "
-                     "(12&#160;%).</p>");
+                     "(13&#160;%).</p>");
     assert_has(text, "Until this point");
     report.provisional = 0;
     assert_has_not(block(&report), "ntil this point");

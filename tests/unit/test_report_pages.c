@@ -201,6 +201,21 @@ static void a_function_is_chosen_by_its_number_or_not_at_all(void **state)
     assert_has("<p class=\"words\"><code>luaV_execute</code>");
 }
 
+static void objects_without_names_are_named(void **state)
+{
+    lpp_saved_t saved = saved_of(FAKE_ID);
+    lpp_function_t *functions = (lpp_function_t *)saved.view->functions;
+
+    (void)state;
+    write_full(&saved, 0);
+    assert_has_not("No names of functions");
+    functions[8].symbol.kind = functions[9].symbol.kind = LPP_NAME_OFFSET;
+    write_full(&saved, 0);
+    assert_has("No names of functions: <code>libc.so.6</code>, "
+               "<code>libweird.so</code>.");
+    assert_sound();
+}
+
 static void a_profile_of_nothing_is_a_page(void **state)
 {
     lpp_saved_t saved = saved_of(FAKE_ID);
@@ -276,7 +291,7 @@ static void growth_is_told_by_sign_and_colour(void **state)
     assert_has("&#9650; luaV_execute");
     assert_has("&#9660; pcre2_match_8");
     assert_has("<b>+300&#160;ms</b>");
-    assert_has("After took 100&#160;ms more (+6.2&#160;%), most of it in "
+    assert_has("After took 100&#160;ms more (+6.3&#160;%), most of it in "
                "<code>luaV_execute</code> (+300&#160;ms).");
     assert_has("<b>&#8722;200&#160;ms</b></td><td class=\"n\">gone");
     assert_has("<small>only before</small>");
@@ -400,6 +415,19 @@ static void what_is_missing_is_said(void **state)
     assert_sound();
 }
 
+static void a_page_to_open_again_shows_its_address_alone(void **state)
+{
+    lpp_sink_t sink = lpp_buf_sink(&out);
+
+    (void)state;
+    lpp_buf_reset(&out);
+    assert_int_equal(lpp_report_open_again(
+                         &frame, "/++profile++reports?a=\"><b>&c='d'", &sink,
+                         pool), APR_SUCCESS);
+    assert_has("<a href=\"/++profile++reports?a=&#34;&#62;&#60;b&#62;&#38;c=&#39;d");
+    assert_sound();
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -424,12 +452,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(one_report_has_all_of_the_block_and_more),
         TEST(a_function_is_chosen_by_its_number_or_not_at_all),
+        TEST(objects_without_names_are_named),
         TEST(a_profile_of_nothing_is_a_page),
         TEST(compared_with_itself_nothing_changed),
         TEST(growth_is_told_by_sign_and_colour),
         TEST(lists_are_sorted_as_asked),
         TEST(lists_come_in_pages),
         TEST(what_is_missing_is_said),
+        TEST(a_page_to_open_again_shows_its_address_alone),
     };
 
     apr_initialize();

@@ -22,6 +22,7 @@
 #include "lpp_sampler.h"
 #include "lpp_sampler_internal.h"
 #include "lpp_signal.h"
+#include "restart_trial.h"
 
 #define MS 1000000ull
 #define TRIES 6
@@ -1089,6 +1090,51 @@ static void a_slow_client_ends_the_profile(void **state)
     lpp_session_close(session);
 }
 
+/* Each call is short; the sum counts. */
+static void a_client_that_trickles_ends_the_profile(void **state)
+{
+    world_t *world = *state;
+    lpp_session_options_t options = usual_options();
+    lpp_session_t *session;
+    int calls;
+
+    options.max_client_wait_us = 100000;
+    session = start(world, &options, no_roots);
+    for (calls = 0; calls < 200 && !lpp_session_cut_short(session); calls++) {
+        lpp_session_client_enter(session);
+        usleep(10000);
+        lpp_session_client_leave(session);
+        usleep(1000); /* the helper looks between two calls, too */
+    }
+    assert_int_equal(lpp_session_cut_short(session), LPP_STOP_CLIENT);
+    lpp_session_close(session);
+}
+
+/* A filter that encrypts is not a client that is slow: what is cut has done
+ * nothing for that long (on a busy machine, it waited for a processor). */
+static void what_computes_is_not_blocked_on_the_client(void **state)
+{
+    world_t *world = *state;
+    lpp_session_options_t options = usual_options();
+    lpp_session_t *session;
+    apr_uint64_t until, began, idle;
+
+    options.max_client_wait_us = 300000;
+    session = start(world, &options, no_roots);
+    began = now_ns(CLOCK_MONOTONIC);
+    until = now_ns(CLOCK_THREAD_CPUTIME_ID) + 400 * MS;
+    idle = began - (until - 400 * MS);
+    lpp_session_client_enter(session);
+    while (now_ns(CLOCK_THREAD_CPUTIME_ID) < until
+           && !lpp_session_cut_short(session)) {
+        test_spin(MS);
+    }
+    idle = now_ns(CLOCK_MONOTONIC) - now_ns(CLOCK_THREAD_CPUTIME_ID) - idle;
+    assert_true(!lpp_session_cut_short(session) || idle >= 290 * MS);
+    lpp_session_client_leave(session);
+    lpp_session_close(session);
+}
+
 static int ten_kilohertz_once(world_t *world)
 {
     lpp_session_options_t options = usual_options();
@@ -1252,6 +1298,33 @@ static void a_request_may_end_on_another_thread(void **state)
     pthread_sigmask(SIG_SETMASK, &after, NULL);
 }
 
+/* A helper is in the process that made it alone; nobody waits for it. */
+static void in_a_fork_nothing_starts(void **state)
+{
+    world_t *world = *state;
+    lpp_session_options_t options = usual_options();
+    lpp_session_t *session = start(world, &options, no_roots);
+    apr_interval_time_t waited;
+    apr_status_t rv;
+    int status;
+    pid_t pid;
+
+    lpp_session_stop(session, LPP_STOP_NOT);
+    lpp_session_close(session);
+    pthread_mutex_lock(&world->sampler->mutex); /* as the helper may have it */
+    pid = fork();
+    if (pid == 0) {
+        alarm(30);
+        lpp_sampler_expect(world->sampler);
+        _exit(lpp_session_start(world->sampler, &options, no_roots, &session,
+                                &waited, &rv, world->pool)
+              == LPP_START_FORKED ? 0 : 1);
+    }
+    pthread_mutex_unlock(&world->sampler->mutex);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
 static void forks_while_sampled_are_not_touched(void **state)
 {
     world_t *world = *state;
@@ -1373,12 +1446,15 @@ int main(void)
         CASE(a_turn_that_comes_at_the_childs_end_is_given_back),
         CASE(too_long_a_profile_is_cut_and_frees_the_gate),
         CASE(a_slow_client_ends_the_profile),
+        CASE(a_client_that_trickles_ends_the_profile),
+        CASE(what_computes_is_not_blocked_on_the_client),
         CASE(ten_kilohertz_work),
         CASE(ten_hertz_still_shorten_sleeps_exactly),
         CASE(a_profile_can_be_had_on_the_way),
         CASE(a_request_goes_on_on_another_thread),
         CASE(a_request_may_end_on_another_thread),
         CASE(forks_while_sampled_are_not_touched),
+        CASE(in_a_fork_nothing_starts),
         CASE(a_forgotten_stop_is_made_up_for),
         CASE(starting_and_stopping_are_quick),
         CASE(an_announced_session_starts_as_ever),
@@ -1386,6 +1462,9 @@ int main(void)
     int failed;
 
     apr_initialize();
+    if (!try_restarts()) {
+        return 1;
+    }
     apr_pool_create(&root, NULL);
     failed = cmocka_run_group_tests(tests, NULL, NULL);
     apr_pool_destroy(root);

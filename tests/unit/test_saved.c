@@ -548,6 +548,50 @@ static void put(lpp_store_t *store, const char *id, const char *vhost,
     assert_int_equal(lpp_store_finish(file, NULL), APR_SUCCESS);
 }
 
+/* Whatever the clock said: the names are those of profiles, the list goes by
+ * time, every profile is read and every format made. */
+static void any_start_is_read(void **state)
+{
+    static const apr_time_t starts[] = {
+        APR_INT64_MIN, -1, 0, 1, APR_TIME_C(1700000000123456),
+        APR_TIME_C(9214646400000000), APR_INT64_MAX};
+    char dir[] = "/tmp/lpp-test-saved-XXXXXX";
+    apr_array_header_t *entries;
+    lpp_saved_entry_t entry;
+    lpp_saved_t *saved;
+    lpp_store_t *store;
+    int more;
+    unsigned i, count = LPP_COUNT(starts);
+
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    assert_int_equal(lpp_store_open(&store, dir, pool), APR_SUCCESS);
+    for (i = 0; i < count; i++) {
+        const char *id = apr_psprintf(pool, "OOPS-%032x", i);
+        int format;
+
+        put(store, id, HOST, id, starts[i]);
+        assert_int_equal(lpp_saved_find(store, HOST, id, &entry, &saved,
+                                        pool), APR_SUCCESS);
+        assert_true(saved->head.start == starts[i]);
+        assert_true(saved->view->about.start == starts[i]);
+        for (format = 0; format < LPP_FORMAT_COUNT; format++) {
+            lpp_sink_t sink = lpp_buf_sink(new_buf());
+
+            assert_int_equal(lpp_writer_get(format)->write(saved->view, &sink,
+                                                           pool), APR_SUCCESS);
+        }
+    }
+    assert_int_equal(lpp_saved_list(store, HOST, 0, &entries, &more, pool),
+                     APR_SUCCESS);
+    assert_int_equal(entries->nelts, count);
+    for (i = 0; i < count; i++) {
+        assert_true(APR_ARRAY_IDX(entries, i, lpp_saved_entry_t).head.start
+                    == starts[count - 1 - i]);
+    }
+    assert_int_equal(system(apr_pstrcat(pool, "rm -rf ", dir, NULL)), 0);
+}
+
 static void only_those_of_the_host_are_found(void **state)
 {
     char dir[] = "/tmp/lpp-test-saved-XXXXXX";
@@ -612,6 +656,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_body_that_was_made_up_does_no_harm,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_bomb_is_refused, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(any_start_is_read, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(only_those_of_the_host_are_found,
                                         set_up, tear_down),

@@ -17,6 +17,7 @@
 #include <apr_strings.h>
 
 #include "lpp_sampler.h"
+#include "restart_trial.h"
 
 /* 0: true; else the helper's CPU time counts so many times. */
 static atomic_int factor;
@@ -49,6 +50,7 @@ static int set_up(void **state)
     apr_global_mutex_t *mutex;
 
     apr_initialize();
+    assert_true(try_restarts());
     apr_pool_create(&pool, NULL);
     request_thread = pthread_self();
     memset(&options, 0, sizeof(options));

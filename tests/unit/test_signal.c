@@ -22,6 +22,7 @@
 #include <apr_general.h>
 
 #include "lpp_signal.h"
+#include "restart_trial.h"
 
 static apr_pool_t *root;
 static lpp_signal_target_t target;
@@ -565,7 +566,8 @@ int main(void)
 
     apr_initialize();
     apr_pool_create(&root, NULL);
-    if (lpp_ring_create(&target.ring, root) != APR_SUCCESS) {
+    if (!try_restarts()
+        || lpp_ring_create(&target.ring, root) != APR_SUCCESS) {
         return 1;
     }
     failed = cmocka_run_group_tests(tests, NULL, NULL);

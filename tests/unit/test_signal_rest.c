@@ -23,6 +23,7 @@
 #include <apr_general.h>
 
 #include "lpp_signal.h"
+#include "restart_trial.h"
 
 #if !defined(__x86_64__)
 
@@ -277,7 +278,8 @@ int main(void)
 
     apr_initialize();
     apr_pool_create(&root, NULL);
-    if (lpp_ring_create(&target.ring, root) != APR_SUCCESS || open_all() != 0
+    if (!try_restarts()
+        || lpp_ring_create(&target.ring, root) != APR_SUCCESS || open_all() != 0
         || lpp_signal_take(LPP_SIGNAL_AUTO, &number) != APR_SUCCESS
         || lpp_signal_arm(&target, &old) != APR_SUCCESS) {
         return 1;

@@ -19,6 +19,7 @@
 
 #include "lpp_signal.h"
 #include "lpp_unwind.h"
+#include "restart_trial.h"
 
 #define EVERY_NS 100000
 #define REFRESH_EVERY 100 /* shots */
@@ -217,6 +218,7 @@ static void ten_thousand_a_second(void **state)
 
     (void)state;
     storm.seconds = soak != NULL && atof(soak) > 0 ? atof(soak) : 1;
+    assert_true(try_restarts());
     assert_int_equal(lpp_ring_create(&storm.target.ring, root), APR_SUCCESS);
     assert_int_equal(lpp_maps_create(&storm.maps, root), APR_SUCCESS);
     assert_int_equal(lpp_unwinder_create(&storm.unwinder, LPP_UNWIND_AUTO,

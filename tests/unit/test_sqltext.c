@@ -144,6 +144,15 @@ static void an_error_tells_nothing_of_the_data(void **state)
     assert_string_equal(
         lpp_sqltext_mask_error("near \"nothing\": syntax error", pool),
         "near ?: syntax error");
+    assert_string_equal(
+        lpp_sqltext_mask_error(
+            "You have an error in your SQL syntax; check the manual for the "
+            "right syntax to use near 'x' AND secret = 'it's\nall' at line 2",
+            pool),
+        "You have an error in your SQL syntax; check the manual for the "
+        "right syntax to use near ? at line ?");
+    assert_string_equal(lpp_sqltext_mask_error("near 'secret", pool),
+                        "near ?");
     assert_string_equal(lpp_sqltext_mask_error("", pool), "");
 }
 

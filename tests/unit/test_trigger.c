@@ -144,7 +144,10 @@ static const struct {
      "includes a%7Cb|endswith c:d"},
     {"sqltrace%20:%20includes x%26y", LPP_ACTION_SQLTRACE, 0,
      "%20includes x%26y"},
-    {"reports", LPP_ACTION_REPORTS, 0, NULL},
+    {"reports", LPP_ACTION_HELP, 0, NULL}, /* at the root it is a page */
+    {"report:" ID, LPP_ACTION_HELP, 0, NULL},
+    {"reports&show", LPP_ACTION_SHOW, 0, NULL},
+    {"report:" ID "&against:" ID2 "&log", 0, CG, NULL},
 };
 
 static void actions_are_read_as_launchpad_reads_them(void **state)
@@ -309,6 +312,32 @@ static void request_lines_lose_only_the_segment(void **state)
     }
 }
 
+static void urls_lose_only_the_segment(void **state)
+{
+    static const char *const urls[][2] = {
+        {"/a/++profile++show/b", "/a/b"},
+        {"/++profile++show", "/"},
+        {"http://h/++profile++show", "http://h/"},
+        {"http://h:80/a/%2B%2Bprofile%2B%2Bx/b?/++profile++y/#z",
+         "http://h:80/a/b?/++profile++y/#z"},
+        {"//++profile++show/a", "//a"},
+    };
+    static const char *const untouched[] = {
+        "", "/", "x", "++profile++show/a", "http://++profile++show/a",
+        "http://h?/++profile++show", "/a?/++profile++show/b",
+    };
+    apr_size_t i;
+
+    for (i = 0; i < LPP_COUNT(urls); i++) {
+        assert_string_equal(lpp_trigger_strip_uri(urls[i][0], *state),
+                            urls[i][1]);
+    }
+    for (i = 0; i < LPP_COUNT(untouched); i++) {
+        assert_ptr_equal(lpp_trigger_strip_uri(untouched[i], *state),
+                         untouched[i]);
+    }
+}
+
 static void redirects_carry_the_segment(void **state)
 {
     static const char *const carried[][3] = {
@@ -435,6 +464,7 @@ int main(void)
         cmocka_unit_test(report_ids_are_valid_in_form_or_none),
         cmocka_unit_test(own_pages_have_one_spelling),
         cmocka_unit_test(request_lines_lose_only_the_segment),
+        cmocka_unit_test(urls_lose_only_the_segment),
         cmocka_unit_test(redirects_carry_the_segment),
         cmocka_unit_test(escapes_are_decoded_once),
     };

@@ -268,6 +268,39 @@ static void any_bytes_are_survived(void **state)
     assert_in_range(sound, 100, 1999);
 }
 
+/* Another child wrote into the counts: the one that writes, which is still
+ * itself, stays within its memory and its own tree. */
+static void the_writer_survives_false_counts(void **state)
+{
+    static const unsigned counts[] = { 0, 2, 250, LPP_WILL_NODES,
+        LPP_WILL_NODES + 1, 0x7fffffff, 0xfffffff0, 0xffffffff };
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t bytes = (sizeof(*will) + page - 1) / page * page;
+    unsigned char *mapped = mmap(NULL, bytes + 2 * page, PROT_NONE,
+                                 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    lpp_will_t *old = will;
+    lpp_pc_t frames[2] = { in_libc(), here(0) };
+    unsigned i, j;
+
+    assert_ptr_not_equal(mapped, MAP_FAILED);
+    assert_int_equal(mprotect(mapped + page, bytes, PROT_READ | PROT_WRITE),
+                     0);
+    will = (lpp_will_t *)(mapped + page);
+    for (i = 0; i < LPP_COUNT(counts); i++) {
+        for (j = 0; j < LPP_COUNT(counts); j++) {
+            lpp_profile_t *profile = fresh_profile();
+
+            lpp_will_begin(will, ID);
+            atomic_store(&will->nodes, counts[i]);
+            atomic_store(&will->objects, counts[j]);
+            sample(profile, frames, 2);
+            lpp_will_set_total(will, profile, 1, 1);
+        }
+    }
+    will = old;
+    munmap(mapped, bytes + 2 * page);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -286,6 +319,8 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(any_bytes_are_survived, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(the_writer_survives_false_counts,
+                                        setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_ascii: kinds of characters as ASCII has them.
+ *
+ * A page may set the locale of the whole process at any time, and with it what
+ * isspace(), toupper() or strcasecmp() of the C library (and APR's names for
+ * them) say: in tr_TR "I" is not the upper case of "i". These do not change.
+ * Bytes above 0x7f are of no kind. Every function: Signal-safe: yes. Thread:
+ * any.
+ */
+#ifndef LPP_ASCII_H
+#define LPP_ASCII_H
+
+static inline int lpp_is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static inline int lpp_is_alnum(char c)
+{
+    return lpp_is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/* As isspace(): with the vertical tab, which is none to HTML. */
+static inline int lpp_is_space(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+static inline int lpp_is_control(char c)
+{
+    return (unsigned char)c < 0x20 || c == 0x7f;
+}
+
+static inline char lpp_to_lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+static inline char lpp_to_upper(char c)
+{
+    return c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+}
+
+#endif

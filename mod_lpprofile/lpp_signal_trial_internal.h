@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_signal_trial_internal: the kinds of calls that are tried, for
+ * lpp_signal_trial.c alone. Everything here is for the scratch process: it may
+ * block, allocate and leave things behind.
+ */
+#ifndef LPP_SIGNAL_TRIAL_INTERNAL_H
+#define LPP_SIGNAL_TRIAL_INTERNAL_H
+
+#include <pthread.h>
+
+typedef struct lpp_trial_kind_t lpp_trial_kind_t;
+
+/* One call of a kind, with what it needs. */
+typedef struct lpp_trial_call_t {
+    const lpp_trial_kind_t *of;
+    int wait_ms; /* it blocks for that long */
+    int fds[2];  /* open while used, else 0 */
+    int pid;     /* a child process */
+    pthread_mutex_t mutex;
+} lpp_trial_call_t;
+
+struct lpp_trial_kind_t {
+    const char *name;
+    long number, other_number; /* of the system call: C libraries differ */
+    long (*call)(lpp_trial_call_t *call);   /* on the thread that blocks */
+    int (*prepare)(lpp_trial_call_t *call); /* before that; 0: done; or NULL */
+    void (*finish)(lpp_trial_call_t *call); /* makes it end; NULL: it does so by
+                                               itself */
+    void (*after)(lpp_trial_call_t *call);  /* on its thread; or NULL */
+    long result;     /* of call, or its errno, negative */
+    int teaches;     /* one of the few from which places of numbers are learned,
+                        and that a process with one thread tries, too */
+    int begins_anew; /* its timeout does when it is restarted */
+};
+
+extern const lpp_trial_kind_t lpp_trial_kinds[];
+extern const unsigned lpp_trial_kind_count;
+
+/* Give back what prepare took.
+ * Signal-safe: no. Thread: the scratch process's first. */
+void lpp_trial_clean(lpp_trial_call_t *call);
+
+#endif

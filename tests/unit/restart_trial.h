@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * restart_trial: for tests: what httpd's parent does at its start, without which
+ * no blocked thread is signalled. A busy machine may spoil the measurement.
+ */
+#ifndef RESTART_TRIAL_H
+#define RESTART_TRIAL_H
+
+#include <stdio.h>
+
+#include "lpp_signal_trial.h"
+
+/* 1: calls are restarted from now on, or cannot be on this architecture. */
+static int try_restarts(void)
+{
+    lpp_signal_trial_t trial;
+    apr_status_t status = APR_EGENERAL;
+    int i;
+
+    for (i = 0; i < 20 && status != APR_SUCCESS; i++) {
+        status = lpp_signal_trial_run(&trial);
+        if (APR_STATUS_IS_ENOTIMPL(status)) {
+            return 1;
+        }
+    }
+    if (status != APR_SUCCESS) {
+        printf("trial: %d, failed: %s\n", status, trial.failed);
+    }
+    return lpp_signal_trial_adopt(&trial);
+}
+
+#endif

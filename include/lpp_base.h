@@ -86,22 +86,24 @@ typedef apr_uint64_t lpp_pc_t;
 #define LPP_PC_OBJECT(pc) ((unsigned)((pc) >> LPP_PC_ADDRESS_BITS))
 #define LPP_PC_ADDRESS(pc) ((apr_uint64_t)((pc) & LPP_PC_ADDRESS_MASK))
 
-/* In place of a whole stack: the profiler worked on the request's thread. No
- * code is at that address. */
+/*
+ * Frames that stand for what is no function, at addresses where no code is: in
+ * place of a whole stack, that the profiler worked on the request's thread; the
+ * outermost frame of a stack that is not the thread's (a fiber's, coroutine's
+ * or goroutine's); and code in no known object, that is, made at run time (by a
+ * JIT compiler), whose addresses mean nothing later.
+ */
 #define LPP_PC_PROFILER LPP_PC_MAKE(0, 1)
+#define LPP_PC_OWN_STACK LPP_PC_MAKE(0, 2)
+#define LPP_PC_RUN_TIME_CODE LPP_PC_MAKE(0, 3)
 #define LPP_PROFILER_NAME "[profiler]"
+#define LPP_OWN_STACK_NAME "[on a stack of its own]"
+#define LPP_RUN_TIME_CODE_NAME "[code made at run time]"
 
 /*
  * A function of ours through which control passes on to others: what runs below
  * it is theirs, and not the profiler's work. Its frames are shown nowhere.
  */
 #define LPP_PASSES_ON __attribute__((section("lpp_passes"), noinline))
-
-/* Two frames that stand for what is no function, at addresses where no code
- * can be: the outermost frame of a stack that is not the thread's (a fiber's,
- * coroutine's or goroutine's); and any code in no known object, that is, made
- * at run time (a JIT compiler's), whose addresses mean nothing later. */
-#define LPP_PC_OWN_STACK LPP_PC_MAKE(0, 2)
-#define LPP_PC_RUN_TIME_CODE LPP_PC_MAKE(0, 3)
 
 #endif

@@ -20,10 +20,6 @@ typedef enum {
     LPP_NAME_UNKNOWN     /* in no known object */
 } lpp_name_kind_e;
 
-/* The names of LPP_PC_OWN_STACK and LPP_PC_RUN_TIME_CODE. */
-#define LPP_NAME_OWN_STACK "[on a stack of its own]"
-#define LPP_NAME_RUN_TIME_CODE "[code made at run time]"
-
 /* A name. Strings are valid UTF-8 without control characters, never NULL but
  * for file, and live as long as the table they came from. file and line are
  * left to lpp_symbols_add_line. */

@@ -36,10 +36,9 @@ static const struct sigaction default_action; /* zeroed: SIG_DFL */
 static void copy_stack(lpp_crash_t *crash)
 {
     apr_uint64_t sp = crash->snapshot.regs[LPP_REG_SP];
-    int inside = crash->tid == lpp_crash_watch.tid
-        && sp >= lpp_crash_watch.stack_start
-        && sp < lpp_crash_watch.stack_end;
     apr_uint64_t end = sp + LPP_STACK_MAX_BYTES;
+    int inside = (apr_uint32_t)syscall(SYS_gettid) == lpp_crash_watch.tid
+        && sp >= lpp_crash_watch.stack_start && sp < lpp_crash_watch.stack_end;
 
     if (inside && end > lpp_crash_watch.stack_end) {
         end = lpp_crash_watch.stack_end;

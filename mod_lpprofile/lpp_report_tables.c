@@ -130,7 +130,7 @@ static void explain_frames(lpp_page_t *page, const lpp_view_t *view)
 {
     if (view->own_stack_samples != 0) {
         lpp_page_rawf(page, "%" APR_UINT64_T_FMT " sample%s below <code>"
-                      LPP_NAME_OWN_STACK "</code>: the code ran on a stack of "
+                      LPP_OWN_STACK_NAME "</code>: the code ran on a stack of "
                       "its own, as fibers, coroutines and goroutines do, and "
                       "such a stack does not tell who started it. ",
                       view->own_stack_samples,
@@ -138,7 +138,7 @@ static void explain_frames(lpp_page_t *page, const lpp_view_t *view)
     }
     if (view->run_time_samples != 0) {
         lpp_page_rawf(page, "%" APR_UINT64_T_FMT " sample%s below <code>"
-                      LPP_NAME_RUN_TIME_CODE "</code>, right under the "
+                      LPP_RUN_TIME_CODE_NAME "</code>, right under the "
                       "request: a JIT compiler made that code, and it tells "
                       "neither its name nor its caller. ",
                       view->run_time_samples,
@@ -171,13 +171,13 @@ static void honesty(lpp_page_t *page, const lpp_report_t *report)
                       h->samples < FEW_SAMPLES ? ", so with so few samples no "
                           "share means much" : "", view->named_percent);
     }
+    explain_frames(page, view);
     if (profiler) {
         lpp_page_raw(page, "The profiler itself worked ");
         lpp_page_time(page, profiler->self.wall_us);
         lpp_page_raw(page, " on the request's thread, <code>"
                      LPP_PROFILER_NAME "</code> above. ");
     }
-    explain_frames(page, view);
     lpp_page_rawf(page, "The profiler itself sent %" APR_UINT64_T_FMT
                   " signal%s", h->signals, h->signals == 1 ? "" : "s");
     if (!report->provisional) { /* which is known at its end */

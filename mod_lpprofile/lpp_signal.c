@@ -36,10 +36,10 @@
 #include <unistd.h>
 
 #define RED_ZONE 128 /* bytes under SP that belong to a leaf function */
-#define KERNEL_FRAME_BYTES 440 /* of x86-64, for a signal, less the FPU state */
-#define SAVED_REGS 17 /* r8 to rip, in the order of REG_R8 */
 #define PAGE 4096
 #define PIECES (LPP_STACK_MAX_BYTES / PAGE + 1)
+#define KERNEL_FRAME_BYTES 440 /* of x86-64, for a signal, less the FPU state */
+#define SAVED_REGS 17 /* r8 to rip, in the order of REG_R8 */
 
 static _Atomic(lpp_signal_target_t *) served;
 static atomic_uint unrepaired;

@@ -240,9 +240,9 @@ static const lpp_symbol_t *find_unknown(lpp_symbols_t *symbols, lpp_pc_t pc)
 static const lpp_symbol_t no_functions[] = {
     { LPP_PC_PROFILER, LPP_PROFILER_NAME, "", NULL, 0, LPP_NAME_REGISTERED,
       NULL },
-    { LPP_PC_OWN_STACK, LPP_NAME_OWN_STACK, "", NULL, 0, LPP_NAME_REGISTERED,
+    { LPP_PC_OWN_STACK, LPP_OWN_STACK_NAME, "", NULL, 0, LPP_NAME_REGISTERED,
       NULL },
-    { LPP_PC_RUN_TIME_CODE, LPP_NAME_RUN_TIME_CODE, "", NULL, 0,
+    { LPP_PC_RUN_TIME_CODE, LPP_RUN_TIME_CODE_NAME, "", NULL, 0,
       LPP_NAME_UNKNOWN, NULL }
 };
 

@@ -127,8 +127,8 @@ unsigned lpp_signal_unrepaired(void);
 /*
  * May a thread of this process be signalled? Only where the calls of the C
  * library can be restarted (see lpp_signal_trial.h), and fewer than
- * LPP_SIGNAL_BROKEN_MAX could not after all; blocked, one that stands in a call:
- * none. Where the architecture has no restarts: one that is not blocked.
+ * LPP_SIGNAL_BROKEN_MAX could not after all; blocked (one that stands in a
+ * call): none. Where the architecture has no restarts: one that is not blocked.
  * Signal-safe: yes. Thread: any.
  */
 int lpp_signal_allowed(int blocked);

@@ -73,6 +73,7 @@ int lpp_signal_trial_adopt(const lpp_signal_trial_t *trial)
 #define LEARN_WAIT 8
 #define LEARN_SIGNAL 3
 #define ALONE_WAIT 8
+#define LEARN_ALL_WAIT 25 /* until the threads are there */
 #define TRY_WAIT 40
 #define TRY_SIGNAL 30
 
@@ -256,13 +257,14 @@ static apr_status_t fail(lpp_signal_trial_t *trial, const attempt_t *attempt,
  * in a place. */
 static apr_status_t learn_places(lpp_signal_trial_t *trial)
 {
-    unsigned i, j, met = 0;
+    unsigned i, j;
 
     for (i = 0; i < scratch.count; i++) {
-        met += scratch.attempts[i].number != LPP_SIGNAL_NO_CALL;
-    }
-    if (met < scratch.count) {
-        return APR_TIMEUP; /* the signal came too early or too late */
+        const attempt_t *one = &scratch.attempts[i];
+
+        if (one->call.of->teaches && one->number == LPP_SIGNAL_NO_CALL) {
+            return APR_TIMEUP; /* the signal came too early or too late */
+        }
     }
 
     for (i = 0; i < scratch.count; i++) {
@@ -434,10 +436,11 @@ static apr_status_t try_calls(lpp_signal_trial_t *trial, int alone)
     apr_status_t status = APR_TIMEUP;
     int i;
 
-    choose(1);
+    choose(alone);
     scratch.learning = 1;
     for (i = 0; i < ROUNDS && APR_STATUS_IS_TIMEUP(status); i++) {
-        status = one_round(alone, LEARN_WAIT, LEARN_SIGNAL);
+        status = one_round(alone, alone ? LEARN_WAIT : LEARN_ALL_WAIT,
+                           LEARN_SIGNAL);
         if (status == APR_SUCCESS) {
             status = learn_places(trial);
         }

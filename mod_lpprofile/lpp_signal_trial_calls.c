@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
@@ -412,7 +413,7 @@ void lpp_trial_clean(lpp_trial_call_t *call)
     }
 }
 
-#define NO_OTHER (-1)
+#define NO_OTHER INT32_MIN /* nothing that is seen anywhere */
 
 const lpp_trial_kind_t lpp_trial_kinds[] = {
     { "nanosleep", SYS_clock_nanosleep, SYS_nanosleep, try_nanosleep, NULL,

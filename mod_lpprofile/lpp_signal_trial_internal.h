@@ -29,8 +29,8 @@ struct lpp_trial_kind_t {
                                                itself */
     void (*after)(lpp_trial_call_t *call);  /* on its thread; or NULL */
     long result;     /* of call, or its errno, negative */
-    int teaches;     /* one of the few from which places of numbers are learned,
-                        and that a process with one thread tries, too */
+    int teaches;     /* always ends with EINTR; the few that a process with one
+                        thread tries, too */
     int begins_anew; /* its timeout does when it is restarted */
 };
 

@@ -4,7 +4,8 @@
  * makes them, whatever library is there: by one function that gets the number
  * as its seventh argument, so that it stands on the stack alone when the kernel
  * has ended the call. cancel_shape chooses the instruction. What the program
- * and its libraries call goes through here; glibc itself makes its own.
+ * and its libraries call goes through here; glibc itself makes its own. Some
+ * are left to it, so that where it is 2.41 there are two such functions.
  */
 #ifndef CANCEL_CALLS_H
 #define CANCEL_CALLS_H
@@ -193,19 +194,6 @@ int ppoll(struct pollfd *items, nfds_t count, const struct timespec *wait,
                      8);
 }
 
-int pselect(int count, fd_set *in, fd_set *out, fd_set *other,
-            const struct timespec *wait, const sigset_t *mask)
-{
-    struct timespec left = { 0, 0 };
-    long mask_and_size[2] = { (long)mask, 8 };
-
-    if (wait != NULL) {
-        left = *wait;
-    }
-    return (int)CALL(SYS_pselect6, count, in, out, other,
-                     wait == NULL ? NULL : &left, mask_and_size);
-}
-
 int select(int count, fd_set *in, fd_set *out, fd_set *other,
            struct timeval *wait)
 {
@@ -228,12 +216,6 @@ int select(int count, fd_set *in, fd_set *out, fd_set *other,
 int epoll_wait(int fd, struct epoll_event *events, int max, int ms)
 {
     return (int)CALL(SYS_epoll_wait, fd, events, max, ms);
-}
-
-int epoll_pwait(int fd, struct epoll_event *events, int max, int ms,
-                const sigset_t *mask)
-{
-    return (int)CALL(SYS_epoll_pwait, fd, events, max, ms, mask, 8);
 }
 
 ssize_t read(int fd, void *bytes, size_t len)
@@ -299,12 +281,6 @@ int fcntl(int fd, int command, ...)
 pid_t waitpid(pid_t pid, int *status, int options)
 {
     return (pid_t)CALL(SYS_wait4, pid, status, options);
-}
-
-int sigtimedwait(const sigset_t *set, siginfo_t *info,
-                 const struct timespec *wait)
-{
-    return (int)CALL(SYS_rt_sigtimedwait, set, info, wait, 8);
 }
 
 #undef CALL

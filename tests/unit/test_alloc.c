@@ -150,12 +150,12 @@ static apr_status_t write_file(lpp_store_t *opened, const char *subdirectory,
 
 static apr_status_t use_store(const char *path, apr_pool_t *pool)
 {
-    const char *why;
+    const char *why, *warning;
     lpp_store_t *opened;
     apr_array_header_t *list;
     apr_file_t *file;
-    apr_status_t status = lpp_store_prepare(path, getuid(), getgid(), &why,
-                                            pool);
+    apr_status_t status = lpp_store_prepare(path, getuid(), getgid(), 0,
+                                            &why, &warning, pool);
 
     if (status == APR_SUCCESS) {
         status = lpp_store_open(&opened, path, pool);

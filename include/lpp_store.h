@@ -35,9 +35,9 @@ typedef struct lpp_store_file_t lpp_store_file_t;
  * or another directory in its place: another owner, write permission for
  * others, for the group (shared: only *warning, since programs that read OOPSes
  * may be in it), of an ancestor without sticky bit for others, of one of
- * another owner. *warning gets a sentence, else NULL, where names can be read
- * by others or a group may be trusted: group-writable ancestors, and what
- * belongs to root and uid's own group; without root, ancestors of others.
+ * another owner. *warning gets a sentence, else NULL, where a group may be
+ * trusted: group-writable ancestors, and what belongs to root and uid's own
+ * group; without root, for ancestors of others.
  * Once a directory and pool.
  * path must be absolute (APR_EINVAL). *why gets a sentence without path on
  * every failure.

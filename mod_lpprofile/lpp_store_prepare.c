@@ -275,7 +275,7 @@ static apr_status_t check_others(walk_t *walk, const struct stat *st)
 }
 
 /* Whether somebody else than root and User could put files into the directory
- * that was asked for, or read names there. */
+ * that was asked for. */
 static apr_status_t check_directory(walk_t *walk)
 {
     const user_t *user = walk->user;
@@ -303,10 +303,6 @@ static apr_status_t check_directory(walk_t *walk)
         warn(walk, "it can be written to by its group, who could add and "
                    "remove files: take that right away (chmod g-w), unless "
                    "all of the group are to have it");
-    }
-    else if (!walk->shared && (st.st_mode & (S_IRGRP | S_IROTH))) {
-        warn(walk, "names of files in it, which tell of pages and times, can "
-                   "be read by others: take that right away (chmod go-rwx)");
     }
     return APR_SUCCESS;
 }

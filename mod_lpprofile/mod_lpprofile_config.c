@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <ap_mpm.h>
@@ -328,6 +329,7 @@ static apr_status_t prepare(const char *directive, const char *path,
     apr_uid_t uid = root ? ap_unixd_config.user_id : geteuid();
     apr_gid_t gid = root ? ap_unixd_config.group_id : getegid();
     const char *why = NULL, *warning = NULL;
+    struct stat st;
     apr_status_t rv;
 
     rv = lpp_store_prepare(path, uid, gid,
@@ -337,6 +339,14 @@ static apr_status_t prepare(const char *directive, const char *path,
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
                      LPP_TAG_CONFIG_DIR_OPEN ": %s %s: %s", directive, path,
                      warning);
+    }
+    else if (rv == APR_SUCCESS && !strcmp(directive, LPP_DIR_DIR)
+             && stat(path, &st) == 0 && (st.st_mode & (S_IRGRP | S_IROTH))) {
+        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, server,
+                     LPP_TAG_CONFIG_DIR_READABLE ": %s %s: names of files in "
+                     "it, which tell of pages and times, can be read by "
+                     "others; to take that right away: chmod go-rwx",
+                     directive, path);
     }
     if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_EMERG, rv, server,

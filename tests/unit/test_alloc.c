@@ -154,8 +154,8 @@ static apr_status_t use_store(const char *path, apr_pool_t *pool)
     lpp_store_t *opened;
     apr_array_header_t *list;
     apr_file_t *file;
-    apr_status_t status = lpp_store_prepare(path, getuid(), getgid(), 0, &why,
-                                            &warning, pool);
+    apr_status_t status = lpp_store_prepare(path, getuid(), getgid(), 0,
+                                            &why, &warning, pool);
 
     if (status == APR_SUCCESS) {
         status = lpp_store_open(&opened, path, pool);
@@ -308,8 +308,8 @@ static apr_status_t regions(apr_pool_t *pool)
 
 static apr_status_t calls(apr_pool_t *pool)
 {
-    static const lpp_hook_t hooks[] = { { "fixups", "mod_f.c", hooks, 0 },
-                                        { "handler", "mod_g.c", hooks, 0 } };
+    static const lpp_hook_t hooks[] = { { "fixups", "mod_f.c", hooks },
+                                        { "handler", "mod_g.c", hooks } };
     const lpp_calls_table_t *table;
     lpp_calls_t *made;
     apr_uint32_t scope = 0, count;

@@ -800,8 +800,8 @@ static void prepare_refuses_or_warns_of_what_others_may_change(void **state)
         {"group", USER, USER + 1, 0770, 0, -1, "by its group"},
         {"own-group", USER, USER, 0770, 0, -1, "by its group"},
         {"roots", 0, USER, 0770, -1, -1, "by its group"},
-        {"readable", USER, USER, 0755, -1, 1, "can be read by others"},
-        {"readers", USER, USER + 1, 0750, -1, 1, "can be read by others"},
+        {"readable", USER, USER, 0755, 1, 1, NULL},
+        {"readers", USER, USER + 1, 0750, 1, 1, NULL},
     };
     fixture_t *f = *state;
     const char *why;

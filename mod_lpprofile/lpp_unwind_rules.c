@@ -2,8 +2,9 @@
 /*
  * lpp_unwind_rules: reading call frame instructions (DWARF 4, 6.4.2).
  *
- * Owns nothing. What no compiler or assembler of Debian 12 or 13 writes for code
- * that httpd runs is not followed but marked unsupported, for libunwind to do.
+ * Owns nothing. What no compiler or assembler of Debian 12 or 13 writes for
+ * code that httpd runs is not followed but marked unsupported, for libunwind to
+ * do.
  */
 #include "lpp_unwind_rules.h"
 #include "lpp_unwind_address.h"

@@ -176,11 +176,14 @@ class Factory:
         self.used, self.own = [], []
 
     def _make(self, config, options):
+        names = [*options.get('modules', ())]
         if 'modphp' in options.get('features', ()):
-            try:
-                httpd_env.load_module('php')
-            except httpd_env.NotInstalled as missing:
-                pytest.skip(str(missing))
+            names.append('php')
+        try:
+            for name in names:
+                httpd_env.load_module(name)
+        except httpd_env.NotInstalled as missing:
+            pytest.skip(str(missing))
         return httpd_env.Httpd(config, base=self.servers.base, **options)
 
     def __call__(self, config='', fresh=False, key=None, **options):

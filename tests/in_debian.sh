@@ -106,8 +106,9 @@ follow_host() {
     apt-config dump --no-empty --format '%F "%v";%n' Acquire \
         | grep -v '^Acquire::IndexTargets' \
         | put /etc/apt/apt.conf.d/91host 644
-    for from in /etc/apt/auth.conf.d /etc/apt/trusted.gpg.d /etc/apt/keyrings; do
-        test ! -d "$from" || cp -au "$from/." "$root$from"
+    for from in auth.conf.d trusted.gpg.d keyrings; do
+        test ! -d "/etc/apt/$from" \
+            || cp -au "/etc/apt/$from/." "$root/etc/apt/$from"
     done
     for file in /etc/apt/auth.conf /root/.npmrc; do
         test ! -f "$file" || put "$file" 600 <"$file"

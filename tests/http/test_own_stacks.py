@@ -38,7 +38,8 @@ def php(httpd, page, tmp_path, jit):
         pytest.skip("PHP's opcache is not installed")
     tmp_path.chmod(0o755)
     (tmp_path / 'zz.ini').write_text(
-        'opcache.enable=1\nopcache.jit=tracing\nopcache.jit_buffer_size=%s\n'
+        'opcache.enable=1\nopcache.file_update_protection=0\n'
+        'opcache.jit=tracing\nopcache.jit_buffer_size=%s\n'
         % ('32M' if jit else '0'))
     server = httpd(ON, features=['modphp'], fresh=True,
                    env={'PHP_INI_SCAN_DIR': ':%s' % tmp_path})

@@ -308,8 +308,8 @@ static apr_status_t regions(apr_pool_t *pool)
 
 static apr_status_t calls(apr_pool_t *pool)
 {
-    static const lpp_hook_t hooks[] = { { "fixups", "mod_f.c", hooks },
-                                        { "handler", "mod_g.c", hooks } };
+    static const lpp_hook_t hooks[] = { { "fixups", "mod_f.c", hooks, 0 },
+                                        { "handler", "mod_g.c", hooks, 0 } };
     const lpp_calls_table_t *table;
     lpp_calls_t *made;
     apr_uint32_t scope = 0, count;

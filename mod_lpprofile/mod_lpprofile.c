@@ -8,21 +8,21 @@
 #include <httpd.h>
 #include <http_config.h>
 
-#include "mod_lpprofile_aggregate.h"
-#include "mod_lpprofile_calls.h"
-#include "mod_lpprofile_config.h"
-#include "mod_lpprofile_deaths.h"
-#include "mod_lpprofile_filter.h"
+#include "server/mod_lpprofile_aggregate.h"
+#include "request/mod_lpprofile_calls.h"
+#include "server/mod_lpprofile_config.h"
+#include "request/mod_lpprofile_deaths.h"
+#include "web/mod_lpprofile_filter.h"
 #include "mod_lpprofile_hooks.h"
-#include "mod_lpprofile_inline.h"
-#include "mod_lpprofile_keep.h"
-#include "mod_lpprofile_memory.h"
-#include "mod_lpprofile_phases.h"
-#include "mod_lpprofile_process.h"
-#include "mod_lpprofile_run.h"
-#include "mod_lpprofile_sql.h"
-#include "mod_lpprofile_status.h"
-#include "mod_lpprofile_url.h"
+#include "web/mod_lpprofile_inline.h"
+#include "server/mod_lpprofile_keep.h"
+#include "request/mod_lpprofile_memory.h"
+#include "request/mod_lpprofile_phases.h"
+#include "server/mod_lpprofile_process.h"
+#include "request/mod_lpprofile_run.h"
+#include "request/mod_lpprofile_sql.h"
+#include "web/mod_lpprofile_status.h"
+#include "web/mod_lpprofile_url.h"
 
 static void register_hooks(apr_pool_t *pool)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_hooks: see include/mod_lpprofile_hooks.h. Knows the order of
+ * mod_lpprofile_hooks: see mod_lpprofile_hooks.h. Knows the order of
  * the rooms in a phase, and nothing of what they do.
  *
  * A phase is noted first, so that the time of our own rooms is in it.
@@ -9,13 +9,13 @@
 #include <http_config.h>
 #include <http_protocol.h>
 
-#include "mod_lpprofile_entries.h"
-#include "mod_lpprofile_filter.h"
+#include "server/mod_lpprofile_entries.h"
+#include "web/mod_lpprofile_filter.h"
 #include "mod_lpprofile_hooks.h"
-#include "mod_lpprofile_pages.h"
-#include "mod_lpprofile_phases.h"
-#include "mod_lpprofile_run.h"
-#include "mod_lpprofile_url.h"
+#include "web/mod_lpprofile_pages.h"
+#include "request/mod_lpprofile_phases.h"
+#include "request/mod_lpprofile_run.h"
+#include "web/mod_lpprofile_url.h"
 
 /* A page of ours is claimed before mod_proxy and mod_rewrite look at its URI,
  * at either place. */

@@ -17,10 +17,10 @@
 #include <apr_strings.h>
 
 #include "bench_util.h"
-#include "lpp_maps.h"
-#include "lpp_saved.h"
-#include "lpp_view.h"
-#include "lpp_writer.h"
+#include "objects/lpp_maps.h"
+#include "saved/lpp_saved.h"
+#include "names/lpp_view.h"
+#include "formats/lpp_writer.h"
 
 #define FUNCTIONS 300
 #define DEPTH 30

@@ -17,8 +17,8 @@
 #include <apr_strings.h>
 
 #include "bench_util.h"
-#include "lpp_sampler.h"
-#include "lpp_signal.h"
+#include "sampling/lpp_sampler.h"
+#include "sampling/lpp_signal.h"
 #include "../unit/restart_trial.h"
 
 #define WORK_MS 200        /* of the work that is sampled */

@@ -15,8 +15,8 @@
 #include <apr_strings.h>
 
 #include "bench_util.h"
-#include "lpp_signal.h"
-#include "lpp_unwind.h"
+#include "sampling/lpp_signal.h"
+#include "unwind/lpp_unwind.h"
 #include "../unit/restart_trial.h"
 
 #define SIGNALS 300        /* for the cost of one */

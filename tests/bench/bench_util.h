@@ -11,7 +11,7 @@
 
 #include <apr_errno.h>
 
-#include "lpp_base.h"
+#include "base/lpp_base.h"
 
 #define ROUNDS_MAX 101
 #define EMPTY_SIGNAL (SIGRTMAX - 1)

@@ -12,7 +12,7 @@
 #include <apr_strings.h>
 #include <bson/bson.h>
 
-#include "lpp_oops.h"
+#include "oops/lpp_oops.h"
 
 #define FIELDS 10
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lpp_report.h"
+#include "report/lpp_report.h"
 
 #define OUT_BYTES (10 * 65536)
 

@@ -10,7 +10,7 @@
 #include <apr_general.h>
 #include <apr_strings.h>
 
-#include "lpp_oops.h"
+#include "oops/lpp_oops.h"
 
 #define CANARY "zq9canary7x"
 

@@ -12,7 +12,7 @@
 #include <apr_general.h>
 #include <apr_strings.h>
 
-#include "lpp_store.h"
+#include "store/lpp_store.h"
 
 #define ID "OOPS-0123456789abcdef0123456789abcdef"
 #define PLAIN "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789" \

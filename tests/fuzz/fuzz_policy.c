@@ -10,7 +10,7 @@
 
 #include <apr_general.h>
 
-#include "lpp_policy.h"
+#include "parse/lpp_policy.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

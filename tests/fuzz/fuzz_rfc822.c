@@ -11,7 +11,7 @@
 #include <apr_general.h>
 #include <apr_strings.h>
 
-#include "lpp_oops.h"
+#include "oops/lpp_oops.h"
 
 #define FIELDS 10
 #define HEADERS 12

@@ -12,8 +12,8 @@
 
 #include <apr_general.h>
 
-#include "lpp_saved.h"
-#include "lpp_writer.h"
+#include "saved/lpp_saved.h"
+#include "formats/lpp_writer.h"
 
 #define ID "OOPS-0123456789abcdef0123456789abcdef"
 

@@ -11,7 +11,7 @@
 #include <apr_general.h>
 #include <apr_strings.h>
 
-#include "lpp_sqlfilter.h"
+#include "parse/lpp_sqlfilter.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

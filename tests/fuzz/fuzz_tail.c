@@ -10,7 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "lpp_tail.h"
+#include "parse/lpp_tail.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

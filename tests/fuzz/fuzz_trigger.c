@@ -12,7 +12,7 @@
 #include <apr_general.h>
 #include <apr_strings.h>
 
-#include "lpp_trigger.h"
+#include "parse/lpp_trigger.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

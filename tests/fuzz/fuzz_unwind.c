@@ -18,10 +18,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lpp_unwind.h"
+#include "unwind/lpp_unwind.h"
 
 #if defined(__x86_64__)
-#include "../../mod_lpprofile/lpp_unwind_rows.h"
+#include "unwind/lpp_unwind_rows.h"
 #endif
 
 #define STACK_ADDRESS UINT64_C(0x7ffe12345600)

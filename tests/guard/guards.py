@@ -14,7 +14,7 @@ FILE_LINES = 800
 LONG_FILE_LINES = 600  # worth a look for a second noun
 FUNCTION_LINES = 60
 COLUMNS = 80
-HANDLERS = ('lpp_signal.o', 'lpp_crash.o')  # run in a signal's handler
+HANDLERS = ('sampling/lpp_signal.o', 'sampling/lpp_crash.o')  # of signals
 
 QUOTED = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 ANGLED = re.compile(r'^\s*#\s*include\s+<([^>]+)>', re.M)
@@ -52,6 +52,7 @@ def read(path):
 
 def sources(root):
     found = sorted([*root.glob('mod_lpprofile/*.[ch]'),
+                    *root.glob('mod_lpprofile/*/*.[ch]'),
                     *root.glob('include/*.h')])
     if not any(path.suffix == '.c' for path in found):
         raise Missing('no sources under %s' % root)
@@ -73,55 +74,108 @@ def without_comments(text):
                   flags=re.S)
 
 
-# -- ranks
+# -- rooms
+
+PUBLIC = 'lpprofile.h'  # the one header in include/
+
 
 def read_ranks(root):
-    stems = {}
-    for rank, names in rows(root / 'tests/guard/ranks.txt', 2):
-        room = names.split()[0]
-        for stem in names.split():
-            stems[stem] = (int(rank), room)
-    if not stems:
-        raise Missing('tests/guard/ranks.txt names no room')
-    return stems
+    ranks = {name: int(rank)
+             for rank, name in rows(root / 'tests/guard/ranks.txt', 2)}
+    if not ranks:
+        raise Missing('tests/guard/ranks.txt names no folder')
+    return ranks
 
 
-def rank_of(stems, stem):
-    """(rank, room) of a file, by the longest name that fits; None: unknown.
-    The main file's name fits only itself: every skin room begins with it."""
-    name = stem
-    while name:
-        if name in stems and (name == stem or name != 'mod_lpprofile'):
-            return stems[name]
-        name = name.rpartition('_')[0]
-    return None
+def room_of(root, path):
+    """The folder below mod_lpprofile/ that a file lies in, "." for itself;
+    None: it lies elsewhere."""
+    where = path.relative_to(root)
+    if where.parts[0] != 'mod_lpprofile':
+        return None
+    return where.parts[1] if len(where.parts) == 3 else '.'
+
+
+def included(path):
+    """(room, name) of each quoted include; room None: not as "room/name"."""
+    for name in QUOTED.findall(without_comments(read(path))):
+        room, slash, base = name.rpartition('/')
+        yield (room if slash else None), base
 
 
 def ranks(root):
-    stems = read_ranks(root)
-    ours = {path.name for path in sources(root)}
-    ours |= {path.stem + '.pb-c.h'  # made by protoc-c
-             for path in root.glob('mod_lpprofile/*.proto')}
+    known = read_ranks(root)
+    ours = {path.name: room_of(root, path) for path in sources(root)}
+    made = {path.stem + '.pb-c.h'  # by protoc-c
+            for path in root.glob('mod_lpprofile/*/*.proto')}
     faults = []
     for path in sources(root):
-        mine = rank_of(stems, path.stem)
+        mine = room_of(root, path)
         where = path.relative_to(root)
         if mine is None:
-            faults.append('%s: no room of ranks.txt has it' % where)
+            if path.name != PUBLIC:
+                faults.append('%s: include/ holds %s alone' % (where, PUBLIC))
             continue
-        text = without_comments(read(path))
+        if mine not in known:
+            faults.append('%s: ranks.txt has no %s' % (where, mine))
+            continue
         faults += ['%s: includes <%s>, ours are quoted' % (where, name)
-                   for name in ANGLED.findall(text) if name in ours]
-        for name in QUOTED.findall(text):
-            other = rank_of(stems, name.partition('.')[0])
+                   for name in ANGLED.findall(without_comments(read(path)))
+                   if name.rpartition('/')[2] in ours]
+        for room, name in included(path):
+            if name in made or name == PUBLIC:
+                continue
             if name not in ours:
                 faults.append('%s: includes "%s", which is not ours'
                               % (where, name))
-            elif other is None or (other[1] != mine[1]
-                                   and other[0] >= mine[0]):
-                faults.append('%s (rank %d) includes %s (rank %s)' % (
-                    where, mine[0], name, other and other[0]))
+            elif (room or '.') != ours[name]:
+                faults.append('%s: includes "%s" not by its folder, %s'
+                              % (where, name, ours[name]))
+            elif ours[name] != mine and (
+                    known.get(ours[name], 1000) >= known[mine]):
+                faults.append('%s (rank %d) includes %s/%s (rank %s)' % (
+                    where, known[mine], ours[name], name,
+                    known.get(ours[name])))
     return faults
+
+
+def header_classes(root):
+    """A header for its own folder alone ends in _internal.h, no other does."""
+    users = {}
+    for path in sources(root):
+        for room, name in included(path):
+            users.setdefault(name, set()).add(room_of(root, path))
+    faults = []
+    for path in sources(root):
+        room = room_of(root, path)
+        if path.suffix != '.h' or room in (None, '.'):
+            continue
+        others = users.get(path.name, set()) - {room}
+        where = path.relative_to(root)
+        if path.stem.endswith('_internal'):
+            faults += ['%s: %s includes it' % (where, other)
+                       for other in sorted(others)]
+        elif not others:
+            faults.append('%s: no other folder includes it, so its name ends '
+                          'in _internal.h' % where)
+    return faults
+
+
+PICTURE = re.compile(r'^\| (\d+) \| `(\w+)/` \|', re.M)
+
+
+def picture(root):
+    """The table of rooms in mod_lpprofile/README.md is that of ranks.txt."""
+    drawn = {name: int(rank) for rank, name in
+             PICTURE.findall(read(root / 'mod_lpprofile/README.md'))}
+    if not drawn:
+        raise Missing('mod_lpprofile/README.md has no table of rooms')
+    known = {name: rank for name, rank in read_ranks(root).items()
+             if name != '.'}
+    return ['%s: %s in README.md, %s in ranks.txt'
+            % (name, drawn.get(name, 'not'), known.get(name, 'not'))
+            for name in sorted(drawn.keys() | known.keys())
+            if drawn.get(name) != known.get(name)]
 
 
 def core_knows_no_httpd(root, httpd_include):
@@ -134,7 +188,8 @@ def core_knows_no_httpd(root, httpd_include):
             continue
         text = without_comments(read(path))
         for name in ANGLED.findall(text) + QUOTED.findall(text):
-            if name in theirs or name.startswith('mod_'):
+            base = name.rpartition('/')[2]
+            if base in theirs or base.startswith('mod_'):
                 faults.append('%s: the core includes %s'
                               % (path.relative_to(root), name))
     return faults
@@ -186,6 +241,72 @@ def signal_symbols(root, build):
     return faults
 
 
+def needs_and_owners(build, objects):
+    """(object -> symbols it needs, symbol -> object that defines it)."""
+    needs, owners = {}, {}
+    for path in objects:
+        out = subprocess.run(['nm', str(path)], check=True, text=True,
+                             stdout=subprocess.PIPE).stdout
+        name = str(path.relative_to(build))
+        needs[name] = set()
+        for words in map(str.split, out.splitlines()):
+            if len(words) == 2 and words[0] == 'U':
+                needs[name].add(words[1])
+            elif len(words) == 3 and words[1] in 'TDBRVW':
+                owners[words[2]] = name
+    return needs, owners
+
+
+def strong_components(graph):
+    """Tarjan's, without recursion: the sets of nodes that reach each other."""
+    number, low, stack, found = {}, {}, [], []
+    for start in graph:
+        if start in number:
+            continue
+        number[start] = low[start] = len(number)
+        stack.append(start)
+        work = [(start, iter(sorted(graph[start])))]
+        while work:
+            node, edges = work[-1]
+            for other in edges:
+                if other not in number:
+                    number[other] = low[other] = len(number)
+                    stack.append(other)
+                    work.append((other, iter(sorted(graph[other]))))
+                    break
+                if other in stack:
+                    low[node] = min(low[node], number[other])
+            else:
+                work.pop()
+                if work:
+                    low[work[-1][0]] = min(low[work[-1][0]], low[node])
+                if low[node] == number[node]:
+                    at = stack.index(node)
+                    found.append(set(stack[at:]))
+                    del stack[at:]
+    return found
+
+
+def circles(root, build):
+    """Files that call each other in a circle. The module record, which most
+    of httpd's macros refer to, calls nobody."""
+    objects = [build / path.relative_to(root / 'mod_lpprofile')
+               .with_suffix('.o') for path in sources(root)
+               if path.suffix == '.c']
+    missing = [path for path in objects if not path.is_file()]
+    if missing:
+        raise Missing('%s: not built' % missing[0])
+    needs, owners = needs_and_owners(build, objects)
+    owners.pop('lpprofile_module', None)
+    calls = {name: {owners[s] for s in symbols_ if s in owners} - {name}
+             for name, symbols_ in needs.items()}
+    return ['a circle of calls: ' + ', '.join(
+        '%s > %s (%s)' % (a, b, min(s for s in needs[a]
+                                    if owners.get(s) == b))
+        for a in sorted(circle) for b in sorted(calls[a] & circle))
+        for circle in strong_components(calls) if len(circle) > 1]
+
+
 def exports(build):
     names = symbols(build / 'mod_lpprofile.so', '-D', '--defined-only')
     return [] if names == ['lpprofile_module'] else [
@@ -196,7 +317,7 @@ def exports(build):
 
 def directives(root):
     known = set(DIRECTIVE.findall(
-        read(root / 'include/mod_lpprofile_config.h')))
+        read(root / 'mod_lpprofile/server/mod_lpprofile_config.h')))
     if not known:
         raise Missing('no LPP_DIR_ in mod_lpprofile_config.h')
     table = set(re.findall(r'^\| `(LP\w+)`', read(root / 'README.md'), re.M))
@@ -230,7 +351,7 @@ def call_at(text, start):
 
 
 def log_tags(root):
-    header = root / 'include/lpp_log_tags.h'
+    header = root / 'mod_lpprofile/base/lpp_log_tags.h'
     defined = TAG.findall(read(header))
     if not defined:
         raise Missing('no LPP_TAG_ in lpp_log_tags.h')

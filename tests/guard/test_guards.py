@@ -24,6 +24,8 @@ def httpd_include():
 
 CHECKS = {
     'ranks': lambda root: guards.ranks(root),
+    'header classes': lambda root: guards.header_classes(root),
+    'picture': lambda root: guards.picture(root),
     'core knows no httpd': lambda root: guards.core_knows_no_httpd(
         root, httpd_include()),
     'directives': lambda root: guards.directives(root),
@@ -46,23 +48,33 @@ def test_signal_room_needs_only_what_is_listed():
     assert not faults, '\n' + '\n'.join(faults)
 
 
+def test_no_files_call_each_other_in_a_circle():
+    faults = guards.circles(ROOT, BUILD)
+    assert not faults, '\n' + '\n'.join(faults)
+
+
 def test_only_the_module_record_is_exported():
     assert guards.exports(BUILD) == []
 
 
 GOOD = {
-    'tests/guard/ranks.txt': '0 lpp_base\n10 lpp_low\n20 lpp_high lpp_top\n'
-                             '85 mod_lpprofile_run\n99 mod_lpprofile\n',
+    'tests/guard/ranks.txt': '0 base\n10 low\n20 high\n60 server\n90 .\n',
     'tests/guard/sizes.txt': '',
     'tests/guard/locale.txt': '',
-    'include/lpp_base.h': '',
-    'include/lpp_low.h': '#include "lpp_base.h"\n',
-    'include/lpp_high.h': '#include "lpp_low.h"\n',
-    'include/lpp_log_tags.h': '#define LPP_TAG_A "LPP001"\n'
-                              '#define LPP_TAG_B "LPP002"\n',
-    'include/mod_lpprofile_config.h': '#define LPP_DIR_X "LPProfileX"\n',
-    'mod_lpprofile/lpp_top.c': '#include "lpp_high.h"\nint f(void)\n{\n}\n',
-    'mod_lpprofile/mod_lpprofile_run.c':
+    'mod_lpprofile/README.md': '| 0 | `base/` |\n| 10 | `low/` | x |\n'
+                               '| 20 | `high/` | x |\n| 60 | `server/` |\n',
+    'include/lpprofile.h': '',
+    'mod_lpprofile/base/lpp_base.h': '',
+    'mod_lpprofile/base/lpp_log_tags.h': '#define LPP_TAG_A "LPP001"\n'
+                                         '#define LPP_TAG_B "LPP002"\n',
+    'mod_lpprofile/low/lpp_low.h': '#include "base/lpp_base.h"\n',
+    'mod_lpprofile/high/lpp_top_internal.h': '#include "low/lpp_low.h"\n',
+    'mod_lpprofile/high/lpp_top.c':
+        '#include "high/lpp_top_internal.h"\nint f(void)\n{\n}\n',
+    'mod_lpprofile/server/mod_lpprofile_config.h':
+        '#include "base/lpp_log_tags.h"\n#define LPP_DIR_X "LPProfileX"\n',
+    'mod_lpprofile/mod_lpprofile.c':
+        '#include "lpprofile.h"\n#include "server/mod_lpprofile_config.h"\n'
         'void f(void)\n{\n    lpp_log(E, 0, LPP_TAG_A, "a");\n'
         '    ap_log_error(M, E, 0, s,\n                 LPP_TAG_B ": (b)");\n'
         '}\n',
@@ -71,19 +83,17 @@ GOOD = {
     'README.md': '| `LPProfileX` | x |\n',
     'Makefile.apxs': '', '.ci/run': '',
 }
-RANKS_MORE = '1 lpp_log_tags\n76 mod_lpprofile_config\n'
 SPDX = '/* SPDX-License-Identifier: Apache-2.0 */\n'
 
 
 def make_tree(base, changes):
     files = {**GOOD, **changes}
-    files['tests/guard/ranks.txt'] += RANKS_MORE
     for name, text in files.items():
         path = base / name
         path.parent.mkdir(parents=True, exist_ok=True)
         comment = SPDX if name.endswith(('.c', '.h')) else (
             '# ' + SPDX.strip('/* \n') + '\n')
-        if name != 'README.md' and 'NOSPDX' not in text:
+        if not name.endswith('.md') and 'NOSPDX' not in text:
             text = comment + text
         path.write_text(text)
     return base
@@ -95,48 +105,57 @@ def test_good_tree_has_no_fault(tmp_path, name):
 
 
 @pytest.mark.parametrize('name, path, text, said', [
-    ('ranks', 'include/lpp_low.h', '#include "lpp_high.h"\n', 'rank 20'),
-    ('ranks', 'include/lpp_low.h', '#include <lpp_base.h>\n', 'quoted'),
-    ('ranks', 'include/lpp_low.h', '#include "else.h"\n', 'not ours'),
-    ('ranks', 'include/lpp_odd.h', '', 'no room'),
-    ('ranks', 'mod_lpprofile/mod_lpprofile_odd.c', '', 'no room'),
-    ('core knows no httpd', 'include/lpp_low.h', '#include <httpd.h>\n',
-     'httpd.h'),
-    ('core knows no httpd', 'include/lpp_high.h',
-     '#include "mod_lpprofile_config.h"\n', 'the core includes'),
+    ('ranks', 'mod_lpprofile/low/lpp_low.h',
+     '#include "high/lpp_top_internal.h"\n', 'rank 20'),
+    ('ranks', 'mod_lpprofile/low/lpp_low.h', '#include "lpp_base.h"\n',
+     'not by its folder'),
+    ('ranks', 'mod_lpprofile/low/lpp_low.h', '#include <base/lpp_base.h>\n',
+     'quoted'),
+    ('ranks', 'mod_lpprofile/low/lpp_low.h', '#include "else.h"\n',
+     'not ours'),
+    ('ranks', 'include/lpp_odd.h', '', 'lpprofile.h alone'),
+    ('ranks', 'mod_lpprofile/odd/lpp_odd.c', '', 'ranks.txt has no odd'),
+    ('header classes', 'mod_lpprofile/high/lpp_odd.h', '', '_internal.h'),
+    ('header classes', 'mod_lpprofile/server/mod_lpprofile_x.c',
+     '#include "high/lpp_top_internal.h"\n', 'server includes it'),
+    ('picture', 'mod_lpprofile/README.md', '| 5 | `base/` |\n', '5 in README'),
+    ('core knows no httpd', 'mod_lpprofile/low/lpp_low.h',
+     '#include <httpd.h>\n', 'httpd.h'),
+    ('core knows no httpd', 'mod_lpprofile/high/lpp_top.c',
+     '#include "server/mod_lpprofile_config.h"\n', 'the core includes'),
     ('directives', 'README.md', '', 'not in README'),
     ('directives', 'conf.d/lpprofile.conf', '', 'not in conf.d'),
     ('directives', 'conf.d/lpprofile-dev.conf', 'LPProfileY On\n', 'there'),
-    ('log tags', 'include/lpp_log_tags.h',
+    ('log tags', 'mod_lpprofile/base/lpp_log_tags.h',
      '#define LPP_TAG_A "LPP001"\n#define LPP_TAG_B "LPP001"\n', 'twice'),
-    ('log tags', 'include/lpp_log_tags.h',
+    ('log tags', 'mod_lpprofile/base/lpp_log_tags.h',
      '#define LPP_TAG_A "LPP002"\n#define LPP_TAG_B "LPP001"\n', 'order'),
-    ('log tags', 'include/lpp_log_tags.h', '#define LPP_TAG_A "LPP001"\n',
+    ('log tags', 'mod_lpprofile/base/lpp_log_tags.h', '#define LPP_TAG_A "LPP001"\n',
      'LPP_TAG_B is used and not defined'),
-    ('log tags', 'mod_lpprofile/lpp_top.c', 'int x = LPP_TAG_A;\n',
+    ('log tags', 'mod_lpprofile/high/lpp_top.c', 'int x = LPP_TAG_A;\n',
      '2 messages'),
-    ('log tags', 'mod_lpprofile/lpp_top.c', 'lpp_log(E, 0, "x", "y");\n',
+    ('log tags', 'mod_lpprofile/high/lpp_top.c', 'lpp_log(E, 0, "x", "y");\n',
      'without a tag'),
-    ('locale', 'mod_lpprofile/lpp_top.c',
+    ('locale', 'mod_lpprofile/high/lpp_top.c',
      'int x = apr_isspace(c);\n', 'apr_isspace follows'),
-    ('locale', 'mod_lpprofile/lpp_top.c',
+    ('locale', 'mod_lpprofile/high/lpp_top.c',
      'int x = strncasecmp (a, b, 1);\n', 'strncasecmp follows'),
-    ('locale', 'include/lpp_low.h', 'int x = f(vsnprintf(a, 1, b, c));\n',
+    ('locale', 'mod_lpprofile/low/lpp_low.h', 'int x = f(vsnprintf(a, 1, b, c));\n',
      'vsnprintf follows'),
-    ('locale', 'mod_lpprofile/lpp_top.c', 'x = strtod(a, &b);\n', 'strtod'),
-    ('locale', 'mod_lpprofile/lpp_top.c', 'addf(b, "a %5.2g", 1.0);\n',
+    ('locale', 'mod_lpprofile/high/lpp_top.c', 'x = strtod(a, &b);\n', 'strtod'),
+    ('locale', 'mod_lpprofile/high/lpp_top.c', 'addf(b, "a %5.2g", 1.0);\n',
      "%5.2g is not a conversion"),
-    ('locale', 'mod_lpprofile/lpp_top.c', 'addf(b, "%zu", sizeof(x));\n',
+    ('locale', 'mod_lpprofile/high/lpp_top.c', 'addf(b, "%zu", sizeof(x));\n',
      "%zu is not a conversion"),
     ('locale', 'tests/guard/locale.txt',
-     'mod_lpprofile/lpp_top.c:sscanf a reason\n', 'which there is not'),
-    ('licence', 'mod_lpprofile/lpp_top.c', 'int NOSPDX;\n', 'no SPDX'),
-    ('sizes', 'mod_lpprofile/lpp_top.c',
+     'mod_lpprofile/high/lpp_top.c:sscanf a reason\n', 'which there is not'),
+    ('licence', 'mod_lpprofile/high/lpp_top.c', 'int NOSPDX;\n', 'no SPDX'),
+    ('sizes', 'mod_lpprofile/high/lpp_top.c',
      'int f(void)\n{\n' + 'x;\n' * 60 + '}\n', 'f has 62 lines'),
-    ('sizes', 'mod_lpprofile/lpp_top.c', 'int x;\n' * 810, 'has 811 lines'),
-    ('layout', 'mod_lpprofile/lpp_top.c', '\tint x;\n', 'tab'),
-    ('layout', 'mod_lpprofile/lpp_top.c', 'int x; // y\n', 'comment'),
-    ('layout', 'mod_lpprofile/lpp_top.c', 'int ' + 'x' * 80 + ';\n',
+    ('sizes', 'mod_lpprofile/high/lpp_top.c', 'int x;\n' * 810, 'has 811 lines'),
+    ('layout', 'mod_lpprofile/high/lpp_top.c', '\tint x;\n', 'tab'),
+    ('layout', 'mod_lpprofile/high/lpp_top.c', 'int x; // y\n', 'comment'),
+    ('layout', 'mod_lpprofile/high/lpp_top.c', 'int ' + 'x' * 80 + ';\n',
      'columns'),
 ])
 def test_fault_is_seen(tmp_path, name, path, text, said):
@@ -149,7 +168,7 @@ def test_only_calls_follow_the_locale(tmp_path):
             'x = apr_snprintf(a, 1, "isspace(%%) 5 % of %pp %lx");\n'
             'y = lpp_is_space(c) + apr_cstr_casecmp(a, b) + "%2B";\n')
     assert guards.locale(make_tree(
-        tmp_path, {'mod_lpprofile/lpp_top.c': text})) == []
+        tmp_path, {'mod_lpprofile/high/lpp_top.c': text})) == []
 
 
 @pytest.mark.parametrize('name', CHECKS)
@@ -170,7 +189,8 @@ def test_binary_guards_without_input_fail(tmp_path):
 def test_binary_guards_see_a_fault(tmp_path):
     (tmp_path / 'tests/guard').mkdir(parents=True)
     (tmp_path / 'tests/guard/signal_symbols.txt').write_text(
-        '_GLOBAL_OFFSET_TABLE_ libc x\nring lpp_ring.o x\n')
+        '_GLOBAL_OFFSET_TABLE_ libc x\nring sampling/lpp_ring.o x\n')
+    (tmp_path / 'sampling').mkdir()
     for name, text in (
             ('lpp_signal', 'void *ring(void); void *f(void);\n'
              'void *f(void) { return malloc(*(int *)ring()); }\n'),
@@ -178,17 +198,45 @@ def test_binary_guards_see_a_fault(tmp_path):
              'void *g(void) { return getenv("x"); }\n'),
             ('lpp_ring', 'void *ring(void); void *other(void);\n'
              'void *ring(void) { return calloc(*(int *)other(), 1); }\n')):
-        source = tmp_path / (name + '.c')
+        source = tmp_path / 'sampling' / (name + '.c')
         source.write_text('#include <stdlib.h>\n' + text)
         subprocess.run(['gcc', '-O2', '-fPIC', '-c', '-o',
                         source.with_suffix('.o'), source], check=True)
     faults = guards.signal_symbols(tmp_path, tmp_path)
     assert [f.split()[0:3:2] for f in faults] == [
-        ['lpp_signal.o', 'malloc,'], ['lpp_crash.o', 'getenv,'],
+        ['sampling/lpp_signal.o', 'malloc,'],
+        ['sampling/lpp_crash.o', 'getenv,'],
         ['ring', 'calloc,'], ['ring', 'other,']]
     subprocess.run(['gcc', '-shared', '-o', tmp_path / 'mod_lpprofile.so',
-                    tmp_path / 'lpp_signal.o'], check=True)
+                    tmp_path / 'sampling/lpp_signal.o'], check=True)
     assert guards.exports(tmp_path) == ['mod_lpprofile.so exports f']
+
+
+def build_in(base, sources):
+    for name, text in sources.items():
+        path = base / 'mod_lpprofile' / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        target = (base / 'build' / name).with_suffix('.o')
+        target.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run(['gcc', '-O2', '-fPIC', '-w', '-c', '-o', target, path],
+                       check=True)
+
+
+def test_a_circle_of_calls_is_seen(tmp_path):
+    build_in(tmp_path, {'a/lpp_a.c': 'void b(void); void a(void) { b(); }',
+                        'b/lpp_b.c': 'void c(void); void b(void) { c(); }',
+                        'b/lpp_c.c': 'int c(void) { return 1; }'})
+    assert guards.circles(tmp_path, tmp_path / 'build') == []
+    build_in(tmp_path, {'b/lpp_c.c': 'void a(void); void c(void) { a(); }'})
+    fault, = guards.circles(tmp_path, tmp_path / 'build')
+    assert 'a/lpp_a.o > b/lpp_b.o (b)' in fault
+    assert 'b/lpp_c.o > a/lpp_a.o (a)' in fault
+
+
+def test_circles_without_objects_fail(tmp_path):
+    with pytest.raises(guards.Missing):
+        guards.circles(ROOT, tmp_path)
 
 
 def test_no_path_of_a_machine_is_committed():

@@ -35,7 +35,7 @@ def comparing_module(where):
         text=True).stdout.splitlines()
     compile_, link, libraries, objects = [line.split() for line in variables]
     subprocess.run([*compile_, '-DLPP_UNWIND_COMPARE', '-c', '-o', str(target),
-                    'mod_lpprofile/lpp_unwind.c'], cwd=httpd_env.PROJECT,
+                    'mod_lpprofile/unwind/lpp_unwind.c'], cwd=httpd_env.PROJECT,
                    check=True)
     objects = [str(target) if name.endswith('/lpp_unwind.o') else name
                for name in objects]

@@ -15,7 +15,7 @@
 #include <apr_strings.h>
 
 #include "../unit/fake_symbols.h"
-#include "lpp_writer.h"
+#include "formats/lpp_writer.h"
 
 enum { FIRST_PLAIN = 0, PLAIN = 16, FIRST_ODD = PLAIN };
 static const char *const names[] = {

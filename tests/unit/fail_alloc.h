@@ -30,7 +30,7 @@
 #include <apr_general.h>
 #include <apr_strings.h>
 
-#include "lpp_buf.h"
+#include "base/lpp_buf.h"
 
 #define MOST 5000  /* allocations of one scenario */
 #define LONGEST_S 60

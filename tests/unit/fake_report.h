@@ -8,7 +8,7 @@
 
 #include <apr_strings.h>
 
-#include "lpp_report.h"
+#include "report/lpp_report.h"
 
 #define FAKE_ID "OOPS-0123456789abcdef0123456789abcdef"
 

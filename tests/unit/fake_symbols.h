@@ -10,7 +10,7 @@
 #ifndef FAKE_SYMBOLS_H
 #define FAKE_SYMBOLS_H
 
-#include "lpp_symbol.h"
+#include "names/lpp_symbol.h"
 
 #define FAKE_PC(object, function, offset)                                     \
     LPP_PC_MAKE((object), (apr_uint64_t)(function) * 256 + 4096 + (offset))

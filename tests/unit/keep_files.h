@@ -21,9 +21,9 @@
 #include <apr_general.h>
 #include <apr_strings.h>
 
-#include "lpp_keep.h"
-#include "lpp_oops.h"
-#include "lpp_store.h"
+#include "store/lpp_keep.h"
+#include "oops/lpp_oops.h"
+#include "store/lpp_store.h"
 
 #define SHARED static __attribute__((unused)) /* not every test needs all */
 #define DAY 86400

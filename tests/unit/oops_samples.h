@@ -13,7 +13,7 @@
 
 #include <apr_strings.h>
 
-#include "lpp_oops.h"
+#include "oops/lpp_oops.h"
 
 #define SAMPLE_ID "OOPS-0123456789abcdef0123456789abcdef"
 

@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-#include "lpp_signal_trial.h"
+#include "sampling/lpp_signal_trial.h"
 
 /* 1: calls are restarted from now on, or cannot be on this architecture. */
 static int try_restarts(void)

@@ -18,8 +18,8 @@
 #include <apr_general.h>
 #include <apr_strings.h>
 
-#include "lpp_aggregate.h"
-#include "lpp_aggregate_internal.h"
+#include "saved/lpp_aggregate.h"
+#include "saved/lpp_aggregate_internal.h"
 
 static apr_pool_t *pool;
 

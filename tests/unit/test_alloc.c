@@ -8,18 +8,18 @@
 
 #include <apr_tables.h>
 
-#include "lpp_calls.h"
-#include "lpp_dbd_internal.h"
-#include "lpp_gate.h"
-#include "lpp_jobs.h"
-#include "lpp_keep.h"
-#include "lpp_oops.h"
-#include "lpp_regions.h"
-#include "lpp_ring.h"
-#include "lpp_sqlfilter.h"
-#include "lpp_sqltext.h"
-#include "lpp_store.h"
-#include "lpp_trigger.h"
+#include "profile/lpp_calls.h"
+#include "sql/lpp_dbd_internal.h"
+#include "gate/lpp_gate.h"
+#include "base/lpp_jobs.h"
+#include "store/lpp_keep.h"
+#include "oops/lpp_oops.h"
+#include "profile/lpp_regions.h"
+#include "sampling/lpp_ring.h"
+#include "parse/lpp_sqlfilter.h"
+#include "parse/lpp_sqltext.h"
+#include "store/lpp_store.h"
+#include "parse/lpp_trigger.h"
 
 #define ID "OOPS-0123456789abcdef0123456789abcdef"
 

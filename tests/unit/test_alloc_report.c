@@ -8,11 +8,11 @@
 #include <apr_tables.h>
 
 #include "fake_symbols.h"
-#include "lpp_aggregate.h"
-#include "lpp_diff.h"
-#include "lpp_report_pages.h"
-#include "lpp_saved.h"
-#include "lpp_writer.h"
+#include "saved/lpp_aggregate.h"
+#include "saved/lpp_diff.h"
+#include "report/lpp_report_pages.h"
+#include "saved/lpp_saved.h"
+#include "formats/lpp_writer.h"
 
 #define ID "OOPS-0123456789abcdef0123456789abcdef"
 #define HOST "www.example.org:80"

@@ -6,9 +6,9 @@
 #include <dlfcn.h>
 #include <time.h>
 
-#include "lpp_sampler.h"
-#include "lpp_signal.h"
-#include "lpp_symbol.h"
+#include "sampling/lpp_sampler.h"
+#include "sampling/lpp_signal.h"
+#include "names/lpp_symbol.h"
 #include "restart_trial.h"
 #include "unwind_capture.h"
 

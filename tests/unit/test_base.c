@@ -16,7 +16,7 @@
 #include <apr_general.h>
 #include <apr_strings.h>
 
-#include "lpp_base.h"
+#include "base/lpp_base.h"
 
 #define SECOND APR_USEC_PER_SEC
 #define YEAR (365 * 86400 * APR_INT64_C(1000000))

@@ -15,8 +15,8 @@
 
 #include <apr_general.h>
 
-#include "lpp_sampler.h"
-#include "lpp_signal.h"
+#include "sampling/lpp_sampler.h"
+#include "sampling/lpp_signal.h"
 #include "restart_trial.h"
 
 #include <sys/prctl.h>

@@ -12,7 +12,7 @@
 #include <apr_general.h>
 #include <cmocka.h>
 
-#include "lpp_buf.h"
+#include "base/lpp_buf.h"
 
 static int set_up(void **state)
 {

@@ -14,7 +14,7 @@
 
 #include <apr_general.h>
 
-#include "lpp_calls.h"
+#include "profile/lpp_calls.h"
 
 #define MS 1000000u
 

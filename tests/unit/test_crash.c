@@ -16,8 +16,8 @@
 
 #include <cmocka.h>
 
-#include "lpp_crash.h"
-#include "lpp_signal.h"
+#include "sampling/lpp_crash.h"
+#include "sampling/lpp_signal.h"
 
 #define SEEN_BY_OLD_HANDLER 42
 

@@ -13,7 +13,7 @@
 #include <apr_general.h>
 #include <apr_strings.h>
 
-#include "lpp_dbd_internal.h"
+#include "sql/lpp_dbd_internal.h"
 
 /* Connections are addresses to us. */
 static char handles[3];

@@ -15,7 +15,7 @@
 #include <apr_general.h>
 #include <apr_strings.h>
 
-#include "lpp_debugpackage.h"
+#include "names/lpp_debugpackage.h"
 
 static apr_pool_t *pool;
 static char lists[] = "/tmp/lpp-debugpackage-XXXXXX";

@@ -15,7 +15,7 @@
 #include <apr_general.h>
 
 #include "fake_symbols.h"
-#include "lpp_diff.h"
+#include "saved/lpp_diff.h"
 
 static const char *const names[] = {"a", "b", "c", "d", "e", "f", "g", "h"};
 static apr_pool_t *pool;

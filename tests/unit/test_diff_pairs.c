@@ -15,8 +15,8 @@
 #include <apr_general.h>
 
 #include "fake_report.h"
-#include "lpp_diff_pairs.h"
-#include "lpp_report_pages.h"
+#include "saved/lpp_diff_pairs.h"
+#include "report/lpp_report_pages.h"
 
 #define EVIL "<b>\"'&\xff"
 

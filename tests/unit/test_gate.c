@@ -17,7 +17,7 @@
 #include <apr_general.h>
 #include <apr_strings.h>
 
-#include "lpp_gate.h"
+#include "gate/lpp_gate.h"
 
 /* What children tell the test. */
 typedef struct report_t {

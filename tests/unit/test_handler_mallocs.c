@@ -18,8 +18,8 @@
 #include <apr_general.h>
 #include <apr_strings.h>
 
-#include "lpp_sampler.h"
-#include "lpp_will.h"
+#include "sampling/lpp_sampler.h"
+#include "sampling/lpp_will.h"
 #include "restart_trial.h"
 
 void *__libc_malloc(size_t size);

@@ -14,7 +14,7 @@
 
 #include <apr_general.h>
 
-#include "lpp_jobs.h"
+#include "base/lpp_jobs.h"
 
 static apr_pool_t *root;
 static atomic_int runs;

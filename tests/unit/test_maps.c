@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "lpp_maps.h"
+#include "objects/lpp_maps.h"
 
 /* A library of glibc that nothing here needs, so that closing unloads it. */
 #define SPARE "libBrokenLocale.so.1"

@@ -16,7 +16,7 @@
 #include <apr_general.h>
 #include <apr_strings.h>
 
-#include "lpp_oops.h"
+#include "oops/lpp_oops.h"
 
 #define CANARY "s3cr3t-canary"
 #define ID "OOPS-0123456789abcdef0123456789abcdef"

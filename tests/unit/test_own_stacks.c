@@ -20,8 +20,8 @@
 #include <apr_general.h>
 #include <apr_strings.h>
 
-#include "lpp_sampler.h"
-#include "lpp_view.h"
+#include "sampling/lpp_sampler.h"
+#include "names/lpp_view.h"
 #include "restart_trial.h"
 
 /* A sanitizer does not follow a change of stacks. */

@@ -14,7 +14,7 @@
 #include <apr_general.h>
 #include <cmocka.h>
 
-#include "lpp_policy.h"
+#include "parse/lpp_policy.h"
 
 #define META(attributes) "<!doctype html><head><meta " attributes "></head>"
 #define CSP "http-equiv=\"Content-Security-Policy\" "

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "lpp_profile.h"
+#include "profile/lpp_profile.h"
 #include "pool_state.h"
 
 static const lpp_weight_t one = { 1000, 400, 1 };

@@ -11,7 +11,7 @@
 #include <apr_general.h>
 #include <apr_strings.h>
 
-#include "lpp_regions.h"
+#include "profile/lpp_regions.h"
 
 static apr_pool_t *pool;
 

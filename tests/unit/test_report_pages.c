@@ -17,7 +17,7 @@
 #include <apr_general.h>
 
 #include "fake_report.h"
-#include "lpp_report_pages.h"
+#include "report/lpp_report_pages.h"
 
 #define ID2 "OOPS-00000000000000000000000000000002"
 #define EVIL "</script><b>\"'&\xff"

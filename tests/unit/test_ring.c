@@ -12,7 +12,7 @@
 
 #include <apr_general.h>
 
-#include "lpp_ring.h"
+#include "sampling/lpp_ring.h"
 
 static apr_pool_t *root;
 

@@ -19,9 +19,9 @@
 #include <apr_general.h>
 #include <apr_strings.h>
 
-#include "lpp_sampler.h"
-#include "lpp_sampler_internal.h"
-#include "lpp_signal.h"
+#include "sampling/lpp_sampler.h"
+#include "sampling/lpp_sampler_internal.h"
+#include "sampling/lpp_signal.h"
 #include "restart_trial.h"
 
 #define MS 1000000ull

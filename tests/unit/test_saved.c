@@ -20,8 +20,8 @@
 #include <zlib.h>
 
 #include "fake_symbols.h"
-#include "lpp_saved.h"
-#include "lpp_writer.h"
+#include "saved/lpp_saved.h"
+#include "formats/lpp_writer.h"
 
 #define ID "OOPS-0123456789abcdef0123456789abcdef"
 #define ID2 "OOPS-00000000000000000000000000000002"

@@ -21,7 +21,7 @@
 
 #include <apr_general.h>
 
-#include "lpp_signal.h"
+#include "sampling/lpp_signal.h"
 #include "restart_trial.h"
 
 static apr_pool_t *root;

@@ -22,7 +22,7 @@
 
 #include <apr_general.h>
 
-#include "lpp_signal.h"
+#include "sampling/lpp_signal.h"
 #include "restart_trial.h"
 
 #if !defined(__x86_64__)

@@ -17,8 +17,8 @@
 
 #include <apr_general.h>
 
-#include "lpp_signal.h"
-#include "lpp_unwind.h"
+#include "sampling/lpp_signal.h"
+#include "unwind/lpp_unwind.h"
 #include "restart_trial.h"
 
 #define EVERY_NS 100000

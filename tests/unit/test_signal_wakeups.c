@@ -31,8 +31,8 @@
 
 #include <apr_general.h>
 
-#include "lpp_sampler.h"
-#include "lpp_signal.h"
+#include "sampling/lpp_sampler.h"
+#include "sampling/lpp_signal.h"
 #include "restart_trial.h"
 
 #define TRIES 2000 /* of each call */

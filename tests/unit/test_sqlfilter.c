@@ -11,7 +11,7 @@
 #include <apr_general.h>
 #include <apr_strings.h>
 
-#include "lpp_sqlfilter.h"
+#include "parse/lpp_sqlfilter.h"
 #include "pool_state.h"
 
 typedef struct case_t {

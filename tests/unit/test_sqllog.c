@@ -12,7 +12,7 @@
 #include <apr_strings.h>
 
 #include "fake_symbols.h"
-#include "lpp_sqlview.h"
+#include "sql/lpp_sqlview.h"
 
 static apr_pool_t *pool;
 

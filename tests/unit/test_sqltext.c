@@ -12,7 +12,7 @@
 #include <apr_general.h>
 #include <apr_strings.h>
 
-#include "lpp_sqltext.h"
+#include "parse/lpp_sqltext.h"
 
 static apr_pool_t *pool;
 

@@ -18,10 +18,10 @@
 
 #include <apr_strings.h>
 
-#include "lpp_debugfile.h"
-#include "lpp_elf.h"
-#include "lpp_elf_image.h"
-#include "lpp_symbol.h"
+#include "names/lpp_debugfile.h"
+#include "objects/lpp_elf.h"
+#include "objects/lpp_elf_image.h"
+#include "names/lpp_symbol.h"
 
 typedef struct fixture_t {
     apr_pool_t *pool;

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "lpp_tail.h"
+#include "parse/lpp_tail.h"
 
 #define NONE ((apr_size_t)-1)
 

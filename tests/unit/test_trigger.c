@@ -13,7 +13,7 @@
 #include <apr_general.h>
 #include <apr_strings.h>
 
-#include "lpp_trigger.h"
+#include "parse/lpp_trigger.h"
 #include "pool_state.h"
 
 #define CG LPP_FORMAT_BIT(LPP_FORMAT_CALLGRIND)

@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "lpp_unwind.h"
+#include "unwind/lpp_unwind.h"
 
 #if !defined(__x86_64__)
 

@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "lpp_unwind.h"
+#include "unwind/lpp_unwind.h"
 
 #if !defined(__x86_64__)
 

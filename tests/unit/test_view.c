@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "fake_symbols.h"
-#include "lpp_view.h"
+#include "names/lpp_view.h"
 
 enum { A, B, C, D };
 static const char *const letters[] = { "a", "b", "c", "d", "a" };

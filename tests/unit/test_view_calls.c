@@ -13,11 +13,11 @@
 #include <apr_strings.h>
 
 #include "fake_symbols.h"
-#include "lpp_report.h"
-#include "lpp_saved.h"
-#include "lpp_view.h"
-#include "lpp_view_graph.h"
-#include "lpp_writer.h"
+#include "report/lpp_report.h"
+#include "saved/lpp_saved.h"
+#include "names/lpp_view.h"
+#include "names/lpp_view_graph.h"
+#include "formats/lpp_writer.h"
 
 enum { FIXUPS, HANDLER, F, G, H, DIRECT, BELOW };
 static const char *const names[] = { "ap_run_fixups", "ap_run_handler", "f",

@@ -16,7 +16,7 @@
 
 #include <apr_strings.h>
 
-#include "lpp_will.h"
+#include "sampling/lpp_will.h"
 
 #define ID "OOPS-0123456789abcdef0123456789abcdef"
 #define OTHER "OOPS-ffffffffffffffffffffffffffffffff"

@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include "fake_symbols.h"
-#include "lpp_marshal.h"
-#include "lpp_writer.h"
+#include "formats/lpp_marshal.h"
+#include "formats/lpp_writer.h"
 
 static const char *const names[] = { "a", "b", "c" };
 static const lpp_view_about_t about = { "OOPS-1", "P:x", "/x", "h", "GET", 0,

@@ -11,8 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../../mod_lpprofile/lpp_unwind_eh.h"
-#include "lpp_unwind.h"
+#include "unwind/lpp_unwind_eh.h"
+#include "unwind/lpp_unwind.h"
 #include "unwind_capture.h"
 
 #define SHARED static __attribute__((unused)) /* not every test needs all */

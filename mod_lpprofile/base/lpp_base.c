@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_base: see lpp_base.h.
+ */
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/lpp_base.h"
+
+#define FIRST_S APR_INT64_C(-62135596800) /* 0001-01-01 00:00:00 UTC */
+#define LAST_S APR_INT64_C(253402300799)  /* 9999-12-31 23:59:59 UTC */
+#define ZONE_S 86400                      /* no zone is farther from UTC */
+
+/* Both clocks cannot be read at once: between the two, a thread may lose its
+ * processor. */
+#define BETWEEN_US apr_time_from_msec(50)
+
+/* How far the wall clock is ahead of the monotonic one, and since when on the
+ * latter that is known. It changes only when somebody sets the wall clock. */
+static _Atomic apr_int64_t ahead_us, ahead_since_us;
+
+apr_time_t lpp_monotonic_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return apr_time_make(now.tv_sec, now.tv_nsec / 1000);
+}
+
+apr_time_t lpp_moment_us(apr_time_t wall)
+{
+    apr_time_t now = lpp_monotonic_us(), date = apr_time_now(), moment;
+
+    if (llabs(date - now - atomic_load(&ahead_us)) > BETWEEN_US) {
+        atomic_store(&ahead_since_us, now);
+        atomic_store(&ahead_us, date - now);
+    }
+    moment = wall - (date - now);
+    return moment >= atomic_load(&ahead_since_us) && moment < now ? moment
+                                                                  : now;
+}
+
+void lpp_time_parts(apr_time_exp_t *parts, apr_time_t time, int local)
+{
+    apr_int64_t seconds = time / APR_USEC_PER_SEC;
+    apr_int64_t usec = time % APR_USEC_PER_SEC;
+    apr_int64_t margin = local ? ZONE_S : 0;
+    apr_status_t rv;
+
+    if (usec < 0) {
+        usec += APR_USEC_PER_SEC;
+        seconds--;
+    }
+    seconds = seconds < FIRST_S + margin  ? FIRST_S + margin
+              : seconds > LAST_S - margin ? LAST_S - margin
+                                          : seconds;
+    rv = local ? apr_time_exp_lt(parts, apr_time_from_sec(seconds))
+               : apr_time_exp_gmt(parts, apr_time_from_sec(seconds));
+    if (rv != APR_SUCCESS) {
+        memset(parts, 0, sizeof(*parts));
+        parts->tm_mday = 1;
+    }
+    parts->tm_usec = (apr_int32_t)usec;
+}

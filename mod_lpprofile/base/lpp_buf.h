@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_buf: a bounded growing buffer, and the sink that all writers write to.
+ *
+ * A buffer keeps its first error, so that a writer may add many pieces and
+ * look once. It never grows past its ceiling: what would, fails with
+ * APR_ENOSPC and leaves the content as it was.
+ */
+#ifndef LPP_BUF_H
+#define LPP_BUF_H
+
+#include <stdarg.h>
+
+#include "base/lpp_base.h"
+
+/* Where bytes go. Writers hold no path, no descriptor and no config. */
+typedef struct lpp_sink_t {
+    /* Takes all of it or fails; called from one thread at a time. */
+    apr_status_t (*write)(void *baton, const char *data, apr_size_t len);
+    void *baton; /* borrowed from whoever made the sink */
+} lpp_sink_t;
+
+typedef struct lpp_buf_t {
+    char *data;           /* NUL-terminated once anything was added, or NULL */
+    apr_size_t len;       /* without the NUL */
+    apr_size_t allocated; /* of data */
+    apr_size_t max_bytes; /* ceiling for len */
+    apr_status_t status;  /* first error, sticky */
+    apr_pool_t *pool;     /* owns data by a cleanup */
+} lpp_buf_t;
+
+/*
+ * Make buf empty. Its memory is malloc'd, freed when pool is cleared: pool
+ * then writes to *buf, so buf must outlive pool. On the stack that means a pool
+ * which is destroyed before the function returns; everywhere else use
+ * lpp_buf_create.
+ * Signal-safe: no. Thread: any, one at a time.
+ */
+void lpp_buf_init(lpp_buf_t *buf, apr_pool_t *pool, apr_size_t max_bytes);
+
+/*
+ * An empty buffer that lives in pool, and goes with it. NULL: no memory.
+ * Signal-safe: no. Thread: any, one at a time.
+ */
+LPP_MUST_CHECK lpp_buf_t *lpp_buf_create(apr_pool_t *pool,
+                                         apr_size_t max_bytes);
+
+/*
+ * Add bytes, a string (never NULL), one byte, printf output. Each returns
+ * buf->status: APR_SUCCESS, APR_ENOSPC past the ceiling, APR_ENOMEM. Callers
+ * may ignore it and look at buf->status once.
+ * Formats are APR's: no %g, %e, %a, %ll, %z, %j, %t, nor a bare %p; halves are
+ * rounded up; numbers are the same in every locale.
+ * Signal-safe: no. Thread: any, one at a time.
+ */
+apr_status_t lpp_buf_add(lpp_buf_t *buf, const char *data, apr_size_t len);
+apr_status_t lpp_buf_add_string(lpp_buf_t *buf, const char *string);
+apr_status_t lpp_buf_add_byte(lpp_buf_t *buf, char byte);
+apr_status_t lpp_buf_addf(lpp_buf_t *buf, const char *format, ...)
+    LPP_FORMAT(2, 3);
+
+/* Empty it and forget its error; keeps the memory. */
+void lpp_buf_reset(lpp_buf_t *buf);
+
+/* A sink that adds to buf; lives as long as buf. */
+lpp_sink_t lpp_buf_sink(lpp_buf_t *buf);
+
+/*
+ * The same calls for a sink, for writers. A NULL string is refused with
+ * APR_EINVAL.
+ * Signal-safe: no. Thread: any, one at a time.
+ */
+LPP_MUST_CHECK apr_status_t lpp_sink_write(const lpp_sink_t *sink,
+                                           const char *data, apr_size_t len);
+LPP_MUST_CHECK apr_status_t lpp_sink_printf(const lpp_sink_t *sink,
+                                            const char *format, ...)
+    LPP_FORMAT(2, 3);
+
+#endif

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_write_callgrind: a profile in callgrind's format, for KCacheGrind,
+ * QCacheGrind and callgrind_annotate.
+ *
+ * Names are written once with a number and by the number from then on. The
+ * events are Wall, CPU (microseconds) and Samples; Wait is derived by the
+ * reader. No line ends in a blank, and "summary:" comes after "events:": both
+ * make KCacheGrind drop a file.
+ */
+#include "formats/lpp_writer.h"
+
+#include <string.h>
+
+#include <apr_hash.h>
+
+#define NO_FILE "???" /* what valgrind writes */
+
+/* Strings that got a number. */
+typedef struct names_t {
+    apr_hash_t *numbers; /* string -> unsigned * */
+    unsigned count;
+} names_t;
+
+typedef struct writer_t {
+    const lpp_view_t *view;
+    lpp_buf_t out;              /* one function at a time, then to sink */
+    names_t objects, files;
+    apr_hash_t *bases;          /* base name -> the first object's path */
+    unsigned char *defined;     /* function: its name was written */
+    apr_pool_t *pool;
+} writer_t;
+
+/* No control characters; '#' begins a comment; "(1" would be a number. */
+static void add_text(lpp_buf_t *out, const char *text)
+{
+    apr_size_t plain;
+
+    if (text[0] == '(' && text[1] >= '0' && text[1] <= '9') {
+        lpp_buf_add_byte(out, '_');
+    }
+    while (*text == ' ') {
+        text++;
+    }
+    while (*text != '\0') {
+        plain = strcspn(text, "#\n\r\t");
+        lpp_buf_add(out, text, plain);
+        text += plain;
+        if (*text == '\0') {
+            break;
+        }
+        lpp_buf_add_string(out, *text == '#' ? "%23" : "_");
+        text++;
+    }
+    while (out->len > 0 && out->data[out->len - 1] == ' ') {
+        out->data[out->len - 1] = '_';
+    }
+}
+
+/* A number and what follows it; most of the file is made of these. */
+static void add_number(lpp_buf_t *out, apr_uint64_t number, char next)
+{
+    char text[24], *at = text + sizeof(text);
+
+    *--at = next;
+    do {
+        *--at = (char)('0' + number % 10);
+        number /= 10;
+    } while (number != 0);
+    lpp_buf_add(out, at, (apr_size_t)(text + sizeof(text) - at));
+}
+
+static void add_numbered(writer_t *writer, names_t *names, const char *key,
+                         const char *text)
+{
+    unsigned *number;
+
+    if (text[0] == '\0') { /* the root lies in no object */
+        lpp_buf_addf(&writer->out, "%s=\n", key);
+        return;
+    }
+    number = apr_hash_get(names->numbers, text, APR_HASH_KEY_STRING);
+    if (number != NULL) {
+        lpp_buf_add_string(&writer->out, key);
+        lpp_buf_add(&writer->out, "=(", 2);
+        add_number(&writer->out, *number, ')');
+        lpp_buf_add_byte(&writer->out, '\n');
+        return;
+    }
+    number = apr_palloc(writer->pool, sizeof(*number));
+    if (number == NULL) {
+        writer->out.status = APR_ENOMEM;
+        return;
+    }
+    *number = ++names->count;
+    apr_hash_set(names->numbers, text, APR_HASH_KEY_STRING, number);
+    lpp_buf_addf(&writer->out, "%s=(%u) ", key, *number);
+    add_text(&writer->out, text);
+    lpp_buf_add_byte(&writer->out, '\n');
+}
+
+/*
+ * The source file; where it is unknown the object's base name, since
+ * callgrind_annotate knows functions by file and name only and would add up
+ * namesakes of different objects.
+ */
+static const char *file_of(writer_t *writer, const lpp_symbol_t *symbol)
+{
+    const char *base, *first;
+
+    if (symbol->file != NULL && symbol->file[0] != '\0') {
+        return symbol->file;
+    }
+    if (symbol->object[0] == '\0') {
+        return NO_FILE;
+    }
+    base = lpp_view_object_name(symbol);
+    first = apr_hash_get(writer->bases, base, APR_HASH_KEY_STRING);
+    if (first == NULL) {
+        apr_hash_set(writer->bases, base, APR_HASH_KEY_STRING,
+                     symbol->object);
+        return base;
+    }
+    return strcmp(first, symbol->object) == 0 ? base : symbol->object;
+}
+
+/* Object, file and function, as caller or (prefix "c") as callee. */
+static void add_function(writer_t *writer, apr_uint32_t index, int callee)
+{
+    const lpp_symbol_t *symbol = &writer->view->functions[index].symbol;
+    lpp_buf_t *out = &writer->out;
+
+    add_numbered(writer, &writer->objects, callee ? "cob" : "ob",
+                 symbol->object);
+    add_numbered(writer, &writer->files, callee ? "cfi" : "fl",
+                 file_of(writer, symbol));
+    lpp_buf_add_string(out, callee ? "cfn=(" : "fn=(");
+    add_number(out, (apr_uint64_t)index + 1, ')');
+    if (!writer->defined[index]) {
+        writer->defined[index] = 1;
+        lpp_buf_add_byte(out, ' ');
+        add_text(out, symbol->name);
+    }
+    lpp_buf_add_byte(out, '\n');
+}
+
+static void add_cost(lpp_buf_t *out, unsigned line, const lpp_cost_t *cost)
+{
+    add_number(out, line, ' ');
+    add_number(out, cost->wall_us, ' ');
+    add_number(out, cost->cpu_us, ' ');
+    add_number(out, cost->samples, '\n');
+}
+
+static int is_zero(const lpp_cost_t *cost)
+{
+    return cost->wall_us == 0 && cost->cpu_us == 0 && cost->samples == 0;
+}
+
+static void add_head(writer_t *writer)
+{
+    const lpp_view_t *view = writer->view;
+    const lpp_view_about_t *about = &view->about;
+    apr_array_header_t *notes = lpp_writer_notes(view, writer->pool);
+    lpp_buf_t *out = &writer->out;
+    int i;
+
+    lpp_buf_add_string(out, "# callgrind format\nversion: 1\n"
+                       "creator: " LPP_NAME "-" LPP_VERSION "\n");
+    lpp_buf_addf(out, "pid: %u\ncmd: ", about->pid);
+    add_text(out, about->method[0] != '\0' ? about->method : "-");
+    lpp_buf_add_byte(out, ' ');
+    add_text(out, about->url[0] != '\0' ? about->url : "-");
+    lpp_buf_add_string(out, "\npart: 1\n");
+    for (i = 0; i < notes->nelts; i++) {
+        const lpp_writer_note_t *note = &APR_ARRAY_IDX(notes, i,
+                                                       lpp_writer_note_t);
+
+        lpp_buf_addf(out, "desc: %s: ", note->name);
+        add_text(out, note->value);
+        lpp_buf_add_byte(out, '\n');
+    }
+    lpp_buf_add_string(out, "positions: line\n"
+                       "event: Wall : Wall time (us)\n"
+                       "event: CPU : CPU time (us)\n"
+                       "event: Samples : Samples\n"
+                       "event: Wait = Wall - CPU : Waiting time (us)\n"
+                       "events: Wall CPU Samples\n");
+    lpp_buf_addf(out, "summary: %" APR_UINT64_T_FMT " %" APR_UINT64_T_FMT
+                 " %" APR_UINT64_T_FMT "\n", view->total.wall_us,
+                 view->total.cpu_us, view->total.samples);
+}
+
+/* One function with its calls; edge moves on to the next caller's. */
+static void add_body(writer_t *writer, apr_uint32_t index,
+                     apr_uint32_t *edge)
+{
+    const lpp_view_t *view = writer->view;
+    const lpp_function_t *function = &view->functions[index];
+    lpp_buf_t *out = &writer->out;
+
+    lpp_buf_add_byte(out, '\n');
+    add_function(writer, index, 0);
+    if (index == 0 || !is_zero(&function->self)) {
+        add_cost(out, function->symbol.line, &function->self);
+    }
+    for (; *edge < view->edge_count && view->edges[*edge].caller == index;
+         ++*edge) {
+        const lpp_edge_t *call = &view->edges[*edge];
+
+        if (is_zero(&call->total) && call->calls == 0) {
+            continue;
+        }
+        add_function(writer, call->callee, 1);
+        lpp_buf_add_string(out, "calls=");
+        add_number(out, lpp_writer_count(call->calls, call->total.samples),
+                   ' ');
+        add_number(out, view->functions[call->callee].symbol.line, '\n');
+        add_cost(out, function->symbol.line, &call->total);
+    }
+}
+
+/* Hand what is in the buffer to the sink. */
+static apr_status_t flush(writer_t *writer, const lpp_sink_t *sink)
+{
+    apr_status_t status = writer->out.status;
+
+    if (status == APR_SUCCESS && writer->out.len > 0) {
+        status = lpp_sink_write(sink, writer->out.data, writer->out.len);
+    }
+    lpp_buf_reset(&writer->out);
+    return status;
+}
+
+apr_status_t lpp_write_callgrind(const lpp_view_t *view,
+                                 const lpp_sink_t *sink, apr_pool_t *scratch)
+{
+    apr_uint32_t index, edge = 0;
+    writer_t writer;
+    apr_status_t status;
+
+    memset(&writer, 0, sizeof(writer));
+    writer.view = view;
+    status = apr_pool_create(&writer.pool, scratch);
+    if (status != APR_SUCCESS) {
+        return status;
+    }
+    lpp_buf_init(&writer.out, writer.pool, LPP_FILE_MAX_BYTES);
+    writer.objects.numbers = apr_hash_make(writer.pool);
+    writer.files.numbers = apr_hash_make(writer.pool);
+    writer.bases = apr_hash_make(writer.pool);
+    writer.defined = apr_pcalloc(writer.pool, view->function_count);
+    if (writer.defined == NULL) {
+        status = APR_ENOMEM;
+        goto leave;
+    }
+    add_head(&writer);
+    for (index = 0; index < view->function_count; index++) {
+        if (index == 0 || !is_zero(&view->functions[index].total)) {
+            add_body(&writer, index, &edge);
+        }
+        while (edge < view->edge_count && view->edges[edge].caller == index) {
+            edge++; /* those of a function that was left out */
+        }
+        if (writer.out.len > 32768) {
+            status = flush(&writer, sink);
+            if (status != APR_SUCCESS) {
+                goto leave;
+            }
+        }
+    }
+    lpp_buf_addf(&writer.out, "\ntotals: %" APR_UINT64_T_FMT
+                 " %" APR_UINT64_T_FMT " %" APR_UINT64_T_FMT "\n",
+                 view->total.wall_us, view->total.cpu_us,
+                 view->total.samples);
+    status = flush(&writer, sink);
+
+leave:
+    apr_pool_destroy(writer.pool);
+    return status;
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_writer: the registry of formats, derived from lpp_formats.h, and what
+ * several writers say in the same words.
+ */
+#include "sampling/lpp_sampler.h"
+#include "formats/lpp_writer.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+#define WRITE_CALLGRIND lpp_write_callgrind
+#define WRITE_PSTATS lpp_write_pstats
+#define WRITE_PPROF lpp_write_pprof
+#define WRITE_COLLAPSED lpp_write_collapsed
+
+static const lpp_writer_t writers[] = {
+#define LPP_X(symbol, action, prefix, suffix, content_type, command)          \
+    { LPP_FORMAT_##symbol, action, prefix, suffix, content_type, command,     \
+      WRITE_##symbol },
+    LPP_FORMATS(LPP_X)
+#undef LPP_X
+};
+
+const lpp_writer_t *lpp_writer_get(lpp_format_e format)
+{
+    return (unsigned)format < LPP_FORMAT_COUNT ? &writers[format] : NULL;
+}
+
+static const char *one_line(const char *text, apr_pool_t *pool)
+{
+    char *copy = apr_pstrdup(pool, text && text[0] != '\0' ? text : "-"), *at;
+
+    if (copy == NULL) {
+        return "-"; /* a note less, where memory is short */
+    }
+    for (at = copy; *at != '\0'; at++) {
+        if ((unsigned char)*at < 0x20 || *at == 0x7f) {
+            *at = ' ';
+        }
+    }
+    /* readers stumble over blanks at the ends */
+    while (at > copy + 1 && at[-1] == ' ') {
+        *--at = '\0';
+    }
+    return copy + strspn(copy, " ");
+}
+
+static void add(apr_array_header_t *notes, const char *name,
+                const char *value)
+{
+    lpp_writer_note_t *note = apr_array_push(notes);
+
+    note->name = name;
+    note->value = one_line(value, notes->pool);
+}
+
+static const char *iso_time(apr_time_t when, apr_pool_t *pool)
+{
+    apr_time_exp_t parts;
+
+    lpp_time_parts(&parts, when, 0);
+    return apr_psprintf(pool, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ",
+                        parts.tm_year + 1900, parts.tm_mon + 1,
+                        parts.tm_mday, parts.tm_hour, parts.tm_min,
+                        parts.tm_sec, parts.tm_usec);
+}
+
+const char *lpp_writer_cut_short(int why)
+{
+    switch (why) {
+    case LPP_STOP_MAX_TIME: return "longer than LPProfileMaxTime";
+    case LPP_STOP_CLIENT: return "a client that reads or sends too slowly";
+    case LPP_STOP_UPGRADE: return "the connection was upgraded";
+    case LPP_STOP_STREAM: return "a stream of events";
+    case LPP_STOP_CHILD: return "the process ended";
+    case LPP_STOP_SELF: return "the profiler cost too much";
+    default: return "for an unknown reason";
+    }
+}
+
+apr_array_header_t *lpp_writer_notes(const lpp_view_t *view, apr_pool_t *pool)
+{
+    apr_array_header_t *notes = apr_array_make(pool, 16,
+                                               sizeof(lpp_writer_note_t));
+    const lpp_view_about_t *about = &view->about;
+    const lpp_honesty_t *honesty = &view->honesty;
+
+    add(notes, "OOPS", about->id);
+    add(notes, "Page", about->page_id);
+    add(notes, "URL", about->url);
+    add(notes, "Host", about->host);
+    add(notes, "Method", about->method);
+    add(notes, "Start", iso_time(about->start, pool));
+    add(notes, "Thread", apr_psprintf(pool, "%u.%u", about->pid,
+                                      about->tid));
+    add(notes, "Trigger", honesty->cut_short == 0 ? "mod_lpprofile"
+        : apr_pstrcat(pool, "mod_lpprofile, cut short: ",
+                      lpp_writer_cut_short(honesty->cut_short), NULL));
+    add(notes, "Counts", view->calls != NULL
+        ? "exact calls of hooks, samples of all else; filters are not counted"
+        : "samples");
+    if (view->calls != NULL
+        && (view->calls->left_out != 0 || view->calls->dropped != 0)) {
+        add(notes, "Not counted", apr_psprintf(pool, "%u hooks without an "
+            "entry, %" APR_UINT64_T_FMT " calls past a ceiling",
+            view->calls->left_out, view->calls->dropped));
+    }
+    add(notes, "Samples", apr_psprintf(pool, "%" APR_UINT64_T_FMT
+        " taken, %" APR_UINT64_T_FMT " lost, %" APR_UINT64_T_FMT
+        " cut, %" APR_UINT64_T_FMT " broken, %" APR_UINT64_T_FMT
+        " past the tree's ceiling", honesty->samples, honesty->lost,
+        honesty->cut, honesty->broken, honesty->overflowed));
+    add(notes, "Stacks", apr_psprintf(pool, "%" APR_UINT64_T_FMT
+        " samples on stacks of their own (fibers, coroutines, goroutines), %"
+        APR_UINT64_T_FMT " whose caller is not known behind code made at run "
+        "time", view->own_stack_samples, view->run_time_samples));
+    add(notes, "Rate", apr_psprintf(pool, "%.1f Hz of %u Hz asked%s",
+                                    view->true_hz, honesty->asked_hz,
+                                    honesty->lowered_hz == 0 ? ""
+        : ", lowered since the profiler took over 10 % of the CPU time"));
+    add(notes, "Frames named", apr_psprintf(pool, "%u %%",
+                                            view->named_percent));
+    add(notes, "Profiler", apr_psprintf(pool, "%" APR_UINT64_T_FMT
+        " us CPU of its own, %" APR_UINT64_T_FMT " signals, %"
+        APR_UINT64_T_FMT " calls repaired, unwinder %s",
+        honesty->own_ns / 1000, honesty->signals, honesty->repaired_calls,
+        honesty->unwinder != NULL ? honesty->unwinder : "none"));
+    if (lpp_view_profiler(view) != NULL) {
+        add(notes, "On the request's thread", apr_psprintf(pool,
+            "%" APR_UINT64_T_FMT " us of the profiler, " LPP_PROFILER_NAME,
+            lpp_view_profiler(view)->self.wall_us));
+    }
+    add(notes, "Blocked", apr_psprintf(pool, "%" APR_UINT64_T_FMT " us",
+                                       honesty->blocked_ns / 1000));
+    return notes;
+}
+
+apr_uint64_t lpp_writer_count(apr_uint64_t calls, apr_uint64_t samples)
+{
+    if (calls != 0) {
+        return calls;
+    }
+    return samples != 0 ? samples : 1;
+}

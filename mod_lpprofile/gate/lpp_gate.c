@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_gate: see lpp_gate.h.
+ *
+ * Owns one anonymous shared mapping. Everything in it is an atomic and is
+ * right after any of its writers was killed between two instructions: no
+ * reader ever waits for a writer, and what a dead child added is found under
+ * its process id. Takes the mutex, never makes or destroys it; logs nothing.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <apr_shm.h>
+#include <apr_strings.h>
+
+#include "gate/lpp_gate_shared.h"
+
+#define SLICE_MAX_US 50000
+#define READ_TRIES 1000        /* a record changes a few times a profile */
+#define TURN_TRIES 1000        /* sched_yields before a turn is taken over */
+#define FORGET_TRIES 100
+/* The end of year 9999: a date of four digits. */
+#define START_MAX apr_time_from_sec(APR_INT64_C(253402300799))
+
+/* Reserved pid of the place that children without one of their own share. */
+#define PID_SHARED 0xffffffffu
+
+/* A place in the waiting room: whose, and how many of that child wait. */
+#define PLACE(pid, waiting) (((apr_uint64_t)(pid) << 32) | (waiting))
+#define PLACE_PID(place) ((apr_uint32_t)((place) >> 32))
+#define PLACE_WAITING(place) ((apr_uint32_t)(place))
+
+/* Caller has the mutex and gate->writing. */
+static void publish(shared_t *shared, const lpp_holder_t *holder)
+{
+    apr_uint64_t words[RECORD_WORDS];
+    apr_uint32_t next = atomic_load(&shared->published) + 1;
+    record_t *record = &shared->record[next & 1];
+    size_t i;
+
+    memset(words, 0, sizeof(words));
+    memcpy(words, holder, sizeof(*holder));
+    for (i = 0; i < RECORD_WORDS; i++) {
+        atomic_store_explicit(&record->word[i], words[i],
+                              memory_order_relaxed);
+    }
+    atomic_store_explicit(&shared->published, next, memory_order_release);
+    /* A reader of the other record must see this number before it can see a
+     * word of the next writer's. */
+    atomic_thread_fence(memory_order_seq_cst);
+}
+
+void lpp_gate_bound_holder(lpp_holder_t *holder)
+{
+    holder->id[sizeof(holder->id) - 1] = '\0';
+    holder->url[sizeof(holder->url) - 1] = '\0';
+    holder->page_id[sizeof(holder->page_id) - 1] = '\0';
+    holder->host[sizeof(holder->host) - 1] = '\0';
+    holder->vhost[sizeof(holder->vhost) - 1] = '\0';
+    holder->method[sizeof(holder->method) - 1] = '\0';
+    if (holder->start < 0 || holder->start > START_MAX) {
+        holder->start = 0;
+    }
+    if (holder->begin_us < 0) {
+        holder->begin_us = 0;
+    }
+}
+
+void lpp_gate_get_holder(const lpp_gate_t *gate, lpp_holder_t *holder)
+{
+    shared_t *shared = gate->shared;
+    apr_uint64_t words[RECORD_WORDS];
+    int tries;
+
+    for (tries = 0; tries < READ_TRIES; tries++) {
+        apr_uint32_t seen = atomic_load_explicit(&shared->published,
+                                                 memory_order_acquire);
+        const record_t *record = &shared->record[seen & 1];
+        size_t i;
+
+        for (i = 0; i < RECORD_WORDS; i++) {
+            words[i] = atomic_load_explicit(&record->word[i],
+                                            memory_order_relaxed);
+        }
+        atomic_thread_fence(memory_order_acquire);
+        if (atomic_load_explicit(&shared->published, memory_order_relaxed)
+            == seen) {
+            memcpy(holder, words, sizeof(*holder));
+            lpp_gate_bound_holder(holder);
+            return;
+        }
+    }
+    memset(holder, 0, sizeof(*holder));
+}
+
+/*
+ * Whoever is killed with the turn keeps it: after some milliseconds the next
+ * one takes it over. Nothing breaks when the first was only slow: one waiter
+ * too many is let in. Returns the ticket to give back.
+ */
+static apr_uint32_t take_turn(shared_t *shared)
+{
+    apr_uint32_t ticket;
+    int tries;
+
+    do {
+        ticket = atomic_fetch_add(&shared->tickets, 1) + 1;
+    } while (ticket == 0);
+    for (tries = 0; tries < TURN_TRIES; tries++) {
+        apr_uint32_t nobody = 0;
+
+        if (atomic_compare_exchange_strong(&shared->turn, &nobody, ticket)) {
+            return ticket;
+        }
+        sched_yield();
+    }
+    atomic_store(&shared->turn, ticket);
+    return ticket;
+}
+
+static void give_turn(shared_t *shared, apr_uint32_t ticket)
+{
+    atomic_compare_exchange_strong(&shared->turn, &ticket, 0);
+}
+
+/* Places to look at, besides the shared one: a child may have written any
+ * number there. */
+static apr_uint32_t used_places(shared_t *shared)
+{
+    apr_uint32_t used = atomic_load(&shared->places_used);
+
+    return used < LPP_GATE_PLACES ? used : LPP_GATE_PLACES - 1;
+}
+
+static apr_uint32_t count_waiting(shared_t *shared)
+{
+    apr_uint32_t used = used_places(shared);
+    apr_uint64_t sum = PLACE_WAITING(atomic_load(
+        &shared->place[LPP_GATE_PLACES - 1]));
+    apr_uint32_t i;
+
+    for (i = 0; i < used; i++) {
+        sum += PLACE_WAITING(atomic_load_explicit(&shared->place[i],
+                                                  memory_order_relaxed));
+    }
+    return sum < APR_UINT32_MAX ? (apr_uint32_t)sum : APR_UINT32_MAX;
+}
+
+/* Add one to, or take one off, this child's place. 0: it is not ours any more,
+ * or nobody waits there. */
+static int change_place(lpp_gate_t *gate, int up)
+{
+    _Atomic apr_uint64_t *place = &gate->shared->place[gate->place];
+    apr_uint64_t old = atomic_load(place);
+    apr_uint64_t changed;
+
+    do {
+        if (PLACE_PID(old) != gate->place_pid
+            || (!up && PLACE_WAITING(old) == 0)) {
+            return 0;
+        }
+        changed = up ? old + 1 : old - 1;
+    } while (!atomic_compare_exchange_weak(place, &old, changed));
+    return 1;
+}
+
+int lpp_gate_is_dead(apr_uint32_t pid)
+{
+    /* 0 and less would be a group of processes. */
+    return (pid_t)pid <= 0 || (kill((pid_t)pid, 0) != 0 && errno == ESRCH);
+}
+
+/* Find this child a place: a free one, else that of a dead child, else the
+ * one shared by those that come too late (whose waiters stay counted when they
+ * are killed). */
+static void claim_place(lpp_gate_t *gate, apr_uint32_t pid)
+{
+    shared_t *shared = gate->shared;
+    int pass;
+    unsigned i;
+
+    for (pass = 0; pass < 2; pass++) {
+        for (i = 0; i < LPP_GATE_PLACES - 1; i++) {
+            apr_uint64_t old = atomic_load(&shared->place[i]);
+            apr_uint32_t used = atomic_load(&shared->places_used);
+
+            if (old != 0 && PLACE_PID(old) != pid
+                && (pass == 0 || !lpp_gate_is_dead(PLACE_PID(old)))) {
+                continue;
+            }
+            if (!atomic_compare_exchange_strong(&shared->place[i], &old,
+                                                PLACE(pid, 0))) {
+                continue;
+            }
+            while (used <= i && !atomic_compare_exchange_weak(
+                       &shared->places_used, &used, i + 1)) {
+            }
+            gate->place = i;
+            gate->place_pid = pid;
+            return;
+        }
+    }
+    gate->place = LPP_GATE_PLACES - 1;
+    gate->place_pid = PID_SHARED;
+}
+
+/* Runs inside prefork's signal handler too: atomics only. In a process that
+ * this child forked, the place is not its own. */
+static apr_status_t child_cleanup(void *data)
+{
+    lpp_gate_t *gate = data;
+
+    if (gate->place_pid == (apr_uint32_t)getpid()) {
+        lpp_gate_forget(gate, gate->place_pid);
+    }
+    return APR_SUCCESS;
+}
+
+apr_status_t lpp_gate_create(lpp_gate_t **gate, apr_global_mutex_t *mutex,
+                             apr_pool_t *pool)
+{
+    lpp_gate_t *made = apr_pcalloc(pool, sizeof(*made));
+    apr_shm_t *shm;
+    apr_status_t status;
+
+    *gate = NULL;
+    if (!made || !mutex) {
+        return made ? APR_EINVAL : APR_ENOMEM;
+    }
+    status = apr_shm_create(&shm, sizeof(shared_t) + _Alignof(shared_t), NULL,
+                            pool);
+    if (status != APR_SUCCESS) {
+        return status;
+    }
+    /* New pages are zero; writing that over them would make them real. APR's
+     * base stands 8 bytes behind the start of a page, the same in every child:
+     * the mapping is inherited. */
+    made->shared = (shared_t *)(((apr_uintptr_t)apr_shm_baseaddr_get(shm)
+                                 + _Alignof(shared_t) - 1)
+                                & ~(apr_uintptr_t)(_Alignof(shared_t) - 1));
+    atomic_store(&made->shared->place[LPP_GATE_PLACES - 1],
+                 PLACE(PID_SHARED, 0));
+    made->mutex = mutex;
+    made->place = LPP_GATE_PLACES - 1;
+    made->place_pid = PID_SHARED;
+    status = pthread_mutex_init(&made->writing, NULL);
+    if (status != APR_SUCCESS) {
+        return status;
+    }
+    *gate = made;
+    return APR_SUCCESS;
+}
+
+apr_status_t lpp_gate_child_init(lpp_gate_t *gate, apr_pool_t *pchild)
+{
+    apr_status_t status = apr_global_mutex_child_init(
+        &gate->mutex, apr_global_mutex_lockfile(gate->mutex), pchild);
+
+    if (status != APR_SUCCESS) {
+        return status;
+    }
+    claim_place(gate, (apr_uint32_t)getpid());
+    apr_pool_cleanup_register(pchild, gate, child_cleanup,
+                              apr_pool_cleanup_null);
+    return APR_SUCCESS;
+}
+
+apr_status_t lpp_gate_try(lpp_gate_t *gate, apr_interval_time_t slice_us,
+                          lpp_holder_t *dead)
+{
+    lpp_holder_t left;
+    apr_status_t status;
+
+    if (dead) {
+        memset(dead, 0, sizeof(*dead));
+    }
+    if (gate->held) {
+        /* fcntl and sysvsem would let, or not let, the same process in twice
+         * in their own ways. */
+        return APR_EINVAL;
+    }
+    if (slice_us > 0) {
+        status = apr_global_mutex_timedlock(
+            gate->mutex, slice_us < SLICE_MAX_US ? slice_us : SLICE_MAX_US);
+    }
+    else {
+        status = apr_global_mutex_trylock(gate->mutex);
+    }
+    if (APR_STATUS_IS_EBUSY(status) || APR_STATUS_IS_TIMEUP(status)) {
+        return APR_TIMEUP;
+    }
+    if (status != APR_SUCCESS) {
+        return status;
+    }
+
+    pthread_mutex_lock(&gate->writing);
+    gate->held = 1;
+    /* Whoever gives the mutex back takes the record away first, so one that
+     * still stands is of a holder that the kernel cleaned up after. */
+    lpp_gate_get_holder(gate, &left);
+    if (left.pid != 0) {
+        static const lpp_holder_t nobody;
+
+        publish(gate->shared, &nobody);
+        lpp_gate_note_death(gate, left.pid);
+        if (dead) {
+            *dead = left;
+        }
+    }
+    pthread_mutex_unlock(&gate->writing);
+    return APR_SUCCESS;
+}
+
+void lpp_gate_set_holder(lpp_gate_t *gate, const lpp_holder_t *holder)
+{
+    lpp_holder_t copy = *holder;
+
+    lpp_gate_bound_holder(&copy);
+    if (copy.pid == 0) {
+        copy.pid = (apr_uint32_t)getpid();
+    }
+    pthread_mutex_lock(&gate->writing);
+    if (gate->held) {
+        gate->area = lpp_gate_area_claim(gate, &copy);
+        publish(gate->shared, &copy);
+        atomic_fetch_add(&gate->shared->profiled, 1);
+    }
+    pthread_mutex_unlock(&gate->writing);
+}
+
+void lpp_gate_set_page_id(lpp_gate_t *gate, const char *id,
+                          const char *page_id)
+{
+    lpp_holder_t holder;
+
+    pthread_mutex_lock(&gate->writing);
+    if (gate->held) {
+        lpp_gate_get_holder(gate, &holder);
+        if (holder.pid != 0 && strcmp(holder.id, id) == 0) {
+            apr_cpystrn(holder.page_id, page_id, sizeof(holder.page_id));
+            publish(gate->shared, &holder);
+            if (gate->area) {
+                gate->area->holder = holder;
+            }
+        }
+    }
+    pthread_mutex_unlock(&gate->writing);
+}
+
+apr_status_t lpp_gate_release(lpp_gate_t *gate)
+{
+    static const lpp_holder_t nobody;
+
+    pthread_mutex_lock(&gate->writing);
+    if (!gate->held) {
+        pthread_mutex_unlock(&gate->writing);
+        return APR_EINVAL;
+    }
+    /* First, so that who is killed between the two has died holding nothing
+     * that wants a report. */
+    lpp_gate_area_give_back(gate);
+    publish(gate->shared, &nobody);
+    gate->held = 0;
+    pthread_mutex_unlock(&gate->writing);
+    return apr_global_mutex_unlock(gate->mutex);
+}
+
+apr_status_t lpp_gate_release_keep(lpp_gate_t *gate, void **kept)
+{
+    pthread_mutex_lock(&gate->writing);
+    *kept = gate->held ? lpp_gate_area_keep(gate) : NULL;
+    pthread_mutex_unlock(&gate->writing);
+    return lpp_gate_release(gate);
+}
+
+/* The parent tells of deaths, but not while it reads its configuration anew:
+ * before a request is sent away, look who really waits. */
+static void forget_dead_waiters(lpp_gate_t *gate)
+{
+    shared_t *shared = gate->shared;
+    apr_uint32_t used = used_places(shared);
+    apr_uint32_t i;
+
+    for (i = 0; i < used; i++) {
+        apr_uint64_t place = atomic_load(&shared->place[i]);
+
+        if (PLACE_WAITING(place) != 0 && lpp_gate_is_dead(PLACE_PID(place))) {
+            lpp_gate_forget(gate, PLACE_PID(place));
+        }
+    }
+}
+
+apr_status_t lpp_gate_enter(lpp_gate_t *gate, apr_uint32_t max_waiting)
+{
+    apr_uint32_t ticket = take_turn(gate->shared);
+    apr_status_t status = APR_EBUSY;
+
+    if (count_waiting(gate->shared) >= max_waiting) {
+        forget_dead_waiters(gate);
+    }
+    if (count_waiting(gate->shared) < max_waiting
+        && change_place(gate, 1)) {
+        status = APR_SUCCESS;
+    }
+    give_turn(gate->shared, ticket);
+    return status;
+}
+
+void lpp_gate_leave(lpp_gate_t *gate)
+{
+    change_place(gate, 0);
+}
+
+void lpp_gate_forget(lpp_gate_t *gate, apr_uint32_t pid)
+{
+    shared_t *shared = gate->shared;
+    apr_uint32_t used = used_places(shared);
+    apr_uint32_t i;
+    int tries;
+
+    if (pid == 0 || pid == PID_SHARED) {
+        return;
+    }
+    for (i = 0; i < used; i++) {
+        apr_uint64_t old = atomic_load(&shared->place[i]);
+
+        /* The dead change nothing: only somebody else's child goes on. */
+        for (tries = 0; tries < FORGET_TRIES && PLACE_PID(old) == pid
+                        && !atomic_compare_exchange_weak(&shared->place[i],
+                                                         &old, 0); tries++) {
+        }
+    }
+}
+
+apr_uint64_t lpp_gate_client_us(const lpp_gate_t *gate)
+{
+    return atomic_load(&gate->shared->client_us);
+}
+
+void lpp_gate_hurry(lpp_gate_t *gate)
+{
+    atomic_store(&gate->shared->hurried,
+                 atomic_load(&gate->shared->published));
+}
+
+void lpp_gate_add_client_us(lpp_gate_t *gate, apr_uint64_t us)
+{
+    atomic_fetch_add(&gate->shared->client_us, us);
+}
+
+int lpp_gate_hurried(const lpp_gate_t *gate)
+{
+    return atomic_load(&gate->shared->hurried)
+           == atomic_load(&gate->shared->published);
+}
+
+void lpp_gate_count_skip(lpp_gate_t *gate, lpp_gate_skip_e why)
+{
+    atomic_fetch_add(&gate->shared->skipped[why], 1);
+}
+
+void lpp_gate_get_counts(const lpp_gate_t *gate, lpp_gate_counts_t *counts)
+{
+    shared_t *shared = gate->shared;
+
+    counts->waiting = count_waiting(shared);
+    counts->profiled = atomic_load(&shared->profiled);
+    counts->busy = atomic_load(&shared->skipped[LPP_GATE_BUSY]);
+    counts->timed_out = atomic_load(&shared->skipped[LPP_GATE_TIMED_OUT]);
+    counts->gone = atomic_load(&shared->skipped[LPP_GATE_GONE]);
+    counts->child = atomic_load(&shared->skipped[LPP_GATE_CHILD]);
+    counts->died = atomic_load(&shared->died);
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_gate_deaths: areas of shared memory for holders that die.
+ *
+ * An area's state says whose it is; every change of hands is one compare and
+ * exchange, so that a death is noted once and reported once, though the next
+ * holder, the parent and the dying process itself may all learn of it in the
+ * same moment. Takes no lock and no mutex; nothing here waits.
+ */
+#include <string.h>
+#include <unistd.h>
+
+#include "gate/lpp_gate_shared.h"
+
+#define HEAD_BYTES 4096 /* of extra that a new holder finds zeroed */
+
+static int change(area_t *area, apr_uint64_t from, apr_uint64_t to)
+{
+    return atomic_compare_exchange_strong(&area->state, &from, to);
+}
+
+/* 1: area was free and is now ours, being filled. */
+static int fill(area_t *area, const lpp_holder_t *holder)
+{
+    if (!change(area, AREA_STATE(AREA_FREE, 0),
+                AREA_STATE(AREA_TAKEN, holder->pid))) {
+        return 0;
+    }
+    area->holder = *holder;
+    memset(area->extra, 0, HEAD_BYTES);
+    return 1;
+}
+
+area_t *lpp_gate_area_claim(lpp_gate_t *gate, const lpp_holder_t *holder)
+{
+    int i;
+
+    for (i = 0; i < LPP_GATE_AREAS; i++) {
+        area_t *area = &gate->shared->area[i];
+
+        if (fill(area, holder)) {
+            atomic_store(&area->state, AREA_STATE(AREA_HELD, holder->pid));
+            return area;
+        }
+    }
+    return NULL;
+}
+
+void lpp_gate_area_give_back(lpp_gate_t *gate)
+{
+    area_t *area = gate->area;
+
+    gate->area = NULL;
+    lpp_gate_settle(area);
+}
+
+area_t *lpp_gate_area_keep(lpp_gate_t *gate)
+{
+    area_t *area = gate->area;
+    int i, free_ones = 0;
+
+    for (i = 0; i < LPP_GATE_AREAS; i++) {
+        free_ones += atomic_load(&gate->shared->area[i].state)
+            == AREA_STATE(AREA_FREE, 0);
+    }
+    if (free_ones < LPP_GATE_AREAS / 2) {
+        return NULL;
+    }
+    gate->area = NULL;
+    return area;
+}
+
+void lpp_gate_settle(void *kept)
+{
+    area_t *area = kept;
+
+    if (area) {
+        /* Fails where its process posted its own death meanwhile. */
+        change(area, AREA_STATE(AREA_HELD, area->holder.pid),
+               AREA_STATE(AREA_FREE, 0));
+    }
+}
+
+void *lpp_gate_extra(const lpp_gate_t *gate)
+{
+    return gate->held && gate->area ? gate->area->extra : NULL;
+}
+
+static int note(shared_t *shared, area_t *area, apr_uint32_t pid)
+{
+    if (atomic_load(&area->state) != AREA_STATE(AREA_HELD, pid)) {
+        return 0;
+    }
+    atomic_store(&area->noted, lpp_monotonic_us());
+    if (!change(area, AREA_STATE(AREA_HELD, pid),
+                AREA_STATE(AREA_DEAD, pid))) {
+        return 0;
+    }
+    atomic_fetch_add(&shared->died, 1);
+    return 1;
+}
+
+int lpp_gate_note_death(lpp_gate_t *gate, apr_uint32_t pid)
+{
+    int i, found = 0;
+
+    for (i = 0; i < LPP_GATE_AREAS; i++) {
+        found += note(gate->shared, &gate->shared->area[i], pid);
+    }
+    return found > 0;
+}
+
+void lpp_gate_post_death(lpp_gate_t *gate, const lpp_holder_t *holder)
+{
+    int i;
+
+    /* Its own area, where that is still to be had. */
+    for (i = 0; i < LPP_GATE_AREAS; i++) {
+        area_t *area = &gate->shared->area[i];
+
+        if (strcmp(area->holder.id, holder->id) == 0
+            && (note(gate->shared, area, holder->pid)
+                || AREA_KIND(atomic_load(&area->state)) == AREA_DEAD)) {
+            return;
+        }
+    }
+    for (i = 0; i < LPP_GATE_AREAS; i++) {
+        area_t *area = &gate->shared->area[i];
+
+        if (fill(area, holder)) {
+            atomic_store(&area->noted, lpp_monotonic_us());
+            atomic_store(&area->state, AREA_STATE(AREA_DEAD, holder->pid));
+            break;
+        }
+    }
+    atomic_fetch_add(&gate->shared->died, 1);
+}
+
+unsigned lpp_gate_deaths(const lpp_gate_t *gate)
+{
+    unsigned i, count = 0;
+
+    for (i = 0; i < LPP_GATE_AREAS; i++) {
+        count += AREA_KIND(atomic_load(&gate->shared->area[i].state))
+            == AREA_DEAD;
+    }
+    return count;
+}
+
+/* May this be reported: found dead, or its reporter, or a holder that nobody
+ * told of, died. */
+static int is_due(apr_uint64_t state)
+{
+    switch (AREA_KIND(state)) {
+    case AREA_DEAD:
+        return 1;
+    case AREA_TAKEN:
+    case AREA_HELD:
+        return lpp_gate_is_dead(AREA_PID(state));
+    default:
+        return 0;
+    }
+}
+
+int lpp_gate_take_death(lpp_gate_t *gate, lpp_death_t *death)
+{
+    apr_uint64_t mine = AREA_STATE(AREA_TAKEN, (apr_uint32_t)getpid());
+    apr_time_t now;
+    unsigned i;
+
+    for (i = 0; i < LPP_GATE_AREAS; i++) {
+        area_t *area = &gate->shared->area[i];
+        apr_uint64_t state = atomic_load(&area->state);
+
+        if (AREA_KIND(state) == AREA_HELD && is_due(state)) {
+            note(gate->shared, area, AREA_PID(state));
+            state = atomic_load(&area->state);
+        }
+        if (!is_due(state) || state == mine || !change(area, state, mine)) {
+            continue;
+        }
+        death->holder = area->holder;
+        lpp_gate_bound_holder(&death->holder);
+        death->noted = atomic_load(&area->noted);
+        now = lpp_monotonic_us();
+        if (death->noted < 0 || death->noted > now) {
+            death->noted = now;
+        }
+        death->extra = area->extra;
+        death->area = i;
+        return 1;
+    }
+    return 0;
+}
+
+void lpp_gate_bury(lpp_gate_t *gate, const lpp_death_t *death)
+{
+    change(&gate->shared->area[death->area],
+           AREA_STATE(AREA_TAKEN, (apr_uint32_t)getpid()),
+           AREA_STATE(AREA_FREE, 0));
+}

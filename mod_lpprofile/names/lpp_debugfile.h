@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_debugfile: separate debug files, source lines, demangled names.
+ *
+ * Debug files are found by build id, then by debuglink, on this machine only:
+ * the network is never asked. libdw and the demangler of the C++ runtime are
+ * loaded when first needed and RTLD_LOCAL, so that their symbols stay out of
+ * the host; where they are not installed there are no lines and names stay
+ * mangled. Called under the lock of lpp_symbol.
+ */
+#ifndef LPP_DEBUGFILE_H
+#define LPP_DEBUGFILE_H
+
+#include "objects/lpp_elf.h"
+#include "objects/lpp_maps.h"
+
+typedef struct lpp_debugfile_t lpp_debugfile_t;
+
+/*
+ * Find the debug file of an object and let elf use its symbols, which live in
+ * pool. NULL: neither it nor the object has lines. What it returns lives as
+ * long as the process, or until lpp_debugfile_close.
+ * Signal-safe: no. Thread: any, one at a time.
+ */
+lpp_debugfile_t *lpp_debugfile_open(const lpp_object_t *object,
+                                    lpp_elf_t *elf, apr_pool_t *pool);
+
+/* Forget one (or NULL) that no line was asked of; others stay. Before its pool
+ * goes. Signal-safe: no. Thread: any, one at a time. */
+void lpp_debugfile_close(lpp_debugfile_t *debug);
+
+/*
+ * Source file and line of an address of the object; left alone where they are
+ * unknown. The first call of an object reads its DWARF. *file lives as long as
+ * the debug file.
+ * Signal-safe: no. Thread: any, one at a time.
+ */
+void lpp_debugfile_line(lpp_debugfile_t *debug, apr_uint64_t address,
+                        const char **file, unsigned *line);
+
+/*
+ * A C++ or Rust name as people write it, in pool; name itself where it is
+ * neither, or its demangler is not here: libstdc++ for C++ and Rust's older
+ * names, libiberty (LPP_WITH_LIBIBERTY) for Rust's newer ones.
+ * Signal-safe: no. Thread: any, one at a time.
+ */
+const char *lpp_debugfile_demangle(const char *name, apr_pool_t *pool);
+
+#endif

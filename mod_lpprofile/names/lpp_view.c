@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_view: a profile with names.
+ *
+ * Makes functions and the call tree by function here, inclusive times and
+ * edges in lpp_view_graph. All rounding of a profile happens in round_selfs.
+ * Nothing recurses; nothing is changed after lpp_view_create returned.
+ */
+#include "names/lpp_view.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "names/lpp_view_graph.h"
+
+#define ROOT 0u   /* function and branch */
+#define REST 1u   /* function and branch */
+
+/* Keys to indexes; open addressing, made for a known number of keys. */
+typedef struct map_t {
+    apr_uint64_t *keys;
+    apr_uint32_t *values; /* LPP_NODE_NONE: free */
+    apr_uint32_t mask;
+} map_t;
+
+/* A view being made. All but the results lives in scratch. */
+typedef struct builder_t {
+    const lpp_profile_t *profile;
+    lpp_symbols_t *symbols;
+    int lines;                    /* source lines are wanted */
+    apr_pool_t *scratch;
+    lpp_function_t *functions;    /* room for one a node and two */
+    apr_uint32_t function_count;
+    lpp_branch_t *branches;       /* the same */
+    lpp_weight_t *selfs;          /* of each branch, exact */
+    lpp_pc_t *pcs;                /* of each branch */
+    apr_uint32_t branch_count;
+    apr_uint32_t *branch_of;      /* of each node */
+    map_t by_pc;                  /* lpp_pc_t -> function */
+    map_t by_start;               /* start of function -> function */
+    map_t by_place;               /* parent branch, function -> branch */
+} builder_t;
+
+static int make_map(map_t *map, apr_uint32_t most, apr_pool_t *pool)
+{
+    apr_uint32_t size = 16;
+
+    while (size < most * 2) {
+        size *= 2;
+    }
+    map->mask = size - 1;
+    map->keys = apr_palloc(pool, size * sizeof(*map->keys));
+    map->values = apr_palloc(pool, size * sizeof(*map->values));
+    if (map->keys == NULL || map->values == NULL) {
+        return 0;
+    }
+    memset(map->values, 0xff, size * sizeof(*map->values));
+    return 1;
+}
+
+/* The value of key; LPP_NODE_NONE where it is new: the caller sets it. */
+static apr_uint32_t *look_up(map_t *map, apr_uint64_t key)
+{
+    apr_uint64_t hash = key * APR_UINT64_C(0x9e3779b97f4a7c15);
+    apr_uint32_t at = (apr_uint32_t)(hash >> 32) & map->mask;
+
+    while (map->values[at] != LPP_NODE_NONE && map->keys[at] != key) {
+        at = (at + 1) & map->mask;
+    }
+    map->keys[at] = key;
+    return &map->values[at];
+}
+
+static apr_uint32_t function_of(builder_t *builder, lpp_pc_t pc)
+{
+    apr_uint32_t *by_pc = look_up(&builder->by_pc, pc), *by_start;
+    lpp_symbol_t symbol;
+
+    if (*by_pc != LPP_NODE_NONE) {
+        return *by_pc;
+    }
+    memset(&symbol, 0, sizeof(symbol));
+    lpp_symbols_resolve(builder->symbols, pc, &symbol);
+    by_start = look_up(&builder->by_start, symbol.start);
+    if (*by_start == LPP_NODE_NONE) {
+        if (builder->lines) {
+            lpp_symbols_add_line(builder->symbols, &symbol);
+        }
+        *by_start = builder->function_count++;
+        memset(&builder->functions[*by_start], 0, sizeof(lpp_function_t));
+        builder->functions[*by_start].symbol = symbol;
+    }
+    *by_pc = *by_start;
+    return *by_pc;
+}
+
+static apr_uint32_t add_branch(builder_t *builder, apr_uint32_t function,
+                               apr_uint32_t parent, lpp_pc_t pc)
+{
+    apr_uint32_t at = builder->branch_count++;
+    lpp_branch_t *branch = &builder->branches[at];
+
+    memset(branch, 0, sizeof(*branch));
+    memset(&builder->selfs[at], 0, sizeof(builder->selfs[at]));
+    branch->function = function;
+    branch->parent = parent;
+    branch->first_child = branch->next_sibling = LPP_NODE_NONE;
+    branch->depth = parent == LPP_NODE_NONE ? 0
+        : builder->branches[parent].depth + 1;
+    builder->pcs[at] = pc;
+    return at;
+}
+
+static void add_made_up_function(builder_t *builder, const char *name)
+{
+    lpp_function_t *function = &builder->functions[builder->function_count++];
+
+    memset(function, 0, sizeof(*function));
+    function->symbol.name = name;
+    function->symbol.object = "";
+    function->symbol.kind = LPP_NAME_REGISTERED;
+}
+
+static int prepare(builder_t *builder)
+{
+    apr_uint32_t most = builder->profile->count + 2
+        + (builder->profile->calls ? builder->profile->calls->count : 0);
+    apr_pool_t *scratch = builder->scratch;
+
+    builder->functions = apr_palloc(scratch,
+                                    most * sizeof(*builder->functions));
+    builder->branches = apr_palloc(scratch,
+                                   most * sizeof(*builder->branches));
+    builder->selfs = apr_palloc(scratch, most * sizeof(*builder->selfs));
+    builder->pcs = apr_palloc(scratch, most * sizeof(*builder->pcs));
+    builder->branch_of = apr_palloc(scratch,
+                                    most * sizeof(*builder->branch_of));
+    return builder->functions != NULL && builder->branches != NULL
+        && builder->selfs != NULL && builder->pcs != NULL
+        && builder->branch_of != NULL
+        && make_map(&builder->by_pc, most, scratch)
+        && make_map(&builder->by_start, most, scratch)
+        && make_map(&builder->by_place, most, scratch);
+}
+
+static apr_uint32_t branch_at(builder_t *builder, apr_uint32_t parent,
+                              apr_uint32_t function, lpp_pc_t pc)
+{
+    apr_uint32_t *place = look_up(&builder->by_place,
+                                  ((apr_uint64_t)parent << 32) | function);
+
+    if (*place == LPP_NODE_NONE) {
+        *place = add_branch(builder, function, parent, pc);
+    }
+    return *place;
+}
+
+/* A frame put in by the sampler (see stands_for there) is at the very start of
+ * the function, where no call returns to. Mostly its own frame is below. */
+static int is_stand_in(const builder_t *builder, apr_uint32_t branch,
+                       apr_uint32_t function)
+{
+    return builder->branches[branch].function == function
+        && builder->pcs[branch]
+               == builder->functions[function].symbol.start
+        && builder->pcs[branch] != 0;
+}
+
+/* Nodes of one function below one branch become one branch. */
+static void make_branches(builder_t *builder)
+{
+    const lpp_profile_t *profile = builder->profile;
+    apr_uint32_t i;
+
+    add_made_up_function(builder, LPP_VIEW_ROOT_NAME);
+    add_made_up_function(builder, LPP_VIEW_REST_NAME);
+    add_branch(builder, ROOT, LPP_NODE_NONE, 0);
+    add_branch(builder, REST, ROOT, 0);
+    for (i = 0; i < profile->count; i++) {
+        const lpp_node_t *node = &profile->nodes[i];
+        apr_uint32_t at = ROOT;
+
+        if (i > 0) {
+            apr_uint32_t parent = builder->branch_of[node->parent];
+            apr_uint32_t function = function_of(builder, node->pc);
+
+            at = is_stand_in(builder, parent, function) ? parent
+                : branch_at(builder, parent, function, node->pc);
+        }
+        builder->branch_of[i] = at;
+        builder->selfs[at].wall_ns += node->self.wall_ns;
+        builder->selfs[at].cpu_ns += node->self.cpu_ns;
+        builder->selfs[at].samples += node->self.samples;
+    }
+}
+
+static int is_filter(const lpp_symbol_t *symbol)
+{
+    static const char ending[] = " filter"; /* as the skin names them */
+    apr_size_t len = symbol->registered != NULL
+        ? strlen(symbol->registered) : 0;
+
+    return len >= sizeof(ending)
+        && strcmp(symbol->registered + len - (sizeof(ending) - 1), ending)
+               == 0;
+}
+
+/* Filters are not counted: those that samples saw get a list. */
+static int list_filters(const builder_t *builder, lpp_calls_table_t *table,
+                        apr_pool_t *pool)
+{
+    lpp_filter_t *filters = apr_palloc(pool, (builder->function_count + 1)
+                                       * sizeof(*filters));
+    apr_uint32_t i;
+
+    for (i = REST + 1; filters != NULL && i < builder->function_count; i++) {
+        const lpp_symbol_t *symbol = &builder->functions[i].symbol;
+
+        if (is_filter(symbol)) {
+            filters[table->filter_count].name = symbol->registered;
+            filters[table->filter_count++].function = i;
+        }
+    }
+    table->filters = filters;
+    return filters != NULL;
+}
+
+/* The exact calls, with a function each; without samples it has no line. */
+static int add_calls(builder_t *builder, lpp_view_t *view,
+                     const lpp_maps_t *maps, apr_pool_t *pool)
+{
+    const lpp_calls_table_t *from = builder->profile->calls;
+    lpp_calls_table_t *table;
+    lpp_call_t *rows;
+    apr_uint32_t i;
+
+    if (from == NULL) {
+        return 1;
+    }
+    table = apr_pmemdup(pool, from, sizeof(*from));
+    rows = apr_palloc(pool, (from->count + 1) * sizeof(*rows));
+    if (table == NULL || rows == NULL
+        || !list_filters(builder, table, pool)) {
+        return 0;
+    }
+    builder->lines = 0;
+    for (i = 0; i < from->count; i++) {
+        lpp_pc_t pc = lpp_view_place(maps, from->calls[i].address);
+
+        rows[i] = from->calls[i];
+        rows[i].function = pc == 0 ? LPP_CALLS_NONE
+            : function_of(builder, pc);
+    }
+    table->calls = rows;
+    view->calls = table;
+    return 1;
+}
+
+/*
+ * Nanoseconds to microseconds. Each branch is rounded down, CPU kept within
+ * wall (two clocks, read one after the other). The rest takes what is missing
+ * to the exact total; where the samples' clocks saw more than the total, the
+ * total gives way, so that every sum in every output is right.
+ */
+static void round_selfs(builder_t *builder, lpp_cost_t *total)
+{
+    lpp_cost_t sum = { 0, 0, 0 }, *rest = &builder->branches[REST].self;
+    apr_uint32_t i;
+
+    for (i = 0; i < builder->branch_count; i++) {
+        lpp_cost_t *self = &builder->branches[i].self;
+
+        self->wall_us = builder->selfs[i].wall_ns / 1000;
+        self->cpu_us = builder->selfs[i].cpu_ns / 1000;
+        if (self->cpu_us > self->wall_us) {
+            self->cpu_us = self->wall_us;
+        }
+        self->samples = builder->selfs[i].samples;
+        sum.wall_us += self->wall_us;
+        sum.cpu_us += self->cpu_us;
+        sum.samples += self->samples;
+    }
+    total->wall_us = builder->profile->total.wall_ns / 1000;
+    total->cpu_us = builder->profile->total.cpu_ns / 1000;
+    if (total->wall_us > sum.wall_us) {
+        rest->wall_us = total->wall_us - sum.wall_us;
+    }
+    if (total->cpu_us > sum.cpu_us) {
+        rest->cpu_us = total->cpu_us - sum.cpu_us;
+    }
+    if (rest->cpu_us > rest->wall_us) {
+        rest->cpu_us = rest->wall_us;
+    }
+    total->wall_us = sum.wall_us + rest->wall_us;
+    total->cpu_us = sum.cpu_us + rest->cpu_us;
+    total->samples = sum.samples;
+}
+
+/* Shares and rates that go into every report. */
+void lpp_view_add_figures(lpp_view_t *view)
+{
+    apr_uint64_t frames = 0, named = 0, sampled_us;
+    apr_uint32_t i;
+
+    for (i = REST + 1; i < view->branch_count; i++) {
+        const lpp_branch_t *branch = &view->branches[i];
+        const lpp_symbol_t *symbol = &view->functions[branch->function].symbol;
+
+        if (symbol->start == LPP_PC_OWN_STACK) {
+            view->own_stack_samples += branch->total.samples;
+            continue; /* no frame of code */
+        }
+        if (symbol->start == LPP_PC_RUN_TIME_CODE && branch->parent == ROOT) {
+            view->run_time_samples += branch->total.samples;
+        }
+        frames += branch->total.samples;
+        if (symbol->kind == LPP_NAME_SYMBOL
+            || symbol->kind == LPP_NAME_REGISTERED) {
+            named += branch->total.samples;
+        }
+    }
+    view->named_percent = frames == 0 ? 0
+        : (apr_uint32_t)(100.0 * (double)named / (double)frames);
+    sampled_us = view->total.wall_us - view->branches[REST].self.wall_us;
+    sampled_us -= view->honesty.blocked_ns / 1000 < sampled_us
+        ? view->honesty.blocked_ns / 1000 : 0;
+    view->true_hz = sampled_us == 0 ? 0.0
+        : 1e6 * (double)view->total.samples / (double)sampled_us;
+}
+
+/* Copy what stays out of scratch. */
+static int keep(const builder_t *builder, lpp_view_t *view, apr_pool_t *pool)
+{
+    view->function_count = builder->function_count;
+    view->functions = apr_pmemdup(pool, builder->functions,
+        builder->function_count * sizeof(*builder->functions));
+    view->branch_count = builder->branch_count;
+    view->branches = apr_pmemdup(pool, builder->branches,
+        builder->branch_count * sizeof(*builder->branches));
+    view->branch_pcs = apr_pmemdup(pool, builder->pcs,
+        builder->branch_count * sizeof(*builder->pcs));
+    return view->functions != NULL && view->branches != NULL
+        && view->branch_pcs != NULL;
+}
+
+apr_status_t lpp_view_create(const lpp_view_t **view,
+                             const lpp_profile_t *profile,
+                             lpp_symbols_t *symbols, const lpp_maps_t *maps,
+                             const lpp_view_about_t *about, apr_pool_t *pool)
+{
+    lpp_view_t *made = apr_pcalloc(pool, sizeof(*made));
+    builder_t builder;
+    apr_status_t status;
+
+    *view = NULL;
+    memset(&builder, 0, sizeof(builder));
+    builder.profile = profile;
+    builder.symbols = symbols;
+    builder.lines = about->lines;
+    status = apr_pool_create(&builder.scratch, pool);
+    if (status != APR_SUCCESS) {
+        return status;
+    }
+    status = APR_ENOMEM;
+    if (made == NULL || !prepare(&builder)) {
+        goto leave;
+    }
+    make_branches(&builder);
+    round_selfs(&builder, &made->total);
+    if (!add_calls(&builder, made, maps, pool)
+        || lpp_view_part_namesakes(builder.functions,
+                                   builder.function_count, builder.scratch,
+                                   pool)
+           != APR_SUCCESS) {
+        goto leave;
+    }
+    status = lpp_view_graph_add(made, builder.branches, builder.branch_count,
+                                builder.functions, builder.function_count,
+                                builder.scratch, pool);
+    if (status == APR_SUCCESS) {
+        status = lpp_view_count_calls(made, builder.functions,
+                                      builder.function_count,
+                                      builder.scratch, pool);
+    }
+    if (status != APR_SUCCESS) {
+        goto leave;
+    }
+    made->about = *about;
+    made->honesty = profile->honesty;
+    made->honesty.samples = made->total.samples;
+    status = keep(&builder, made, pool)
+        ? lpp_view_add_objects(made, maps, pool) : APR_ENOMEM;
+    if (status != APR_SUCCESS) {
+        goto leave;
+    }
+    lpp_view_add_figures(made);
+    *view = made;
+
+leave:
+    apr_pool_destroy(builder.scratch);
+    return status;
+}
+
+/* By its name: a view that was saved has no other mark of it. */
+const lpp_function_t *lpp_view_profiler(const lpp_view_t *view)
+{
+    apr_uint32_t i;
+
+    for (i = REST + 1; i < view->function_count; i++) {
+        const lpp_symbol_t *symbol = &view->functions[i].symbol;
+
+        if (*symbol->object == '\0'
+            && strcmp(symbol->name, LPP_PROFILER_NAME) == 0) {
+            return &view->functions[i];
+        }
+    }
+    return NULL;
+}
+
+const char *lpp_view_object_name(const lpp_symbol_t *symbol)
+{
+    const char *slash = strrchr(symbol->object, '/');
+
+    return slash != NULL && slash[1] != '\0' ? slash + 1 : symbol->object;
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_view: a profile with names: what writers and the report page read.
+ *
+ * Made once from tree and symbols, const from then on. All figures are whole
+ * microseconds, rounded here and nowhere else, so that every output of one
+ * profile has the same totals: branch self times are rounded down, and what is
+ * left, with the time no sample saw, is the self time of the one function
+ * "[not sampled]" below the root. Functions of one object that share a name
+ * carry their address in it, so that (object, name) is unique.
+ */
+#ifndef LPP_VIEW_H
+#define LPP_VIEW_H
+
+#include "profile/lpp_profile.h"
+#include "names/lpp_symbol.h"
+
+#define LPP_VIEW_ROOT_NAME "[request]"
+#define LPP_VIEW_REST_NAME "[not sampled]"
+
+typedef struct lpp_cost_t {
+    apr_uint64_t wall_us;
+    apr_uint64_t cpu_us;  /* <= wall_us */
+    apr_uint64_t samples;
+} lpp_cost_t;
+
+/* Function 0 is the root, function 1 "[not sampled]"; so are branches 0, 1. */
+typedef struct lpp_function_t {
+    lpp_symbol_t symbol;
+    lpp_cost_t self;
+    lpp_cost_t total;    /* inclusive; recursion counted once a sample */
+    apr_uint64_t calls;  /* exact count, 0 where the module did not count, or
+                            where it was called on other ways, too */
+} lpp_function_t;
+
+/* caller called callee: what was spent below, each sample once an edge. A call
+ * that was counted and never sampled is an edge without time, from the function
+ * "ap_run_<phase>" where that has samples, else from the root. */
+typedef struct lpp_edge_t {
+    apr_uint32_t caller, callee; /* function indexes */
+    lpp_cost_t total;
+    apr_uint64_t calls;          /* exact count or 0 */
+} lpp_edge_t;
+
+/* The call tree by function; parents stand before their children. */
+typedef struct lpp_branch_t {
+    apr_uint32_t function;
+    apr_uint32_t parent;       /* LPP_NODE_NONE in branch 0, the root */
+    apr_uint32_t first_child, next_sibling; /* or LPP_NODE_NONE; heaviest
+                                               (wall) sibling first */
+    apr_uint32_t depth;        /* 0 in the root */
+    lpp_cost_t self, total;
+} lpp_branch_t;
+
+/* What stands in the head of every output. Strings are borrowed from the
+ * caller of lpp_view_create and never NULL. */
+typedef struct lpp_view_about_t {
+    const char *id;       /* OOPS id */
+    const char *page_id;
+    const char *url;      /* masked */
+    const char *host;     /* server name */
+    const char *method;
+    apr_time_t start;     /* wall clock, of the request */
+    apr_uint32_t pid;
+    apr_uint32_t tid;
+    int lines;            /* look for source lines too: slow, see
+                             lpp_symbols_add_line; 0 in a response's way */
+} lpp_view_about_t;
+
+typedef struct lpp_view_t {
+    const lpp_function_t *functions;
+    apr_uint32_t function_count;
+    const lpp_edge_t *edges;       /* sorted by caller, callee */
+    apr_uint32_t edge_count;
+    const lpp_branch_t *branches;
+    apr_uint32_t branch_count;
+    lpp_cost_t total;              /* of the whole request */
+    lpp_honesty_t honesty;
+    apr_uint32_t named_percent;    /* frames (weighted by samples) of kind
+                                      SYMBOL or REGISTERED, 0 to 100 */
+    apr_uint64_t own_stack_samples; /* below LPP_PC_OWN_STACK */
+    apr_uint64_t run_time_samples;  /* of stacks whose outer end is
+                                       LPP_PC_RUN_TIME_CODE */
+    double true_hz;                /* samples a second of sampled wall time,
+                                      blocked time left out */
+    lpp_view_about_t about;
+    const lpp_pc_t *branch_pcs;    /* a pc of each branch, for pprof */
+    const lpp_object_t *objects;   /* those the pcs lie in, by number; path,
+                                      place and build id only, borrowed */
+    apr_uint32_t object_count;
+    const lpp_calls_table_t *calls; /* exact calls, with the functions of the
+                                       view, and the filters that samples saw;
+                                       NULL: nothing was counted */
+} lpp_view_t;
+
+/*
+ * Name a profile. Lives in pool, but for what about borrows and for names and
+ * paths, which live as long as symbols and maps (NULL: no objects). Functions
+ * that profile->calls has and no sample saw are there, too, without time.
+ * Errors: APR_ENOMEM.
+ * Signal-safe: no. Thread: any.
+ */
+LPP_MUST_CHECK apr_status_t lpp_view_create(const lpp_view_t **view,
+                                            const lpp_profile_t *profile,
+                                            lpp_symbols_t *symbols,
+                                            const lpp_maps_t *maps,
+                                            const lpp_view_about_t *about,
+                                            apr_pool_t *pool);
+
+typedef enum {
+    LPP_VIEW_BY_SELF,  /* "Top Inline Time" */
+    LPP_VIEW_BY_TOTAL, /* "Top Total Time" */
+    LPP_VIEW_BY_CALLS  /* "Top Call Count": exact calls, then samples */
+} lpp_view_order_e;
+
+/*
+ * Indexes of the heaviest functions in that order (wall time), the root left
+ * out; writes at most max, returns how many.
+ * Signal-safe: no. Thread: any.
+ */
+apr_uint32_t lpp_view_top(const lpp_view_t *view, lpp_view_order_e order,
+                          apr_uint32_t *functions, apr_uint32_t max,
+                          apr_pool_t *scratch);
+
+/* The function LPP_PROFILER_NAME: what the profiler itself did on the request's
+ * thread; NULL where no sample saw it. Signal-safe: no. Thread: any. */
+const lpp_function_t *lpp_view_profiler(const lpp_view_t *view);
+
+/* The object that pc lies in, or NULL. Signal-safe: no. Thread: any. */
+const lpp_object_t *lpp_view_object(const lpp_view_t *view, lpp_pc_t pc);
+
+/* A short name of an object for people: base name, or "" . Thread: any. */
+const char *lpp_view_object_name(const lpp_symbol_t *symbol);
+
+#endif

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_maps: which objects (executable, libraries, modules, vdso) are loaded
+ * where.
+ *
+ * A table that only grows: an object keeps its number when it is unloaded, so
+ * that a sample taken before dlclose still finds its name. Gathered with
+ * dl_iterate_phdr, which takes the loader's lock: never in a signal handler.
+ *
+ * Any thread of the server may dlclose a module at any moment, so nobody but
+ * the gathering itself, which holds the loader's lock, ever reads an object's
+ * memory: what is needed of it (build id, .eh_frame) is copied here.
+ */
+#ifndef LPP_MAPS_H
+#define LPP_MAPS_H
+
+#include "base/lpp_base.h"
+
+/*
+ * One loaded object. Never changes once it is in the table, but for gone, fresh
+ * and unwind. What it points to lives as long as the table.
+ */
+typedef struct lpp_object_t {
+    const char *path;        /* file; "[vdso]" for the vdso; never NULL */
+    apr_uint64_t bias;       /* process address - the file's address */
+    apr_uint64_t start, end; /* executable range, process addresses */
+    const unsigned char *eh_frame_hdr; /* copy, or NULL */
+    apr_size_t eh_frame_hdr_len;
+    apr_uint64_t eh_frame_hdr_address; /* where it is in the process: base of
+                                          its datarel pointers */
+    const unsigned char *eh_frame;     /* copy, or NULL */
+    apr_size_t eh_frame_len;           /* less the terminator */
+    apr_uint64_t eh_frame_address;     /* base of its pcrel pointers */
+    const unsigned char *build_id;     /* copy, or NULL */
+    apr_size_t build_id_len;
+    unsigned number;    /* 1 .. ; see lpp_pc_t */
+    int gone;           /* unloaded since */
+    int fresh;          /* came at the last refresh that changed something, and
+                           others went: what was seen here before that one may
+                           have been theirs; for the helper only */
+    const void *unwind; /* what lpp_unwind made of eh_frame, or NULL;
+                                   for the helper only */
+} lpp_object_t;
+
+typedef struct lpp_maps_t lpp_maps_t;
+
+/*
+ * Make a table of what is loaded now; lives in pool. May be made in the parent
+ * and used by children after fork (what the parent made stays shared memory).
+ * Destroying pool frees it in the process that made it; in a forked child that
+ * does nothing, so that a helper that still runs while its process ends keeps
+ * its footing.
+ * Signal-safe: no. Thread: any.
+ */
+LPP_MUST_CHECK apr_status_t lpp_maps_create(lpp_maps_t **maps,
+                                            apr_pool_t *pool);
+
+/*
+ * Bring it up to date if objects came or went since (the loader's own counters
+ * tell): *changed says whether. The very same file, known by its build id, at
+ * the very same place resumes its old number: it is the same code. One without
+ * a build id gets a new one whenever it may have been reloaded, until half of
+ * LPP_OBJECTS_MAX is given out.
+ * APR_ENOSPC: more than LPP_OBJECTS_MAX; the rest has no names. APR_ENOMEM:
+ * so has what did not fit; the next refresh tries again.
+ * Signal-safe: no. Thread: one at a time (the helper); readers go on.
+ */
+LPP_MUST_CHECK apr_status_t lpp_maps_refresh(lpp_maps_t *maps, int *changed);
+
+/*
+ * The loaded object that holds address in an executable segment, or NULL.
+ * Binary search.
+ * Signal-safe: no. Thread: that of refresh.
+ */
+const lpp_object_t *lpp_maps_find(const lpp_maps_t *maps,
+                                  apr_uint64_t address);
+
+/*
+ * The object of that number, gone or not; NULL for 0 and unknown ones.
+ * Signal-safe: no. Thread: any.
+ */
+const lpp_object_t *lpp_maps_object(const lpp_maps_t *maps, unsigned number);
+
+/* How many numbers were given out: objects are 1 .. count. Thread: any. */
+unsigned lpp_maps_count(const lpp_maps_t *maps);
+
+/*
+ * The number of an object of another process, known by its path and build id
+ * (by its path and place, where it has none); added, as one that is gone, where
+ * the table does not have it. 0: no memory, or no number left.
+ * Signal-safe: no. Thread: that of refresh.
+ */
+unsigned lpp_maps_adopt(lpp_maps_t *maps, const char *path, apr_uint64_t bias,
+                        const unsigned char *build_id,
+                        apr_size_t build_id_len);
+
+/*
+ * A process address as a place that outlives dlclose.
+ * Signal-safe: no. Thread: that of refresh.
+ */
+lpp_pc_t lpp_maps_pc(const lpp_maps_t *maps, apr_uint64_t address);
+
+/*
+ * Was the table made by this process, not by one that it was forked from? What
+ * hangs on such a table is freed with its pool; elsewhere the pool goes when
+ * the process ends, perhaps inside a signal handler, and nothing is freed.
+ * Signal-safe: yes. Thread: any.
+ */
+int lpp_maps_made_here(const lpp_maps_t *maps);
+
+/*
+ * Set unwind of object number to block, one piece of malloc, which is the
+ * table's from now on and freed with it. Once an object. For lpp_unwind only.
+ * Signal-safe: no. Thread: that of refresh.
+ */
+void lpp_maps_attach_unwind(lpp_maps_t *maps, unsigned number, void *block);
+
+#endif

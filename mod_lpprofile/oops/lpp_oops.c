@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_oops: the neutral record of a report. Owns its table and timeline; masks
+ * what comes in as a request variable, so that an encoder has nothing to hide.
+ * Never writes anything anywhere.
+ */
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "oops/lpp_oops.h"
+#include "oops/lpp_oops_text.h"
+
+#define MS_MAX 1e12 /* thirty years; keeps every figure in an integer */
+
+apr_status_t lpp_oops_create(lpp_oops_t **oops, const char *id,
+                             apr_pool_t *pool)
+{
+    lpp_oops_t *made = apr_pcalloc(pool, sizeof(*made));
+
+    *oops = NULL;
+    if (!made) {
+        return APR_ENOMEM;
+    }
+    made->id = id;
+    made->type = made->value = made->reporter = made->topic = "";
+    made->tb_text = made->url = "";
+    made->branch_nick = LPP_NAME;
+    made->revno = LPP_VERSION;
+    made->informational = 1;
+    made->req_vars = apr_table_make(pool, 40);
+    made->timeline = apr_array_make(pool, 16, sizeof(lpp_oops_event_t));
+    made->pool = pool;
+    if (!made->req_vars || !made->timeline) {
+        return APR_ENOMEM;
+    }
+    *oops = made;
+    return APR_SUCCESS;
+}
+
+/* A time that every encoding can hold; also takes NaN for 0. */
+static double to_ms(double ms)
+{
+    return ms >= 0 ? (ms < MS_MAX ? ms : MS_MAX) : 0;
+}
+
+void lpp_oops_add_event(lpp_oops_t *oops, double start_ms, double end_ms,
+                        const char *category, const char *detail)
+{
+    lpp_oops_event_t event, *events;
+    int at;
+
+    if (oops->timeline->nelts >= LPP_TIMELINE_MAX) {
+        oops->timeline_dropped++;
+        return;
+    }
+    event.start_ms = to_ms(start_ms);
+    event.end_ms = to_ms(end_ms);
+    if (event.end_ms < event.start_ms) {
+        event.end_ms = event.start_ms;
+    }
+    event.category = apr_pstrdup(oops->pool, category ? category : "");
+    event.detail = apr_pstrdup(oops->pool, detail ? detail : "");
+    if (!event.category || !event.detail) {
+        oops->timeline_dropped++;
+        return;
+    }
+    /* Events come almost in order: look for the place from the end. */
+    apr_array_push(oops->timeline);
+    events = (lpp_oops_event_t *)oops->timeline->elts;
+    for (at = oops->timeline->nelts - 1;
+         at > 0 && events[at - 1].start_ms > event.start_ms; at--) {
+        events[at] = events[at - 1];
+    }
+    events[at] = event;
+}
+
+/* Not through the middle of a character. */
+static apr_size_t cut_length(const char *value)
+{
+    apr_size_t len = LPP_VALUE_MAX_BYTES;
+    unsigned back;
+
+    for (back = 0; back < 3 && ((unsigned char)value[len] & 0xc0) == 0x80;
+         back++) {
+        len--;
+    }
+    return len;
+}
+
+static int is_query(const char *name)
+{
+    return strstr(name, "QUERY_STRING") != NULL;
+}
+
+void lpp_oops_add_var(lpp_oops_t *oops, const char *name, const char *value,
+                      const lpp_oops_hidden_t *hidden)
+{
+    if (!name || !name[0]) {
+        return;
+    }
+    if (!value) {
+        value = "";
+    }
+    if (lpp_oops_is_sensitive(name, hidden)
+        || lpp_oops_hides_value(value, strlen(value), hidden)) {
+        value = LPP_OOPS_HIDDEN;
+    }
+    else {
+        /* before the cut: half a URL may have lost what tells user info */
+        value = is_query(name)
+                    ? lpp_oops_mask_query(value, hidden, oops->pool)
+                    : lpp_oops_mask_url(value, hidden, oops->pool);
+    }
+    if (strlen(value) > LPP_VALUE_MAX_BYTES) {
+        value = apr_pstrmemdup(oops->pool, value, cut_length(value));
+    }
+    else {
+        value = apr_pstrdup(oops->pool, value);
+    }
+    name = apr_pstrdup(oops->pool, name);
+    if (name && value) {
+        apr_table_setn(oops->req_vars, name, value);
+    }
+}
+
+unsigned lpp_oops_read_utf8(const char *text, apr_uint32_t *character)
+{
+    static const apr_uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    const unsigned char *bytes = (const unsigned char *)text;
+    unsigned len = bytes[0] < 0x80             ? 1
+                   : (bytes[0] & 0xe0) == 0xc0 ? 2
+                   : (bytes[0] & 0xf0) == 0xe0 ? 3
+                   : (bytes[0] & 0xf8) == 0xf0 ? 4
+                                               : 0;
+    apr_uint32_t value = bytes[0];
+    unsigned i;
+
+    if (len > 1) {
+        value &= 0x7fu >> len;
+    }
+    /* the NUL is no continuation byte, so this never reads past it */
+    for (i = 1; i < len; i++) {
+        if ((bytes[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+        value = value << 6 | (bytes[i] & 0x3f);
+    }
+    if (len == 0 || value < least[len] || value > 0x10ffff
+        || (value >= 0xd800 && value <= 0xdfff)) {
+        return 0;
+    }
+    *character = value;
+    return len;
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_oops: one OOPS report as a neutral record, what must be hidden in it,
+ * and its encodings.
+ *
+ * Keys and layout are those of python-oops and oops-datedir-repo. Masking is
+ * done when a record is filled, by the calls below: what reaches an encoder
+ * holds no secret any more.
+ */
+#ifndef LPP_OOPS_H
+#define LPP_OOPS_H
+
+#include <apr_tables.h>
+
+#include "base/lpp_buf.h"
+
+#define LPP_OOPS_HIDDEN "<hidden>"
+
+/* A secret by its value. */
+typedef struct lpp_oops_value_t {
+    const char *text;
+    apr_size_t len;
+    int in_text; /* also where it stands as a word in text */
+} lpp_oops_value_t;
+
+/* What is hidden besides the names of contract section 6. Pools: whoever made
+ * the arrays says. */
+typedef struct lpp_oops_hidden_t {
+    const apr_array_header_t *names; /* of LPOopsHide (char *), or NULL */
+    apr_array_header_t *values;      /* lpp_oops_value_t, or NULL */
+} lpp_oops_hidden_t;
+
+/*
+ * Hide the values of a request's Cookie, or Authorization, header (NULL: it has
+ * none): the whole, what follows the scheme, and of cookies each value of 8
+ * bytes or more that has a digit in it. Copied into pool; 64 in all.
+ * Signal-safe: no. Thread: one at a time.
+ */
+void lpp_oops_hide_cookies(lpp_oops_hidden_t *hidden, const char *header,
+                           apr_pool_t *pool);
+void lpp_oops_hide_authorization(lpp_oops_hidden_t *hidden, const char *header,
+                                 apr_pool_t *pool);
+
+/* One row of the timeline. Milliseconds since the request began, as LP. */
+typedef struct lpp_oops_event_t {
+    double start_ms;
+    double end_ms;
+    const char *category; /* "phase", "SQL-main", "inline", "gate" ... */
+    const char *detail;
+} lpp_oops_event_t;
+
+/* A report. No string is NULL unless said; all live in pool. */
+typedef struct lpp_oops_t {
+    const char *id;
+    const char *type; /* "ProfilingOops", "HTTPBadGateway", "SIGSEGV" */
+    const char *value;
+    apr_time_t time; /* start of the request, UTC when written */
+    const char *reporter;
+    const char *topic;       /* page id */
+    const char *branch_nick; /* module name */
+    const char *revno;       /* module version */
+    const char *tb_text;     /* begins with "Traceback" or is "" */
+    const char *username;    /* NULL: nobody */
+    const char *url;         /* masked */
+    double duration_s;
+    int informational;
+    apr_table_t *req_vars;         /* name to value, masked */
+    apr_array_header_t *timeline;  /* lpp_oops_event_t, by start */
+    apr_uint32_t timeline_dropped; /* past LPP_TIMELINE_MAX */
+    apr_pool_t *pool;
+} lpp_oops_t;
+
+/*
+ * An empty record: strings "", tables empty, informational 1, branch_nick and
+ * revno those of the module. id and the other strings are borrowed.
+ * Signal-safe: no. Thread: any.
+ */
+LPP_MUST_CHECK apr_status_t lpp_oops_create(lpp_oops_t **oops, const char *id,
+                                            apr_pool_t *pool);
+
+/*
+ * Add a timeline row (copied); past the ceiling it is counted.
+ * Signal-safe: no. Thread: one at a time.
+ */
+void lpp_oops_add_event(lpp_oops_t *oops, double start_ms, double end_ms,
+                        const char *category, const char *detail);
+
+/*
+ * Add a request variable, hidden or masked as its name and value demand.
+ * hidden may be NULL, here and below. Values are cut at LPP_VALUE_MAX_BYTES.
+ * Signal-safe: no. Thread: one at a time.
+ */
+void lpp_oops_add_var(lpp_oops_t *oops, const char *name, const char *value,
+                      const lpp_oops_hidden_t *hidden);
+
+/*
+ * Whether a variable or parameter of that name is hidden: contract section 6.
+ * hidden's are whole names, compared in the same form. name is decoded.
+ * Signal-safe: yes. Thread: any.
+ */
+int lpp_oops_is_sensitive(const char *name, const lpp_oops_hidden_t *hidden);
+
+/*
+ * Mask what a text may hold of secrets: parameters of queries and paths and
+ * members of JSON with a sensitive name (of queries "code", too), user info,
+ * and hidden's values, in a URL, a request line, a query string or running text
+ * that holds URLs; in text, too, the rest of a line behind Cookie:, a name of
+ * LPOopsHide or another header with a sensitive name. mask_query takes a query
+ * string and nothing else, so that a value ends at "&" alone. Looks through
+ * percent escapes, nested ones too. Masking what is masked does no harm.
+ * Returns text itself where nothing was hidden, "<hidden>" where memory is
+ * short.
+ * Signal-safe: no. Thread: any.
+ */
+const char *lpp_oops_mask_url(const char *text,
+                              const lpp_oops_hidden_t *hidden,
+                              apr_pool_t *pool);
+const char *lpp_oops_mask_query(const char *query,
+                                const lpp_oops_hidden_t *hidden,
+                                apr_pool_t *pool);
+
+typedef enum { LPP_OOPS_RFC822, LPP_OOPS_BSON } lpp_oops_format_e;
+
+/* oops-datedir-repo's serializer_rfc822; oops-datedir-repo's bson. Errors:
+ * those of the sink. Signal-safe: no. Thread: any. */
+LPP_MUST_CHECK apr_status_t lpp_oops_write_rfc822(const lpp_oops_t *oops,
+                                                  const lpp_sink_t *sink,
+                                                  apr_pool_t *scratch);
+LPP_MUST_CHECK apr_status_t lpp_oops_write_bson(const lpp_oops_t *oops,
+                                                const lpp_sink_t *sink,
+                                                apr_pool_t *scratch);
+
+#endif

@@ -1,0 +1,483 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_oops_mask: hides in text what has a sensitive name, and known values.
+ *
+ * Text is anything a secret may travel in: a URL, a request line, a query, a
+ * header's value, a log message with any of these in it. It is looked at as it
+ * stands and percent-decoded up to DECODINGS times, since a URL often carries
+ * another one as a parameter; what is hidden is always cut out of the text as
+ * it stood. In doubt more is hidden, not less. Linear in the length of the
+ * text; keeps nothing.
+ */
+#include <string.h>
+#include <strings.h>
+
+#include <apr_cstr.h>
+#include <apr_strings.h>
+
+#include "oops/lpp_oops.h"
+#include "oops/lpp_oops_text.h"
+
+#define DECODINGS 3
+#define HIDDEN_LEN (sizeof(LPP_OOPS_HIDDEN) - 1)
+
+/* A text that is masked, seen after some decodings. */
+typedef struct view_t {
+    const char *text; /* as it stood */
+    apr_size_t text_len;
+    char *bytes;        /* decoded; text itself before the first decoding */
+    apr_size_t len;     /* of bytes */
+    apr_size_t *origin; /* of each byte and of the end, its place in text;
+                            NULL before the first decoding */
+    char *hide;         /* of each byte of text, whether it goes; NULL while
+                            none does */
+    int in_query;       /* text is a query string and nothing else */
+    int failed;         /* out of memory: everything goes */
+    const lpp_oops_hidden_t *hidden;
+    apr_pool_t *pool;
+} view_t;
+
+static int is_space(char c)
+{
+    return (unsigned char)c <= ' ' || c == 0x7f;
+}
+
+static int is_one_of(char c, const char *set)
+{
+    return c && strchr(set, c) != NULL;
+}
+
+static int is_alnum(char c)
+{
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z')
+           || (c >= '0' && c <= '9');
+}
+
+/* Where byte at of the view stands in the text. */
+static apr_size_t origin(const view_t *view, apr_size_t at)
+{
+    return view->origin ? view->origin[at] : at;
+}
+
+static void hide(view_t *view, apr_size_t from, apr_size_t to)
+{
+    if (from >= to || view->failed) {
+        return;
+    }
+    if (!view->hide) {
+        view->hide = apr_palloc(view->pool, view->text_len);
+        if (!view->hide) {
+            view->failed = 1;
+            return;
+        }
+        memset(view->hide, 0, view->text_len);
+    }
+    memset(view->hide + from, 1, to - from);
+}
+
+/* The name that ends before byte end of the view, not going below floor; its
+ * length may be 0. */
+static apr_size_t find_name(const view_t *view, apr_size_t floor,
+                            apr_size_t end)
+{
+    apr_size_t from = end;
+
+    while (from > floor && !is_space(view->bytes[from - 1])
+           && !is_one_of(view->bytes[from - 1], "?&;/\"'<>(),=#{}|\\:`")) {
+        from--;
+    }
+    /* "[Cookie: ..." is a cookie, too */
+    while (from < end && !is_alnum(view->bytes[from])
+           && view->bytes[from] != '_' && view->bytes[from] != '-') {
+        from++;
+    }
+    return from;
+}
+
+/* A parameter of a path, as in /a;jsessionid=1/b?c, ends with its segment. */
+static int is_in_path(const view_t *view, apr_size_t from)
+{
+    apr_size_t word = from;
+
+    if (view->in_query || from == 0 || view->text[from - 1] != ';') {
+        return 0;
+    }
+    while (word > 0 && !is_space(view->text[word - 1])) {
+        word--;
+        if (view->text[word] == '?' || view->text[word] == '=') {
+            return 0;
+        }
+    }
+    return view->text[word] == '/'
+           || memmem(view->text + word, from - word, "://", 3) != NULL;
+}
+
+/* Where the value that begins at from of the text ends, and where the part to
+ * be hidden does: before what closes a sentence or a quotation. */
+static apr_size_t find_value_end(const view_t *view, apr_size_t *from,
+                                 int in_path, apr_size_t *hide_end)
+{
+    const char *text = view->text;
+    apr_size_t end = *from, last;
+    char quote = 0;
+
+    if (!view->in_query && end < view->text_len
+        && is_one_of(text[end], "\"'")) {
+        quote = text[end];
+        *from = ++end;
+    }
+    while (end < view->text_len && text[end] != quote) {
+        if (view->in_query ? text[end] == '&'
+            : quote        ? text[end] == '\n'
+                           : text[end] == '&' || is_space(text[end])) {
+            break;
+        }
+        if (in_path && is_one_of(text[end], "/?;")) {
+            break;
+        }
+        end++;
+    }
+    last = end;
+    while (!view->in_query && !quote && last > *from
+           && is_one_of(text[last - 1], "\"'>)],.;:`")) {
+        last--;
+    }
+    *hide_end = last;
+    /* masked before: "<hidden>" must not lose its own bracket */
+    if (end - *from >= HIDDEN_LEN && last - *from < HIDDEN_LEN
+        && memcmp(text + *from, LPP_OOPS_HIDDEN, HIDDEN_LEN) == 0) {
+        *hide_end = *from;
+    }
+    return end;
+}
+
+/* "code" alone says too little to be hidden elsewhere; in a query it is what a
+ * login of OAuth hands out. */
+static int is_code(const view_t *view, apr_size_t name, apr_size_t sign)
+{
+    return sign - name == 4
+           && apr_cstr_casecmpn(view->bytes + name, "code", 4) == 0
+           && (name == 0 ? view->in_query
+                         : is_one_of(view->bytes[name - 1], "?&"));
+}
+
+/* The parameter name=value, its name at name and its "=" at sign of the view;
+ * returns up to where the text is done with. */
+static apr_size_t hide_parameter(view_t *view, apr_size_t name,
+                                 apr_size_t sign)
+{
+    apr_size_t from = origin(view, sign + 1), end, last;
+
+    if (!lpp_oops_hides_name(view->bytes + name, sign - name, view->hidden)
+        && !is_code(view, name, sign)) {
+        return 0;
+    }
+    end = find_value_end(view, &from, is_in_path(view, origin(view, name)),
+                         &last);
+    hide(view, from, last);
+    return end;
+}
+
+/* Likewise a header that stands in the text: its whole line goes. With "-" in
+ * its name and a blank behind the colon it is taken for one whose name may be
+ * sensitive for a word in it; without, it is a host's port or a module's
+ * message. */
+static apr_size_t hide_header(view_t *view, apr_size_t name, apr_size_t colon)
+{
+    apr_size_t from = origin(view, colon + 1), end, len = colon - name;
+    const char *header = view->bytes + name;
+    const char *line;
+
+    if (!lpp_oops_hides_header(header, len, view->hidden)
+        && !(memchr(header, '-', len) && colon + 1 < view->len
+             && view->bytes[colon + 1] == ' '
+             && lpp_oops_hides_name(header, len, view->hidden))) {
+        return 0;
+    }
+    line = memchr(view->text + from, '\n', view->text_len - from);
+    end = line ? (apr_size_t)(line - view->text) : view->text_len;
+    while (from < end && is_space(view->text[from])) {
+        from++;
+    }
+    hide(view, from, end);
+    return end;
+}
+
+/* Where in the view a JSON value ends that begins at *from, which is moved
+ * behind its quote. A quote counts as the end if no more backslashes stand
+ * before it than before the first one: JSON may be a string within JSON. What
+ * an object or list holds goes with all that follows. */
+static apr_size_t find_json_end(const view_t *view, apr_size_t *from)
+{
+    const char *bytes = view->bytes;
+    apr_size_t at = *from, escapes = 0, run = 0;
+
+    while (at < view->len && bytes[at] == '\\') {
+        escapes++;
+        at++;
+    }
+    if (at < view->len && is_one_of(bytes[at], "\"'")) {
+        char quote = bytes[at++];
+
+        *from = at;
+        for (; at < view->len && bytes[at] != '\n'; at++) {
+            if (bytes[at] == quote && run <= escapes) {
+                return at - run;
+            }
+            run = bytes[at] == '\\' ? run + 1 : 0;
+        }
+        return at;
+    }
+    at = *from;
+    if (at < view->len && is_one_of(bytes[at], "{[")) {
+        while (at < view->len && bytes[at] != '\n') {
+            at++;
+        }
+        return at;
+    }
+    while (at < view->len && !is_space(bytes[at])
+           && !is_one_of(bytes[at], ",}]&")) {
+        at++;
+    }
+    return at;
+}
+
+/* Likewise a member of an object in JSON or the like, "name": value. An escape
+ * in the name may stand for any letter. */
+static apr_size_t hide_member(view_t *view, apr_size_t floor, apr_size_t colon)
+{
+    const char *bytes = view->bytes;
+    apr_size_t end = colon, name, from = colon + 1;
+    char quote;
+
+    while (end > floor && is_space(bytes[end - 1])) {
+        end--;
+    }
+    if (end == floor || !is_one_of(bytes[end - 1], "\"'")) {
+        return 0;
+    }
+    quote = bytes[--end];
+    while (end > floor && bytes[end - 1] == '\\') {
+        end--;
+    }
+    for (name = end; name > floor && bytes[name - 1] != quote; name--) {
+    }
+    if (!lpp_oops_hides_name(bytes + name, end - name, view->hidden)
+        && !memchr(bytes + name, '\\', end - name)) {
+        return 0;
+    }
+    while (from < view->len && is_space(bytes[from]) && bytes[from] != '\n') {
+        from++;
+    }
+    end = find_json_end(view, &from);
+    hide(view, origin(view, from), origin(view, end));
+    return origin(view, end);
+}
+
+/* Hide all parameters, members and headers with a name to hide. What is hidden
+ * already is looked at no more, but for headers: they go to the line's end. */
+static void hide_named(view_t *view)
+{
+    apr_size_t at, floor = 0, done = 0, line_done = 0;
+
+    for (at = 0; at < view->len; at++) {
+        char c = view->bytes[at];
+        apr_size_t name, end, before = floor;
+
+        if (c != '=' && c != ':') {
+            continue;
+        }
+        name = find_name(view, floor, at);
+        floor = at + 1;
+        end = 0;
+        if (c == ':' && name != at) {
+            if (!view->in_query && origin(view, at + 1) > line_done) {
+                end = line_done = hide_header(view, name, at);
+            }
+        }
+        else if (origin(view, at + 1) > done) {
+            end = c == ':'     ? hide_member(view, before, at)
+                  : name != at ? hide_parameter(view, name, at)
+                               : 0;
+        }
+        done = end > done ? end : done;
+    }
+}
+
+/* Hide what this request's Cookie or Authorization holds. */
+static void hide_values(view_t *view)
+{
+    const apr_array_header_t *values =
+        view->hidden ? view->hidden->values : NULL;
+    int i;
+
+    for (i = 0; values && i < values->nelts; i++) {
+        const lpp_oops_value_t *value =
+            &APR_ARRAY_IDX(values, i, lpp_oops_value_t);
+        apr_size_t at = 0;
+
+        while (value->in_text
+               && (at = lpp_oops_find_value(view->bytes, view->len, at, value))
+                      < view->len) {
+            hide(view, origin(view, at), origin(view, at + value->len));
+            at += value->len;
+        }
+    }
+}
+
+/* Hide what stands between "//" and "@" of a URL. */
+static void hide_user_info(view_t *view)
+{
+    apr_size_t at = 0;
+
+    while (at + 2 < view->len) {
+        apr_size_t end, sign = 0; /* its last "@"; 0: none */
+
+        if (view->bytes[at] != '/' || view->bytes[at + 1] != '/') {
+            at++;
+            continue;
+        }
+        /* browsers take any number of slashes for two */
+        while (at < view->len && view->bytes[at] == '/') {
+            at++;
+        }
+        for (end = at; end < view->len; end++) {
+            if (is_space(view->bytes[end])
+                || is_one_of(view->bytes[end], "/?#\"")) {
+                break;
+            }
+            if (view->bytes[end] == '@') {
+                sign = end;
+            }
+        }
+        if (sign) {
+            hide(view, origin(view, at), origin(view, sign));
+        }
+        /* what ended it may begin the next one */
+        at = end;
+    }
+}
+
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    c |= 0x20; /* lower case, of a letter */
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Decode what the view shows once more; 0 where there was nothing to decode. */
+static int decode(view_t *view)
+{
+    apr_size_t from, to = 0;
+    int found = 0;
+
+    if (!memchr(view->bytes, '%', view->len)) {
+        return 0;
+    }
+    if (!view->origin) {
+        apr_size_t i;
+
+        /* text itself is not ours to write to */
+        view->bytes = apr_pmemdup(view->pool, view->text, view->len + 1);
+        view->origin =
+            apr_palloc(view->pool, (view->len + 1) * sizeof(*view->origin));
+        if (!view->bytes || !view->origin) {
+            view->failed = 1;
+            return 0;
+        }
+        for (i = 0; i <= view->len; i++) {
+            view->origin[i] = i;
+        }
+    }
+    for (from = 0; from < view->len; to++) {
+        int high = -1, low = -1;
+
+        view->origin[to] = view->origin[from];
+        if (view->bytes[from] == '%' && from + 2 < view->len) {
+            high = hex_value(view->bytes[from + 1]);
+            low = hex_value(view->bytes[from + 2]);
+        }
+        if (high >= 0 && low >= 0) {
+            view->bytes[to] = (char)(high * 16 + low);
+            from += 3;
+            found = 1;
+        }
+        else {
+            view->bytes[to] = view->bytes[from++];
+        }
+    }
+    view->origin[to] = view->text_len;
+    view->len = to;
+    return found;
+}
+
+/* The text with "<hidden>" in place of each run of hidden bytes. */
+static const char *cut_out(const view_t *view)
+{
+    apr_size_t at, len = 0;
+    char *result;
+
+    for (at = 0; at < view->text_len; at++) {
+        len += !view->hide[at]                  ? 1
+               : at == 0 || !view->hide[at - 1] ? HIDDEN_LEN
+                                                : 0;
+    }
+    result = apr_palloc(view->pool, len + 1);
+    if (!result) {
+        return LPP_OOPS_HIDDEN;
+    }
+    len = 0;
+    for (at = 0; at < view->text_len; at++) {
+        if (!view->hide[at]) {
+            result[len++] = view->text[at];
+        }
+        else if (at == 0 || !view->hide[at - 1]) {
+            memcpy(result + len, LPP_OOPS_HIDDEN, HIDDEN_LEN);
+            len += HIDDEN_LEN;
+        }
+    }
+    result[len] = '\0';
+    return result;
+}
+
+static const char *mask(const char *text, int in_query,
+                        const lpp_oops_hidden_t *hidden, apr_pool_t *pool)
+{
+    view_t view = {0};
+    int decodings = 0;
+
+    if (!text[strcspn(text, "=@:%")] && !(hidden && hidden->values)) {
+        return text;
+    }
+    view.text = text;
+    view.text_len = view.len = strlen(text);
+    view.bytes = (char *)text; /* not written to before decode() copies it */
+    view.in_query = in_query;
+    view.hidden = hidden;
+    view.pool = pool;
+    do {
+        hide_named(&view);
+        hide_user_info(&view);
+        hide_values(&view);
+    } while (decodings++ < DECODINGS && decode(&view));
+    if (view.failed) {
+        return LPP_OOPS_HIDDEN;
+    }
+    return view.hide ? cut_out(&view) : text;
+}
+
+const char *lpp_oops_mask_url(const char *text,
+                              const lpp_oops_hidden_t *hidden,
+                              apr_pool_t *pool)
+{
+    return mask(text, 0, hidden, pool);
+}
+
+const char *lpp_oops_mask_query(const char *query,
+                                const lpp_oops_hidden_t *hidden,
+                                apr_pool_t *pool)
+{
+    return mask(query, 1, hidden, pool);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_policy: whether a page's Content-Security-Policy lets a <style> of ours
+ * pass: that of a header, and those of <meta> elements in the page's head.
+ * Pure text. What it cannot read forbids. Fuzzed.
+ */
+#ifndef LPP_POLICY_H
+#define LPP_POLICY_H
+
+#include "base/lpp_base.h"
+#include "parse/lpp_markup.h"
+
+#define LPP_POLICY_HEAD_MAX_BYTES 65536 /* of a page that are looked at */
+#define LPP_POLICY_META_MAX_BYTES 8192  /* of one <meta>; a longer forbids */
+
+/*
+ * 1 when the value of a header, which may hold several policies, allows an
+ * inline <style>; 0 when one of them does not, or without memory.
+ * Signal-safe: no. Thread: any.
+ */
+int lpp_policy_allows_style(const char *value, apr_pool_t *pool);
+
+typedef struct lpp_policy_head_t {
+    lpp_markup_t markup;
+    apr_size_t seen_bytes;
+    int done;         /* the head is over, or as much of it as is looked at */
+    int forbidden;    /* a <meta> forbids an inline <style> */
+    apr_pool_t *pool; /* of meta, made at the first one */
+    char *meta;       /* attributes of the <meta> it is in, or NULL */
+    apr_size_t meta_bytes;
+} lpp_policy_head_t;
+
+/* Begin a page; xml: it is XHTML. The head must not outlive pool.
+ * Signal-safe: no. Thread: any. */
+void lpp_policy_head_init(lpp_policy_head_t *head, int xml, apr_pool_t *pool);
+
+/*
+ * See the next len bytes of a page. When all of it went by, or done is set,
+ * head->forbidden says whether a <meta http-equiv="Content-Security-Policy">
+ * before </head> or <body> forbids. Those in comments, in the content of a
+ * <script> and the like do not count; one in a <template> or <noscript> does.
+ * Signal-safe: no. Thread: one at a time.
+ */
+void lpp_policy_head_feed(lpp_policy_head_t *head, const char *data,
+                          apr_size_t len);
+
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_calls_internal: the recorder's members, for lpp_calls.c and
+ * lpp_calls_table.c only.
+ */
+#ifndef LPP_CALLS_INTERNAL_H
+#define LPP_CALLS_INTERNAL_H
+
+#include <pthread.h>
+#include <time.h>
+
+#include "profile/lpp_calls.h"
+
+/* Whoever made further requests. */
+typedef struct maker_t {
+    apr_uint32_t made;   /* scopes below it, but for the one of the others */
+    apr_uint32_t others; /* that one, 0: none yet */
+} maker_t;
+
+typedef struct place_t {
+    apr_uint32_t scope, hook;
+    apr_uint32_t active;  /* times it stands on the stack */
+    apr_uint32_t decided;
+    int result, has_result;
+    apr_uint64_t calls;
+    apr_uint64_t wall_ns, cpu_ns, self_wall_ns, self_cpu_ns;
+    maker_t maker;
+} place_t;
+
+/* A call that runs. */
+typedef struct frame_t {
+    apr_uint32_t place;
+    apr_uint64_t start_wall_ns, start_cpu_ns;
+    apr_uint64_t below_wall_ns, below_cpu_ns; /* of counted calls in it */
+} frame_t;
+
+typedef struct scope_t {
+    lpp_scope_t about;  /* caller: a place here */
+    apr_uint32_t hash;  /* of the path, parent and caller */
+    maker_t maker;      /* of requests made outside of any counted call */
+} scope_t;
+
+#define SCOPE_SLOTS 1024 /* a power of 2, twice LPP_CALLS_SCOPES_MAX */
+
+struct lpp_calls_t {
+    apr_pool_t *pool;
+    const lpp_hook_t *hooks; /* borrowed */
+    apr_uint32_t left_out;
+    apr_uint64_t dropped;
+    place_t *places;
+    apr_uint32_t count, room;
+    apr_uint32_t *index;     /* place + 1, 0: free; twice room of them */
+    scope_t *scopes;
+    apr_uint32_t scope_count, scope_room;
+    apr_uint16_t *scope_index; /* scope, 0: free; SCOPE_SLOTS of them, or NULL:
+                                  no further request yet */
+    lpp_call_span_t *spans;
+    apr_uint32_t span_count, span_room;
+    frame_t stack[LPP_CALLS_DEPTH_MAX];
+    unsigned depth;
+    apr_uint32_t last_place;   /* of the last call that began: that of the next
+                                  one is mostly behind it */
+    /* The call that ended last; follower LPP_CALLS_NONE: one began since, or
+     * it decided. */
+    apr_uint32_t follower;     /* the hook behind it */
+    apr_uint64_t left_wall_ns, left_cpu_ns;
+    /* The CPU clock: last reading, and what was said of it last. */
+    pthread_t thread;
+    int has_thread;
+    apr_uint64_t seen_wall_ns; /* when a call began or ended last */
+    apr_uint64_t read_wall_ns; /* when it was read */
+    apr_uint64_t read_cpu_ns;  /* less offset */
+    apr_int64_t offset_ns;     /* the thread's clock less ours */
+    apr_uint64_t said_cpu_ns;
+};
+
+static inline apr_uint64_t lpp_calls_less(apr_uint64_t from,
+                                          apr_uint64_t what)
+{
+    return from > what ? from - what : 0;
+}
+
+/* A clock in ns; 0 where it cannot be read. */
+apr_uint64_t lpp_calls_clock(clockid_t clock);
+
+/*
+ * CPU time at the moment now. Between readings the thread counts as computing.
+ * It may have waited instead; then the next reading is behind what was said,
+ * and time stands still until the clock has caught up: never more than a fix
+ * ahead of the truth, never behind it.
+ */
+apr_uint64_t lpp_calls_cpu_at(lpp_calls_t *calls, apr_uint64_t now);
+
+#endif

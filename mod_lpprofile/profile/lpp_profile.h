@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_profile: the samples of one request as a tree of (parent, pc).
+ *
+ * Integers only; names come later. Node 0 is the request. Nothing recurses:
+ * depth comes from the outside. A tree that reaches its ceiling counts what it
+ * could not place and keeps the totals right: the rest of such a stack is
+ * credited to the deepest node that exists.
+ */
+#ifndef LPP_PROFILE_H
+#define LPP_PROFILE_H
+
+#include "profile/lpp_calls.h"
+
+typedef struct lpp_weight_t {
+    apr_uint64_t wall_ns;
+    apr_uint64_t cpu_ns;
+    apr_uint64_t samples;
+} lpp_weight_t;
+
+#define LPP_NODE_NONE 0xffffffffu
+
+typedef struct lpp_node_t {
+    lpp_pc_t pc;                /* 0 in the root */
+    apr_uint32_t parent;        /* LPP_NODE_NONE in the root */
+    apr_uint32_t first_child;   /* or LPP_NODE_NONE */
+    apr_uint32_t next_sibling;  /* or LPP_NODE_NONE */
+    lpp_weight_t self;          /* samples whose leaf this is */
+} lpp_node_t;
+
+/* What each report must confess. */
+typedef struct lpp_honesty_t {
+    apr_uint64_t samples;        /* in the tree */
+    apr_uint64_t lost;           /* ring full, or never answered */
+    apr_uint64_t cut;            /* stacks without their outer end */
+    apr_uint64_t broken;         /* stacks an unwinder gave up on */
+    apr_uint64_t overflowed;     /* stacks the tree had no node left for */
+    apr_uint64_t blocked_ns;     /* of wall: seen blocked, no signal sent */
+    apr_uint64_t signals;        /* sent to the profiled thread */
+    apr_uint64_t repaired_calls; /* system calls put back after a signal */
+    apr_uint64_t own_ns;         /* CPU of the helper for this profile */
+    apr_uint32_t asked_hz;       /* LPProfileRate */
+    apr_uint32_t lowered_hz;     /* rate at the end, where the profiler lowered
+                                    it since it cost too much; else 0 */
+    int cut_short;               /* lpp_stop_e of an early end, 0: none */
+    const char *unwinder;        /* static string */
+} lpp_honesty_t;
+
+typedef struct lpp_profile_t {
+    lpp_node_t *nodes;
+    apr_uint32_t count;     /* nodes in use, at least 1 */
+    apr_uint32_t allocated; /* internal */
+    apr_uint32_t max_nodes; /* ceiling */
+    lpp_weight_t total;     /* exact: from start to stop. The caller sets the
+                               times, add and credit count the samples */
+    lpp_honesty_t honesty;
+    const lpp_calls_table_t *calls; /* exact calls, borrowed, or NULL: set by
+                               the caller, not merged */
+    apr_pool_t *pool;       /* owns nodes by a cleanup */
+    void *index;            /* internal: finds a child in constant time */
+} lpp_profile_t;
+
+/*
+ * An empty profile in pool. max_nodes 0: LPP_TREE_MAX_NODES.
+ * Signal-safe: no. Thread: one at a time.
+ */
+LPP_MUST_CHECK apr_status_t lpp_profile_create(lpp_profile_t **profile,
+                                               apr_uint32_t max_nodes,
+                                               apr_pool_t *pool);
+
+/*
+ * Add one stack, frames leaf first (count 0: weight on the root). Returns the
+ * leaf's node, so that time of the same blocked episode can be added to it by
+ * lpp_profile_credit. Never fails: what has no room is counted. Both keep the
+ * samples of total and honesty in step with the tree.
+ * Signal-safe: no. Thread: one at a time (the helper).
+ */
+apr_uint32_t lpp_profile_add(lpp_profile_t *profile, const lpp_pc_t *frames,
+                             unsigned count, const lpp_weight_t *weight);
+void lpp_profile_credit(lpp_profile_t *profile, apr_uint32_t node,
+                        const lpp_weight_t *weight);
+
+/*
+ * A copy in another pool. Errors: APR_ENOMEM.
+ * Signal-safe: no. Thread: one at a time.
+ */
+LPP_MUST_CHECK apr_status_t lpp_profile_clone(const lpp_profile_t *profile,
+                                              lpp_profile_t **clone,
+                                              apr_pool_t *pool);
+
+/*
+ * Add all of from to into (same address space of lpp_pc_t), totals and honesty
+ * too. Never fails: what has no room is counted.
+ * Signal-safe: no. Thread: one at a time.
+ */
+void lpp_profile_merge(lpp_profile_t *into, const lpp_profile_t *from);
+
+#endif

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_report: the block and its frame. The sections are in the files beside
+ * this one; here is their order, and what surrounds them.
+ */
+#include <string.h>
+
+#include "report/lpp_report_internal.h"
+
+/* Everything of the block stands in this element: no page has a rule for it,
+ * and inside a shadow tree the page's other rules do not count. */
+#define HOST "lpp-profile"
+
+static void figure(lpp_page_t *page, const char *name, apr_uint64_t us,
+                   const char *key)
+{
+    lpp_page_rawf(page, "<span class=\"figure\"><span class=\"key %s\">%s"
+                  "</span> <b>", key, name);
+    lpp_page_time(page, us);
+    lpp_page_raw(page, "</b></span>\n");
+}
+
+/* The line that is there when all is folded. */
+static void summary_line(lpp_page_t *page, const lpp_report_t *report)
+{
+    const lpp_view_t *view = report->view;
+
+    lpp_page_raw(page, "<summary class=\"head\">"
+                       "<h1>Profiling Information</h1>\n");
+    if (view) {
+        figure(page, "Total", view->total.wall_us, "total");
+        figure(page, "CPU", view->total.cpu_us, "cpu");
+        figure(page, "Waiting", view->total.wall_us - view->total.cpu_us,
+               "wait");
+        lpp_page_rawf(page, "<span class=\"figure\"><span class=\"key\">"
+                      "Samples</span> <b>%" APR_UINT64_T_FMT "</b></span>\n",
+                      view->total.samples);
+    }
+    else if (report->oops) {
+        figure(page, "Total",
+               (apr_uint64_t)(report->oops->duration_s * 1e6), "total");
+    }
+    if (report->sql) {
+        lpp_page_rawf(page, "<span class=\"figure\"><span class=\"key query\">"
+                      "SQL</span> <b>%u</b> in <b>", report->sql->count);
+        lpp_page_time(page, report->sql->total_us);
+        lpp_page_raw(page, "</b></span>\n");
+    }
+    if (!view && report->oops_id) {
+        lpp_page_raw(page, "<span class=\"figure\">");
+        lpp_page_code(page, report->oops_id);
+        lpp_page_raw(page, "</span>\n");
+    }
+    lpp_page_raw(page, "</summary>\n");
+}
+
+static void notices(lpp_page_t *page, const char *const *list)
+{
+    for (; list && *list; list++) {
+        lpp_page_raw(page, "<p class=\"notice\">");
+        lpp_page_text(page, *list);
+        lpp_page_raw(page, "</p>\n");
+    }
+}
+
+/* A snapshot says so; what is on disk is final. */
+static void provisional_note(lpp_page_t *page, const lpp_report_t *report)
+{
+    if (report->provisional && report->oops_id) {
+        lpp_page_raw(page, "<p class=\"small\">This is a snapshot, until "
+            "this point of the response; files and OOPS report are written "
+            "when it is complete, and are final.</p>\n");
+    }
+}
+
+static void style(lpp_page_t *page, const lpp_report_t *report)
+{
+    lpp_page_raw(page, "<style>\n");
+    lpp_page_raw(page, lpp_report_style);
+    if (report->sql) {
+        lpp_page_raw(page, lpp_report_sql_style);
+    }
+    lpp_page_raw(page, "</style>\n");
+}
+
+static void sections(lpp_page_t *page, const lpp_report_t *report)
+{
+    lpp_report_headline(page, report);
+    notices(page, report->notices);
+    lpp_report_help(page, report);
+    lpp_report_inline(page, report);
+    lpp_report_log(page, report);
+    lpp_report_sql(page, report);
+    lpp_report_flame(page, report);
+    lpp_report_timeline(page, report);
+    lpp_report_calls(page, report);
+    lpp_report_filters(page, report);
+    lpp_report_tables(page, report);
+    lpp_report_memory(page, report);
+    lpp_report_oops(page, report);
+    provisional_note(page, report);
+}
+
+apr_status_t lpp_report_block(const lpp_report_t *report,
+                              const lpp_sink_t *sink, apr_pool_t *scratch)
+{
+    lpp_page_t page = {sink, scratch, APR_SUCCESS};
+    /* Open when somebody asked to see something, folded when it is there
+     * only because all requests are logged. */
+    int open = !!(report->actions & (LPP_ACTION_SHOW | LPP_ACTION_HELP
+                                     | LPP_ACTION_SQL | LPP_ACTION_SQLTRACE));
+
+    if (report->xhtml) {
+        lpp_page_raw(&page, "<div xmlns=\"http://www.w3.org/1999/xhtml\">\n");
+    }
+    else {
+        lpp_page_raw(&page, "<" HOST "><template shadowrootmode=\"open\">\n");
+    }
+    if (report->styled) {
+        style(&page, report);
+    }
+    lpp_page_raw(&page, open ? "<details class=\"lpp\" open=\"open\">"
+                             : "<details class=\"lpp\">");
+    summary_line(&page, report);
+    lpp_page_raw(&page, "<div class=\"inside\">\n");
+    sections(&page, report);
+    lpp_page_raw(&page, "</div></details>\n");
+    if (report->xhtml) {
+        lpp_page_raw(&page, "</div>\n");
+    }
+    else {
+        lpp_page_raw(&page, "</template>Profiling Information is in this "
+            "page, but this browser cannot show it: it has no declarative "
+            "shadow DOM.</" HOST ">\n");
+    }
+    return page.status;
+}

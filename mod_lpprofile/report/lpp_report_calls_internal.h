@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_report_calls_internal: between the table of exact calls and what samples
+ * saw in them. For these two files only.
+ */
+#ifndef LPP_REPORT_CALLS_INTERNAL_H
+#define LPP_REPORT_CALLS_INTERNAL_H
+
+#include "report/lpp_report_internal.h"
+#include "names/lpp_view_graph.h"
+
+#define LPP_CALLS_COLUMNS "9"
+
+/* A function within the innermost call of a sample. */
+typedef struct lpp_below_t {
+    apr_uint32_t call, function;
+    apr_uint64_t samples, wall_us;
+} lpp_below_t;
+
+typedef struct lpp_sampled_t {
+    lpp_below_t *below; /* by call, heaviest first */
+    apr_uint32_t count;
+} lpp_sampled_t;
+
+/* What the samples saw in each call, apart from calls within it; 0: no memory.
+ * view->calls is not NULL. */
+int lpp_sampled_find(lpp_sampled_t *sampled, const lpp_view_t *view,
+                     apr_pool_t *pool);
+
+/* A row on what they saw in that call, where they saw anything. */
+void lpp_sampled_row(lpp_page_t *page, const lpp_view_t *view,
+                     const lpp_sampled_t *sampled, apr_uint32_t call);
+
+/* A time for people, down to nanoseconds. */
+void lpp_page_ns(lpp_page_t *page, apr_uint64_t ns);
+
+#endif

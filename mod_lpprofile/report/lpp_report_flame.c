@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_report, the flame graph: the call tree as an SVG without script. Every
+ * frame is an <svg> of its own, placed in percent: it clips its name by itself
+ * and the letters stay readable at any width of the page.
+ */
+#include <string.h>
+
+#include "report/lpp_report_internal.h"
+
+#define LEVELS_MAX 128      /* drawn below each other */
+#define COLOURS 12
+
+/* What is drawn of a profile: the block is small, and a page of our own, where
+ * one can zoom, is finer. */
+typedef struct limits_t {
+    apr_uint32_t frames;    /* drawn at all */
+    double min_percent;     /* of the request, to be drawn */
+} limits_t;
+
+static const limits_t block_limits = {2500, 0.1}, page_limits = {6000, 0.02};
+
+/* Light enough for black letters; a style sheet may mend them. */
+static const char *const fills[COLOURS] = {
+    "#c9b08e", "#7fb4e6", "#f2a65a", "#8fcb7c", "#c79ae0", "#e8c15a",
+    "#62c4a3", "#ef9a8f", "#a9a2e8", "#c3cf62", "#63bfd1", "#e69ac4",
+};
+
+typedef struct drawing_t {
+    lpp_page_t *page;
+    const lpp_view_t *view;
+    const limits_t *limits;
+    double *left;          /* percent of each branch, < 0: not drawn */
+    apr_uint32_t drawn, hidden;
+    apr_uint32_t levels;
+    unsigned object_count;
+    const char *objects[4 * COLOURS]; /* that have a colour, in turn */
+} drawing_t;
+
+void lpp_flame_open(lpp_page_t *page, apr_uint32_t levels)
+{
+    lpp_page_rawf(page, "<svg class=\"flame\" "
+                  "xmlns=\"http://www.w3.org/2000/svg\" width=\"100%%\" "
+                  "height=\"%u\" role=\"img\" aria-label=\"Flame "
+                  "graph\">\n", (unsigned)levels * LPP_FLAME_ROW_HEIGHT);
+}
+
+void lpp_flame_box(lpp_page_t *page, double left, double width,
+                   apr_uint32_t level)
+{
+    lpp_page_rawf(page, "<svg x=\"%.3f%%\" y=\"%u\" width=\"%.3f%%\" "
+                  "height=\"%d\">", left,
+                  (unsigned)level * LPP_FLAME_ROW_HEIGHT, width,
+                  LPP_FLAME_ROW_HEIGHT - 1);
+}
+
+void lpp_flame_box_end(lpp_page_t *page, double width, const char *sign,
+                       const char *name)
+{
+    if (width >= LPP_FLAME_NAMED_PERCENT) {
+        lpp_page_raw(page, "<text x=\"4\" y=\"13\" font-size=\"12\" "
+                           "font-family=\"sans-serif\" fill=\"#111\">");
+        lpp_page_raw(page, sign ? sign : "");
+        lpp_page_text(page, name);
+        lpp_page_raw(page, "</text>");
+    }
+    lpp_page_raw(page, "</svg>\n");
+}
+
+void lpp_flame_close(lpp_page_t *page)
+{
+    lpp_page_raw(page, "</svg>\n");
+}
+
+/* Functions of one object share a colour; objects take colours in turn, so
+ * that those of a small page all differ. */
+static unsigned colour(drawing_t *drawing, const lpp_symbol_t *symbol)
+{
+    const char *name = lpp_view_object_name(symbol);
+    unsigned i;
+
+    for (i = 0; i < drawing->object_count; i++) {
+        if (!strcmp(drawing->objects[i], name)) {
+            return i % COLOURS;
+        }
+    }
+    if (i < LPP_COUNT(drawing->objects)) {
+        drawing->objects[drawing->object_count++] = name;
+    }
+    return i % COLOURS;
+}
+
+/* Place branch and its children from the left, heaviest first; what is too
+ * small, too deep or too much stays away with all below it. */
+static void place_children(drawing_t *drawing, apr_uint32_t branch)
+{
+    const lpp_view_t *view = drawing->view;
+    const lpp_branch_t *branches = view->branches;
+    double left = drawing->left[branch];
+    apr_uint32_t child = branches[branch].first_child;
+
+    for (; child != LPP_NODE_NONE; child = branches[child].next_sibling) {
+        double width = lpp_page_percent(branches[child].total.wall_us,
+                                        view->total.wall_us);
+
+        if (left < 0 || width < drawing->limits->min_percent
+            || branches[child].depth >= LEVELS_MAX
+            || drawing->drawn >= drawing->limits->frames) {
+            drawing->left[child] = -1;
+            drawing->hidden++;
+            continue;
+        }
+        drawing->left[child] = left;
+        drawing->drawn++;
+        left += width;
+        if (branches[child].depth >= drawing->levels) {
+            drawing->levels = branches[child].depth + 1;
+        }
+    }
+}
+
+static void title(drawing_t *drawing, const lpp_branch_t *branch)
+{
+    lpp_page_t *page = drawing->page;
+    const lpp_symbol_t *symbol =
+        &drawing->view->functions[branch->function].symbol;
+
+    lpp_page_begin_title(page, symbol);
+    lpp_page_time(page, branch->total.wall_us);
+    lpp_page_rawf(page, ", %.1f %%; waiting ",
+                  lpp_page_percent(branch->total.wall_us,
+                                   drawing->view->total.wall_us));
+    lpp_page_time(page, branch->total.wall_us - branch->total.cpu_us);
+    lpp_page_raw(page, "; self ");
+    lpp_page_time(page, branch->self.wall_us);
+    lpp_page_rawf(page, "; %" APR_UINT64_T_FMT " samples</title>",
+                  branch->total.samples);
+}
+
+static void frame(drawing_t *drawing, apr_uint32_t index)
+{
+    lpp_page_t *page = drawing->page;
+    const lpp_branch_t *branch = &drawing->view->branches[index];
+    const lpp_function_t *function =
+        &drawing->view->functions[branch->function];
+    double width = lpp_page_percent(branch->total.wall_us,
+                                    drawing->view->total.wall_us);
+    double waiting = lpp_page_percent(
+        branch->total.wall_us - branch->total.cpu_us, branch->total.wall_us);
+    unsigned fill = colour(drawing, &function->symbol);
+
+    lpp_flame_box(page, drawing->left[index], width, branch->depth);
+    title(drawing, branch);
+    lpp_page_rawf(page, "<rect class=\"c%u\" width=\"100%%\" "
+                  "height=\"100%%\" fill=\"%s\" />", fill, fills[fill]);
+    if (waiting >= 0.5) {
+        lpp_page_rawf(page, "<rect class=\"w\" x=\"%.1f%%\" width=\"%.1f%%\" "
+                      "height=\"100%%\" fill=\"#fff\" "
+                      "fill-opacity=\".62\" />", 100.0 - waiting, waiting);
+    }
+    lpp_flame_box_end(page, width, NULL, function->symbol.name);
+}
+
+static void draw(drawing_t *drawing)
+{
+    lpp_page_t *page = drawing->page;
+    apr_uint32_t i;
+
+    lpp_flame_open(page, drawing->levels);
+    for (i = 0; i < drawing->view->branch_count; i++) {
+        if (drawing->left[i] >= 0) {
+            frame(drawing, i);
+        }
+    }
+    lpp_flame_close(page);
+}
+
+/* Which colour is which module, those seen first first. */
+static void legend(drawing_t *drawing)
+{
+    lpp_page_t *page = drawing->page;
+    unsigned i;
+
+    lpp_page_raw(page, "<p class=\"small keys\">");
+    for (i = 0; i < drawing->object_count && i < COLOURS; i++) {
+        if (!*drawing->objects[i]) {
+            continue;
+        }
+        lpp_page_rawf(page, "<span class=\"key\"><svg "
+                      "xmlns=\"http://www.w3.org/2000/svg\" width=\"10\" "
+                      "height=\"10\" aria-hidden=\"true\"><rect "
+                      "class=\"c%u\" width=\"10\" height=\"10\" rx=\"2\" "
+                      "fill=\"%s\" /></svg> ", i, fills[i]);
+        lpp_page_text(page, drawing->objects[i]);
+        lpp_page_raw(page, "</span> ");
+    }
+    lpp_page_raw(page, "</p>\n");
+}
+
+void lpp_report_flame(lpp_page_t *page, const lpp_report_t *report)
+{
+    drawing_t drawing = {page, report->view, NULL, NULL, 1, 0, 1, 0, {NULL}};
+    apr_uint32_t i;
+
+    if (!report->view || report->view->branch_count < 2
+        || !report->view->total.wall_us || !report->view->total.samples) {
+        return; /* without a sample all of it is "[not sampled]" */
+    }
+    drawing.left = apr_palloc(page->scratch, report->view->branch_count
+                              * sizeof(*drawing.left));
+    if (!drawing.left) {
+        page->status = APR_ENOMEM;
+        return;
+    }
+    drawing.limits = report->full ? &page_limits : &block_limits;
+    drawing.left[0] = 0;
+    /* Parents stand before their children, so one pass places all. */
+    for (i = 0; i < report->view->branch_count; i++) {
+        place_children(&drawing, i);
+    }
+    lpp_page_raw(page, "<section class=\"graph\"><h2>Flame graph</h2>\n"
+        "<p class=\"small\">Width is wall time, callers stand above what "
+        "they called, the lighter part of a box is waiting, one colour is "
+        "one module. Hold the pointer over a box for its figures.</p>\n");
+    if (report->full) {
+        lpp_page_flame_controls(page);
+    }
+    draw(&drawing);
+    legend(&drawing);
+    if (drawing.hidden) {
+        lpp_page_rawf(page, "<p class=\"small\">Left out (%u): branches "
+                      "under %.2f&#160;%% of the request, and what is past "
+                      "%d levels or %d boxes.</p>\n",
+                      (unsigned)drawing.hidden, drawing.limits->min_percent,
+                      LEVELS_MAX, (int)drawing.limits->frames);
+    }
+    lpp_page_raw(page, "</section>\n");
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The parts of a report page, for the files of lpp_report only: _text holds
+ * the one way in which anything is written, each other file a section or two.
+ */
+#ifndef LPP_REPORT_INTERNAL_H
+#define LPP_REPORT_INTERNAL_H
+
+#include "report/lpp_report.h"
+
+/* A page while it is written; keeps the first error, like lpp_buf. */
+typedef struct lpp_page_t {
+    const lpp_sink_t *sink;
+    apr_pool_t *scratch;
+    apr_status_t status;
+} lpp_page_t;
+
+/* Markup of ours: string literals only, never text of a request. */
+void lpp_page_raw(lpp_page_t *page, const char *markup);
+
+/* Markup with figures (%d, %u, ...); a string argument must be a literal. */
+void lpp_page_rawf(lpp_page_t *page, const char *format, ...)
+    LPP_FORMAT(2, 3);
+
+/* Any text, escaped; the same between <code> tags. NULL writes nothing. */
+void lpp_page_text(lpp_page_t *page, const char *text);
+void lpp_page_code(lpp_page_t *page, const char *text);
+
+/* "<title>", a function's name and module, a newline: how the hint of a box in
+ * a flame graph begins. */
+void lpp_page_begin_title(lpp_page_t *page, const lpp_symbol_t *symbol);
+
+/* A decoded path as it stands in a URL: percent-encoded where it must be. NULL:
+ * there was no memory for it, and the page fails. */
+void lpp_page_path(lpp_page_t *page, const char *path);
+
+/* A file name as a word of a shell command line, escaped for HTML. */
+void lpp_page_shell_word(lpp_page_t *page, const char *word);
+
+/* A time for people: "1.234 s", "12.3 ms", "815 us" (with a real mu). */
+void lpp_page_time(lpp_page_t *page, apr_uint64_t us);
+
+/* Share of a whole in percent; 0 where the whole is 0. */
+double lpp_page_percent(apr_uint64_t part, apr_uint64_t whole);
+
+/* The style sheet, safe inside <style> in HTML and XHTML. */
+extern const char lpp_report_style[];
+extern const char lpp_report_sql_style[]; /* beside it, of the SQL section */
+
+/* The sections; each writes nothing where it does not apply. */
+void lpp_report_headline(lpp_page_t *page, const lpp_report_t *report);
+void lpp_report_help(lpp_page_t *page, const lpp_report_t *report);
+void lpp_report_inline(lpp_page_t *page, const lpp_report_t *report);
+void lpp_report_memory(lpp_page_t *page, const lpp_report_t *report);
+void lpp_report_log(lpp_page_t *page, const lpp_report_t *report);
+void lpp_report_sql(lpp_page_t *page, const lpp_report_t *report);
+void lpp_report_calls(lpp_page_t *page, const lpp_report_t *report);
+void lpp_report_filters(lpp_page_t *page, const lpp_report_t *report);
+void lpp_report_tables(lpp_page_t *page, const lpp_report_t *report);
+void lpp_report_flame(lpp_page_t *page, const lpp_report_t *report);
+void lpp_report_timeline(lpp_page_t *page, const lpp_report_t *report);
+void lpp_report_oops(lpp_page_t *page, const lpp_report_t *report);
+
+/* A link to the page at path with a segment of ours that says actions. */
+void lpp_report_example(lpp_page_t *page, const char *path,
+                        const char *actions);
+
+/*
+ * A flame graph's pieces: the drawing of so many levels; one box in it, left
+ * and width in percent, to whose content a title must be written first; its
+ * name, where it is wide enough to be read, and its end.
+ */
+#define LPP_FLAME_ROW_HEIGHT 18
+#define LPP_FLAME_NAMED_PERCENT 0.7
+void lpp_flame_open(lpp_page_t *page, apr_uint32_t levels);
+void lpp_flame_box(lpp_page_t *page, double left, double width,
+                   apr_uint32_t level);
+void lpp_flame_box_end(lpp_page_t *page, double width, const char *sign,
+                       const char *name);
+void lpp_flame_close(lpp_page_t *page);
+
+/* What a flame graph is operated with; hidden until the script shows it. */
+void lpp_page_flame_controls(lpp_page_t *page);
+
+/* What can be asked for, and how. */
+void lpp_report_help_text(lpp_page_t *page);
+
+#endif

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_report, SQL trace: every statement, one line each, that unfold to the
+ * whole text and its traceback; and the style of the section.
+ *
+ * With style a check box unfolds a line, and one more all of them; without it
+ * each line has details of its own.
+ */
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "report/lpp_report_internal.h"
+#include "report/lpp_report_sql_internal.h"
+
+#define TEXT_MAX_BYTES 4096            /* shown of one statement */
+#define TEXTS_MAX_BYTES (1024u * 1024) /* of all; then single lines only */
+
+const char lpp_report_sql_style[] =
+    ".lpp .took{padding:0 5px;border-radius:3px}\n"
+    ".lpp .slow{background:#ffe58a;color:#3d2f00}\n"
+    ".lpp .very{background:#c62828;color:#fff}\n"
+    ".lpp .sqltop td{vertical-align:baseline}\n"
+    ".lpp .links{min-width:18ch}\n.lpp .sqltop .w{width:75%}\n"
+    ".lpp .go{color:var(--link);cursor:pointer}\n"
+    ".lpp .go:hover{text-decoration:underline}\n"
+    ".lpp .sqlall,.lpp .one{position:absolute;opacity:0;width:1px;"
+    "height:1px;margin:0}\n"
+    ".lpp .sqlbox{position:relative}\n"
+    ".lpp .showall{display:inline-block;cursor:pointer;color:var(--link);"
+    "border:1px solid var(--line);border-radius:6px;padding:3px 10px;"
+    "margin:4px 0 8px}\n"
+    ".lpp .showall:before{content:\"Show all tracebacks\"}\n"
+    ".lpp .plainsql .showall:before{content:\"Show all in full\"}\n"
+    ".lpp .sqlall:checked~.showall:before{content:\"Hide all tracebacks\"}\n"
+    ".lpp .plainsql .sqlall:checked~.showall:before{content:"
+    "\"Show single lines\"}\n"
+    ".lpp .sqllist{list-style:none;margin:0;padding:0;"
+    "border-top:1px solid var(--line)}\n"
+    ".lpp .q{position:relative;margin:0;border-bottom:1px solid var(--line)}"
+    "\n"
+    ".lpp .qhead{display:grid;cursor:pointer;gap:0 12px;padding:3px 0;"
+    "grid-template-columns:4ch 9ch 9ch 120px minmax(0,1fr);"
+    "align-items:baseline;font-size:13px;"
+    "font-variant-numeric:tabular-nums}\n"
+    ".lpp .qhead:hover{background:var(--soft)}\n"
+    ".lpp .qhead span{text-align:right;white-space:nowrap}\n"
+    ".lpp .qhead .no{color:var(--link)}\n"
+    ".lpp .qhead .at{color:var(--dim)}\n"
+    ".lpp .qhead code{white-space:nowrap;overflow:hidden;"
+    "text-overflow:ellipsis}\n"
+    ".lpp .qhead svg{align-self:center;background:var(--soft);"
+    "border-radius:2px}\n"
+    ".lpp .query{fill:#8250df}\n"
+    ".lpp .one:focus-visible+.qhead,.lpp .sqlall:focus-visible~.showall"
+    "{outline:2px solid var(--link)}\n"
+    ".lpp .one:focus+.qhead{background:var(--soft)}\n"
+    ".lpp .one:checked+.qhead code{white-space:normal}\n"
+    ".lpp .more{display:none;padding:4px 0 10px 6ch}\n"
+    ".lpp .one:checked~.more,.lpp .sqlall:checked~.sqllist .more"
+    "{display:block}\n"
+    ".lpp .more pre{white-space:pre-wrap;margin:0 0 6px}\n"
+    ".lpp .more .part{font-weight:600;font-size:12.5px;margin:6px 0 2px}\n"
+    ".lpp .more .db{color:var(--dim)}\n"
+    ".lpp .failed{box-shadow:inset 3px 0 #c62828}\n"
+    "@media (prefers-color-scheme:dark){.lpp .slow{background:#7a5c00;"
+    "color:#fff2c4}.lpp .very{background:#d43c3c}.lpp .query{fill:#b58cff}}"
+    "\n"
+    "@media (max-width:600px){.lpp .qhead{grid-template-columns:3ch 1fr 1fr}"
+    ".lpp .qhead svg{display:none}.lpp .qhead code{grid-column:1/-1;"
+    "white-space:normal}.lpp .more{padding-left:0}"
+    ".lpp .sqltop thead{display:none}.lpp .sqltop,.lpp .sqltop tbody"
+    "{display:block}.lpp .sqltop tr{display:flex;flex-wrap:wrap;"
+    "align-items:baseline;padding:5px 0;border-bottom:1px solid var(--line)}"
+    ".lpp .sqltop td{border:0;padding:0 10px 0 0;width:auto}}\n"
+    "@media print{.lpp .more{display:block}}\n";
+
+static void frames(lpp_page_t *page, const lpp_sqlview_stack_t *stack,
+                   unsigned from, unsigned to)
+{
+    for (; from < to; from++) {
+        lpp_page_raw(page, "  ");
+        lpp_page_text(page, stack->frames[from].name);
+        if (*stack->frames[from].object) {
+            lpp_page_raw(page, "  (");
+            lpp_page_text(page, stack->frames[from].object);
+            lpp_page_raw(page, ")");
+        }
+        lpp_page_raw(page, "\n");
+    }
+}
+
+/* apr_dbd's own frame is often not there: it jumps to the driver. What it was
+ * called with is known all the same. */
+static void database_part(lpp_page_t *page,
+                          const lpp_sql_statement_t *statement,
+                          const lpp_sqlview_stack_t *stack)
+{
+    lpp_page_raw(page, "<p class=\"part\">Database</p><pre class=\"db\">");
+    if (stack->database < stack->count) {
+        frames(page, stack, stack->database, stack->count);
+    }
+    else if (strncmp(statement->call, "lpprofile_", 10)) {
+        lpp_page_raw(page, "  apr_dbd_");
+        lpp_page_text(page, statement->call);
+        lpp_page_raw(page, "\n");
+    }
+    lpp_page_raw(page, "  ");
+    lpp_page_text(page, statement->database);
+    lpp_page_raw(page, "</pre>\n");
+}
+
+static void traceback(lpp_page_t *page, const lpp_sqlview_t *view,
+                      const lpp_sql_statement_t *statement)
+{
+    const lpp_sqlview_stack_t *stack;
+
+    if (!statement->stack) {
+        if (lpp_sqllog_traced(view->log)) {
+            lpp_page_raw(page, "<p class=\"small\">No traceback was taken."
+                               "</p>\n");
+        }
+        return;
+    }
+    stack = &view->stacks[statement->stack - 1];
+    lpp_page_raw(page, "<p class=\"part\">Caller (most recent call last)</p>"
+                       "<pre class=\"caller\">");
+    frames(page, stack, 0, stack->database);
+    lpp_page_raw(page, "</pre>\n");
+    database_part(page, statement, stack);
+}
+
+static void facts(lpp_page_t *page, const lpp_sql_statement_t *statement,
+                  apr_size_t shown)
+{
+    lpp_page_raw(page, "<p class=\"small\">");
+    lpp_page_text(page, statement->database);
+    lpp_page_raw(page, ", sent as <code>");
+    lpp_page_text(page, statement->call);
+    lpp_page_raw(page, "</code>");
+    if (statement->label) {
+        lpp_page_raw(page, ", prepared as ");
+        lpp_page_code(page, statement->label);
+    }
+    if (statement->rows >= 0) {
+        lpp_page_rawf(page, ", %ld row%s", statement->rows,
+                      statement->rows == 1 ? "" : "s");
+    }
+    lpp_page_rawf(page, ", from %.1f to %.1f&#160;ms",
+                  (double)statement->start_us / 1000.0,
+                  (double)(statement->start_us + statement->took_us)
+                      / 1000.0);
+    if (shown < statement->bytes) {
+        lpp_page_rawf(page, ", shown are %" APR_SIZE_T_FMT " of %"
+                      APR_SIZE_T_FMT " bytes", shown, statement->bytes);
+    }
+    lpp_page_raw(page, statement->running ? ", still running.</p>\n"
+                                          : ".</p>\n");
+}
+
+/* Writes as much of a text as a page takes; returns how much. */
+static apr_size_t text_of(lpp_page_t *page, const char *text,
+                          apr_size_t *budget, apr_pool_t *scratch)
+{
+    apr_size_t len = strlen(text);
+
+    if (len > TEXT_MAX_BYTES) {
+        len = TEXT_MAX_BYTES;
+    }
+    if (len > *budget) {
+        len = 0;
+    }
+    while (len && text[len] && ((unsigned char)text[len] & 0xc0) == 0x80) {
+        len--;
+    }
+    *budget -= len;
+    lpp_page_raw(page, "<pre>");
+    lpp_page_text(page, text[len] ? apr_pstrmemdup(scratch, text, len)
+                                  : text);
+    lpp_page_raw(page, text[len] ? "\n[...]</pre>\n" : "</pre>\n");
+    return len;
+}
+
+static void head(lpp_page_t *page, const lpp_sqlview_t *view, unsigned index)
+{
+    const lpp_sql_statement_t *statement = lpp_sqllog_at(view->log, index);
+
+    lpp_page_rawf(page, "<li class=\"q%s\"><input type=\"checkbox\" "
+                  "class=\"one\" id=\"lpp-sql-%u\" />"
+                  "<label class=\"qhead\" for=\"lpp-sql-%u\">"
+                  "<span class=\"no\">%u</span> <span class=\"at\">",
+                  statement->error ? " failed" : "", index + 1, index + 1,
+                  index + 1);
+    lpp_page_rawf(page, "%.1f&#160;ms</span> <span class=\"took%s\">",
+                  (double)statement->start_us / 1000.0,
+                  lpp_report_sql_mark(statement->took_us));
+    lpp_page_time(page, statement->took_us);
+    lpp_page_rawf(page, "</span> <svg xmlns=\"http://www.w3.org/2000/svg\" "
+                  "width=\"120\" height=\"9\" aria-hidden=\"true\">"
+                  "<rect class=\"query\" x=\"%.2f%%\" width=\"%.2f%%\" "
+                  "height=\"9\" fill=\"#8250df\" /></svg> ",
+                  lpp_page_percent(statement->start_us, view->until_us),
+                  lpp_page_percent(statement->took_us, view->until_us) + 0.8);
+    lpp_report_sql_brief(page, statement->text, statement->bytes);
+    lpp_page_raw(page, "</label>\n");
+}
+
+static void row(lpp_page_t *page, const lpp_report_t *report, unsigned index,
+                apr_size_t *budget, apr_pool_t *scratch)
+{
+    const lpp_sql_statement_t *statement = lpp_sqllog_at(report->sql->log,
+                                                         index);
+    apr_size_t shown;
+
+    head(page, report->sql, index);
+    lpp_page_raw(page, report->styled ? "<div class=\"more\">"
+                 : "<details><summary>In full</summary>");
+    shown = text_of(page, statement->text, budget, scratch);
+    facts(page, statement, shown);
+    if (statement->error) {
+        lpp_page_raw(page, "<p class=\"error\"><span class=\"took very\">"
+                           "Failed:</span> ");
+        lpp_page_text(page, statement->error);
+        lpp_page_raw(page, "</p>\n");
+    }
+    traceback(page, report->sql, statement);
+    lpp_page_raw(page, report->styled ? "</div></li>\n"
+                                      : "</details></li>\n");
+}
+
+/* A condition, or a lost sample, may have left every statement without one. */
+static int has_traceback(const lpp_sqlview_t *view)
+{
+    unsigned i;
+
+    for (i = 0; i < view->count && i < LPP_REPORT_SQL_ROWS; i++) {
+        if (lpp_sqllog_at(view->log, i)->stack) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+void lpp_report_sql_list(lpp_page_t *page, const lpp_report_t *report)
+{
+    const lpp_sqlview_t *view = report->sql;
+    apr_size_t budget = TEXTS_MAX_BYTES;
+    int traced = has_traceback(view);
+    apr_pool_t *scratch;
+    unsigned i;
+
+    if (apr_pool_create(&scratch, page->scratch) != APR_SUCCESS) {
+        page->status = APR_ENOMEM;
+        return;
+    }
+    lpp_page_raw(page, "<details open=\"open\"><summary>"
+        "<h3>All statements</h3></summary>\n<p class=\"small\">Number, "
+        "start, time, and where in the request it was. Choose a line to see "
+        "all of it.</p>\n");
+    lpp_page_raw(page, traced ? "<div class=\"sqlbox\">\n"
+                              : "<div class=\"sqlbox plainsql\">\n");
+    if (report->styled) {
+        lpp_page_rawf(page, "<input type=\"checkbox\" class=\"sqlall\" "
+            "id=\"lpp-sql-all\" aria-label=\"Show all %s\" />"
+            "<label class=\"showall\" for=\"lpp-sql-all\"></label>\n",
+            traced ? "tracebacks" : "in full");
+    }
+    lpp_page_raw(page, "<ol class=\"sqllist\">\n");
+    for (i = 0; i < view->count && i < LPP_REPORT_SQL_ROWS; i++) {
+        row(page, report, i, &budget, scratch);
+        apr_pool_clear(scratch);
+    }
+    lpp_page_raw(page, "</ol></div>\n");
+    if (i < view->count) {
+        lpp_page_rawf(page, "<p class=\"small\">%u more are in the timeline "
+                      "of the OOPS report.</p>\n", view->count - i);
+    }
+    lpp_page_raw(page, "</details>\n");
+    apr_pool_destroy(scratch);
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_report, Profile quick view: the three tables of Launchpad's page, and
+ * what the figures rest on.
+ */
+#include "report/lpp_report_internal.h"
+
+#define ROWS 10
+#define BAR_WIDTH 64
+#define FEW_SAMPLES 10
+
+/* A share as a bar; an attribute, not a style, so that no CSP minds. */
+static void bar(lpp_page_t *page, double cpu_percent, double wall_percent)
+{
+    lpp_page_rawf(page, "<svg class=\"bar\" "
+                  "xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" "
+                  "height=\"10\" aria-hidden=\"true\">", BAR_WIDTH);
+    lpp_page_raw(page, "<rect class=\"track\" width=\"100%\" height=\"10\" "
+                       "fill=\"#8884\" />");
+    lpp_page_rawf(page, "<rect class=\"wait\" width=\"%.1f%%\" height=\"10\" "
+                  "fill=\"#7aa7d9\" />", wall_percent);
+    lpp_page_rawf(page, "<rect class=\"cpu\" width=\"%.1f%%\" height=\"10\" "
+                  "fill=\"#d9663b\" /></svg>", cpu_percent);
+}
+
+static void cost_cell(lpp_page_t *page, const char *what,
+                      const lpp_cost_t *cost, const lpp_cost_t *whole)
+{
+    double wall = lpp_page_percent(cost->wall_us, whole->wall_us);
+
+    if (!cost->wall_us) {
+        lpp_page_rawf(page, "<td class=\"n zero %s\">0</td>"
+                      "<td class=\"n share\"></td>", what);
+        return;
+    }
+    lpp_page_rawf(page, "<td class=\"n %s\">", what);
+    lpp_page_time(page, cost->wall_us);
+    lpp_page_rawf(page, "</td><td class=\"n share\">%.1f&#160;%% ", wall);
+    bar(page, lpp_page_percent(cost->cpu_us, whole->wall_us), wall);
+    lpp_page_raw(page, "</td>");
+}
+
+static void name_cell(lpp_page_t *page, const lpp_report_t *report,
+                      apr_uint32_t index)
+{
+    const lpp_symbol_t *symbol = &report->view->functions[index].symbol;
+
+    lpp_page_raw(page, "<td class=\"f\">");
+    if (report->full) {
+        lpp_page_rawf(page, "<a href=\"?function=%u#function\">",
+                      (unsigned)index);
+    }
+    lpp_page_code(page, symbol->name);
+    if (report->full) {
+        lpp_page_raw(page, "</a>");
+    }
+    if (symbol->file && symbol->line) {
+        lpp_page_raw(page, " <small>");
+        lpp_page_text(page, symbol->file);
+        lpp_page_rawf(page, ":%u</small>", symbol->line);
+    }
+    lpp_page_raw(page, "</td><td class=\"m\">");
+    lpp_page_text(page, lpp_view_object_name(symbol));
+    lpp_page_raw(page, "</td></tr>\n");
+}
+
+static void row(lpp_page_t *page, const lpp_report_t *report,
+                apr_uint32_t index)
+{
+    const lpp_view_t *view = report->view;
+    const lpp_function_t *function = &view->functions[index];
+
+    lpp_page_raw(page, "<tr>");
+    cost_cell(page, "self", &function->self, &view->total);
+    cost_cell(page, "total", &function->total, &view->total);
+    lpp_page_raw(page, "<td class=\"n\">");
+    if (function->calls) {
+        lpp_page_rawf(page, "%" APR_UINT64_T_FMT "&#160;call%s",
+                      function->calls, function->calls == 1 ? "" : "s");
+    }
+    else {
+        lpp_page_rawf(page, "%" APR_UINT64_T_FMT "&#160;sample%s",
+                      function->total.samples,
+                      function->total.samples == 1 ? "" : "s");
+    }
+    lpp_page_raw(page, "</td>");
+    name_cell(page, report, index);
+}
+
+static void table(lpp_page_t *page, const lpp_report_t *report,
+                  const char *heading, lpp_view_order_e order)
+{
+    apr_uint32_t top[ROWS], count, i;
+
+    count = lpp_view_top(report->view, order, top, ROWS, page->scratch);
+    if (!count) {
+        return;
+    }
+    lpp_page_raw(page, "<details open=\"open\"><summary><h3>");
+    lpp_page_raw(page, heading);
+    lpp_page_raw(page, "</h3></summary>\n<div class=\"wide\">"
+        "<table class=\"top\"><thead>"
+        "<tr><th class=\"n\">Self</th><th></th><th class=\"n\">Total</th>"
+        "<th></th><th class=\"n\">Count</th><th>Function</th>"
+        "<th>Module</th></tr></thead><tbody>\n");
+    for (i = 0; i < count; i++) {
+        row(page, report, top[i]);
+    }
+    lpp_page_raw(page, "</tbody></table></div></details>\n");
+}
+
+/*
+ * How far a share of half of the time may be off, in tenths of a point: two
+ * standard errors of as many samples, 100 / sqrt(samples) points. Smaller and
+ * larger shares are off by less.
+ */
+static unsigned error_tenths(apr_uint64_t samples)
+{
+    unsigned tenths = 1000;
+
+    while (tenths > 1
+           && (apr_uint64_t)(tenths - 1) * (tenths - 1) * samples >= 1000000) {
+        tenths--;
+    }
+    return tenths;
+}
+
+/* What the two frames mean that are no functions, where there are any. */
+static void explain_frames(lpp_page_t *page, const lpp_view_t *view)
+{
+    if (view->own_stack_samples != 0) {
+        lpp_page_rawf(page, "%" APR_UINT64_T_FMT " sample%s below <code>"
+                      LPP_OWN_STACK_NAME "</code>: the code ran on a stack of "
+                      "its own, as fibers, coroutines and goroutines do, and "
+                      "such a stack does not tell who started it. ",
+                      view->own_stack_samples,
+                      view->own_stack_samples == 1 ? " is" : "s are");
+    }
+    if (view->run_time_samples != 0) {
+        lpp_page_rawf(page, "%" APR_UINT64_T_FMT " sample%s below <code>"
+                      LPP_RUN_TIME_CODE_NAME "</code>, right under the "
+                      "request: a JIT compiler made that code, and it tells "
+                      "neither its name nor its caller. ",
+                      view->run_time_samples,
+                      view->run_time_samples == 1 ? " is" : "s are");
+    }
+}
+
+/* What each report must confess. */
+static void honesty(lpp_page_t *page, const lpp_report_t *report)
+{
+    const lpp_view_t *view = report->view;
+    const lpp_honesty_t *h = &view->honesty;
+    const lpp_function_t *profiler = lpp_view_profiler(view);
+
+    lpp_page_rawf(page, "<p class=\"small\">%" APR_UINT64_T_FMT " sample%s at "
+                  "%.0f&#160;Hz of sampled time (asked for: %u&#160;Hz); "
+                  "%" APR_UINT64_T_FMT " lost, %" APR_UINT64_T_FMT " stacks "
+                  "cut, %" APR_UINT64_T_FMT " broken, %" APR_UINT64_T_FMT
+                  " without room. ", h->samples,
+                  h->samples == 1 ? "" : "s", view->true_hz, h->asked_hz,
+                  h->lost, h->cut, h->broken, h->overflowed);
+    if (!h->samples) {
+        lpp_page_raw(page, "There are no frames to be named. ");
+    }
+    else {
+        lpp_page_rawf(page, "A share is right within &#177;%u.%u points%s. "
+                      "%u&#160;%% of the frames are named. ",
+                      error_tenths(h->samples) / 10,
+                      error_tenths(h->samples) % 10,
+                      h->samples < FEW_SAMPLES ? ", so with so few samples no "
+                          "share means much" : "", view->named_percent);
+    }
+    explain_frames(page, view);
+    if (profiler) {
+        lpp_page_raw(page, "The profiler itself worked ");
+        lpp_page_time(page, profiler->self.wall_us);
+        lpp_page_raw(page, " on the request's thread, <code>"
+                     LPP_PROFILER_NAME "</code> above. ");
+    }
+    lpp_page_rawf(page, "The profiler itself sent %" APR_UINT64_T_FMT
+                  " signal%s", h->signals, h->signals == 1 ? "" : "s");
+    if (!report->provisional) { /* which is known at its end */
+        lpp_page_raw(page, " and used ");
+        lpp_page_time(page, h->own_ns / 1000);
+        lpp_page_raw(page, " of CPU time");
+    }
+    lpp_page_raw(page, "; unwinder: ");
+    lpp_page_text(page, h->unwinder ? h->unwinder : "none");
+    if (h->lowered_hz != 0) {
+        lpp_page_rawf(page, "; it lowered its rate to %u&#160;Hz since it took "
+                      "more than 10&#160;%% of the request's CPU time",
+                      h->lowered_hz);
+    }
+    lpp_page_raw(page, ".</p>\n");
+}
+
+void lpp_report_tables(lpp_page_t *page, const lpp_report_t *report)
+{
+    const lpp_view_t *view = report->view;
+
+    if (!view) {
+        return;
+    }
+    lpp_page_raw(page, "<section class=\"quick\">"
+        "<h2>Profile quick view</h2>\n<p class=\"small\">Self: in the "
+        "function alone. Total: with all it called. In the bars, "
+        "<span class=\"key cpu\">CPU time</span> and <span "
+        "class=\"key wait\">waiting</span>. Count: exact calls where the "
+        "module counts them, else samples.</p>\n");
+    if (view->function_count > 1) {
+        table(page, report, "Top Inline Time", LPP_VIEW_BY_SELF);
+        table(page, report, "Top Total Time", LPP_VIEW_BY_TOTAL);
+        table(page, report, "Top Call Count", LPP_VIEW_BY_CALLS);
+    }
+    honesty(page, report);
+    lpp_page_raw(page, "</section>\n");
+}

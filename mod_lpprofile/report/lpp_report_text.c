@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_report, its text: escaping, and the calls all sections write with. What
+ * leaves here is ASCII, so that it means the same in every charset a page may
+ * have.
+ */
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "report/lpp_report_internal.h"
+
+#define REPLACEMENT 0xfffdu
+#define PRINTF_MAX_BYTES 512
+
+/*
+ * Decode one character of UTF-8; returns the bytes used, at least 1. Overlong
+ * forms, surrogates and what is past U+10FFFF are invalid.
+ */
+static unsigned decode(const unsigned char *at, unsigned *character)
+{
+    static const unsigned smallest[] = {0, 0, 0x80, 0x800, 0x10000};
+    unsigned len, i, c;
+
+    len = at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : 2;
+    *character = REPLACEMENT;
+    if (at[0] < 0xc2 || at[0] > 0xf4) {
+        return 1;
+    }
+    c = at[0] & (0xffu >> (len + 1));
+    for (i = 1; i < len; i++) {
+        if ((at[i] & 0xc0) != 0x80) { /* the NUL at the end stops it too */
+            return i;
+        }
+        c = c << 6 | (at[i] & 0x3fu);
+    }
+    if (c >= smallest[len] && c <= 0x10ffff && (c < 0xd800 || c > 0xdfff)) {
+        *character = c;
+    }
+    return len;
+}
+
+/* What XML forbids, and what HTML reads as windows-1252. */
+static unsigned allowed(unsigned c)
+{
+    if ((c >= 0x7f && c <= 0x9f) || (c & 0xfffe) == 0xfffe
+        || (c < 0x20 && c != '\n' && c != '\t')) {
+        return REPLACEMENT;
+    }
+    return c;
+}
+
+static int is_plain(unsigned char c)
+{
+    return (c >= 0x20 && c < 0x7f && c != '&' && c != '<' && c != '>'
+            && c != '"' && c != '\'')
+        || c == '\n' || c == '\t';
+}
+
+apr_status_t lpp_report_escape(const lpp_sink_t *sink, const char *text)
+{
+    const unsigned char *at = (const unsigned char *)text;
+    apr_status_t rv = APR_SUCCESS;
+
+    while (at && *at && rv == APR_SUCCESS) {
+        const unsigned char *start = at;
+        char reference[16];
+        unsigned c;
+
+        while (is_plain(*at)) {
+            at++;
+        }
+        if (at > start) {
+            rv = lpp_sink_write(sink, (const char *)start,
+                                (apr_size_t)(at - start));
+            continue;
+        }
+        c = *at;
+        at += c < 0x80 ? 1 : decode(at, &c);
+        apr_snprintf(reference, sizeof(reference), "&#%u;", allowed(c));
+        rv = lpp_sink_write(sink, reference, strlen(reference));
+    }
+    return rv;
+}
+
+void lpp_page_raw(lpp_page_t *page, const char *markup)
+{
+    if (page->status == APR_SUCCESS) {
+        page->status = lpp_sink_write(page->sink, markup, strlen(markup));
+    }
+}
+
+void lpp_page_rawf(lpp_page_t *page, const char *format, ...)
+{
+    char buffer[PRINTF_MAX_BYTES];
+    va_list args;
+
+    va_start(args, format);
+    apr_vsnprintf(buffer, sizeof(buffer), format, args);
+    va_end(args);
+    lpp_page_raw(page, buffer);
+}
+
+void lpp_page_text(lpp_page_t *page, const char *text)
+{
+    if (page->status == APR_SUCCESS) {
+        page->status = lpp_report_escape(page->sink, text);
+    }
+}
+
+void lpp_page_begin_title(lpp_page_t *page, const lpp_symbol_t *symbol)
+{
+    const char *object = lpp_view_object_name(symbol);
+
+    lpp_page_raw(page, "<title>");
+    lpp_page_text(page, symbol->name);
+    if (*object) {
+        lpp_page_raw(page, " (");
+        lpp_page_text(page, object);
+        lpp_page_raw(page, ")");
+    }
+    lpp_page_raw(page, "\n");
+}
+
+void lpp_page_code(lpp_page_t *page, const char *text)
+{
+    lpp_page_raw(page, "<code>");
+    lpp_page_text(page, text);
+    lpp_page_raw(page, "</code>");
+}
+
+void lpp_page_path(lpp_page_t *page, const char *path)
+{
+    static const char keep[] = "/-._~!$*(),;:@=+";
+
+    if (!path) {
+        page->status = APR_ENOMEM;
+        return;
+    }
+    for (; *path; path++) {
+        unsigned char c = (unsigned char)*path;
+        char one[4] = {*path, '\0'};
+
+        if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z')
+            || (c >= 'A' && c <= 'Z') || strchr(keep, c)) {
+            lpp_page_raw(page, one);
+        }
+        else {
+            lpp_page_rawf(page, "%%%02X", c);
+        }
+    }
+}
+
+void lpp_page_shell_word(lpp_page_t *page, const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyz0123456789"
+                                "ABCDEFGHIJKLMNOPQRSTUVWXYZ._:+@/,=-%";
+
+    if (*word && !word[strspn(word, plain)]) {
+        lpp_page_text(page, word);
+        return;
+    }
+    lpp_page_raw(page, "&#39;");
+    for (; *word; word++) {
+        apr_size_t len = strcspn(word, "'");
+        char piece[256];
+
+        if (!len) {
+            lpp_page_raw(page, "&#39;\\&#39;&#39;");
+            continue;
+        }
+        /* Never cut a character of UTF-8 in two. */
+        if (len >= sizeof(piece)) {
+            len = sizeof(piece) - 1;
+            while (len > 1 && ((unsigned char)word[len] & 0xc0) == 0x80) {
+                len--;
+            }
+        }
+        memcpy(piece, word, len);
+        piece[len] = '\0';
+        lpp_page_text(page, piece);
+        word += len - 1;
+    }
+    lpp_page_raw(page, "&#39;");
+}
+
+void lpp_page_time(lpp_page_t *page, apr_uint64_t us)
+{
+    double value = (double)us;
+
+    if (us >= 9999500) {
+        lpp_page_rawf(page, "%.2f&#160;s", value / 1e6);
+    }
+    else if (us >= 999500) {
+        lpp_page_rawf(page, "%.3f&#160;s", value / 1e6);
+    }
+    else if (us >= 99950) {
+        lpp_page_rawf(page, "%.0f&#160;ms", value / 1e3);
+    }
+    else if (us >= 1000) {
+        lpp_page_rawf(page, "%.1f&#160;ms", value / 1e3);
+    }
+    else {
+        lpp_page_rawf(page, "%u&#160;&#181;s", (unsigned)us);
+    }
+}
+
+double lpp_page_percent(apr_uint64_t part, apr_uint64_t whole)
+{
+    return whole ? 100.0 * (double)part / (double)whole : 0.0;
+}

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mod_lpprofile_answer: what a run says in its response: headers and the block
+ * in the page. Works on the profile as it is "until this point"; what is final
+ * is written by mod_lpprofile_finish.
+ */
+#include <apr_strings.h>
+#include <http_protocol.h>
+
+#include "store/lpp_store.h"
+#include "request/mod_lpprofile_memory.h"
+#include "server/mod_lpprofile_names.h"
+#include "server/mod_lpprofile_process.h"
+#include "request/mod_lpprofile_run_internal.h"
+
+/* How long a page waits for the helper to unwind the last samples. */
+#define SNAPSHOT_WAIT_US apr_time_from_msec(500)
+
+#define NOTICES_MAX 16
+
+void lpp_run_name(lpp_run_t *run, request_rec *r)
+{
+    const char *value;
+
+    if (run->page_id || !run->profiled) {
+        return;
+    }
+    run->page_id = apr_pstrdup(
+        run->pool, lpp_oops_page_id(r, run->conf, run->hidden));
+    run->stem = lpp_store_stem(run->request_time, run->page_id, run->id,
+                               run->pid, run->tid, run->pool);
+    apr_table_set(run->r->notes, LPP_MEMORY_PAGE_NOTE, run->page_id);
+    lpp_gate_set_page_id(lpp_process_get()->gate, run->id, run->page_id);
+    value = lpp_oops_mask_url(run->r->unparsed_uri, run->hidden, run->pool);
+    run->about.url = apr_pstrdup(run->pool, value);
+    run->about.id = run->id;
+    run->about.page_id = run->page_id;
+    run->about.host = apr_pstrdup(run->pool, r->server->server_hostname
+                                  ? r->server->server_hostname : "");
+    run->about.method = apr_pstrdup(run->pool, run->r->method);
+    run->about.start = run->request_time;
+    run->about.pid = run->pid;
+    run->about.tid = run->tid;
+}
+
+int lpp_run_wants_block(const lpp_run_t *run, const request_rec *r)
+{
+    if (r->main || !lpp_run_visible(run)) {
+        return 0;
+    }
+    return run->plan ? !run->plan->page
+                     : (run->all_requests || run->inline_only)
+                           && run->profiled;
+}
+
+void lpp_run_note(lpp_run_t *run, const char *token)
+{
+    if (!run->headers_set) {
+        APR_ARRAY_PUSH(run->tokens, const char *) = apr_pstrdup(run->pool,
+                                                                token);
+    }
+}
+
+/* X-LPProfile: the status, then remarks. A client outside LPProfileAccess
+ * learns the status alone. */
+static const char *status_value(const lpp_run_t *run, apr_pool_t *pool)
+{
+    const char *remarks;
+
+    if (!lpp_run_visible(run) || !run->tokens->nelts) {
+        return run->status;
+    }
+    remarks = apr_array_pstrcat(pool, run->tokens, ';');
+    return apr_pstrcat(pool, run->status, ";", remarks, NULL);
+}
+
+static void set_file_headers(lpp_run_t *run, request_rec *r)
+{
+    const char *timing;
+    int i;
+
+    for (i = 0; i < LPP_FORMAT_COUNT; i++) {
+        if (run->formats & LPP_FORMAT_BIT(i)) {
+            apr_table_addn(r->err_headers_out, "X-LPProfile-File",
+                           lpp_run_file_path(run, i, r->pool));
+        }
+    }
+    timing = lpp_phases_server_timing(run->phases, r->pool);
+    if (timing) {
+        apr_table_addn(r->err_headers_out, "Server-Timing", timing);
+    }
+    timing = lpp_run_calls_timing(run, r->pool);
+    if (timing) {
+        apr_table_addn(r->err_headers_out, "Server-Timing", timing);
+    }
+    timing = run->sql ? lpp_sql_server_timing(run->sql, r->pool) : NULL;
+    if (timing) {
+        apr_table_addn(r->err_headers_out, "Server-Timing", timing);
+    }
+}
+
+/* A backend that runs this module too sends headers of the same names. */
+static void drop_headers_of_backend(request_rec *r)
+{
+    static const char *const own_headers[] = {
+        "X-LPProfile", "X-LPProfile-File", "X-Lazr-OopsId"
+    };
+    apr_size_t i;
+
+    for (i = 0; i < LPP_COUNT(own_headers); i++) {
+        apr_table_unset(r->headers_out, own_headers[i]);
+        apr_table_unset(r->err_headers_out, own_headers[i]);
+    }
+}
+
+/* What the profiler's own cost has led to by now. */
+static void note_cost(lpp_run_t *run)
+{
+    if (lpp_session_cut_short(run->session) == LPP_STOP_SELF) {
+        lpp_run_note(run, "stood-down");
+    }
+    else if (lpp_session_lowered_hz(run->session) != 0) {
+        lpp_run_note(run, "rate-lowered");
+    }
+}
+
+/* Not so when an error took the place of the response that had them: a range
+ * that cannot be had is found behind our filter. */
+static int has_headers(const request_rec *r)
+{
+    return apr_table_get(r->err_headers_out, "X-LPProfile")
+           || apr_table_get(r->headers_out, "X-LPProfile");
+}
+
+static void note_what_is_told_once(lpp_run_t *run, request_rec *r)
+{
+    lpp_run_settle_user(run);
+    if (run->session) {
+        note_cost(run);
+    }
+    if (run->sql && lpp_run_asks_sql(run)) {
+        lpp_run_note(run, apr_pstrcat(r->pool, "sql=",
+                                      lpp_sql_figures(run->sql, r->pool),
+                                      NULL));
+    }
+}
+
+void lpp_run_set_headers(lpp_run_t *run, request_rec *r)
+{
+    if (run->aggregate) { /* nobody is told; the names are wanted still */
+        if (run->profiled) {
+            lpp_names_register_filters_of(lpp_process_get()->symbols, r);
+        }
+        return;
+    }
+    if (!run->r || (run->headers_set && has_headers(r))) {
+        return;
+    }
+    if (!run->headers_set) {
+        note_what_is_told_once(run, r);
+    }
+    run->headers_set = 1;
+    drop_headers_of_backend(r);
+    if (run->profiled) {
+        if (lpp_oops_failed(r->status)) {
+            lpp_run_keep_stack(run);
+        }
+        lpp_run_name(run, r);
+        /* Now the chain is complete; at the end some have left it. */
+        lpp_names_register_filters_of(lpp_process_get()->symbols, r);
+        apr_table_setn(r->err_headers_out, "X-Lazr-OopsId",
+                       apr_pstrdup(r->pool, run->id));
+        if (lpp_run_visible(run)) {
+            set_file_headers(run, r);
+        }
+    }
+    apr_table_setn(r->err_headers_out, "X-LPProfile",
+                   apr_pstrdup(r->pool, status_value(run, r->pool)));
+}
+
+/* The URL of this page with the segment left out, for "what to type next". */
+static const char *example_url(lpp_run_t *run, request_rec *r)
+{
+    return lpp_oops_mask_url(run->r->uri, run->hidden, r->pool);
+}
+
+/* What was asked for and is not to be had stands in the page in words. */
+static const char *const *notices(const lpp_run_t *run, apr_pool_t *pool)
+{
+    const char **list = apr_pcalloc(pool, (NOTICES_MAX + 1) * sizeof(*list));
+    const lpp_plan_t *plan = run->plan;
+    int i, n = 0;
+
+    if (!plan) {
+        return list;
+    }
+    for (i = 0; i < LPP_FORMAT_COUNT; i++) {
+        const lpp_writer_t *writer = lpp_writer_get(i);
+
+        if ((plan->formats & LPP_FORMAT_BIT(i)) && !writer->write) {
+            list[n++] = apr_psprintf(pool, "%s is not in this build: no such "
+                                     "file was written.", writer->action);
+        }
+    }
+    if (run->status && !run->profiled
+        && (plan->formats
+            || (plan->actions & (LPP_ACTION_SHOW | LPP_ACTION_SQL
+                                 | LPP_ACTION_SQLTRACE)))) {
+        list[n++] = apr_psprintf(pool, "This request was not profiled: %s.",
+                                 run->status);
+    }
+    if (run->start == LPP_START_NO_SIGNAL && run->profiled) {
+        list[n++] = "No signal was available for sampling this request, so "
+                    "there are no stacks: the totals are exact. The error log "
+                    "says why. See " LPP_DIR_SIGNAL ".";
+    }
+    return list;
+}
+
+static const lpp_report_file_t *report_files(const lpp_run_t *run, int *count,
+                                             apr_pool_t *pool)
+{
+    lpp_report_file_t *files;
+    int i;
+
+    files = apr_pcalloc(pool, LPP_FORMAT_COUNT * sizeof(*files));
+    *count = 0;
+    for (i = 0; i < LPP_FORMAT_COUNT; i++) {
+        if (run->formats & LPP_FORMAT_BIT(i)) {
+            files[*count].format = i;
+            files[(*count)++].path = lpp_run_file_path(run, i, pool);
+        }
+    }
+    return files;
+}
+
+/* View and OOPS as of now; either may be missing, the page then says less. */
+static void report_profile(lpp_run_t *run, request_rec *r,
+                           const lpp_calls_table_t *calls,
+                           lpp_report_t *report)
+{
+    const lpp_process_t *process = lpp_process_get();
+    lpp_profile_t *profile;
+    lpp_oops_t *oops;
+
+    lpp_run_name(run, r);
+    report->oops_id = run->id;
+    report->oops_path = lpp_run_oops_path(run, r->pool);
+    report->sql = lpp_run_sql_view(run, lpp_run_now_us(), r->pool);
+    if (report->actions & LPP_ACTION_SHOW) {
+        lpp_names_register_filters_of(process->symbols, r);
+        if (lpp_run_profile(run, &profile, calls, SNAPSHOT_WAIT_US,
+                            r->pool) != APR_SUCCESS
+            || lpp_view_create(&report->view, profile, process->symbols,
+                               process->maps, &run->about, r->pool)
+               != APR_SUCCESS) {
+            report->view = NULL;
+        }
+    }
+    if (lpp_oops_create(&oops, run->id, r->pool) == APR_SUCCESS) {
+        lpp_oops_gather(oops, r, run->conf, run->hidden,
+                        lpp_run_now_us() - run->begin_us, &run->failure, 0);
+        lpp_run_fill_timeline(run, oops);
+        report->oops = oops;
+    }
+}
+
+apr_status_t lpp_run_write_block(lpp_run_t *run, request_rec *r, int styled,
+                                 int xhtml, const lpp_sink_t *sink)
+{
+    lpp_report_t report;
+    const lpp_calls_table_t *calls = lpp_run_calls_table(run, r->pool);
+    unsigned handle = lpp_run_enter_profiler(run);
+    apr_status_t rv;
+
+    memset(&report, 0, sizeof(report));
+    report.actions = run->plan ? run->plan->actions : 0;
+    if (run->inline_only && run->profiled) {
+        report.actions |= LPP_ACTION_SHOW;
+    }
+    report.formats = run->formats;
+    report.example_url = example_url(run, r);
+    report.all_requests = run->all_requests;
+    report.provisional = 1;
+    report.waited_us = run->waited_us;
+    report.styled = styled;
+    report.xhtml = xhtml;
+    report.notices = notices(run, r->pool);
+    if (run->profiled && run->session) {
+        report.files = report_files(run, &report.file_count, r->pool);
+        report_profile(run, r, calls, &report);
+        lpp_run_report_memory(run, &report, r->pool);
+        lpp_run_report_regions(run, &report, r->pool);
+    }
+    rv = lpp_report_block(&report, sink, r->pool);
+    lpp_run_leave_profiler(run, handle);
+    return rv;
+}

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mod_lpprofile_deaths: see mod_lpprofile_deaths.h.
+ *
+ * The writer is forked twice, so that nobody but init has to learn of its end:
+ * the MPM would wonder whose child that was. It inherits the parent's objects
+ * at their addresses, which are those of every child of this generation; of a
+ * child of an older one no stack is named, since another module may lie there
+ * now.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <apr_strings.h>
+#include <ap_listen.h>
+#include <ap_mpm.h>
+#include <http_config.h>
+#include <http_core.h>
+#include <http_log.h>
+#include <http_main.h>
+#include <mpm_common.h>
+
+#include "base/lpp_log_tags.h"
+#include "store/lpp_store.h"
+#include "server/mod_lpprofile_config.h"
+#include "request/mod_lpprofile_deaths.h"
+#include "request/mod_lpprofile_deaths_internal.h"
+#include "server/mod_lpprofile_names.h"
+#include "server/mod_lpprofile_process.h"
+#include "request/mod_lpprofile_run_internal.h"
+
+APLOG_USE_MODULE(lpprofile);
+
+#define WRITER_MAX_S 20 /* then it is stuck, and ends */
+#define DEATHS_MAX 16   /* that one writer reports */
+
+static int is_named(const server_rec *s, const char *host)
+{
+    return s->server_hostname && !strcmp(s->server_hostname, host);
+}
+
+/*
+ * The host that the dead process served. After a restart with another
+ * configuration it may be gone: then the one of that name, or any, gives the
+ * directories. The profile belongs to none that is left.
+ */
+static server_rec *host_of(const lpp_holder_t *holder, server_rec *main_server,
+                           apr_pool_t *pool)
+{
+    server_rec *s, *named = NULL, *enabled = NULL;
+
+    for (s = main_server; s; s = s->next) {
+        if (!lpp_config_enabled(lpp_config_get(s))) {
+            continue;
+        }
+        enabled = enabled ? enabled : s;
+        if (is_named(s, holder->host)) {
+            named = named ? named : s;
+            if (!strcmp(lpp_run_vhost(s, pool), holder->vhost)) {
+                return s;
+            }
+        }
+    }
+    return named ? named : enabled ? enabled : main_server;
+}
+
+/* The run that the dead process had, as far as it can be known. */
+static void resurrect(lpp_run_t *run, const lpp_holder_t *holder,
+                      server_rec *host, apr_pool_t *pool)
+{
+    memset(run, 0, sizeof(*run));
+    run->pool = pool;
+    run->conf = lpp_config_get(host);
+    run->formats = holder->formats;
+    run->store_dir = lpp_config_dir(run->conf);
+    run->oops_dir = lpp_config_oops_dir(run->conf);
+    run->status = "process-died";
+    run->vhost = holder->vhost;
+    run->pid = holder->pid;
+    run->tid = holder->tid;
+    run->request_time = holder->start;
+    apr_cpystrn(run->id, holder->id, sizeof(run->id));
+    run->stem = lpp_store_stem(holder->start, holder->page_id, run->id,
+                               run->pid, run->tid, pool);
+    run->about.id = run->id;
+    run->about.page_id = holder->page_id;
+    run->about.url = holder->url;
+    run->about.host = holder->host;
+    run->about.method = holder->method;
+    run->about.start = holder->start;
+    run->about.pid = run->pid;
+    run->about.tid = run->tid;
+    run->about.lines = 1;
+}
+
+/* Files of the samples that the dead process left. Without an OOPS nothing can
+ * be said of how it ended: then there is none in them. */
+static void write_samples(lpp_run_t *run, const lpp_profile_t *profile,
+                          const lpp_autopsy_t *autopsy)
+{
+    apr_off_t bytes = 0;
+    const lpp_view_t *view;
+    apr_status_t rv;
+
+    rv = lpp_view_create(&view, profile, autopsy->symbols, autopsy->maps,
+                         &run->about, run->pool);
+    if (rv == APR_SUCCESS) {
+        rv = lpp_run_write_files(run, view, &bytes);
+    }
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, rv, ap_server_conf,
+                     LPP_TAG_DEATHS_NO_FILE ": %s: the samples that process "
+                     "%u left could not be written to the " LPP_DIR_DIR
+                     " \"%s\"", run->id, run->pid, run->store_dir);
+    }
+}
+
+static void report(const lpp_death_t *death, const lpp_autopsy_t *autopsy,
+                   server_rec *main_server, apr_pool_t *pool)
+{
+    const lpp_holder_t *holder = &death->holder;
+    server_rec *host = host_of(holder, main_server, pool);
+    lpp_profile_t *profile = NULL;
+    apr_off_t bytes = 0;
+    int generation = 0;
+    apr_status_t rv;
+    lpp_run_t run;
+
+    resurrect(&run, holder, host, pool);
+    ap_mpm_query(AP_MPMQ_GENERATION, &generation);
+    if (!holder->aggregate && autopsy->symbols) {
+        rv = lpp_deaths_samples(&profile, death, autopsy->maps, pool);
+        profile = rv == APR_SUCCESS ? profile : NULL;
+    }
+    rv = lpp_deaths_describe(&run.oops, death, autopsy,
+                             holder->generation == (apr_uint32_t)generation,
+                             profile, pool);
+    if (rv == APR_SUCCESS) {
+        run.oops->reporter = lpp_config_oops_reporter(run.conf, host);
+    }
+    if (profile) {
+        write_samples(&run, profile, autopsy);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = lpp_run_write_oops(&run, &bytes);
+    }
+    /* Somebody wrote it, and died before he could say so. */
+    if (rv != APR_SUCCESS && !APR_STATUS_IS_EEXIST(rv)) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, rv, host,
+                     LPP_TAG_DEATHS_NO_OOPS ": %s: the OOPS report of process "
+                     "%u could not be written to the " LPP_DIR_OOPS_DIR
+                     " \"%s\"", run.id, run.pid, run.oops_dir);
+        return;
+    }
+    ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, host, LPP_TAG_DEATHS_REPORTED
+                 ": process %u ended (%s) while it was profiling a request; "
+                 "see %s", run.pid, run.oops->type, run.id);
+}
+
+/* Nothing of the parent's shall happen to this process, and it holds no port
+ * that a restart might want. */
+static void become_a_writer(void)
+{
+    static const int signals[] = { SIGTERM, SIGHUP, SIGINT, SIGUSR1, SIGWINCH,
+                                   SIGSEGV, SIGABRT, SIGBUS, SIGILL, SIGFPE,
+                                   SIGALRM };
+    sigset_t none;
+    apr_size_t i;
+
+    for (i = 0; i < LPP_COUNT(signals); i++) {
+        signal(signals[i], SIG_DFL);
+    }
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    alarm(WRITER_MAX_S);
+    ap_close_listeners();
+}
+
+static void write_reports(server_rec *s)
+{
+    lpp_autopsy_t autopsy;
+    const lpp_process_t *inherited = lpp_process_inherited(&autopsy.unwinder);
+    lpp_death_t death;
+    apr_pool_t *pool;
+    int left, not_valid = 0;
+
+    if (apr_pool_create_unmanaged_ex(&pool, NULL, NULL) != APR_SUCCESS
+        || ap_run_drop_privileges(pool, s) != OK) {
+        return;
+    }
+    autopsy.maps = inherited->maps;
+    autopsy.symbols = inherited->symbols;
+    if (autopsy.symbols) {
+        lpp_names_register_hooks_of_server(autopsy.symbols);
+    }
+    /* No more than there can be: a child that is not itself any more may add
+     * to them for ever. */
+    for (left = DEATHS_MAX; left > 0
+         && lpp_gate_take_death(inherited->gate, &death); left--) {
+        if (lpp_store_is_id(death.holder.id)) {
+            report(&death, &autopsy, s, pool);
+        }
+        else {
+            not_valid++;
+        }
+        lpp_gate_bury(inherited->gate, &death);
+    }
+    if (not_valid) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, LPP_TAG_DEATHS_NOT_VALID
+                     ": what %d processes that ended left of the request they "
+                     "were profiling is not valid: no report is written",
+                     not_valid);
+    }
+}
+
+static void fork_writer(server_rec *s)
+{
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        if (fork() == 0) {
+            become_a_writer();
+            write_reports(s);
+        }
+        _exit(0);
+    }
+    if (pid < 0) {
+        /* It stays in its area: the next death asks again. */
+        ap_log_error(APLOG_MARK, APLOG_WARNING, errno, s,
+                     LPP_TAG_DEATHS_NO_WRITER ": no process could be had that "
+                     "writes the OOPS report of a dead one; it waits");
+        return;
+    }
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
+    }
+}
+
+/* After the process room's, which notes the death. */
+static void child_status(server_rec *s, pid_t pid, ap_generation_t number,
+                         int slot, mpm_child_status state)
+{
+    lpp_unwinder_t *unwinder;
+    const lpp_process_t *inherited = lpp_process_inherited(&unwinder);
+
+    if (state == MPM_CHILD_EXITED && inherited->gate
+        && lpp_gate_deaths(inherited->gate) > 0) {
+        fork_writer(s);
+    }
+}
+
+void lpp_deaths_register_hooks(apr_pool_t *pool)
+{
+    ap_hook_child_status(child_status, NULL, NULL, APR_HOOK_LAST);
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mod_lpprofile_deaths_report: what the report of a dead process says: type,
+ * value, time so far, the stack of a crash, the samples. Reads only what the
+ * process left in shared memory, and believes none of it: lengths and strings
+ * are bounded, the unwinder reads the copied bytes alone.
+ */
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "sampling/lpp_sampler.h"
+#include "sampling/lpp_will.h"
+#include "request/mod_lpprofile_deaths_internal.h"
+
+#define FRAMES_MAX 256
+#define US_PER_MS 1000.0
+
+static const struct {
+    int number;
+    const char *name;
+} crash_names[] = {
+    { SIGSEGV, "SIGSEGV" }, { SIGBUS, "SIGBUS" }, { SIGABRT, "SIGABRT" },
+    { SIGFPE, "SIGFPE" },   { SIGILL, "SIGILL" }
+};
+
+/* NULL where the process left no word of a crash. */
+static const char *crash_name(const lpp_crash_t *crash)
+{
+    unsigned i;
+
+    if (atomic_load(&((lpp_crash_t *)crash)->state) == LPP_CRASH_NONE) {
+        return NULL;
+    }
+    for (i = 0; i < LPP_COUNT(crash_names); i++) {
+        if (crash_names[i].number == crash->number) {
+            return crash_names[i].name;
+        }
+    }
+    return NULL;
+}
+
+/* A call through a bad pointer: nobody's code is at the program counter, so
+ * the caller is where the stack, or the link register, says. */
+static void leave_bad_address(const lpp_autopsy_t *autopsy,
+                              lpp_snapshot_t *snapshot)
+{
+    apr_uint64_t *regs = snapshot->regs;
+
+    if (lpp_maps_find(autopsy->maps, regs[LPP_REG_PC])) {
+        return;
+    }
+#if defined(__x86_64__)
+    apr_uint64_t at = regs[LPP_REG_SP] - snapshot->stack_address;
+
+    if (at + sizeof(apr_uint64_t) <= snapshot->stack_len) {
+        memcpy(&regs[LPP_REG_PC], snapshot->stack + at, sizeof(apr_uint64_t));
+        regs[LPP_REG_PC]--;
+        regs[LPP_REG_SP] += sizeof(apr_uint64_t);
+    }
+#elif defined(__aarch64__)
+    regs[LPP_REG_PC] = regs[30] - 4;
+#endif
+}
+
+static unsigned unwind(const lpp_crash_t *crash, const lpp_autopsy_t *autopsy,
+                       lpp_pc_t *frames)
+{
+    lpp_snapshot_t snapshot = crash->snapshot;
+    lpp_unwind_end_e end;
+
+    if (atomic_load(&((lpp_crash_t *)crash)->state) != LPP_CRASH_WHOLE
+        || !autopsy->unwinder
+        || snapshot.stack_len > LPP_STACK_MAX_BYTES) {
+        return 0;
+    }
+    snapshot.stack = crash->stack;
+    leave_bad_address(autopsy, &snapshot);
+    return lpp_unwind(autopsy->unwinder, &snapshot,
+                      crash->tid == crash->profiled_tid ? crash->root_cfa : 0,
+                      frames, NULL, FRAMES_MAX, &end);
+}
+
+/* How it came about, after the kernel's words for it. */
+static const char *reason(const lpp_crash_t *crash, apr_uint32_t pid,
+                          apr_pool_t *pool)
+{
+    if (crash->code <= 0) {
+        return crash->sender == pid
+            ? "raised by the process itself"
+            : apr_psprintf(pool, "sent by process %u", crash->sender);
+    }
+    if (crash->number == SIGSEGV && crash->code == SEGV_MAPERR) {
+        return apr_psprintf(pool, "nothing is at address 0x%" PRIx64,
+                            crash->address);
+    }
+    if (crash->number == SIGSEGV && crash->code == SEGV_ACCERR) {
+        return apr_psprintf(pool, "no right to address 0x%" PRIx64,
+                            crash->address);
+    }
+    return apr_psprintf(pool, "code %d at address 0x%" PRIx64,
+                        crash->code, crash->address);
+}
+
+/* What became of the samples, as the end of a sentence. */
+static const char *samples_of(const lpp_profile_t *profile, apr_pool_t *pool)
+{
+    if (!profile) {
+        return "no samples were left";
+    }
+    return apr_psprintf(pool, "%" APR_UINT64_T_FMT " samples gathered until "
+                        "then are in its profile", profile->total.samples);
+}
+
+static void describe_crash(lpp_oops_t *oops, const lpp_death_t *death,
+                           const lpp_autopsy_t *autopsy, int same_places,
+                           const lpp_profile_t *profile)
+{
+    const lpp_crash_t *crash = &((const lpp_legacy_t *)death->extra)->crash;
+    lpp_pc_t *frames = apr_palloc(oops->pool, FRAMES_MAX * sizeof(*frames));
+    unsigned count = same_places ? unwind(crash, autopsy, frames) : 0;
+    lpp_symbol_t symbol;
+    const char *where = "";
+
+    if (count > 0 && autopsy->symbols) {
+        lpp_symbols_resolve(autopsy->symbols, frames[0], &symbol);
+        where = apr_psprintf(oops->pool, " in %s", symbol.name);
+        oops->tb_text = lpp_symbols_traceback(autopsy->symbols, frames, count,
+                                              oops->pool);
+    }
+    oops->type = crash_name(crash);
+    oops->value = apr_psprintf(
+        oops->pool, "%s%s%s; process %u ended while it served this request, "
+        "%s", reason(crash, death->holder.pid, oops->pool), where,
+        crash->tid == crash->profiled_tid ? ""
+            : " on another thread than this request's", death->holder.pid,
+        samples_of(profile, oops->pool));
+}
+
+apr_status_t lpp_deaths_samples(lpp_profile_t **profile,
+                                const lpp_death_t *death, lpp_maps_t *maps,
+                                apr_pool_t *pool)
+{
+    apr_status_t status = lpp_will_read(
+        &((const lpp_legacy_t *)death->extra)->will, death->holder.id, maps,
+        profile, pool);
+
+    if (status == APR_SUCCESS
+        && ((*profile)->honesty.cut_short <= LPP_STOP_NOT
+            || (*profile)->honesty.cut_short > LPP_STOP_SELF)) {
+        (*profile)->honesty.cut_short = LPP_STOP_CHILD;
+    }
+    return status;
+}
+
+apr_status_t lpp_deaths_describe(lpp_oops_t **oops, const lpp_death_t *death,
+                                 const lpp_autopsy_t *autopsy, int same_places,
+                                 const lpp_profile_t *profile,
+                                 apr_pool_t *pool)
+{
+    const lpp_crash_t *crash = &((const lpp_legacy_t *)death->extra)->crash;
+    apr_time_t end = death->noted, crashed = crash->when_us;
+    lpp_oops_t *made;
+    apr_status_t status = lpp_oops_create(&made, death->holder.id, pool);
+
+    if (status != APR_SUCCESS) {
+        return status;
+    }
+    made->informational = 0;
+    made->time = death->holder.start;
+    made->topic = death->holder.page_id;
+    made->url = death->holder.url;
+    if (crash_name(crash)) {
+        describe_crash(made, death, autopsy, same_places, profile);
+        end = crashed > death->holder.begin_us && crashed < end ? crashed
+            : end;
+    }
+    else {
+        made->type = "ChildDied";
+        made->value = apr_psprintf(
+            pool, "process %u ended while it served this request (killed from "
+            "outside, or by its own will); it left no stack, %s",
+            death->holder.pid, samples_of(profile, pool));
+    }
+    if (end > death->holder.begin_us) {
+        made->duration_s = (double)(end - death->holder.begin_us) / 1e6;
+    }
+    lpp_oops_add_var(made, "SERVER_NAME", death->holder.host, NULL);
+    lpp_oops_add_var(made, "PROCESS_ID", apr_psprintf(
+        pool, "%u", death->holder.pid), NULL);
+    lpp_oops_add_var(made, "THREAD_ID", apr_psprintf(
+        pool, "%u", death->holder.tid), NULL);
+    lpp_oops_add_event(made, 0, made->duration_s * US_PER_MS, "request",
+                       "until the process ended");
+    *oops = made;
+    return APR_SUCCESS;
+}

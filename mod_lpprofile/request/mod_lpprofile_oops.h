@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mod_lpprofile_oops: gathers one request's OOPS record.
+ *
+ * Request variables and CGI variables (masked), the first messages this
+ * request logged (by the error_log hook), status, timeline. Also derives the
+ * page id.
+ */
+#ifndef MOD_LPPROFILE_OOPS_H
+#define MOD_LPPROFILE_OOPS_H
+
+#include <httpd.h>
+
+#include "oops/lpp_oops.h"
+#include "server/mod_lpprofile_config.h"
+
+/* What a request logged so far. */
+typedef struct lpp_oops_failure_t {
+    const char *message; /* first at error or worse, masked, or NULL */
+    int level;           /* APLOG_ level of the worst one; nothing where
+                             message is NULL */
+    int stack_taken;     /* the run has kept the stack of the first one */
+} lpp_oops_failure_t;
+
+/*
+ * What is hidden of r's request chain, in pool: LPOopsHide, which is borrowed,
+ * and the values that its Cookie and Authorization headers hold by now (a
+ * module may take them away later). Thread: request.
+ */
+const lpp_oops_hidden_t *lpp_oops_hidden_of(const request_rec *r,
+                                            const lpp_conf_t *conf,
+                                            apr_pool_t *pool);
+
+/*
+ * The page id of r by contract section 5, in r->pool; call after mapping
+ * (before, it is "Unknown" or what the note says). r may be the last of a
+ * redirect chain: an error document counts as the page that failed. A directory
+ * without an index file has the view "+index". Masked as any text, since it
+ * gets into file names (/app;jsessionid=...).
+ * Thread: request.
+ */
+const char *lpp_oops_page_id(request_rec *r, const lpp_conf_t *conf,
+                             const lpp_oops_hidden_t *hidden);
+
+/*
+ * Whether a response with that status failed for a reason of the server's:
+ * 500 or more, but for what the request line or headers alone bring about: an
+ * unknown method (501), version (505) or missing extension (510).
+ * Signal-safe: yes. Thread: any.
+ */
+int lpp_oops_failed(int status);
+
+/*
+ * Fill record from r as it stands now: all but id, timeline and tb_text. r is
+ * the last request of a redirect chain, which took duration_us so far; failure
+ * may be NULL. final 0: the response is under way, and the value of an
+ * informational report says so. Everything is copied into the record's pool; r,
+ * its tables and its environment stay as they are, and no name is looked up
+ * (neither DNS nor ident nor a subrequest for PATH_TRANSLATED).
+ * Thread: request.
+ */
+void lpp_oops_gather(lpp_oops_t *oops, request_rec *r, const lpp_conf_t *conf,
+                     const lpp_oops_hidden_t *hidden,
+                     apr_interval_time_t duration_us,
+                     const lpp_oops_failure_t *failure, int final);
+
+/*
+ * Learn of messages: called by the run's error_log hook with each message of
+ * its request. Returns 1 when this is the first at error or worse, so that the
+ * stack is worth taking.
+ * Thread: request.
+ */
+int lpp_oops_see_message(lpp_oops_failure_t *failure, int level,
+                         const char *message,
+                         const lpp_oops_hidden_t *hidden, apr_pool_t *pool);
+
+#endif

@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mod_lpprofile_phases: see mod_lpprofile_phases.h.
+ *
+ * What phases a request went through, and when. Requests of a chain are told
+ * apart by their record: each has a track of its own. Owns the phases of a
+ * request; knows nothing of the run, and registers no hook.
+ */
+#include <time.h>
+
+#include <httpd.h>
+#include <apr_strings.h>
+#include <http_protocol.h>
+#include <util_filter.h>
+
+#include "server/mod_lpprofile_entries.h"
+#include "request/mod_lpprofile_phases.h"
+
+#define ENTRIES_MAX 4096
+#define NESTED_MAX 128      /* phases of subrequests that are told apart; later
+                               ones have a row each, if a person can see it: */
+#define NESTED_MIN_US 1000
+#define URI_MAX_BYTES 256
+#define RECORD_KEY "lpprofile-phases"
+
+static const char *const phase_names[LPP_PHASES] = {
+    "read_request",    "post_read_request", "pre_translate_name",
+    "translate_name",  "map_to_storage",    "header_parser",
+    "access_checker",  "check_user_id",     "auth_checker",
+    "type_checker",    "fixups",            "insert_filter",
+    "handler",         "send",              "log_transaction",
+    "all phases"
+};
+
+/* One phase of one request. */
+typedef struct entry_t {
+    apr_time_t start_us;
+    apr_time_t end_us;  /* 0: it runs */
+    lpp_phase_e phase;
+    const char *suffix; /* which request; NULL: the first one, or (nested) not
+                           made yet */
+    int nested;         /* of a subrequest: within a phase of another */
+} entry_t;
+
+/* Hangs at the first request's pool, so that what outlives the phases (pools
+ * of subrequests go after log_transaction) finds that they are gone. */
+typedef struct record_t {
+    lpp_phases_t *phases; /* NULL: detached */
+} record_t;
+
+/* One request of the chain; in its pool. */
+typedef struct track_t track_t;
+struct track_t {
+    track_t *next;
+    record_t *record;
+    const request_rec *r; /* compared, never read */
+    const char *kind;     /* "redirect" or "subrequest"; NULL: the first */
+    const char *uri;      /* of such a one when it began; r's */
+    const char *suffix;   /* NULL: the first request, or not made yet */
+    int nested;
+    int whole;            /* all its phases are one */
+    int running;          /* index of its open entry, -1: none */
+};
+
+struct lpp_phases_t {
+    apr_pool_t *pool;
+    apr_time_t started_us;
+    record_t *record;            /* while attached */
+    const lpp_oops_hidden_t *hidden;
+    apr_array_header_t *entries; /* entry_t, by start */
+    int nested;                  /* entries of subrequests */
+    apr_uint32_t dropped;        /* not kept */
+    track_t *tracks;             /* the newest first: it is asked for most */
+};
+
+static ap_filter_rec_t *end_filter_handle;
+
+static track_t *find_track(const lpp_phases_t *phases, const request_rec *r)
+{
+    track_t *track = phases->tracks;
+
+    while (track && track->r != r) {
+        track = track->next;
+    }
+    return track;
+}
+
+/* The path alone: a query says little here. */
+static const char *suffix_of(lpp_phases_t *phases, track_t *track)
+{
+    if (!track->suffix && track->kind) {
+        track->suffix = apr_psprintf(phases->pool, " (%s %.*s)", track->kind,
+                                     URI_MAX_BYTES,
+                                     lpp_oops_mask_url(track->uri,
+                                                       phases->hidden,
+                                                       phases->pool));
+    }
+    return track->suffix;
+}
+
+/* A directory's listing is a subrequest a file, a few microseconds each: past
+ * NESTED_MAX such a one leaves no trace but in the count. */
+static void leave_phase(lpp_phases_t *phases, track_t *track, apr_time_t now)
+{
+    entry_t *entry;
+
+    if (track->running < 0) {
+        return;
+    }
+    entry = &APR_ARRAY_IDX(phases->entries, track->running, entry_t);
+    entry->end_us = now;
+    if (entry->phase == LPP_PHASE_ALL) {
+        if (now - entry->start_us < NESTED_MIN_US
+            && track->running == phases->entries->nelts - 1) {
+            apr_array_pop(phases->entries);
+            phases->nested--;
+            phases->dropped++;
+        }
+        else {
+            entry->suffix = suffix_of(phases, track);
+        }
+    }
+    track->running = -1;
+}
+
+static void enter_phase(lpp_phases_t *phases, track_t *track, lpp_phase_e phase,
+                        apr_time_t now)
+{
+    entry_t *entry;
+
+    if (track->running >= 0
+        && APR_ARRAY_IDX(phases->entries, track->running, entry_t).phase
+           == phase) {
+        return; /* it has several hooks: access_checker, access_checker_ex */
+    }
+    leave_phase(phases, track, now);
+    if (phases->entries->nelts >= ENTRIES_MAX) {
+        phases->dropped++;
+        return;
+    }
+    entry = apr_array_push(phases->entries);
+    entry->start_us = now;
+    entry->end_us = 0;
+    entry->phase = phase;
+    entry->nested = track->nested;
+    entry->suffix = phase == LPP_PHASE_ALL ? NULL : suffix_of(phases, track);
+    phases->nested += track->nested;
+    track->running = phases->entries->nelts - 1;
+}
+
+/* The pool of a subrequest goes: whatever it did has ended. */
+static apr_status_t subrequest_gone(void *data)
+{
+    track_t *track = data;
+    lpp_phases_t *phases = track->record->phases;
+    track_t **link;
+
+    if (!phases) {
+        return APR_SUCCESS;
+    }
+    for (link = &phases->tracks; *link; link = &(*link)->next) {
+        if (*link == track) {
+            leave_phase(phases, track, lpp_monotonic_us());
+            *link = track->next;
+            break;
+        }
+    }
+    return APR_SUCCESS;
+}
+
+static track_t *begin_track(lpp_phases_t *phases, request_rec *r,
+                            apr_time_t now)
+{
+    track_t *track = apr_pcalloc(r->pool, sizeof(*track));
+    track_t *before;
+
+    track->r = r;
+    track->record = phases->record;
+    track->running = -1;
+    track->nested = r->main != NULL;
+    if (r->main || r->prev) {
+        track->kind = r->prev ? "redirect" : "subrequest";
+        track->uri = r->uri ? r->uri : "";
+    }
+    before = r->prev ? find_track(phases, r->prev) : NULL;
+    if (before) {
+        leave_phase(phases, before, now); /* the redirect takes over */
+    }
+    if (r->main) {
+        apr_pool_cleanup_register(r->pool, track, subrequest_gone,
+                                  apr_pool_cleanup_null);
+    }
+    track->next = phases->tracks;
+    phases->tracks = track;
+    return track;
+}
+
+static record_t *find_record(const request_rec *r)
+{
+    void *record = NULL;
+
+    while (r->main || r->prev) {
+        r = r->main ? r->main : r->prev;
+    }
+    apr_pool_userdata_get(&record, RECORD_KEY, r->pool);
+    return record;
+}
+
+void lpp_phases_enter(lpp_phases_t *phases, request_rec *r, lpp_phase_e phase)
+{
+    apr_time_t now;
+    track_t *track;
+
+    if (!phases || !phases->record) {
+        return;
+    }
+    track = find_track(phases, r);
+    if (track && track->whole && track->running >= 0) {
+        return;
+    }
+    now = lpp_monotonic_us();
+    if (!track) {
+        track = begin_track(phases, r, now);
+        track->whole = track->nested && phases->nested >= NESTED_MAX;
+    }
+    enter_phase(phases, track, track->whole ? LPP_PHASE_ALL : phase, now);
+}
+
+static void end_all(lpp_phases_t *phases, apr_time_t now)
+{
+    track_t *track;
+
+    for (track = phases->tracks; track; track = track->next) {
+        leave_phase(phases, track, now);
+    }
+}
+
+void lpp_phases_leave(lpp_phases_t *phases, const request_rec *r)
+{
+    track_t *track = phases ? find_track(phases, r) : NULL;
+
+    if (track) {
+        leave_phase(phases, track, lpp_monotonic_us());
+    }
+}
+
+void lpp_phases_leave_all(lpp_phases_t *phases)
+{
+    if (phases) {
+        end_all(phases, lpp_monotonic_us());
+    }
+}
+
+/* Behind all that a subrequest's own output goes through. */
+static apr_status_t end_filter(ap_filter_t *f, apr_bucket_brigade *bb)
+{
+    request_rec *r = f->r;
+    record_t *record = f->ctx;
+    int eos = !APR_BRIGADE_EMPTY(bb) && APR_BUCKET_IS_EOS(APR_BRIGADE_LAST(bb));
+    apr_status_t status = lpp_pass_brigade(f->next, bb);
+
+    if (eos) {
+        lpp_phases_leave(record->phases, r);
+    }
+    return status;
+}
+
+void lpp_phases_enter_handler(lpp_phases_t *phases, request_rec *r)
+{
+    lpp_phases_enter(phases, r, LPP_PHASE_HANDLER);
+    if (phases && phases->record && r->main) {
+        ap_add_output_filter_handle(end_filter_handle, phases->record, r,
+                                    r->connection);
+    }
+}
+
+lpp_phases_t *lpp_phases_create(apr_pool_t *pool, apr_time_t started_us,
+                                const lpp_oops_hidden_t *hidden)
+{
+    lpp_phases_t *phases = apr_pcalloc(pool, sizeof(*phases));
+
+    phases->pool = pool;
+    phases->started_us = started_us;
+    phases->hidden = hidden;
+    phases->entries = apr_array_make(pool, 32, sizeof(entry_t));
+    return phases;
+}
+
+static void detach(record_t *record)
+{
+    if (record->phases) {
+        record->phases->record = NULL;
+        record->phases->tracks = NULL; /* they go with their requests */
+        record->phases = NULL;
+    }
+}
+
+static apr_status_t detach_cleanup(void *data)
+{
+    detach(data);
+    return APR_SUCCESS;
+}
+
+void lpp_phases_attach(request_rec *r, lpp_phases_t *phases)
+{
+    record_t *record = find_record(r);
+    track_t *track;
+
+    if (record) {
+        detach(record);
+    }
+    if (!phases) {
+        return;
+    }
+    if (!record) {
+        record = apr_pcalloc(r->pool, sizeof(*record));
+        apr_pool_userdata_setn(record, RECORD_KEY, NULL, r->pool);
+        apr_pool_cleanup_register(r->pool, record, detach_cleanup,
+                                  apr_pool_cleanup_null);
+    }
+    record->phases = phases;
+    phases->record = record;
+    if (!find_track(phases, r)) {
+        track = begin_track(phases, r, phases->started_us);
+        enter_phase(phases, track, LPP_PHASE_READ, phases->started_us);
+        enter_phase(phases, track, LPP_PHASE_POST_READ, lpp_monotonic_us());
+    }
+}
+
+void lpp_phases_gate_passed(lpp_phases_t *phases)
+{
+    entry_t *last;
+
+    if (phases->entries->nelts > 0) {
+        last = &APR_ARRAY_IDX(phases->entries, phases->entries->nelts - 1,
+                              entry_t);
+        if (last->phase == LPP_PHASE_POST_READ && last->end_us == 0) {
+            last->start_us = lpp_monotonic_us();
+        }
+    }
+}
+
+void lpp_phases_sending(lpp_phases_t *phases)
+{
+    track_t *track = phases->tracks;
+    apr_time_t now = lpp_monotonic_us();
+
+    end_all(phases, now);
+    while (track && track->next) {
+        track = track->next; /* the oldest is the first request */
+    }
+    if (track) {
+        enter_phase(phases, track, LPP_PHASE_SEND, now);
+    }
+}
+
+static double span_ms(apr_time_t from_us, apr_time_t to_us)
+{
+    return (double)(to_us - from_us) / 1000.0;
+}
+
+void lpp_phases_add_to(const lpp_phases_t *phases, lpp_oops_t *oops)
+{
+    apr_time_t now = lpp_monotonic_us();
+    int i;
+
+    for (i = 0; i < phases->entries->nelts; i++) {
+        const entry_t *entry = &APR_ARRAY_IDX(phases->entries, i, entry_t);
+        const char *name = phase_names[entry->phase];
+
+        if (entry->suffix || entry->nested) {
+            name = apr_pstrcat(oops->pool, name, entry->suffix ? entry->suffix
+                               : " (subrequest)", NULL); /* it runs */
+        }
+        lpp_oops_add_event(
+            oops, span_ms(phases->started_us, entry->start_us),
+            span_ms(phases->started_us, entry->end_us ? entry->end_us : now),
+            "phase", name);
+    }
+    oops->timeline_dropped += phases->dropped;
+}
+
+/* Phases of subrequests lie within those of the request: not added again. */
+const char *lpp_phases_server_timing(const lpp_phases_t *phases,
+                                     apr_pool_t *pool)
+{
+    apr_time_t sums[LPP_PHASES] = { 0 };
+    int seen[LPP_PHASES] = { 0 };
+    apr_time_t now = lpp_monotonic_us();
+    const char *value = NULL;
+    int i;
+
+    for (i = 0; i < phases->entries->nelts; i++) {
+        const entry_t *entry = &APR_ARRAY_IDX(phases->entries, i, entry_t);
+
+        if (!entry->nested) {
+            sums[entry->phase]
+                += (entry->end_us ? entry->end_us : now) - entry->start_us;
+            seen[entry->phase] = 1;
+        }
+    }
+    for (i = 0; i < LPP_PHASES; i++) {
+        if (seen[i]) {
+            value = apr_psprintf(pool, "%s%s%s;dur=%.3f", value ? value : "",
+                                 value ? ", " : "", phase_names[i],
+                                 (double)sums[i] / 1000.0);
+        }
+    }
+    return value;
+}
+
+void lpp_phases_register_filters(apr_pool_t *pool)
+{
+    end_filter_handle = ap_register_output_filter(
+        "LPPROFILE_PHASES", end_filter, NULL, AP_FTYPE_CONTENT_SET - 1);
+}

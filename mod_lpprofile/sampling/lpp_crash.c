@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_crash: everything that runs in the handler of a crash, and nothing else.
+ *
+ * Copies, then steps aside. A fault of the program's own (si_code > 0) happens
+ * again when the handler returns, since the instruction has not been done; a
+ * signal that somebody sent, abort() among them, is queued again with all that
+ * came with it. Either way the action that was there before ours gets it as if
+ * we had never been.
+ *
+ * Others may call this handler, too: one that was installed over it, in this
+ * profile or an earlier one, and passes on what it does not handle. Entered a
+ * second time, where nothing is watched, or in a forked process, the handler
+ * sets the default action, so that no two handlers can call each other for
+ * ever: the signal then ends the process.
+ *
+ * tests/guard/signal_symbols.txt lists all that this file may call.
+ */
+#include "sampling/lpp_crash.h"
+
+#include <errno.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "sampling/lpp_signal.h"
+
+lpp_crash_watch_t lpp_crash_watch;
+
+static const struct sigaction default_action; /* zeroed: SIG_DFL */
+
+/*
+ * The stack pointer may be anything now, so the kernel does the copying. Where
+ * it does not copy, only the profiled thread's own stack is safe to read.
+ */
+static void copy_stack(lpp_crash_t *crash)
+{
+    apr_uint64_t sp = crash->snapshot.regs[LPP_REG_SP];
+    apr_uint64_t end = sp + LPP_STACK_MAX_BYTES;
+    int inside = (apr_uint32_t)syscall(SYS_gettid) == lpp_crash_watch.tid
+        && sp >= lpp_crash_watch.stack_start && sp < lpp_crash_watch.stack_end;
+
+    if (inside && end > lpp_crash_watch.stack_end) {
+        end = lpp_crash_watch.stack_end;
+    }
+    if (!lpp_signal_read_stack(&crash->snapshot, crash->stack,
+                               LPP_STACK_MAX_BYTES, end)
+        && inside) {
+        lpp_signal_copy_stack(&crash->snapshot, crash->stack,
+                              LPP_STACK_MAX_BYTES, end);
+    }
+}
+
+static void keep(lpp_crash_t *crash, int number, const siginfo_t *info,
+                 const void *context)
+{
+    struct timespec now;
+
+    crash->number = number;
+    crash->code = info->si_code;
+    crash->error = info->si_errno;
+    crash->tid = (apr_uint32_t)syscall(SYS_gettid);
+    if (info->si_code <= 0) {
+        crash->sender = (apr_uint32_t)info->si_pid;
+    }
+    else {
+        crash->address = (apr_uint64_t)(apr_uintptr_t)info->si_addr;
+    }
+    if (clock_gettime(CLOCK_MONOTONIC, &now) == 0) {
+        crash->when_us = (apr_int64_t)now.tv_sec * 1000000
+            + now.tv_nsec / 1000;
+    }
+    lpp_signal_copy_registers(&crash->snapshot, context);
+    copy_stack(crash);
+}
+
+void lpp_crash_handle(int number, siginfo_t *info, void *context)
+{
+    int saved = errno;
+    lpp_crash_t *crash = atomic_load(&lpp_crash_watch.crash);
+    pid_t pid = getpid();
+    unsigned none = LPP_CRASH_NONE;
+    int first = crash != NULL && pid == lpp_crash_watch.process
+        && atomic_exchange(&lpp_crash_watch.entered[number], 1) == 0;
+
+    if (first
+        && atomic_compare_exchange_strong(&crash->state, &none,
+                                          LPP_CRASH_FILLING)) {
+        keep(crash, number, info, context);
+        atomic_store(&crash->state, LPP_CRASH_WHOLE);
+    }
+    sigaction(number, first ? &lpp_crash_watch.before[number]
+                            : &default_action, NULL);
+    if (info->si_code <= 0) {
+        /* Waits, blocked, until this handler has returned. */
+        syscall(SYS_rt_tgsigqueueinfo, pid, syscall(SYS_gettid), number, info);
+    }
+    errno = saved;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_ring: samples on their way from the signal handler to the helper.
+ *
+ * One writer, one reader, two counters that only grow; a slot belongs to the
+ * writer until head passes it and to the reader until tail does. Owns the
+ * memory of all slots, which is touched by lpp_ring_touch and not before: most
+ * children never profile. Never waits: a full ring loses the newest sample and
+ * counts it.
+ */
+#include "sampling/lpp_ring.h"
+
+#include <string.h>
+
+typedef struct slot_t {
+    lpp_snapshot_t snapshot;
+    unsigned char *stack; /* LPP_STACK_MAX_BYTES, in the ring's block */
+} slot_t;
+
+struct lpp_ring_t {
+    slot_t slots[LPP_RING_SLOTS];
+    /* Apart, so that writer and reader do not share a cache line. */
+    atomic_ullong head __attribute__((aligned(64))); /* published, writer */
+    atomic_ullong tail __attribute__((aligned(64))); /* released, reader */
+};
+
+apr_status_t lpp_ring_create(lpp_ring_t **ring, apr_pool_t *pool)
+{
+    lpp_ring_t *made;
+    unsigned char *block;
+    size_t i;
+
+    *ring = NULL;
+    /* APR aligns to 8 bytes; the counters want a cache line of their own. */
+    block = apr_palloc(pool, sizeof(*made) + 64);
+    if (block == NULL) {
+        return APR_ENOMEM;
+    }
+    made = (lpp_ring_t *)(((apr_uintptr_t)block + 63)
+                          & ~(apr_uintptr_t)63);
+    memset(made, 0, sizeof(*made));
+    block = apr_palloc(pool, (apr_size_t)LPP_RING_SLOTS * LPP_STACK_MAX_BYTES);
+    if (block == NULL) {
+        return APR_ENOMEM;
+    }
+    for (i = 0; i < LPP_RING_SLOTS; i++) {
+        made->slots[i].stack = block + i * LPP_STACK_MAX_BYTES;
+        made->slots[i].snapshot.stack = made->slots[i].stack;
+    }
+    *ring = made;
+    return APR_SUCCESS;
+}
+
+void lpp_ring_touch(lpp_ring_t *ring, unsigned first, unsigned count,
+                    apr_size_t bytes)
+{
+    unsigned i;
+    apr_size_t at;
+
+    for (i = first; i < first + count && i < LPP_RING_SLOTS; i++) {
+        for (at = 0; at < bytes && at < LPP_STACK_MAX_BYTES; at += 4096) {
+            /* A write that changes nothing, whoever else writes there. */
+            __atomic_fetch_or(&ring->slots[i].stack[at], 0, __ATOMIC_RELAXED);
+        }
+    }
+}
+
+lpp_snapshot_t *lpp_ring_reserve(lpp_ring_t *ring, unsigned char **stack)
+{
+    unsigned long long head, tail;
+    slot_t *slot;
+
+    head = atomic_load_explicit(&ring->head, memory_order_relaxed);
+    /* Pairs with release: the reader is done with the slot before we write. */
+    tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
+    if (head - tail >= LPP_RING_SLOTS) {
+        return NULL;
+    }
+    slot = &ring->slots[head % LPP_RING_SLOTS];
+    *stack = slot->stack;
+    return &slot->snapshot;
+}
+
+void lpp_ring_publish(lpp_ring_t *ring)
+{
+    atomic_fetch_add_explicit(&ring->head, 1, memory_order_release);
+}
+
+const lpp_snapshot_t *lpp_ring_peek(lpp_ring_t *ring)
+{
+    unsigned long long head, tail;
+
+    tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
+    head = atomic_load_explicit(&ring->head, memory_order_acquire);
+    return head == tail ? NULL : &ring->slots[tail % LPP_RING_SLOTS].snapshot;
+}
+
+void lpp_ring_release(lpp_ring_t *ring)
+{
+    atomic_fetch_add_explicit(&ring->tail, 1, memory_order_release);
+}
+
+void lpp_ring_reset(lpp_ring_t *ring)
+{
+    atomic_store_explicit(&ring->head, 0, memory_order_relaxed);
+    atomic_store_explicit(&ring->tail, 0, memory_order_release);
+}

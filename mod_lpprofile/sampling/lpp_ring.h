@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_ring: preallocated samples between the signal handler and the helper.
+ *
+ * One writer (the handler, on the profiled thread) and one reader (the helper).
+ * All memory is allocated before the first signal. The helper touches the first
+ * slot before a thread is armed and the others while it runs, so a handler may
+ * still take a page fault in a slot that was never used. A full ring loses the
+ * sample; the reader sees that from the gap in the sequence numbers.
+ */
+#ifndef LPP_RING_H
+#define LPP_RING_H
+
+#include <stdatomic.h>
+
+#include "base/lpp_base.h"
+
+/* Registers a stack is unwound from, in DWARF order of the architecture. */
+#if defined(__x86_64__)
+#define LPP_REGS 17 /* rax rdx rcx rbx rsi rdi rbp rsp r8..r15 rip */
+#define LPP_REG_SP 7
+#define LPP_REG_PC 16
+#elif defined(__aarch64__)
+#define LPP_REGS 33 /* x0..x30 sp pc */
+#define LPP_REG_SP 31
+#define LPP_REG_PC 32
+#else
+#define LPP_REGS 2 /* nothing is sampled here */
+#define LPP_REG_SP 0
+#define LPP_REG_PC 1
+#endif
+
+/* Where a thread stood: what unwinding needs, copied. */
+typedef struct lpp_snapshot_t {
+    apr_uint64_t regs[LPP_REGS];
+    apr_uint64_t stack_address;  /* of stack[0]: SP less the red zone */
+    apr_uint32_t stack_len;      /* bytes in stack */
+    apr_uint32_t flags;          /* LPP_SNAPSHOT_ */
+    apr_uint64_t sequence;       /* tick that asked for it */
+    const unsigned char *stack;  /* copied bytes, in the slot */
+} lpp_snapshot_t;
+
+enum {
+    LPP_SNAPSHOT_CUT = 1 << 0,     /* the stack was larger than a slot */
+    LPP_SNAPSHOT_SYSCALL = 1 << 1, /* the thread stood in a system call */
+    LPP_SNAPSHOT_OWN_STACK = 1 << 2 /* SP was not in the thread's stack: where
+                                       that one ends is not known */
+};
+
+typedef struct lpp_ring_t lpp_ring_t;
+
+/*
+ * Make a ring of LPP_RING_SLOTS; its stacks are not yet backed by memory. pool
+ * frees it.
+ * Signal-safe: no. Thread: any.
+ */
+LPP_MUST_CHECK apr_status_t lpp_ring_create(lpp_ring_t **ring,
+                                            apr_pool_t *pool);
+
+/*
+ * Touch the first bytes of the stacks of count slots from first on, so that
+ * the handler takes no page fault there (one would be slow, nothing worse).
+ * What stands in them stays as it is, even while a writer is at it.
+ * Signal-safe: yes. Thread: any.
+ */
+void lpp_ring_touch(lpp_ring_t *ring, unsigned first, unsigned count,
+                    apr_size_t bytes);
+
+/*
+ * Writer: the free slot to fill, its stack of LPP_STACK_MAX_BYTES by *stack;
+ * NULL when the ring is full: the newest is lost, and its number will not come.
+ * publish makes it visible.
+ * Signal-safe: yes. Thread: the profiled one.
+ */
+lpp_snapshot_t *lpp_ring_reserve(lpp_ring_t *ring, unsigned char **stack);
+void lpp_ring_publish(lpp_ring_t *ring);
+
+/*
+ * Reader: the oldest sample or NULL; it stays valid until release.
+ * Signal-safe: yes. Thread: the helper.
+ */
+const lpp_snapshot_t *lpp_ring_peek(lpp_ring_t *ring);
+void lpp_ring_release(lpp_ring_t *ring);
+
+/* Empty it; no writer may run. */
+void lpp_ring_reset(lpp_ring_t *ring);
+
+#endif

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_will: see lpp_will.h.
+ *
+ * One writer, the helper; a reader comes when the writer is dead. Counts are
+ * stored after what they count, so that a writer killed half-way leaves a
+ * smaller will, not a wrong one. Other processes may write to the same memory:
+ * the writer bounds each count that it reads back, the reader works on a copy,
+ * so that what it has checked cannot change under it. Owns no memory.
+ */
+#include "sampling/lpp_will.h"
+
+#include <string.h>
+
+/* A day: no profile lasts that long, and sums of such cannot overflow. */
+#define TIME_MAX_NS (APR_UINT64_C(86400) * 1000000000)
+
+void lpp_will_begin(lpp_will_t *will, const char *id)
+{
+    atomic_store(&will->nodes, 0);
+    atomic_store(&will->objects, 0);
+    memset(will->unwinder, 0, sizeof(will->unwinder));
+    memset(&will->honesty, 0, sizeof(will->honesty));
+    memset(&will->node[0], 0, sizeof(will->node[0]));
+    will->wall_ns = will->cpu_ns = 0;
+    strncpy(will->id, id, sizeof(will->id) - 1);
+    will->id[sizeof(will->id) - 1] = '\0';
+    atomic_store(&will->nodes, 1); /* the root */
+}
+
+static int has_object(const lpp_will_t *will, unsigned count, unsigned number)
+{
+    for (; count > 0; count--) {
+        if (will->object[count - 1].number == number) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Keep what names the object of pc, where that is not yet kept. */
+static void keep_object(lpp_will_t *will, lpp_pc_t pc, const lpp_maps_t *maps)
+{
+    unsigned count = atomic_load(&will->objects);
+    const lpp_object_t *object = lpp_maps_object(maps, LPP_PC_OBJECT(pc));
+    lpp_will_object_t *kept;
+
+    if (object == NULL || count >= LPP_WILL_OBJECTS
+        || has_object(will, count, object->number)
+        || strlen(object->path) >= sizeof(kept->path)
+        || object->build_id_len > sizeof(kept->build_id)) {
+        return;
+    }
+    kept = &will->object[count];
+    kept->number = object->number;
+    kept->bias = object->bias;
+    kept->build_id_len = (apr_uint32_t)object->build_id_len;
+    if (object->build_id_len > 0) {
+        memcpy(kept->build_id, object->build_id, object->build_id_len);
+    }
+    strcpy(kept->path, object->path);
+    atomic_store(&will->objects, count + 1);
+}
+
+void lpp_will_add(lpp_will_t *will, const lpp_profile_t *profile,
+                  apr_uint32_t node, const lpp_weight_t *weight,
+                  const lpp_maps_t *maps)
+{
+    apr_uint32_t count = atomic_load(&will->nodes);
+    lpp_will_node_t *kept;
+
+    if (count == 0 || count > LPP_WILL_NODES || count > profile->count) {
+        return; /* another process wrote there: nothing of it is to be read */
+    }
+    while (count < profile->count && count < LPP_WILL_NODES) {
+        kept = &will->node[count];
+        memset(kept, 0, sizeof(*kept));
+        kept->pc = profile->nodes[count].pc;
+        kept->parent = profile->nodes[count].parent;
+        keep_object(will, kept->pc, maps);
+        atomic_store(&will->nodes, ++count);
+    }
+    node = node < profile->count ? node : 0;
+    while (node >= count) {
+        node = profile->nodes[node].parent; /* always a smaller number */
+    }
+    kept = &will->node[node];
+    kept->wall_ns += weight->wall_ns;
+    kept->cpu_ns += weight->cpu_ns;
+    kept->samples += (apr_uint32_t)weight->samples;
+}
+
+void lpp_will_set_total(lpp_will_t *will, const lpp_profile_t *profile,
+                        apr_uint64_t wall_ns, apr_uint64_t cpu_ns)
+{
+    will->wall_ns = wall_ns;
+    will->cpu_ns = cpu_ns;
+    will->honesty = profile->honesty;
+    will->honesty.unwinder = NULL; /* an address of this process */
+    if (will->unwinder[0] == '\0' && profile->honesty.unwinder != NULL) {
+        strncpy(will->unwinder, profile->honesty.unwinder,
+                sizeof(will->unwinder) - 1);
+    }
+}
+
+/* From the dead process's numbers of objects to those in maps; 0: unknown. */
+static apr_status_t find_objects(const lpp_will_t *will, lpp_maps_t *maps,
+                                 unsigned *numbers)
+{
+    unsigned i, count = atomic_load(&((lpp_will_t *)will)->objects);
+
+    memset(numbers, 0, (LPP_OBJECTS_MAX + 1) * sizeof(*numbers));
+    for (i = 0; i < count; i++) {
+        const lpp_will_object_t *object = &will->object[i];
+
+        if (object->number > LPP_OBJECTS_MAX || object->path[0] == '\0'
+            || object->build_id_len > sizeof(object->build_id)
+            || memchr(object->path, '\0', sizeof(object->path)) == NULL) {
+            return APR_EINVAL;
+        }
+        numbers[object->number] = lpp_maps_adopt(
+            maps, object->path, object->bias, object->build_id,
+            object->build_id_len);
+    }
+    return APR_SUCCESS;
+}
+
+/* Nodes of the will as nodes of a profile; total gets their sum. */
+static apr_status_t take_nodes(const lpp_will_t *will, unsigned count,
+                               const unsigned *numbers, lpp_node_t *nodes,
+                               lpp_weight_t *total)
+{
+    unsigned i;
+
+    for (i = 0; i < count; i++) {
+        const lpp_will_node_t *kept = &will->node[i];
+        unsigned object = LPP_PC_OBJECT(kept->pc);
+
+        if ((i > 0 && kept->parent >= i) || kept->wall_ns > TIME_MAX_NS
+            || kept->cpu_ns > TIME_MAX_NS) {
+            return APR_EINVAL;
+        }
+        object = object <= LPP_OBJECTS_MAX ? numbers[object] : 0;
+        memset(&nodes[i], 0, sizeof(nodes[i]));
+        nodes[i].pc = LPP_PC_MAKE(object, LPP_PC_ADDRESS(kept->pc));
+        nodes[i].parent = i > 0 ? kept->parent : LPP_NODE_NONE;
+        nodes[i].self.wall_ns = kept->wall_ns;
+        nodes[i].self.cpu_ns = kept->cpu_ns;
+        nodes[i].self.samples = kept->samples;
+        total->wall_ns += kept->wall_ns;
+        total->cpu_ns += kept->cpu_ns;
+        total->samples += kept->samples;
+    }
+    return APR_SUCCESS;
+}
+
+/* A copy that nobody else writes to, or NULL. */
+static const lpp_will_t *copy_will(const lpp_will_t *will, apr_pool_t *pool)
+{
+    lpp_will_t *copy = apr_palloc(pool, sizeof(*copy));
+
+    if (copy != NULL) {
+        memcpy(copy, will, sizeof(*copy));
+        copy->unwinder[sizeof(copy->unwinder) - 1] = '\0';
+    }
+    return copy;
+}
+
+apr_status_t lpp_will_read(const lpp_will_t *will, const char *id,
+                           lpp_maps_t *maps, lpp_profile_t **profile,
+                           apr_pool_t *pool)
+{
+    unsigned count = atomic_load(&((lpp_will_t *)will)->nodes);
+    unsigned *numbers;
+    lpp_profile_t left;
+    apr_status_t status;
+
+    *profile = NULL;
+    if (count == 0 || memcmp(will->id, id, sizeof(will->id)) != 0) {
+        return APR_ENOENT;
+    }
+    memset(&left, 0, sizeof(left));
+    will = copy_will(will, pool);
+    numbers = apr_palloc(pool, (LPP_OBJECTS_MAX + 1) * sizeof(*numbers));
+    left.nodes = apr_palloc(pool, LPP_WILL_NODES * sizeof(*left.nodes));
+    if (will == NULL || numbers == NULL || left.nodes == NULL) {
+        return APR_ENOMEM;
+    }
+    if (count > LPP_WILL_NODES || will->wall_ns > TIME_MAX_NS
+        || will->cpu_ns > TIME_MAX_NS
+        || atomic_load(&((lpp_will_t *)will)->objects) > LPP_WILL_OBJECTS) {
+        return APR_EINVAL;
+    }
+    left.count = count;
+    status = find_objects(will, maps, numbers);
+    if (status == APR_SUCCESS) {
+        status = take_nodes(will, count, numbers, left.nodes, &left.total);
+    }
+    if (status == APR_SUCCESS) {
+        status = lpp_profile_create(profile, LPP_WILL_NODES, pool);
+    }
+    if (status != APR_SUCCESS) {
+        return status;
+    }
+    /* The last tick may not have come to its end. */
+    if (left.total.wall_ns < will->wall_ns) {
+        left.total.wall_ns = will->wall_ns;
+    }
+    if (left.total.cpu_ns < will->cpu_ns) {
+        left.total.cpu_ns = will->cpu_ns;
+    }
+    left.honesty = will->honesty;
+    left.honesty.samples = left.total.samples;
+    left.honesty.unwinder = will->unwinder;
+    lpp_profile_merge(*profile, &left);
+    return APR_SUCCESS;
+}

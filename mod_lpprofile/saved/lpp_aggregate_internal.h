@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of lpp_aggregate share: _spool (records, their bytes) and
+ * lpp_aggregate (the sum).
+ */
+#ifndef LPP_AGGREGATE_INTERNAL_H
+#define LPP_AGGREGATE_INTERNAL_H
+
+#include "saved/lpp_aggregate.h"
+
+/*
+ * Decode the unpacked bytes of a record; strings point into bytes, which must
+ * stay. APR_EINVAL: not a record of ours. The table's rows are in pool.
+ */
+LPP_MUST_CHECK apr_status_t lpp_aggregate_decode(lpp_pstats_t *pstats,
+                                                 char *bytes, apr_size_t len,
+                                                 apr_pool_t *pool);
+
+/* Count bytes that are no record. */
+void lpp_aggregate_skip(lpp_aggregate_t *aggregate, apr_uint64_t bytes);
+
+#endif

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_diff: two views as one. First the functions of both, by object and name;
+ * then the branches, by parent and function; nothing recurses.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_hash.h>
+#include <apr_strings.h>
+
+#include "saved/lpp_diff.h"
+
+typedef struct place_t {
+    apr_uint32_t parent, function;
+} place_t;
+
+typedef struct builder_t {
+    lpp_diff_function_t *functions;
+    apr_uint32_t function_count;
+    lpp_diff_branch_t *branches;
+    apr_uint32_t branch_count;
+    apr_hash_t *by_name;   /* object, newline, name -> index + 1 */
+    apr_hash_t *by_place;  /* place_t -> index + 1 */
+    apr_pool_t *scratch;
+} builder_t;
+
+static void add_cost(lpp_cost_t *into, const lpp_cost_t *cost)
+{
+    into->wall_us += cost->wall_us;
+    into->cpu_us += cost->cpu_us;
+    into->samples += cost->samples;
+}
+
+/* A hash holds a number plus one, as a pointer. */
+static apr_uint32_t number_of(const void *known)
+{
+    return (apr_uint32_t)(apr_uintptr_t)known - 1;
+}
+
+static void *next_number(apr_uint32_t *count)
+{
+    return (void *)(apr_uintptr_t)++*count;
+}
+
+/* The function of both views that one of a view is. */
+static apr_uint32_t function_index(builder_t *builder,
+                                   const lpp_symbol_t *symbol)
+{
+    const char *key = apr_pstrcat(builder->scratch, symbol->object, "\n",
+                                  symbol->name, NULL);
+    void *known = apr_hash_get(builder->by_name, key, APR_HASH_KEY_STRING);
+
+    if (!known) {
+        known = next_number(&builder->function_count);
+        builder->functions[number_of(known)].symbol = symbol;
+        apr_hash_set(builder->by_name, key, APR_HASH_KEY_STRING, known);
+    }
+    return number_of(known);
+}
+
+static apr_uint32_t branch_index(builder_t *builder, apr_uint32_t parent,
+                                 apr_uint32_t function)
+{
+    place_t place = {parent, function}, *key;
+    void *known = apr_hash_get(builder->by_place, &place, sizeof(place));
+    lpp_diff_branch_t *branch;
+
+    if (known) {
+        return number_of(known);
+    }
+    key = apr_pmemdup(builder->scratch, &place, sizeof(place));
+    known = next_number(&builder->branch_count);
+    branch = &builder->branches[number_of(known)];
+    branch->function = function;
+    branch->parent = parent;
+    branch->first_child = branch->next_sibling = LPP_NODE_NONE;
+    branch->depth = parent == LPP_NODE_NONE ? 0
+        : builder->branches[parent].depth + 1;
+    apr_hash_set(builder->by_place, key, sizeof(*key), known);
+    return number_of(known);
+}
+
+static int add_view(builder_t *builder, const lpp_view_t *view, int side)
+{
+    apr_uint32_t *functions, *branches, i;
+
+    functions = apr_palloc(builder->scratch, view->function_count
+                           * sizeof(*functions));
+    branches = apr_palloc(builder->scratch, view->branch_count
+                          * sizeof(*branches));
+    if (!functions || !branches) {
+        return 0;
+    }
+    for (i = 0; i < view->function_count; i++) {
+        lpp_diff_function_t *function;
+
+        functions[i] = function_index(builder, &view->functions[i].symbol);
+        function = &builder->functions[functions[i]];
+        add_cost(&function->self[side], &view->functions[i].self);
+        add_cost(&function->total[side], &view->functions[i].total);
+        function->seen[side] |= view->functions[i].total.wall_us > 0
+            || view->functions[i].total.samples > 0;
+    }
+    for (i = 0; i < view->branch_count; i++) {
+        const lpp_branch_t *branch = &view->branches[i];
+
+        branches[i] = branch_index(builder, i == 0 ? LPP_NODE_NONE
+                                   : branches[branch->parent],
+                                   functions[branch->function]);
+        add_cost(&builder->branches[branches[i]].self[side], &branch->self);
+    }
+    return 1;
+}
+
+typedef struct sibling_t {
+    apr_uint32_t parent, branch;
+    apr_uint64_t width_us;
+} sibling_t;
+
+static int compare_siblings(const void *a, const void *b)
+{
+    const sibling_t *left = a, *right = b;
+
+    if (left->parent != right->parent) {
+        return left->parent < right->parent ? -1 : 1;
+    }
+    if (left->width_us != right->width_us) {
+        return left->width_us > right->width_us ? -1 : 1;
+    }
+    return left->branch < right->branch ? -1 : left->branch > right->branch;
+}
+
+/* Sum up towards the root; children in order of their width. */
+static int link_branches(builder_t *builder)
+{
+    lpp_diff_branch_t *branches = builder->branches;
+    apr_uint32_t count = builder->branch_count, i;
+    sibling_t *siblings = apr_palloc(builder->scratch,
+                                     count * sizeof(*siblings));
+    int side;
+
+    if (!siblings) {
+        return 0;
+    }
+    for (i = count; i-- > 0;) {
+        lpp_diff_branch_t *branch = &branches[i];
+        lpp_diff_branch_t *parent = i ? &branches[branch->parent] : NULL;
+        apr_uint64_t before = branch->self[0].wall_us;
+        apr_uint64_t after = branch->self[1].wall_us;
+
+        branch->width_us += before > after ? before : after;
+        for (side = 0; side < 2; side++) {
+            add_cost(&branch->total[side], &branch->self[side]);
+            if (parent) {
+                add_cost(&parent->total[side], &branch->total[side]);
+            }
+        }
+        if (parent) {
+            parent->width_us += branch->width_us;
+        }
+        siblings[i].parent = branch->parent;
+        siblings[i].branch = i;
+        siblings[i].width_us = branch->width_us;
+    }
+    qsort(siblings + 1, count - 1, sizeof(*siblings), compare_siblings);
+    for (i = count - 1; i > 0; i--) {
+        lpp_diff_branch_t *parent = &branches[siblings[i].parent];
+
+        branches[siblings[i].branch].next_sibling = parent->first_child;
+        parent->first_child = siblings[i].branch;
+    }
+    return 1;
+}
+
+apr_status_t lpp_diff_create(const lpp_diff_t **diff,
+                             const lpp_view_t *before,
+                             const lpp_view_t *after, apr_pool_t *pool)
+{
+    lpp_diff_t *made = apr_pcalloc(pool, sizeof(*made));
+    apr_uint32_t functions = before->function_count + after->function_count;
+    apr_uint32_t branches = before->branch_count + after->branch_count;
+    builder_t builder;
+    apr_status_t status;
+
+    *diff = NULL;
+    memset(&builder, 0, sizeof(builder));
+    status = apr_pool_create(&builder.scratch, pool);
+    if (status != APR_SUCCESS) {
+        return status;
+    }
+    builder.functions = apr_pcalloc(pool, functions
+                                    * sizeof(*builder.functions));
+    builder.branches = apr_pcalloc(pool, branches
+                                   * sizeof(*builder.branches));
+    builder.by_name = apr_hash_make(builder.scratch);
+    builder.by_place = apr_hash_make(builder.scratch);
+    status = APR_ENOMEM;
+    if (made && builder.functions && builder.branches
+        && add_view(&builder, before, LPP_DIFF_BEFORE)
+        && add_view(&builder, after, LPP_DIFF_AFTER)
+        && link_branches(&builder)) {
+        made->views[LPP_DIFF_BEFORE] = before;
+        made->views[LPP_DIFF_AFTER] = after;
+        made->functions = builder.functions;
+        made->function_count = builder.function_count;
+        made->branches = builder.branches;
+        made->branch_count = builder.branch_count;
+        *diff = made;
+        status = APR_SUCCESS;
+    }
+    apr_pool_destroy(builder.scratch);
+    return status;
+}
+
+typedef struct ranked_t {
+    apr_int64_t change;
+    apr_uint32_t function;
+} ranked_t;
+
+static int compare_ranked(const void *a, const void *b)
+{
+    const ranked_t *left = a, *right = b;
+
+    if (left->change != right->change) {
+        return left->change > right->change ? -1 : 1;
+    }
+    return left->function < right->function ? -1
+        : left->function > right->function;
+}
+
+apr_uint32_t lpp_diff_top(const lpp_diff_t *diff, int sign,
+                          apr_uint32_t *functions, apr_uint32_t max,
+                          apr_pool_t *scratch)
+{
+    ranked_t *ranked = apr_palloc(scratch, diff->function_count
+                                  * sizeof(*ranked));
+    apr_uint32_t i, count = 0;
+
+    if (!ranked) {
+        return 0;
+    }
+    for (i = 1; i < diff->function_count; i++) {
+        apr_int64_t change = sign * lpp_diff_self_us(&diff->functions[i]);
+
+        if (change > 0) {
+            ranked[count].change = change;
+            ranked[count++].function = i;
+        }
+    }
+    qsort(ranked, count, sizeof(*ranked), compare_ranked);
+    for (i = 0; i < count && i < max; i++) {
+        functions[i] = ranked[i].function;
+    }
+    return i;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_saved_extras: the process's memory and the inline regions of a saved
+ * profile, written and read back.
+ */
+#include "saved/lpp_saved_internal.h"
+
+#define REGIONS_MAX 10000
+#define REGION_BYTES 3
+
+void lpp_saved_put_extras(lpp_saved_writer_t *writer,
+                          const lpp_saved_t *saved)
+{
+    apr_uint32_t i, count = saved->region_count;
+    unsigned at;
+
+    lpp_saved_put_number(writer, saved->memory != NULL);
+    for (at = 0; saved->memory && at < 2; at++) {
+        lpp_saved_put_number(writer, saved->memory[at].vss_bytes);
+        lpp_saved_put_number(writer, saved->memory[at].rss_bytes);
+        lpp_saved_put_number(writer, saved->memory[at].heap_bytes);
+    }
+    lpp_saved_put_number(writer, saved->inline_count);
+    lpp_saved_put_number(writer, saved->inline_ignored != 0);
+    count = count < REGIONS_MAX ? count : REGIONS_MAX;
+    lpp_saved_put_number(writer, count);
+    for (i = 0; i < count; i++) {
+        lpp_saved_put_string(writer, saved->regions[i].name);
+        lpp_saved_put_number(writer, saved->regions[i].count);
+        lpp_saved_put_number(writer, saved->regions[i].wall_us);
+    }
+}
+
+static void read_memory(lpp_saved_reader_t *reader, lpp_saved_t *saved)
+{
+    lpp_saved_memory_t *memory = lpp_saved_array(reader, 2, sizeof(*memory));
+    unsigned at;
+
+    for (at = 0; memory && at < 2; at++) {
+        memory[at].vss_bytes = lpp_saved_number(reader, APR_INT64_MAX);
+        memory[at].rss_bytes = lpp_saved_number(reader, APR_INT64_MAX);
+        memory[at].heap_bytes = lpp_saved_number(reader, APR_INT64_MAX);
+    }
+    saved->memory = memory;
+}
+
+void lpp_saved_read_extras(lpp_saved_reader_t *reader, lpp_saved_t *saved)
+{
+    lpp_saved_region_t *regions;
+    apr_uint32_t i, count;
+
+    if (lpp_saved_number(reader, 1)) {
+        read_memory(reader, saved);
+    }
+    saved->inline_count = (apr_uint32_t)lpp_saved_number(reader,
+                                                         APR_INT32_MAX);
+    saved->inline_ignored = (int)lpp_saved_number(reader, 1);
+    count = lpp_saved_count(reader, REGIONS_MAX, REGION_BYTES);
+    regions = lpp_saved_array(reader, count, sizeof(*regions));
+    for (i = 0; regions && i < count && !reader->bad; i++) {
+        regions[i].name = lpp_saved_string(reader);
+        regions[i].count = (apr_uint32_t)lpp_saved_number(reader,
+                                                          APR_INT32_MAX);
+        regions[i].wall_us = lpp_saved_number(reader, APR_INT64_MAX);
+    }
+    saved->regions = regions;
+    saved->region_count = reader->bad ? 0 : count;
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_saved_oops: the OOPS of a saved profile read back. Secrets were hidden
+ * before it was written; nothing is masked here.
+ */
+#include <string.h>
+
+#include "saved/lpp_saved_internal.h"
+
+#define SECONDS_MAX 1e12
+
+static double read_double(lpp_saved_reader_t *reader)
+{
+    apr_uint64_t bits = 0;
+    double value;
+    unsigned i;
+
+    if (reader->bad || reader->end - reader->at < 8) {
+        reader->bad = 1;
+        return 0;
+    }
+    for (i = 0; i < 8; i++) {
+        bits |= (apr_uint64_t)*reader->at++ << (8 * i);
+    }
+    memcpy(&value, &bits, sizeof(value));
+    if (!(value >= 0 && value <= SECONDS_MAX)) { /* NaN too */
+        reader->bad = 1;
+        return 0;
+    }
+    return value;
+}
+
+static void read_variables(lpp_saved_reader_t *reader, lpp_oops_t *oops)
+{
+    apr_uint32_t count = lpp_saved_count(reader, LPP_SAVED_VARS_MAX, 2), i;
+
+    for (i = 0; i < count && !reader->bad; i++) {
+        const char *name = lpp_saved_string(reader);
+
+        apr_table_addn(oops->req_vars, name, lpp_saved_string(reader));
+    }
+}
+
+static void read_timeline(lpp_saved_reader_t *reader, lpp_oops_t *oops)
+{
+    apr_uint32_t count = lpp_saved_count(reader, LPP_TIMELINE_MAX, 18), i;
+    double last = 0;
+
+    for (i = 0; i < count && !reader->bad; i++) {
+        lpp_oops_event_t event;
+
+        event.start_ms = read_double(reader);
+        event.end_ms = read_double(reader);
+        event.category = lpp_saved_string(reader);
+        event.detail = lpp_saved_string(reader);
+        /* by start, and none ends before it begins */
+        if (event.start_ms < last || event.end_ms < event.start_ms) {
+            reader->bad = 1;
+        }
+        last = event.start_ms;
+        APR_ARRAY_PUSH(oops->timeline, lpp_oops_event_t) = event;
+    }
+    oops->timeline_dropped = (apr_uint32_t)lpp_saved_number(reader,
+                                                            APR_UINT32_MAX);
+}
+
+lpp_oops_t *lpp_saved_read_oops(lpp_saved_reader_t *reader)
+{
+    lpp_oops_t *oops;
+
+    if (!lpp_saved_number(reader, 1)) {
+        return NULL;
+    }
+    if (lpp_oops_create(&oops, "", reader->pool) != APR_SUCCESS) {
+        reader->bad = 1;
+        reader->status = APR_ENOMEM;
+        return NULL;
+    }
+    oops->id = lpp_saved_string(reader);
+    oops->type = lpp_saved_string(reader);
+    oops->value = lpp_saved_string(reader);
+    oops->reporter = lpp_saved_string(reader);
+    oops->topic = lpp_saved_string(reader);
+    oops->branch_nick = lpp_saved_string(reader);
+    oops->revno = lpp_saved_string(reader);
+    oops->tb_text = lpp_saved_string(reader);
+    oops->url = lpp_saved_string(reader);
+    oops->username = lpp_saved_optional(reader);
+    oops->time = (apr_time_t)lpp_saved_number(reader, APR_UINT64_MAX);
+    oops->duration_s = read_double(reader);
+    oops->informational = (int)lpp_saved_number(reader, 1);
+    read_variables(reader, oops);
+    read_timeline(reader, oops);
+    return oops;
+}

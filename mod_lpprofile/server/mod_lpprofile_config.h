@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mod_lpprofile_config: the directives of a server or virtual host.
+ *
+ * Owns their structs, setters, merge and defaults. Nobody else reads raw
+ * members: the getters give the value in force.
+ */
+#ifndef MOD_LPPROFILE_CONFIG_H
+#define MOD_LPPROFILE_CONFIG_H
+
+#include <ap_expr.h>
+#include <httpd.h>
+#include <http_config.h>
+
+#include "base/lpp_base.h"
+#include "store/lpp_keep.h"
+
+/* Directive names, symbols so that no message misspells one. */
+#define LPP_DIR_ALLOWED "LPProfilingAllowed"
+#define LPP_DIR_DIR "LPProfileDir"
+#define LPP_DIR_ALL_REQUESTS "LPProfileAllRequests"
+#define LPP_DIR_ACCESS "LPProfileAccess"
+#define LPP_DIR_REQUIRE_USER "LPProfileRequireUser"
+#define LPP_DIR_RATE "LPProfileRate"
+#define LPP_DIR_LOCK_TIMEOUT "LPProfileLockTimeout"
+#define LPP_DIR_MAX_WAITING "LPProfileMaxWaiting"
+#define LPP_DIR_MAX_TIME "LPProfileMaxTime"
+#define LPP_DIR_KEEP "LPProfileKeep"
+#define LPP_DIR_PAGE_ID "LPProfilePageId"
+#define LPP_DIR_SIGNAL "LPProfileSignal"
+#define LPP_DIR_HOOKS "LPProfileHooks"
+#define LPP_DIR_OOPS_DIR "LPOopsDir"
+#define LPP_DIR_OOPS_FORMAT "LPOopsFormat"
+#define LPP_DIR_OOPS_REPORTER "LPOopsReporter"
+#define LPP_DIR_OOPS_HIDE "LPOopsHide"
+#define LPP_DIR_MEMORY_LOG "LPMemoryProfileLog"
+
+#define LPP_AGGREGATE_ENV "PROFILE_PAGETESTS_REQUESTS"
+
+typedef struct lpp_conf_t lpp_conf_t;
+
+extern module AP_MODULE_DECLARE_DATA lpprofile_module;
+
+/* For the module record. Signal-safe: no. Thread: parent at start. */
+extern const command_rec lpp_config_commands[];
+void *lpp_config_create(apr_pool_t *pool, server_rec *server);
+void *lpp_config_merge(apr_pool_t *pool, void *base, void *vhost);
+
+/*
+ * What a request that is not profiled looks at: the first member of lpp_conf_t,
+ * whose other members nobody sees. Inline, since every request pays for it.
+ */
+typedef enum {
+    LPP_LOOK_NOWHERE, /* profiling is not allowed here */
+    LPP_LOOK_AT_PATH, /* for a segment */
+    LPP_LOOK_AT_ALL   /* LPProfileAllRequests */
+} lpp_look_e;
+
+typedef struct lpp_conf_front_t {
+    lpp_look_e look;  /* what follows from the other two; made at start */
+    int allowed;      /* above 0: On, or an expr= */
+    int all_requests; /* above 0: On */
+} lpp_conf_front_t;
+
+/*
+ * The configuration of a server, never NULL.
+ * Signal-safe: no. Thread: any.
+ */
+static inline const lpp_conf_t *lpp_config_get(const server_rec *server)
+{
+    return ap_get_module_config(server->module_config, &lpprofile_module);
+}
+
+/* At which requests to look more closely; from lpp_config_resolve on.
+ * Thread: any. */
+static inline lpp_look_e lpp_config_look(const lpp_conf_t *conf)
+{
+    return ((const lpp_conf_front_t *)conf)->look;
+}
+
+/* 1 when profiling is allowed here at all: On, or an expr=. Thread: any. */
+static inline int lpp_config_enabled(const lpp_conf_t *conf)
+{
+    return ((const lpp_conf_front_t *)conf)->allowed > 0;
+}
+
+/* 1 when LPProfileAllRequests is on here. Thread: any. */
+static inline int lpp_config_all_requests(const lpp_conf_t *conf)
+{
+    return ((const lpp_conf_front_t *)conf)->all_requests > 0;
+}
+
+/* Whether profiling is allowed for this request (evaluates expr=; an error in
+ * it counts as no). Thread: request. */
+int lpp_config_allowed(const lpp_conf_t *conf, request_rec *r);
+
+typedef enum {
+    LPP_ACCESS_REFUSED,
+    LPP_ACCESS_BY_LINK, /* refused, but for a link on another site's page:
+                           who followed it may, and can ask again */
+    LPP_ACCESS_GRANTED
+} lpp_access_e;
+
+/*
+ * Whether this request may use the segment and see anything of a profile:
+ * LPProfileAccess (an error in it counts as no; its default is contract
+ * section 2) lets the client in, and, whatever that says, no other web site is
+ * behind the request (mod_lpprofile_origin.h). *why (why is not NULL): NULL
+ * where granted, else a constant text that ends a sentence.
+ * Signal-safe: no. Thread: request.
+ */
+lpp_access_e lpp_config_judge(const lpp_conf_t *conf, request_rec *r,
+                              const char **why);
+
+/* 1 when that is LPP_ACCESS_GRANTED. Signal-safe: no. Thread: request. */
+int lpp_config_access(const lpp_conf_t *conf, request_rec *r);
+
+/* 1 when LPProfileRequireUser is set here. Thread: any. */
+int lpp_config_requires_user(const lpp_conf_t *conf);
+
+/* Whether LPProfileRequireUser holds (1 where unset; an error in it counts as
+ * no). Thread: request. */
+int lpp_config_user(const lpp_conf_t *conf, request_rec *r);
+
+/* Evaluate LPProfilePageId; NULL where unset or empty. Thread: request. */
+const char *lpp_config_page_id(const lpp_conf_t *conf, request_rec *r);
+
+/* Values in force. Directories are absolute after post_config. */
+const char *lpp_config_memory_log(const lpp_conf_t *conf); /* as typed */
+const char *lpp_config_dir(const lpp_conf_t *conf);
+const char *lpp_config_oops_dir(const lpp_conf_t *conf);
+int lpp_config_oops_bson(const lpp_conf_t *conf); /* else rfc822 */
+const lpp_keep_rule_t *lpp_config_keep(const lpp_conf_t *conf);
+const char *lpp_config_oops_reporter(const lpp_conf_t *conf,
+                                     const server_rec *server);
+const apr_array_header_t *lpp_config_oops_hide(const lpp_conf_t *conf);
+apr_uint32_t lpp_config_rate_hz(const lpp_conf_t *conf);
+apr_interval_time_t lpp_config_lock_timeout_us(const lpp_conf_t *conf);
+apr_interval_time_t lpp_config_max_time_us(const lpp_conf_t *conf);
+apr_uint32_t lpp_config_max_waiting(const lpp_conf_t *conf);
+/* How many requests on HTTP/2 streams may wait for the gate in this child: a
+ * quarter of mod_http2's workers in it, at least 1. Thread: request. */
+unsigned lpp_config_max_waiting_streams(void);
+int lpp_config_signal(const server_rec *main_server);
+int lpp_config_hooks(const server_rec *main_server); /* count hooks' calls */
+
+typedef struct lpp_config_setting_t {
+    const char *directive;
+    const char *value;
+} lpp_config_setting_t;
+
+/* The open memory log of a host, kept here for mod_lpprofile_memory: one load
+ * tells a request that there is none. Thread: any; set: parent at start. */
+typedef struct lpp_memory_log_t lpp_memory_log_t;
+const lpp_memory_log_t *lpp_config_memory_handle(const lpp_conf_t *conf);
+void lpp_config_set_memory_handle(server_rec *server,
+                                  const lpp_memory_log_t *log);
+
+/* Every directive with its value in force, as a person would write it: array
+ * of lpp_config_setting_t. Thread: request. */
+apr_array_header_t *lpp_config_settings(const lpp_conf_t *conf,
+                                        const server_rec *server,
+                                        apr_pool_t *pool);
+
+/*
+ * Make the directories of every host absolute, in pconf, and its look; says
+ * itself what is wrong. From check_config on; again does no harm.
+ * Thread: parent at start.
+ */
+LPP_MUST_CHECK apr_status_t lpp_config_resolve(apr_pool_t *pconf,
+                                               server_rec *main_server);
+
+/* Directory checks at start (post_config, both passes check, the second one
+ * makes directories), warnings that need the whole configuration.
+ * Thread: parent at start. */
+LPP_MUST_CHECK apr_status_t lpp_config_check(apr_pool_t *pconf,
+                                             apr_pool_t *ptemp,
+                                             server_rec *main_server);
+
+#endif

@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mod_lpprofile_directives: the setters. Each returns NULL or one sentence
+ * that names the directive and the value; nothing is looked up on disk here,
+ * because the configuration is read twice, and by configtest.
+ */
+#include <string.h>
+
+#include <apr_strings.h>
+#include <httpd.h>
+#include <http_log.h>
+
+#include "base/lpp_ascii.h"
+#include "base/lpp_log_tags.h"
+#include "sampling/lpp_signal.h"
+#include "server/mod_lpprofile_config_internal.h"
+
+APLOG_USE_MODULE(lpprofile);
+
+#define EXPR_PREFIX "expr="
+#define RATE_MIN_HZ 10
+#define RATE_MAX_HZ 10000
+#define WAITING_MAX 1000000
+#define TIMEOUT_MAX_US apr_time_from_sec(24 * 3600)
+#define MAX_TIME_MIN_US apr_time_from_msec(10)
+
+static lpp_conf_t *conf_of(const cmd_parms *cmd)
+{
+    return ap_get_module_config(cmd->server->module_config,
+                                &lpprofile_module);
+}
+
+/* The sentence for a value that is not as it should be. */
+static const char *refuse(const cmd_parms *cmd, const char *value,
+                          const char *wanted)
+{
+    const char *shown = "\"\"";
+
+    if (value[strspn(value, " \t")]) {
+        shown = ap_escape_logitem(cmd->pool, value);
+    }
+    return apr_psprintf(cmd->pool, "%s %s: %s", cmd->cmd->name, shown,
+                        wanted);
+}
+
+static int has_control(const char *text)
+{
+    for (; *text; text++) {
+        if (lpp_is_control(*text)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static const char *parse_expr(cmd_parms *cmd, const char *text,
+                              unsigned int flags,
+                              const lpp_conf_expr_t **result)
+{
+    lpp_conf_expr_t *expr = apr_pcalloc(cmd->pool, sizeof(*expr));
+    const char *error = NULL;
+
+    if (!text[strspn(text, " \t")]) {
+        return refuse(cmd, text, "needs an expression");
+    }
+    expr->text = text;
+    expr->parsed = ap_expr_parse_cmd(cmd, text,
+                                     flags | AP_EXPR_FLAG_DONT_VARY, &error,
+                                     NULL);
+    if (error) {
+        return refuse(cmd, text,
+                      apr_pstrcat(cmd->pool, "cannot parse this expression: ",
+                                  error, NULL));
+    }
+    *result = expr;
+    return NULL;
+}
+
+/* A rule decided before authentication cannot know the user. */
+static void warn_of_user(const cmd_parms *cmd, const char *text)
+{
+    static const char name[] = "REMOTE_USER";
+
+    while (*text && ap_cstr_casecmpn(text, name, sizeof(name) - 1)) {
+        text++;
+    }
+    if (*text) {
+        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_WARNING, 0,
+                     cmd->server, LPP_TAG_CONFIG_USER_TOO_EARLY ": %s uses "
+                     "REMOTE_USER, but is decided before authentication, "
+                     "where it is always empty; use " LPP_DIR_REQUIRE_USER,
+                     cmd->cmd->name);
+    }
+}
+
+static const char *set_allowed(cmd_parms *cmd, void *unused,
+                               const char *value)
+{
+    lpp_conf_t *conf = conf_of(cmd);
+    const char *text, *error;
+
+    conf->allowed_expr = NULL;
+    if (!ap_cstr_casecmp(value, "On")) {
+        conf->front.allowed = LPP_ALLOWED_ON;
+        return NULL;
+    }
+    if (!ap_cstr_casecmp(value, "Off")) {
+        conf->front.allowed = LPP_ALLOWED_OFF;
+        return NULL;
+    }
+    if (ap_cstr_casecmpn(value, EXPR_PREFIX, sizeof(EXPR_PREFIX) - 1)) {
+        return refuse(cmd, value, "must be On, Off or expr=<expression>");
+    }
+    text = value + sizeof(EXPR_PREFIX) - 1;
+    error = parse_expr(cmd, text, 0, &conf->allowed_expr);
+    if (!error) {
+        conf->front.allowed = LPP_ALLOWED_EXPR;
+        warn_of_user(cmd, text);
+    }
+    return error;
+}
+
+static const char *set_directory(cmd_parms *cmd, void *unused,
+                                 const char *value)
+{
+    lpp_conf_t *conf = conf_of(cmd);
+
+    if (!*value || has_control(value)) {
+        return refuse(cmd, value, "must name a directory");
+    }
+    if (cmd->info) {
+        conf->oops_dir = value;
+    }
+    else {
+        conf->dir = value;
+    }
+    return NULL;
+}
+
+static const char *set_all_requests(cmd_parms *cmd, void *unused,
+                                    const char *value)
+{
+    lpp_conf_t *conf = conf_of(cmd);
+
+    if (!ap_cstr_casecmp(value, "On")) {
+        conf->front.all_requests = 1;
+    }
+    else if (!ap_cstr_casecmp(value, "Off")) {
+        conf->front.all_requests = 0;
+    }
+    else {
+        return refuse(cmd, value, "must be On or Off");
+    }
+    return NULL;
+}
+
+static const char *set_memory_log(cmd_parms *cmd, void *unused,
+                                  const char *value)
+{
+    if (has_control(value) || !value[strspn(value, "| \t")]) {
+        return refuse(cmd, value, "must name a file, or be \"|program\"");
+    }
+    conf_of(cmd)->memory_log = value;
+    return NULL;
+}
+
+static const char *set_access(cmd_parms *cmd, void *unused,
+                              const char *value)
+{
+    const char *error = parse_expr(cmd, value, 0, &conf_of(cmd)->access);
+
+    if (!error) {
+        warn_of_user(cmd, value);
+    }
+    return error;
+}
+
+static const char *set_require_user(cmd_parms *cmd, void *unused,
+                                    const char *value)
+{
+    return parse_expr(cmd, value, 0, &conf_of(cmd)->require_user);
+}
+
+static const char *set_page_id(cmd_parms *cmd, void *unused,
+                               const char *value)
+{
+    return parse_expr(cmd, value, AP_EXPR_FLAG_STRING_RESULT,
+                      &conf_of(cmd)->page_id);
+}
+
+/* A whole number in a range; refuses signs, blanks and whatever follows. */
+static const char *parse_number(const cmd_parms *cmd, const char *value,
+                                apr_int64_t min, apr_int64_t max,
+                                apr_int64_t *result)
+{
+    apr_int64_t number = 0;
+    apr_size_t digits = strspn(value, "0123456789");
+
+    if (digits && digits < 19 && !value[digits]) {
+        number = apr_atoi64(value);
+    }
+    if (!digits || value[digits] || digits >= 19 || number < min
+        || number > max) {
+        return refuse(cmd, value,
+                      apr_psprintf(cmd->pool, "must be a whole number from "
+                                   "%" APR_INT64_T_FMT " to %" APR_INT64_T_FMT,
+                                   min, max));
+    }
+    *result = number;
+    return NULL;
+}
+
+static const char *set_rate(cmd_parms *cmd, void *unused, const char *value)
+{
+    return parse_number(cmd, value, RATE_MIN_HZ, RATE_MAX_HZ,
+                        &conf_of(cmd)->rate_hz);
+}
+
+static const char *set_max_waiting(cmd_parms *cmd, void *unused,
+                                   const char *value)
+{
+    return parse_number(cmd, value, 0, WAITING_MAX,
+                        &conf_of(cmd)->max_waiting);
+}
+
+/*
+ * A time as httpd writes it. The unit is checked here, because httpd's parser
+ * looks at its first letters only and would take "30sheep".
+ */
+static const char *parse_time(const cmd_parms *cmd, const char *value,
+                              apr_interval_time_t min,
+                              apr_interval_time_t *result)
+{
+    static const char *const units[] = {"", "ms", "s", "mi", "min", "h"};
+    apr_size_t digits = strspn(value, "0123456789"), i;
+    apr_interval_time_t time = -1;
+
+    for (i = 0; i < LPP_COUNT(units); i++) {
+        if (digits && !strcmp(value + digits, units[i])) {
+            break;
+        }
+    }
+    if (i == LPP_COUNT(units)
+        || ap_timeout_parameter_parse(value, &time, "s") != APR_SUCCESS) {
+        return refuse(cmd, value, "must be a time such as 30s, 500ms, 2min "
+                      "or 1h (a plain number means seconds)");
+    }
+    if (time < min || time > TIMEOUT_MAX_US) {
+        return refuse(cmd, value,
+                      apr_psprintf(cmd->pool, "must be from %"
+                                   APR_TIME_T_FMT "ms to 24h",
+                                   apr_time_as_msec(min)));
+    }
+    *result = time;
+    return NULL;
+}
+
+static const char *set_lock_timeout(cmd_parms *cmd, void *unused,
+                                    const char *value)
+{
+    return parse_time(cmd, value, 0, &conf_of(cmd)->lock_timeout_us);
+}
+
+static const char *set_max_time(cmd_parms *cmd, void *unused,
+                                const char *value)
+{
+    return parse_time(cmd, value, MAX_TIME_MIN_US,
+                      &conf_of(cmd)->max_time_us);
+}
+
+static const char *set_signal(cmd_parms *cmd, void *unused,
+                              const char *value)
+{
+    lpp_conf_t *conf = conf_of(cmd);
+    int number;
+
+    if (cmd->server->is_virtual) {
+        return refuse(cmd, value, "is for the whole server and cannot stand "
+                      "inside <VirtualHost>");
+    }
+    if (!ap_cstr_casecmp(value, "auto")) {
+        conf->signal_number = LPP_SIGNAL_AUTO;
+        return NULL;
+    }
+    number = lpp_conf_signal_find(value);
+    if (!number) {
+        return refuse(cmd, value, "must be auto or the name of a signal, "
+                      "such as SIGPROF or SIGRTMIN+3");
+    }
+    if (lpp_conf_signal_reserved(number)) {
+        return refuse(cmd, value, "this signal has a meaning of its own and "
+                      "cannot be used for sampling");
+    }
+    conf->signal_number = number;
+    return NULL;
+}
+
+/* Given as a whole: what one part does not say has its default, not the value
+ * of the server. */
+static const char *set_keep(cmd_parms *cmd, void *unused, int count,
+                            char *const words[])
+{
+    lpp_keep_rule_t *rule = apr_pmemdup(cmd->pool, &lpp_keep_rule_default,
+                                        sizeof(*rule));
+    unsigned parts = 0;
+    int i;
+
+    if (count == 0) {
+        return LPP_DIR_KEEP " takes one to four of count=NUMBER, size=BYTES, "
+               "age=TIME and failures=NUMBER";
+    }
+    for (i = 0; i < count; i++) {
+        const char *why = lpp_keep_rule_read(rule, &parts, words[i]);
+
+        if (why) {
+            return refuse(cmd, words[i], why);
+        }
+    }
+    conf_of(cmd)->keep = rule;
+    return NULL;
+}
+
+static const char *set_oops_format(cmd_parms *cmd, void *unused,
+                                   const char *value)
+{
+    int bson = !ap_cstr_casecmp(value, "bson");
+
+    if (!bson && ap_cstr_casecmp(value, "rfc822")) {
+        return refuse(cmd, value, "must be rfc822 or bson");
+    }
+    conf_of(cmd)->oops_bson = bson;
+    return NULL;
+}
+
+static const char *set_hooks(cmd_parms *cmd, void *unused, const char *value)
+{
+    if (cmd->server->is_virtual) {
+        return refuse(cmd, value, "is for the whole server and cannot stand "
+                      "inside <VirtualHost>");
+    }
+    if (ap_cstr_casecmp(value, "On") && ap_cstr_casecmp(value, "Off")) {
+        return refuse(cmd, value, "must be On or Off");
+    }
+    conf_of(cmd)->hooks = !ap_cstr_casecmp(value, "On");
+    return NULL;
+}
+
+static const char *set_oops_reporter(cmd_parms *cmd, void *unused,
+                                     const char *value)
+{
+    if (!*value || has_control(value)) {
+        return refuse(cmd, value, "must be a name");
+    }
+    conf_of(cmd)->oops_reporter = value;
+    return NULL;
+}
+
+/* Kept in the form that names are compared in. */
+static const char *add_oops_hide(cmd_parms *cmd, void *unused,
+                                 const char *value)
+{
+    lpp_conf_t *conf = conf_of(cmd);
+    char *name = apr_pstrdup(cmd->pool, value), *p;
+
+    for (p = name; *p; p++) {
+        if (!lpp_is_alnum(*p) && *p != '-' && *p != '_') {
+            return refuse(cmd, value, "must be the name of a request "
+                          "variable (letters, digits, - and _)");
+        }
+        *p = *p == '-' ? '_' : lpp_to_upper(*p);
+    }
+    if (!*name) {
+        return refuse(cmd, value, "must be the name of a request variable");
+    }
+    if (!conf->oops_hide) {
+        conf->oops_hide = apr_array_make(cmd->pool, 4, sizeof(const char *));
+    }
+    APR_ARRAY_PUSH(conf->oops_hide, const char *) = name;
+    return NULL;
+}
+
+const command_rec lpp_config_commands[] = {
+    AP_INIT_TAKE1(LPP_DIR_ALLOWED, set_allowed, NULL, RSRC_CONF,
+                  "On, Off, or expr= and an expression evaluated for each "
+                  "request (default: Off)"),
+    AP_INIT_TAKE1(LPP_DIR_DIR, set_directory, NULL, RSRC_CONF,
+                  "directory for profiles, relative to DefaultRuntimeDir"),
+    AP_INIT_TAKE1(LPP_DIR_ALL_REQUESTS, set_all_requests, NULL, RSRC_CONF,
+                  "On: every request writes a callgrind log"),
+    AP_INIT_TAKE1(LPP_DIR_MEMORY_LOG, set_memory_log, NULL, RSRC_CONF,
+                  "file, or \"|program\": one line of memory sizes a "
+                  "request"),
+    AP_INIT_TAKE1(LPP_DIR_ACCESS, set_access, NULL, RSRC_CONF,
+                  "expression: who may ask for profiles and see them"),
+    AP_INIT_TAKE1(LPP_DIR_REQUIRE_USER, set_require_user, NULL, RSRC_CONF,
+                  "expression checked again once the user is known"),
+    AP_INIT_TAKE1(LPP_DIR_RATE, set_rate, NULL, RSRC_CONF,
+                  "samples per second of wall time, 10 to 10000"),
+    AP_INIT_TAKE1(LPP_DIR_LOCK_TIMEOUT, set_lock_timeout, NULL, RSRC_CONF,
+                  "how long a request waits for its turn"),
+    AP_INIT_TAKE1(LPP_DIR_MAX_WAITING, set_max_waiting, NULL, RSRC_CONF,
+                  "how many requests of the server may wait at a time"),
+    AP_INIT_TAKE1(LPP_DIR_MAX_TIME, set_max_time, NULL, RSRC_CONF,
+                  "a profile ends after this long"),
+    AP_INIT_TAKE_ARGV(LPP_DIR_KEEP, set_keep, NULL, RSRC_CONF,
+                    "count=N size=BYTES age=TIME: what is kept (default: "
+                    "count=1000 size=64M age=7d)"),
+    AP_INIT_TAKE1(LPP_DIR_PAGE_ID, set_page_id, NULL, RSRC_CONF,
+                  "expression that gives the page id"),
+    AP_INIT_TAKE1(LPP_DIR_SIGNAL, set_signal, NULL, RSRC_CONF,
+                  "auto, or the name of the signal to sample with"),
+    AP_INIT_TAKE1(LPP_DIR_HOOKS, set_hooks, NULL, RSRC_CONF,
+                  "Off: calls of hooks are not counted"),
+    AP_INIT_TAKE1(LPP_DIR_OOPS_DIR, set_directory, (void *)1, RSRC_CONF,
+                  "directory for OOPS reports, relative to "
+                  "DefaultRuntimeDir (default: oops in LPProfileDir)"),
+    AP_INIT_TAKE1(LPP_DIR_OOPS_FORMAT, set_oops_format, NULL, RSRC_CONF,
+                  "rfc822 or bson (default: rfc822)"),
+    AP_INIT_TAKE1(LPP_DIR_OOPS_REPORTER, set_oops_reporter, NULL, RSRC_CONF,
+                  "name of this server in OOPS reports"),
+    AP_INIT_ITERATE(LPP_DIR_OOPS_HIDE, add_oops_hide, NULL, RSRC_CONF,
+                    "further request variables to hide in OOPS reports"),
+    {NULL}
+};

@@ -1,0 +1,470 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mod_lpprofile_process: see mod_lpprofile_process.h.
+ *
+ * Owns the mutex and the gate (process pool, one for all generations), the
+ * object table (pconf) and what a child has (pchild). Makes no thread: a
+ * child's threads start at its first profile, so nothing of ours is running
+ * when httpd forks. Whatever cannot be had is logged once, and the server
+ * serves everything and profiles nothing; only a Mutex mechanism that could
+ * never be right stops it at configtest.
+ */
+#include <string.h>
+
+#include <apr_strings.h>
+#include <ap_mpm.h>
+#include <http_config.h>
+#include <http_core.h>
+#include <http_log.h>
+#include <mpm_common.h>
+#include <scoreboard.h>
+#include <util_mutex.h>
+
+#include "base/lpp_log.h"
+#include "base/lpp_log_tags.h"
+#include "sampling/lpp_signal_trial.h"
+#include "server/mod_lpprofile_config.h"
+#include "server/mod_lpprofile_entries.h"
+#include "server/mod_lpprofile_names.h"
+#include "server/mod_lpprofile_process.h"
+#include "server/mod_lpprofile_process_internal.h"
+
+APLOG_USE_MODULE(lpprofile);
+
+#define MUTEX_TYPE "lpprofile"
+
+/* With the version: another build of the module, loaded by a graceful
+ * restart, has another layout and must not find this one's. */
+#define RETAINED_KEY "lpprofile-gate-" LPP_VERSION
+#define TRIAL_KEY "lpprofile-trial-" LPP_VERSION
+
+/* What outlives restarts, in the process pool. No pointer into this module's
+ * code or data: restarts load it anew. */
+typedef struct retained_t {
+    lpp_gate_t *gate;
+    apr_lockmech_e mechanism;
+    const char *mutex_dir; /* of the lock file, NULL where there is none */
+} retained_t;
+
+/* This generation, set up in the parent, inherited by its children. */
+static struct {
+    lpp_gate_t *gate; /* NULL: nothing is profiled */
+    lpp_maps_t *maps;
+    lpp_unwinder_t *unwinder; /* NULL: children make their own, or none */
+    lpp_symbols_t *symbols;
+    const lpp_signal_trial_t *trial; /* of the C library */
+    pid_t parent;
+    server_rec *server;
+} generation;
+
+static lpp_process_t process;
+
+const lpp_process_t *lpp_process_get(void)
+{
+    return &process;
+}
+
+const lpp_process_t *lpp_process_inherited(lpp_unwinder_t **unwinder)
+{
+    static lpp_process_t inherited;
+
+    inherited.gate = generation.gate;
+    inherited.maps = generation.maps;
+    inherited.symbols = generation.symbols;
+    *unwinder = generation.unwinder;
+    return &inherited;
+}
+
+int lpp_process_wanted(const server_rec *main_server)
+{
+    const char *aggregate = getenv(LPP_AGGREGATE_ENV);
+    const server_rec *s;
+
+    if (aggregate && *aggregate) {
+        return 1;
+    }
+    for (s = main_server; s; s = s->next) {
+        if (lpp_config_enabled(lpp_config_get(s))) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+int lpp_process_serves(void)
+{
+    return !ap_find_linked_module("mpm_itk.c");
+}
+
+/* lpp_log's function. */
+static void log_to_httpd(void *baton, lpp_log_level_e level,
+                         apr_status_t status, const char *message)
+{
+    static const int levels[] = {
+        [LPP_LOG_ERROR] = APLOG_ERR,      [LPP_LOG_WARNING] = APLOG_WARNING,
+        [LPP_LOG_NOTICE] = APLOG_NOTICE,  [LPP_LOG_INFO] = APLOG_INFO,
+        [LPP_LOG_DEBUG] = APLOG_DEBUG
+    };
+
+    ap_log_error(APLOG_MARK, levels[level], status, baton, "%s", message);
+}
+
+static const char *directory_of(const char *file, apr_pool_t *pool)
+{
+    const char *slash = file ? strrchr(file, '/') : NULL;
+
+    return slash ? apr_pstrmemdup(pool, file, (apr_size_t)(slash - file))
+                 : NULL;
+}
+
+/*
+ * httpd has no way to ask what Mutex says but to make one. instance keeps a
+ * lock file's name apart from that of the mutex in use.
+ */
+static apr_status_t probe_mutex(retained_t *found, server_rec *s,
+                                apr_pool_t *pool)
+{
+    apr_global_mutex_t *mutex = NULL;
+    const char *file = NULL;
+    apr_status_t status = ap_global_mutex_create(&mutex, &file, MUTEX_TYPE,
+                                                 "probe", s, pool, 0);
+
+    if (status != APR_SUCCESS || !mutex) {
+        return status != APR_SUCCESS ? status : APR_ENOLOCK;
+    }
+    found->mechanism = apr_global_mutex_mech(mutex);
+    found->mutex_dir = directory_of(file, pool);
+    apr_global_mutex_destroy(mutex);
+    return APR_SUCCESS;
+}
+
+/* The kernel must take the mutex from a holder that was killed. posixsem has
+ * no owner to miss; an unknown one is not trusted. */
+static int is_fit(apr_lockmech_e mechanism)
+{
+    return mechanism == APR_LOCK_PROC_PTHREAD
+           || mechanism == APR_LOCK_SYSVSEM || mechanism == APR_LOCK_FCNTL
+           || mechanism == APR_LOCK_FLOCK;
+}
+
+static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
+{
+    apr_status_t status = ap_mutex_register(pconf, MUTEX_TYPE, NULL,
+                                            APR_LOCK_DEFAULT, 0);
+
+    memset(&generation, 0, sizeof(generation));
+    if (status != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, status, NULL,
+                     LPP_TAG_PROCESS_MUTEX_TYPE
+                     ": Cannot register the Mutex type " MUTEX_TYPE);
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return OK;
+}
+
+/*
+ * Runs at configtest too, after virtual hosts were merged. Hooks that cost
+ * something per request join here, since only now is it known whether anybody
+ * wants them.
+ */
+static int check_config(apr_pool_t *pconf, apr_pool_t *plog,
+                        apr_pool_t *ptemp, server_rec *s)
+{
+    retained_t found;
+
+    if (!lpp_process_wanted(s)) {
+        return OK;
+    }
+    if (probe_mutex(&found, s, ptemp) == APR_SUCCESS
+        && !is_fit(found.mechanism)) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, 0, s,
+                     LPP_TAG_PROCESS_MUTEX_UNFIT
+                     ": The Mutex directive's mechanism for " MUTEX_TYPE
+                     " stays locked for ever when a process that holds it is "
+                     "killed; use pthread, sysvsem, fcntl or flock, as in "
+                     "\"Mutex pthread " MUTEX_TYPE "\"");
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    lpp_process_hooks_register(pconf);
+    return OK;
+}
+
+/* The first generation that profiles makes mutex and gate, for all that
+ * follow: were they its own, children of two generations would profile side by
+ * side after a graceful restart. */
+static apr_status_t make_gate(retained_t *kept, server_rec *s)
+{
+    apr_pool_t *pool = s->process->pool;
+    apr_global_mutex_t *mutex = NULL;
+    const char *file = NULL;
+    apr_status_t status = ap_global_mutex_create(&mutex, &file, MUTEX_TYPE,
+                                                 NULL, s, pool, 0);
+
+    if (status == APR_SUCCESS) {
+        status = lpp_gate_create(&kept->gate, mutex, pool);
+    }
+    if (status == APR_SUCCESS) {
+        kept->mechanism = apr_global_mutex_mech(mutex);
+        kept->mutex_dir = directory_of(file, pool);
+    }
+    return status;
+}
+
+static int same_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static apr_status_t find_gate(lpp_gate_t **gate, server_rec *s,
+                              apr_pool_t *ptemp)
+{
+    retained_t *kept = ap_retained_data_get(RETAINED_KEY);
+    retained_t now;
+    apr_status_t status;
+
+    if (!kept) {
+        kept = ap_retained_data_create(RETAINED_KEY, sizeof(*kept));
+    }
+    if (!kept->gate) {
+        status = make_gate(kept, s);
+        if (status != APR_SUCCESS) {
+            kept->gate = NULL;
+            return status;
+        }
+    }
+    else if (probe_mutex(&now, s, ptemp) == APR_SUCCESS
+             && (now.mechanism != kept->mechanism
+                 || !same_text(now.mutex_dir, kept->mutex_dir))) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
+                     LPP_TAG_PROCESS_MUTEX_KEPT
+                     ": The Mutex directive for " MUTEX_TYPE " has changed; "
+                     "the old one stays in use until the server is stopped "
+                     "and started");
+    }
+    *gate = kept->gate;
+    return APR_SUCCESS;
+}
+
+#define TRIALS 3 /* where a busy machine makes the first ones tell nothing */
+
+/* Which system calls can be restarted here: tried at the first start, kept over
+ * restarts, as the C library is. */
+static const lpp_signal_trial_t *find_trial(server_rec *s)
+{
+    lpp_signal_trial_t *kept = ap_retained_data_get(TRIAL_KEY);
+    apr_status_t status = APR_TIMEUP;
+    int i;
+
+    if (kept && kept->conclusive) {
+        return kept;
+    }
+    if (!kept) {
+        kept = ap_retained_data_create(TRIAL_KEY, sizeof(*kept));
+    }
+    for (i = 0; i < TRIALS && APR_STATUS_IS_TIMEUP(status); i++) {
+        status = lpp_signal_trial_run(kept);
+    }
+    if (status != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_NOTICE, *kept->failed ? 0 : status, s,
+                     LPP_TAG_SIGNAL_NO_RESTART ": A trial has not shown that "
+                     "interrupted system calls can be restarted here%s%s; no "
+                     "thread is interrupted, and profiles have hardly any "
+                     "stacks", *kept->failed ? ": " : "", kept->failed);
+    }
+    return kept;
+}
+
+/* The names of a generation go with it; but what ends may still name, and needs
+ * no tidying up. */
+static apr_status_t drop_symbols(void *symbols)
+{
+    if (getpid() == generation.parent
+        && ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_EXITING) {
+        lpp_symbols_destroy(symbols);
+    }
+    return APR_SUCCESS;
+}
+
+/* Objects, their unwind tables and their symbols, read once for all children:
+ * their memory is shared until somebody changes it. */
+static apr_status_t make_tables(lpp_maps_t **maps, lpp_unwinder_t **unwinder,
+                                lpp_symbols_t **symbols, apr_pool_t *pconf)
+{
+    apr_status_t status = lpp_maps_create(maps, pconf);
+    int changed;
+
+    *unwinder = NULL;
+    if (status == APR_SUCCESS
+        && lpp_unwinder_create(unwinder, LPP_UNWIND_AUTO, *maps, pconf)
+               == APR_SUCCESS
+        /* It may have loaded libunwind. */
+        && (lpp_maps_refresh(*maps, &changed) != APR_SUCCESS
+            || lpp_unwinder_refresh(*unwinder) != APR_SUCCESS)) {
+        *unwinder = NULL;
+    }
+    if (status == APR_SUCCESS) {
+        status = lpp_symbols_create(symbols, *maps);
+    }
+    if (status == APR_SUCCESS) {
+        generation.parent = getpid();
+        apr_pool_cleanup_register(pconf, *symbols, drop_symbols,
+                                  apr_pool_cleanup_null);
+        lpp_symbols_read(*symbols);
+    }
+    return status;
+}
+
+static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
+                       server_rec *s)
+{
+    lpp_unwinder_t *unwinder = NULL;
+    lpp_symbols_t *symbols = NULL;
+    lpp_gate_t *gate = NULL;
+    lpp_maps_t *maps = NULL;
+    apr_status_t status;
+
+    lpp_log_set(log_to_httpd, s);
+    /* Says itself what is wrong. */
+    if (lpp_config_check(pconf, ptemp, s) != APR_SUCCESS) {
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG
+        || !lpp_process_wanted(s)) {
+        return OK;
+    }
+    if (!lpp_process_serves()) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
+                     LPP_TAG_PROCESS_UNSERVED_MPM
+                     ": mpm_itk forks a process for each connection, in which "
+                     "nothing can be profiled; to profile, run the server "
+                     "without mpm_itk");
+        return OK;
+    }
+    status = find_gate(&gate, s, ptemp);
+    if (status != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, status, s,
+                     LPP_TAG_PROCESS_NO_GATE
+                     ": Cannot make the " MUTEX_TYPE " mutex or its shared "
+                     "memory; nothing is profiled");
+        return OK;
+    }
+    status = make_tables(&maps, &unwinder, &symbols, pconf);
+    if (status != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, status, s,
+                     LPP_TAG_PROCESS_NO_MAPS
+                     ": Cannot list the loaded objects; nothing is profiled");
+        return OK;
+    }
+    generation.maps = maps;
+    generation.unwinder = unwinder;
+    generation.symbols = symbols;
+    generation.trial = find_trial(s);
+    generation.server = s;
+    generation.gate = gate;
+    return OK;
+}
+
+static apr_status_t make_child(lpp_process_t *made, const char **what,
+                               apr_pool_t *pchild)
+{
+    lpp_sampler_options_t options;
+    apr_status_t status;
+
+    made->gate = generation.gate;
+    made->maps = generation.maps;
+    made->symbols = generation.symbols;
+    made->pool = pchild;
+    *what = "reopen the " MUTEX_TYPE " mutex";
+    status = lpp_gate_child_init(made->gate, pchild);
+    if (status != APR_SUCCESS) {
+        return status;
+    }
+    /* Where it did not pass, the parent has said so. */
+    lpp_signal_trial_adopt(generation.trial);
+    memset(&options, 0, sizeof(options));
+    options.gate = made->gate;
+    options.maps = made->maps;
+    options.unwinder = generation.unwinder;
+    options.unwind_kind = LPP_UNWIND_AUTO;
+    options.signal_number = lpp_config_signal(generation.server);
+    lpp_entries_code(&options.hidden_start, &options.hidden_end);
+    lpp_passes_code(&options.passes_start, &options.passes_end);
+    options.stands_for = lpp_entries_stands_for;
+    *what = "set up the sampler";
+    status = lpp_sampler_create(&made->sampler, &options, pchild);
+    if (status != APR_SUCCESS) {
+        return status;
+    }
+    lpp_names_register_hooks_of_server(made->symbols);
+    /* Last: its end comes before the sampler's, whose help a job may need. */
+    *what = "set up the jobs queue";
+    return lpp_jobs_create(&made->jobs, pchild);
+}
+
+static void child_init(apr_pool_t *pchild, server_rec *s)
+{
+    lpp_process_t made;
+    const char *what = NULL;
+    apr_status_t status;
+
+    memset(&process, 0, sizeof(process));
+    if (!generation.gate) {
+        return;
+    }
+    memset(&made, 0, sizeof(made));
+    status = make_child(&made, &what, pchild);
+    if (status != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, status, s,
+                     LPP_TAG_PROCESS_NO_CHILD
+                     ": Cannot %s; this process profiles nothing", what);
+        return;
+    }
+    process = made;
+    lpp_moment_us(apr_time_now()); /* from now on steps are seen */
+    lpp_process_watch_end(pchild);
+}
+
+/* Whether a graceful restart ends this child, whose number is the old one. The
+ * parent counts up before it tells the children. */
+static int is_replaced(void)
+{
+    int number;
+
+    return ap_mpm_query(AP_MPMQ_GENERATION, &number) != APR_SUCCESS
+           || ap_scoreboard_image == NULL
+           || ap_scoreboard_image->global->running_generation != number;
+}
+
+/* Before the MPM waits for its threads, so that those that wait for the gate
+ * go on. Under prefork it runs inside a signal handler: one flag. A child that
+ * has served its MaxConnectionsPerChild, or is one too many, profiles its last
+ * requests like any other: nobody is in a hurry. */
+static void child_stopping(apr_pool_t *pchild, int graceful)
+{
+    if (process.sampler && (!graceful || is_replaced())) {
+        lpp_sampler_stop(process.sampler);
+    }
+}
+
+/* In the parent, which learns of every death. */
+static void child_status(server_rec *s, pid_t pid, ap_generation_t number,
+                         int slot, mpm_child_status state)
+{
+    if (state == MPM_CHILD_EXITED && generation.gate) {
+        lpp_gate_forget(generation.gate, (apr_uint32_t)pid);
+        lpp_gate_note_death(generation.gate, (apr_uint32_t)pid);
+    }
+}
+
+void lpp_process_register_hooks(apr_pool_t *pool)
+{
+    lpp_process_hooks_forget();
+    ap_hook_pre_config(pre_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_LAST);
+    /* Late: other modules may load objects in theirs. */
+    ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_LAST);
+    ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
+    /* Early: other modules' hooks may wait for requests. */
+    ap_hook_child_stopping(child_stopping, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_child_status(child_status, NULL, NULL, APR_HOOK_MIDDLE);
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mod_lpprofile_process: what a server and each of its children own.
+ *
+ * The server (all generations): the global mutex and the gate. A generation:
+ * the object table. A child: sampler, symbol table, jobs thread. Knows when
+ * httpd starts, restarts, forks and stops; nothing of requests.
+ */
+#ifndef MOD_LPPROFILE_PROCESS_H
+#define MOD_LPPROFILE_PROCESS_H
+
+#include <httpd.h>
+
+#include "gate/lpp_gate.h"
+#include "base/lpp_jobs.h"
+#include "objects/lpp_maps.h"
+#include "sampling/lpp_sampler.h"
+#include "names/lpp_symbol.h"
+
+/* What a child has; members are NULL where profiling is allowed nowhere or
+ * could not be set up (logged once). */
+typedef struct lpp_process_t {
+    lpp_gate_t *gate;
+    lpp_maps_t *maps;
+    lpp_sampler_t *sampler;
+    lpp_symbols_t *symbols;
+    lpp_jobs_t *jobs;
+    apr_pool_t *pool; /* pchild; allocate nothing from it at run time */
+} lpp_process_t;
+
+/* Of this child, never NULL; set in child_init, then never changed.
+ * Signal-safe: yes. Thread: any. */
+const lpp_process_t *lpp_process_get(void);
+
+/*
+ * What the children of this generation inherit from the parent: gate, maps (no
+ * helper keeps them up to date there), their symbols and, by unwinder, their
+ * unwind tables; NULL members where nothing is profiled. For processes without
+ * a sampler.
+ * Signal-safe: yes. Thread: parent, and any of a process that it forked.
+ */
+const lpp_process_t *lpp_process_inherited(lpp_unwinder_t **unwinder);
+
+/*
+ * 1 when this process ends: requests that are not yet answered never will be,
+ * and their pools go with the child's.
+ * Signal-safe: yes. Thread: any.
+ */
+int lpp_process_ending(void);
+
+/*
+ * 1 when anything can be profiled on this server: profiling is allowed
+ * somewhere, or all requests are to be summed up. From check_config on.
+ * Signal-safe: no. Thread: parent at start.
+ */
+int lpp_process_wanted(const server_rec *main_server);
+
+/*
+ * 1 where requests are served by the children that child_init sees. 0 under
+ * mpm_itk, which forks a process for each connection, to be its host's user's:
+ * neither the child's threads are in it nor may it write where the child does.
+ * Nothing is profiled there.
+ * Signal-safe: no. Thread: any.
+ */
+int lpp_process_serves(void);
+
+/*
+ * Call function, which registers hooks that run for each request, only where
+ * lpp_process_wanted: a server that allows no profiling then pays nothing for
+ * them. It is called in check_config, once the configuration was read; so not
+ * for hooks that run before (pre_config, check_config). For register_hooks
+ * functions to call; past 16 functions it does nothing.
+ * Signal-safe: no. Thread: parent at start.
+ */
+typedef void lpp_process_register_fn(apr_pool_t *pool);
+void lpp_process_register_if_wanted(lpp_process_register_fn *function);
+
+/* Hooks: pre_config (mutex type), check_config (its mechanism), post_config,
+ * child_init, child_stopping, child_status. */
+void lpp_process_register_hooks(apr_pool_t *pool);
+
+#endif

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_dbd: an apr_dbd driver that tells of every statement sent through it.
+ *
+ * A decorated driver is a copy of the real one with those functions replaced
+ * that send statements or fetch rows; all others stay the real ones. Copies
+ * live as long as the process. Where no request is watched, a call costs one
+ * test more than before; where a process has several drivers, finding which it
+ * is, too; where it prepares a statement, keeping its text.
+ *
+ * apr_dbd_driver_t is a private structure of apr-util, unchanged since 1.3:
+ * what can be checked of it is checked before the first use of each driver.
+ */
+#ifndef LPP_DBD_H
+#define LPP_DBD_H
+
+#include <stdatomic.h>
+
+#include <apr_dbd.h>
+
+#include "base/lpp_base.h"
+
+#define LPP_DBD_DRIVERS_MAX 4 /* different ones in a process */
+#define LPP_DBD_OPEN_MAX 32   /* results whose rows are watched at a time */
+
+/* A statement that is about to be sent. All borrowed. */
+typedef struct lpp_dbd_call_t {
+    const char *call;     /* "query", "pvselect", "transaction_start": static */
+    const char *text;     /* whole; of a prepared one as it was prepared */
+    const char *label;    /* of a prepared one, or NULL */
+    const char *driver;   /* "pgsql" */
+    const char *database; /* as given to lpp_dbd_decorate, or the driver */
+} lpp_dbd_call_t;
+
+typedef struct lpp_dbd_watch_t lpp_dbd_watch_t;
+
+/* Who wants to know. One thread at a time. */
+struct lpp_dbd_watch_t {
+    /* Returns a number that the other two are given. Called before the clock
+     * starts. */
+    int (*begin)(lpp_dbd_watch_t *watch, const lpp_dbd_call_t *call);
+    /* rows < 0: not known. error: of the driver, or NULL. */
+    void (*end)(lpp_dbd_watch_t *watch, int token, long rows,
+                const char *error);
+    /* A row was asked for: rows 1, 0 (none left) or -1 (not to be counted).
+     * error: the statement failed only now. */
+    void (*fetched)(lpp_dbd_watch_t *watch, int token, apr_uint64_t took_us,
+                    long rows, const char *error);
+    /* For lpp_dbd alone; zero at first. */
+    struct {
+        const void *results; /* or a transaction */
+        apr_dbd_t *handle;
+        int token;
+        int counted; /* its rows are counted as they come */
+        long got;
+    } open[LPP_DBD_OPEN_MAX];
+    unsigned next_open;
+};
+
+/* How many requests are watched in this process: what every call looks at. */
+extern atomic_int lpp_dbd_watched;
+
+/* Of the calling thread, or NULL. Asked only while lpp_dbd_watched. */
+typedef lpp_dbd_watch_t *lpp_dbd_current_fn(void);
+void lpp_dbd_set_current(lpp_dbd_current_fn *function);
+
+/*
+ * What is wrong with a driver of that name, as one static sentence; NULL: it
+ * is what this room takes it for.
+ * Signal-safe: no. Thread: any.
+ */
+const char *lpp_dbd_check(const apr_dbd_driver_t *driver, const char *name);
+
+/*
+ * Replace *driver by its decorated copy, and know handle as a connection to
+ * database (copied), until pool goes, which must be before handle is closed.
+ * Errors: APR_EINVAL: the driver is not what was expected, *why says what (as
+ * lpp_dbd_check); APR_ENOSPC: too many drivers; APR_ENOMEM.
+ * Signal-safe: no. Thread: any.
+ */
+LPP_MUST_CHECK apr_status_t lpp_dbd_decorate(const apr_dbd_driver_t **driver,
+                                             apr_dbd_t *handle,
+                                             const char *name,
+                                             const char *database,
+                                             const char **why,
+                                             apr_pool_t *pool);
+
+/*
+ * Know a statement that was prepared before its connection was decorated. It
+ * must live as long as pool; label and text are copied.
+ * Signal-safe: no. Thread: that of the connection.
+ */
+void lpp_dbd_remember(apr_dbd_t *handle, const apr_dbd_prepared_t *statement,
+                      const char *label, const char *text, apr_pool_t *pool);
+
+#endif

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_dbd, connections and prepared statements: what is known of them, found
+ * by their address. Entries live in the pools that their owners gave and leave
+ * the lists before those go. One mutex guards all lists; a statement's text is
+ * read outside of it, by the one thread that has the connection.
+ */
+#include <pthread.h>
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "sql/lpp_dbd_internal.h"
+
+#define BUCKETS 256u
+
+typedef struct prepared_t prepared_t;
+
+typedef struct connection_t connection_t;
+struct connection_t {
+    connection_t *next;
+    const apr_dbd_t *handle;
+    const lpp_dbd_driver_t *real;
+    const char *database;
+};
+
+struct prepared_t {
+    prepared_t *next;
+    const apr_dbd_prepared_t *statement;
+    const char *label; /* or NULL */
+    const char *text;
+};
+
+/* It tells its owner when that asks again: a child of prefork clears its pools
+ * in a signal handler, on top of whatever its thread was doing. */
+static pthread_mutex_t mutex
+    = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
+static connection_t *connections[BUCKETS]; /* guarded by mutex */
+static prepared_t *statements[BUCKETS];    /* guarded by mutex */
+
+static unsigned bucket_of(const void *address)
+{
+    apr_uint64_t value = (apr_uint64_t)(apr_uintptr_t)address;
+
+    return (unsigned)((value * APR_UINT64_C(0x9e3779b97f4a7c15)) >> 56)
+           % BUCKETS;
+}
+
+static apr_status_t remove_connection(void *baton)
+{
+    connection_t *gone = baton, **at;
+
+    if (pthread_mutex_lock(&mutex)) {
+        return APR_SUCCESS; /* see the mutex: this process ends */
+    }
+    at = &connections[bucket_of(gone->handle)];
+    while (*at && *at != gone) {
+        at = &(*at)->next;
+    }
+    if (*at) {
+        *at = gone->next;
+    }
+    pthread_mutex_unlock(&mutex);
+    return APR_SUCCESS;
+}
+
+apr_status_t lpp_dbd_add_connection(apr_dbd_t *handle,
+                                    const lpp_dbd_driver_t *real,
+                                    const char *database, apr_pool_t *pool)
+{
+    connection_t *made = apr_palloc(pool, sizeof(*made));
+    unsigned bucket = bucket_of(handle);
+
+    if (!made) {
+        return APR_ENOMEM;
+    }
+    made->handle = handle;
+    made->real = real;
+    made->database = apr_pstrdup(pool, database);
+    pthread_mutex_lock(&mutex);
+    made->next = connections[bucket];
+    connections[bucket] = made; /* before an older one of that address */
+    pthread_mutex_unlock(&mutex);
+    apr_pool_cleanup_register(pool, made, remove_connection,
+                              apr_pool_cleanup_null);
+    return APR_SUCCESS;
+}
+
+static const connection_t *find_connection(const apr_dbd_t *handle)
+{
+    const connection_t *found;
+
+    pthread_mutex_lock(&mutex);
+    found = connections[bucket_of(handle)];
+    while (found && found->handle != handle) {
+        found = found->next;
+    }
+    pthread_mutex_unlock(&mutex);
+    return found;
+}
+
+const lpp_dbd_driver_t *lpp_dbd_driver_of(apr_dbd_t *handle)
+{
+    const lpp_dbd_driver_t *sole = atomic_load_explicit(
+        &lpp_dbd_sole, memory_order_relaxed);
+    const connection_t *connection;
+
+    if (sole) {
+        return sole;
+    }
+    /* A copy's open adds its connections, so there is none unknown. */
+    connection = find_connection(handle);
+    return connection ? connection->real : lpp_dbd_slots[0].real;
+}
+
+static apr_status_t forget(void *baton)
+{
+    prepared_t *gone = baton, **at;
+
+    if (pthread_mutex_lock(&mutex)) {
+        return APR_SUCCESS;
+    }
+    at = &statements[bucket_of(gone->statement)];
+    while (*at && *at != gone) {
+        at = &(*at)->next;
+    }
+    if (*at) {
+        *at = gone->next;
+    }
+    pthread_mutex_unlock(&mutex);
+    return APR_SUCCESS;
+}
+
+/* handle is not needed to find it: a statement's address is its own. */
+void lpp_dbd_remember(apr_dbd_t *handle, const apr_dbd_prepared_t *statement,
+                      const char *label, const char *text, apr_pool_t *pool)
+{
+    prepared_t *made = apr_palloc(pool, sizeof(*made));
+    unsigned bucket = bucket_of(statement);
+
+    if (!made || !statement) {
+        return;
+    }
+    made->statement = statement;
+    made->label = label ? apr_pstrdup(pool, label) : NULL;
+    made->text = apr_pstrdup(pool, text);
+    if (!made->text) {
+        return;
+    }
+    pthread_mutex_lock(&mutex);
+    made->next = statements[bucket];
+    statements[bucket] = made;
+    pthread_mutex_unlock(&mutex);
+    apr_pool_cleanup_register(pool, made, forget, apr_pool_cleanup_null);
+}
+
+void lpp_dbd_describe(apr_dbd_t *handle, const apr_dbd_prepared_t *statement,
+                      lpp_dbd_call_t *call)
+{
+    const connection_t *connection = find_connection(handle);
+    const prepared_t *found = NULL;
+
+    call->driver = connection ? connection->real->name
+                              : lpp_dbd_driver_of(handle)->name;
+    call->database = connection && connection->database
+                         ? connection->database : call->driver;
+    if (!statement) {
+        return;
+    }
+    pthread_mutex_lock(&mutex);
+    found = statements[bucket_of(statement)];
+    while (found && found->statement != statement) {
+        found = found->next;
+    }
+    pthread_mutex_unlock(&mutex);
+    if (found) {
+        call->text = found->text;
+        call->label = found->label;
+    }
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_sqlview: what a log of SQL statements tells: the slowest, the longest
+ * times between them, which are the same but for their literals, which come
+ * from the same place in the code.
+ *
+ * Made once from a log, const from then on; borrows the log.
+ */
+#ifndef LPP_SQLVIEW_H
+#define LPP_SQLVIEW_H
+
+#include "sql/lpp_sqllog.h"
+#include "names/lpp_symbol.h"
+
+#define LPP_SQLVIEW_TOP 10   /* rows of each top list */
+#define LPP_SQLVIEW_NONE 0xffffffffu
+
+/* Launchpad's marks: yellow and red. */
+#define LPP_SQLVIEW_SLOW_US 100000
+#define LPP_SQLVIEW_VERY_SLOW_US 500000
+
+/* Statements that have something in common, heaviest first in their list. */
+typedef struct lpp_sqlview_group_t {
+    unsigned count;
+    apr_uint64_t total_us;
+    unsigned first;       /* index of its first statement */
+    const char *text;     /* of that one, literals as "?" */
+    unsigned stack;       /* of a trigger: the stack they share */
+} lpp_sqlview_group_t;
+
+/* Time before a statement in which no other ran. */
+typedef struct lpp_sqlview_gap_t {
+    apr_uint64_t us;
+    unsigned before;      /* index; the count: after the last */
+} lpp_sqlview_gap_t;
+
+typedef struct lpp_sqlview_frame_t {
+    const char *name;
+    const char *object;   /* base name, or "" */
+} lpp_sqlview_frame_t;
+
+/* A stack with names, outermost caller first. */
+typedef struct lpp_sqlview_stack_t {
+    const lpp_sqlview_frame_t *frames;
+    unsigned count;
+    unsigned database;    /* index of the first frame of the database part;
+                             count: it has none */
+} lpp_sqlview_stack_t;
+
+typedef struct lpp_sqlview_t {
+    const lpp_sqllog_t *log;
+    unsigned count;                /* statements in the log */
+    unsigned failed;
+    apr_uint64_t total_us;         /* in the database, dropped ones too */
+    apr_uint64_t from_us, until_us; /* the time it is about */
+    unsigned top[LPP_SQLVIEW_TOP]; /* slowest statements */
+    unsigned top_count;
+    lpp_sqlview_gap_t gaps[LPP_SQLVIEW_TOP];
+    unsigned gap_count;
+    const lpp_sqlview_group_t *groups;   /* of 2 and more, same text */
+    unsigned group_count;
+    const unsigned *next_same;           /* index to next of its group */
+    const lpp_sqlview_group_t *triggers; /* of 2 and more, same stack */
+    unsigned trigger_count;
+    const unsigned *next_trigger;        /* or LPP_SQLVIEW_NONE */
+    const lpp_sqlview_stack_t *stacks;   /* stack n at [n - 1] */
+} lpp_sqlview_t;
+
+/*
+ * Look at a log as of until_us (since the request began, as from_us, when its
+ * turn came). symbols NULL: the stacks have no names and are left out.
+ * Errors: APR_ENOMEM.
+ * Signal-safe: no. Thread: any, while nobody adds to the log.
+ */
+LPP_MUST_CHECK apr_status_t lpp_sqlview_create(const lpp_sqlview_t **view,
+                                               const lpp_sqllog_t *log,
+                                               lpp_symbols_t *symbols,
+                                               apr_uint64_t from_us,
+                                               apr_uint64_t until_us,
+                                               apr_pool_t *pool);
+
+/*
+ * The same of a log that was read back, whose stacks have their names already:
+ * stack n at stacks[n - 1], in the view's pool.
+ */
+LPP_MUST_CHECK apr_status_t lpp_sqlview_restore(
+    const lpp_sqlview_t **view, const lpp_sqllog_t *log,
+    const lpp_sqlview_stack_t *stacks, apr_uint64_t from_us,
+    apr_uint64_t until_us, apr_pool_t *pool);
+
+#endif

@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_keep: when a pass is due, and which process makes it.
+ *
+ * The one that passes holds a lock on a file in each directory of profiles; the
+ * kernel gives it up with the process. The file's time is that of the last
+ * pass: a process whose last profile was complete by then need not look again.
+ * Everything is done by descriptors of directories, and unlink follows no link.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <apr_strings.h>
+
+#include "store/lpp_keep.h"
+#include "store/lpp_keep_scan.h"
+#include "store/lpp_store.h"
+#include "store/lpp_store_dir.h"
+
+#define LOCK_NAME ".lpp-keep"
+/* Between two passes, whichever processes make them. */
+#define INTERVAL_US apr_time_from_sec(2)
+#define SWEEP_EVERY_US apr_time_from_sec(600)
+/* So many processes may write as much as this one without knowing of each
+ * other; past that, they are a minute late. */
+#define WRITERS 16
+
+struct lpp_keep_t {
+    lpp_keep_rule_t rule;
+    apr_array_header_t *profile_dirs; /* const char *, absolute */
+    apr_array_header_t *oops_dirs;
+    apr_pool_t *pool;
+
+    pthread_mutex_t lock;   /* guards the following */
+    apr_time_t due_us;      /* monotonic; 0: not before something is written */
+    apr_time_t written;     /* wall clock of the last lpp_keep_wrote, or of a
+                               pass of this process that left something */
+    apr_int64_t more_count; /* written since the last pass */
+    apr_int64_t more_bytes;
+    int known;              /* a pass of this process was made: */
+    apr_int64_t room_count; /* then this was free below the rule */
+    apr_int64_t room_bytes;
+    apr_time_t oldest; /* and this the oldest profile, or 0 */
+    apr_time_t stalled_us; /* monotonic: none is due before, since the last
+                              ones got nothing done; 0: they did */
+
+    /* of the passing thread alone */
+    apr_time_t swept_us;
+    apr_interval_time_t stall_us; /* the wait after the last pass that got
+                                     nothing done, or 0 */
+    lpp_keep_memory_t memory;
+};
+
+static apr_status_t destroy_lock(void *baton)
+{
+    lpp_keep_t *keep = baton;
+
+    pthread_mutex_destroy(&keep->lock);
+    lpp_keep_remember(&keep->memory, NULL);
+    return APR_SUCCESS;
+}
+
+apr_status_t lpp_keep_create(lpp_keep_t **keep, const lpp_keep_rule_t *rule,
+                             apr_pool_t *pool)
+{
+    lpp_keep_t *made = apr_pcalloc(pool, sizeof(*made));
+    int rc;
+
+    *keep = NULL;
+    if (!made) {
+        return APR_ENOMEM;
+    }
+    rc = pthread_mutex_init(&made->lock, NULL);
+    if (rc != 0) {
+        return rc;
+    }
+    apr_pool_cleanup_register(pool, made, destroy_lock, apr_pool_cleanup_null);
+    made->rule = *rule;
+    made->profile_dirs = apr_array_make(pool, 1, sizeof(const char *));
+    made->oops_dirs = apr_array_make(pool, 1, sizeof(const char *));
+    made->pool = pool;
+    *keep = made;
+    return APR_SUCCESS;
+}
+
+/* Where memory is short the directory is nobody's: nothing goes from it. */
+static void add_dir(apr_array_header_t *dirs, const char *path)
+{
+    const char *copy;
+    int i;
+
+    for (i = 0; i < dirs->nelts; i++) {
+        if (strcmp(APR_ARRAY_IDX(dirs, i, const char *), path) == 0) {
+            return;
+        }
+    }
+    copy = apr_pstrdup(dirs->pool, path);
+    if (copy) {
+        APR_ARRAY_PUSH(dirs, const char *) = copy;
+    }
+}
+
+void lpp_keep_add_profiles(lpp_keep_t *keep, const char *path)
+{
+    add_dir(keep->profile_dirs, path);
+}
+
+void lpp_keep_add_oopses(lpp_keep_t *keep, const char *path)
+{
+    add_dir(keep->oops_dirs, path);
+}
+
+/* Whether a limit may have been reached since the last pass. */
+static int is_near(const lpp_keep_t *keep, apr_time_t now)
+{
+    return !keep->known || keep->more_count >= keep->room_count / WRITERS
+           || keep->more_bytes >= keep->room_bytes / WRITERS
+           || (keep->oldest && keep->oldest + keep->rule.age_us <= now);
+}
+
+apr_interval_time_t lpp_keep_wrote(lpp_keep_t *keep, apr_off_t bytes)
+{
+    apr_time_t now = apr_time_now(), clock = lpp_monotonic_us(), due;
+    apr_interval_time_t delay;
+
+    pthread_mutex_lock(&keep->lock);
+    keep->more_count++;
+    keep->more_bytes += bytes;
+    keep->written = now;
+    due = clock + (is_near(keep, now) ? LPP_KEEP_SOON_US : LPP_KEEP_LATER_US);
+    due = due > keep->stalled_us ? due : keep->stalled_us;
+    if (keep->due_us == 0 || due < keep->due_us) {
+        keep->due_us = due;
+    }
+    delay = keep->due_us > clock ? keep->due_us - clock : 0;
+    pthread_mutex_unlock(&keep->lock);
+    return delay;
+}
+
+/* 1 when a pass is due; else again_us says when it will be. */
+static int take_turn(lpp_keep_t *keep, lpp_keep_result_t *result,
+                     apr_time_t *written)
+{
+    apr_time_t clock = lpp_monotonic_us();
+    int due;
+
+    pthread_mutex_lock(&keep->lock);
+    due = keep->due_us != 0 && keep->due_us <= clock;
+    if (!due && keep->due_us != 0) {
+        result->again_us = keep->due_us - clock;
+    }
+    *written = keep->written;
+    pthread_mutex_unlock(&keep->lock);
+    return due;
+}
+
+/* Say when the next pass is due. What was written during this one has its own
+ * say, unless passes get nothing done; what was written before is done, unless
+ * again says otherwise. */
+static void end_turn(lpp_keep_t *keep, lpp_keep_result_t *result,
+                     apr_time_t written, const lpp_keep_pass_t *pass)
+{
+    apr_time_t clock = lpp_monotonic_us(), due;
+
+    pthread_mutex_lock(&keep->lock);
+    if (keep->written > written && !result->again_us) {
+        result->again_us = LPP_KEEP_SOON_US;
+    }
+    due = result->again_us ? clock + result->again_us : 0;
+    keep->due_us = due;
+    if (pass) {
+        /* Its own stamp must not look like somebody's who came later. */
+        if ((pass->pending || pass->cut || pass->scan.cut)
+            && pass->now > keep->written) {
+            keep->written = pass->now;
+        }
+        keep->known = 1;
+        keep->more_count = keep->more_bytes = 0;
+        keep->room_count = keep->rule.count - (apr_int64_t)result->profiles;
+        keep->room_bytes = keep->rule.bytes - (apr_int64_t)result->bytes;
+        keep->oldest = pass->oldest;
+        keep->stalled_us = keep->stall_us ? clock + keep->stall_us : 0;
+    }
+    pthread_mutex_unlock(&keep->lock);
+}
+
+static apr_status_t close_fd(void *baton)
+{
+    close(*(int *)baton);
+    return APR_SUCCESS;
+}
+
+static apr_time_t time_of(int fd)
+{
+    struct stat st;
+
+    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode)
+               ? apr_time_from_sec(st.st_mtim.tv_sec)
+                     + st.st_mtim.tv_nsec / 1000
+               : 0;
+}
+
+/* Whether the lock file is what this module made: another could be somebody
+ * else's, or a name of a file that matters elsewhere. */
+static int is_own_lock(int fd, struct stat *st)
+{
+    return fstat(fd, st) == 0 && S_ISREG(st->st_mode) && st->st_nlink == 1
+           && st->st_uid == geteuid();
+}
+
+/* Lock one directory for as long as pass->pool lives; *fd is the lock file.
+ * APR_EAGAIN: somebody else has it; APR_EINVAL: the file is not our own. */
+static apr_status_t lock_dir(lpp_keep_pass_t *pass, lpp_store_t *store,
+                             int *fd)
+{
+    apr_time_t previous;
+    struct stat st;
+
+    *fd = openat(store->fd, LOCK_NAME,
+                 O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+    if (*fd < 0) {
+        return errno;
+    }
+    apr_pool_cleanup_register(pass->pool, fd, close_fd, apr_pool_cleanup_null);
+    if (!is_own_lock(*fd, &st)) {
+        return APR_EINVAL;
+    }
+    if (flock(*fd, LOCK_EX | LOCK_NB) != 0) {
+        return errno == EWOULDBLOCK ? APR_EAGAIN : errno;
+    }
+    /* A fresh file has the time of its making: no pass that counts. */
+    previous = st.st_size > 0 ? time_of(*fd) : 0;
+    if (previous < pass->previous) {
+        pass->previous = previous;
+    }
+    return APR_SUCCESS;
+}
+
+/* Leave the time of this pass, and learn it, from the file system's clock. */
+static void stamp(lpp_keep_pass_t *pass, int fd)
+{
+    if (pwrite(fd, "\n", 1, 0) == 1 && futimens(fd, NULL) == 0
+        && time_of(fd) > 0) {
+        pass->now = time_of(fd);
+    }
+}
+
+/* Whether somebody passed after all that this process wrote was complete. A
+ * time in the future is a clock astray and tells nothing. */
+static int is_done_by_other(const lpp_keep_pass_t *pass, apr_time_t written)
+{
+    return pass->previous > written + LPP_KEEP_YOUNG_US
+           && pass->previous <= apr_time_now();
+}
+
+static int is_too_early(const lpp_keep_pass_t *pass)
+{
+    apr_time_t now = apr_time_now();
+
+    return pass->previous <= now && now - pass->previous < INTERVAL_US;
+}
+
+static void sweep_parts(const lpp_keep_pass_t *pass)
+{
+    int i;
+
+    for (i = 0; i < pass->scan.parts->nelts; i++) {
+        const lpp_keep_part_t *part =
+            &APR_ARRAY_IDX(pass->scan.parts, i, lpp_keep_part_t);
+
+        lpp_store_sweep(part->store, part->name);
+    }
+}
+
+/* Lock and read the directories of profiles. */
+static apr_status_t enter_profiles(lpp_keep_t *keep, lpp_keep_pass_t *pass,
+                                   apr_time_t written)
+{
+    const apr_array_header_t *dirs = keep->profile_dirs;
+    lpp_store_t **stores =
+        apr_palloc(pass->pool, sizeof(*stores) * (apr_size_t)dirs->nelts);
+    int *locks =
+        apr_palloc(pass->pool, sizeof(*locks) * (apr_size_t)dirs->nelts);
+    apr_status_t rv = stores && locks ? APR_SUCCESS : APR_ENOMEM;
+    int i;
+
+    for (i = 0; i < dirs->nelts && rv == APR_SUCCESS; i++) {
+        rv = lpp_store_open(&stores[i], APR_ARRAY_IDX(dirs, i, const char *),
+                            pass->pool);
+        if (rv == APR_SUCCESS) {
+            rv = lock_dir(pass, stores[i], &locks[i]);
+        }
+    }
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    if (is_done_by_other(pass, written)) {
+        return APR_EBUSY;
+    }
+    if (is_too_early(pass)) {
+        return APR_EAGAIN;
+    }
+    for (i = 0; i < dirs->nelts && rv == APR_SUCCESS; i++) {
+        stamp(pass, locks[i]);
+        if (pass->sweep) {
+            lpp_store_sweep(stores[i], NULL);
+        }
+        rv = lpp_keep_scan_profiles(&pass->scan, stores[i]);
+    }
+    return rv;
+}
+
+/* An OOPS directory that is not there yet holds nothing. */
+static apr_status_t enter_oopses(const lpp_keep_t *keep, lpp_keep_pass_t *pass)
+{
+    const apr_array_header_t *dirs = keep->oops_dirs;
+    apr_status_t rv = APR_SUCCESS;
+    lpp_store_t *store;
+    int i;
+
+    for (i = 0; i < dirs->nelts && rv == APR_SUCCESS; i++) {
+        rv = lpp_store_open(&store, APR_ARRAY_IDX(dirs, i, const char *),
+                            pass->pool);
+        if (rv == APR_SUCCESS) {
+            rv = lpp_keep_scan_oopses(&pass->scan, store);
+        }
+        else if (APR_STATUS_IS_ENOENT(rv)) {
+            rv = APR_SUCCESS;
+        }
+    }
+    return rv;
+}
+
+/* How soon there has to be another pass; 0: when something was written. One
+ * that left something undone, removed nothing and learned nothing would be the
+ * same again: the wait doubles. */
+static apr_interval_time_t next_pass(lpp_keep_t *keep,
+                                     const lpp_keep_pass_t *pass)
+{
+    int cut = pass->cut || pass->scan.cut;
+
+    if (cut && !pass->result->removed_files && !pass->reads) {
+        keep->stall_us = keep->stall_us ? 2 * keep->stall_us
+                                        : 2 * INTERVAL_US;
+        if (keep->stall_us > LPP_KEEP_STALLED_US) {
+            keep->stall_us = LPP_KEEP_STALLED_US;
+        }
+        return keep->stall_us;
+    }
+    keep->stall_us = 0;
+    return cut ? INTERVAL_US : pass->pending ? LPP_KEEP_SOON_US : 0;
+}
+
+static apr_status_t run_pass(lpp_keep_t *keep, lpp_keep_pass_t *pass,
+                             apr_time_t written)
+{
+    lpp_keep_result_t *result = pass->result;
+    apr_time_t clock = lpp_monotonic_us();
+    apr_status_t rv;
+
+    pass->now = apr_time_now();
+    pass->sweep = !keep->swept_us || clock - keep->swept_us > SWEEP_EVERY_US;
+    lpp_keep_scan_init(&pass->scan, pass->pool);
+    rv = enter_profiles(keep, pass, written);
+    if (rv == APR_SUCCESS) {
+        rv = enter_oopses(keep, pass);
+    }
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    if (pass->sweep) {
+        keep->swept_us = clock;
+        sweep_parts(pass);
+    }
+    lpp_keep_scan_group(&pass->scan, pass->now);
+    lpp_keep_recall(&keep->memory, &pass->scan);
+    pass->reads_max = LPP_KEEP_READS_MAX;
+    lpp_keep_choose(pass);
+    pass->reads_max += LPP_KEEP_REMOVE_MAX;
+    lpp_keep_remove(pass);
+    lpp_keep_remove_empty(pass);
+    lpp_keep_remember(&keep->memory, &pass->scan);
+    result->ran = 1;
+    result->again_us = next_pass(keep, pass);
+    return APR_SUCCESS;
+}
+
+apr_status_t lpp_keep_pass(lpp_keep_t *keep, lpp_keep_result_t *result,
+                           apr_pool_t *scratch)
+{
+    apr_time_t written;
+    apr_status_t rv;
+    lpp_keep_pass_t pass;
+
+    memset(result, 0, sizeof(*result));
+    if (!take_turn(keep, result, &written)) {
+        return APR_SUCCESS;
+    }
+    memset(&pass, 0, sizeof(pass));
+    pass.rule = &keep->rule;
+    pass.previous = APR_INT64_MAX;
+    pass.result = result;
+    rv = apr_pool_create(&pass.pool, scratch);
+    if (rv == APR_SUCCESS) {
+        rv = apr_pool_create(&pass.scratch, pass.pool);
+        if (rv == APR_SUCCESS) {
+            rv = run_pass(keep, &pass, written);
+        }
+        apr_pool_destroy(pass.pool); /* and with it the locks */
+    }
+    if (rv == APR_SUCCESS) {
+        end_turn(keep, result, written, &pass);
+        return APR_SUCCESS;
+    }
+    memset(result, 0, sizeof(*result));
+    if (APR_STATUS_IS_EBUSY(rv)) {
+        end_turn(keep, result, written, NULL); /* done by somebody else */
+        return APR_SUCCESS;
+    }
+    result->again_us =
+        APR_STATUS_IS_EAGAIN(rv) ? INTERVAL_US : LPP_KEEP_LATER_US;
+    end_turn(keep, result, written, NULL);
+    return APR_STATUS_IS_EAGAIN(rv) ? APR_SUCCESS : rv;
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_keep: takes old profiles away, so that a directory stays within a count,
+ * a size and an age.
+ *
+ * A profile is all files with one OOPS id: those in the profile directories of
+ * a lpp_keep_t and its OOPS; they go together. Its time is that of its oldest
+ * file. The OOPS of a real failure outlives its profile: the newest failures
+ * stay, within a number and LPP_KEEP_FAILURES_BYTES, until they are too old.
+ * An OOPS that cannot be read as one of this module's (its branch must say so)
+ * always stays.
+ *
+ * A time in the future, left by a clock that was set back, counts as if it lay
+ * as far in the past (as now where it is two minutes or less): such a file is
+ * not the newest, and is not kept for ever.
+ *
+ * Never touched: what lpp_store would not have named, what is no regular file,
+ * what a link leads to, temporary files that somebody may still write to, and
+ * a profile of which any file is younger than LPP_KEEP_YOUNG_US (it may not be
+ * complete). Who reads a file that goes keeps what he opened.
+ *
+ * Works for many processes, and hosts, which share nothing but the directory:
+ * a lock file in it (.lpp-keep) lets one look at a time, and its time tells
+ * the others when somebody last did. The file is used only if it is a regular
+ * one of the process's own user with one link. Its clock is the file system's.
+ *
+ * A pass looks at LPP_KEEP_FILES_MAX files and removes LPP_KEEP_REMOVE_MAX at
+ * most; what is left is for the next one, which comes later and later while
+ * passes get nothing done. Ages are seen without opening a file. An OOPS is
+ * opened where it matters whether it tells of a failure, and before it is
+ * removed, once a process. Not in a request's way: call it on a thread of its
+ * own.
+ */
+#ifndef LPP_KEEP_H
+#define LPP_KEEP_H
+
+#include "base/lpp_base.h"
+
+#define LPP_KEEP_YOUNG_US apr_time_from_sec(2)
+#define LPP_KEEP_FILES_MAX 50000
+#define LPP_KEEP_REMOVE_MAX 5000
+#define LPP_KEEP_READS_MAX 5000 /* OOPSes opened to select what goes */
+#define LPP_KEEP_FAILURES_BYTES (APR_INT64_C(16) << 20) /* of all of them */
+
+/* From the end of a burst's first profile to the pass. */
+#define LPP_KEEP_SOON_US apr_time_from_sec(3)
+/* The same while the limits are far away. */
+#define LPP_KEEP_LATER_US apr_time_from_sec(60)
+/* The longest wait while passes get nothing done. */
+#define LPP_KEEP_STALLED_US apr_time_from_sec(600)
+
+typedef struct lpp_keep_rule_t {
+    apr_int64_t count; /* profiles */
+    apr_int64_t bytes; /* of all their files */
+    apr_interval_time_t age_us;
+    apr_int64_t failures; /* OOPSes that tell of one */
+} lpp_keep_rule_t;
+
+/* count=1000 size=64M age=7d failures=200 */
+extern const lpp_keep_rule_t lpp_keep_rule_default;
+
+/*
+ * Read one word of a rule, such as "count=10", "size=64M", "age=7d" or
+ * "failures=50", into rule. *parts has a bit for each part already given.
+ * Returns NULL, or what is wrong with the word, as the end of a sentence; rule
+ * is then unchanged.
+ * Signal-safe: yes. Thread: any.
+ */
+LPP_MUST_CHECK const char *lpp_keep_rule_read(lpp_keep_rule_t *rule,
+                                              unsigned *parts,
+                                              const char *word);
+
+/* A rule as one would write it. Signal-safe: no. Thread: any. */
+const char *lpp_keep_rule_say(const lpp_keep_rule_t *rule, apr_pool_t *pool);
+
+/* Whether two rules say the same. Signal-safe: yes. Thread: any. */
+int lpp_keep_rule_same(const lpp_keep_rule_t *a, const lpp_keep_rule_t *b);
+
+/* Directories under one rule, as one process sees them. */
+typedef struct lpp_keep_t lpp_keep_t;
+
+/*
+ * Without directories yet; lives in pool. APR_ENOMEM, or that of the lock.
+ * Signal-safe: no. Thread: child-init.
+ */
+LPP_MUST_CHECK apr_status_t lpp_keep_create(lpp_keep_t **keep,
+                                            const lpp_keep_rule_t *rule,
+                                            apr_pool_t *pool);
+
+/* Add the directory of profiles or OOPSes; copied; the same one twice is one.
+ * Before the first of the calls below. Signal-safe: no. Thread: child-init. */
+void lpp_keep_add_profiles(lpp_keep_t *keep, const char *path);
+void lpp_keep_add_oopses(lpp_keep_t *keep, const char *path);
+
+/*
+ * One profile was written, of so many bytes with its OOPS. Returns how long
+ * from now a pass is due: soon, or late where the limits are far.
+ * Signal-safe: no. Thread: any.
+ */
+apr_interval_time_t lpp_keep_wrote(lpp_keep_t *keep, apr_off_t bytes);
+
+typedef struct lpp_keep_result_t {
+    int ran;           /* 0: not due, or another process was there */
+    unsigned profiles; /* that are left */
+    apr_off_t bytes;   /* of those */
+    unsigned removed_profiles;
+    unsigned removed_files;       /* with the OOPSes of failures */
+    apr_interval_time_t again_us; /* when the next pass is due; 0: when
+                                     something was written */
+} lpp_keep_result_t;
+
+/*
+ * Bring the directories within the rule, if that is due. Errors: the first
+ * directory that could not be opened or locked (result is then empty, but for
+ * again_us).
+ * Signal-safe: no. Thread: any, one at a time a keep.
+ */
+LPP_MUST_CHECK apr_status_t lpp_keep_pass(lpp_keep_t *keep,
+                                          lpp_keep_result_t *result,
+                                          apr_pool_t *scratch);
+
+#endif

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_keep_choose: what of all that was found goes, and its going. Opens an
+ * OOPS only where it matters what that tells, never to see its age. Removes by
+ * descriptor of the directory; unlink follows no link, and who reads a file
+ * keeps it.
+ */
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <apr_strings.h>
+
+#include "store/lpp_keep_scan.h"
+#include "store/lpp_store_dir.h"
+
+/* An empty date directory goes when no request of that day still runs. */
+#define EMPTY_AFTER_US apr_time_from_sec(48 * 3600)
+
+/* 1 where the file may be opened once more, to learn its kind. */
+static int may_read(lpp_keep_pass_t *pass)
+{
+    if (pass->reads >= pass->reads_max) {
+        pass->cut = 1;
+        return 0;
+    }
+    pass->reads++;
+    return 1;
+}
+
+/* What an OOPS tells of; unread where no more may be opened in this pass. */
+static lpp_keep_kind_e kind_of(lpp_keep_pass_t *pass, lpp_keep_file_t *file)
+{
+    if (file->kind == LPP_KEEP_UNREAD && may_read(pass)) {
+        file->kind = lpp_keep_read_oops(file, pass->scratch);
+    }
+    return file->kind;
+}
+
+/* What the OOPSes of a unit tell of: a failure, if any does. */
+static lpp_keep_kind_e kind_of_unit(lpp_keep_pass_t *pass,
+                                    lpp_keep_unit_t *unit)
+{
+    lpp_keep_kind_e worst = LPP_KEEP_UNREAD;
+    unsigned i;
+
+    for (i = 0; i < unit->count; i++) {
+        lpp_keep_kind_e kind = unit->files[i].part
+                                   ? kind_of(pass, &unit->files[i])
+                                   : LPP_KEEP_UNREAD;
+
+        if (kind == LPP_KEEP_FAILURE) {
+            return kind;
+        }
+        worst = kind == LPP_KEEP_INFORMATIONAL || worst == LPP_KEEP_UNREAD
+                    ? kind
+                    : worst;
+    }
+    return worst;
+}
+
+/* Whether anything can be beyond the rule: counts every OOPS both as a profile
+ * and as a failure, so that none needs to be opened where all is well. */
+static int is_within(const lpp_keep_pass_t *pass)
+{
+    const apr_array_header_t *units = pass->scan.units;
+    apr_int64_t bytes = 0, oopses = 0, oops_bytes = 0;
+    int i;
+
+    for (i = 0; i < units->nelts; i++) {
+        const lpp_keep_unit_t *unit =
+            &APR_ARRAY_IDX(units, i, lpp_keep_unit_t);
+
+        bytes += unit->bytes;
+        oopses += unit->count > unit->profile_files;
+        oops_bytes += unit->oops_bytes;
+    }
+    return units->nelts <= pass->rule->count && bytes <= pass->rule->bytes
+           && oopses <= pass->rule->failures
+           && oops_bytes <= LPP_KEEP_FAILURES_BYTES;
+}
+
+/* What stays so far, and whether anything was too much before. */
+typedef struct totals_t {
+    apr_int64_t failures, failure_bytes;
+    int full, failures_full;
+} totals_t;
+
+/* Select a unit once it is not young. */
+static void select_unit(lpp_keep_pass_t *pass, lpp_keep_unit_t *unit,
+                        int with_failure)
+{
+    if (pass->now - unit->newest < LPP_KEEP_YOUNG_US) {
+        pass->pending = 1;
+        return;
+    }
+    unit->selected = 1;
+    unit->failure_selected = with_failure;
+}
+
+static void keep_profile(lpp_keep_pass_t *pass, const lpp_keep_unit_t *unit)
+{
+    pass->result->profiles++;
+    pass->result->bytes += unit->bytes;
+    pass->oldest = unit->oldest;
+}
+
+/* A unit that is not too old, by what it holds. */
+static void choose_unit(lpp_keep_pass_t *pass, lpp_keep_unit_t *unit,
+                        totals_t *totals)
+{
+    const lpp_keep_rule_t *rule = pass->rule;
+    lpp_keep_kind_e kind = kind_of_unit(pass, unit);
+    int failure = kind == LPP_KEEP_FAILURE;
+    int profile = unit->profile_files || kind == LPP_KEEP_INFORMATIONAL;
+
+    if (!failure && !profile) {
+        return; /* not ours, or not known yet */
+    }
+    if (profile) {
+        totals->full = totals->full || pass->result->profiles + 1 > rule->count
+                       || pass->result->bytes + unit->bytes > rule->bytes;
+        profile = !totals->full;
+    }
+    totals->failures_full =
+        totals->failures_full
+        || (failure
+            && (totals->failures + 1 > rule->failures
+                || totals->failure_bytes + unit->oops_bytes
+                       > LPP_KEEP_FAILURES_BYTES));
+    if (profile) {
+        keep_profile(pass, unit);
+    }
+    else if (unit->profile_files || !failure || totals->failures_full) {
+        select_unit(pass, unit, totals->failures_full);
+    }
+    if (failure && (profile || !totals->failures_full)) {
+        totals->failures++;
+        totals->failure_bytes += unit->oops_bytes;
+    }
+}
+
+/* Select what goes: from the newest on, what does not fit any more. What is
+ * too old goes whatever it is: its kind is looked at when it is removed. */
+void lpp_keep_choose(lpp_keep_pass_t *pass)
+{
+    lpp_keep_unit_t *unit = (lpp_keep_unit_t *)pass->scan.units->elts;
+    lpp_keep_unit_t *end = unit + pass->scan.units->nelts;
+    int within = is_within(pass);
+    totals_t totals = {0};
+
+    for (; unit < end; unit++) {
+        if (pass->now - unit->oldest > pass->rule->age_us) {
+            select_unit(pass, unit, 1);
+        }
+        else if (within) {
+            keep_profile(pass, unit);
+        }
+        else {
+            choose_unit(pass, unit, &totals);
+        }
+    }
+}
+
+static int remove_file(const lpp_keep_file_t *file)
+{
+    int fd, gone;
+
+    if (lpp_store_open_part(file->store, file->part, 0, &fd) != APR_SUCCESS) {
+        return 0;
+    }
+    gone = unlinkat(fd, file->name, 0) == 0;
+    close(fd);
+    return gone;
+}
+
+/* The OOPS of a failure may outlive its profile. */
+static int may_go(lpp_keep_pass_t *pass, const lpp_keep_unit_t *unit,
+                  lpp_keep_file_t *file)
+{
+    if (!file->part) {
+        return 1;
+    }
+    switch (kind_of(pass, file)) {
+    case LPP_KEEP_INFORMATIONAL:
+        return 1;
+    case LPP_KEEP_FAILURE:
+        return unit->failure_selected;
+    default:
+        return 0;
+    }
+}
+
+/* Remove what is selected, the oldest first. */
+void lpp_keep_remove(lpp_keep_pass_t *pass)
+{
+    lpp_keep_unit_t *first = (lpp_keep_unit_t *)pass->scan.units->elts;
+    lpp_keep_unit_t *unit = first + pass->scan.units->nelts;
+
+    while (unit-- > first) {
+        unsigned i, gone = 0;
+
+        if (!unit->selected) {
+            continue;
+        }
+        if (pass->result->removed_files + unit->count > LPP_KEEP_REMOVE_MAX) {
+            pass->cut = 1;
+            return;
+        }
+        for (i = 0; i < unit->count; i++) {
+            if (may_go(pass, unit, &unit->files[i])) {
+                gone += (unsigned)remove_file(&unit->files[i]);
+            }
+        }
+        pass->result->removed_files += gone;
+        pass->result->removed_profiles += gone > 0;
+    }
+}
+
+static void write_date(char date[16], apr_time_t time)
+{
+    apr_time_exp_t utc;
+
+    lpp_time_parts(&utc, time, 0);
+    apr_snprintf(date, 16, "%04d-%02d-%02d", utc.tm_year + 1900,
+                 utc.tm_mon + 1, utc.tm_mday);
+}
+
+/* Remove date directories that are empty and of days gone by, or far ahead:
+ * rmdir itself tells whether they are. */
+void lpp_keep_remove_empty(const lpp_keep_pass_t *pass)
+{
+    char before[16], after[16];
+    int i;
+
+    write_date(before, pass->now - EMPTY_AFTER_US);
+    write_date(after, pass->now + EMPTY_AFTER_US);
+    for (i = 0; i < pass->scan.parts->nelts; i++) {
+        const lpp_keep_part_t *part =
+            &APR_ARRAY_IDX(pass->scan.parts, i, lpp_keep_part_t);
+
+        if (strcmp(part->name, before) < 0 || strcmp(part->name, after) > 0) {
+            unlinkat(part->store->fd, part->name, AT_REMOVEDIR);
+        }
+    }
+}

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_keep_scan: reads the directories and puts files of one id together.
+ * Changes nothing on disk. What it passes over, retention cannot touch.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <apr_strings.h>
+
+#include "store/lpp_keep_scan.h"
+#include "store/lpp_store_dir.h"
+
+#define DATE_LEN 10 /* 2026-11-22 */
+
+void lpp_keep_scan_init(lpp_keep_scan_t *scan, apr_pool_t *pool)
+{
+    memset(scan, 0, sizeof(*scan));
+    scan->pool = pool;
+    scan->files = apr_array_make(pool, 256, sizeof(lpp_keep_file_t));
+    scan->parts = apr_array_make(pool, 8, sizeof(lpp_keep_part_t));
+    scan->units = apr_array_make(pool, 64, sizeof(lpp_keep_unit_t));
+}
+
+static apr_status_t open_dir(lpp_store_t *store, const char *part, DIR **dir)
+{
+    int fd;
+    apr_status_t rv = lpp_store_open_part(store, part, 0, &fd);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    *dir = fdopendir(fd);
+    if (!*dir) {
+        rv = errno;
+        close(fd);
+    }
+    return rv;
+}
+
+/* Add what entry names, if a regular file is behind it. */
+static void add_file(lpp_keep_scan_t *scan, DIR *dir, lpp_store_t *store,
+                     const char *part, const lpp_store_entry_t *entry)
+{
+    lpp_keep_file_t *file;
+    struct stat st;
+
+    if (fstatat(dirfd(dir), entry->name, &st, AT_SYMLINK_NOFOLLOW) != 0
+        || !S_ISREG(st.st_mode)) {
+        return;
+    }
+    file = apr_array_push(scan->files);
+    file->id = entry->id;
+    file->name = entry->name;
+    file->stem = entry->stem;
+    file->store = store;
+    file->part = part;
+    file->bytes = st.st_size;
+    file->mtime =
+        apr_time_from_sec(st.st_mtim.tv_sec) + st.st_mtim.tv_nsec / 1000;
+    file->kind = LPP_KEEP_UNREAD;
+}
+
+/* The next name; NULL at the end, or where there are too many. */
+static const char *next_name(lpp_keep_scan_t *scan, DIR *dir)
+{
+    const struct dirent *item;
+
+    if (scan->files->nelts >= LPP_KEEP_FILES_MAX) {
+        scan->cut = 1;
+        return NULL;
+    }
+    item = readdir(dir);
+    return item ? item->d_name : NULL;
+}
+
+apr_status_t lpp_keep_scan_profiles(lpp_keep_scan_t *scan, lpp_store_t *store)
+{
+    lpp_store_entry_t entry;
+    const char *name;
+    DIR *dir;
+    apr_status_t rv = open_dir(store, NULL, &dir);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    while ((name = next_name(scan, dir)) != NULL) {
+        if (lpp_store_parse_name(name, &entry, scan->pool)) {
+            add_file(scan, dir, store, NULL, &entry);
+        }
+    }
+    closedir(dir);
+    return APR_SUCCESS;
+}
+
+static int is_date(const char *name)
+{
+    unsigned i;
+
+    for (i = 0; i < DATE_LEN; i++) {
+        if (i == 4 || i == 7 ? name[i] != '-'
+                             : name[i] < '0' || name[i] > '9') {
+            return 0;
+        }
+    }
+    return name[DATE_LEN] == '\0';
+}
+
+/* Only the spelling that the store makes: its prefix in capitals. */
+static int is_own_id(const char *name)
+{
+    return lpp_store_is_id(name) && strncmp(name, "OOPS-", 5) == 0;
+}
+
+/* A part that went meanwhile, or is a link, holds nothing of ours. */
+static void scan_part(lpp_keep_scan_t *scan, lpp_store_t *store,
+                      const char *part)
+{
+    lpp_store_entry_t entry = { .stem = "" };
+    const char *name;
+    DIR *dir;
+
+    if (open_dir(store, part, &dir) != APR_SUCCESS) {
+        return;
+    }
+    while ((name = next_name(scan, dir)) != NULL) {
+        if (is_own_id(name)
+            && (name = apr_pstrdup(scan->pool, name)) != NULL) {
+            entry.name = entry.id = name;
+            add_file(scan, dir, store, part, &entry);
+        }
+    }
+    closedir(dir);
+}
+
+apr_status_t lpp_keep_scan_oopses(lpp_keep_scan_t *scan, lpp_store_t *store)
+{
+    int first = scan->parts->nelts, i;
+    const char *name;
+    DIR *dir;
+    apr_status_t rv = open_dir(store, NULL, &dir);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    while ((name = next_name(scan, dir)) != NULL) {
+        if (is_date(name)
+            && (name = apr_pstrdup(scan->pool, name)) != NULL) {
+            lpp_keep_part_t *part = apr_array_push(scan->parts);
+
+            part->store = store;
+            part->name = name;
+        }
+    }
+    closedir(dir);
+    for (i = first; i < scan->parts->nelts; i++) {
+        scan_part(scan, store,
+                  APR_ARRAY_IDX(scan->parts, i, lpp_keep_part_t).name);
+    }
+    return APR_SUCCESS;
+}
+
+static int compare_ids(const void *left, const void *right)
+{
+    const lpp_keep_file_t *a = left, *b = right;
+
+    return strcmp(a->id, b->id);
+}
+
+/* Newest first; where the file system's clock did not tell two apart, by the
+ * time in their stems, else by id. */
+static int compare_units(const void *left, const void *right)
+{
+    const lpp_keep_unit_t *a = left, *b = right;
+
+    if (a->oldest != b->oldest) {
+        return a->oldest < b->oldest ? 1 : -1;
+    }
+    if (strcmp(a->stem, b->stem) != 0) {
+        return strcmp(b->stem, a->stem);
+    }
+    return strcmp(a->files->id, b->files->id);
+}
+
+/* Clocks of hosts that share a directory may differ by so much. */
+#define AHEAD_US apr_time_from_sec(120)
+
+/* A time in the future is as old as it is far away, or now where it is near. */
+static apr_time_t past(apr_time_t time, apr_time_t now)
+{
+    return time <= now              ? time
+           : time - now <= AHEAD_US ? now
+                                    : now - (time - now);
+}
+
+static void add_to_unit(lpp_keep_unit_t *unit, const lpp_keep_file_t *file,
+                        apr_time_t now)
+{
+    apr_time_t time = past(file->mtime, now);
+
+    unit->bytes += file->bytes;
+    if (file->part) {
+        unit->oops_bytes += file->bytes;
+    }
+    else {
+        unit->profile_files++;
+    }
+    if (strcmp(file->stem, unit->stem) > 0) {
+        unit->stem = file->stem;
+    }
+    if (unit->count == 0 || time < unit->oldest) {
+        unit->oldest = time;
+    }
+    if (unit->count == 0 || time > unit->newest) {
+        unit->newest = time;
+    }
+    unit->count++;
+}
+
+void lpp_keep_scan_group(lpp_keep_scan_t *scan, apr_time_t now)
+{
+    lpp_keep_file_t *files = (lpp_keep_file_t *)scan->files->elts;
+    lpp_keep_unit_t *unit = NULL;
+    int i;
+
+    qsort(files, (size_t)scan->files->nelts, sizeof(*files), compare_ids);
+    for (i = 0; i < scan->files->nelts; i++) {
+        if (!unit || strcmp(unit->files->id, files[i].id) != 0) {
+            unit = apr_array_push(scan->units);
+            memset(unit, 0, sizeof(*unit));
+            unit->files = &files[i];
+            unit->stem = "";
+        }
+        add_to_unit(unit, &files[i], now);
+    }
+    qsort(scan->units->elts, (size_t)scan->units->nelts,
+          sizeof(lpp_keep_unit_t), compare_units);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_store_dir: what the files that write and that read a store share.
+ */
+#ifndef LPP_STORE_DIR_H
+#define LPP_STORE_DIR_H
+
+#include "store/lpp_store.h"
+
+/* Names of files that are not whole: no reader takes them for its own. */
+#define LPP_STORE_TEMP_PREFIX ".lpp-"
+#define LPP_STORE_TEMP_SUFFIX ".tmp"
+
+struct lpp_store_t {
+    int fd;           /* of the directory */
+};
+
+/*
+ * A descriptor, which the caller closes, of the store's directory or of a part
+ * of it; make: a missing part is made. APR_EINVAL: no name of a part.
+ * Signal-safe: no. Thread: any.
+ */
+LPP_MUST_CHECK apr_status_t lpp_store_open_part(lpp_store_t *store,
+                                                const char *subdirectory,
+                                                int make, int *fd);
+
+#endif

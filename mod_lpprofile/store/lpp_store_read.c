@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_store_read: what is in a store: lists its files, opens one, and takes
+ * away what dead writers left. Passes over what this module would not have
+ * made; opens nothing through a link.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <apr_portable.h>
+
+#include "store/lpp_store.h"
+#include "store/lpp_store_dir.h"
+
+/* Whether name is one that the writer gives to a temporary file. */
+static int is_temp(const char *name)
+{
+    apr_size_t len = strlen(name), prefix = strlen(LPP_STORE_TEMP_PREFIX);
+    apr_size_t suffix = strlen(LPP_STORE_TEMP_SUFFIX);
+
+    return len > prefix + suffix
+           && strncmp(name, LPP_STORE_TEMP_PREFIX, prefix) == 0
+           && strcmp(name + len - suffix, LPP_STORE_TEMP_SUFFIX) == 0
+           && strspn(name + prefix, "0123456789abcdef-")
+                  == len - prefix - suffix;
+}
+
+/* A stream over a directory with a position of its own. */
+static apr_status_t read_dir(lpp_store_t *store, const char *subdirectory,
+                             DIR **dir)
+{
+    int fd;
+    apr_status_t rv = lpp_store_open_part(store, subdirectory, 0, &fd);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    *dir = fdopendir(fd);
+    if (!*dir) {
+        rv = errno;
+        close(fd);
+    }
+    return rv;
+}
+
+/* The clock of a file system ticks every few milliseconds; where it does not
+ * tell two apart, the time in the stem does. */
+static int compare_newest_first(const void *left, const void *right)
+{
+    const lpp_store_entry_t *a = left, *b = right;
+
+    if (a->mtime != b->mtime) {
+        return a->mtime < b->mtime ? 1 : -1;
+    }
+    return strcmp(b->stem, a->stem);
+}
+
+/* Fill in what the disk says of an entry; 0 where it is no file of ours. */
+static int stat_entry(int dir_fd, lpp_store_entry_t *entry)
+{
+    struct stat st;
+
+    if (fstatat(dir_fd, entry->name, &st, AT_SYMLINK_NOFOLLOW) != 0
+        || !S_ISREG(st.st_mode)) {
+        return 0;
+    }
+    entry->bytes = st.st_size;
+    entry->mtime =
+        apr_time_from_sec(st.st_mtim.tv_sec) + st.st_mtim.tv_nsec / 1000;
+    return 1;
+}
+
+static apr_status_t close_apr_file(void *baton)
+{
+    return apr_file_close(baton);
+}
+
+apr_status_t lpp_store_list(lpp_store_t *store, const char *id, int max,
+                            apr_array_header_t **entries, apr_pool_t *pool)
+{
+    apr_array_header_t *found;
+    struct dirent *item;
+    DIR *dir;
+    apr_status_t rv;
+
+    *entries = NULL;
+    rv = read_dir(store, NULL, &dir);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    found = apr_array_make(pool, 16, sizeof(lpp_store_entry_t));
+    while ((item = readdir(dir)) != NULL) {
+        lpp_store_entry_t entry;
+
+        /* The cheap look first: the pool keeps what a parse allocates. */
+        if ((!id || strstr(item->d_name, id))
+            && lpp_store_parse_name(item->d_name, &entry, pool)
+            && (!id || strcmp(entry.id, id) == 0)
+            && stat_entry(dirfd(dir), &entry)) {
+            APR_ARRAY_PUSH(found, lpp_store_entry_t) = entry;
+        }
+    }
+    closedir(dir);
+    qsort(found->elts, (size_t)found->nelts, sizeof(lpp_store_entry_t),
+          compare_newest_first);
+    if (max > 0 && found->nelts > max) {
+        found->nelts = max;
+    }
+    *entries = found;
+    return APR_SUCCESS;
+}
+
+apr_status_t lpp_store_open_file(lpp_store_t *store, const char *subdirectory,
+                                 const char *name, apr_file_t **file,
+                                 apr_pool_t *pool)
+{
+    apr_os_file_t fd = -1;
+    struct stat st;
+    int dir_fd;
+    apr_status_t rv;
+
+    *file = NULL;
+    if (!lpp_store_is_name(name)) {
+        return APR_EINVAL;
+    }
+    rv = lpp_store_open_part(store, subdirectory, 0, &dir_fd);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    /* O_NONBLOCK: a fifo put in place of the file must not hold us. */
+    fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    rv = fd < 0 ? errno : APR_SUCCESS;
+    close(dir_fd);
+    if (rv == APR_SUCCESS && (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))) {
+        rv = APR_ENOENT;
+    }
+    if (rv == APR_SUCCESS) {
+        rv = apr_os_file_put(file, &fd, APR_FOPEN_READ, pool);
+    }
+    if (rv != APR_SUCCESS) {
+        if (fd >= 0) {
+            close(fd);
+        }
+        return rv;
+    }
+    apr_pool_cleanup_register(pool, *file, close_apr_file,
+                              apr_pool_cleanup_null);
+    return APR_SUCCESS;
+}
+
+int lpp_store_sweep(lpp_store_t *store, const char *subdirectory)
+{
+    apr_time_t now = apr_time_now();
+    struct dirent *item;
+    int removed = 0;
+    DIR *dir;
+
+    if (read_dir(store, subdirectory, &dir) != APR_SUCCESS) {
+        return 0;
+    }
+    while ((item = readdir(dir)) != NULL) {
+        lpp_store_entry_t entry = { .name = item->d_name };
+
+        /* far in the future: the clock was set back since */
+        if (is_temp(item->d_name) && stat_entry(dirfd(dir), &entry)
+            && llabs(now - entry.mtime) > apr_time_from_sec(LPP_STORE_STALE_S)
+            && unlinkat(dirfd(dir), item->d_name, 0) == 0) {
+            removed++;
+        }
+    }
+    closedir(dir);
+    return removed;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_unwind_address: DWARF expressions that tell an address, as far as linkers
+ * and hand-written assembler use them in .eh_frame. Internal to lpp_unwind*.
+ */
+#ifndef LPP_UNWIND_ADDRESS_H
+#define LPP_UNWIND_ADDRESS_H
+
+#include "unwind/lpp_unwind_rules.h"
+
+/* What the members mean depends on kind, see LPP_CFA_ in lpp_unwind_rules.h. */
+typedef struct lpp_address_t {
+    int kind;             /* LPP_CFA_REGISTER, _MEMORY, _PLT, _UNSUPPORTED */
+    unsigned base, index; /* registers; index is one more, or NO_INDEX */
+    apr_int64_t offset, add;
+} lpp_address_t;
+
+/*
+ * Read the expression in block; kind is LPP_CFA_UNSUPPORTED where it is none
+ * of the known shapes.
+ * Signal-safe: yes. Thread: any.
+ */
+void lpp_address_read(lpp_address_t *address, lpp_eh_reader_t block);
+
+#endif

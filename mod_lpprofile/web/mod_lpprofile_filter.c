@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mod_lpprofile_filter: see mod_lpprofile_filter.h.
+ *
+ * One output filter, just before the content-set filters (mod_deflate), so
+ * that it sees plain HTML. Everything but what may be the page's tail goes
+ * downstream at once; the block is built only when the rest of the page has
+ * been through the filters behind us, so that it holds their work too. Owns
+ * what it holds back (at most LPP_TAIL_MAX_BYTES, copied), never a page. Looks
+ * at what a body begins with: JSON is no page, and a <meta> in a page's head
+ * may forbid the block its style.
+ */
+#include <string.h>
+
+#include <http_protocol.h>
+#include <http_request.h>
+#include <util_filter.h>
+
+#include "parse/lpp_tail.h"
+#include "server/mod_lpprofile_entries.h"
+#include "web/mod_lpprofile_filter.h"
+#include "web/mod_lpprofile_filter_internal.h"
+#include "request/mod_lpprofile_run.h"
+#include "web/mod_lpprofile_url.h"
+
+#define FILTER_NAME "LPPROFILE"
+#define PASS_BYTES 65536 /* read from a file before it is passed on */
+#define SCAN_BYTES (1024 * 1024) /* XHTML looked through ahead, at most */
+
+static ap_filter_rec_t *filter_handle;
+
+typedef enum {
+    STATE_UNDECIDED, /* no brigade that will become a response yet */
+    STATE_INJECT,
+    STATE_HEAD       /* headers as for GET, no block */
+} state_e;
+
+typedef struct filter_ctx_t {
+    state_e state;
+    int xhtml;
+    int passed;               /* something went downstream already */
+    int begun;                /* a byte of the body that is not blank came */
+    lpp_tail_t tail;
+    lpp_policy_head_t head;
+    apr_bucket_brigade *out;  /* on its way; empty between two calls */
+    apr_bucket_brigade *held; /* copies: what lpp_tail holds back */
+    apr_size_t out_bytes;
+} filter_ctx_t;
+
+static apr_status_t pass_out(ap_filter_t *f)
+{
+    filter_ctx_t *ctx = f->ctx;
+    apr_status_t rv;
+
+    if (APR_BRIGADE_EMPTY(ctx->out)) {
+        return APR_SUCCESS;
+    }
+    rv = lpp_pass_brigade(f->next, ctx->out);
+    apr_brigade_cleanup(ctx->out);
+    ctx->out_bytes = 0;
+    ctx->passed = 1;
+    return rv;
+}
+
+/* Step aside for good: what was held, then bb, untouched. */
+static apr_status_t give_way(ap_filter_t *f, apr_bucket_brigade *bb)
+{
+    filter_ctx_t *ctx = f->ctx;
+
+    APR_BRIGADE_PREPEND(bb, ctx->held);
+    APR_BRIGADE_PREPEND(bb, ctx->out);
+    ap_remove_output_filter(f);
+    return lpp_pass_brigade(f->next, bb);
+}
+
+/* Let the first count bytes of what is held go, with the metadata among
+ * them. */
+static apr_status_t release_held(filter_ctx_t *ctx, apr_size_t held,
+                                 apr_size_t count)
+{
+    apr_bucket *end;
+    apr_status_t rv;
+
+    ctx->out_bytes += count;
+    if (count == held) {
+        APR_BRIGADE_CONCAT(ctx->out, ctx->held);
+        return APR_SUCCESS;
+    }
+    rv = apr_brigade_partition(ctx->held, (apr_off_t)count, &end);
+    if (rv != APR_SUCCESS && rv != APR_INCOMPLETE) {
+        return rv;
+    }
+    while (!APR_BRIGADE_EMPTY(ctx->held)
+           && APR_BRIGADE_FIRST(ctx->held) != end) {
+        apr_bucket *b = APR_BRIGADE_FIRST(ctx->held);
+
+        APR_BUCKET_REMOVE(b);
+        APR_BRIGADE_INSERT_TAIL(ctx->out, b);
+    }
+    return APR_SUCCESS;
+}
+
+/* Read a bucket without making those wait who could have what we already
+ * have: it goes downstream, flushed, before a read that blocks. */
+static apr_status_t read_bucket(ap_filter_t *f, apr_bucket *b,
+                                const char **data, apr_size_t *len)
+{
+    filter_ctx_t *ctx = f->ctx;
+    apr_status_t rv = lpp_read_bucket(b, data, len, APR_NONBLOCK_READ);
+
+    if (!APR_STATUS_IS_EAGAIN(rv)) {
+        return rv;
+    }
+    APR_BRIGADE_INSERT_TAIL(
+        ctx->out, apr_bucket_flush_create(f->c->bucket_alloc));
+    rv = pass_out(f);
+    return rv == APR_SUCCESS ? lpp_read_bucket(b, data, len, APR_BLOCK_READ)
+                             : rv;
+}
+
+/* One data bucket, of len bytes at data: its front goes on as it is, its tail
+ * is copied. */
+static apr_status_t take_data(ap_filter_t *f, apr_bucket *b, const char *data,
+                              apr_size_t len)
+{
+    filter_ctx_t *ctx = f->ctx;
+    apr_size_t held = ctx->tail.held, count;
+    apr_status_t rv;
+
+    if (!ctx->head.done) {
+        lpp_policy_head_feed(&ctx->head, data, len);
+    }
+    count = lpp_tail_feed(&ctx->tail, data, len);
+    if (held && count) {
+        rv = release_held(ctx, held, count < held ? count : held);
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+    }
+    count = count > held ? count - held : 0;
+    if (count < len) {
+        /* The copy comes first: a split may move the bytes. */
+        rv = apr_brigade_write(ctx->held, NULL, NULL, data + count,
+                               len - count);
+        if (rv == APR_SUCCESS && count) {
+            rv = apr_bucket_split(b, count);
+        }
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+        if (count) {
+            apr_bucket_delete(APR_BUCKET_NEXT(b));
+        }
+    }
+    if (!count) {
+        apr_bucket_delete(b);
+        return APR_SUCCESS;
+    }
+    APR_BUCKET_REMOVE(b);
+    APR_BRIGADE_INSERT_TAIL(ctx->out, b);
+    ctx->out_bytes += count;
+    return ctx->out_bytes >= PASS_BYTES ? pass_out(f) : APR_SUCCESS;
+}
+
+/* Metadata keeps its place among the data, but for a flush, which must not
+ * wait for the end of the page. */
+static apr_status_t take_metadata(ap_filter_t *f, apr_bucket *b)
+{
+    filter_ctx_t *ctx = f->ctx;
+    int flush = APR_BUCKET_IS_FLUSH(b);
+
+    APR_BUCKET_REMOVE(b);
+    if (ctx->tail.held && !flush) {
+        APR_BRIGADE_INSERT_TAIL(ctx->held, b);
+        return APR_SUCCESS;
+    }
+    APR_BRIGADE_INSERT_TAIL(ctx->out, b);
+    return flush ? pass_out(f) : APR_SUCCESS;
+}
+
+static apr_status_t write_to_brigade(void *baton, const char *data,
+                                     apr_size_t len)
+{
+    return apr_brigade_write(baton, NULL, NULL, data, len);
+}
+
+/* The end of the page, bb begins with EOS: first the rest of the page goes,
+ * then the block is built of all that happened until then. */
+static apr_status_t finish(ap_filter_t *f, apr_bucket_brigade *bb)
+{
+    filter_ctx_t *ctx = f->ctx;
+    lpp_run_t *run = lpp_run_get(f->r);
+    apr_bucket_brigade *block;
+    lpp_sink_t sink = {write_to_brigade, NULL};
+    apr_status_t rv;
+
+    if (!ctx->passed && APR_BRIGADE_EMPTY(ctx->out)) {
+        /* Nothing was sent, so mod_headers has not set its policy yet. */
+        APR_BRIGADE_INSERT_TAIL(
+            ctx->out, apr_bucket_flush_create(f->c->bucket_alloc));
+    }
+    rv = pass_out(f);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    block = apr_brigade_create(f->r->pool, f->c->bucket_alloc);
+    sink.baton = block;
+    if (run && (lpp_tail_end(&ctx->tail) || !ctx->xhtml)) {
+        int styled = !ctx->head.forbidden && lpp_filter_may_style(f->r);
+
+        rv = lpp_run_write_block(run, f->r, styled, ctx->xhtml, &sink);
+        if (rv != APR_SUCCESS) {
+            apr_brigade_cleanup(block); /* half a block is none */
+        }
+    }
+    APR_BRIGADE_CONCAT(block, ctx->held);
+    APR_BRIGADE_PREPEND(bb, block);
+    ap_remove_output_filter(f);
+    return lpp_pass_brigade(f->next, bb);
+}
+
+/* First bytes of the body when they are here, without waiting for them. */
+static void peek(apr_bucket_brigade *bb, const char **data, apr_size_t *len)
+{
+    apr_bucket *b = APR_BRIGADE_FIRST(bb);
+
+    *data = NULL;
+    *len = 0;
+    while (b != APR_BRIGADE_SENTINEL(bb) && APR_BUCKET_IS_METADATA(b)) {
+        b = APR_BUCKET_NEXT(b);
+    }
+    if (b == APR_BRIGADE_SENTINEL(bb)
+        || lpp_read_bucket(b, data, len, APR_NONBLOCK_READ) != APR_SUCCESS) {
+        *len = 0;
+    }
+}
+
+/* 1 when the page of XHTML is here as a whole, is small, and has no </body> at
+ * its end: it is then left alone, headers and all. What cannot be told yet
+ * counts as 0. */
+static int has_no_tag(apr_bucket_brigade *bb)
+{
+    apr_bucket *b;
+    apr_off_t length;
+    lpp_tail_t tail;
+
+    if (APR_BRIGADE_EMPTY(bb) || !APR_BUCKET_IS_EOS(APR_BRIGADE_LAST(bb))
+        || apr_brigade_length(bb, 0, &length) != APR_SUCCESS || length < 0
+        || length > SCAN_BYTES) {
+        return 0;
+    }
+    lpp_tail_init(&tail, 1);
+    for (b = APR_BRIGADE_FIRST(bb); b != APR_BRIGADE_SENTINEL(bb);
+         b = APR_BUCKET_NEXT(b)) {
+        const char *data;
+        apr_size_t len;
+
+        if (APR_BUCKET_IS_METADATA(b)) {
+            continue;
+        }
+        if (lpp_read_bucket(b, &data, &len, APR_NONBLOCK_READ)
+            != APR_SUCCESS) {
+            return 0;
+        }
+        (void)lpp_tail_feed(&tail, data, len);
+    }
+    return !lpp_tail_end(&tail);
+}
+
+/* Look at the response once, before its first byte: 1 when it will be
+ * changed. */
+static int decide(ap_filter_t *f, lpp_run_t *run, apr_bucket_brigade *bb)
+{
+    filter_ctx_t *ctx = f->ctx;
+    request_rec *r = f->r;
+    const char *why = NULL, *data;
+    apr_size_t len;
+    int inject;
+
+    lpp_run_settle_user(run);
+    inject = lpp_run_wants_block(run, r);
+    if (inject) {
+        peek(bb, &data, &len);
+        why = lpp_filter_why_not(r, lpp_run_plan(run), data, len);
+        if (!why && lpp_filter_is_xhtml(r) && has_no_tag(bb)) {
+            why = "no-body-tag";
+        }
+        if (!why && r->header_only) {
+            lpp_run_note(run, "head");
+        }
+        else if (why) {
+            lpp_run_note(run, why);
+            inject = 0;
+        }
+    }
+    if (inject) {
+        lpp_filter_change_headers(r);
+        (void)lpp_url_last_headers(r);
+        ctx->state = r->header_only ? STATE_HEAD : STATE_INJECT;
+        ctx->xhtml = lpp_filter_is_xhtml(r);
+        lpp_tail_init(&ctx->tail, ctx->xhtml);
+        lpp_policy_head_init(&ctx->head, ctx->xhtml, r->pool);
+    }
+    lpp_run_set_headers(run, r);
+    return inject;
+}
+
+/* For HEAD the end goes alone, or httpd would take the length of a body
+ * without block for the page's; a filter that compresses lets go of what it
+ * has at a flush. */
+static apr_status_t pass_head(ap_filter_t *f, apr_bucket_brigade *bb)
+{
+    filter_ctx_t *ctx = f->ctx;
+
+    while (!APR_BRIGADE_EMPTY(bb)
+           && !APR_BUCKET_IS_EOS(APR_BRIGADE_FIRST(bb))) {
+        apr_bucket *b = APR_BRIGADE_FIRST(bb);
+
+        APR_BUCKET_REMOVE(b);
+        APR_BRIGADE_INSERT_TAIL(ctx->out, b);
+    }
+    if (!APR_BRIGADE_EMPTY(bb)) {
+        apr_status_t rv;
+
+        APR_BRIGADE_INSERT_TAIL(ctx->out,
+                                apr_bucket_flush_create(f->c->bucket_alloc));
+        rv = pass_out(f);
+        return rv == APR_SUCCESS ? give_way(f, bb) : rv;
+    }
+    return pass_out(f);
+}
+
+static int has_error(apr_bucket_brigade *bb)
+{
+    apr_bucket *b;
+
+    for (b = APR_BRIGADE_FIRST(bb); b != APR_BRIGADE_SENTINEL(bb);
+         b = APR_BUCKET_NEXT(b)) {
+        if (AP_BUCKET_IS_ERROR(b)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static apr_status_t take_all(ap_filter_t *f, apr_bucket_brigade *bb)
+{
+    filter_ctx_t *ctx = f->ctx;
+    const char *data;
+    apr_size_t len;
+
+    while (!APR_BRIGADE_EMPTY(bb)) {
+        apr_bucket *b = APR_BRIGADE_FIRST(bb);
+        apr_status_t rv;
+
+        if (APR_BUCKET_IS_EOS(b)) {
+            return finish(f, bb);
+        }
+        if (AP_BUCKET_IS_ERROR(b)) {
+            return give_way(f, bb); /* cut off: no page to complete */
+        }
+        if (APR_BUCKET_IS_METADATA(b)) {
+            rv = take_metadata(f, b);
+        }
+        else {
+            rv = read_bucket(f, b, &data, &len);
+            if (rv == APR_SUCCESS && !ctx->begun) {
+                if (lpp_filter_is_json(data, len)) {
+                    return give_way(f, bb); /* its headers are gone already */
+                }
+                ctx->begun = lpp_filter_blank(data, len) < len;
+            }
+            rv = rv == APR_SUCCESS ? take_data(f, b, data, len) : rv;
+        }
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+        if (f->c->aborted) {
+            return APR_ECONNABORTED;
+        }
+    }
+    return pass_out(f);
+}
+
+static apr_status_t filter_brigade(ap_filter_t *f, apr_bucket_brigade *bb)
+{
+    filter_ctx_t *ctx = f->ctx;
+    lpp_run_t *run = lpp_run_get(f->r);
+
+    if (APR_BRIGADE_EMPTY(bb)) {
+        return APR_SUCCESS;
+    }
+    if (ctx->state == STATE_UNDECIDED) {
+        /* An error bucket makes a new response, with a filter of its own. */
+        if (!run || f->r->main || has_error(bb) || !decide(f, run, bb)) {
+            return give_way(f, bb);
+        }
+    }
+    if (ctx->state == STATE_HEAD) {
+        return pass_head(f, bb);
+    }
+    return take_all(f, bb);
+}
+
+/* r may have one from before its handler already. */
+__attribute__((noinline)) void lpp_filter_insert(request_rec *r)
+{
+    ap_filter_t *f;
+    filter_ctx_t *ctx;
+
+    if (r->main || !lpp_run_get(r)) {
+        return;
+    }
+    for (f = r->output_filters; f; f = f->next) {
+        if (f->frec == filter_handle && f->r == r) {
+            return;
+        }
+    }
+    ctx = apr_pcalloc(r->pool, sizeof(*ctx));
+    ctx->out = apr_brigade_create(r->pool, r->connection->bucket_alloc);
+    ctx->held = apr_brigade_create(r->pool, r->connection->bucket_alloc);
+    ap_add_output_filter_handle(filter_handle, ctx, r, r->connection);
+}
+
+/* The filters that make a response's head go when they have sent it. */
+int lpp_filter_join(request_rec *r)
+{
+    ap_filter_t *f;
+
+    for (f = r->output_filters; f; f = f->next) {
+        if (f->r == r && (!strcmp(f->frec->name, "http_header")
+                          || !strcmp(f->frec->name, "h2_c2_response_out"))) {
+            lpp_filter_insert(r);
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static void insert_for_error(request_rec *r)
+{
+    if (lpp_run_any()) {
+        lpp_filter_insert(r);
+    }
+}
+
+void lpp_filter_register_hooks(apr_pool_t *pool)
+{
+    filter_handle = ap_register_output_filter(
+        FILTER_NAME, filter_brigade, NULL, AP_FTYPE_CONTENT_SET - 1);
+    /* Last of the inserting hooks: of filters of one type the one inserted
+     * later stands later, and ours wants to see what the others made. */
+    ap_hook_insert_error_filter(insert_for_error, NULL, NULL,
+                                APR_HOOK_REALLY_LAST);
+}

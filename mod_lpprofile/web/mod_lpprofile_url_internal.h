@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mod_lpprofile_url_internal: what the files of the URL room share: _url
+ * (takes the segment out), _url_headers (out of URLs in request headers, too)
+ * and _url_follow (what follows from that).
+ */
+#ifndef MOD_LPPROFILE_URL_INTERNAL_H
+#define MOD_LPPROFILE_URL_INTERNAL_H
+
+#include "parse/lpp_trigger.h"
+#include "web/mod_lpprofile_url.h"
+
+/* One rewritten request; in the pool of the first request of its chain. */
+typedef struct lpp_url_t {
+    const lpp_plan_t *plan;
+    const char *line;        /* the_request as the client sent it */
+    const char *path;        /* its path, encoded */
+    char *sent_uri;          /* r->unparsed_uri as the client sent it */
+    char *plain_uri;         /* what it is to be again; NULL: it is */
+    int profiled_as_asked;   /* 0: a script or image that only inherited it */
+    int by_link;             /* an own page, of which nothing is to be shown:
+                                lpp_url_came_by_link */
+    apr_table_t *headers;    /* headers_in that Accept-Encoding was taken
+                                from, NULL where it is in its place */
+    const char *encodings;   /* its value */
+} lpp_url_t;
+
+/* The rewriting that r, or the request it stems from, went through, or NULL.
+ * One load where no request of this child is rewritten. Thread: request. */
+lpp_url_t *lpp_url_get(const request_rec *r);
+
+/* Put Accept-Encoding back where it was taken away. Thread: request. */
+void lpp_url_give_encodings_back(lpp_url_t *url);
+
+/*
+ * Take the segment out of the URLs in those request headers that modules act
+ * on: WebDAV's Destination, New-uri and If. Thread: request.
+ */
+void lpp_url_strip_headers(request_rec *r);
+
+/* Hooks of _url_follow. */
+void lpp_url_follow_register_hooks(apr_pool_t *pool);
+
+#endif

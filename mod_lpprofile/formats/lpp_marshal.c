@@ -3,7 +3,7 @@
  * lpp_marshal: values in Python's marshal format, version 2. Everything is
  * little-endian, whatever this machine is.
  */
-#include "formats/lpp_marshal.h"
+#include "formats/lpp_marshal_internal.h"
 
 #include <string.h>
 

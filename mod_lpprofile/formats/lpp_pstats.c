@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "formats/lpp_marshal.h"
+#include "formats/lpp_marshal_internal.h"
 
 #define FLUSH_BYTES 32768
 

@@ -3,7 +3,6 @@
  * lpp_writer: the registry of formats, derived from lpp_formats.h, and what
  * several writers say in the same words.
  */
-#include "sampling/lpp_sampler.h"
 #include "formats/lpp_writer.h"
 
 #include <string.h>

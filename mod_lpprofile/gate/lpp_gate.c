@@ -16,7 +16,7 @@
 #include <apr_shm.h>
 #include <apr_strings.h>
 
-#include "gate/lpp_gate_shared.h"
+#include "gate/lpp_gate_internal.h"
 
 #define SLICE_MAX_US 50000
 #define READ_TRIES 1000        /* a record changes a few times a profile */

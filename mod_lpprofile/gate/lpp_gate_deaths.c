@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "gate/lpp_gate_shared.h"
+#include "gate/lpp_gate_internal.h"
 
 #define HEAD_BYTES 4096 /* of extra that a new holder finds zeroed */
 

@@ -8,7 +8,7 @@
  * that lines were asked of stay open as long as the process: names are wanted
  * as long as it lives, and its end is no place to take locks of malloc.
  */
-#include "names/lpp_debugfile.h"
+#include "names/lpp_debugfile_internal.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>

@@ -23,7 +23,7 @@
 #include <apr_strings.h>
 #include <apr_thread_mutex.h>
 
-#include "names/lpp_debugfile.h"
+#include "names/lpp_debugfile_internal.h"
 #include "objects/lpp_elf.h"
 #include "names/lpp_symbol_internal.h"
 

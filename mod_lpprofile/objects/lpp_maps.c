@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "objects/lpp_maps.h"
-#include "objects/lpp_maps_entry.h"
+#include "objects/lpp_maps_entry_internal.h"
 
 /* One executable segment of a loaded object. */
 typedef struct range_t {

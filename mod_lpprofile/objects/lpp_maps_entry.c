@@ -5,7 +5,7 @@
  * Owns nothing. Trusts no length: whatever the headers claim must lie in a
  * readable, file-backed segment of the object.
  */
-#include "objects/lpp_maps_entry.h"
+#include "objects/lpp_maps_entry_internal.h"
 
 #include <stdlib.h>
 #include <string.h>

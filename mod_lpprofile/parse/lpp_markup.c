@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_markup: see lpp_markup.h. A state machine; each state has a
+ * lpp_markup: see lpp_markup_internal.h. A state machine; each state has a
  * function that takes one byte, or a run of those that change nothing.
  */
 #include <string.h>
 
 #include "base/lpp_ascii.h"
-#include "parse/lpp_markup.h"
+#include "parse/lpp_markup_internal.h"
 
 enum {
     STATE_TEXT,

@@ -8,7 +8,7 @@
 #define LPP_POLICY_H
 
 #include "base/lpp_base.h"
-#include "parse/lpp_markup.h"
+#include "parse/lpp_markup_internal.h"
 
 #define LPP_POLICY_HEAD_MAX_BYTES 65536 /* of a page that are looked at */
 #define LPP_POLICY_META_MAX_BYTES 8192  /* of one <meta>; a longer forbids */

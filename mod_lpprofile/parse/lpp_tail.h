@@ -17,7 +17,7 @@
 #define LPP_TAIL_H
 
 #include "base/lpp_base.h"
-#include "parse/lpp_markup.h"
+#include "parse/lpp_markup_internal.h"
 
 #define LPP_TAIL_MAX_BYTES 65536
 

@@ -11,7 +11,7 @@
 
 #include "base/lpp_base.h"
 #include "base/lpp_formats.h"
-#include "parse/lpp_trigger_scan.h"
+#include "parse/lpp_trigger_scan_internal.h"
 
 #define LPP_TRIGGER_MARK "++profile++"
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_trigger_scan: see lpp_trigger_scan.h; the part that few requests
+ * lpp_trigger_scan: see lpp_trigger_scan_internal.h; the part that few requests
  * need.
  */
 #include <stddef.h>
 
-#include "parse/lpp_trigger_scan.h"
+#include "parse/lpp_trigger_scan_internal.h"
 
 #if defined(__SSE2__)
 

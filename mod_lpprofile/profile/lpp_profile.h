@@ -28,6 +28,17 @@ typedef struct lpp_node_t {
     lpp_weight_t self;          /* samples whose leaf this is */
 } lpp_node_t;
 
+/* Why a profile ended before its request. */
+typedef enum {
+    LPP_STOP_NOT = 0,
+    LPP_STOP_MAX_TIME,
+    LPP_STOP_CLIENT,   /* blocked on the client for too long, all together */
+    LPP_STOP_UPGRADE,  /* 101 */
+    LPP_STOP_STREAM,   /* text/event-stream */
+    LPP_STOP_CHILD,    /* the process ends */
+    LPP_STOP_SELF      /* the profiler cost too much, at its lowest rate */
+} lpp_stop_e;
+
 /* What each report must confess. */
 typedef struct lpp_honesty_t {
     apr_uint64_t samples;        /* in the tree */

@@ -26,7 +26,7 @@
 #include "store/lpp_store.h"
 #include "server/mod_lpprofile_config.h"
 #include "request/mod_lpprofile_memory.h"
-#include "request/mod_lpprofile_oops.h"
+#include "request/mod_lpprofile_oops_internal.h"
 
 APLOG_USE_MODULE(lpprofile);
 

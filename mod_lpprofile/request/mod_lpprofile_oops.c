@@ -17,7 +17,7 @@
 #include <util_script.h>
 
 #include "base/lpp_ascii.h"
-#include "request/mod_lpprofile_oops.h"
+#include "request/mod_lpprofile_oops_internal.h"
 
 #define PAGE_ID_KEY "launchpad.pageid"
 

@@ -17,7 +17,7 @@
 #include "store/lpp_store.h"
 #include "names/lpp_view.h"
 #include "request/mod_lpprofile_memory.h"
-#include "request/mod_lpprofile_oops.h"
+#include "request/mod_lpprofile_oops_internal.h"
 #include "request/mod_lpprofile_phases.h"
 #include "request/mod_lpprofile_run.h"
 #include "request/mod_lpprofile_sql.h"

@@ -16,7 +16,7 @@
  *
  * tests/guard/signal_symbols.txt lists all that this file may call.
  */
-#include "sampling/lpp_crash.h"
+#include "sampling/lpp_crash_internal.h"
 
 #include <errno.h>
 #include <sys/syscall.h>

@@ -11,7 +11,7 @@
  * does not pass crashes on, this process leaves no more of a crash than that it
  * ended.
  */
-#include "sampling/lpp_crash.h"
+#include "sampling/lpp_crash_internal.h"
 
 #include <string.h>
 #include <sys/syscall.h>

@@ -8,7 +8,7 @@
  * children never profile. Never waits: a full ring loses the newest sample and
  * counts it.
  */
-#include "sampling/lpp_ring.h"
+#include "sampling/lpp_ring_internal.h"
 
 #include <string.h>
 

@@ -92,17 +92,6 @@ typedef enum {
     LPP_START_FAILED     /* status says why */
 } lpp_start_e;
 
-/* Why a session ended before its request. */
-typedef enum {
-    LPP_STOP_NOT = 0,
-    LPP_STOP_MAX_TIME,
-    LPP_STOP_CLIENT,   /* blocked on the client for too long, all together */
-    LPP_STOP_UPGRADE,  /* 101 */
-    LPP_STOP_STREAM,   /* text/event-stream */
-    LPP_STOP_CHILD,    /* the process ends */
-    LPP_STOP_SELF      /* the profiler cost too much, at its lowest rate */
-} lpp_stop_e;
-
 #define LPP_ROOT_FARTHER '^'
 
 /*

@@ -15,10 +15,10 @@
  * arguments that the kernel kept in the other registers. The number itself is
  * gone from the registers: it is read from the code in front of the
  * instruction, or from the stack, where lpp_signal_trial has found that the C
- * library keeps it (lpp_signal_code.h). A call we do not recognise keeps its
+ * library keeps it (lpp_signal_code_internal.h). A call we do not recognise keeps its
  * EINTR and is counted: blocked threads are then not signalled any more. A call
  * that has moved a part of its bytes returns that many instead:
- * lpp_signal_rest.h.
+ * lpp_signal_rest_internal.h.
  *
  * A call that somebody else's signal has interrupted, too, must end, or what
  * that signal was to wake would sleep on. The kernel delivers ours first: the
@@ -27,7 +27,7 @@
  * there is one, the call is not restarted. Between that look and the call
  * lies less than a microsecond, in which the signal is as one that came just
  * before the call; for those that most often wait for ever, pause, poll, select
- * and epoll_wait, not even that (lpp_signal_wait.h).
+ * and epoll_wait, not even that (lpp_signal_wait_internal.h).
  */
 #include "sampling/lpp_signal.h"
 
@@ -159,8 +159,8 @@ int lpp_signal_read_stack(lpp_snapshot_t *snapshot, unsigned char *stack,
 
 #if defined(__x86_64__)
 
-#include "sampling/lpp_signal_calls.h"
-#include "sampling/lpp_signal_wait.h"
+#include "sampling/lpp_signal_calls_internal.h"
+#include "sampling/lpp_signal_wait_internal.h"
 
 /* Did the kernel just end a call at rip? */
 static int behind_syscall(const greg_t *regs)

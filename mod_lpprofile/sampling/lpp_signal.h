@@ -18,7 +18,7 @@
 #include <time.h>
 #include <ucontext.h>
 
-#include "sampling/lpp_ring.h"
+#include "sampling/lpp_ring_internal.h"
 
 /* A real-time signal that nobody has. */
 #define LPP_SIGNAL_AUTO 0

@@ -15,7 +15,7 @@
 #ifndef LPP_WILL_H
 #define LPP_WILL_H
 
-#include "sampling/lpp_crash.h"
+#include "sampling/lpp_crash_internal.h"
 #include "objects/lpp_maps.h"
 #include "profile/lpp_profile.h"
 

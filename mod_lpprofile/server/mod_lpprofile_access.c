@@ -10,7 +10,7 @@
 
 #include "base/lpp_log_tags.h"
 #include "server/mod_lpprofile_config_internal.h"
-#include "server/mod_lpprofile_origin.h"
+#include "server/mod_lpprofile_origin_internal.h"
 
 APLOG_USE_MODULE(lpprofile);
 

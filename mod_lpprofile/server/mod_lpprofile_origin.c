@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_origin: see mod_lpprofile_origin.h.
+ * mod_lpprofile_origin: see mod_lpprofile_origin_internal.h.
  *
  * A browser sends what a page of any site makes it send, with the operator's
  * address and cookies. It tells so in headers that no script can set: those
@@ -21,7 +21,7 @@
 #include <http_protocol.h>
 #include <http_vhost.h>
 
-#include "server/mod_lpprofile_origin.h"
+#include "server/mod_lpprofile_origin_internal.h"
 
 /* The one that the client sent: a redirect or subrequest has a URI of its own,
  * which names no port. */

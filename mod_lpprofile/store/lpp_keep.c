@@ -18,9 +18,9 @@
 #include <apr_strings.h>
 
 #include "store/lpp_keep.h"
-#include "store/lpp_keep_scan.h"
+#include "store/lpp_keep_scan_internal.h"
 #include "store/lpp_store.h"
-#include "store/lpp_store_dir.h"
+#include "store/lpp_store_dir_internal.h"
 
 #define LOCK_NAME ".lpp-keep"
 /* Between two passes, whichever processes make them. */

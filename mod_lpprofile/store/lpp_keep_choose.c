@@ -11,8 +11,8 @@
 
 #include <apr_strings.h>
 
-#include "store/lpp_keep_scan.h"
-#include "store/lpp_store_dir.h"
+#include "store/lpp_keep_scan_internal.h"
+#include "store/lpp_store_dir_internal.h"
 
 /* An empty date directory goes when no request of that day still runs. */
 #define EMPTY_AFTER_US apr_time_from_sec(48 * 3600)

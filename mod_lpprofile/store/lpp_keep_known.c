@@ -8,7 +8,7 @@
 
 #include <apr_strings.h>
 
-#include "store/lpp_keep_scan.h"
+#include "store/lpp_keep_scan_internal.h"
 
 void lpp_keep_recall(const lpp_keep_memory_t *memory, lpp_keep_scan_t *scan)
 {

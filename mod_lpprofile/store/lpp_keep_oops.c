@@ -10,7 +10,7 @@
 
 #include <bson/bson.h>
 
-#include "store/lpp_keep_scan.h"
+#include "store/lpp_keep_scan_internal.h"
 
 /* The two headers of rfc822 stand behind value and URL, which have ceilings of
  * their own; a bson document is read whole. */

@@ -13,8 +13,8 @@
 
 #include <apr_strings.h>
 
-#include "store/lpp_keep_scan.h"
-#include "store/lpp_store_dir.h"
+#include "store/lpp_keep_scan_internal.h"
+#include "store/lpp_store_dir_internal.h"
 
 #define DATE_LEN 10 /* 2026-11-22 */
 

@@ -17,7 +17,7 @@
 #include <apr_strings.h>
 
 #include "store/lpp_store.h"
-#include "store/lpp_store_dir.h"
+#include "store/lpp_store_dir_internal.h"
 
 #ifndef RENAME_NOREPLACE
 #define RENAME_NOREPLACE 1

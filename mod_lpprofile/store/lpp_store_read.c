@@ -15,7 +15,7 @@
 #include <apr_portable.h>
 
 #include "store/lpp_store.h"
-#include "store/lpp_store_dir.h"
+#include "store/lpp_store_dir_internal.h"
 
 /* Whether name is one that the writer gives to a temporary file. */
 static int is_temp(const char *name)

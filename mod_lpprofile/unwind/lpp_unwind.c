@@ -7,7 +7,7 @@
  * with LPP_UNWIND_COMPARE, as one test does, every stack goes through both, and
  * what differs is told on stderr.
  */
-#include "unwind/lpp_unwind_walk.h"
+#include "unwind/lpp_unwind_walk_internal.h"
 
 #ifdef LPP_UNWIND_COMPARE
 #include <stdio.h>

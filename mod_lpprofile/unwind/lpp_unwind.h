@@ -12,7 +12,7 @@
 #define LPP_UNWIND_H
 
 #include "objects/lpp_maps.h"
-#include "sampling/lpp_ring.h"
+#include "unwind/lpp_snapshot.h"
 
 typedef enum {
     LPP_UNWIND_AUTO, /* table where supported, else libunwind */

@@ -3,7 +3,7 @@
  * lpp_unwind_address: recognising the few shapes of expressions (DWARF 4, 2.5)
  * that .eh_frame of x86_64 holds. Owns nothing; evaluates nothing.
  */
-#include "unwind/lpp_unwind_address.h"
+#include "unwind/lpp_unwind_address_internal.h"
 
 #include <string.h>
 

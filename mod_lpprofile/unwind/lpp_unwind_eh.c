@@ -4,7 +4,7 @@
  *
  * Owns nothing: everything points into the copies of lpp_maps.
  */
-#include "unwind/lpp_unwind_eh.h"
+#include "unwind/lpp_unwind_eh_internal.h"
 
 #include <string.h>
 

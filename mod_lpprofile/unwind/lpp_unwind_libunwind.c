@@ -13,7 +13,7 @@
  * instruction. And none of its guesses (frame pointers, look of the code): a
  * frame without unwind information ends the walk.
  */
-#include "unwind/lpp_unwind_walk.h"
+#include "unwind/lpp_unwind_walk_internal.h"
 
 #if defined(__has_include)
 #if __has_include(<libunwind.h>)
@@ -27,7 +27,7 @@
 #include <libunwind.h>
 #include <string.h>
 
-#include "unwind/lpp_unwind_eh.h"
+#include "unwind/lpp_unwind_eh_internal.h"
 
 #define STRING_OF(x) #x
 #define EXPANDED(x) STRING_OF(x)

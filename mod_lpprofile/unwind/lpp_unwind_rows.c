@@ -7,7 +7,7 @@
  * that a look-up touches three or four cache lines. The builder's memory is
  * gone when compiling ends.
  */
-#include "unwind/lpp_unwind_rows.h"
+#include "unwind/lpp_unwind_rows_internal.h"
 
 #include <stdlib.h>
 #include <string.h>

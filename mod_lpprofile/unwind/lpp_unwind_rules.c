@@ -6,8 +6,8 @@
  * code that httpd runs is not followed but marked unsupported, for libunwind to
  * do.
  */
-#include "unwind/lpp_unwind_rules.h"
-#include "unwind/lpp_unwind_address.h"
+#include "unwind/lpp_unwind_rules_internal.h"
+#include "unwind/lpp_unwind_address_internal.h"
 
 #include <string.h>
 

@@ -6,13 +6,13 @@
  * request are the same in every sample. The rules themselves hang on the
  * objects of lpp_maps, so that a child shares what its parent compiled.
  */
-#include "unwind/lpp_unwind_walk.h"
+#include "unwind/lpp_unwind_walk_internal.h"
 
 #if defined(__x86_64__)
 
 #include <string.h>
 
-#include "unwind/lpp_unwind_rows.h"
+#include "unwind/lpp_unwind_rows_internal.h"
 
 #define CACHE_BITS 10
 #define RBP 6

@@ -21,7 +21,7 @@
 #include "unwind/lpp_unwind.h"
 
 #if defined(__x86_64__)
-#include "unwind/lpp_unwind_rows.h"
+#include "unwind/lpp_unwind_rows_internal.h"
 #endif
 
 #define STACK_ADDRESS UINT64_C(0x7ffe12345600)

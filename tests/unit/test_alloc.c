@@ -15,7 +15,7 @@
 #include "store/lpp_keep.h"
 #include "oops/lpp_oops.h"
 #include "profile/lpp_regions.h"
-#include "sampling/lpp_ring.h"
+#include "sampling/lpp_ring_internal.h"
 #include "parse/lpp_sqlfilter.h"
 #include "parse/lpp_sqltext.h"
 #include "store/lpp_store.h"

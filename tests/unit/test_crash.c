@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-#include "sampling/lpp_crash.h"
+#include "sampling/lpp_crash_internal.h"
 #include "sampling/lpp_signal.h"
 
 #define SEEN_BY_OLD_HANDLER 42

@@ -16,7 +16,7 @@
 #include <apr_general.h>
 #include <apr_strings.h>
 
-#include "gate/lpp_gate_shared.h"
+#include "gate/lpp_gate_internal.h"
 
 #define ROUNDS 50
 #define STUCK_S 300 /* a loop that somebody else's bytes keep going */

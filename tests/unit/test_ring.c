@@ -12,7 +12,7 @@
 
 #include <apr_general.h>
 
-#include "sampling/lpp_ring.h"
+#include "sampling/lpp_ring_internal.h"
 
 static apr_pool_t *root;
 

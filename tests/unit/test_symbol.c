@@ -18,7 +18,7 @@
 
 #include <apr_strings.h>
 
-#include "names/lpp_debugfile.h"
+#include "names/lpp_debugfile_internal.h"
 #include "objects/lpp_elf.h"
 #include "objects/lpp_elf_image.h"
 #include "names/lpp_symbol.h"

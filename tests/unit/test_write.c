@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "fake_symbols.h"
-#include "formats/lpp_marshal.h"
+#include "formats/lpp_marshal_internal.h"
 #include "formats/lpp_writer.h"
 
 static const char *const names[] = { "a", "b", "c" };

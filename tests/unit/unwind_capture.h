@@ -18,7 +18,7 @@
 #define VALGRIND_ENABLE_ERROR_REPORTING ((void)0)
 #endif
 
-#include "sampling/lpp_ring.h"
+#include "sampling/lpp_ring_internal.h"
 
 #define RED_ZONE 128
 

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "unwind/lpp_unwind_eh.h"
+#include "unwind/lpp_unwind_eh_internal.h"
 #include "unwind/lpp_unwind.h"
 #include "unwind_capture.h"
 

@@ -3,12 +3,12 @@
  * lpp_unwind_address: DWARF expressions that tell an address, as far as linkers
  * and hand-written assembler use them in .eh_frame. Internal to lpp_unwind*.
  */
-#ifndef LPP_UNWIND_ADDRESS_H
-#define LPP_UNWIND_ADDRESS_H
+#ifndef LPP_UNWIND_ADDRESS_INTERNAL_H
+#define LPP_UNWIND_ADDRESS_INTERNAL_H
 
-#include "unwind/lpp_unwind_rules.h"
+#include "unwind/lpp_unwind_rules_internal.h"
 
-/* What the members mean depends on kind, see LPP_CFA_ in lpp_unwind_rules.h. */
+/* What the members mean depends on kind, see LPP_CFA_ in lpp_unwind_rules_internal.h. */
 typedef struct lpp_address_t {
     int kind;             /* LPP_CFA_REGISTER, _MEMORY, _PLT, _UNSUPPORTED */
     unsigned base, index; /* registers; index is one more, or NO_INDEX */

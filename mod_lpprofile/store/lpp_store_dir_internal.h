@@ -2,8 +2,8 @@
 /*
  * lpp_store_dir: what the files that write and that read a store share.
  */
-#ifndef LPP_STORE_DIR_H
-#define LPP_STORE_DIR_H
+#ifndef LPP_STORE_DIR_INTERNAL_H
+#define LPP_STORE_DIR_INTERNAL_H
 
 #include "store/lpp_store.h"
 

@@ -5,8 +5,8 @@
  * name that is not the virtual host's. Reads the first request of a chain
  * and changes nothing.
  */
-#ifndef MOD_LPPROFILE_ORIGIN_H
-#define MOD_LPPROFILE_ORIGIN_H
+#ifndef MOD_LPPROFILE_ORIGIN_INTERNAL_H
+#define MOD_LPPROFILE_ORIGIN_INTERNAL_H
 
 #include <httpd.h>
 

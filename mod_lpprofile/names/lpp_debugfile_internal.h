@@ -8,8 +8,8 @@
  * the host; where they are not installed there are no lines and names stay
  * mangled. Called under the lock of lpp_symbol.
  */
-#ifndef LPP_DEBUGFILE_H
-#define LPP_DEBUGFILE_H
+#ifndef LPP_DEBUGFILE_INTERNAL_H
+#define LPP_DEBUGFILE_INTERNAL_H
 
 #include "objects/lpp_elf.h"
 #include "objects/lpp_maps.h"

@@ -4,8 +4,8 @@
  * lpp_gate.c is the mutex, the record and the waiting room, lpp_gate_deaths.c
  * what is kept of a holder that died, lpp_gate_totals.c figures.
  */
-#ifndef LPP_GATE_SHARED_H
-#define LPP_GATE_SHARED_H
+#ifndef LPP_GATE_INTERNAL_H
+#define LPP_GATE_INTERNAL_H
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -6,13 +6,13 @@
  * cancelled made by one function, from the stack, where lpp_signal_trial found
  * that function to keep it. For lpp_signal.c alone.
  */
-#ifndef LPP_SIGNAL_CODE_H
-#define LPP_SIGNAL_CODE_H
+#ifndef LPP_SIGNAL_CODE_INTERNAL_H
+#define LPP_SIGNAL_CODE_INTERNAL_H
 
 #include <sys/uio.h>
 #include <ucontext.h>
 
-#include "sampling/lpp_signal_calls.h"
+#include "sampling/lpp_signal_calls_internal.h"
 
 #define CODE_BYTES 48  /* looked at in front of a syscall instruction */
 #define CALLER_BYTES 96 /* and in front of a call of syscall(2) */

@@ -2,8 +2,8 @@
 /*
  * lpp_keep_scan: what lies in the directories, for lpp_keep alone.
  */
-#ifndef LPP_KEEP_SCAN_H
-#define LPP_KEEP_SCAN_H
+#ifndef LPP_KEEP_SCAN_INTERNAL_H
+#define LPP_KEEP_SCAN_INTERNAL_H
 
 #include <apr_tables.h>
 

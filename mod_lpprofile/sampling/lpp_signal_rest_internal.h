@@ -13,14 +13,14 @@
  * and these it destroys: rbx holds the account of the thread meanwhile, its own
  * value stands in there.
  */
-#ifndef LPP_SIGNAL_REST_H
-#define LPP_SIGNAL_REST_H
+#ifndef LPP_SIGNAL_REST_INTERNAL_H
+#define LPP_SIGNAL_REST_INTERNAL_H
 
 #include <fcntl.h>
 #include <stddef.h>
 #include <unistd.h>
 
-#include "sampling/lpp_signal_code.h"
+#include "sampling/lpp_signal_code_internal.h"
 
 _Static_assert(offsetof(lpp_signal_rest_t, resume) == 0
                    && offsetof(lpp_signal_rest_t, rbx) == 8
@@ -29,7 +29,7 @@ _Static_assert(offsetof(lpp_signal_rest_t, resume) == 0
                "the stub and its unwind rules count on it");
 
 /* With unwind rules: the frame they stand for is the one that made the call.
- * The second is that of lpp_signal_wait.h. */
+ * The second is that of lpp_signal_wait_internal.h. */
 __asm__(".text\n"
         ".type lpp_signal_stub,@function\n"
         "lpp_signal_stub:\n"

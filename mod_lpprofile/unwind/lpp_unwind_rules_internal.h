@@ -3,10 +3,10 @@
  * lpp_unwind_rules: the instructions of an FDE become rules, one for each run
  * of code. x86_64 only. Internal to lpp_unwind*.
  */
-#ifndef LPP_UNWIND_RULES_H
-#define LPP_UNWIND_RULES_H
+#ifndef LPP_UNWIND_RULES_INTERNAL_H
+#define LPP_UNWIND_RULES_INTERNAL_H
 
-#include "unwind/lpp_unwind_eh.h"
+#include "unwind/lpp_unwind_eh_internal.h"
 
 #define LPP_RULE_SAVED 6 /* rbx rbp r12 r13 r14 r15, in this order */
 #define LPP_NO_INDEX 0

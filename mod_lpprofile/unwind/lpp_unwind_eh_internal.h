@@ -6,8 +6,8 @@
  * The bytes come from files that anybody may have linked: every read is bounded
  * and a record that makes no sense is skipped.
  */
-#ifndef LPP_UNWIND_EH_H
-#define LPP_UNWIND_EH_H
+#ifndef LPP_UNWIND_EH_INTERNAL_H
+#define LPP_UNWIND_EH_INTERNAL_H
 
 #include "objects/lpp_maps.h"
 

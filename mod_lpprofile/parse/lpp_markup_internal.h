@@ -9,8 +9,8 @@
  * one in XML alone. No memory of its own. It never looks back and it stops at
  * nothing: every byte is a part of something. Fuzzed by fuzz_tail.
  */
-#ifndef LPP_MARKUP_H
-#define LPP_MARKUP_H
+#ifndef LPP_MARKUP_INTERNAL_H
+#define LPP_MARKUP_INTERNAL_H
 
 #include "base/lpp_base.h"
 

@@ -3,8 +3,8 @@
  * lpp_unwind_walk: what the two unwinders share: one walk over one snapshot,
  * and the rules of when it ends. Internal to lpp_unwind*.
  */
-#ifndef LPP_UNWIND_WALK_H
-#define LPP_UNWIND_WALK_H
+#ifndef LPP_UNWIND_WALK_INTERNAL_H
+#define LPP_UNWIND_WALK_INTERNAL_H
 
 #include "unwind/lpp_unwind.h"
 

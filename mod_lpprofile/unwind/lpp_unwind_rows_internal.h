@@ -4,10 +4,10 @@
  * memory that never changes once it is made: a child shares its parent's.
  * Internal to lpp_unwind*.
  */
-#ifndef LPP_UNWIND_ROWS_H
-#define LPP_UNWIND_ROWS_H
+#ifndef LPP_UNWIND_ROWS_INTERNAL_H
+#define LPP_UNWIND_ROWS_INTERNAL_H
 
-#include "unwind/lpp_unwind_rules.h"
+#include "unwind/lpp_unwind_rules_internal.h"
 
 typedef struct lpp_rows_t lpp_rows_t;
 

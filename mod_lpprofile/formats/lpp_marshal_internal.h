@@ -7,8 +7,8 @@
  * each, and is ended; a tuple is followed by as many values as it said.
  * Errors stay in the buffer, as lpp_buf keeps them.
  */
-#ifndef LPP_MARSHAL_H
-#define LPP_MARSHAL_H
+#ifndef LPP_MARSHAL_INTERNAL_H
+#define LPP_MARSHAL_INTERNAL_H
 
 #include "base/lpp_buf.h"
 

@@ -11,10 +11,10 @@
  * epoll_pwait), sets the mask as it was, and jumps to where the first call
  * would have returned to, with all registers as that would have left them.
  */
-#ifndef LPP_SIGNAL_WAIT_H
-#define LPP_SIGNAL_WAIT_H
+#ifndef LPP_SIGNAL_WAIT_INTERNAL_H
+#define LPP_SIGNAL_WAIT_INTERNAL_H
 
-#include "sampling/lpp_signal_rest.h"
+#include "sampling/lpp_signal_rest_internal.h"
 
 _Static_assert(offsetof(lpp_signal_rest_t, registers) == 40
                    && offsetof(lpp_signal_rest_t, mask) == 88,

@@ -3,8 +3,8 @@
  * lpp_maps_entry: one loaded object: what its program headers tell, and the
  * copies made of it. Internal to lpp_maps.
  */
-#ifndef LPP_MAPS_ENTRY_H
-#define LPP_MAPS_ENTRY_H
+#ifndef LPP_MAPS_ENTRY_INTERNAL_H
+#define LPP_MAPS_ENTRY_INTERNAL_H
 
 #include <link.h>
 

@@ -9,12 +9,12 @@
  * is all that runs in the handler and obeys the rules of the signal room;
  * lpp_crash_arm.c is what stands around it. Unwinding is another process's.
  */
-#ifndef LPP_CRASH_H
-#define LPP_CRASH_H
+#ifndef LPP_CRASH_INTERNAL_H
+#define LPP_CRASH_INTERNAL_H
 
 #include <signal.h>
 
-#include "sampling/lpp_ring.h"
+#include "sampling/lpp_ring_internal.h"
 
 enum { LPP_CRASH_NONE, LPP_CRASH_FILLING, LPP_CRASH_WHOLE };
 

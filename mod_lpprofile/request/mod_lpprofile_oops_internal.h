@@ -6,8 +6,8 @@
  * request logged (by the error_log hook), status, timeline. Also derives the
  * page id.
  */
-#ifndef MOD_LPPROFILE_OOPS_H
-#define MOD_LPPROFILE_OOPS_H
+#ifndef MOD_LPPROFILE_OOPS_INTERNAL_H
+#define MOD_LPPROFILE_OOPS_INTERNAL_H
 
 #include <httpd.h>
 

@@ -8,44 +8,12 @@
  * still take a page fault in a slot that was never used. A full ring loses the
  * sample; the reader sees that from the gap in the sequence numbers.
  */
-#ifndef LPP_RING_H
-#define LPP_RING_H
+#ifndef LPP_RING_INTERNAL_H
+#define LPP_RING_INTERNAL_H
 
 #include <stdatomic.h>
 
-#include "base/lpp_base.h"
-
-/* Registers a stack is unwound from, in DWARF order of the architecture. */
-#if defined(__x86_64__)
-#define LPP_REGS 17 /* rax rdx rcx rbx rsi rdi rbp rsp r8..r15 rip */
-#define LPP_REG_SP 7
-#define LPP_REG_PC 16
-#elif defined(__aarch64__)
-#define LPP_REGS 33 /* x0..x30 sp pc */
-#define LPP_REG_SP 31
-#define LPP_REG_PC 32
-#else
-#define LPP_REGS 2 /* nothing is sampled here */
-#define LPP_REG_SP 0
-#define LPP_REG_PC 1
-#endif
-
-/* Where a thread stood: what unwinding needs, copied. */
-typedef struct lpp_snapshot_t {
-    apr_uint64_t regs[LPP_REGS];
-    apr_uint64_t stack_address;  /* of stack[0]: SP less the red zone */
-    apr_uint32_t stack_len;      /* bytes in stack */
-    apr_uint32_t flags;          /* LPP_SNAPSHOT_ */
-    apr_uint64_t sequence;       /* tick that asked for it */
-    const unsigned char *stack;  /* copied bytes, in the slot */
-} lpp_snapshot_t;
-
-enum {
-    LPP_SNAPSHOT_CUT = 1 << 0,     /* the stack was larger than a slot */
-    LPP_SNAPSHOT_SYSCALL = 1 << 1, /* the thread stood in a system call */
-    LPP_SNAPSHOT_OWN_STACK = 1 << 2 /* SP was not in the thread's stack: where
-                                       that one ends is not known */
-};
+#include "unwind/lpp_snapshot.h"
 
 typedef struct lpp_ring_t lpp_ring_t;
 

@@ -3,8 +3,8 @@
  * lpp_signal_calls: the system calls of x86-64 that a signal can break and that
  * may be run again, and what their timeouts need. For lpp_signal.c alone.
  */
-#ifndef LPP_SIGNAL_CALLS_H
-#define LPP_SIGNAL_CALLS_H
+#ifndef LPP_SIGNAL_CALLS_INTERNAL_H
+#define LPP_SIGNAL_CALLS_INTERNAL_H
 
 #include <sys/syscall.h>
 

@@ -7,8 +7,8 @@
  * By 16 bytes, none of them in a page that the text does not reach into; bytes
  * around the text are read, at which AddressSanitizer must not look.
  */
-#ifndef LPP_TRIGGER_SCAN_H
-#define LPP_TRIGGER_SCAN_H
+#ifndef LPP_TRIGGER_SCAN_INTERNAL_H
+#define LPP_TRIGGER_SCAN_INTERNAL_H
 
 #include <stdint.h>
 #if defined(__SSE2__)

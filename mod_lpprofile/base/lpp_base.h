@@ -30,27 +30,6 @@ void *apr_pcalloc(apr_pool_t *pool, apr_size_t size);
 #define LPP_FORMAT(fmt, args) __attribute__((format(printf, fmt, args)))
 #define LPP_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* CLOCK_MONOTONIC in microseconds, the same for all processes.
- * Signal-safe: yes. Thread: any. */
-apr_time_t lpp_monotonic_us(void);
-
-/*
- * CLOCK_MONOTONIC of a moment in the past that the wall clock tells of, such as
- * the start of a request. Where the wall clock may have been set since then
- * (also: since before this was first called in the process), it is the time
- * now, so that no duration contains the step.
- * Signal-safe: yes. Thread: any.
- */
-apr_time_t lpp_moment_us(apr_time_t wall);
-
-/*
- * The parts of any moment, local or UTC, for printing: tm_usec is never
- * negative, and the year has four digits (moments outside 1 to 9999 become the
- * nearest one inside).
- * Signal-safe: no. Thread: any.
- */
-void lpp_time_parts(apr_time_exp_t *parts, apr_time_t time, int local);
-
 /* Ceilings. Reaching one is counted and shown in the report. */
 #define LPP_STACK_MAX_BYTES 65536   /* stack copied in one sample */
 #define LPP_OWN_STACK_MAX_BYTES 16384 /* the same of one that the code made */

@@ -22,8 +22,6 @@
 #define READ_TRIES 1000        /* a record changes a few times a profile */
 #define TURN_TRIES 1000        /* sched_yields before a turn is taken over */
 #define FORGET_TRIES 100
-/* The end of year 9999: a date of four digits. */
-#define START_MAX apr_time_from_sec(APR_INT64_C(253402300799))
 
 /* Reserved pid of the place that children without one of their own share. */
 #define PID_SHARED 0xffffffffu
@@ -51,22 +49,6 @@ static void publish(shared_t *shared, const lpp_holder_t *holder)
     /* A reader of the other record must see this number before it can see a
      * word of the next writer's. */
     atomic_thread_fence(memory_order_seq_cst);
-}
-
-void lpp_gate_bound_holder(lpp_holder_t *holder)
-{
-    holder->id[sizeof(holder->id) - 1] = '\0';
-    holder->url[sizeof(holder->url) - 1] = '\0';
-    holder->page_id[sizeof(holder->page_id) - 1] = '\0';
-    holder->host[sizeof(holder->host) - 1] = '\0';
-    holder->vhost[sizeof(holder->vhost) - 1] = '\0';
-    holder->method[sizeof(holder->method) - 1] = '\0';
-    if (holder->start < 0 || holder->start > START_MAX) {
-        holder->start = 0;
-    }
-    if (holder->begin_us < 0) {
-        holder->begin_us = 0;
-    }
 }
 
 void lpp_gate_get_holder(const lpp_gate_t *gate, lpp_holder_t *holder)
@@ -165,12 +147,6 @@ static int change_place(lpp_gate_t *gate, int up)
         changed = up ? old + 1 : old - 1;
     } while (!atomic_compare_exchange_weak(place, &old, changed));
     return 1;
-}
-
-int lpp_gate_is_dead(apr_uint32_t pid)
-{
-    /* 0 and less would be a group of processes. */
-    return (pid_t)pid <= 0 || (kill((pid_t)pid, 0) != 0 && errno == ESRCH);
 }
 
 /* Find this child a place: a free one, else that of a dead child, else the

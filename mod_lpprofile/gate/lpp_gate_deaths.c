@@ -10,9 +10,35 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/lpp_clock.h"
 #include "gate/lpp_gate_internal.h"
 
+/* The end of year 9999: a date of four digits. */
+#define START_MAX apr_time_from_sec(APR_INT64_C(253402300799))
+
 #define HEAD_BYTES 4096 /* of extra that a new holder finds zeroed */
+
+void lpp_gate_bound_holder(lpp_holder_t *holder)
+{
+    holder->id[sizeof(holder->id) - 1] = '\0';
+    holder->url[sizeof(holder->url) - 1] = '\0';
+    holder->page_id[sizeof(holder->page_id) - 1] = '\0';
+    holder->host[sizeof(holder->host) - 1] = '\0';
+    holder->vhost[sizeof(holder->vhost) - 1] = '\0';
+    holder->method[sizeof(holder->method) - 1] = '\0';
+    if (holder->start < 0 || holder->start > START_MAX) {
+        holder->start = 0;
+    }
+    if (holder->begin_us < 0) {
+        holder->begin_us = 0;
+    }
+}
+
+int lpp_gate_is_dead(apr_uint32_t pid)
+{
+    /* 0 and less would be a group of processes. */
+    return (pid_t)pid <= 0 || (kill((pid_t)pid, 0) != 0 && errno == ESRCH);
+}
 
 static int change(area_t *area, apr_uint64_t from, apr_uint64_t to)
 {

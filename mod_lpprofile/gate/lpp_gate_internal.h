@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/lpp_clock.h"
 #include "gate/lpp_gate.h"
 
 #define LPP_GATE_PLACES 4096   /* children that can have waiters at a time */

@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "base/lpp_clock.h"
 #include "gate/lpp_gate_internal.h"
 
 void lpp_gate_add_totals(lpp_gate_t *gate, const lpp_gate_totals_t *one)

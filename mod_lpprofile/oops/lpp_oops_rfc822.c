@@ -14,6 +14,7 @@
 
 #include <apr_strings.h>
 
+#include "base/lpp_clock.h"
 #include "oops/lpp_oops.h"
 #include "oops/lpp_oops_text.h"
 

@@ -10,34 +10,6 @@
 #define ROWS 25
 #define IN_WORDS 3
 
-void lpp_page_relative(lpp_page_t *page, apr_uint64_t before,
-                       apr_uint64_t after)
-{
-    double percent;
-
-    if (!before) {
-        lpp_page_raw(page, after ? "new" : "&#8211;");
-        return;
-    }
-    if (!after) {
-        lpp_page_raw(page, "gone");
-        return;
-    }
-    percent = 100.0 * ((double)after - (double)before) / (double)before;
-    if (percent > -0.05 && percent < 0.05) {
-        lpp_page_raw(page, "0&#160;%");
-        return;
-    }
-    lpp_page_raw(page, percent > 0 ? "+" : "&#8722;");
-    lpp_page_rawf(page, "%.*f&#160;%%", percent > 999 ? 0 : 1,
-                  percent > 0 ? percent : -percent);
-}
-
-const char *lpp_page_direction(apr_uint64_t before, apr_uint64_t after)
-{
-    return after > before ? "grew" : after < before ? "shrank" : "";
-}
-
 static void total_row(lpp_page_t *page, const char *name, apr_uint64_t before,
                       apr_uint64_t after, int is_time)
 {

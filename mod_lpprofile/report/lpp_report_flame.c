@@ -236,3 +236,14 @@ void lpp_report_flame(lpp_page_t *page, const lpp_report_t *report)
     }
     lpp_page_raw(page, "</section>\n");
 }
+
+void lpp_page_flame_controls(lpp_page_t *page)
+{
+    lpp_page_raw(page, "<form class=\"controls\" hidden=\"hidden\">"
+        "<label>Search <input type=\"search\" autocomplete=\"off\" "
+        "spellcheck=\"false\" placeholder=\"function or module\"></label> "
+        "<output></output> <button type=\"button\">Reset</button></form>\n"
+        "<p class=\"readout\" hidden=\"hidden\" aria-live=\"polite\">Click a "
+        "box to zoom in, click it again to go up. With the keyboard: arrows, "
+        "Enter, Escape.</p>\n");
+}

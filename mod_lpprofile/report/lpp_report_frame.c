@@ -154,3 +154,31 @@ apr_status_t lpp_report_open_again(const lpp_report_frame_t *frame,
     lpp_page_close(&page, frame, 0);
     return page.status;
 }
+
+void lpp_page_relative(lpp_page_t *page, apr_uint64_t before,
+                       apr_uint64_t after)
+{
+    double percent;
+
+    if (!before) {
+        lpp_page_raw(page, after ? "new" : "&#8211;");
+        return;
+    }
+    if (!after) {
+        lpp_page_raw(page, "gone");
+        return;
+    }
+    percent = 100.0 * ((double)after - (double)before) / (double)before;
+    if (percent > -0.05 && percent < 0.05) {
+        lpp_page_raw(page, "0&#160;%");
+        return;
+    }
+    lpp_page_raw(page, percent > 0 ? "+" : "&#8722;");
+    lpp_page_rawf(page, "%.*f&#160;%%", percent > 999 ? 0 : 1,
+                  percent > 0 ? percent : -percent);
+}
+
+const char *lpp_page_direction(apr_uint64_t before, apr_uint64_t after)
+{
+    return after > before ? "grew" : after < before ? "shrank" : "";
+}

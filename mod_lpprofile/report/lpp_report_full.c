@@ -11,17 +11,6 @@
 
 #define OTHERS_MAX 10
 
-void lpp_page_flame_controls(lpp_page_t *page)
-{
-    lpp_page_raw(page, "<form class=\"controls\" hidden=\"hidden\">"
-        "<label>Search <input type=\"search\" autocomplete=\"off\" "
-        "spellcheck=\"false\" placeholder=\"function or module\"></label> "
-        "<output></output> <button type=\"button\">Reset</button></form>\n"
-        "<p class=\"readout\" hidden=\"hidden\" aria-live=\"polite\">Click a "
-        "box to zoom in, click it again to go up. With the keyboard: arrows, "
-        "Enter, Escape.</p>\n");
-}
-
 static void figure(lpp_page_t *page, const char *key, const char *name,
                    apr_uint64_t us)
 {

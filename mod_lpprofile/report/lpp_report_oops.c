@@ -7,6 +7,7 @@
 #include <string.h>
 #include <stdlib.h>
 
+#include "base/lpp_clock.h"
 #include "report/lpp_report_internal.h"
 
 #define EVENTS_MAX 200  /* rows of the raw timeline */

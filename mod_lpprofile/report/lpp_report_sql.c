@@ -18,54 +18,6 @@
 #define GROUPS_MAX 10
 #define CALLERS_MAX 4    /* frames shown of a trigger */
 #define LOOP_MIN 5       /* so many of the same are worth a word up front */
-#define BRIEF_MAX_BYTES 180
-
-const char *lpp_report_sql_mark(apr_uint64_t us)
-{
-    return us > LPP_SQLVIEW_VERY_SLOW_US ? " very"
-           : us > LPP_SQLVIEW_SLOW_US    ? " slow" : "";
-}
-
-void lpp_report_sql_link(lpp_page_t *page, const lpp_sqlview_t *view,
-                         unsigned index)
-{
-    if (index < view->count && index < LPP_REPORT_SQL_ROWS) {
-        lpp_page_rawf(page, "<label class=\"go\" for=\"lpp-sql-%u\">%u"
-                      "</label>", index + 1, index + 1);
-    }
-    else {
-        lpp_page_rawf(page, "%u", index + 1);
-    }
-}
-
-void lpp_report_sql_brief(lpp_page_t *page, const char *text,
-                          apr_size_t bytes)
-{
-    char brief[BRIEF_MAX_BYTES + 1];
-    apr_size_t len = 0;
-
-    for (; *text && len < BRIEF_MAX_BYTES; text++) {
-        if (!lpp_is_space(*text)) {
-            brief[len++] = *text;
-        }
-        else if (len && brief[len - 1] != ' ') {
-            brief[len++] = ' ';
-        }
-    }
-    if (*text || bytes > BRIEF_MAX_BYTES * 100) {
-        /* Not through the middle of a character. */
-        while (len > 1 && ((unsigned char)brief[len - 1] & 0xc0) == 0x80) {
-            len--;
-        }
-        if (len && ((unsigned char)brief[len - 1] & 0x80)) {
-            len--;
-        }
-    }
-    brief[len] = '\0';
-    lpp_page_raw(page, "<code>");
-    lpp_page_text(page, brief);
-    lpp_page_raw(page, *text ? "&#8230;</code>" : "</code>");
-}
 
 static void brief_of(lpp_page_t *page, const lpp_sqlview_t *view,
                      unsigned index)

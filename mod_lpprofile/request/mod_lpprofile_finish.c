@@ -12,6 +12,7 @@
 #include <http_log.h>
 #include <http_main.h>
 
+#include "base/lpp_clock.h"
 #include "base/lpp_log_tags.h"
 #include "store/lpp_store.h"
 #include "server/mod_lpprofile_keep.h"

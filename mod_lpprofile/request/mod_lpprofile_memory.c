@@ -22,6 +22,7 @@
 #include <http_main.h>
 #include <http_protocol.h>
 
+#include "base/lpp_clock.h"
 #include "base/lpp_log_tags.h"
 #include "store/lpp_store.h"
 #include "server/mod_lpprofile_config.h"

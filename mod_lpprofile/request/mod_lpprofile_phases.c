@@ -13,6 +13,7 @@
 #include <http_protocol.h>
 #include <util_filter.h>
 
+#include "base/lpp_clock.h"
 #include "server/mod_lpprofile_entries.h"
 #include "request/mod_lpprofile_phases.h"
 

@@ -34,7 +34,7 @@ _Static_assert(sizeof(lpp_legacy_t) <= LPP_GATE_AREA_BYTES,
 static void cut(lpp_sampler_t *sampler, lpp_session_t *session, lpp_stop_e why)
 {
     if (session->state == SESSION_RUNNING) {
-        session->cpu_before_ns += lpp_sampler_clock(session->cpu_clock)
+        session->cpu_before_ns += lpp_clock_ns(session->cpu_clock)
             - session->segment_cpu_ns;
     }
     session->end_wall_ns = lpp_sampler_now_ns();
@@ -51,7 +51,7 @@ static int64_t client_wait_ns(lpp_session_t *session, int64_t now)
     int64_t since = atomic_load(&session->client_since_ns);
 
     if (since != 0) {
-        blocked += now - since - (lpp_sampler_clock(session->cpu_clock)
+        blocked += now - since - (lpp_clock_ns(session->cpu_clock)
                                   - atomic_load(&session->client_cpu_ns));
     }
     return blocked;
@@ -460,4 +460,22 @@ leave:
         apr_pool_destroy(own);
     }
     return status;
+}
+
+void lpp_sampler_expect(lpp_sampler_t *sampler)
+{
+    int idle;
+
+    if (sampler->process != getpid()) {
+        return; /* a fork's copy, its mutex perhaps locked for ever */
+    }
+    pthread_mutex_lock(&sampler->mutex);
+    /* Busy: it will look at its queue by itself. */
+    idle = lpp_sampler_ensure(sampler) == APR_SUCCESS && sampler->idle;
+    pthread_mutex_unlock(&sampler->mutex);
+    /* Not under the mutex, which it takes when it wakes. */
+    if (idle && lpp_sampler_may_spin()) {
+        atomic_store(&sampler->expected_from, sched_getcpu() + 1);
+        sem_post(&sampler->wake);
+    }
 }

@@ -16,6 +16,7 @@
 #include <semaphore.h>
 #include <time.h>
 
+#include "base/lpp_clock.h"
 #include "sampling/lpp_sampler.h"
 #include "sampling/lpp_signal.h"
 #include "sampling/lpp_will.h"
@@ -171,15 +172,10 @@ struct lpp_sampler_t {
     } roots[LPP_ROOTS_MAX];
 };
 
-/* CLOCK_MONOTONIC, or any other clock, in ns; 0 where it cannot be read. */
-int64_t lpp_sampler_clock(clockid_t clock);
-
 static inline int64_t lpp_sampler_now_ns(void)
 {
-    return lpp_sampler_clock(CLOCK_MONOTONIC);
+    return lpp_clock_ns(CLOCK_MONOTONIC);
 }
-
-struct timespec lpp_sampler_timespec(int64_t ns);
 
 /* 1 where another processor can do what is spun for. */
 int lpp_sampler_may_spin(void);
@@ -269,19 +265,8 @@ void lpp_tick_bequeath_total(lpp_sampler_t *sampler, int64_t now, int64_t cpu);
 void lpp_tick_bequeath_end(lpp_sampler_t *sampler,
                            const lpp_session_t *session);
 
-/*
- * The request's side of waiting: a session with its stack captured; wait for
- * the gate (RUNNING: it is granted), counting what is skipped; undo make. The
- * bounds of the calling thread's stack.
- */
-LPP_MUST_CHECK apr_status_t lpp_session_make(
-    lpp_session_t **session, lpp_sampler_t *sampler,
-    const lpp_session_options_t *options, const char *const *root_names,
-    apr_pool_t *pool);
+/* Wait for the gate, counting what is skipped; RUNNING: it is granted. */
 LPP_MUST_CHECK lpp_start_e lpp_session_wait(lpp_session_t *session,
                                             apr_status_t *status);
-void lpp_session_destroy(lpp_session_t *session);
-LPP_MUST_CHECK apr_status_t lpp_session_thread_stack(apr_uint64_t *start,
-                                                     apr_uint64_t *end);
 
 #endif

@@ -55,7 +55,7 @@ void lpp_sampler_serve_requests(lpp_sampler_t *sampler)
 apr_status_t lpp_sampler_request(lpp_sampler_t *sampler, request_t *request,
                                  int64_t deadline_ns)
 {
-    struct timespec deadline = lpp_sampler_timespec(deadline_ns);
+    struct timespec deadline = lpp_clock_timespec(deadline_ns);
     request_t **at;
 
     if (!sampler->started || atomic_load(&sampler->gone)) {
@@ -84,11 +84,6 @@ apr_status_t lpp_sampler_request(lpp_sampler_t *sampler, request_t *request,
     return APR_SUCCESS;
 }
 
-static int64_t deadline(void)
-{
-    return lpp_sampler_clock(CLOCK_MONOTONIC) + LPP_REQUEST_WAIT_NS;
-}
-
 apr_status_t lpp_sampler_find_root(lpp_session_t *session)
 {
     request_t request;
@@ -98,56 +93,11 @@ apr_status_t lpp_sampler_find_root(lpp_session_t *session)
     request.session = session;
     request.kind = REQUEST_ROOT;
     request.snapshot = &session->here;
-    status = lpp_sampler_request(session->sampler, &request, deadline());
+    status = lpp_sampler_request(
+        session->sampler, &request, lpp_sampler_now_ns() + LPP_REQUEST_WAIT_NS);
     if (status == APR_SUCCESS) {
         session->root_cfa = request.root_cfa;
     }
     session->root_known = 1; /* or not to be had: here is used again */
-    return status;
-}
-
-apr_status_t lpp_session_stack(lpp_session_t *session, lpp_pc_t *frames,
-                               unsigned max, unsigned *count)
-{
-    lpp_sampler_t *sampler = session->sampler;
-    apr_uint64_t stack_start, stack_end;
-    apr_status_t status;
-    request_t request;
-
-    *count = 0;
-    status = lpp_session_thread_stack(&stack_start, &stack_end);
-    if (status != APR_SUCCESS) {
-        return status;
-    }
-    memset(&request, 0, sizeof(request));
-    request.session = session;
-    request.kind = REQUEST_STACK;
-    request.snapshot = &session->here;
-    request.frames = frames;
-    request.max = max;
-    pthread_mutex_lock(&sampler->mutex);
-    /* Without samples nobody needed it until now; what was captured at the
-     * start is still there. Not to be had: the whole stack. */
-    if (!session->root_known) {
-        status = lpp_sampler_find_root(session);
-    }
-    request.root_cfa = pthread_equal(session->thread, pthread_self())
-        ? session->root_cfa : 0;
-    status = lpp_signal_capture(&session->here, session->here_stack,
-                                LPP_STACK_MAX_BYTES,
-                                request.root_cfa != 0 ? request.root_cfa
-                                                      : stack_end,
-                                stack_start);
-    if (APR_STATUS_IS_ENOSPC(status)) {
-        status = APR_SUCCESS; /* its inner frames are there */
-    }
-    if (status == APR_SUCCESS) {
-        status = lpp_sampler_request(sampler, &request, deadline());
-    }
-    pthread_mutex_unlock(&sampler->mutex);
-    if (status == APR_SUCCESS && request.count > 0) {
-        *count = request.count - 1; /* less this very function */
-        memmove(frames, frames + 1, *count * sizeof(*frames));
-    }
     return status;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_sampler_sleep: clocks, and how the helper waits: asleep, or for the blink
+ * lpp_sampler_sleep: how the helper waits: asleep, or for the blink
  * of an eye up and about for a session that is announced.
  *
  * To wake a thread on an idle processor takes both sides tens of microseconds
@@ -13,25 +13,7 @@
 #include <sched.h>
 #include <unistd.h>
 
-#define NS_PER_S INT64_C(1000000000)
 #define STAY_UP_NS 200000
-
-int64_t lpp_sampler_clock(clockid_t clock)
-{
-    struct timespec now;
-
-    return clock_gettime(clock, &now) == 0
-        ? (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec : 0;
-}
-
-struct timespec lpp_sampler_timespec(int64_t ns)
-{
-    struct timespec made;
-
-    made.tv_sec = (time_t)(ns / NS_PER_S);
-    made.tv_nsec = (long)(ns % NS_PER_S);
-    return made;
-}
 
 int lpp_sampler_may_spin(void)
 {
@@ -45,7 +27,7 @@ int lpp_sampler_may_spin(void)
 
 void lpp_sampler_sleep(lpp_sampler_t *sampler, int64_t then_ns)
 {
-    struct timespec then = lpp_sampler_timespec(then_ns < 0 ? 0 : then_ns);
+    struct timespec then = lpp_clock_timespec(then_ns < 0 ? 0 : then_ns);
     int rc;
 
     do {
@@ -88,23 +70,5 @@ void lpp_sampler_idle(lpp_sampler_t *sampler)
 
     if (processor < 0 || !stay_up(sampler, processor)) {
         lpp_sampler_sleep(sampler, -1);
-    }
-}
-
-void lpp_sampler_expect(lpp_sampler_t *sampler)
-{
-    int idle;
-
-    if (sampler->process != getpid()) {
-        return; /* a fork's copy, its mutex perhaps locked for ever */
-    }
-    pthread_mutex_lock(&sampler->mutex);
-    /* Busy: it will look at its queue by itself. */
-    idle = lpp_sampler_ensure(sampler) == APR_SUCCESS && sampler->idle;
-    pthread_mutex_unlock(&sampler->mutex);
-    /* Not under the mutex, which it takes when it wakes. */
-    if (idle && lpp_sampler_may_spin()) {
-        atomic_store(&sampler->expected_from, sched_getcpu() + 1);
-        sem_post(&sampler->wake);
     }
 }

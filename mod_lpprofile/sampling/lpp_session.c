@@ -71,7 +71,7 @@ static void begin_segment(lpp_session_t *session)
         session->cpu_clock = CLOCK_THREAD_CPUTIME_ID;
     }
     session->segments++;
-    session->segment_cpu_ns = lpp_sampler_clock(CLOCK_THREAD_CPUTIME_ID);
+    session->segment_cpu_ns = lpp_clock_ns(CLOCK_THREAD_CPUTIME_ID);
     session->state = SESSION_RUNNING;
 }
 
@@ -122,6 +122,64 @@ static lpp_start_e begin(lpp_session_t *session, apr_uint64_t stack_start,
     return how;
 }
 
+static void give_here_back(lpp_session_t *session)
+{
+    if (session->here_is_samplers) {
+        session->here_is_samplers = 0;
+        atomic_store(&session->sampler->here_taken, 0);
+    }
+}
+
+/* A session that has not waited yet; destroy undoes it. */
+static apr_status_t make(lpp_session_t **session, lpp_sampler_t *sampler,
+                         const lpp_session_options_t *options,
+                         const char *const *root_names, apr_pool_t *pool)
+{
+    lpp_session_t *made = apr_pcalloc(pool, sizeof(*made));
+    apr_status_t status = APR_ENOMEM;
+
+    *session = made;
+    if (made == NULL) {
+        return status;
+    }
+    made->sampler = sampler;
+    made->options = *options;
+    made->options.holder.pid = (apr_uint32_t)getpid();
+    made->tid = (int)syscall(SYS_gettid);
+    made->options.holder.tid = (apr_uint32_t)made->tid;
+    made->root_names = root_names;
+    made->state = SESSION_WAITING;
+    made->thread = pthread_self();
+    /* One stands ready, its pages are there; the more that wait, the less does
+     * it matter. */
+    made->here_is_samplers = !atomic_exchange(&sampler->here_taken, 1);
+    made->here_stack = made->here_is_samplers ? sampler->here_stack
+        : apr_palloc(pool, LPP_STACK_MAX_BYTES);
+    if (made->here_stack != NULL) {
+        status = lpp_profile_create(&made->profile, 0, pool);
+    }
+    if (status == APR_SUCCESS) {
+        status = pthread_cond_init(&made->cond, &sampler->monotonic);
+    }
+    if (status == APR_SUCCESS) {
+        status = pthread_mutex_init(&made->tree_mutex, NULL);
+        if (status != APR_SUCCESS) {
+            pthread_cond_destroy(&made->cond);
+        }
+    }
+    if (status != APR_SUCCESS) {
+        give_here_back(made);
+    }
+    return status;
+}
+
+static void destroy(lpp_session_t *session)
+{
+    pthread_cond_destroy(&session->cond);
+    pthread_mutex_destroy(&session->tree_mutex);
+    give_here_back(session);
+}
+
 lpp_start_e lpp_session_start(lpp_sampler_t *sampler,
                               const lpp_session_options_t *options,
                               const char *const *root_names,
@@ -144,9 +202,9 @@ lpp_start_e lpp_session_start(lpp_sampler_t *sampler,
     if (atomic_load(&sampler->stop)) {
         return LPP_START_STOPPING;
     }
-    *status = lpp_session_thread_stack(&stack_start, &stack_end);
+    *status = lpp_signal_thread_stack(&stack_start, &stack_end);
     if (*status == APR_SUCCESS) {
-        *status = lpp_session_make(&made, sampler, options, root_names, pool);
+        *status = make(&made, sampler, options, root_names, pool);
     }
     if (*status != APR_SUCCESS) {
         return LPP_START_FAILED;
@@ -159,7 +217,7 @@ lpp_start_e lpp_session_start(lpp_sampler_t *sampler,
     how = lpp_session_wait(made, status);
     *waited_us = (lpp_sampler_now_ns() - began) / NS_PER_US;
     if (how != LPP_START_RUNNING) {
-        lpp_session_destroy(made);
+        destroy(made);
         return how;
     }
     *session = made;
@@ -170,7 +228,7 @@ void lpp_session_client_enter(lpp_session_t *session)
 {
     if (session->client_depth++ == 0) {
         atomic_store(&session->client_cpu_ns,
-                     lpp_sampler_clock(CLOCK_THREAD_CPUTIME_ID));
+                     lpp_clock_ns(CLOCK_THREAD_CPUTIME_ID));
         atomic_store(&session->client_since_ns, lpp_sampler_now_ns());
     }
 }
@@ -180,7 +238,7 @@ static void end_client_call(lpp_session_t *session)
 {
     int64_t blocked = lpp_sampler_now_ns()
         - atomic_exchange(&session->client_since_ns, 0)
-        - (lpp_sampler_clock(CLOCK_THREAD_CPUTIME_ID)
+        - (lpp_clock_ns(CLOCK_THREAD_CPUTIME_ID)
            - atomic_load(&session->client_cpu_ns));
 
     session->client_depth = 0;
@@ -207,7 +265,7 @@ void lpp_session_pause(lpp_session_t *session)
     pthread_mutex_lock(&sampler->mutex);
     running = session->state == SESSION_RUNNING;
     if (running) {
-        session->cpu_before_ns += lpp_sampler_clock(CLOCK_THREAD_CPUTIME_ID)
+        session->cpu_before_ns += lpp_clock_ns(CLOCK_THREAD_CPUTIME_ID)
             - session->segment_cpu_ns;
         session->state = SESSION_PAUSED;
         disarm(session, 1);
@@ -228,7 +286,7 @@ apr_status_t lpp_session_resume(lpp_session_t *session)
     apr_uint64_t stack_start, stack_end;
     apr_status_t status;
 
-    status = lpp_session_thread_stack(&stack_start, &stack_end);
+    status = lpp_signal_thread_stack(&stack_start, &stack_end);
     if (status != APR_SUCCESS) {
         return status;
     }
@@ -334,7 +392,7 @@ void lpp_session_stop(lpp_session_t *session, lpp_stop_e why)
      * asks for the profile; a knock would cost the request 10 us. */
     ticks = running && session->armed;
     if (running) {
-        session->cpu_before_ns += lpp_sampler_clock(
+        session->cpu_before_ns += lpp_clock_ns(
             here ? CLOCK_THREAD_CPUTIME_ID : session->cpu_clock)
             - session->segment_cpu_ns;
     }
@@ -402,7 +460,7 @@ static void total_now(const lpp_session_t *session, lpp_profile_t *profile)
     profile->total.cpu_ns = (apr_uint64_t)session->cpu_before_ns;
     if (session->state == SESSION_RUNNING) {
         profile->total.cpu_ns += (apr_uint64_t)(
-            lpp_sampler_clock(session->cpu_clock) - session->segment_cpu_ns);
+            lpp_clock_ns(session->cpu_clock) - session->segment_cpu_ns);
     }
 }
 
@@ -466,6 +524,53 @@ void lpp_session_close(lpp_session_t *session)
     pthread_mutex_unlock(&sampler->mutex);
     if (status == APR_SUCCESS) {
         lpp_gate_settle(session->kept);
-        lpp_session_destroy(session);
+        destroy(session);
     }
+}
+
+apr_status_t lpp_session_stack(lpp_session_t *session, lpp_pc_t *frames,
+                               unsigned max, unsigned *count)
+{
+    lpp_sampler_t *sampler = session->sampler;
+    apr_uint64_t stack_start, stack_end;
+    apr_status_t status;
+    request_t request;
+
+    *count = 0;
+    status = lpp_signal_thread_stack(&stack_start, &stack_end);
+    if (status != APR_SUCCESS) {
+        return status;
+    }
+    memset(&request, 0, sizeof(request));
+    request.session = session;
+    request.kind = REQUEST_STACK;
+    request.snapshot = &session->here;
+    request.frames = frames;
+    request.max = max;
+    pthread_mutex_lock(&sampler->mutex);
+    /* Without samples nobody needed it until now; what was captured at the
+     * start is still there. Not to be had: the whole stack. */
+    if (!session->root_known) {
+        status = lpp_sampler_find_root(session);
+    }
+    request.root_cfa = pthread_equal(session->thread, pthread_self())
+        ? session->root_cfa : 0;
+    status = lpp_signal_capture(&session->here, session->here_stack,
+                                LPP_STACK_MAX_BYTES,
+                                request.root_cfa != 0 ? request.root_cfa
+                                                      : stack_end,
+                                stack_start);
+    if (APR_STATUS_IS_ENOSPC(status)) {
+        status = APR_SUCCESS; /* its inner frames are there */
+    }
+    if (status == APR_SUCCESS) {
+        status = lpp_sampler_request(
+            sampler, &request, lpp_sampler_now_ns() + LPP_REQUEST_WAIT_NS);
+    }
+    pthread_mutex_unlock(&sampler->mutex);
+    if (status == APR_SUCCESS && request.count > 0) {
+        *count = request.count - 1; /* less this very function */
+        memmove(frames, frames + 1, *count * sizeof(*frames));
+    }
+    return status;
 }

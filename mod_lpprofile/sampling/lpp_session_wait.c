@@ -19,37 +19,6 @@
 #define SPIN_NS 60000
 #define FREE_GATE_WAIT_US 100000 /* for the helper to take one that is free */
 
-/* Bounds of this thread's stack, asked for once: for a process's first thread
- * glibc reads /proc/self/maps each time. */
-static __thread struct {
-    apr_uint64_t start, end;
-} this_stack;
-
-apr_status_t lpp_session_thread_stack(apr_uint64_t *start,
-                                      apr_uint64_t *end)
-{
-    pthread_attr_t attr;
-    void *lowest;
-    size_t size;
-    int rc = 0;
-
-    if (this_stack.end == 0) {
-        rc = pthread_getattr_np(pthread_self(), &attr);
-        if (rc != 0) {
-            return rc;
-        }
-        rc = pthread_attr_getstack(&attr, &lowest, &size);
-        if (rc == 0) {
-            this_stack.start = (apr_uint64_t)(apr_uintptr_t)lowest;
-            this_stack.end = this_stack.start + size;
-        }
-        pthread_attr_destroy(&attr);
-    }
-    *start = this_stack.start;
-    *end = this_stack.end;
-    return rc;
-}
-
 /* Is the holder of the gate the request that sent this one? */
 static int holder_is_parent(const lpp_session_t *session)
 {
@@ -61,63 +30,6 @@ static int holder_is_parent(const lpp_session_t *session)
     lpp_gate_get_holder(session->sampler->options.gate, &holder);
     return holder.pid != 0
            && strcmp(holder.id, session->options.parent_id) == 0;
-}
-
-static void give_here_back(lpp_session_t *session)
-{
-    if (session->here_is_samplers) {
-        session->here_is_samplers = 0;
-        atomic_store(&session->sampler->here_taken, 0);
-    }
-}
-
-apr_status_t lpp_session_make(lpp_session_t **session, lpp_sampler_t *sampler,
-                              const lpp_session_options_t *options,
-                              const char *const *root_names, apr_pool_t *pool)
-{
-    lpp_session_t *made = apr_pcalloc(pool, sizeof(*made));
-    apr_status_t status = APR_ENOMEM;
-
-    *session = made;
-    if (made == NULL) {
-        return status;
-    }
-    made->sampler = sampler;
-    made->options = *options;
-    made->options.holder.pid = (apr_uint32_t)getpid();
-    made->tid = (int)syscall(SYS_gettid);
-    made->options.holder.tid = (apr_uint32_t)made->tid;
-    made->root_names = root_names;
-    made->state = SESSION_WAITING;
-    made->thread = pthread_self();
-    /* One stands ready, its pages are there; the more that wait, the less does
-     * it matter. */
-    made->here_is_samplers = !atomic_exchange(&sampler->here_taken, 1);
-    made->here_stack = made->here_is_samplers ? sampler->here_stack
-        : apr_palloc(pool, LPP_STACK_MAX_BYTES);
-    if (made->here_stack != NULL) {
-        status = lpp_profile_create(&made->profile, 0, pool);
-    }
-    if (status == APR_SUCCESS) {
-        status = pthread_cond_init(&made->cond, &sampler->monotonic);
-    }
-    if (status == APR_SUCCESS) {
-        status = pthread_mutex_init(&made->tree_mutex, NULL);
-        if (status != APR_SUCCESS) {
-            pthread_cond_destroy(&made->cond);
-        }
-    }
-    if (status != APR_SUCCESS) {
-        give_here_back(made);
-    }
-    return status;
-}
-
-void lpp_session_destroy(lpp_session_t *session)
-{
-    pthread_cond_destroy(&session->cond);
-    pthread_mutex_destroy(&session->tree_mutex);
-    give_here_back(session);
 }
 
 /* Take the session out of the queue, if it is still there. */

@@ -144,6 +144,14 @@ int lpp_signal_allowed(int blocked);
 LPP_MUST_CHECK apr_status_t lpp_signal_lend_stack(void);
 
 /*
+ * Bounds of the calling thread's own stack, read once a thread.
+ * Errors: those of pthread_getattr_np.
+ * Signal-safe: no. Thread: any, for itself.
+ */
+LPP_MUST_CHECK apr_status_t lpp_signal_thread_stack(apr_uint64_t *start,
+                                                    apr_uint64_t *end);
+
+/*
  * Make the calling thread the target and unblock the signal (taken before) on
  * it; *old_mask is its mask before. disarm: no further sample, the mask put
  * back, a pending signal of ours (number) consumed; target is NULL where the

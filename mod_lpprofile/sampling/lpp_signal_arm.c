@@ -387,3 +387,33 @@ apr_status_t lpp_signal_capture_stack(lpp_snapshot_t *snapshot,
     lpp_signal_copy_stack(snapshot, stack, max_bytes, stack_end);
     return snapshot->flags & LPP_SNAPSHOT_CUT ? APR_ENOSPC : APR_SUCCESS;
 }
+
+/* Bounds of this thread's stack, asked for once: for a process's first thread
+ * glibc reads /proc/self/maps each time. */
+static __thread struct {
+    apr_uint64_t start, end;
+} this_stack;
+
+apr_status_t lpp_signal_thread_stack(apr_uint64_t *start, apr_uint64_t *end)
+{
+    pthread_attr_t attr;
+    void *lowest;
+    size_t size;
+    int rc = 0;
+
+    if (this_stack.end == 0) {
+        rc = pthread_getattr_np(pthread_self(), &attr);
+        if (rc != 0) {
+            return rc;
+        }
+        rc = pthread_attr_getstack(&attr, &lowest, &size);
+        if (rc == 0) {
+            this_stack.start = (apr_uint64_t)(apr_uintptr_t)lowest;
+            this_stack.end = this_stack.start + size;
+        }
+        pthread_attr_destroy(&attr);
+    }
+    *start = this_stack.start;
+    *end = this_stack.end;
+    return rc;
+}

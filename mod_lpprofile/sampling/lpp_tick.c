@@ -39,7 +39,7 @@ void lpp_tick_begin(lpp_sampler_t *sampler, lpp_session_t *session)
     }
     atomic_store(&sampler->target.repaired, 0);
     tick->schedstat_fd = tick->syscall_fd = -1;
-    tick->own_start_ns = lpp_sampler_clock(CLOCK_THREAD_CPUTIME_ID);
+    tick->own_start_ns = lpp_clock_ns(CLOCK_THREAD_CPUTIME_ID);
     tick->interval_ns = NS_PER_S / (session->options.rate_hz == 0
                                     ? 1000 : session->options.rate_hz);
     /* Slow rates still look at the clocks often: how long a call has been
@@ -197,7 +197,7 @@ static int same_episode(lpp_tick_t *tick, int64_t cpu)
         return cpu == tick->episode_cpu_ns;
     }
     if (tick->episode != EPISODE_FRESH || since > SETTLE_MAX_NS
-        || lpp_sampler_clock(tick->clock) != cpu) {
+        || lpp_clock_ns(tick->clock) != cpu) {
         return 0;
     }
     if (tick->sent_runs == 0 ? since > SETTLE_GUESS_NS
@@ -303,7 +303,7 @@ static void sample(lpp_sampler_t *sampler, int64_t now, int64_t cpu)
         credit(sampler, now, cpu);
         return;
     }
-    tick->sent_blocked = lpp_sampler_clock(tick->clock) == cpu;
+    tick->sent_blocked = lpp_clock_ns(tick->clock) == cpu;
     may = tick->sampling && lpp_signal_allowed(tick->sent_blocked);
     if (tick->sent_blocked && sample_blocked(sampler, now, cpu, may)) {
         return;
@@ -319,11 +319,11 @@ static void sample(lpp_sampler_t *sampler, int64_t now, int64_t cpu)
 int64_t lpp_tick_run(lpp_sampler_t *sampler)
 {
     lpp_tick_t *tick = &sampler->tick;
-    int64_t now = lpp_sampler_clock(CLOCK_MONOTONIC);
+    int64_t now = lpp_clock_ns(CLOCK_MONOTONIC);
     int64_t cpu, due;
 
     if (!tick->sampling && tick->syscall_fd < 0) {
-        lpp_tick_bequeath_total(sampler, now, lpp_sampler_clock(tick->clock));
+        lpp_tick_bequeath_total(sampler, now, lpp_clock_ns(tick->clock));
         return now + NS_PER_S / 4;
     }
     /* Soon, and what is loaded looked at before the next one is asked for: only
@@ -333,8 +333,8 @@ int64_t lpp_tick_run(lpp_sampler_t *sampler)
     if (now >= tick->next_sample_ns) {
         lpp_tick_refresh(sampler);
     }
-    now = lpp_sampler_clock(CLOCK_MONOTONIC);
-    cpu = lpp_sampler_clock(tick->clock);
+    now = lpp_clock_ns(CLOCK_MONOTONIC);
+    cpu = lpp_clock_ns(tick->clock);
     if (cpu != tick->seen_cpu_ns) {
         tick->seen_cpu_ns = cpu;
         tick->seen_wall_ns = now;
@@ -349,7 +349,7 @@ int64_t lpp_tick_run(lpp_sampler_t *sampler)
             * tick->interval_ns;
     }
     due = tick->next_sample_ns;
-    now = lpp_sampler_clock(CLOCK_MONOTONIC);
+    now = lpp_clock_ns(CLOCK_MONOTONIC);
     while (due - tick->watch_ns > now) {
         due -= tick->watch_ns;
     }
@@ -370,7 +370,7 @@ void lpp_tick_finish(lpp_sampler_t *sampler)
     session->profile->total.cpu_ns = (apr_uint64_t)session->cpu_before_ns;
     honesty->cut_short = atomic_load(&session->cut_short);
     honesty->own_ns = (apr_uint64_t)(
-        lpp_sampler_clock(CLOCK_THREAD_CPUTIME_ID) - tick->own_start_ns);
+        lpp_clock_ns(CLOCK_THREAD_CPUTIME_ID) - tick->own_start_ns);
     pthread_mutex_unlock(&session->tree_mutex);
     lpp_tick_add_totals(sampler);
     tick->session = NULL;

@@ -24,7 +24,7 @@
 
 static int64_t own_ns(const lpp_tick_t *tick)
 {
-    return lpp_sampler_clock(CLOCK_THREAD_CPUTIME_ID)
+    return lpp_clock_ns(CLOCK_THREAD_CPUTIME_ID)
         + (int64_t)tick->session->profile->honesty.signals * HANDLER_NS;
 }
 

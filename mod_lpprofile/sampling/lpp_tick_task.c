@@ -111,5 +111,5 @@ int lpp_tick_look(lpp_sampler_t *sampler, lpp_snapshot_t *snapshot, int64_t cpu)
     /* By the kernel: the thread may wake, end, and take its stack with it. */
     return process_vm_readv(sampler->process, &to, 1, &from, 1, 0)
                == (ssize_t)snapshot->stack_len
-           && lpp_sampler_clock(tick->clock) == cpu;
+           && lpp_clock_ns(tick->clock) == cpu;
 }

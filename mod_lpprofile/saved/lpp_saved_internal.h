@@ -52,6 +52,13 @@ typedef struct lpp_saved_writer_t {
     apr_pool_t *pool;
 } lpp_saved_writer_t;
 
+/* Add to a buffer: a number; a double; a string and its NUL, cut to max bytes
+ * (not within a character). Set the four bytes at at. */
+void lpp_saved_add_number(lpp_buf_t *buf, apr_uint64_t value);
+void lpp_saved_add_double(lpp_buf_t *buf, double value);
+void lpp_saved_add_bytes(lpp_buf_t *buf, const char *string, apr_size_t max);
+void lpp_saved_set_u32(char *at, apr_uint64_t value);
+
 /* Add a number, a string, a string that may be NULL, to the content. */
 void lpp_saved_put_number(lpp_saved_writer_t *writer, apr_uint64_t value);
 void lpp_saved_put_string(lpp_saved_writer_t *writer, const char *string);
@@ -73,6 +80,10 @@ typedef struct lpp_saved_reader_t {
     apr_pool_t *pool;           /* what was read lives here */
     apr_pool_t *scratch;
 } lpp_saved_reader_t;
+
+/* The four bytes at at; the string that stands next, or NULL. */
+apr_uint32_t lpp_saved_get_u32(const unsigned char *at);
+const char *lpp_saved_get_bytes(lpp_saved_reader_t *reader);
 
 /* The next number, which must not be over max. */
 apr_uint64_t lpp_saved_number(lpp_saved_reader_t *reader, apr_uint64_t max);

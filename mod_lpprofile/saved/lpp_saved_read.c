@@ -9,112 +9,9 @@
 
 #include <apr_strings.h>
 
-#include "oops/lpp_oops_text.h"
 #include "saved/lpp_saved_internal.h"
 
 #define SPAN_MAX (APR_UINT64_C(1) << 62) /* any duration, in microseconds */
-
-apr_uint64_t lpp_saved_number(lpp_saved_reader_t *reader, apr_uint64_t max)
-{
-    apr_uint64_t value = 0;
-    unsigned shift = 0;
-
-    while (!reader->bad && reader->at < reader->end && shift < 64) {
-        unsigned char byte = *reader->at++;
-
-        if (shift == 63 && byte > 1) {
-            break;
-        }
-        value |= (apr_uint64_t)(byte & 0x7f) << shift;
-        shift += 7;
-        if (!(byte & 0x80)) {
-            if (value > max) {
-                break;
-            }
-            return value;
-        }
-    }
-    reader->bad = 1;
-    return 0;
-}
-
-apr_uint32_t lpp_saved_count(lpp_saved_reader_t *reader, apr_uint32_t max,
-                             unsigned min_bytes)
-{
-    apr_uint64_t count = lpp_saved_number(reader, max);
-
-    /* before anything is allocated for them: are there so many bytes? */
-    if (count * min_bytes > (apr_uint64_t)(reader->end - reader->at)) {
-        reader->bad = 1;
-        count = 0;
-    }
-    return (apr_uint32_t)count;
-}
-
-const char *lpp_saved_string(lpp_saved_reader_t *reader)
-{
-    apr_uint64_t number = lpp_saved_number(reader, reader->string_count);
-
-    if (number >= reader->string_count) {
-        reader->bad = 1;
-    }
-    return reader->bad ? "" : reader->strings[number];
-}
-
-const char *lpp_saved_optional(lpp_saved_reader_t *reader)
-{
-    return lpp_saved_number(reader, 1) ? lpp_saved_string(reader) : NULL;
-}
-
-const char *lpp_saved_name(lpp_saved_reader_t *reader)
-{
-    const char *name = lpp_saved_string(reader), *at = name;
-
-    while (*at && !reader->bad) {
-        apr_uint32_t character = 0;
-        unsigned len = lpp_oops_read_utf8(at, &character);
-
-        if (len == 0 || character < 0x20 || character == 0x7f) {
-            reader->bad = 1;
-        }
-        at += len;
-    }
-    return reader->bad ? "" : name;
-}
-
-void *lpp_saved_array(lpp_saved_reader_t *reader, apr_size_t count,
-                      apr_size_t size)
-{
-    void *array = reader->bad ? NULL
-        : apr_pcalloc(reader->pool, (count + 1) * size);
-
-    if (!array && !reader->bad) {
-        reader->bad = 1;
-        reader->status = APR_ENOMEM;
-    }
-    return array;
-}
-
-static apr_uint32_t get_u32(const unsigned char *at)
-{
-    return (apr_uint32_t)at[0] | (apr_uint32_t)at[1] << 8
-        | (apr_uint32_t)at[2] << 16 | (apr_uint32_t)at[3] << 24;
-}
-
-/* The bytes up to the next NUL, which must be there, in place. */
-static const char *get_bytes(lpp_saved_reader_t *reader)
-{
-    const char *string = (const char *)reader->at;
-    const unsigned char *nul = reader->bad ? NULL
-        : memchr(reader->at, '\0', (apr_size_t)(reader->end - reader->at));
-
-    if (!nul || nul - reader->at > LPP_SAVED_STRING_MAX_BYTES) {
-        reader->bad = 1;
-        return "";
-    }
-    reader->at = nul + 1;
-    return string;
-}
 
 static void read_head_fields(lpp_saved_reader_t *reader,
                              lpp_saved_head_t *head)
@@ -122,7 +19,7 @@ static void read_head_fields(lpp_saved_reader_t *reader,
     unsigned i;
 
     for (i = 0; i < LPP_SAVED_HEAD_STRINGS; i++) {
-        *lpp_saved_head_string(head, i) = get_bytes(reader);
+        *lpp_saved_head_string(head, i) = lpp_saved_get_bytes(reader);
     }
     head->start = (apr_time_t)lpp_saved_number(reader, APR_UINT64_MAX);
     head->pid = (apr_uint32_t)lpp_saved_number(reader, APR_UINT32_MAX);
@@ -153,11 +50,11 @@ apr_status_t lpp_saved_read_head(lpp_saved_head_t *head, const char *data,
         || data[strlen(LPP_SAVED_MAGIC)] != LPP_SAVED_VERSION) {
         return APR_EINVAL;
     }
-    head_len = get_u32((const unsigned char *)data + 8);
+    head_len = lpp_saved_get_u32((const unsigned char *)data + 8);
     if (head_len > len - LPP_SAVED_FIXED_BYTES
         || head_len > LPP_SAVED_HEAD_MAX_BYTES - LPP_SAVED_FIXED_BYTES
         || crc32(0, (const unsigned char *)data + LPP_SAVED_FIXED_BYTES,
-                 head_len) != get_u32((const unsigned char *)data + 12)) {
+                 head_len) != lpp_saved_get_u32((const unsigned char *)data + 12)) {
         return APR_EINVAL;
     }
     copy = apr_pmemdup(pool, data + LPP_SAVED_FIXED_BYTES, head_len);
@@ -174,7 +71,7 @@ apr_status_t lpp_saved_read_head(lpp_saved_head_t *head, const char *data,
 static apr_status_t unpack(lpp_saved_reader_t *reader, const char *data,
                            apr_size_t len)
 {
-    apr_size_t head_len = get_u32((const unsigned char *)data + 8);
+    apr_size_t head_len = lpp_saved_get_u32((const unsigned char *)data + 8);
     const unsigned char *at =
         (const unsigned char *)data + LPP_SAVED_FIXED_BYTES + head_len;
     apr_size_t left = len - LPP_SAVED_FIXED_BYTES - head_len, packed;
@@ -184,8 +81,8 @@ static apr_status_t unpack(lpp_saved_reader_t *reader, const char *data,
     if (left < 8) {
         return APR_EINVAL;
     }
-    got = get_u32(at);
-    packed = get_u32(at + 4);
+    got = lpp_saved_get_u32(at);
+    packed = lpp_saved_get_u32(at + 4);
     if (packed != left - 8 || got > LPP_SAVED_BODY_MAX_BYTES
         || got / LPP_SAVED_RATIO_MAX > packed) {
         return APR_EINVAL;
@@ -206,7 +103,7 @@ static void read_strings(lpp_saved_reader_t *reader)
     const char **strings = lpp_saved_array(reader, count, sizeof(*strings));
 
     for (i = 0; strings && i < count && !reader->bad; i++) {
-        strings[i] = get_bytes(reader);
+        strings[i] = lpp_saved_get_bytes(reader);
     }
     reader->strings = strings;
     reader->string_count = reader->bad ? 0 : count;

@@ -14,94 +14,6 @@
 
 typedef lpp_saved_writer_t writer_t;
 
-const char **lpp_saved_head_string(lpp_saved_head_t *head, unsigned i)
-{
-    const char **const all[LPP_SAVED_HEAD_STRINGS] = {
-        &head->vhost, &head->id, &head->page_id, &head->url, &head->host,
-        &head->method, &head->outcome
-    };
-
-    return all[i];
-}
-
-static void put_number(lpp_buf_t *buf, apr_uint64_t value)
-{
-    char bytes[10];
-    unsigned len = 0;
-
-    while (value > 0x7f) {
-        bytes[len++] = (char)(0x80 | (value & 0x7f));
-        value >>= 7;
-    }
-    bytes[len++] = (char)value;
-    lpp_buf_add(buf, bytes, len);
-}
-
-static void set_u32(char *at, apr_uint64_t value)
-{
-    unsigned i;
-
-    for (i = 0; i < 4; i++) {
-        at[i] = (char)(value >> (8 * i));
-    }
-}
-
-static void put_double(lpp_buf_t *buf, double value)
-{
-    apr_uint64_t bits;
-    char bytes[8];
-
-    memcpy(&bits, &value, sizeof(bits));
-    set_u32(bytes, bits & 0xffffffffu);
-    set_u32(bytes + 4, bits >> 32);
-    lpp_buf_add(buf, bytes, sizeof(bytes));
-}
-
-/* A string and its NUL, not longer than max and not cut within a character. */
-static void put_bytes(lpp_buf_t *buf, const char *string, apr_size_t max)
-{
-    apr_size_t len = strlen(string);
-
-    if (len > max) {
-        for (len = max; len > 0 && (string[len] & 0xc0) == 0x80; len--) {
-        }
-    }
-    lpp_buf_add(buf, string, len);
-    lpp_buf_add_byte(buf, '\0');
-}
-
-void lpp_saved_put_number(lpp_saved_writer_t *writer, apr_uint64_t value)
-{
-    put_number(&writer->content, value);
-}
-
-void lpp_saved_put_string(lpp_saved_writer_t *writer, const char *string)
-{
-    apr_uint32_t *number = apr_hash_get(writer->numbers, string,
-                                        APR_HASH_KEY_STRING);
-
-    if (!number) {
-        number = apr_palloc(writer->pool, sizeof(*number));
-        if (!number) {
-            writer->no_memory = 1;
-            return;
-        }
-        *number = writer->count++;
-        put_bytes(&writer->strings, string, LPP_SAVED_STRING_MAX_BYTES);
-        apr_hash_set(writer->numbers, string, APR_HASH_KEY_STRING, number);
-    }
-    put_number(&writer->content, *number);
-}
-
-/* A string that may be NULL. */
-void lpp_saved_put_optional(lpp_saved_writer_t *writer, const char *string)
-{
-    put_number(&writer->content, string != NULL);
-    if (string) {
-        lpp_saved_put_string(writer, string);
-    }
-}
-
 static void put_about(writer_t *writer, const lpp_view_about_t *about)
 {
     lpp_saved_put_string(writer, about->id);
@@ -109,17 +21,17 @@ static void put_about(writer_t *writer, const lpp_view_about_t *about)
     lpp_saved_put_string(writer, about->url);
     lpp_saved_put_string(writer, about->host);
     lpp_saved_put_string(writer, about->method);
-    put_number(&writer->content, (apr_uint64_t)about->start);
-    put_number(&writer->content, about->pid);
-    put_number(&writer->content, about->tid);
-    put_number(&writer->content, about->lines != 0);
+    lpp_saved_add_number(&writer->content, (apr_uint64_t)about->start);
+    lpp_saved_add_number(&writer->content, about->pid);
+    lpp_saved_add_number(&writer->content, about->tid);
+    lpp_saved_add_number(&writer->content, about->lines != 0);
 }
 
 static void put_objects(writer_t *writer, const lpp_view_t *view)
 {
     apr_uint32_t i;
 
-    put_number(&writer->content, view->object_count);
+    lpp_saved_add_number(&writer->content, view->object_count);
     for (i = 0; i < view->object_count; i++) {
         const lpp_object_t *object = &view->objects[i];
         apr_size_t len = object->build_id ? object->build_id_len : 0;
@@ -127,12 +39,12 @@ static void put_objects(writer_t *writer, const lpp_view_t *view)
         if (len > LPP_SAVED_BUILD_ID_MAX_BYTES) {
             len = LPP_SAVED_BUILD_ID_MAX_BYTES;
         }
-        put_number(&writer->content, object->number);
+        lpp_saved_add_number(&writer->content, object->number);
         lpp_saved_put_string(writer, object->path);
-        put_number(&writer->content, object->bias);
-        put_number(&writer->content, object->start);
-        put_number(&writer->content, object->end);
-        put_number(&writer->content, len);
+        lpp_saved_add_number(&writer->content, object->bias);
+        lpp_saved_add_number(&writer->content, object->start);
+        lpp_saved_add_number(&writer->content, object->end);
+        lpp_saved_add_number(&writer->content, len);
         lpp_buf_add(&writer->content, (const char *)object->build_id, len);
     }
 }
@@ -141,18 +53,18 @@ static void put_honesty(writer_t *writer, const lpp_honesty_t *honesty)
 {
     lpp_buf_t *content = &writer->content;
 
-    put_number(content, honesty->samples);
-    put_number(content, honesty->lost);
-    put_number(content, honesty->cut);
-    put_number(content, honesty->broken);
-    put_number(content, honesty->overflowed);
-    put_number(content, honesty->blocked_ns);
-    put_number(content, honesty->signals);
-    put_number(content, honesty->repaired_calls);
-    put_number(content, honesty->own_ns);
-    put_number(content, honesty->asked_hz);
-    put_number(content, (apr_uint64_t)honesty->cut_short);
-    put_number(content, honesty->lowered_hz);
+    lpp_saved_add_number(content, honesty->samples);
+    lpp_saved_add_number(content, honesty->lost);
+    lpp_saved_add_number(content, honesty->cut);
+    lpp_saved_add_number(content, honesty->broken);
+    lpp_saved_add_number(content, honesty->overflowed);
+    lpp_saved_add_number(content, honesty->blocked_ns);
+    lpp_saved_add_number(content, honesty->signals);
+    lpp_saved_add_number(content, honesty->repaired_calls);
+    lpp_saved_add_number(content, honesty->own_ns);
+    lpp_saved_add_number(content, honesty->asked_hz);
+    lpp_saved_add_number(content, (apr_uint64_t)honesty->cut_short);
+    lpp_saved_add_number(content, honesty->lowered_hz);
     lpp_saved_put_optional(writer, honesty->unwinder);
 }
 
@@ -160,17 +72,17 @@ static void put_functions(writer_t *writer, const lpp_view_t *view)
 {
     apr_uint32_t i;
 
-    put_number(&writer->content, view->function_count);
+    lpp_saved_add_number(&writer->content, view->function_count);
     for (i = 0; i < view->function_count; i++) {
         const lpp_function_t *function = &view->functions[i];
 
-        put_number(&writer->content, function->symbol.start);
+        lpp_saved_add_number(&writer->content, function->symbol.start);
         lpp_saved_put_string(writer, function->symbol.name);
         lpp_saved_put_string(writer, function->symbol.object);
         lpp_saved_put_optional(writer, function->symbol.file);
-        put_number(&writer->content, function->symbol.line);
-        put_number(&writer->content, function->symbol.kind);
-        put_number(&writer->content, function->calls);
+        lpp_saved_add_number(&writer->content, function->symbol.line);
+        lpp_saved_add_number(&writer->content, function->symbol.kind);
+        lpp_saved_add_number(&writer->content, function->calls);
     }
 }
 
@@ -178,18 +90,18 @@ static void put_branches(writer_t *writer, const lpp_view_t *view)
 {
     apr_uint32_t i;
 
-    put_number(&writer->content, view->branch_count);
+    lpp_saved_add_number(&writer->content, view->branch_count);
     for (i = 0; i < view->branch_count; i++) {
         const lpp_branch_t *branch = &view->branches[i];
 
-        put_number(&writer->content, branch->function);
+        lpp_saved_add_number(&writer->content, branch->function);
         /* how far back, which is smaller than the number itself */
-        put_number(&writer->content, i == 0 ? 0 : i - branch->parent);
-        put_number(&writer->content, LPP_PC_OBJECT(view->branch_pcs[i]));
-        put_number(&writer->content, LPP_PC_ADDRESS(view->branch_pcs[i]));
-        put_number(&writer->content, branch->self.wall_us);
-        put_number(&writer->content, branch->self.cpu_us);
-        put_number(&writer->content, branch->self.samples);
+        lpp_saved_add_number(&writer->content, i == 0 ? 0 : i - branch->parent);
+        lpp_saved_add_number(&writer->content, LPP_PC_OBJECT(view->branch_pcs[i]));
+        lpp_saved_add_number(&writer->content, LPP_PC_ADDRESS(view->branch_pcs[i]));
+        lpp_saved_add_number(&writer->content, branch->self.wall_us);
+        lpp_saved_add_number(&writer->content, branch->self.cpu_us);
+        lpp_saved_add_number(&writer->content, branch->self.samples);
     }
 }
 
@@ -202,11 +114,11 @@ static void put_edge_calls(writer_t *writer, const lpp_view_t *view)
     for (i = 0; !view->calls && i < view->edge_count; i++) {
         count += view->edges[i].calls != 0;
     }
-    put_number(&writer->content, count);
+    lpp_saved_add_number(&writer->content, count);
     for (i = 0; !view->calls && i < view->edge_count; i++) {
         if (view->edges[i].calls != 0) {
-            put_number(&writer->content, i);
-            put_number(&writer->content, view->edges[i].calls);
+            lpp_saved_add_number(&writer->content, i);
+            lpp_saved_add_number(&writer->content, view->edges[i].calls);
         }
     }
 }
@@ -215,18 +127,18 @@ static void put_call(writer_t *writer, const lpp_call_t *call)
 {
     lpp_buf_t *content = &writer->content;
 
-    put_number(content, call->scope);
+    lpp_saved_add_number(content, call->scope);
     lpp_saved_put_string(writer, call->phase);
     lpp_saved_put_string(writer, call->module);
-    put_number(content, call->function + 1u); /* none: 0 */
-    put_number(content, call->calls);
-    put_number(content, call->wall_ns);
-    put_number(content, call->cpu_ns);
-    put_number(content, call->self_wall_ns);
-    put_number(content, call->self_cpu_ns);
-    put_number(content, call->decided);
+    lpp_saved_add_number(content, call->function + 1u); /* none: 0 */
+    lpp_saved_add_number(content, call->calls);
+    lpp_saved_add_number(content, call->wall_ns);
+    lpp_saved_add_number(content, call->cpu_ns);
+    lpp_saved_add_number(content, call->self_wall_ns);
+    lpp_saved_add_number(content, call->self_cpu_ns);
+    lpp_saved_add_number(content, call->decided);
     /* answers begin at -3 */
-    put_number(content, call->has_result
+    lpp_saved_add_number(content, call->has_result
                             ? (apr_uint64_t)(call->result + 16) : 0);
 }
 
@@ -236,26 +148,26 @@ static void put_calls(writer_t *writer, const lpp_calls_table_t *table)
     lpp_buf_t *content = &writer->content;
     apr_uint32_t i;
 
-    put_number(content, table->scope_count);
+    lpp_saved_add_number(content, table->scope_count);
     for (i = 0; i < table->scope_count; i++) {
         const lpp_scope_t *scope = &table->scopes[i];
 
-        put_number(content, scope->kind);
+        lpp_saved_add_number(content, scope->kind);
         lpp_saved_put_string(writer, scope->path);
-        put_number(content, scope->requests);
-        put_number(content, scope->parent + 1u);
-        put_number(content, scope->caller + 1u);
+        lpp_saved_add_number(content, scope->requests);
+        lpp_saved_add_number(content, scope->parent + 1u);
+        lpp_saved_add_number(content, scope->caller + 1u);
     }
-    put_number(content, table->count);
+    lpp_saved_add_number(content, table->count);
     for (i = 0; i < table->count; i++) {
         put_call(writer, &table->calls[i]);
     }
-    put_number(content, table->dropped);
-    put_number(content, table->left_out);
-    put_number(content, table->filter_count);
+    lpp_saved_add_number(content, table->dropped);
+    lpp_saved_add_number(content, table->left_out);
+    lpp_saved_add_number(content, table->filter_count);
     for (i = 0; i < table->filter_count; i++) {
         lpp_saved_put_string(writer, table->filters[i].name);
-        put_number(content, table->filters[i].function);
+        lpp_saved_add_number(content, table->filters[i].function);
     }
 }
 
@@ -265,7 +177,7 @@ static void put_variables(writer_t *writer, const apr_table_t *table)
     int i, count = list->nelts < LPP_SAVED_VARS_MAX ? list->nelts
                                                     : LPP_SAVED_VARS_MAX;
 
-    put_number(&writer->content, (apr_uint64_t)count);
+    lpp_saved_add_number(&writer->content, (apr_uint64_t)count);
     for (i = 0; i < count; i++) {
         const apr_table_entry_t *entry =
             &APR_ARRAY_IDX(list, i, apr_table_entry_t);
@@ -279,7 +191,7 @@ static void put_oops(writer_t *writer, const lpp_oops_t *oops)
 {
     int i;
 
-    put_number(&writer->content, oops != NULL);
+    lpp_saved_add_number(&writer->content, oops != NULL);
     if (!oops) {
         return;
     }
@@ -293,21 +205,21 @@ static void put_oops(writer_t *writer, const lpp_oops_t *oops)
     lpp_saved_put_string(writer, oops->tb_text);
     lpp_saved_put_string(writer, oops->url);
     lpp_saved_put_optional(writer, oops->username);
-    put_number(&writer->content, (apr_uint64_t)oops->time);
-    put_double(&writer->content, oops->duration_s);
-    put_number(&writer->content, oops->informational != 0);
+    lpp_saved_add_number(&writer->content, (apr_uint64_t)oops->time);
+    lpp_saved_add_double(&writer->content, oops->duration_s);
+    lpp_saved_add_number(&writer->content, oops->informational != 0);
     put_variables(writer, oops->req_vars);
-    put_number(&writer->content, (apr_uint64_t)oops->timeline->nelts);
+    lpp_saved_add_number(&writer->content, (apr_uint64_t)oops->timeline->nelts);
     for (i = 0; i < oops->timeline->nelts; i++) {
         const lpp_oops_event_t *event =
             &APR_ARRAY_IDX(oops->timeline, i, lpp_oops_event_t);
 
-        put_double(&writer->content, event->start_ms);
-        put_double(&writer->content, event->end_ms);
+        lpp_saved_add_double(&writer->content, event->start_ms);
+        lpp_saved_add_double(&writer->content, event->end_ms);
         lpp_saved_put_string(writer, event->category);
         lpp_saved_put_string(writer, event->detail);
     }
-    put_number(&writer->content, oops->timeline_dropped);
+    lpp_saved_add_number(&writer->content, oops->timeline_dropped);
 }
 
 static void put_head(lpp_buf_t *buf, const lpp_saved_t *saved)
@@ -322,18 +234,18 @@ static void put_head(lpp_buf_t *buf, const lpp_saved_t *saved)
     head.host = about->host;
     head.method = about->method;
     for (i = 0; i < LPP_SAVED_HEAD_STRINGS; i++) {
-        put_bytes(buf, *lpp_saved_head_string(&head, i),
+        lpp_saved_add_bytes(buf, *lpp_saved_head_string(&head, i),
                   LPP_SAVED_HEAD_STRING_MAX_BYTES);
     }
-    put_number(buf, (apr_uint64_t)about->start);
-    put_number(buf, about->pid);
-    put_number(buf, about->tid);
-    put_number(buf, head.status);
-    put_number(buf, (apr_uint64_t)head.waited_us);
-    put_number(buf, (apr_uint64_t)saved->view->honesty.cut_short);
-    put_number(buf, saved->view->total.wall_us);
-    put_number(buf, saved->view->total.cpu_us);
-    put_number(buf, saved->view->total.samples);
+    lpp_saved_add_number(buf, (apr_uint64_t)about->start);
+    lpp_saved_add_number(buf, about->pid);
+    lpp_saved_add_number(buf, about->tid);
+    lpp_saved_add_number(buf, head.status);
+    lpp_saved_add_number(buf, (apr_uint64_t)head.waited_us);
+    lpp_saved_add_number(buf, (apr_uint64_t)saved->view->honesty.cut_short);
+    lpp_saved_add_number(buf, saved->view->total.wall_us);
+    lpp_saved_add_number(buf, saved->view->total.cpu_us);
+    lpp_saved_add_number(buf, saved->view->total.samples);
 }
 
 static apr_status_t write_head(const lpp_buf_t *head, const lpp_sink_t *sink)
@@ -342,8 +254,8 @@ static apr_status_t write_head(const lpp_buf_t *head, const lpp_sink_t *sink)
     apr_status_t status;
 
     fixed[strlen(LPP_SAVED_MAGIC)] = LPP_SAVED_VERSION;
-    set_u32(fixed + 8, head->len);
-    set_u32(fixed + 12, crc32(0, (const unsigned char *)head->data,
+    lpp_saved_set_u32(fixed + 8, head->len);
+    lpp_saved_set_u32(fixed + 12, crc32(0, (const unsigned char *)head->data,
                               (uInt)head->len));
     status = lpp_sink_write(sink, fixed, sizeof(fixed));
     return status == APR_SUCCESS
@@ -363,8 +275,8 @@ static apr_status_t write_body(const lpp_buf_t *body, const lpp_sink_t *sink)
         free(packed);
         return APR_ENOMEM;
     }
-    set_u32(lengths, body->len);
-    set_u32(lengths + 4, len);
+    lpp_saved_set_u32(lengths, body->len);
+    lpp_saved_set_u32(lengths + 4, len);
     status = lpp_sink_write(sink, lengths, sizeof(lengths));
     if (status == APR_SUCCESS) {
         status = lpp_sink_write(sink, (const char *)packed, len);
@@ -422,7 +334,7 @@ apr_status_t lpp_saved_write(const lpp_saved_t *saved, const lpp_sink_t *sink,
         put_head(&writer.head, saved);
         put_body(&writer, saved);
     }
-    put_number(&writer.body, writer.count);
+    lpp_saved_add_number(&writer.body, writer.count);
     if (status_of(&writer) == APR_SUCCESS) {
         lpp_buf_add(&writer.body, writer.strings.data, writer.strings.len);
         lpp_buf_add(&writer.body, writer.content.data, writer.content.len);

@@ -16,6 +16,7 @@
 #include <http_core.h>
 #include <http_log.h>
 
+#include "base/lpp_clock.h"
 #include "store/lpp_keep.h"
 #include "base/lpp_log_tags.h"
 #include "server/mod_lpprofile_keep.h"

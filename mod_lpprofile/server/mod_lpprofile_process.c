@@ -20,6 +20,7 @@
 #include <scoreboard.h>
 #include <util_mutex.h>
 
+#include "base/lpp_clock.h"
 #include "base/lpp_log.h"
 #include "base/lpp_log_tags.h"
 #include "sampling/lpp_signal_trial.h"

@@ -13,10 +13,6 @@
 
 #include "sql/lpp_dbd_internal.h"
 
-atomic_int lpp_dbd_watched;
-lpp_dbd_slot_t lpp_dbd_slots[LPP_DBD_DRIVERS_MAX];
-_Atomic(const lpp_dbd_driver_t *) lpp_dbd_sole;
-
 static pthread_mutex_t slots_mutex = PTHREAD_MUTEX_INITIALIZER;
 static unsigned slot_count; /* guarded by slots_mutex */
 

@@ -12,6 +12,10 @@
 
 #include "sql/lpp_dbd_internal.h"
 
+atomic_int lpp_dbd_watched;
+lpp_dbd_slot_t lpp_dbd_slots[LPP_DBD_DRIVERS_MAX];
+_Atomic(const lpp_dbd_driver_t *) lpp_dbd_sole;
+
 #define BUCKETS 256u
 
 typedef struct prepared_t prepared_t;

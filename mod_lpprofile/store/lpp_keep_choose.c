@@ -11,6 +11,7 @@
 
 #include <apr_strings.h>
 
+#include "base/lpp_clock.h"
 #include "store/lpp_keep_scan_internal.h"
 #include "store/lpp_store_dir_internal.h"
 

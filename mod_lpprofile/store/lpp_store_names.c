@@ -11,6 +11,7 @@
 #include <apr_general.h>
 #include <apr_strings.h>
 
+#include "base/lpp_clock.h"
 #include "store/lpp_store.h"
 
 #define ID_PREFIX "OOPS-"

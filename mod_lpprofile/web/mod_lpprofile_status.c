@@ -19,6 +19,7 @@
 #include <http_protocol.h>
 #include <mod_status.h>
 
+#include "base/lpp_clock.h"
 #include "base/lpp_ascii.h"
 #include "store/lpp_store.h"
 #include "server/mod_lpprofile_config.h"

@@ -16,6 +16,7 @@
 #include <apr_general.h>
 #include <apr_strings.h>
 
+#include "base/lpp_clock.h"
 #include "base/lpp_base.h"
 
 #define SECOND APR_USEC_PER_SEC

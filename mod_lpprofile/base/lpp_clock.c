@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_base: see lpp_base.h.
+ * lpp_clock: see lpp_clock.h.
  */
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "base/lpp_base.h"
+#include "base/lpp_clock.h"
 
+#define NS_PER_S APR_INT64_C(1000000000)
 #define FIRST_S APR_INT64_C(-62135596800) /* 0001-01-01 00:00:00 UTC */
 #define LAST_S APR_INT64_C(253402300799)  /* 9999-12-31 23:59:59 UTC */
 #define ZONE_S 86400                      /* no zone is farther from UTC */
@@ -21,12 +22,26 @@
  * latter that is known. It changes only when somebody sets the wall clock. */
 static _Atomic apr_int64_t ahead_us, ahead_since_us;
 
-apr_time_t lpp_monotonic_us(void)
+apr_int64_t lpp_clock_ns(clockid_t clock)
 {
     struct timespec now;
 
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return apr_time_make(now.tv_sec, now.tv_nsec / 1000);
+    return clock_gettime(clock, &now) == 0
+        ? (apr_int64_t)now.tv_sec * NS_PER_S + now.tv_nsec : 0;
+}
+
+struct timespec lpp_clock_timespec(apr_int64_t ns)
+{
+    struct timespec made;
+
+    made.tv_sec = (time_t)(ns / NS_PER_S);
+    made.tv_nsec = (long)(ns % NS_PER_S);
+    return made;
+}
+
+apr_time_t lpp_monotonic_us(void)
+{
+    return lpp_clock_ns(CLOCK_MONOTONIC) / 1000;
 }
 
 apr_time_t lpp_moment_us(apr_time_t wall)

@@ -18,31 +18,6 @@
 
 #define NOTICES_MAX 16
 
-void lpp_run_name(lpp_run_t *run, request_rec *r)
-{
-    const char *value;
-
-    if (run->page_id || !run->profiled) {
-        return;
-    }
-    run->page_id = apr_pstrdup(
-        run->pool, lpp_oops_page_id(r, run->conf, run->hidden));
-    run->stem = lpp_store_stem(run->request_time, run->page_id, run->id,
-                               run->pid, run->tid, run->pool);
-    apr_table_set(run->r->notes, LPP_MEMORY_PAGE_NOTE, run->page_id);
-    lpp_gate_set_page_id(lpp_process_get()->gate, run->id, run->page_id);
-    value = lpp_oops_mask_url(run->r->unparsed_uri, run->hidden, run->pool);
-    run->about.url = apr_pstrdup(run->pool, value);
-    run->about.id = run->id;
-    run->about.page_id = run->page_id;
-    run->about.host = apr_pstrdup(run->pool, r->server->server_hostname
-                                  ? r->server->server_hostname : "");
-    run->about.method = apr_pstrdup(run->pool, run->r->method);
-    run->about.start = run->request_time;
-    run->about.pid = run->pid;
-    run->about.tid = run->tid;
-}
-
 int lpp_run_wants_block(const lpp_run_t *run, const request_rec *r)
 {
     if (r->main || !lpp_run_visible(run)) {
@@ -51,14 +26,6 @@ int lpp_run_wants_block(const lpp_run_t *run, const request_rec *r)
     return run->plan ? !run->plan->page
                      : (run->all_requests || run->inline_only)
                            && run->profiled;
-}
-
-void lpp_run_note(lpp_run_t *run, const char *token)
-{
-    if (!run->headers_set) {
-        APR_ARRAY_PUSH(run->tokens, const char *) = apr_pstrdup(run->pool,
-                                                                token);
-    }
 }
 
 /* X-LPProfile: the status, then remarks. A client outside LPProfileAccess

@@ -25,45 +25,6 @@ APLOG_USE_MODULE(lpprofile);
 #define FINAL_WAIT_US apr_time_from_sec(5)
 #define COMPLAIN_EVERY_US apr_time_from_sec(60)
 
-const char *lpp_run_file_path(const lpp_run_t *run, lpp_format_e format,
-                              apr_pool_t *pool)
-{
-    return apr_pstrcat(pool, run->store_dir, "/",
-                       lpp_store_name(run->stem, format, pool), NULL);
-}
-
-const char *lpp_run_oops_date(const lpp_run_t *run, apr_pool_t *pool)
-{
-    apr_time_exp_t utc;
-
-    lpp_time_parts(&utc, run->request_time, 0);
-    return apr_psprintf(pool, "%04d-%02d-%02d", utc.tm_year + 1900,
-                        utc.tm_mon + 1, utc.tm_mday);
-}
-
-const char *lpp_run_oops_path(const lpp_run_t *run, apr_pool_t *pool)
-{
-    return apr_pstrcat(pool, run->oops_dir, "/",
-                       lpp_run_oops_date(run, pool), "/", run->id, NULL);
-}
-
-void lpp_run_fill_timeline(lpp_run_t *run, lpp_oops_t *oops)
-{
-    if (run->waited_us > 0) {
-        double start = lpp_run_ms(run, run->hook_us);
-
-        lpp_oops_add_event(oops, start,
-                           start + (double)run->waited_us / 1000.0, "gate",
-                           "waiting for one's turn");
-    }
-    lpp_phases_add_to(run->phases, oops);
-    if (run->sql) {
-        lpp_sql_add_to(run->sql, oops, lpp_run_asks_sql(run));
-    }
-    lpp_run_add_calls_to(run, oops);
-    lpp_run_add_regions_to(run, oops);
-}
-
 const char *lpp_run_traceback(lpp_run_t *run, apr_pool_t *pool)
 {
     lpp_symbols_t *symbols = lpp_process_get()->symbols;

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The members of a run, for the files of the conductor only: _run (begin),
- * _watch (while it is served), _answer (headers and block), _finish (files and
- * OOPS after the response), _saved (the saved form), _record (its part in the
- * server's sum), _run_calls (exact calls), _run_sql (statements), _run_inline
- * (regions); and for _deaths, which makes a run for a process that died.
+ * The members of a run, for the files of the conductor only: _run (which run),
+ * _run_life (begin and end), _run_pool (its memory), _run_user
+ * (LPProfileRequireUser), _watch (while it is served), _answer (headers and
+ * block), _finish (files and OOPS after the response), _run_files (their
+ * names), _run_timeline (events), _saved (the saved form), _record (its part in
+ * the server's sum), _run_calls (exact calls), _run_sql (statements),
+ * _run_inline and _run_regions (regions); and for _deaths, which makes a run
+ * for a process that died.
  */
 #ifndef MOD_LPPROFILE_RUN_INTERNAL_H
 #define MOD_LPPROFILE_RUN_INTERNAL_H
@@ -124,6 +127,10 @@ void lpp_run_unwatch(lpp_run_t *run);
 
 /* Let go of a run and of its pool. Thread: any. */
 void lpp_run_free(lpp_run_t *run);
+
+/* A pool for a run, which goes by lpp_run_free. Errors: APR_ENOMEM.
+ * Thread: request. */
+LPP_MUST_CHECK apr_status_t lpp_run_make_pool(apr_pool_t **pool);
 
 /* Cleanup of the first request's pool, for a run that nobody took over. */
 apr_status_t lpp_run_abandon(void *run);

@@ -17,6 +17,18 @@
 #include "base/lpp_ascii.h"
 #include "request/mod_lpprofile_sql_internal.h"
 
+static lpp_oops_hidden_t secret_labels; /* by name; in pconf */
+
+void lpp_sql_set_secret_labels(const apr_array_header_t *labels)
+{
+    secret_labels.names = labels;
+}
+
+int lpp_sql_is_secret(const char *label)
+{
+    return lpp_oops_is_sensitive(label, &secret_labels);
+}
+
 #define NAME_MAX_BYTES 120
 #define NAMES_MAX 16
 #define DETAIL_MAX_BYTES 4096 /* of a statement in an OOPS */
@@ -342,3 +354,6 @@ const char *lpp_sql_server_timing(const lpp_sql_t *sql, apr_pool_t *pool)
                        (double)lpp_sqllog_total_us(sql->log) / 1000.0, count,
                        count == 1 ? "" : "s");
 }
+
+/* Labels that hold "session" (mod_session_dbd's own do) are secret by the
+ * rule for names of the contract, others by configuration. */

@@ -28,15 +28,7 @@ static const char *const session_directives[] = {
     "SessionDBDDeleteLabel"
 };
 
-static lpp_oops_hidden_t secret_labels; /* by name; in pconf */
 static int in_child;
-
-/* Labels that hold "session" (mod_session_dbd's own do) are secret by the
- * rule for names of the contract, others by configuration. */
-int lpp_sql_is_secret(const char *label)
-{
-    return lpp_oops_is_sensitive(label, &secret_labels);
-}
 
 static const ap_directive_t *next_directive(const ap_directive_t *at)
 {
@@ -74,7 +66,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     const ap_directive_t *at;
     apr_size_t i;
 
-    secret_labels.names = labels;
+    lpp_sql_set_secret_labels(labels);
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
         return OK;
     }

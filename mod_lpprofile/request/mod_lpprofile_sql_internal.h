@@ -23,4 +23,7 @@ const char *lpp_sql_keep_name(const char *database);
 /* Whether statements of that label hold session data. */
 int lpp_sql_is_secret(const char *label);
 
+/* Those labels (const char *, in pconf, may still be added to) from now on. */
+void lpp_sql_set_secret_labels(const apr_array_header_t *labels);
+
 #endif

@@ -37,52 +37,6 @@ void lpp_run_watch(lpp_run_t *run, request_rec *r)
     }
 }
 
-void lpp_run_keep_stack(lpp_run_t *run)
-{
-    if (run->session && !run->failure.stack_taken) {
-        run->failure.stack_taken = 1;
-        if (lpp_session_stack(run->session, run->failure_stack,
-                              LPP_RUN_STACK_MAX, &run->failure_frames)
-            != APR_SUCCESS) {
-            run->failure_frames = 0;
-        }
-    }
-}
-
-/* LPProfileRequireUser said no: the profile is dropped, nothing is shown. */
-static void drop(lpp_run_t *run)
-{
-    run->user_ok = 0;
-    lpp_run_stop_calls(run);
-    run->calls = NULL;
-    lpp_run_stop_sql(run);
-    run->sql = NULL;
-    if (run->session) {
-        lpp_session_stop(run->session, LPP_STOP_NOT);
-        lpp_session_close(run->session);
-        run->session = NULL;
-    }
-    run->profiled = 0;
-    run->id[0] = '\0';
-    apr_table_unset(run->r->notes, LPP_MEMORY_OOPS_NOTE);
-    run->status = "user-not-allowed";
-}
-
-void lpp_run_check_user(request_rec *r)
-{
-    lpp_run_t *run = lpp_run_get(r);
-
-    if (run && !r->main && run->user_ok != 0 && !run->aggregate
-        && lpp_config_requires_user(run->conf)) {
-        if (lpp_config_user(run->conf, r)) {
-            run->user_ok = 1;
-        }
-        else {
-            drop(run);
-        }
-    }
-}
-
 void lpp_run_tell_page(request_rec *r)
 {
     lpp_run_t *run = lpp_run_get(r);
@@ -90,29 +44,6 @@ void lpp_run_tell_page(request_rec *r)
     if (run && !r->main && run->profiled && !run->page_id) {
         lpp_gate_set_page_id(lpp_process_get()->gate, run->id,
                              lpp_oops_page_id(r, run->conf, run->hidden));
-    }
-}
-
-/* A response may be sent though no fixup ran (401, 404 in map_to_storage):
- * then the user is not known, and nothing is shown. */
-void lpp_run_settle_user(lpp_run_t *run)
-{
-    request_rec *last = run->r;
-
-    if (run->user_ok >= 0 || !last) {
-        return;
-    }
-    while (last->next) {
-        last = last->next;
-    }
-    /* An inline region that began when the user was known, and nothing was
-     * found wrong with him since. */
-    if (run->inline_user && last->status != HTTP_UNAUTHORIZED
-        && last->status != HTTP_FORBIDDEN) {
-        run->user_ok = 1;
-    }
-    else {
-        drop(run);
     }
 }
 
@@ -237,69 +168,6 @@ static void resume_connection(conn_rec *c, request_rec *r)
         && (!run->inline_only || lpp_regions_profiled_depth(run->regions) > 0)
         && lpp_session_resume(run->session) != APR_SUCCESS) {
         lpp_session_stop(run->session, LPP_STOP_NOT);
-    }
-}
-
-/*
- * The request is over: gather what only it knows. r is the first request; the
- * last of its redirects has the answer.
- */
-void lpp_run_gather(request_rec *r)
-{
-    lpp_run_t *run = lpp_run_get(r);
-    request_rec *last = r;
-
-    if (!run || run->r != r) {
-        return;
-    }
-    while (last->next) {
-        last = last->next;
-    }
-    lpp_run_settle_user(run);
-    if (!run->session) {
-        return;
-    }
-    lpp_run_close_regions(run);
-    lpp_session_stop(run->session, LPP_STOP_NOT);
-    run->duration_us = lpp_run_now_us() - run->begin_us;
-    run->http_status = last->status;
-    lpp_memory_read(&run->memory_after, &run->memory);
-    lpp_run_name(run, last);
-    lpp_names_register_filters_of(lpp_process_get()->symbols, last);
-    if (run->aggregate) {
-        lpp_run_record(run, last);
-        return;
-    }
-    if (lpp_oops_create(&run->oops, run->id, run->pool) == APR_SUCCESS) {
-        lpp_oops_gather(run->oops, last, run->conf, run->hidden,
-                        run->duration_us, &run->failure, 1);
-    }
-}
-
-/* The request is logged: the rest is for the jobs thread. */
-void lpp_run_take_over(request_rec *r)
-{
-    lpp_run_t *run = lpp_run_get(r);
-    const lpp_process_t *process = lpp_process_get();
-
-    if (!run || run->r != r || !run->session) {
-        return; /* abandon() ends it with the request's pool */
-    }
-    if (run->oops) {
-        lpp_run_fill_timeline(run, run->oops);
-    }
-    lpp_run_stop_sql(run);
-    lpp_run_stop_calls(run);
-    lpp_phases_attach(r, NULL);
-    lpp_run_unwatch(run);
-    run->r = NULL; /* from here the job owns the run */
-    apr_pool_cleanup_kill(r->pool, run, lpp_run_abandon);
-    ap_set_module_config(r->request_config, &lpprofile_module, NULL);
-    lpp_entries_unwatch();
-    if (!process->jobs
-        || lpp_jobs_submit(process->jobs, lpp_run_finish, run)
-           != APR_SUCCESS) {
-        lpp_run_finish(run);
     }
 }
 

@@ -185,7 +185,8 @@ void lpp_saved_put_string(lpp_saved_writer_t *writer, const char *string)
             return;
         }
         *number = writer->count++;
-        lpp_saved_add_bytes(&writer->strings, string, LPP_SAVED_STRING_MAX_BYTES);
+        lpp_saved_add_bytes(&writer->strings, string,
+                            LPP_SAVED_STRING_MAX_BYTES);
         apr_hash_set(writer->numbers, string, APR_HASH_KEY_STRING, number);
     }
     lpp_saved_add_number(&writer->content, *number);

@@ -54,7 +54,8 @@ apr_status_t lpp_saved_read_head(lpp_saved_head_t *head, const char *data,
     if (head_len > len - LPP_SAVED_FIXED_BYTES
         || head_len > LPP_SAVED_HEAD_MAX_BYTES - LPP_SAVED_FIXED_BYTES
         || crc32(0, (const unsigned char *)data + LPP_SAVED_FIXED_BYTES,
-                 head_len) != lpp_saved_get_u32((const unsigned char *)data + 12)) {
+                 head_len)
+               != lpp_saved_get_u32((const unsigned char *)data + 12)) {
         return APR_EINVAL;
     }
     copy = apr_pmemdup(pool, data + LPP_SAVED_FIXED_BYTES, head_len);

@@ -21,17 +21,17 @@ static void put_about(writer_t *writer, const lpp_view_about_t *about)
     lpp_saved_put_string(writer, about->url);
     lpp_saved_put_string(writer, about->host);
     lpp_saved_put_string(writer, about->method);
-    lpp_saved_add_number(&writer->content, (apr_uint64_t)about->start);
-    lpp_saved_add_number(&writer->content, about->pid);
-    lpp_saved_add_number(&writer->content, about->tid);
-    lpp_saved_add_number(&writer->content, about->lines != 0);
+    lpp_saved_put_number(writer, (apr_uint64_t)about->start);
+    lpp_saved_put_number(writer, about->pid);
+    lpp_saved_put_number(writer, about->tid);
+    lpp_saved_put_number(writer, about->lines != 0);
 }
 
 static void put_objects(writer_t *writer, const lpp_view_t *view)
 {
     apr_uint32_t i;
 
-    lpp_saved_add_number(&writer->content, view->object_count);
+    lpp_saved_put_number(writer, view->object_count);
     for (i = 0; i < view->object_count; i++) {
         const lpp_object_t *object = &view->objects[i];
         apr_size_t len = object->build_id ? object->build_id_len : 0;
@@ -39,12 +39,12 @@ static void put_objects(writer_t *writer, const lpp_view_t *view)
         if (len > LPP_SAVED_BUILD_ID_MAX_BYTES) {
             len = LPP_SAVED_BUILD_ID_MAX_BYTES;
         }
-        lpp_saved_add_number(&writer->content, object->number);
+        lpp_saved_put_number(writer, object->number);
         lpp_saved_put_string(writer, object->path);
-        lpp_saved_add_number(&writer->content, object->bias);
-        lpp_saved_add_number(&writer->content, object->start);
-        lpp_saved_add_number(&writer->content, object->end);
-        lpp_saved_add_number(&writer->content, len);
+        lpp_saved_put_number(writer, object->bias);
+        lpp_saved_put_number(writer, object->start);
+        lpp_saved_put_number(writer, object->end);
+        lpp_saved_put_number(writer, len);
         lpp_buf_add(&writer->content, (const char *)object->build_id, len);
     }
 }
@@ -72,17 +72,17 @@ static void put_functions(writer_t *writer, const lpp_view_t *view)
 {
     apr_uint32_t i;
 
-    lpp_saved_add_number(&writer->content, view->function_count);
+    lpp_saved_put_number(writer, view->function_count);
     for (i = 0; i < view->function_count; i++) {
         const lpp_function_t *function = &view->functions[i];
 
-        lpp_saved_add_number(&writer->content, function->symbol.start);
+        lpp_saved_put_number(writer, function->symbol.start);
         lpp_saved_put_string(writer, function->symbol.name);
         lpp_saved_put_string(writer, function->symbol.object);
         lpp_saved_put_optional(writer, function->symbol.file);
-        lpp_saved_add_number(&writer->content, function->symbol.line);
-        lpp_saved_add_number(&writer->content, function->symbol.kind);
-        lpp_saved_add_number(&writer->content, function->calls);
+        lpp_saved_put_number(writer, function->symbol.line);
+        lpp_saved_put_number(writer, function->symbol.kind);
+        lpp_saved_put_number(writer, function->calls);
     }
 }
 
@@ -90,18 +90,18 @@ static void put_branches(writer_t *writer, const lpp_view_t *view)
 {
     apr_uint32_t i;
 
-    lpp_saved_add_number(&writer->content, view->branch_count);
+    lpp_saved_put_number(writer, view->branch_count);
     for (i = 0; i < view->branch_count; i++) {
         const lpp_branch_t *branch = &view->branches[i];
 
-        lpp_saved_add_number(&writer->content, branch->function);
+        lpp_saved_put_number(writer, branch->function);
         /* how far back, which is smaller than the number itself */
-        lpp_saved_add_number(&writer->content, i == 0 ? 0 : i - branch->parent);
-        lpp_saved_add_number(&writer->content, LPP_PC_OBJECT(view->branch_pcs[i]));
-        lpp_saved_add_number(&writer->content, LPP_PC_ADDRESS(view->branch_pcs[i]));
-        lpp_saved_add_number(&writer->content, branch->self.wall_us);
-        lpp_saved_add_number(&writer->content, branch->self.cpu_us);
-        lpp_saved_add_number(&writer->content, branch->self.samples);
+        lpp_saved_put_number(writer, i == 0 ? 0 : i - branch->parent);
+        lpp_saved_put_number(writer, LPP_PC_OBJECT(view->branch_pcs[i]));
+        lpp_saved_put_number(writer, LPP_PC_ADDRESS(view->branch_pcs[i]));
+        lpp_saved_put_number(writer, branch->self.wall_us);
+        lpp_saved_put_number(writer, branch->self.cpu_us);
+        lpp_saved_put_number(writer, branch->self.samples);
     }
 }
 
@@ -114,11 +114,11 @@ static void put_edge_calls(writer_t *writer, const lpp_view_t *view)
     for (i = 0; !view->calls && i < view->edge_count; i++) {
         count += view->edges[i].calls != 0;
     }
-    lpp_saved_add_number(&writer->content, count);
+    lpp_saved_put_number(writer, count);
     for (i = 0; !view->calls && i < view->edge_count; i++) {
         if (view->edges[i].calls != 0) {
-            lpp_saved_add_number(&writer->content, i);
-            lpp_saved_add_number(&writer->content, view->edges[i].calls);
+            lpp_saved_put_number(writer, i);
+            lpp_saved_put_number(writer, view->edges[i].calls);
         }
     }
 }
@@ -177,7 +177,7 @@ static void put_variables(writer_t *writer, const apr_table_t *table)
     int i, count = list->nelts < LPP_SAVED_VARS_MAX ? list->nelts
                                                     : LPP_SAVED_VARS_MAX;
 
-    lpp_saved_add_number(&writer->content, (apr_uint64_t)count);
+    lpp_saved_put_number(writer, (apr_uint64_t)count);
     for (i = 0; i < count; i++) {
         const apr_table_entry_t *entry =
             &APR_ARRAY_IDX(list, i, apr_table_entry_t);
@@ -191,7 +191,7 @@ static void put_oops(writer_t *writer, const lpp_oops_t *oops)
 {
     int i;
 
-    lpp_saved_add_number(&writer->content, oops != NULL);
+    lpp_saved_put_number(writer, oops != NULL);
     if (!oops) {
         return;
     }
@@ -205,11 +205,11 @@ static void put_oops(writer_t *writer, const lpp_oops_t *oops)
     lpp_saved_put_string(writer, oops->tb_text);
     lpp_saved_put_string(writer, oops->url);
     lpp_saved_put_optional(writer, oops->username);
-    lpp_saved_add_number(&writer->content, (apr_uint64_t)oops->time);
+    lpp_saved_put_number(writer, (apr_uint64_t)oops->time);
     lpp_saved_add_double(&writer->content, oops->duration_s);
-    lpp_saved_add_number(&writer->content, oops->informational != 0);
+    lpp_saved_put_number(writer, oops->informational != 0);
     put_variables(writer, oops->req_vars);
-    lpp_saved_add_number(&writer->content, (apr_uint64_t)oops->timeline->nelts);
+    lpp_saved_put_number(writer, (apr_uint64_t)oops->timeline->nelts);
     for (i = 0; i < oops->timeline->nelts; i++) {
         const lpp_oops_event_t *event =
             &APR_ARRAY_IDX(oops->timeline, i, lpp_oops_event_t);
@@ -219,7 +219,7 @@ static void put_oops(writer_t *writer, const lpp_oops_t *oops)
         lpp_saved_put_string(writer, event->category);
         lpp_saved_put_string(writer, event->detail);
     }
-    lpp_saved_add_number(&writer->content, oops->timeline_dropped);
+    lpp_saved_put_number(writer, oops->timeline_dropped);
 }
 
 static void put_head(lpp_buf_t *buf, const lpp_saved_t *saved)

@@ -105,8 +105,8 @@ typedef enum {
  * Whether this request may use the segment and see anything of a profile:
  * LPProfileAccess (an error in it counts as no; its default is contract
  * section 2) lets the client in, and, whatever that says, no other web site is
- * behind the request (mod_lpprofile_origin_internal.h). *why (why is not NULL): NULL
- * where granted, else a constant text that ends a sentence.
+ * behind the request (mod_lpprofile_origin_internal.h). *why (why is not NULL):
+ * NULL where granted, else a constant text that ends a sentence.
  * Signal-safe: no. Thread: request.
  */
 lpp_access_e lpp_config_judge(const lpp_conf_t *conf, request_rec *r,

@@ -8,7 +8,8 @@
 
 #include "unwind/lpp_unwind_rules_internal.h"
 
-/* What the members mean depends on kind, see LPP_CFA_ in lpp_unwind_rules_internal.h. */
+/* What the members mean depends on kind, see LPP_CFA_ in
+ * lpp_unwind_rules_internal.h. */
 typedef struct lpp_address_t {
     int kind;             /* LPP_CFA_REGISTER, _MEMORY, _PLT, _UNSUPPORTED */
     unsigned base, index; /* registers; index is one more, or NO_INDEX */

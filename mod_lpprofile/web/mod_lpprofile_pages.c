@@ -26,7 +26,6 @@
 APLOG_USE_MODULE(lpprofile);
 
 #define LATEST_MAX 20
-#define NONCE_BYTES 18
 
 /* The plan when r is a page of ours itself: not what it was redirected to
  * (an ErrorDocument), not what it includes. */
@@ -80,33 +79,6 @@ static apr_array_header_t *list_latest(request_rec *r)
         one->bytes = entry->bytes;
     }
     return latest;
-}
-
-/* A page of ours runs nothing but its own script, loads nothing and is kept by
- * nobody, whatever the site's own headers say: its policy has no nonce. */
-const char *lpp_pages_set_headers(request_rec *r)
-{
-    unsigned char random[NONCE_BYTES];
-    char *nonce = NULL;
-    const char *own = "'none'";
-    apr_table_t *headers = lpp_url_last_headers(r);
-
-    if (apr_generate_random_bytes(random, sizeof(random)) == APR_SUCCESS) {
-        nonce = apr_palloc(r->pool,
-                           (apr_size_t)apr_base64_encode_len(sizeof(random)));
-        apr_base64_encode_binary(nonce, random, sizeof(random));
-        own = apr_pstrcat(r->pool, "'nonce-", nonce, "'", NULL);
-    }
-    apr_table_setn(headers, "Content-Security-Policy",
-                   apr_pstrcat(r->pool, "default-src 'none'; style-src ",
-                               own, "; script-src ", own, "; base-uri "
-                               "'none'; form-action 'self'; frame-ancestors "
-                               "'none'", NULL));
-    apr_table_setn(headers, "Content-Security-Policy-Report-Only", "");
-    apr_table_setn(headers, "X-Content-Type-Options", "nosniff");
-    apr_table_setn(headers, "Referrer-Policy", "no-referrer");
-    ap_set_content_type(r, "text/html; charset=utf-8");
-    return nonce;
 }
 
 static apr_status_t write_home(request_rec *r, lpp_buf_t *buf)

@@ -23,38 +23,6 @@
 
 APLOG_USE_MODULE(lpprofile);
 
-#define POOL_KEY "lpprofile url"
-
-static apr_status_t forget(void *unused)
-{
-    lpp_entries_unwatch();
-    return APR_SUCCESS;
-}
-
-lpp_url_t *lpp_url_get(const request_rec *r)
-{
-    void *url = NULL;
-
-    if (!lpp_entries_any()) {
-        return NULL;
-    }
-    while (r->main || r->prev) {
-        r = r->main ? r->main : r->prev;
-    }
-    /* An internal redirect shares the pool of the first request, a subrequest
-     * has one of its own: hence the way up. */
-    apr_pool_userdata_get(&url, POOL_KEY, r->pool);
-    return url;
-}
-
-void lpp_url_give_encodings_back(lpp_url_t *url)
-{
-    if (url->headers) {
-        apr_table_setn(url->headers, "Accept-Encoding", url->encodings);
-        url->headers = NULL;
-    }
-}
-
 /* Whether there is a segment, and it is ours. */
 static int has_segment(const request_rec *r)
 {
@@ -179,9 +147,7 @@ static int take_segment(request_rec *r, const lpp_plan_t *plan,
     }
     lpp_url_strip_headers(r);
     apr_table_setn(r->subprocess_env, LPP_URL_ENV, url->path);
-    apr_pool_userdata_setn(url, POOL_KEY, NULL, r->pool);
-    lpp_entries_watch();
-    apr_pool_cleanup_register(r->pool, url, forget, apr_pool_cleanup_null);
+    lpp_url_keep(r, url);
     *result = url;
     return OK;
 }

@@ -29,6 +29,9 @@ typedef struct lpp_url_t {
  * One load where no request of this child is rewritten. Thread: request. */
 lpp_url_t *lpp_url_get(const request_rec *r);
 
+/* Remember url for r and what belongs to it, as long as r lives. */
+void lpp_url_keep(request_rec *r, lpp_url_t *url);
+
 /* Put Accept-Encoding back where it was taken away. Thread: request. */
 void lpp_url_give_encodings_back(lpp_url_t *url);
 

@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mod_lpprofile_run_life: a run begins, and how that went: its gate is waited
+ * for, its session started, its memory made and given up.
+ */
+#include <stdatomic.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <apr_allocator.h>
+#include <apr_portable.h>
+#include <apr_strings.h>
+#include <ap_mpm.h>
+#include <http_core.h>
+#include <http_log.h>
+#include <http_main.h>
+#include "base/lpp_clock.h"
+#include "base/lpp_log_tags.h"
+#include "store/lpp_store.h"
+#include "server/mod_lpprofile_aggregate.h"
+#include "server/mod_lpprofile_entries.h"
+#include "request/mod_lpprofile_memory.h"
+#include "server/mod_lpprofile_names.h"
+#include "server/mod_lpprofile_process.h"
+#include "request/mod_lpprofile_run_internal.h"
+
+/* Reading and serving a request share the caller of ap_read_request,
+ * ap_process_http_connection; but whoever makes a request without reading it,
+ * as mod_http2 does, has a function of its own for that, which returns. */
+static const char *const root_functions[] = {
+    "ap_read_request", "^ap_post_read_request", NULL
+};
+
+/* By the time of an inline region the request was read: its stacks begin with
+ * who serves it. */
+const char *const lpp_run_inline_roots[] = {
+    "ap_process_async_request", "ap_process_request", NULL
+};
+
+/* A client that reads or sends slowly must not hold the gate: all that a
+ * request may be blocked on it (contract section 2). */
+#define MAX_CLIENT_WAIT_US apr_time_from_sec(5)
+
+/* Asked while waiting for the gate: a client that closed wants no page. */
+static int client_is_there(void *baton)
+{
+    request_rec *r = baton;
+    conn_rec *c = r->connection;
+    apr_socket_t *socket = ap_get_conn_socket(c);
+    apr_os_sock_t fd;
+    char byte;
+
+    if (c->aborted) {
+        return 0;
+    }
+    if (c->master || !socket || apr_os_sock_get(&fd, socket) != APR_SUCCESS) {
+        return 1; /* a stream of HTTP/2 shares its socket */
+    }
+    return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 0;
+}
+
+/* Formats this build has no writer for, and actions of later builds, are not
+ * silently ignored: the page and the header say so. */
+static apr_uint32_t formats_to_write(lpp_run_t *run)
+{
+    apr_uint32_t wanted = run->plan ? run->plan->formats : 0;
+    apr_uint32_t formats = 0;
+    int i;
+
+    if (run->all_requests) {
+        wanted |= LPP_FORMAT_BIT(LPP_FORMAT_CALLGRIND);
+    }
+    for (i = 0; i < LPP_FORMAT_COUNT; i++) {
+        if ((wanted & LPP_FORMAT_BIT(i)) && lpp_writer_get(i)->write) {
+            formats |= LPP_FORMAT_BIT(i);
+        }
+    }
+    return formats;
+}
+
+/* What a start that did not profile is called in X-LPProfile. */
+const char *lpp_run_start_token(lpp_start_e start)
+{
+    switch (start) {
+    case LPP_START_RUNNING: return "profiled";
+    case LPP_START_NO_SIGNAL: return "no-signal";
+    case LPP_START_BUSY: return "busy";
+    case LPP_START_TIMED_OUT: return "lock-timeout";
+    case LPP_START_GONE: return "client-gone";
+    case LPP_START_CHILD: return "child-of-profiled";
+    case LPP_START_STOPPING: return "stopping";
+    case LPP_START_FORKED: return "unsupported-mpm";
+    case LPP_START_FAILED: break;
+    }
+    return "failed";
+}
+
+/* Every request, whatever the directives say; but one whose holder waits for
+ * it, and who holds the gate for a slow client lets go. */
+static void unbound(lpp_session_options_t *options)
+{
+    options->max_waiting = APR_UINT32_MAX;
+    options->lock_timeout_us = -1;
+    options->max_time_us = 0;
+    options->wanted = NULL;
+}
+
+static void count_for_sum(lpp_start_e start)
+{
+    lpp_aggregate_count_begin();
+    switch (start) {
+    case LPP_START_RUNNING:
+    case LPP_START_NO_SIGNAL:
+        break;
+    case LPP_START_CHILD:
+        lpp_aggregate_count_skip(LPP_AGGREGATE_CHILD);
+        break;
+    case LPP_START_STOPPING:
+        lpp_aggregate_count_skip(LPP_AGGREGATE_STOPPING);
+        break;
+    default:
+        lpp_aggregate_count_skip(LPP_AGGREGATE_FAILED);
+    }
+}
+
+/* What will be so for every request of this child is a warning once. */
+static int once(atomic_int *said)
+{
+    return atomic_exchange(said, 1) ? APLOG_INFO : APLOG_WARNING;
+}
+
+/* By connection and host, not by request: httpd puts the Referer as it came
+ * behind a request's messages. */
+static void log_start(const lpp_run_t *run, request_rec *r, apr_status_t rv)
+{
+    static atomic_int failed, no_signal;
+    int level; /* the logging macros evaluate theirs twice */
+
+    switch (run->start) {
+    case LPP_START_TIMED_OUT:
+        ap_log_cserror(APLOG_MARK, APLOG_WARNING, 0, r->connection, r->server,
+                       LPP_TAG_RUN_TIMED_OUT ": served unprofiled, no turn "
+                       "within " LPP_DIR_LOCK_TIMEOUT " (%"
+                       APR_TIME_T_FMT " ms)",
+                       apr_time_as_msec(run->waited_us));
+        break;
+    case LPP_START_FAILED:
+        level = once(&failed);
+        ap_log_cserror(APLOG_MARK, level, rv, r->connection, r->server,
+                       LPP_TAG_RUN_FAILED ": served unprofiled, the "
+                       "profiler did not start");
+        break;
+    case LPP_START_NO_SIGNAL:
+        level = once(&no_signal);
+        ap_log_cserror(APLOG_MARK, level, 0, r->connection, r->server,
+                       LPP_TAG_RUN_NO_SIGNAL ": no signal available for "
+                       "sampling (all in use, denied by the system, calls "
+                       "cannot be restarted, or no alternate stack for its "
+                       "handler): profiles have exact totals, but hardly any "
+                       "stacks");
+        /* fall through */
+    case LPP_START_RUNNING:
+        ap_log_cserror(APLOG_MARK, APLOG_INFO, 0, r->connection, r->server,
+                       LPP_TAG_RUN_PROFILED ": profiling this request as %s",
+                       run->id);
+        break;
+    default:
+        ap_log_cserror(APLOG_MARK, APLOG_INFO, 0, r->connection, r->server,
+                       LPP_TAG_RUN_SKIPPED ": served unprofiled: %s",
+                       lpp_run_start_token(run->start));
+    }
+}
+
+static void fill_holder(lpp_run_t *run, request_rec *r, lpp_holder_t *holder)
+{
+    const char *url = lpp_oops_mask_url(
+        ap_construct_url(run->pool, r->unparsed_uri, r), run->hidden,
+        run->pool);
+    int generation = 0;
+
+    memset(holder, 0, sizeof(*holder));
+    holder->start = r->request_time;
+    holder->begin_us = run->begin_us;
+    apr_cpystrn(holder->id, run->id, sizeof(holder->id));
+    apr_cpystrn(holder->url, url, sizeof(holder->url));
+    apr_cpystrn(holder->page_id, "Unknown", sizeof(holder->page_id));
+    apr_cpystrn(holder->host, r->server->server_hostname
+                ? r->server->server_hostname : "", sizeof(holder->host));
+    run->vhost = lpp_run_vhost(r->server, run->pool);
+    apr_cpystrn(holder->vhost, run->vhost, sizeof(holder->vhost));
+    apr_cpystrn(holder->method, r->method, sizeof(holder->method));
+    holder->formats = run->formats;
+    holder->aggregate = (apr_uint32_t)run->aggregate;
+    holder->pid = run->pid;
+    holder->tid = run->tid;
+    ap_mpm_query(AP_MPMQ_GENERATION, &generation);
+    holder->generation = (apr_uint32_t)generation;
+    run->holder = *holder;
+}
+
+/*
+ * As lpp_session_start. A stream of HTTP/2 that waits for the gate has one of
+ * the few workers that mod_http2 has in this child, whichever connection it is
+ * of: most of them stay free for requests that are not profiled. For the sum of
+ * all requests there are none.
+ */
+static apr_status_t start_session(lpp_run_t *run, const request_rec *r,
+                                  const lpp_session_options_t *options)
+{
+    static atomic_uint waiting_streams;
+    lpp_sampler_t *sampler = lpp_process_get()->sampler;
+    int counted = r->connection->master && !run->aggregate;
+    apr_status_t rv = APR_SUCCESS;
+
+    if (counted && atomic_fetch_add(&waiting_streams, 1)
+                       >= lpp_config_max_waiting_streams()) {
+        lpp_gate_count_skip(lpp_process_get()->gate, LPP_GATE_BUSY);
+        run->start = LPP_START_BUSY;
+    }
+    else {
+        run->start = lpp_session_start(sampler, options, run->inline_only
+                                           ? lpp_run_inline_roots
+                                           : root_functions,
+                                       &run->session, &run->waited_us, &rv,
+                                       run->pool);
+    }
+    if (counted) {
+        atomic_fetch_sub(&waiting_streams, 1);
+    }
+    return rv;
+}
+
+/* Waits for the gate; fills start, session, waited_us. */
+void lpp_run_start(lpp_run_t *run, request_rec *r, int stacks)
+{
+    const lpp_process_t *process = lpp_process_get();
+    lpp_session_options_t options;
+    apr_status_t rv = APR_ENOTIMPL;
+    const char *parent = apr_table_get(r->headers_in, LPP_RUN_PARENT_HEADER);
+
+    memset(&options, 0, sizeof(options));
+    run->start = lpp_process_serves() ? LPP_START_FAILED : LPP_START_FORKED;
+    if (parent && lpp_store_is_id(parent)) {
+        options.parent_id = apr_pstrdup(run->pool, parent);
+    }
+    apr_table_unset(r->headers_in, LPP_RUN_PARENT_HEADER);
+    if (process->sampler
+        && (rv = lpp_store_new_id(run->id)) == APR_SUCCESS) {
+        fill_holder(run, r, &options.holder);
+        options.rate_hz = lpp_config_rate_hz(run->conf);
+        options.stacks = stacks;
+        options.max_waiting = lpp_config_max_waiting(run->conf);
+        options.lock_timeout_us = lpp_config_lock_timeout_us(run->conf);
+        options.max_time_us = lpp_config_max_time_us(run->conf);
+        options.max_client_wait_us = MAX_CLIENT_WAIT_US;
+        options.wanted = client_is_there;
+        options.wanted_baton = r;
+        if (run->aggregate) {
+            unbound(&options);
+        }
+        lpp_memory_read(&run->memory, NULL); /* not in the profile */
+        rv = start_session(run, r, &options);
+    }
+    run->profiled = run->start == LPP_START_RUNNING
+        || run->start == LPP_START_NO_SIGNAL;
+    if (!run->profiled) {
+        run->session = NULL;
+        run->id[0] = '\0';
+    }
+    else if (!run->aggregate) {
+        apr_table_setn(r->notes, LPP_MEMORY_OOPS_NOTE,
+                       apr_pstrdup(r->pool, run->id));
+    }
+    run->status = lpp_run_start_token(run->start);
+    if (run->aggregate) {
+        count_for_sum(run->start);
+    }
+    if (!run->aggregate || !run->profiled) {
+        log_start(run, r, rv);
+    }
+}
+
+/* The request's pool goes and nobody took the run over: no log_transaction
+ * ran. Nothing is written of it. */
+apr_status_t lpp_run_abandon(void *baton)
+{
+    lpp_run_t *run = baton;
+
+    if (run->r) {
+        lpp_run_unwatch(run);
+        if (run->session && lpp_process_ending()) {
+            lpp_gate_post_death(lpp_process_get()->gate, &run->holder);
+        }
+        lpp_run_stop_calls(run);
+        lpp_run_stop_sql(run);
+        if (run->session) {
+            lpp_session_stop(run->session, LPP_STOP_NOT);
+            lpp_session_close(run->session);
+        }
+        lpp_entries_unwatch();
+        lpp_run_free(run);
+    }
+    return APR_SUCCESS;
+}
+
+static lpp_plan_t *copy_plan(const lpp_plan_t *plan, apr_pool_t *pool)
+{
+    lpp_plan_t *copy = apr_pmemdup(pool, plan, sizeof(*plan));
+
+    copy->plain_path = apr_pstrdup(pool, plan->plain_path);
+    copy->segment = apr_pstrdup(pool, plan->segment);
+    copy->sql_condition = apr_pstrdup(pool, plan->sql_condition);
+    copy->report_id = apr_pstrdup(pool, plan->report_id);
+    copy->against_id = apr_pstrdup(pool, plan->against_id);
+    return copy;
+}
+
+static lpp_run_t *create_run(request_rec *r, const lpp_plan_t *plan,
+                             int access)
+{
+    lpp_run_t *run;
+    apr_pool_t *pool;
+
+    if (lpp_run_make_pool(&pool) != APR_SUCCESS) {
+        return NULL;
+    }
+    run = apr_pcalloc(pool, sizeof(*run));
+    run->pool = pool;
+    run->r = r;
+    run->conf = lpp_config_get(r->server);
+    run->hidden = lpp_oops_hidden_of(r, run->conf, pool);
+    run->plan = plan ? copy_plan(plan, pool) : NULL;
+    run->access = access;
+    run->user_ok = lpp_config_requires_user(run->conf) ? -1 : 1;
+    run->all_requests = lpp_config_all_requests(run->conf);
+    if (lpp_aggregate_on()) {
+        run->aggregate = 1;
+        run->plan = NULL;
+        run->all_requests = run->access = 0;
+        run->user_ok = 1;
+        run->headers_set = 1;
+    }
+    run->status = "help";
+    run->tokens = apr_array_make(pool, 4, sizeof(const char *));
+    run->pid = (apr_uint32_t)getpid();
+    run->tid = (apr_uint32_t)syscall(SYS_gettid);
+    run->hook_us = lpp_run_now_us();
+    run->request_time = r->request_time;
+    run->begin_us = lpp_moment_us(r->request_time);
+    run->failure.level = 8;
+    run->store_dir = apr_pstrdup(pool, lpp_config_dir(run->conf));
+    run->oops_dir = apr_pstrdup(pool, lpp_config_oops_dir(run->conf));
+    return run;
+}
+
+lpp_run_t *lpp_run_create(request_rec *r, const lpp_plan_t *plan, int access)
+{
+    lpp_run_t *run = create_run(r, plan, access);
+
+    if (!run) {
+        return NULL;
+    }
+    ap_set_module_config(r->request_config, &lpprofile_module, run);
+    lpp_entries_watch();
+    apr_pool_cleanup_register(r->pool, run, lpp_run_abandon,
+                              apr_pool_cleanup_null);
+    return run;
+}
+
+/* The helper wakes up while we get ready. */
+static void announce(const lpp_plan_t *plan)
+{
+    lpp_sampler_t *sampler = lpp_process_get()->sampler;
+
+    if (sampler && (!plan || plan->formats
+                    || (plan->actions & (LPP_ACTION_SHOW | LPP_ACTION_SQL
+                                         | LPP_ACTION_SQLTRACE)))) {
+        lpp_sampler_expect(sampler);
+    }
+}
+
+void lpp_run_begin(request_rec *r, const lpp_plan_t *plan, int access)
+{
+    apr_uint32_t actions = plan ? plan->actions : 0;
+    lpp_run_t *run;
+    int stacks;
+
+    announce(plan);
+    run = lpp_run_create(r, plan, access);
+    if (!run) {
+        return;
+    }
+    if (plan && plan->page) {
+        run->all_requests = 0; /* our own pages are not part of the site */
+        return;
+    }
+    run->formats = formats_to_write(run);
+    stacks = run->aggregate || run->formats || (actions & LPP_ACTION_SHOW);
+    if (!stacks && !(actions & (LPP_ACTION_SQL | LPP_ACTION_SQLTRACE))) {
+        return;
+    }
+    run->phases = lpp_phases_create(run->pool, run->begin_us, run->hidden);
+    lpp_phases_attach(r, run->phases);
+    lpp_run_start(run, r, stacks);
+    lpp_phases_gate_passed(run->phases);
+    if (run->session) {
+        lpp_run_start_calls(run);
+        lpp_run_start_sql(run);
+        lpp_run_watch(run, r);
+    }
+}
+
+/*
+ * The request is over: gather what only it knows. r is the first request; the
+ * last of its redirects has the answer.
+ */
+void lpp_run_gather(request_rec *r)
+{
+    lpp_run_t *run = lpp_run_get(r);
+    request_rec *last = r;
+
+    if (!run || run->r != r) {
+        return;
+    }
+    while (last->next) {
+        last = last->next;
+    }
+    lpp_run_settle_user(run);
+    if (!run->session) {
+        return;
+    }
+    lpp_run_close_regions(run);
+    lpp_session_stop(run->session, LPP_STOP_NOT);
+    run->duration_us = lpp_run_now_us() - run->begin_us;
+    run->http_status = last->status;
+    lpp_memory_read(&run->memory_after, &run->memory);
+    lpp_run_name(run, last);
+    lpp_names_register_filters_of(lpp_process_get()->symbols, last);
+    if (run->aggregate) {
+        lpp_run_record(run, last);
+        return;
+    }
+    if (lpp_oops_create(&run->oops, run->id, run->pool) == APR_SUCCESS) {
+        lpp_oops_gather(run->oops, last, run->conf, run->hidden,
+                        run->duration_us, &run->failure, 1);
+    }
+}
+
+/* The request is logged: the rest is for the jobs thread. */
+void lpp_run_take_over(request_rec *r)
+{
+    lpp_run_t *run = lpp_run_get(r);
+    const lpp_process_t *process = lpp_process_get();
+
+    if (!run || run->r != r || !run->session) {
+        return; /* abandon() ends it with the request's pool */
+    }
+    if (run->oops) {
+        lpp_run_fill_timeline(run, run->oops);
+    }
+    lpp_run_stop_sql(run);
+    lpp_run_stop_calls(run);
+    lpp_phases_attach(r, NULL);
+    lpp_run_unwatch(run);
+    run->r = NULL; /* from here the job owns the run */
+    apr_pool_cleanup_kill(r->pool, run, lpp_run_abandon);
+    ap_set_module_config(r->request_config, &lpprofile_module, NULL);
+    lpp_entries_unwatch();
+    if (!process->jobs
+        || lpp_jobs_submit(process->jobs, lpp_run_finish, run)
+           != APR_SUCCESS) {
+        lpp_run_finish(run);
+    }
+}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * mod_lpprofile_run: which run a request has, and what others may know of it.
- * How it begins stands in mod_lpprofile_run_life.c, what happens to it while its
- * request is served in mod_lpprofile_watch.c.
+ * How it begins stands in mod_lpprofile_run_life.c, what happens to it while
+ * its request is served in mod_lpprofile_watch.c.
  */
 #include <stdatomic.h>
 

@@ -3,19 +3,16 @@
  * mod_lpprofile_run_files: how the files of a run are named, and where they
  * lie.
  */
-#include <stdatomic.h>
+#include <string.h>
+
+#include <apr_sha1.h>
 #include <apr_strings.h>
 #include <http_core.h>
-#include <http_log.h>
 #include <http_main.h>
+
 #include "base/lpp_clock.h"
-#include "base/lpp_log_tags.h"
-#include "store/lpp_store.h"
-#include "server/mod_lpprofile_keep.h"
 #include "server/mod_lpprofile_process.h"
 #include "request/mod_lpprofile_run_internal.h"
-#include <apr_sha1.h>
-#include "store/lpp_store.h"
 
 void lpp_run_name(lpp_run_t *run, request_rec *r)
 {

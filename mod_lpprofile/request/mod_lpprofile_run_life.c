@@ -3,25 +3,23 @@
  * mod_lpprofile_run_life: a run begins, and how that went: its gate is waited
  * for, its session started, its memory made and given up.
  */
-#include <stdatomic.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-#include <apr_allocator.h>
-#include <apr_portable.h>
-#include <apr_strings.h>
+
 #include <ap_mpm.h>
+#include <apr_strings.h>
 #include <http_core.h>
 #include <http_log.h>
-#include <http_main.h>
+
 #include "base/lpp_clock.h"
 #include "base/lpp_log_tags.h"
-#include "store/lpp_store.h"
 #include "server/mod_lpprofile_aggregate.h"
-#include "server/mod_lpprofile_entries.h"
-#include "request/mod_lpprofile_memory.h"
 #include "server/mod_lpprofile_names.h"
 #include "server/mod_lpprofile_process.h"
 #include "request/mod_lpprofile_run_internal.h"
+
+APLOG_USE_MODULE(lpprofile);
 
 /* Reading and serving a request share the caller of ap_read_request,
  * ap_process_http_connection; but whoever makes a request without reading it,

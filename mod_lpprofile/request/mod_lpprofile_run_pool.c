@@ -4,9 +4,6 @@
  * allocator of its own, because the jobs thread uses it after the request is
  * gone.
  */
-#include <stdatomic.h>
-
-#include <apr_allocator.h>
 
 #include "request/mod_lpprofile_run_internal.h"
 

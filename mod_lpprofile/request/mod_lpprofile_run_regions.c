@@ -3,9 +3,6 @@
  * mod_lpprofile_run_regions: the inline regions of a run, and its memory, as
  * OOPS and page show them.
  */
-#include <apr_strings.h>
-#include <http_request.h>
-#include "server/mod_lpprofile_aggregate.h"
 #include "request/mod_lpprofile_run_internal.h"
 
 void lpp_run_enter_region(lpp_run_t *run, const char *name, int profiled)

@@ -2,16 +2,8 @@
 /*
  * mod_lpprofile_run_timeline: the events of a run, for its OOPS and the page.
  */
-#include <stdatomic.h>
-#include <apr_strings.h>
 #include <http_core.h>
-#include <http_log.h>
-#include <http_main.h>
-#include "base/lpp_clock.h"
-#include "base/lpp_log_tags.h"
-#include "store/lpp_store.h"
-#include "server/mod_lpprofile_keep.h"
-#include "server/mod_lpprofile_process.h"
+
 #include "request/mod_lpprofile_run_internal.h"
 
 void lpp_run_fill_timeline(lpp_run_t *run, lpp_oops_t *oops)

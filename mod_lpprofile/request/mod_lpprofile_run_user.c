@@ -2,19 +2,8 @@
 /*
  * mod_lpprofile_run_user: LPProfileRequireUser, once the user is known.
  */
-#include <apr_strings.h>
 #include <httpd.h>
-#include <http_config.h>
-#include <http_core.h>
-#include <http_log.h>
-#include <http_protocol.h>
-#include <http_request.h>
-#include <mpm_common.h>
-#include <util_filter.h>
-#include "server/mod_lpprofile_entries.h"
-#include "request/mod_lpprofile_memory.h"
-#include "server/mod_lpprofile_names.h"
-#include "server/mod_lpprofile_process.h"
+
 #include "request/mod_lpprofile_run_internal.h"
 
 /* LPProfileRequireUser said no: the profile is dropped, nothing is shown. */

@@ -16,8 +16,8 @@
  * gone from the registers: it is read from the code in front of the
  * instruction, or from the stack, where lpp_signal_trial has found that the C
  * library keeps it (lpp_signal_code_internal.h). A call we do not recognise
- * keeps its EINTR and is counted: blocked threads are then not signalled any more. A call
- * that has moved a part of its bytes returns that many instead:
+ * keeps its EINTR and is counted: blocked threads are then not signalled any
+ * more. A call that has moved a part of its bytes returns that many instead:
  * lpp_signal_rest_internal.h.
  *
  * A call that somebody else's signal has interrupted, too, must end, or what

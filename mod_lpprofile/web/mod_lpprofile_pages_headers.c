@@ -3,18 +3,11 @@
  * mod_lpprofile_pages_headers: what every own page says in its headers.
  */
 #include <apr_base64.h>
-#include <apr_general.h>
 #include <apr_strings.h>
 #include <http_core.h>
-#include <http_log.h>
 #include <http_protocol.h>
-#include <http_request.h>
-#include "base/lpp_log_tags.h"
-#include "report/lpp_report_pages.h"
-#include "server/mod_lpprofile_config.h"
-#include "web/mod_lpprofile_pages.h"
+
 #include "web/mod_lpprofile_pages_internal.h"
-#include "request/mod_lpprofile_run.h"
 #include "web/mod_lpprofile_url.h"
 
 #define NONCE_BYTES 18

@@ -2,18 +2,8 @@
 /*
  * mod_lpprofile_url_state: what is remembered of a request's URL.
  */
-#include <string.h>
-#include <apr_strings.h>
 #include <httpd.h>
-#include <http_config.h>
-#include <http_log.h>
-#include <http_protocol.h>
-#include <http_request.h>
-#include "base/lpp_log_tags.h"
-#include "server/mod_lpprofile_aggregate.h"
-#include "server/mod_lpprofile_config.h"
-#include "server/mod_lpprofile_entries.h"
-#include "server/mod_lpprofile_process.h"
+
 #include "request/mod_lpprofile_run.h"
 #include "web/mod_lpprofile_url_internal.h"
 

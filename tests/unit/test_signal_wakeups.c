@@ -134,7 +134,6 @@ static struct {
     atomic_int stop;
     atomic_llong at_ns; /* 0: not now */
     unsigned sent;
-    int on_stack;
 } shooter;
 
 static long long now_ns(void)
@@ -159,10 +158,7 @@ static void *shoot(void *baton)
         }
         while (now_ns() < at) {
         }
-        /* A handler of the program that is about to return is known to ours
-         * only where that runs on a stack of its own. */
-        if ((woken == 0 || shooter.on_stack)
-            && lpp_signal_send(&target, 0, &sequence) == APR_SUCCESS) {
+        if (lpp_signal_send(&target, 0, &sequence) == APR_SUCCESS) {
             shooter.sent++;
         }
         while (lpp_ring_peek(target.ring) != NULL) {
@@ -210,8 +206,7 @@ static const struct {
     { "sem_wait", call_sem_wait, LOST_MAX },
 };
 
-/* A machine that stands still for AGAIN_NS counts as a loss: once more then. A
- * handler of ours that has no stack of its own loses a few of each. */
+/* A machine that stands still for AGAIN_NS counts as a loss: once more then. */
 static void try_often(size_t i)
 {
     unsigned lost, turn, again;
@@ -221,7 +216,7 @@ static void try_often(size_t i)
             lost += is_lost(calls[i].call, turn);
         }
         print_message("%-12s %u tries, %u lost\n", calls[i].name, turn, lost);
-        if (lost <= (shooter.on_stack ? calls[i].lost_max : LOST_MAX)) {
+        if (lost <= calls[i].lost_max) {
             return;
         }
     }
@@ -230,9 +225,6 @@ static void try_often(size_t i)
 
 static void every_wake_up_arrives(void **state)
 {
-    static char stack[65536];
-    stack_t own = { stack, 0, sizeof(stack) };
-    struct sigaction action;
     pthread_t thread;
     sigset_t all, old, mask;
     size_t i;
@@ -241,10 +233,7 @@ static void every_wake_up_arrives(void **state)
     (void)state;
     target.stack_start = 1;
     target.stack_end = (apr_uint64_t)(apr_uintptr_t)__builtin_frame_address(0);
-    assert_int_equal(sigaltstack(&own, NULL), 0);
     assert_int_equal(lpp_signal_take(LPP_SIGNAL_AUTO, &number), APR_SUCCESS);
-    sigaction(number, NULL, &action);
-    shooter.on_stack = (action.sa_flags & SA_ONSTACK) != 0;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &mask);
     assert_int_equal(pthread_create(&thread, NULL, shoot, NULL), 0);

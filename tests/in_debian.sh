@@ -32,9 +32,10 @@ if test -z "$inside"; then
         || fail "debootstrap is missing: apt-get install debootstrap"
     mkdir -p "$(dirname "$root")"
     root=$(cd "$(dirname "$root")" && pwd)/$(basename "$root")
-    # A shell that waits for a child in the foreground would not hear a signal.
-    unshare --mount --propagation private --ipc --pid --fork --kill-child \
-        "$0" --inside "$suite" "$root" "$@" &
+    # A shell that waits for a child in the foreground would not hear a signal;
+    # one that is killed runs no trap.
+    setpriv --pdeathsig KILL unshare --mount --propagation private --ipc \
+        --pid --fork --kill-child "$0" --inside "$suite" "$root" "$@" &
     child=$!
     trap 'kill -KILL $child' EXIT
     trap 'exit 130' INT

@@ -108,8 +108,10 @@ static long call_number(const greg_t *regs, pid_t pid)
     places = atomic_load_explicit(&learned.count, memory_order_acquire);
     for (i = 0; i < places; i++) {
         if (learned.place[i].pc == (apr_uint64_t)regs[REG_RIP]) {
-            return *(const long *)((apr_uintptr_t)regs[REG_RSP]
-                                   + learned.place[i].offset);
+            copy_bytes((unsigned char *)&number,
+                       (const unsigned char *)regs[REG_RSP]
+                           + learned.place[i].offset, sizeof(number));
+            return number;
         }
     }
     have = code_before((apr_uint64_t)regs[REG_RIP], code, sizeof(code), pid);

@@ -123,6 +123,8 @@ static void sleep_until(int64_t then_ns)
     }
 }
 
+/* A sanitizer has redzones on the stack. */
+__attribute__((no_sanitize("address", "thread")))
 static void learn_here(attempt_t *attempt, const ucontext_t *context)
 {
     const long *top = (const long *)context->uc_mcontext.gregs[REG_RSP];

@@ -10,11 +10,12 @@
 
 #include "sampling/lpp_signal_trial.h"
 
+static lpp_signal_trial_t trial; /* the one that passed */
+
 /* 1: calls are restarted from now on, or cannot be on this architecture. */
 static int try_restarts(void)
 {
-    lpp_signal_trial_t trial;
-    apr_status_t status = APR_EGENERAL;
+    apr_status_t status = trial.passed ? APR_SUCCESS : APR_EGENERAL;
     int i;
 
     for (i = 0; i < 20 && status != APR_SUCCESS; i++) {

@@ -318,17 +318,23 @@ static void the_other_place_is_known_too(void **state)
  * thread is hit, since one that runs may be about to block. */
 static void where_the_trial_fails_no_thread_is_hit(void **state)
 {
-    lpp_signal_trial_t trial;
+    lpp_signal_trial_t failed;
     lpp_profile_t *profile;
     outcome_t outcome;
     int i;
 
     (void)state;
     cancel_shape = CANCEL_HIDDEN;
-    assert_int_not_equal(lpp_signal_trial_run(&trial), APR_SUCCESS);
-    assert_int_equal(trial.passed, 0);
-    assert_string_equal(trial.failed, "nanosleep");
-    assert_int_equal(lpp_signal_trial_adopt(&trial), 0);
+    for (i = 0; i < TRIES; i++) { /* a busy machine may be late */
+        if (lpp_signal_trial_run(&failed) == APR_EGENERAL) {
+            break;
+        }
+        assert_int_equal(failed.passed, 0);
+    }
+    assert_true(i < TRIES);
+    assert_int_equal(failed.passed, 0);
+    assert_string_equal(failed.failed, "nanosleep");
+    assert_int_equal(lpp_signal_trial_adopt(&failed), 0);
     assert_int_equal(lpp_signal_allowed(1), 0);
     for (i = 0; i < 20; i++) {
         apr_pool_create(&pool, root);
@@ -348,22 +354,12 @@ static void where_the_trial_fails_no_thread_is_hit(void **state)
 /* What was found belongs to the library that was tried. */
 static void of_another_library_nothing_is_adopted(void **state)
 {
-    lpp_signal_trial_t trial;
-    apr_status_t status;
-    int i;
+    lpp_signal_trial_t other = trial;
 
     (void)state;
-    for (i = 0; i < TRIES; i++) { /* a busy machine may be late */
-        status = lpp_signal_trial_run(&trial);
-        if (status == APR_SUCCESS) {
-            break;
-        }
-    }
-    assert_true(i < TRIES);
-    trial.library_sum++;
-    assert_int_equal(lpp_signal_trial_adopt(&trial), 0);
+    other.library_sum++;
+    assert_int_equal(lpp_signal_trial_adopt(&other), 0);
     assert_int_equal(lpp_signal_allowed(1), 0);
-    trial.library_sum--;
     assert_int_equal(lpp_signal_trial_adopt(&trial), 1);
     assert_int_equal(lpp_signal_allowed(1), 1);
 }

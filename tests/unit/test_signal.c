@@ -503,7 +503,7 @@ __attribute__((noinline)) static apr_uint64_t time_handler(apr_size_t bytes)
     for (i = 1; i <= 20000; i++) {
         atomic_store(&target.asked, i);
         began = now_ns();
-        lpp_signal_handle(0, &info, &context);
+        lpp_signal_handle(target.number, &info, &context);
         sum += now_ns() - began;
         assert_non_null(lpp_ring_peek(target.ring));
         lpp_ring_release(target.ring);

@@ -90,7 +90,7 @@ static void handle(ucontext_t *context)
     memset(&info, 0, sizeof(info));
     info.si_code = SI_TKILL;
     info.si_pid = getpid();
-    lpp_signal_handle(0, &info, context);
+    lpp_signal_handle(target.number, &info, context);
 }
 
 static void make_pieces(void)

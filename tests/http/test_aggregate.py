@@ -191,7 +191,7 @@ def test_a_client_that_trickles_holds_up_the_others_for_seconds(httpd,
                       'printf "Content-Type: text/plain\\r\\n\\r\\nok"\n')
     script.chmod(0o755)
     with socket.create_connection(('127.0.0.1', server.port)) as slow:
-        slow.sendall(b'POST /cgi/slurp HTTP/1.1\r\nHost: x\r\n'
+        slow.sendall(b'POST /cgi/slurp HTTP/1.1\r\nHost: 127.0.0.1\r\n'
                      b'Content-Length: 200\r\n\r\n')
         others = []
         for i in range(200):

@@ -346,7 +346,7 @@ end
 
 def tricklers(server, way, count):
     if way == 'sends':
-        head = ('POST /++profile++callgrind/cgi/slurp HTTP/1.1\r\nHost: x\r\n'
+        head = ('POST /++profile++callgrind/cgi/slurp HTTP/1.1\r\nHost: 127.0.0.1\r\n'
                 'Content-Length: 1000000\r\n\r\n')
         script = server.site / 'cgi' / 'slurp'
         script.write_text('#!/bin/sh\ncat >/dev/null\n'
@@ -356,7 +356,7 @@ def tricklers(server, way, count):
     script = server.site / 'lua' / 'big.lua'
     script.write_text(BIG)
     script.chmod(0o644)
-    head = 'GET /++profile++callgrind/lua/big.lua HTTP/1.1\r\nHost: x\r\n\r\n'
+    head = 'GET /++profile++callgrind/lua/big.lua HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n'
     return [Trickler(server, head, False, 4096, 0.02) for _ in range(count)]
 
 

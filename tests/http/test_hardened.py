@@ -21,7 +21,7 @@ DENIED = {
     'memory for a thread': ({10: EPERM}, 'failed', 'LPP061'),
     'process_vm_readv': ({310: EPERM}, 'profiled', None),
     'clock_gettime': ({228: EPERM}, 'profiled', None),
-    'sigaltstack': ({131: EPERM}, 'profiled', None),
+    'sigaltstack': ({131: EPERM}, 'no-signal', 'LPP067'),
     'prctl, scheduling': ({157: EPERM, 144: EPERM, 203: EPERM}, 'profiled',
                           None),
     'tgsigqueueinfo': ({297: EPERM}, 'profiled', None),

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/lpp_clock.h"
 #include "base/lpp_jobs.h"
 
 #define STOP_WAIT_MS 1000 /* for all the jobs */
@@ -67,14 +68,6 @@ static int may_end(lpp_jobs_t *jobs)
     return end;
 }
 
-static apr_time_t now_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return apr_time_make(now.tv_sec, now.tv_nsec / 1000);
-}
-
 /* Run what was deferred, if its time has come. Its place is free before it
  * runs: it may defer itself again. */
 static void run_deferred(lpp_jobs_t *jobs)
@@ -82,7 +75,7 @@ static void run_deferred(lpp_jobs_t *jobs)
     apr_time_t due = atomic_load(&jobs->due_us);
     job_t job;
 
-    if (due == 0 || due > now_us() || atomic_load(&jobs->stop)) {
+    if (due == 0 || due > lpp_monotonic_us() || atomic_load(&jobs->stop)) {
         return;
     }
     pthread_mutex_lock(&jobs->submitting);
@@ -254,7 +247,7 @@ leave:
 apr_status_t lpp_jobs_defer(lpp_jobs_t *jobs, void (*function)(void *baton),
                             void *baton, apr_interval_time_t delay_us)
 {
-    apr_time_t due = now_us() + delay_us, waiting;
+    apr_time_t due = lpp_monotonic_us() + delay_us, waiting;
     apr_status_t status = APR_EAGAIN;
 
     pthread_mutex_lock(&jobs->submitting);

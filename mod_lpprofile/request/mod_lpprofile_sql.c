@@ -10,10 +10,10 @@
  */
 #include <pthread.h>
 #include <string.h>
-#include <time.h>
 
 #include <apr_strings.h>
 
+#include "base/lpp_clock.h"
 #include "base/lpp_ascii.h"
 #include "request/mod_lpprofile_sql_internal.h"
 
@@ -52,14 +52,6 @@ static pthread_mutex_t live_mutex
 static lpp_sql_t *live;            /* guarded by live_mutex */
 static apr_uint64_t last_serial;   /* guarded by live_mutex */
 static __thread apr_uint64_t serial_of_thread; /* 0: none */
-
-static apr_time_t now_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return apr_time_make(now.tv_sec, now.tv_nsec / 1000);
-}
 
 lpp_sql_t *lpp_sql_of_thread(void)
 {
@@ -157,7 +149,7 @@ static int begin(lpp_dbd_watch_t *watch, const lpp_dbd_call_t *call)
     statement.bytes = strlen(statement.text);
     index = lpp_sqllog_begin(sql->log, &statement);
     /* Stack and copies are no time of the database. */
-    sql->started_us = now_us();
+    sql->started_us = lpp_monotonic_us();
     lpp_sqllog_started(sql->log, index, since_begin(sql, sql->started_us));
     apr_pool_clear(sql->scratch);
     return index;
@@ -177,7 +169,7 @@ static void end(lpp_dbd_watch_t *watch, int index, long rows,
                 const char *error)
 {
     lpp_sql_t *sql = (lpp_sql_t *)watch;
-    apr_time_t now = now_us();
+    apr_time_t now = lpp_monotonic_us();
     apr_uint64_t start = since_begin(sql, sql->started_us);
 
     if (index >= 0) {
@@ -312,7 +304,7 @@ static const char *detail_of(const lpp_sql_statement_t *statement,
 
 void lpp_sql_add_to(const lpp_sql_t *sql, lpp_oops_t *oops, int literals)
 {
-    double now = (double)(now_us() - sql->options.begin_us) / 1000.0;
+    double now = (double)(lpp_monotonic_us() - sql->options.begin_us) / 1000.0;
     apr_pool_t *scratch;
     unsigned i;
 

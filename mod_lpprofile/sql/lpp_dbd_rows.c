@@ -5,8 +5,8 @@
  * watch remembers of results whose rows still come.
  */
 #include <string.h>
-#include <time.h>
 
+#include "base/lpp_clock.h"
 #include "sql/lpp_dbd_internal.h"
 
 static lpp_dbd_current_fn *current_of_thread;
@@ -19,15 +19,6 @@ void lpp_dbd_set_current(lpp_dbd_current_fn *function)
 lpp_dbd_watch_t *lpp_dbd_current(void)
 {
     return current_of_thread();
-}
-
-static apr_uint64_t now_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (apr_uint64_t)now.tv_sec * 1000000
-           + (apr_uint64_t)now.tv_nsec / 1000;
 }
 
 int lpp_dbd_begin(lpp_dbd_watch_t *watch, apr_dbd_t *handle, const char *name,
@@ -125,9 +116,9 @@ LPP_PASSES_ON static int get_row(const lpp_dbd_driver_t *real,
     if (at == LPP_DBD_OPEN_MAX) {
         return real->get_row(pool, results, row, number);
     }
-    start = now_us();
+    start = (apr_uint64_t)lpp_monotonic_us();
     rv = real->get_row(pool, results, row, number);
-    start = now_us() - start;
+    start = (apr_uint64_t)lpp_monotonic_us() - start;
     if (watch->open[at].counted) {
         rows = rv == 0;
         watch->open[at].got += rows;

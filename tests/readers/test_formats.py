@@ -284,7 +284,8 @@ def test_protoc_knows_every_field(made, case):
     directory, _ = made
     data = gzip.decompress((directory / (case + '.pprof')).read_bytes())
     done = subprocess.run(
-        ['protoc', '--proto_path=%s' % (HERE.parents[1] / 'mod_lpprofile'),
+        ['protoc',
+         '--proto_path=%s' % (HERE.parents[1] / 'mod_lpprofile/formats'),
          '--decode=lpp.pprof.Profile', 'lpp_pprof.proto'], input=data,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert done.returncode == 0, done.stderr

@@ -11,6 +11,7 @@ import time
 import pytest
 
 import apxs_env
+from httpd_env import wait_for
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent
                        / 'readers'))
@@ -78,7 +79,10 @@ def test_no_duration_contains_a_step_of_the_clock(httpd, clock, step):
     assert server.get('/++profile++report:' + after.oops_id).status == 200
     listed = server.get('/++profile++reports').text
     assert got.oops_id in listed and after.oops_id in listed
-    lines = (server.root / 'memory.log').read_text().splitlines()
+    # A line is written once its response was sent.
+    log = server.root / 'memory.log'
+    wait_for(lambda: log.read_text().count('\n') >= 5, 10, 'five lines')
+    lines = log.read_text().splitlines()
     assert len(lines) >= 5
     assert all(0 <= float(line.split()[3]) < 60 for line in lines), lines
     assert not re.search(r'\d{4}-\d\d-\d\d_\S*-\d', lines[-1].split()[0])

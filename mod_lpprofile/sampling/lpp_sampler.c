@@ -200,6 +200,9 @@ static void prepare(lpp_sampler_t *sampler, lpp_session_t *session)
     sampler->queue = session->next;
     session->state = SESSION_PREPARING;
     pthread_mutex_unlock(&sampler->mutex);
+    /* Before others see the owner: its thread may be long in waking up, and
+     * would count as one that waits until then. */
+    lpp_session_uncount(session);
     lpp_gate_set_holder(sampler->options.gate, &session->options.holder);
     lpp_tick_make_will(sampler, session);
     /* Nobody is armed: the last session's thread was made quiet, or did so. */

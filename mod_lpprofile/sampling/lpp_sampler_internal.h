@@ -63,6 +63,7 @@ struct lpp_session_t {
 
     /* Guarded by sampler->mutex. */
     session_state_e state;
+    int counted;               /* among those that wait, by lpp_gate_enter */
     lpp_session_t *next;       /* in the queue */
     apr_status_t status;       /* of FAILED */
     apr_uint64_t root_cfa;     /* 0: whole stack */
@@ -268,5 +269,11 @@ void lpp_tick_bequeath_end(lpp_sampler_t *sampler,
 /* Wait for the gate, counting what is skipped; RUNNING: it is granted. */
 LPP_MUST_CHECK lpp_start_e lpp_session_wait(lpp_session_t *session,
                                             apr_status_t *status);
+
+/*
+ * A session that waits is counted by the gate until it is granted or gives up:
+ * the helper takes it off before others can see the owner, else its thread.
+ */
+void lpp_session_uncount(lpp_session_t *session);
 
 #endif

@@ -167,7 +167,16 @@ static int is_free(lpp_gate_t *gate)
     return holder.pid == 0;
 }
 
-/* Take a place in the waiting room, wait, give the place back. */
+void lpp_session_uncount(lpp_session_t *session)
+{
+    if (session->counted) {
+        session->counted = 0;
+        lpp_gate_leave(session->sampler->options.gate);
+    }
+}
+
+/* Take a place among those that wait, wait, and give the place back unless the
+ * helper has done so with the grant. */
 static lpp_start_e wait_bounded(lpp_session_t *session, apr_status_t *status)
 {
     lpp_gate_t *gate = session->sampler->options.gate;
@@ -189,8 +198,9 @@ static lpp_start_e wait_bounded(lpp_session_t *session, apr_status_t *status)
     if (timeout_us >= 0 && timeout_us < FREE_GATE_WAIT_US && is_free(gate)) {
         timeout_us = FREE_GATE_WAIT_US;
     }
+    session->counted = 1; /* before the helper sees the session */
     how = wait_for_turn(session, status, timeout_us);
-    lpp_gate_leave(gate);
+    lpp_session_uncount(session);
     return how;
 }
 

@@ -851,6 +851,52 @@ static void a_free_gate_needs_no_waiting_room(void **state)
     lpp_session_close(session);
 }
 
+typedef struct seen_t {
+    lpp_gate_t *gate;
+    atomic_int stop;
+    unsigned owned, counted; /* looks at an owned gate; that found a waiter */
+} seen_t;
+
+static void *look_at_the_gate(void *baton)
+{
+    seen_t *seen = baton;
+    lpp_gate_counts_t counts;
+    lpp_holder_t before, after;
+
+    while (!atomic_load(&seen->stop)) {
+        lpp_gate_get_holder(seen->gate, &before);
+        lpp_gate_get_counts(seen->gate, &counts);
+        lpp_gate_get_holder(seen->gate, &after);
+        /* The same owner at both ends: nobody else came between. */
+        if (before.pid != 0 && memcmp(&before, &after, sizeof(before)) == 0) {
+            seen->owned++;
+            seen->counted += counts.waiting > 0;
+        }
+    }
+    return NULL;
+}
+
+static void an_owner_is_not_counted_as_waiting(void **state)
+{
+    lpp_session_options_t options = usual_options();
+    world_t *world = *state;
+    seen_t seen = { .gate = world->gate };
+    pthread_t looker;
+    int i;
+
+    options.max_waiting = 1;
+    assert_int_equal(pthread_create(&looker, NULL, look_at_the_gate, &seen), 0);
+    for (i = 0; i < 200; i++) {
+        /* Each start needs the only place. */
+        options.holder.start = i + 1;
+        lpp_session_close(start(world, &options, no_roots));
+    }
+    atomic_store(&seen.stop, 1);
+    assert_int_equal(pthread_join(looker, NULL), 0);
+    assert_true(seen.owned > 0);
+    assert_int_equal(seen.counted, 0);
+}
+
 static int not_wanted(void *baton)
 {
     return ++*(apr_uint64_t *)baton < 2;
@@ -1440,6 +1486,7 @@ int main(void)
         CASE(a_waiter_times_out),
         CASE(nobody_waits_where_the_room_is_full),
         CASE(a_free_gate_needs_no_waiting_room),
+        CASE(an_owner_is_not_counted_as_waiting),
         CASE(a_waiter_whose_client_left_is_let_go),
         CASE(the_holders_own_request_does_not_wait),
         CASE(the_childs_end_cuts_and_lets_waiters_go),

@@ -66,9 +66,13 @@ void lpp_will_add(lpp_will_t *will, const lpp_profile_t *profile,
                   apr_uint32_t node, const lpp_weight_t *weight,
                   const lpp_maps_t *maps)
 {
-    apr_uint32_t count = atomic_load(&will->nodes);
     lpp_will_node_t *kept;
+    apr_uint32_t count;
 
+    if (will == NULL) {
+        return;
+    }
+    count = atomic_load(&will->nodes);
     if (count == 0 || count > LPP_WILL_NODES || count > profile->count) {
         return; /* another process wrote there: nothing of it is to be read */
     }
@@ -93,6 +97,9 @@ void lpp_will_add(lpp_will_t *will, const lpp_profile_t *profile,
 void lpp_will_set_total(lpp_will_t *will, const lpp_profile_t *profile,
                         apr_uint64_t wall_ns, apr_uint64_t cpu_ns)
 {
+    if (will == NULL) {
+        return;
+    }
     will->wall_ns = wall_ns;
     will->cpu_ns = cpu_ns;
     will->honesty = profile->honesty;

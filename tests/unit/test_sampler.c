@@ -21,6 +21,7 @@
 
 #include "sampling/lpp_sampler.h"
 #include "sampling/lpp_sampler_internal.h"
+#include "sampling/lpp_session_internal.h"
 #include "sampling/lpp_signal.h"
 #include "restart_trial.h"
 
@@ -730,11 +731,11 @@ static void wait_for_queue(lpp_sampler_t *sampler, int wanted)
 
         usleep(1000);
         queued = 0;
-        pthread_mutex_lock(&sampler->mutex);
+        pthread_mutex_lock(&sampler->helper.mutex);
         for (at = sampler->queue; at != NULL; at = at->next) {
             queued++;
         }
-        pthread_mutex_unlock(&sampler->mutex);
+        pthread_mutex_unlock(&sampler->helper.mutex);
     }
     assert_int_equal(queued, wanted);
 }
@@ -1024,12 +1025,12 @@ static void a_turn_that_comes_at_the_childs_end_is_given_back(void **state)
     pthread_create(&waiter, NULL, profile_elsewhere, &other);
     wait_for_queue(world->sampler, 1);
     /* Not while it holds the mutex, as it does for a moment now and then. */
-    pthread_mutex_lock(&world->sampler->mutex);
+    pthread_mutex_lock(&world->sampler->helper.mutex);
     pthread_kill(waiter, SIGUSR2);
     while (!atomic_load(&holding)) {
         usleep(1000);
     }
-    pthread_mutex_unlock(&world->sampler->mutex);
+    pthread_mutex_unlock(&world->sampler->helper.mutex);
     lpp_session_close(session);
     do {
         usleep(1000);
@@ -1357,7 +1358,7 @@ static void in_a_fork_nothing_starts(void **state)
 
     lpp_session_stop(session, LPP_STOP_NOT);
     lpp_session_close(session);
-    pthread_mutex_lock(&world->sampler->mutex); /* as the helper may have it */
+    pthread_mutex_lock(&world->sampler->helper.mutex); /* as the helper may have it */
     pid = fork();
     if (pid == 0) {
         alarm(30);
@@ -1366,7 +1367,7 @@ static void in_a_fork_nothing_starts(void **state)
                                 &waited, &rv, world->pool)
               == LPP_START_FORKED ? 0 : 1);
     }
-    pthread_mutex_unlock(&world->sampler->mutex);
+    pthread_mutex_unlock(&world->sampler->helper.mutex);
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(status, 0);
 }

@@ -16,7 +16,7 @@
 
 #include "profile/lpp_regions.h"
 #include "report/lpp_report.h"
-#include "sampling/lpp_sampler.h"
+#include "sampling/lpp_session.h"
 #include "store/lpp_store.h"
 #include "names/lpp_view.h"
 #include "request/mod_lpprofile_memory.h"

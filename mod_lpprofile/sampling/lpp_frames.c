@@ -6,6 +6,8 @@
 #include <link.h>
 #include <string.h>
 
+#include "sampling/lpp_session.h"
+
 apr_status_t lpp_frames_init(lpp_frames_t *frames,
                              const lpp_sampler_options_t *options,
                              apr_pool_t *pool)

@@ -12,7 +12,7 @@
 #ifndef LPP_QUEUE_INTERNAL_H
 #define LPP_QUEUE_INTERNAL_H
 
-#include "sampling/lpp_sampler.h"
+#include "sampling/lpp_session.h"
 
 /*
  * Wait for the gate; RUNNING: it was granted to session. What is BUSY,

@@ -7,7 +7,7 @@
  * thread; the helper does the rest. Owns nothing beyond the session, which
  * lives in a pool of the request.
  */
-#include "sampling/lpp_sampler_internal.h"
+#include "sampling/lpp_session.h"
 
 #include <errno.h>
 #include <string.h>
@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "sampling/lpp_queue_internal.h"
+#include "sampling/lpp_sampler_internal.h"
 #include "sampling/lpp_session_internal.h"
 
 #define NS_PER_US 1000
@@ -560,8 +561,8 @@ apr_status_t lpp_session_stack(lpp_session_t *session, lpp_pc_t *frames,
         return status;
     }
     pthread_mutex_lock(&sampler->helper.mutex);
-    /* A session without samples did not need the root until now; the copy of its
-     * start is still there. Where it is not found: the whole stack. */
+    /* A session without samples did not need the root until now; the copy of
+     * its start is still there. Where it is not found: the whole stack. */
     if (!session->root_known) {
         status = find_root(session);
     }

@@ -11,7 +11,7 @@
 
 #include "sampling/lpp_arming_internal.h"
 #include "sampling/lpp_client_internal.h"
-#include "sampling/lpp_sampler.h"
+#include "sampling/lpp_session.h"
 
 /* The states of a session; only forward, but for RUNNING and PAUSED. */
 typedef enum {

@@ -12,7 +12,7 @@
 #define LPP_TICK_INTERNAL_H
 
 #include "sampling/lpp_cost_internal.h"
-#include "sampling/lpp_sampler.h"
+#include "sampling/lpp_session.h"
 #include "sampling/lpp_thread_internal.h"
 
 /* The sample that was last asked for. */

@@ -19,7 +19,7 @@
 #include <apr_general.h>
 #include <apr_strings.h>
 
-#include "sampling/lpp_sampler.h"
+#include "sampling/lpp_session.h"
 #include "sampling/lpp_sampler_internal.h"
 #include "sampling/lpp_session_internal.h"
 #include "sampling/lpp_signal.h"
@@ -1358,7 +1358,8 @@ static void in_a_fork_nothing_starts(void **state)
 
     lpp_session_stop(session, LPP_STOP_NOT);
     lpp_session_close(session);
-    pthread_mutex_lock(&world->sampler->helper.mutex); /* as the helper may have it */
+    /* As the helper may have it. */
+    pthread_mutex_lock(&world->sampler->helper.mutex);
     pid = fork();
     if (pid == 0) {
         alarm(30);

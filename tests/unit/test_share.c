@@ -16,7 +16,7 @@
 #include <apr_general.h>
 #include <apr_strings.h>
 
-#include "sampling/lpp_sampler.h"
+#include "sampling/lpp_session.h"
 #include "restart_trial.h"
 
 /* 0: true; else the helper's CPU time counts so many times. */

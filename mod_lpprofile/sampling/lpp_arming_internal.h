@@ -18,10 +18,11 @@ typedef struct lpp_arming_t {
     sigset_t old_mask; /* of the thread, where armed */
 } lpp_arming_t;
 
-/* The stack of the profiled thread: its lowest address, the end of it, and the
- * CFA of the request's root in it, or 0. */
+/* The stack of the profiled thread. */
 typedef struct lpp_arming_stack_t {
-    apr_uint64_t start, end, root_cfa;
+    apr_uint64_t start;    /* its lowest address */
+    apr_uint64_t end;      /* just above its highest */
+    apr_uint64_t root_cfa; /* of the request's root, or 0 */
 } lpp_arming_stack_t;
 
 /*
@@ -41,8 +42,8 @@ void lpp_arming_set_stack(lpp_signal_target_t *target,
                           const lpp_arming_stack_t *stack);
 
 /*
- * Make the calling thread the target of the signal that was taken. A crash is
- * told from an overflow of its stack from now on, even where this fails.
+ * Make the calling thread the target of the signal that was taken. Its stack is
+ * known to the crash handler from now on, even where this fails.
  * Errors: those of lpp_signal_arm.
  * Signal-safe: no. Thread: the profiled one.
  */
@@ -51,8 +52,8 @@ LPP_MUST_CHECK apr_status_t lpp_arming_arm(lpp_arming_t *arming,
                                            const lpp_arming_stack_t *stack);
 
 /*
- * Undo arm, where the thread is armed. target: NULL where the helper has made
- * it quiet before, see lpp_signal_disarm.
+ * Undo arm, where the thread is armed. target NULL: the helper has called
+ * lpp_signal_quiesce for it, and it may serve another thread by now.
  * Signal-safe: no. Thread: the armed one.
  */
 void lpp_arming_disarm(lpp_arming_t *arming, lpp_signal_target_t *target);

@@ -4,10 +4,10 @@
  * they came.
  *
  * The thread of a session waits in here. That wait is bounded: by time, by how
- * many wait, by whether its client is still there, by the end of the child, and
- * by the owner of the gate being the request that sent this one, which would
- * wait for it for ever. The helper, which takes the gate, takes the sessions
- * out.
+ * many wait, by whether its client is still there, and by the end of the child.
+ * A request does not wait for the request that sent it: where that one owns the
+ * gate, it waits for this one's response. The helper, which takes the gate,
+ * takes the sessions out.
  */
 #ifndef LPP_QUEUE_INTERNAL_H
 #define LPP_QUEUE_INTERNAL_H
@@ -33,7 +33,7 @@ void lpp_queue_fail(lpp_sampler_t *sampler, apr_status_t status);
 /*
  * The gate counts a session that waits until it is granted or gives up: remove
  * it from that count, once. The helper does so before others can see the owner,
- * a session that gives up by itself.
+ * the session's own thread where it gives up.
  * Signal-safe: yes. Thread: the helper for a session that it took out, else
  * the session's.
  */

@@ -20,17 +20,17 @@
 
 #define NS_PER_S INT64_C(1000000000)
 #define GATE_SLICE_US 50000
-#define IDLE_CHECK_NS (NS_PER_S / 4)
+#define CHECK_NS (NS_PER_S / 4) /* the limits of a session, at least */
 #define CLEANUP_WAIT_MS 1000
-
 #define TOUCH_BYTES 16384 /* of a slot; few stacks are deeper */
-#define EXPECTED_SPIN_NS 200000
+#define EXPECTED_SPIN_NS 200000 /* for a session that was announced */
 
 _Static_assert(sizeof(lpp_legacy_t) <= LPP_GATE_AREA_BYTES,
                "the post-mortem data of an owner fits into its area");
 
-/* End a session for the helper's own reasons. The mutex is held. */
-static void cut(lpp_sampler_t *sampler, lpp_session_t *session, lpp_stop_e why)
+/* End a session early, because of why. The mutex is held. */
+static void end_early(lpp_sampler_t *sampler, lpp_session_t *session,
+                      lpp_stop_e why)
 {
     if (session->state == SESSION_RUNNING) {
         session->cpu_before_ns += lpp_clock_ns(session->segment.cpu_clock)
@@ -44,8 +44,8 @@ static void cut(lpp_sampler_t *sampler, lpp_session_t *session, lpp_stop_e why)
 
 /* Why the session must end now; LPP_STOP_NOT: it need not. The mutex is
  * held. */
-static lpp_stop_e over_the_limit(const lpp_sampler_t *sampler,
-                                 lpp_session_t *session)
+static lpp_stop_e check_limits(const lpp_sampler_t *sampler,
+                               lpp_session_t *session)
 {
     const lpp_session_options_t *options = &session->options;
     int64_t now = lpp_clock_ns(CLOCK_MONOTONIC);
@@ -71,9 +71,9 @@ static lpp_stop_e over_the_limit(const lpp_sampler_t *sampler,
     return LPP_STOP_NOT;
 }
 
-/* When to check a session again that is not sampled: due, or at the end of its
- * time where that comes before. */
-static int64_t next_look(const lpp_session_t *session, int64_t due)
+/* When to check the session again: at due, or at the end of its time where that
+ * comes before. */
+static int64_t next_check(const lpp_session_t *session, int64_t due)
 {
     int64_t end = session->start_wall_ns
         + session->options.max_time_us * 1000;
@@ -99,8 +99,8 @@ static void touch_ring(lpp_sampler_t *sampler, unsigned slots)
  * a sampling signal. At most LPP_SIGNAL_BROKEN_MAX of a process do. */
 static void log_broken_calls(lpp_sampler_t *sampler)
 {
-    if (!sampler->said_broken && lpp_signal_unrepaired() > 0) {
-        sampler->said_broken = 1;
+    if (!sampler->logged_broken && lpp_signal_unrepaired() > 0) {
+        sampler->logged_broken = 1;
         lpp_log(LPP_LOG_WARNING, 0, LPP_TAG_SIGNAL_BROKEN,
                 "a system call that sampling interrupted could not be "
                 "restarted and ended early (EINTR); threads of this process "
@@ -119,26 +119,26 @@ static void run_session(lpp_sampler_t *sampler, lpp_session_t *session)
     session->state = SESSION_GRANTED;
     pthread_cond_signal(&session->cond);
     pthread_mutex_unlock(&sampler->helper.mutex);
-    /* Without the mutex, which the thread that spins for this locks next. The
-     * session exists until it is STOPPED. */
+    /* Not before the mutex is unlocked: the thread that spins for this locks it
+     * next. The session exists at least until it is STOPPED. */
     atomic_store(&session->settled, 1);
     touch_ring(sampler, LPP_RING_SLOTS);
     pthread_mutex_lock(&sampler->helper.mutex);
     while (session->state != SESSION_STOPPED) {
-        due = lpp_clock_ns(CLOCK_MONOTONIC) + IDLE_CHECK_NS;
+        due = lpp_clock_ns(CLOCK_MONOTONIC) + CHECK_NS;
         lpp_helper_serve_tasks(&sampler->helper);
         /* GRANTED, too: the session's thread may be in prefork's signal
          * handler, which interrupted its wait, and never run the session. */
-        why = over_the_limit(sampler, session);
+        why = check_limits(sampler, session);
         if (why != LPP_STOP_NOT) {
-            cut(sampler, session, why);
+            end_early(sampler, session, why);
             break;
         }
         /* GRANTED: look again soon, so that the session's thread need not wake
          * the helper, which would cost the request more than all else here. */
         due = session->state == SESSION_GRANTED
             ? lpp_clock_ns(CLOCK_MONOTONIC) + sampler->tick.watch_ns
-            : next_look(session, due);
+            : next_check(session, due);
         if (session->state == SESSION_RUNNING) {
             int64_t tick_due;
 
@@ -163,7 +163,8 @@ static void run_session(lpp_sampler_t *sampler, lpp_session_t *session)
     pthread_mutex_lock(&sampler->helper.mutex);
 }
 
-/* From now on a report of the session can be written if this process dies. */
+/* From now on another process can write a report of the session where this one
+ * dies. */
 static void begin_post_mortem(lpp_sampler_t *sampler,
                               const lpp_session_t *session)
 {
@@ -206,8 +207,8 @@ static void prepare(lpp_sampler_t *sampler, lpp_session_t *session)
     session->can_unwind = sampler->frames.unwinder != NULL;
 }
 
-/* Release the gate; the death of a request that goes on though its profile was
- * ended early is still to be reported: returns what settles that, or NULL. */
+/* Release the gate. A request whose profile was ended early goes on, and its
+ * death is still to be reported: returns what lpp_gate_settle wants, or NULL. */
 static void *release_gate(lpp_sampler_t *sampler, lpp_session_t *session)
 {
     void *kept = NULL;

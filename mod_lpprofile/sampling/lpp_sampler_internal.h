@@ -39,7 +39,7 @@ struct lpp_sampler_t {
     lpp_will_t *will;           /* post-mortem data of the session, or NULL */
     unsigned char *blocked_stack; /* LPP_STACK_MAX_BYTES */
     unsigned touched_slots;     /* of the ring, from the front */
-    int said_broken;            /* a call could not be restarted: logged */
+    int logged_broken;          /* that a call could not be restarted */
 };
 
 #endif

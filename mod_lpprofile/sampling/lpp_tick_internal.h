@@ -41,7 +41,7 @@ typedef struct lpp_episode_t {
 typedef struct lpp_tick_t {
     lpp_session_t *session;    /* NULL: none runs */
     unsigned segment;          /* number of the segment that this belongs to */
-    int sampling;              /* signals may be sent */
+    int sampling;              /* the thread is armed: signals may be sent */
     lpp_thread_t thread;
     apr_int64_t interval_ns;   /* between samples */
     apr_int64_t watch_ns;      /* between looks at the clocks */
@@ -49,8 +49,9 @@ typedef struct lpp_tick_t {
     apr_int64_t start_wall_ns; /* of the session */
     apr_int64_t cpu_offset_ns; /* from the thread's CPU clock to the request's
                                   CPU time */
-    apr_int64_t given_wall_ns; /* time up to here was attributed, or stays */
-    apr_int64_t given_cpu_ns;  /* unattributed */
+    apr_int64_t given_wall_ns; /* time before is part of some sample's weight,
+                                  or stays unattributed */
+    apr_int64_t given_cpu_ns;  /* the same of the thread's CPU clock */
     apr_int64_t seen_cpu_ns;   /* last reading of the thread's CPU clock ... */
     apr_int64_t seen_wall_ns;  /* ... and when that was first read */
     lpp_asked_t asked;

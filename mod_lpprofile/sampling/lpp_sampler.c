@@ -208,7 +208,7 @@ static void prepare(lpp_sampler_t *sampler, lpp_session_t *session)
 }
 
 /* Release the gate. A request whose profile was ended early goes on, and its
- * death is still to be reported: returns what lpp_gate_settle wants, or NULL. */
+ * death is still to be reported: returns what to pass to lpp_gate_settle. */
 static void *release_gate(lpp_sampler_t *sampler, lpp_session_t *session)
 {
     void *kept = NULL;

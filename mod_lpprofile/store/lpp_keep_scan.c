@@ -13,6 +13,7 @@
 
 #include <apr_strings.h>
 
+#include "base/lpp_ascii.h"
 #include "store/lpp_keep_scan_internal.h"
 #include "store/lpp_store_dir_internal.h"
 
@@ -104,7 +105,7 @@ static int is_date(const char *name)
 
     for (i = 0; i < DATE_LEN; i++) {
         if (i == 4 || i == 7 ? name[i] != '-'
-                             : name[i] < '0' || name[i] > '9') {
+                             : !lpp_is_digit(name[i])) {
             return 0;
         }
     }

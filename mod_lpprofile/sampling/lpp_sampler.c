@@ -249,7 +249,7 @@ static void serve_queue(lpp_sampler_t *sampler)
     apr_status_t status;
 
     pthread_mutex_unlock(&sampler->mutex);
-    status = lpp_gate_try(sampler->options.gate, GATE_SLICE_US, NULL);
+    status = lpp_gate_try(sampler->options.gate, GATE_SLICE_US);
     pthread_mutex_lock(&sampler->mutex);
     if (APR_STATUS_IS_TIMEUP(status)) {
         return;

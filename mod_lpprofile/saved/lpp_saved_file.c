@@ -120,6 +120,7 @@ static void put_section(lpp_saved_writer_t *writer,
     }
     lpp_saved_set_u32(content->data + start - LENGTH_BYTES,
                       content->len - start);
+    writer->sections++;
 }
 
 static void put_sections(lpp_saved_writer_t *writer, const lpp_saved_t *saved)
@@ -166,6 +167,7 @@ apr_status_t lpp_saved_write(const lpp_saved_t *saved, const lpp_sink_t *sink,
     lpp_saved_add_number(&writer.body, writer.count);
     if (status_of(&writer) == APR_SUCCESS) {
         lpp_buf_add(&writer.body, writer.strings.data, writer.strings.len);
+        lpp_saved_add_number(&writer.body, writer.sections);
         lpp_buf_add(&writer.body, writer.content.data, writer.content.len);
     }
     status = status_of(&writer);
@@ -277,73 +279,83 @@ static void read_strings(lpp_saved_reader_t *reader)
     reader->string_count = reader->bad ? 0 : count;
 }
 
-/* A section where it stands; tag 0: there is none. */
-typedef struct part_t {
+/* A walk over the sections; tag 0: no section is left. */
+typedef struct walk_t {
+    apr_uint32_t left;             /* sections behind this one */
     apr_uint32_t tag;
-    const unsigned char *at, *end;
-} part_t;
+    const unsigned char *at, *end; /* its content */
+} walk_t;
 
-/* The section that stands where the reader is; its tag must be over last, so
+/* Go to the section that stands next. Its tag must be over the last one, so
  * that each is there once, and in the order of the table. */
-static part_t next_part(lpp_saved_reader_t *reader, apr_uint32_t last)
+static void next_section(lpp_saved_reader_t *reader, walk_t *walk)
 {
-    part_t part = {0, NULL, NULL};
-    apr_uint32_t tag, len;
+    apr_uint32_t last = walk->tag, len = 0;
 
-    if (reader->bad || reader->at == reader->end) {
-        return part;
+    walk->tag = 0;
+    if (reader->bad || walk->left == 0) {
+        return;
     }
-    tag = (apr_uint32_t)lpp_saved_number(reader, APR_UINT32_MAX);
-    if (tag <= last || reader->end - reader->at < LENGTH_BYTES) {
+    walk->left--;
+    walk->tag = (apr_uint32_t)lpp_saved_number(reader, APR_UINT32_MAX);
+    if (walk->tag > last && reader->end - reader->at >= LENGTH_BYTES) {
+        len = lpp_saved_get_u32(reader->at);
+        reader->at += LENGTH_BYTES;
+    }
+    else {
         reader->bad = 1;
-        return part;
     }
-    len = lpp_saved_get_u32(reader->at);
-    reader->at += LENGTH_BYTES;
     if (len > (apr_size_t)(reader->end - reader->at)) {
         reader->bad = 1;
-        return part;
     }
-    part.tag = tag;
-    part.at = reader->at;
-    part.end = reader->at += len;
-    return part;
+    if (reader->bad) {
+        walk->tag = 0;
+        return;
+    }
+    walk->at = reader->at;
+    walk->end = reader->at += len;
 }
 
-/* Read a section, which ends where it ends: what this version does not know
- * at the end of one is passed over. */
-static void read_part(lpp_saved_reader_t *reader, const part_t *part,
-                      const lpp_saved_section_t *section, lpp_saved_t *saved)
+/* Read the section where the walk is. What this version does not know at its
+ * end is passed over. */
+static void read_section(lpp_saved_reader_t *reader, const walk_t *walk,
+                         const lpp_saved_section_t *section,
+                         lpp_saved_t *saved)
 {
     const unsigned char *end = reader->end;
 
-    reader->at = part->at;
-    reader->end = part->end;
+    reader->at = walk->at;
+    reader->end = walk->end;
     section->read(reader, saved);
-    reader->at = part->end;
+    reader->at = walk->end;
     reader->end = end;
 }
 
 /* Each section of the table; those that are not in it are passed over. */
 static void read_sections(lpp_saved_reader_t *reader, lpp_saved_t *saved)
 {
-    part_t part = next_part(reader, 0);
+    walk_t walk = {0, 0, NULL, NULL};
     unsigned i;
 
+    walk.left = lpp_saved_count(reader, APR_UINT32_MAX, 1 + LENGTH_BYTES);
+    next_section(reader, &walk);
     for (i = 0; i < LPP_COUNT(sections) && !reader->bad; i++) {
-        while (part.tag && part.tag < sections[i].tag) {
-            part = next_part(reader, part.tag);
+        while (walk.tag && walk.tag < sections[i].tag) {
+            next_section(reader, &walk);
         }
-        if (part.tag == sections[i].tag) {
-            read_part(reader, &part, &sections[i], saved);
-            part = next_part(reader, part.tag);
+        if (walk.tag == sections[i].tag) {
+            read_section(reader, &walk, &sections[i], saved);
+            next_section(reader, &walk);
         }
         else if (sections[i].required) {
             reader->bad = 1;
         }
     }
-    while (part.tag) {
-        part = next_part(reader, part.tag);
+    while (walk.tag) {
+        next_section(reader, &walk);
+    }
+    if (reader->at != reader->end) {
+        reader->bad = 1;
     }
 }
 

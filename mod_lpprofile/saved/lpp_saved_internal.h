@@ -10,7 +10,8 @@
  *               version may add to its end
  *   body_len    4 bytes, uncompressed
  *   packed_len  4 bytes, what follows, to the end of the file
- *   body        zlib: a table of strings, then sections
+ *   body        zlib: a table of strings: how many, then each; how many sections,
+ *               then each
  *   section     tag, a number above the tag of the section before it; length of
  *               what follows, 4 bytes; the content
  *
@@ -50,15 +51,16 @@ const char **lpp_saved_head_string(lpp_saved_head_t *head, unsigned i);
 typedef struct lpp_saved_writer_t {
     apr_hash_t *numbers;   /* string -> its number */
     apr_uint32_t count;    /* strings in the table */
+    apr_uint32_t sections; /* in the content */
     lpp_buf_t strings;     /* the table */
-    lpp_buf_t content;     /* the body without it */
+    lpp_buf_t content;     /* the sections */
     lpp_buf_t head, body;  /* as they go out */
     int no_memory;
     apr_pool_t *pool;
 } lpp_saved_writer_t;
 
 /* Add to a buffer: a number; a double; a string and its NUL, cut to max bytes
- * (not within a character). Set the four bytes at at. */
+ * (not within a character). _set_u32: write value to the four bytes at at. */
 void lpp_saved_add_number(lpp_buf_t *buf, apr_uint64_t value);
 void lpp_saved_add_double(lpp_buf_t *buf, double value);
 void lpp_saved_add_bytes(lpp_buf_t *buf, const char *string, apr_size_t max);
@@ -93,7 +95,7 @@ typedef struct lpp_saved_section_t {
     lpp_saved_read_fn *read; /* gets the content as all that there is */
 } lpp_saved_section_t;
 
-/* The four bytes at at; the string that stands next, or NULL. */
+/* The number in the four bytes at at; the string that stands next. */
 apr_uint32_t lpp_saved_get_u32(const unsigned char *at);
 const char *lpp_saved_get_bytes(lpp_saved_reader_t *reader);
 

@@ -24,7 +24,6 @@
 #define LABELS 5u         /* oops, page, host; phase, module */
 #define LABELS_FIXED 3u   /* the same in all samples */
 
-/* The values of a sample. A new one is a row at the end. */
 static apr_uint64_t samples_of(const lpp_cost_t *cost)
 {
     return cost->samples;
@@ -40,6 +39,7 @@ static apr_uint64_t cpu_of(const lpp_cost_t *cost)
     return cost->cpu_us;
 }
 
+/* The values of a sample, in the order of the file; a new one is a row. */
 static const struct {
     const char *type, *unit;
     apr_uint64_t (*get)(const lpp_cost_t *cost);

@@ -37,8 +37,10 @@ void lpp_page_path(lpp_page_t *page, const char *path);
 /* A file name as a word of a shell command line, escaped for HTML. */
 void lpp_page_shell_word(lpp_page_t *page, const char *word);
 
-/* A time for people: "1.234 s", "12.3 ms", "815 us" (with a real mu). */
+/* A time for people: "1.234 s", "12.3 ms", "815 us" (with a real mu); _ns: down
+ * to nanoseconds. */
 void lpp_page_time(lpp_page_t *page, apr_uint64_t us);
+void lpp_page_ns(lpp_page_t *page, apr_uint64_t ns);
 
 /* Share of a whole in percent; 0 where the whole is 0. */
 double lpp_page_percent(apr_uint64_t part, apr_uint64_t whole);

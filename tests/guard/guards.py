@@ -463,6 +463,7 @@ def locale(root):
 def licence(root):
     paths = [*sources(root)]
     for pattern in ('tests/**/*.py', 'tests/**/*.[ch]', 'tests/**/*.sh',
+                    'tests/**/*.js', 'mod_lpprofile/report/assets/*',
                     'tests/**/*.lua', 'conf.d/*', 'Makefile.apxs', '.ci/run'):
         found = [p for p in root.glob(pattern)
                  if p.is_file() and p.suffix != '.md']

@@ -33,7 +33,7 @@ void lpp_saved_put_extras(lpp_saved_writer_t *writer,
 
 static void read_memory(lpp_saved_reader_t *reader, lpp_saved_t *saved)
 {
-    lpp_saved_memory_t *memory = lpp_saved_array(reader, 2, sizeof(*memory));
+    lpp_memory_sizes_t *memory = lpp_saved_array(reader, 2, sizeof(*memory));
     unsigned at;
 
     for (at = 0; memory && at < 2; at++) {
@@ -46,7 +46,7 @@ static void read_memory(lpp_saved_reader_t *reader, lpp_saved_t *saved)
 
 void lpp_saved_read_extras(lpp_saved_reader_t *reader, lpp_saved_t *saved)
 {
-    lpp_saved_region_t *regions;
+    lpp_region_sum_t *regions;
     apr_uint32_t i, count;
 
     if (lpp_saved_number(reader, 1)) {

@@ -16,7 +16,7 @@
 #include "report/lpp_report_pages.h"
 #include "server/mod_lpprofile_config.h"
 #include "web/mod_lpprofile_pages_internal.h"
-#include "request/mod_lpprofile_run.h"
+#include "request/mod_lpprofile_facts.h"
 
 APLOG_USE_MODULE(lpprofile);
 
@@ -30,7 +30,7 @@ apr_array_header_t *lpp_pages_list(request_rec *r, int max, int *more)
 
     *more = 0;
     if (lpp_store_open(&store, lpp_config_dir(conf), r->pool) != APR_SUCCESS
-        || lpp_saved_list(store, lpp_run_vhost(r->server, r->pool), max,
+        || lpp_saved_list(store, lpp_facts_vhost(r->server, r->pool), max,
                           &entries, more, r->pool) != APR_SUCCESS) {
         return apr_array_make(r->pool, 1, sizeof(lpp_saved_entry_t));
     }
@@ -49,7 +49,7 @@ static apr_status_t find(request_rec *r, const char *id,
     }
     rv = lpp_store_open(&store, lpp_config_dir(conf), r->pool);
     return rv != APR_SUCCESS ? rv
-        : lpp_saved_find(store, lpp_run_vhost(r->server, r->pool), id, entry,
+        : lpp_saved_find(store, lpp_facts_vhost(r->server, r->pool), id, entry,
                          saved, r->pool);
 }
 

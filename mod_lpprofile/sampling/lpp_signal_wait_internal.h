@@ -7,9 +7,10 @@
  * handler's last look and before the call: its handler has run when the call
  * begins to wait, and pause() waits for good. So the thread leaves the handler
  * with all signals blocked, into lpp_signal_wait_stub: that makes the variant
- * of the call that opens the mask by itself (sigsuspend, ppoll, pselect6,
- * epoll_pwait), sets the mask as it was, and jumps to where the first call
- * would have returned to, with all registers as that would have left them.
+ * of the call that opens the mask by itself (sigsuspend, pselect6, epoll_pwait;
+ * ppoll, also for a sleep), sets the mask as it was, and jumps to where the
+ * first call would have returned to, with all registers as that would have left
+ * them.
  */
 #ifndef LPP_SIGNAL_WAIT_INTERNAL_H
 #define LPP_SIGNAL_WAIT_INTERNAL_H
@@ -35,6 +36,13 @@ static int may_wait_in_stub(long number, const greg_t *regs)
         return regs[REG_R8] == 0;
     case SYS_pselect6:
         return regs[REG_R9] == 0 || *(const long *)regs[REG_R9] == 0;
+    case SYS_nanosleep: /* ppoll writes what is left into its timeout, which
+                           must not be the program's request: shorten_sleep */
+        return regs[REG_RSI] != 0;
+    case SYS_clock_nanosleep:
+        return regs[REG_R10] != 0 && (regs[REG_RSI] & TIMER_ABSTIME) == 0
+               && (regs[REG_RDI] == CLOCK_REALTIME
+                   || regs[REG_RDI] == CLOCK_MONOTONIC);
     default:
         return 0;
     }
@@ -71,6 +79,16 @@ static long wait_in_stub(long number, ucontext_t *context,
         regs[REG_RDX] = (int)regs[REG_RDX] < 0 ? 0 : (greg_t)&rest->wait;
         /* fall through */
     case SYS_ppoll:
+        regs[REG_R10] = (greg_t)&rest->mask;
+        regs[REG_R8] = sizeof(rest->mask);
+        break;
+    case SYS_clock_nanosleep:
+    case SYS_nanosleep: /* ppoll of no descriptor: the same sleep */
+        if (number == SYS_nanosleep) {
+            regs[REG_RDX] = regs[REG_RDI];
+        }
+        number = SYS_ppoll;
+        regs[REG_RDI] = regs[REG_RSI] = 0;
         regs[REG_R10] = (greg_t)&rest->mask;
         regs[REG_R8] = sizeof(rest->mask);
         break;

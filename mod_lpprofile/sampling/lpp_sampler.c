@@ -235,7 +235,7 @@ static void serve_queue(lpp_sampler_t *sampler)
     void *kept;
 
     pthread_mutex_unlock(&sampler->helper.mutex);
-    status = lpp_gate_try(sampler->options.gate, GATE_SLICE_US, NULL);
+    status = lpp_gate_try(sampler->options.gate, GATE_SLICE_US);
     pthread_mutex_lock(&sampler->helper.mutex);
     if (APR_STATUS_IS_TIMEUP(status)) {
         return;

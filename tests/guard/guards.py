@@ -14,7 +14,15 @@ FILE_LINES = 800
 LONG_FILE_LINES = 600  # worth a look for a second noun
 FUNCTION_LINES = 60
 COLUMNS = 80
-HANDLERS = ('sampling/lpp_signal.o', 'sampling/lpp_crash.o')  # of signals
+# All that runs in signal handlers: these files ...
+HANDLERS = ('sampling/lpp_signal*.c', 'sampling/lpp_crash*.c')
+# ... less those that match and do not, each with where it runs instead.
+NOT_IN_HANDLERS = {
+    'sampling/lpp_signal_arm.c': 'takes the signal, arms a thread: in threads',
+    'sampling/lpp_signal_trial.c': 'in a scratch process',
+    'sampling/lpp_signal_trial_calls.c': 'in a scratch process',
+    'sampling/lpp_crash_arm.c': 'installs the handlers: in threads',
+}
 
 QUOTED = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 ANGLED = re.compile(r'^\s*#\s*include\s+<([^>]+)>', re.M)
@@ -223,15 +231,36 @@ def called_by(path, function):
     return {name for name in names if name != function}
 
 
+def handler_objects(root, build):
+    """The objects of HANDLERS, which may call each other."""
+    found = []
+    for pattern in HANDLERS:
+        paths = sorted((root / 'mod_lpprofile').glob(pattern))
+        if not paths:
+            raise Missing('mod_lpprofile/ has no %s' % pattern)
+        found += [str(path.relative_to(root / 'mod_lpprofile'))
+                  for path in paths]
+    gone = sorted(NOT_IN_HANDLERS.keys() - found)
+    if gone:
+        raise Missing('mod_lpprofile/ has no %s' % gone[0])
+    return [build / pathlib.Path(name).with_suffix('.o')
+            for name in found if name not in NOT_IN_HANDLERS]
+
+
 def signal_symbols(root, build):
     allowed = {row[0]: row[1] for row in
                rows(root / 'tests/guard/signal_symbols.txt', 3)}
     if not allowed:
         raise Missing('signal_symbols.txt is empty')
+    handlers = handler_objects(root, build)
+    own = {name for path in handlers
+           for name in symbols(path, '-g', '--defined-only')}
     faults = ['%s needs %s, which is not in signal_symbols.txt'
-              % (handler, name) for handler in HANDLERS
-              for name in symbols(build / handler, '-u')
-              if name not in allowed]
+              % (path.relative_to(build), name) for path in handlers
+              for name in symbols(path, '-u')
+              if name not in allowed and name not in own]
+    faults += ['signal_symbols.txt has %s, which is in a handler\'s file'
+               % name for name in allowed if name in own]
     for function, owner in allowed.items():
         if owner.endswith('.o'):
             faults += ['%s needs %s, which is not in signal_symbols.txt'
@@ -463,6 +492,7 @@ def locale(root):
 def licence(root):
     paths = [*sources(root)]
     for pattern in ('tests/**/*.py', 'tests/**/*.[ch]', 'tests/**/*.sh',
+                    'tests/**/*.js', 'mod_lpprofile/report/assets/*',
                     'tests/**/*.lua', 'conf.d/*', 'Makefile.apxs', '.ci/run'):
         found = [p for p in root.glob(pattern)
                  if p.is_file() and p.suffix != '.md']

@@ -45,7 +45,7 @@
 #define LPP_VALUE_MAX_BYTES 8192    /* one request variable in an OOPS */
 
 #define LPP_OOPS_ID_LEN 37          /* "OOPS-" and 32 hex digits */
-#define LPP_VHOST_KEY_LEN 40        /* hex digits: lpp_run_vhost */
+#define LPP_VHOST_KEY_LEN 40        /* hex digits: lpp_facts_vhost */
 
 /*
  * A place in code that outlives dlclose: an object of lpp_maps in the upper 16

@@ -22,9 +22,36 @@
 #include "names/lpp_view_graph.h"
 
 #define BATCH 256u        /* messages of one part */
-#define VALUES 3u         /* samples, wall, cpu */
 #define LABELS 5u         /* oops, page, host; phase, module */
 #define LABELS_FIXED 3u   /* the same in all samples */
+
+static apr_uint64_t samples_of(const lpp_cost_t *cost)
+{
+    return cost->samples;
+}
+
+static apr_uint64_t wall_of(const lpp_cost_t *cost)
+{
+    return cost->wall_us;
+}
+
+static apr_uint64_t cpu_of(const lpp_cost_t *cost)
+{
+    return cost->cpu_us;
+}
+
+/* The values of a sample, in the order of the file; a new one is a row. */
+static const struct {
+    const char *type, *unit;
+    apr_uint64_t (*get)(const lpp_cost_t *cost);
+} value_types[] = {
+    {"samples", "count", samples_of},
+    {"wall", "microseconds", wall_of},
+    {"cpu", "microseconds", cpu_of},
+};
+
+#define VALUES LPP_COUNT(value_types)
+#define VALUE_WALL 1 /* the period's, and what pprof shows if not asked */
 
 typedef struct writer_t {
     const lpp_view_t *view;
@@ -113,10 +140,6 @@ static int64_t nanoseconds(apr_time_t time)
 /* Types, period, times, comments: what there is once. */
 static void write_head(writer_t *writer)
 {
-    static const char *const types[VALUES][2] = {
-        { "samples", "count" }, { "wall", "microseconds" },
-        { "cpu", "microseconds" }
-    };
     const lpp_view_t *view = writer->view;
     apr_array_header_t *notes = lpp_writer_notes(view, writer->pool);
     Lpp__Pprof__Profile part = LPP__PPROF__PROFILE__INIT;
@@ -126,14 +149,14 @@ static void write_head(writer_t *writer)
 
     for (i = 0; i < VALUES; i++) {
         lpp__pprof__value_type__init(&values[i]);
-        values[i].type = text(writer, types[i][0]);
-        values[i].unit = text(writer, types[i][1]);
+        values[i].type = text(writer, value_types[i].type);
+        values[i].unit = text(writer, value_types[i].unit);
         pointers[i] = &values[i];
     }
     part.n_sample_type = VALUES;
     part.sample_type = pointers;
-    part.period_type = &values[1];
-    part.default_sample_type = values[1].type;
+    part.period_type = &values[VALUE_WALL];
+    part.default_sample_type = values[VALUE_WALL].type;
     part.period = view->honesty.asked_hz != 0
         ? 1000000 / (int64_t)view->honesty.asked_hz : 0;
     part.time_nanos = nanoseconds(view->about.start);
@@ -328,6 +351,7 @@ static int fill_sample(writer_t *writer, apr_uint32_t at,
 {
     const lpp_branch_t *branches = writer->view->branches;
     const lpp_cost_t *self = &branches[at].self;
+    unsigned i;
 
     lpp__pprof__sample__init(sample);
     sample->n_location_id = branches[at].depth + 1;
@@ -342,9 +366,9 @@ static int fill_sample(writer_t *writer, apr_uint32_t at,
         writer->status = APR_ENOMEM;
         return 0;
     }
-    sample->value[0] = (int64_t)self->samples;
-    sample->value[1] = (int64_t)self->wall_us;
-    sample->value[2] = (int64_t)self->cpu_us;
+    for (i = 0; i < VALUES; i++) {
+        sample->value[i] = (int64_t)value_types[i].get(self);
+    }
     sample->n_label = add_labels(writer, at, sample->label);
     for (sample->n_location_id = 0; at != LPP_NODE_NONE;
          at = branches[at].parent) {

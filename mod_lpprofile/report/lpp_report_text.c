@@ -173,6 +173,19 @@ void lpp_page_time(lpp_page_t *page, apr_uint64_t us)
     }
 }
 
+void lpp_page_ns(lpp_page_t *page, apr_uint64_t ns)
+{
+    if (ns < 1000) {
+        lpp_page_rawf(page, "%u&#160;ns", (unsigned)ns);
+    }
+    else if (ns < 100000) {
+        lpp_page_rawf(page, "%.1f&#160;&#181;s", (double)ns / 1000.0);
+    }
+    else {
+        lpp_page_time(page, ns / 1000);
+    }
+}
+
 double lpp_page_percent(apr_uint64_t part, apr_uint64_t whole)
 {
     return whole ? 100.0 * (double)part / (double)whole : 0.0;

@@ -54,7 +54,7 @@ static lpp_sql_t *live;            /* guarded by live_mutex */
 static apr_uint64_t last_serial;   /* guarded by live_mutex */
 static __thread apr_uint64_t serial_of_thread; /* 0: none */
 
-lpp_sql_t *lpp_sql_of_thread(void)
+static lpp_sql_t *of_thread(void)
 {
     lpp_sql_t *found;
 
@@ -75,14 +75,14 @@ lpp_sql_t *lpp_sql_of_thread(void)
 
 lpp_dbd_watch_t *lpp_sql_watch_of_thread(void)
 {
-    lpp_sql_t *sql = lpp_sql_of_thread();
+    lpp_sql_t *sql = of_thread();
 
     return sql ? &sql->watch : NULL;
 }
 
 const char *lpp_sql_keep_name(const char *database)
 {
-    lpp_sql_t *sql = lpp_sql_of_thread();
+    lpp_sql_t *sql = of_thread();
     char name[NAME_MAX_BYTES + 1], *c;
     unsigned i;
 

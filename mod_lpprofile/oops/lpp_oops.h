@@ -19,7 +19,7 @@
 typedef struct lpp_oops_value_t {
     const char *text;
     apr_size_t len;
-/* hidden also as a word within text */
+    int in_text; /* hidden also as a word within text */
 } lpp_oops_value_t;
 
 /* What is hidden besides the names that lpp_oops_is_sensitive knows. The arrays

@@ -18,9 +18,6 @@ lpp_dbd_watch_t *lpp_sql_watch_of_thread(void);
  * which there is; white space in it, which would end it in an OOPS, as "_". */
 const char *lpp_sql_keep_name(const char *database);
 
-/* Whether statements of that label hold session data. */
-int lpp_sql_is_secret(const char *label);
-
 /* Those labels (const char *, in pconf, may still be added to) from now on. */
 void lpp_sql_set_secret_labels(const apr_array_header_t *labels);
 

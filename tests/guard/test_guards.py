@@ -76,8 +76,10 @@ GOOD = {
     'mod_lpprofile/mod_lpprofile.c':
         '#include "lpprofile.h"\n#include "server/mod_lpprofile_config.h"\n'
         'void f(void)\n{\n    lpp_log(E, 0, LPP_TAG_A, "a");\n'
-        '    ap_log_error(M, E, 0, s,\n                 LPP_TAG_B ": (b)");\n'
+        '    ap_log_error(M, APLOG_ERR, 0, s,\n                 LPP_TAG_B ": (b)");\n'
         '}\n',
+    'conf.d/LOG-TAGS.md': '| LPP001 | error | A. | Do. |\n'
+                          '| LPP002 | error | B. | Do. |\n',
     'conf.d/lpprofile.conf': '# LPProfileX On\n',
     'conf.d/lpprofile-dev.conf': 'LPProfileX On\n',
     'README.md': '| `LPProfileX` | x |\n',
@@ -136,6 +138,16 @@ def test_good_tree_has_no_fault(tmp_path, name):
      '2 messages'),
     ('log tags', 'mod_lpprofile/high/lpp_top.c', 'lpp_log(E, 0, "x", "y");\n',
      'without a tag'),
+    ('log tags', 'conf.d/LOG-TAGS.md', '| LPP001 | error | A. | Do. |\n',
+     'LPP002 is not in conf.d/LOG-TAGS.md'),
+    ('log tags', 'conf.d/LOG-TAGS.md',
+     GOOD['conf.d/LOG-TAGS.md'] + '| LPP003 | error | C. | Do. |\n',
+     'LPP003, which there is not'),
+    ('log tags', 'conf.d/LOG-TAGS.md',
+     GOOD['conf.d/LOG-TAGS.md'] + '| LPP004 | error | C |\n', 'four cells'),
+    ('log tags', 'conf.d/LOG-TAGS.md',
+     '| LPP001 | error | A. | Do. |\n| LPP002 | info | B. | Do. |\n',
+     'LPP002 is of level err'),
     ('locale', 'mod_lpprofile/high/lpp_top.c',
      'int x = apr_isspace(c);\n', 'apr_isspace follows'),
     ('locale', 'mod_lpprofile/high/lpp_top.c',

@@ -17,7 +17,7 @@
 #include "profile/lpp_calls.h"
 #include "parse/lpp_trigger.h"
 #include "server/mod_lpprofile_config.h"
-#include "server/mod_lpprofile_entries.h"
+#include "server/mod_lpprofile_wrappers.h"
 #include "request/mod_lpprofile_phases.h"
 
 typedef struct lpp_run_t lpp_run_t;

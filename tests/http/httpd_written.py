@@ -9,8 +9,8 @@ LEVEL = re.compile(r'^\[[^\]]*\] \[[\w.-]*:(\w+)\]')
 BAD_LEVELS = {'emerg', 'alert', 'crit', 'error', 'warn'}
 CRASH = re.compile(r'exit signal|AH00051|AH00052')
 # Of the machine, not of any test: mod_ssl was built with a later OpenSSL than
-# the one installed; (nearly) all workers are busy at once, where many ask and it
-# is slow; a child takes more than three seconds to end, as the job that it has
+# the one installed; (nearly) all workers are busy at once, where many ask and
+# it is slow; a child takes more than three seconds to end, as the job that it has
 # in hand may (one that has to be killed, AH00046, is a fault).
 OF_THE_MACHINE = (re.compile('AH01882'),
                   re.compile('AH00045: child process [0-9]+ still did not '

@@ -9,6 +9,9 @@ import pytest
 
 import apxs_env
 
+pytestmark = [pytest.mark.alone('compares waits by the clock'),
+              pytest.mark.no_valgrind('compares waits by the clock')]
+
 ON = 'LPProfilingAllowed On\nLPProfileRate 1000\n'
 SEGMENT = '/++profile++callgrind'
 CALLS = 34

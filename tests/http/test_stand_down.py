@@ -73,8 +73,14 @@ def test_a_rate_that_costs_too_much_is_lowered_and_every_output_says_so(
         dear):
     # A tick at 10 kHz takes more than half a microsecond on any machine.
     server = dear('LPProfileRate 10000\n', 20)
-    got, text = profile(
-        server, '/++profile++show&callgrind/lua/compute.lua?ms=700')
+    for ms in (700, 1400, 2800, 5600, 11200):
+        got, text = profile(
+            server, '/++profile++show&callgrind/lua/compute.lua?ms=%d' % ms)
+        cpu = int(re.search(r'^totals: \d+ (\d+)', text, re.M).group(1))
+        # A rate is judged after 100 ms of CPU time, of which a busy machine
+        # may give less.
+        if cpu > 400_000:
+            break
     true_hz, asked_hz = rate(text)
     assert asked_hz == 10000
     assert 'lowered' in text
@@ -84,7 +90,7 @@ def test_a_rate_that_costs_too_much_is_lowered_and_every_output_says_so(
     assert int(line.group(1)) in (5000, 2500, 1250, 625, 312, 156, 78, 39)
     # The profile is as whole as ever: its total is the request's.
     total = int(re.search(r'^totals: (\d+)', text, re.M).group(1))
-    assert 600_000 < total < 5_000_000
+    assert (ms - 100) * 1000 < total < (ms + 4300) * 1000
 
 
 @pytest.mark.alone('ticks are dear where the caches are shared')

@@ -2,8 +2,8 @@
 /*
  * mod_lpprofile_status: see mod_lpprofile_status.h.
  *
- * One list of rows, shown as HTML or as "key: value" lines. All text goes
- * through row(), which escapes for the one or the other.
+ * One list of rows, as HTML or as "key: value" lines. All text goes through
+ * row(), which escapes for either.
  */
 #include <signal.h>
 #include <stdarg.h>
@@ -28,7 +28,7 @@
 
 #define ERROR_BYTES 256
 
-/* One row; key for ?auto (without the prefix), title for people. */
+/* One row; key (without the prefix) for ?auto, title for HTML. */
 static void row(request_rec *r, int flags, const char *key, const char *title,
                 const char *format, ...)
     __attribute__((format(printf, 5, 6)));
@@ -66,7 +66,7 @@ static void show_running(request_rec *r, int flags, const lpp_gate_t *gate,
 
     lpp_gate_get_holder(gate, &holder);
     if (holder.pid != 0 && lpp_gate_is_dead(holder.pid)) {
-        holder.pid = 0; /* the next one clears the record away */
+        holder.pid = 0; /* the next owner clears the record */
     }
     row(r, flags, "Running", "Profiles running", "%d", holder.pid != 0);
     if (holder.pid == 0) {
@@ -210,7 +210,7 @@ static int show_section(request_rec *r, int flags)
     return OK;
 }
 
-/* Our own messages begin with their tag. Parent and children alike. */
+/* The messages of this module begin with its tag, in parent and children. */
 static void keep_error(const ap_errorlog_info *info, const char *message)
 {
     const lpp_gate_t *gate;

@@ -18,10 +18,7 @@
 #include <apr_pools.h>
 #include <apr_time.h>
 
-/* APR's macro writes through a NULL where memory is short; its function does
- * not. */
-#undef apr_pcalloc
-void *apr_pcalloc(apr_pool_t *pool, apr_size_t size);
+#include "base/lpp_pcalloc_internal.h"
 
 #define LPP_NAME "mod_lpprofile"
 #define LPP_VERSION "0.1.0"

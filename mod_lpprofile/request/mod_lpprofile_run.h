@@ -18,7 +18,7 @@
 #include "profile/lpp_calls.h"
 #include "parse/lpp_trigger.h"
 #include "server/mod_lpprofile_config.h"
-#include "server/mod_lpprofile_entries.h"
+#include "server/mod_lpprofile_wrappers.h"
 #include "request/mod_lpprofile_phases.h"
 
 typedef struct lpp_run_t lpp_run_t;
@@ -28,7 +28,7 @@ typedef struct lpp_run_t lpp_run_t;
 #define LPP_RUN_PARENT_HEADER "X-LPProfile-Parent"
 
 /* 0 when this child has no run: the first check of each hook. Each run is
- * watched by the hook wrappers (mod_lpprofile_entries). */
+ * watched by the hook wrappers (mod_lpprofile_wrappers). */
 static inline int lpp_run_any(void)
 {
     return lpp_entries_any();

@@ -16,7 +16,7 @@
 #include "base/lpp_ascii.h"
 #include "base/lpp_clock.h"
 #include "request/mod_lpprofile_run_internal.h"
-#include "server/mod_lpprofile_entries.h"
+#include "server/mod_lpprofile_wrappers.h"
 #include "server/mod_lpprofile_process.h"
 
 #define TIMING_MAX 8            /* metrics of Server-Timing */

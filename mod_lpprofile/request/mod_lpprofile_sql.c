@@ -15,6 +15,7 @@
 
 #include "base/lpp_clock.h"
 #include "base/lpp_ascii.h"
+#include "base/lpp_utf8.h"
 #include "request/mod_lpprofile_sql_internal.h"
 
 static lpp_oops_hidden_t secret_labels; /* by name; in pconf */
@@ -273,15 +274,12 @@ const lpp_sqllog_t *lpp_sql_log(const lpp_sql_t *sql)
 
 static const char *cut(const char *text, apr_pool_t *pool)
 {
-    apr_size_t len = DETAIL_MAX_BYTES, back;
+    apr_size_t len;
 
-    if (strlen(text) <= len) {
+    if (strlen(text) <= DETAIL_MAX_BYTES) {
         return text;
     }
-    for (back = 0; back < 3 && ((unsigned char)text[len] & 0xc0) == 0x80;
-         back++) {
-        len--;
-    }
+    len = lpp_utf8_cut(text, DETAIL_MAX_BYTES);
     return apr_pstrcat(pool, apr_pstrmemdup(pool, text, len), " [...]", NULL);
 }
 

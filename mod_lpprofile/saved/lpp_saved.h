@@ -23,7 +23,7 @@
 #include "store/lpp_store.h"
 #include "names/lpp_view.h"
 
-#define LPP_SAVED_VERSION 2
+#define LPP_SAVED_VERSION 3
 #define LPP_SAVED_HEAD_MAX_BYTES 16384       /* of the head, magic and all */
 #define LPP_SAVED_BODY_MAX_BYTES (64u << 20) /* of the rest, uncompressed */
 

@@ -23,13 +23,15 @@
 #include <apr_general.h>
 
 #include "sampling/lpp_signal.h"
+#include "sampling/lpp_signal_copy_internal.h"
+#include "sampling/lpp_signal_stub_internal.h"
 #include "restart_trial.h"
 
 #if !defined(__x86_64__)
 
 int main(void)
 {
-    puts("test_signal_rest: nothing is put back on this architecture");
+    puts("test_signal_resume: no call is restarted on this architecture");
     return 0;
 }
 
@@ -153,18 +155,18 @@ static void only_what_waits_for_all_goes_on(void **state)
             != cases[i].goes_on) {
             fail_msg("%s", cases[i].name);
         }
-        assert_int_equal(target.rest_of_call->busy, cases[i].goes_on);
+        assert_int_equal(target.stub->busy, cases[i].goes_on);
         if (cases[i].goes_on) {
             assert_int_equal(context.uc_mcontext.gregs[REG_RAX],
                              cases[i].number);
-            assert_int_equal(target.rest_of_call->done, cases[i].result);
+            assert_int_equal(target.stub->done, cases[i].result);
         }
         else {
             assert_memory_equal(&context.uc_mcontext.gregs,
                                 &before.uc_mcontext.gregs,
                                 sizeof(context.uc_mcontext.gregs));
         }
-        target.rest_of_call->busy = 0; /* as its end would */
+        target.stub->busy = 0; /* as its end would */
     }
 }
 
@@ -174,7 +176,7 @@ static void what_is_asked_for_is_what_is_left(void **state)
                                     1 };
     static const case_t sendmsg_ = { "", SYS_sendmsg, STREAM, MESSAGE, 0, 0, 0,
                                      25, 1 };
-    const lpp_signal_rest_t *rest = target.rest_of_call;
+    const lpp_signal_stub_t *stub = target.stub;
     const struct msghdr *left;
     ucontext_t context;
 
@@ -182,21 +184,21 @@ static void what_is_asked_for_is_what_is_left(void **state)
     make_pieces();
     call_was(&context, &writev_);
     handle(&context);
-    assert_ptr_equal(context.uc_mcontext.gregs[REG_RSI], rest->pieces);
+    assert_ptr_equal(context.uc_mcontext.gregs[REG_RSI], stub->pieces);
     assert_int_equal(context.uc_mcontext.gregs[REG_RDX], 2);
-    assert_ptr_equal(rest->pieces[0].iov_base, bytes + 25);
-    assert_int_equal(rest->pieces[0].iov_len, 5);
-    assert_ptr_equal(rest->pieces[1].iov_base, bytes + 30);
+    assert_ptr_equal(stub->pieces[0].iov_base, bytes + 25);
+    assert_int_equal(stub->pieces[0].iov_len, 5);
+    assert_ptr_equal(stub->pieces[1].iov_base, bytes + 30);
     assert_int_equal(pieces[0].iov_len, 10); /* the program's own */
-    target.rest_of_call->busy = 0;
+    target.stub->busy = 0;
     call_was(&context, &sendmsg_);
     handle(&context);
     left = (const struct msghdr *)context.uc_mcontext.gregs[REG_RSI];
-    assert_ptr_equal(left, &rest->message);
+    assert_ptr_equal(left, &stub->message);
     assert_int_equal(left->msg_iovlen, 2);
     assert_int_equal(left->msg_controllen, 0);
     assert_int_equal(message.msg_controllen, 16);
-    target.rest_of_call->busy = 0;
+    target.stub->busy = 0;
 }
 
 /* Again and again, until all is moved; a sample shows none of it. */
@@ -223,7 +225,7 @@ static void it_may_be_cut_short_again(void **state)
     assert_int_equal(regs[REG_RIP], stub);
     assert_int_equal(regs[REG_RSI], (greg_t)(intptr_t)(bytes + 70));
     assert_int_equal(regs[REG_RDX], 30);
-    assert_int_equal(target.rest_of_call->done, 70);
+    assert_int_equal(target.stub->done, 70);
     regs[REG_RIP] += 2;
     regs[REG_RAX] = -EINTR; /* nothing yet: the same once more */
     handle(&context);
@@ -238,12 +240,12 @@ static void it_may_be_cut_short_again(void **state)
     call_was(&context, &write_);
     handle(&context);
     assert_int_equal(regs[REG_RIP], (greg_t)(intptr_t)BEHIND);
-    target.rest_of_call->busy = 0;
+    target.stub->busy = 0;
 }
 
 static int open_all(void)
 {
-    static char name[] = "/tmp/lpp-test-rest-XXXXXX";
+    static char name[] = "/tmp/lpp-test-resume-XXXXXX";
     int pair[2];
 
     if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0) {

@@ -1,21 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_signal_code: the number of a system call that is over: the kernel keeps
- * it in no register. Read out of the code in front of its instruction, in all
- * shapes that glibc had up to 2.40; or, since 2.41 has all calls that can be
- * cancelled made by one function, from the stack, where lpp_signal_trial found
- * that function to keep it. For lpp_signal.c alone.
+ * lpp_signal_number: see lpp_signal_number_internal.h.
  */
-#ifndef LPP_SIGNAL_CODE_INTERNAL_H
-#define LPP_SIGNAL_CODE_INTERNAL_H
+#include "sampling/lpp_signal_number_internal.h"
 
+#if defined(__x86_64__)
+
+#include <stdatomic.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
-#include <ucontext.h>
 
 #include "sampling/lpp_signal_calls_internal.h"
+#include "sampling/lpp_signal_copy_internal.h"
 
-#define CODE_BYTES 48  /* looked at in front of a syscall instruction */
+#define CODE_BYTES 48   /* looked at in front of a syscall instruction */
 #define CALLER_BYTES 96 /* and in front of a call of syscall(2) */
+
+/* Where the C library keeps the number of a call. */
+static struct {
+    lpp_signal_place_t place[LPP_SIGNAL_PLACES];
+    atomic_uint count;
+} learned;
+
+void lpp_signal_learn_places(const lpp_signal_place_t *places, unsigned count)
+{
+    unsigned i;
+
+    atomic_store(&learned.count, 0);
+    for (i = 0; i < count && i < LPP_SIGNAL_PLACES; i++) {
+        learned.place[i] = places[i];
+    }
+    atomic_store(&learned.count, i);
+}
 
 /* A register by its number in an instruction. */
 static long code_register(const greg_t *regs, unsigned number)
@@ -52,10 +68,10 @@ static size_t code_before(apr_uint64_t end, unsigned char *code, size_t len,
         if (process_vm_readv(pid, &to, 1, &from, 1, 0) == (ssize_t)len) {
             return len;
         }
-        copy_bytes(code + len - in_page, last - in_page, in_page);
+        lpp_signal_copy_bytes(code + len - in_page, last - in_page, in_page);
         return in_page;
     }
-    copy_bytes(code, last - len, len);
+    lpp_signal_copy_bytes(code, last - len, len);
     return len;
 }
 
@@ -77,8 +93,8 @@ static long number_from_caller(const greg_t *regs, pid_t pid)
     for (at = 9; at <= have; at++) {
         const unsigned char *here = code + sizeof(code) - at;
 
-        if (here[0] == 0xbf && call_kind(code_immediate(here + 1))
-                                   != CALL_UNKNOWN) {
+        if (here[0] == 0xbf && lpp_call_kind(code_immediate(here + 1))
+                                   != LPP_CALL_UNKNOWN) {
             return code_immediate(here + 1);
         }
     }
@@ -96,8 +112,7 @@ static long number_from_register(const unsigned char *at, const greg_t *regs)
     return -1;
 }
 
-/* The number of the system call that ends right in front of rip, or -1. */
-static long call_number(const greg_t *regs, pid_t pid)
+long lpp_signal_call_number(const greg_t *regs, pid_t pid)
 {
     unsigned char code[CODE_BYTES];
     const unsigned char *at = code + sizeof(code) - 2;
@@ -108,7 +123,7 @@ static long call_number(const greg_t *regs, pid_t pid)
     places = atomic_load_explicit(&learned.count, memory_order_acquire);
     for (i = 0; i < places; i++) {
         if (learned.place[i].pc == (apr_uint64_t)regs[REG_RIP]) {
-            copy_bytes((unsigned char *)&number,
+            lpp_signal_copy_bytes((unsigned char *)&number,
                        (const unsigned char *)regs[REG_RSP]
                            + learned.place[i].offset, sizeof(number));
             return number;
@@ -141,7 +156,7 @@ static long call_number(const greg_t *regs, pid_t pid)
         const unsigned char *here = at - back;
 
         if (here[-5] == 0xb8
-            && call_kind(code_immediate(here - 4)) != CALL_UNKNOWN) {
+            && lpp_call_kind(code_immediate(here - 4)) != LPP_CALL_UNKNOWN) {
             return code_immediate(here - 4);
         }
         if (number_from_register(here, regs) == SYS_futex) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_entries: see mod_lpprofile_entries.h.
+ * mod_lpprofile_wrappers: see mod_lpprofile_wrappers.h.
  *
  * One family of functions made by a macro: an entry has no argument that could
  * tell it who it is, so each is compiled with its own number. Owns them, what
@@ -9,7 +9,7 @@
  * The code stands in a section of its own, so that a range of addresses tells
  * an entry from all else.
  */
-#include "server/mod_lpprofile_entries.h"
+#include "server/mod_lpprofile_wrappers.h"
 
 #include <pthread.h>
 #include <string.h>

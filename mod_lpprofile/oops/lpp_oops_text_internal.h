@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * lpp_oops_text: what this room's files share about text: names and values that
- * are hidden, and UTF-8, since nothing promises that a header, a path or a log
- * message is valid.
+ * are hidden.
  */
-#ifndef LPP_OOPS_TEXT_H
-#define LPP_OOPS_TEXT_H
+#ifndef LPP_OOPS_TEXT_INTERNAL_H
+#define LPP_OOPS_TEXT_INTERNAL_H
 
 #include "oops/lpp_oops.h"
 
@@ -30,13 +29,5 @@ int lpp_oops_hides_value(const char *value, apr_size_t len,
 apr_size_t lpp_oops_find_value(const char *text, apr_size_t len,
                                apr_size_t from,
                                const lpp_oops_value_t *value);
-
-/*
- * Bytes of the UTF-8 character that text (NUL-terminated, not empty) begins
- * with, and the character; 0 where it begins with no valid one (overlong,
- * surrogate, past U+10FFFF, cut).
- * Signal-safe: yes. Thread: any.
- */
-unsigned lpp_oops_read_utf8(const char *text, apr_uint32_t *character);
 
 #endif

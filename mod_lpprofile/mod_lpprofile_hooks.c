@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_hooks: see mod_lpprofile_hooks.h. Knows the order of
- * the rooms in a phase, and nothing of what they do.
+ * mod_lpprofile_hooks: see mod_lpprofile_hooks.h. Knows in which order the
+ * rooms work in a phase, and nothing of what they do.
  *
- * A phase is noted first, so that the time of our own rooms is in it.
+ * The begin of a phase is recorded first, so that the phase contains the time of
+ * this module's own work.
  */
 #include <httpd.h>
 #include <http_config.h>
 #include <http_protocol.h>
 
-#include "server/mod_lpprofile_entries.h"
+#include "server/mod_lpprofile_wrappers.h"
 #include "web/mod_lpprofile_filter.h"
 #include "mod_lpprofile_hooks.h"
 #include "web/mod_lpprofile_pages.h"
@@ -18,7 +19,7 @@
 #include "web/mod_lpprofile_url.h"
 
 /* A page of ours is claimed before mod_proxy and mod_rewrite look at its URI,
- * at either place. */
+ * which they do in this phase or the next. */
 static int begin_pre_translate(request_rec *r)
 {
     lpp_phases_enter(lpp_run_phases(r), r, LPP_PHASE_PRE_TRANSLATE);
@@ -78,10 +79,9 @@ static void end_fixups(request_rec *r)
 {
     if (r->main) {
         lpp_phases_leave(lpp_run_phases(r), r);
+        return;
     }
-    else {
-        lpp_phases_enter(lpp_run_phases(r), r, LPP_PHASE_INSERT_FILTER);
-    }
+    lpp_phases_enter(lpp_run_phases(r), r, LPP_PHASE_INSERT_FILTER);
     lpp_pages_keep_handler(r);
     lpp_run_check_user(r);
     lpp_run_tell_page(r);
@@ -96,8 +96,8 @@ static int begin_handler(request_rec *r)
     return lpp_pages_handle(r);
 }
 
-/* While the request line is still the plain one, the run looks; then the
- * loggers are to see the client's. */
+/* The run reads the request line while it is still the plain one; the loggers
+ * see the client's again. */
 static int begin_log(request_rec *r)
 {
     lpp_phases_leave_all(lpp_run_phases(r));
@@ -107,7 +107,7 @@ static int begin_log(request_rec *r)
     return DECLINED;
 }
 
-static const lpp_door_t doors[] = {
+static const lpp_phase_callbacks_t callbacks[] = {
     { "post_read_request", lpp_url_join_chain, NULL, NULL },
     { "post_read_request", lpp_url_before_digest, lpp_url_after_digest,
       "mod_auth_digest.c" },
@@ -136,5 +136,5 @@ void lpp_hooks_register(apr_pool_t *pool)
     if (!ap_hook_get_log_transaction()) {
         ap_hook_log_transaction(no_log, NULL, NULL, APR_HOOK_LAST);
     }
-    lpp_entries_set_doors(doors, LPP_COUNT(doors));
+    lpp_entries_set_callbacks(callbacks, LPP_COUNT(callbacks));
 }

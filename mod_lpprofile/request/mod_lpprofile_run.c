@@ -21,7 +21,7 @@
 #include "base/lpp_log_tags.h"
 #include "store/lpp_store.h"
 #include "server/mod_lpprofile_aggregate.h"
-#include "server/mod_lpprofile_entries.h"
+#include "server/mod_lpprofile_wrappers.h"
 #include "request/mod_lpprofile_memory.h"
 #include "server/mod_lpprofile_process.h"
 #include "request/mod_lpprofile_run_internal.h"
@@ -47,6 +47,13 @@ lpp_run_t *lpp_run_get(const request_rec *r)
         r = r->main ? r->main : r->prev;
     }
     return ap_get_module_config(r->request_config, &lpprofile_module);
+}
+
+lpp_calls_t *lpp_run_calls(const request_rec *r)
+{
+    const lpp_run_t *run = r->request_config ? lpp_run_get(r) : NULL;
+
+    return run && run->counting ? run->calls : NULL;
 }
 
 lpp_phases_t *lpp_run_phases(const request_rec *r)

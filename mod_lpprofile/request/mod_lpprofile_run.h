@@ -17,7 +17,7 @@
 #include "profile/lpp_calls.h"
 #include "parse/lpp_trigger.h"
 #include "server/mod_lpprofile_config.h"
-#include "server/mod_lpprofile_entries.h"
+#include "server/mod_lpprofile_wrappers.h"
 #include "request/mod_lpprofile_phases.h"
 
 typedef struct lpp_run_t lpp_run_t;
@@ -27,7 +27,7 @@ typedef struct lpp_run_t lpp_run_t;
 #define LPP_RUN_PARENT_HEADER "X-LPProfile-Parent"
 
 /* 0 when this child has no run: what a hook of ours looks at first. Each run is
- * one that entries watch for (mod_lpprofile_entries). */
+ * one that entries watch for (mod_lpprofile_wrappers). */
 static inline int lpp_run_any(void)
 {
     return lpp_entries_any();
@@ -89,9 +89,9 @@ const char *lpp_run_id(const lpp_run_t *run);
  * profiler. */
 int lpp_run_unseen(const lpp_run_t *run);
 
-/* The recorder of exact calls; NULL where nothing is counted (any more).
- * Thread: request. */
-lpp_calls_t *lpp_run_calls(const lpp_run_t *run);
+/* The recorder of exact calls of the run that r belongs to; NULL where nothing
+ * is counted. Thread: request. */
+lpp_calls_t *lpp_run_calls(const request_rec *r);
 
 /* 1 when an HTML response of this run is to get a block: the segment asked for
  * something to see, or all requests are logged and the client may see it. */

@@ -9,7 +9,7 @@
 #include <apr_strings.h>
 
 #include "base/lpp_ascii.h"
-#include "server/mod_lpprofile_entries.h"
+#include "server/mod_lpprofile_wrappers.h"
 #include "request/mod_lpprofile_run_internal.h"
 
 #define TIMING_MAX 8            /* metrics of Server-Timing */
@@ -32,11 +32,6 @@ void lpp_run_stop_calls(lpp_run_t *run)
         run->counting = 0;
         lpp_entries_unwatch();
     }
-}
-
-lpp_calls_t *lpp_run_calls(const lpp_run_t *run)
-{
-    return run->counting ? run->calls : NULL;
 }
 
 /* Calls are of the whole request: not beside its regions alone. */

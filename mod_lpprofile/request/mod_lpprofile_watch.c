@@ -17,7 +17,7 @@
 #include <mpm_common.h>
 #include <util_filter.h>
 
-#include "server/mod_lpprofile_entries.h"
+#include "server/mod_lpprofile_wrappers.h"
 #include "request/mod_lpprofile_memory.h"
 #include "server/mod_lpprofile_names.h"
 #include "server/mod_lpprofile_process.h"

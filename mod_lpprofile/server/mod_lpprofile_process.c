@@ -25,7 +25,7 @@
 #include "base/lpp_log_tags.h"
 #include "sampling/lpp_signal_trial.h"
 #include "server/mod_lpprofile_config.h"
-#include "server/mod_lpprofile_entries.h"
+#include "server/mod_lpprofile_wrappers.h"
 #include "server/mod_lpprofile_names.h"
 #include "server/mod_lpprofile_process.h"
 #include "server/mod_lpprofile_process_internal.h"

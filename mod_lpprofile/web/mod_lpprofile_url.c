@@ -16,7 +16,7 @@
 #include "base/lpp_log_tags.h"
 #include "server/mod_lpprofile_aggregate.h"
 #include "server/mod_lpprofile_config.h"
-#include "server/mod_lpprofile_entries.h"
+#include "server/mod_lpprofile_wrappers.h"
 #include "server/mod_lpprofile_process.h"
 #include "request/mod_lpprofile_run.h"
 #include "web/mod_lpprofile_url_internal.h"

@@ -19,7 +19,7 @@
 #include <util_filter.h>
 
 #include "server/mod_lpprofile_aggregate.h"
-#include "server/mod_lpprofile_entries.h"
+#include "server/mod_lpprofile_wrappers.h"
 #include "request/mod_lpprofile_run.h"
 #include "web/mod_lpprofile_url_internal.h"
 

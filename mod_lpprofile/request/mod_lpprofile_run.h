@@ -119,16 +119,6 @@ LPP_MUST_CHECK apr_status_t lpp_run_write_block(lpp_run_t *run,
                                                 const lpp_sink_t *sink);
 
 /*
- * What tells one virtual host from another, LPP_VHOST_KEY_LEN hex digits in
- * pool: a hash of name, port, aliases and addresses; and, where another host
- * of the server has the same, of the place in the configuration. The same
- * after a restart with the same configuration. A profile is shown to the host
- * that it was made for, and to no other, though they share a directory.
- * Signal-safe: no. Thread: any.
- */
-const char *lpp_run_vhost(const server_rec *server, apr_pool_t *pool);
-
-/*
  * For mod_lpprofile_hooks, in this order; nothing happens unless r has a run.
  * check_user: the fixups are through, nobody changes the user or the
  * environment any more. tell_page: then the page is known, for the case that

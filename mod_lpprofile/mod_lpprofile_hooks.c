@@ -3,8 +3,8 @@
  * mod_lpprofile_hooks: see mod_lpprofile_hooks.h. Knows in which order the
  * rooms work in a phase, and nothing of what they do.
  *
- * The begin of a phase is recorded first, so that the phase contains the time of
- * this module's own work.
+ * The begin of a phase is recorded first, so that the phase contains the time
+ * of this module's own work.
  */
 #include <httpd.h>
 #include <http_config.h>

@@ -10,8 +10,8 @@
 
 #include <httpd.h>
 
-/* For lpp_process_register_if_wanted: sets the phase callbacks, before hooks get
- * their wrappers (post_config). Thread: parent at start. */
+/* For lpp_process_register_if_wanted: sets the phase callbacks, before hooks
+ * get their wrappers (post_config). Thread: parent at start. */
 void lpp_hooks_register(apr_pool_t *pool);
 
 #endif

@@ -164,8 +164,9 @@ unsigned lpp_calls_enter_here(lpp_calls_t *calls, apr_uint32_t hook)
 }
 
 /* A timeline has room for calls that a person can see. */
-static __attribute__((noinline)) void keep_span(lpp_calls_t *calls, const frame_t *frame,
-                      apr_uint64_t now)
+static __attribute__((noinline)) void keep_span(lpp_calls_t *calls,
+                                                const frame_t *frame,
+                                                apr_uint64_t now)
 {
     const place_t *place = &calls->places[frame->place];
     lpp_call_span_t *span;

@@ -2,9 +2,9 @@
 /*
  * mod_lpprofile_calls: see mod_lpprofile_calls.h.
  *
- * The scope of a subrequest or redirect is kept in its own request_config, where
- * the first request keeps its run. So there is no table to search and nothing
- * to remove, even where httpd uses the memory of a request_rec again.
+ * The scope of a subrequest or redirect is kept in its own request_config,
+ * where the first request keeps its run. So there is no table to search and
+ * nothing to remove, even where httpd uses the memory of a request_rec again.
  */
 #include <string.h>
 

@@ -9,8 +9,8 @@
 
 #include <apr_pools.h>
 
-/* post_config: chooses the hook wrappers, where profiling is allowed; only those
- * with phase callbacks where LPProfileHooks is Off. */
+/* post_config: chooses the hook wrappers, where profiling is allowed; only
+ * those with phase callbacks where LPProfileHooks is Off. */
 void lpp_calls_register_hooks(apr_pool_t *pool);
 
 #endif

@@ -4,9 +4,9 @@
  * mod_lpprofile_hooks) before the first hook of each phase.
  *
  * A phase ends where the next one of its request begins. The phases of an
- * internal redirect follow those of the request that it came from; the phases of
- * a subrequest are inside a phase of the request that made it. Both have their
- * path in the row's detail.
+ * internal redirect follow those of the request that it came from; the phases
+ * of a subrequest are inside a phase of the request that made it. Both have
+ * their path in the row's detail.
  */
 #ifndef MOD_LPPROFILE_PHASES_H
 #define MOD_LPPROFILE_PHASES_H

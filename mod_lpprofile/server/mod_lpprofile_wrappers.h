@@ -76,9 +76,9 @@ void lpp_entries_set_callbacks(const lpp_phase_callbacks_t *made,
 void lpp_entries_prepare(lpp_entries_enter_fn *count_enter, const char *own,
                          apr_pool_t *pconf);
 
-/* The hooks that are counted, by number; those past lpp_entries_count are empty,
- * except LPP_ENTRIES_PROFILER: what the profiler does within a call. Static.
- * Thread: any. */
+/* The hooks that are counted, by number; those past lpp_entries_count are
+ * empty, except LPP_ENTRIES_PROFILER: what the profiler does within a call.
+ * Static. Thread: any. */
 const lpp_hook_t *lpp_entries_hooks(void);
 
 /* How many hooks are counted; how many are not, for want of a wrapper.
@@ -120,8 +120,8 @@ apr_status_t lpp_read_bucket(apr_bucket *b, const char **data,
  * hands the request to, run the wrappers. Signal-safe: no. Thread: any. */
 void lpp_entries_watch(void);
 
-/* It no longer is. The last such call takes the wrappers out; where it runs in a
- * signal handler that interrupted the function above, they stay in.
+/* It no longer is. The last such call takes the wrappers out; where it runs in
+ * a signal handler that interrupted the function above, they stay in.
  * Signal-safe: yes. Thread: any. */
 void lpp_entries_unwatch(void);
 
@@ -129,7 +129,8 @@ void lpp_entries_unwatch(void);
  * Hidden, so that its address needs no look-up. */
 extern __attribute__((visibility("hidden"))) atomic_int lpp_entries_watched;
 
-/* 1 while a request of this child is profiled. Signal-safe: yes. Thread: any. */
+/* 1 while a request of this child is profiled.
+ * Signal-safe: yes. Thread: any. */
 static inline int lpp_entries_any(void)
 {
     return __builtin_expect(

@@ -78,10 +78,9 @@ static void end_fixups(request_rec *r)
 {
     if (r->main) {
         lpp_phases_leave(lpp_run_phases(r), r);
+        return;
     }
-    else {
-        lpp_phases_enter(lpp_run_phases(r), r, LPP_PHASE_INSERT_FILTER);
-    }
+    lpp_phases_enter(lpp_run_phases(r), r, LPP_PHASE_INSERT_FILTER);
     lpp_pages_keep_handler(r);
     lpp_run_check_user(r);
     lpp_run_tell_page(r);
@@ -107,7 +106,7 @@ static int begin_log(request_rec *r)
     return DECLINED;
 }
 
-static const lpp_door_t doors[] = {
+static const lpp_phase_callbacks_t callbacks[] = {
     { "post_read_request", lpp_url_join_chain, NULL, NULL },
     { "post_read_request", lpp_url_before_digest, lpp_url_after_digest,
       "mod_auth_digest.c" },
@@ -136,5 +135,5 @@ void lpp_hooks_register(apr_pool_t *pool)
     if (!ap_hook_get_log_transaction()) {
         ap_hook_log_transaction(no_log, NULL, NULL, APR_HOOK_LAST);
     }
-    lpp_entries_set_doors(doors, LPP_COUNT(doors));
+    lpp_entries_set_callbacks(callbacks, LPP_COUNT(callbacks));
 }

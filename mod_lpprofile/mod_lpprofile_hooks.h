@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_hooks: what is done in each phase of a request that somebody
- * watches, and in which order.
- *
- * Not by hooks of our own: each costs every request of the server a dozen
- * instructions. The entries that stand for other modules' hooks while somebody
- * watches have doors (mod_lpprofile_wrappers).
+ * mod_lpprofile_hooks: this module's own work in each phase of a profiled
+ * request, in its order. Done in phase callbacks of the hook wrappers
+ * (mod_lpprofile_wrappers), not in hooks, which would run for every request of
+ * the server; README.md beside this file has what that saves.
  */
 #ifndef MOD_LPPROFILE_HOOKS_H
 #define MOD_LPPROFILE_HOOKS_H
 
 #include <httpd.h>
 
-/* For lpp_process_register_if_wanted: sets the doors up, before entries are
- * chosen (post_config). */
+/* For lpp_process_register_if_wanted: sets the phase callbacks, before hooks
+ * get their wrappers (post_config). Thread: parent at start. */
 void lpp_hooks_register(apr_pool_t *pool);
 
 #endif

@@ -16,8 +16,10 @@
 #define FIRST_PLACES 128
 #define FIRST_SPANS 16
 
-/* The clock is this thread's: it may have gone on elsewhere. */
-static void read_cpu(lpp_calls_t *calls, apr_uint64_t now)
+/* The clock is this thread's: it may have gone on elsewhere. Out of line: it is
+ * seldom called, from functions that run for every hook. */
+static __attribute__((noinline)) void read_cpu(lpp_calls_t *calls,
+                                               apr_uint64_t now)
 {
     pthread_t self = pthread_self();
     apr_uint64_t cpu = (apr_uint64_t)lpp_clock_ns(CLOCK_THREAD_CPUTIME_ID);
@@ -31,12 +33,13 @@ static void read_cpu(lpp_calls_t *calls, apr_uint64_t now)
     calls->read_wall_ns = now;
 }
 
-apr_uint64_t lpp_calls_cpu_at(lpp_calls_t *calls, apr_uint64_t now)
+static inline apr_uint64_t cpu_at(lpp_calls_t *calls, apr_uint64_t now)
 {
     apr_uint64_t cpu;
 
-    if (now - calls->seen_wall_ns >= LPP_CALLS_CPU_STEP_NS
-        || now - calls->read_wall_ns >= LPP_CALLS_CPU_FIX_NS) {
+    if (__builtin_expect(
+            now - calls->seen_wall_ns >= LPP_CALLS_CPU_STEP_NS
+            || now - calls->read_wall_ns >= LPP_CALLS_CPU_FIX_NS, 0)) {
         read_cpu(calls, now);
     }
     calls->seen_wall_ns = now;
@@ -45,6 +48,11 @@ apr_uint64_t lpp_calls_cpu_at(lpp_calls_t *calls, apr_uint64_t now)
         calls->said_cpu_ns = cpu;
     }
     return calls->said_cpu_ns;
+}
+
+apr_uint64_t lpp_calls_cpu_at(lpp_calls_t *calls, apr_uint64_t now)
+{
+    return cpu_at(calls, now);
 }
 
 static apr_uint32_t slot_of(const lpp_calls_t *calls, apr_uint32_t scope,
@@ -141,7 +149,7 @@ unsigned lpp_calls_enter(lpp_calls_t *calls, apr_uint32_t scope,
     }
     else {
         frame->start_wall_ns = (apr_uint64_t)lpp_clock_ns(CLOCK_MONOTONIC);
-        frame->start_cpu_ns = lpp_calls_cpu_at(calls, frame->start_wall_ns);
+        frame->start_cpu_ns = cpu_at(calls, frame->start_wall_ns);
     }
     calls->follower = LPP_CALLS_NONE;
     return calls->depth;
@@ -156,8 +164,9 @@ unsigned lpp_calls_enter_here(lpp_calls_t *calls, apr_uint32_t hook)
 }
 
 /* A timeline has room for calls that a person can see. */
-static void keep_span(lpp_calls_t *calls, const frame_t *frame,
-                      apr_uint64_t now)
+static __attribute__((noinline)) void keep_span(lpp_calls_t *calls,
+                                                const frame_t *frame,
+                                                apr_uint64_t now)
 {
     const place_t *place = &calls->places[frame->place];
     lpp_call_span_t *span;
@@ -208,7 +217,7 @@ static void pop(lpp_calls_t *calls, apr_uint64_t now, apr_uint64_t cpu_now)
         frame[-1].below_wall_ns += wall;
         frame[-1].below_cpu_ns += cpu;
     }
-    if (wall >= LPP_CALLS_SPAN_MIN_NS) {
+    if (__builtin_expect(wall >= LPP_CALLS_SPAN_MIN_NS, 0)) {
         keep_span(calls, frame, now);
     }
 }
@@ -222,7 +231,7 @@ void lpp_calls_leave(lpp_calls_t *calls, unsigned handle, const int *result,
     if (handle == 0 || handle > calls->depth) {
         return;
     }
-    cpu = lpp_calls_cpu_at(calls, now);
+    cpu = cpu_at(calls, now);
     place = &calls->places[calls->stack[handle - 1].place];
     while (calls->depth >= handle) {
         pop(calls, now, cpu);

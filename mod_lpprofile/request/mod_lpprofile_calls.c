@@ -2,10 +2,12 @@
 /*
  * mod_lpprofile_calls: see mod_lpprofile_calls.h.
  *
- * A subrequest or redirect remembers its scope in its own request_config, where
- * the first request keeps its run: nothing to look up and nothing to forget,
- * however often httpd uses the memory of a request_rec again.
+ * The scope of a subrequest or redirect is kept in its own request_config,
+ * where the first request keeps its run. So there is no table to search and
+ * nothing to remove, even where httpd uses the memory of a request_rec again.
  */
+#include <string.h>
+
 #include <httpd.h>
 #include <ap_mpm.h>
 #include <apr_strings.h>
@@ -24,7 +26,7 @@
 
 APLOG_USE_MODULE(lpprofile);
 
-#define PATH_MAX_BYTES 256
+#define PATH_MAX_BYTES 255
 
 static const request_rec *maker_of(const request_rec *r)
 {
@@ -46,19 +48,20 @@ static apr_uint32_t known_scope(const request_rec *r)
 
 /* The first call in a subrequest or redirect. The path alone: a query says
  * little here. */
-static apr_uint32_t begin_scope(lpp_run_t *run, lpp_calls_t *calls,
-                                request_rec *r)
+static apr_uint32_t begin_scope(lpp_calls_t *calls, request_rec *r)
 {
     const request_rec *maker = maker_of(r);
     apr_uint32_t scope;
-    char path[PATH_MAX_BYTES];
+    const char *path;
 
     while (known_scope(maker) == LPP_CALLS_NONE) {
         maker = maker_of(maker); /* it ran no hook itself */
     }
-    apr_cpystrn(path, lpp_oops_mask_url(r->uri ? r->uri : "",
-                                        lpp_run_hidden(run), r->pool),
-                sizeof(path));
+    path = lpp_oops_mask_url(r->uri ? r->uri : "",
+                             lpp_run_hidden(lpp_run_get(r)), r->pool);
+    if (strlen(path) > PATH_MAX_BYTES) {
+        path = apr_pstrmemdup(r->pool, path, PATH_MAX_BYTES);
+    }
     scope = lpp_calls_begin_scope(calls, known_scope(maker),
                                   r->main ? LPP_SCOPE_SUBREQUEST
                                           : LPP_SCOPE_REDIRECT, path);
@@ -67,35 +70,25 @@ static apr_uint32_t begin_scope(lpp_run_t *run, lpp_calls_t *calls,
     return scope;
 }
 
-static void *enter(request_rec *r, apr_uint32_t hook, unsigned *handle)
+static lpp_counted_t enter(request_rec *r, apr_uint32_t hook)
 {
-    lpp_run_t *run = r->request_config ? lpp_run_get(r) : NULL;
-    lpp_calls_t *calls = run ? lpp_run_calls(run) : NULL;
+    lpp_counted_t counted = { lpp_run_calls(r), 0 };
     apr_uint32_t scope;
 
-    if (!calls) {
-        return NULL;
+    if (!counted.calls) {
+        return counted;
     }
     scope = known_scope(r);
     if (__builtin_expect(scope == LPP_CALLS_NONE, 0)) {
-        scope = begin_scope(run, calls, r);
+        scope = begin_scope(counted.calls, r);
     }
-    *handle = lpp_calls_enter(calls, scope, hook);
-    return calls;
-}
-
-static void leave(void *seen, unsigned handle, apr_uint32_t hook,
-                  const int *result)
-{
-    lpp_calls_leave(seen, handle, result,
-                    result && lpp_entries_decides(hook, *result));
+    counted.handle = lpp_calls_enter(counted.calls, scope, hook);
+    return counted;
 }
 
 static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                        server_rec *s)
 {
-    static const lpp_watcher_t watcher = { enter, leave };
-
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG
         || !lpp_process_wanted(s)) {
         return OK; /* nothing is touched */
@@ -104,11 +97,11 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
         lpp_entries_prepare(NULL, lpprofile_module.name, pconf);
         return OK;
     }
-    lpp_entries_prepare(&watcher, lpprofile_module.name, pconf);
+    lpp_entries_prepare(enter, lpprofile_module.name, pconf);
     if (lpp_entries_left_out() > 0) {
         ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s,
                      LPP_TAG_HOOKS_LEFT_OUT ": %u of %u hooks are not "
-                     "counted: there are no more entries",
+                     "counted: there are no more wrappers",
                      lpp_entries_left_out(),
                      lpp_entries_left_out() + lpp_entries_count());
     }

@@ -2,9 +2,9 @@
 /*
  * mod_lpprofile_phases: see mod_lpprofile_phases.h.
  *
- * What phases a request went through, and when. Requests of a chain are told
- * apart by their record: each has a track of its own. Owns the phases of a
- * request; knows nothing of the run, and registers no hook.
+ * Which phases a request went through, and when. Each request of a chain has a
+ * track. Owns the phases of a request; knows nothing of the run, and registers
+ * no hook.
  */
 #include <time.h>
 
@@ -18,8 +18,9 @@
 #include "request/mod_lpprofile_phases.h"
 
 #define ENTRIES_MAX 4096
-#define NESTED_MAX 128      /* phases of subrequests that are told apart; later
-                               ones have a row each, if a person can see it: */
+#define NESTED_MAX 128      /* phases of subrequests with rows of their own;
+                               later subrequests have one row each, if they
+                               take NESTED_MIN_US */
 #define NESTED_MIN_US 1000
 #define URI_MAX_BYTES 256
 #define RECORD_KEY "lpprofile-phases"
@@ -149,7 +150,7 @@ static void enter_phase(lpp_phases_t *phases, track_t *track, lpp_phase_e phase,
     track->running = phases->entries->nelts - 1;
 }
 
-/* The pool of a subrequest goes: whatever it did has ended. */
+/* Cleanup of a subrequest's pool: its phase ends. */
 static apr_status_t subrequest_gone(void *data)
 {
     track_t *track = data;
@@ -161,7 +162,9 @@ static apr_status_t subrequest_gone(void *data)
     }
     for (link = &phases->tracks; *link; link = &(*link)->next) {
         if (*link == track) {
-            leave_phase(phases, track, lpp_monotonic_us());
+            if (track->running >= 0) {
+                leave_phase(phases, track, lpp_monotonic_us());
+            }
             *link = track->next;
             break;
         }
@@ -240,7 +243,7 @@ void lpp_phases_leave(lpp_phases_t *phases, const request_rec *r)
 {
     track_t *track = phases ? find_track(phases, r) : NULL;
 
-    if (track) {
+    if (track && track->running >= 0) {
         leave_phase(phases, track, lpp_monotonic_us());
     }
 }

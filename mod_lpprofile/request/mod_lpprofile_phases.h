@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_phases: exact wall times of Apache's request phases. Is told
- * (by mod_lpprofile_hooks) before the first hook of each.
+ * mod_lpprofile_phases: exact wall times of httpd's request phases. Called (by
+ * mod_lpprofile_hooks) before the first hook of each phase.
  *
- * A phase ends where the next one of its request begins. Internal redirects
- * go on where the request before them stopped; subrequests lie within a phase
- * of the request that made them. Both carry their path in the detail.
+ * A phase ends where the next one of its request begins. The phases of an
+ * internal redirect follow those of the request that it came from; the phases
+ * of a subrequest are inside a phase of the request that made it. Both have
+ * their path in the row's detail.
  */
 #ifndef MOD_LPPROFILE_PHASES_H
 #define MOD_LPPROFILE_PHASES_H
@@ -54,8 +55,8 @@ lpp_phases_t *lpp_phases_create(apr_pool_t *pool, apr_time_t started_us,
 void lpp_phases_attach(request_rec *r, lpp_phases_t *phases);
 
 /*
- * The gate opened: post_read_request begins only now, so that waiting for
- * one's turn is not in it.
+ * The request owns the gate: post_read_request begins only now, so that it does
+ * not contain the wait for the gate.
  * Signal-safe: no. Thread: request.
  */
 void lpp_phases_gate_passed(lpp_phases_t *phases);
@@ -83,21 +84,23 @@ const char *lpp_phases_server_timing(const lpp_phases_t *phases,
                                      apr_pool_t *pool);
 
 /*
- * r goes into a phase, out of the one it is in (already there: it stays), or
- * all of its chain go out of theirs. phases: those of r's chain. Nothing
- * happens where they are NULL or detached. Of many subrequests the later ones
- * are kept as a whole, and only if they take long; the others are counted.
+ * enter: r begins a phase, which ends the one that it is in (if that is the
+ * same one, it goes on). leave: r's phase ends; leave_all: the phases of all
+ * requests of the chain end. phases: those of r's chain; nothing happens where
+ * they are NULL or detached. Of many subrequests the later ones get one row
+ * each, and only if they take long; the others are counted.
  * Signal-safe: no. Thread: request.
  */
 void lpp_phases_enter(lpp_phases_t *phases, request_rec *r, lpp_phase_e phase);
 void lpp_phases_leave(lpp_phases_t *phases, const request_rec *r);
 void lpp_phases_leave_all(lpp_phases_t *phases);
 
-/* The same, for the handler: where r is a subrequest, which has no phase after
- * it and may be kept long after (mod_include does), its EOS ends it. */
+/* enter for the handler. The handler is a subrequest's last phase, and the
+ * subrequest may be kept long after (mod_include does): its EOS ends the
+ * phase. */
 void lpp_phases_enter_handler(lpp_phases_t *phases, request_rec *r);
 
-/* The filter that sees that EOS. */
+/* Registers the filter that sees that EOS. */
 void lpp_phases_register_filters(apr_pool_t *pool);
 
 #endif

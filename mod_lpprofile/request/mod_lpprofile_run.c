@@ -82,6 +82,13 @@ lpp_run_t *lpp_run_get(const request_rec *r)
     return ap_get_module_config(r->request_config, &lpprofile_module);
 }
 
+lpp_calls_t *lpp_run_calls(const request_rec *r)
+{
+    const lpp_run_t *run = r->request_config ? lpp_run_get(r) : NULL;
+
+    return run && run->records.counting ? run->records.calls : NULL;
+}
+
 lpp_phases_t *lpp_run_phases(const request_rec *r)
 {
     const lpp_run_t *run = lpp_run_get(r);

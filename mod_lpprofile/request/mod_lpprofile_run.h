@@ -91,9 +91,9 @@ const char *lpp_run_id(const lpp_run_t *run);
  * profiler exists. */
 int lpp_run_unseen(const lpp_run_t *run);
 
-/* The recorder of exact calls; NULL where none are counted (any more). Thread:
- * request. */
-lpp_calls_t *lpp_run_calls(const lpp_run_t *run);
+/* The recorder of exact calls of the run that r belongs to; NULL where nothing
+ * is counted. Thread: request. */
+lpp_calls_t *lpp_run_calls(const request_rec *r);
 
 /* 1 when an HTML response of this run gets a block: the segment asked for
  * something to show, or all requests are profiled and the client may see it. */

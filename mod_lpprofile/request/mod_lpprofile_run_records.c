@@ -41,11 +41,6 @@ void lpp_run_stop_calls(lpp_run_t *run)
     }
 }
 
-lpp_calls_t *lpp_run_calls(const lpp_run_t *run)
-{
-    return run->records.counting ? run->records.calls : NULL;
-}
-
 /* Calls are counted over the whole request, so a profile of regions alone has
  * none. */
 const lpp_calls_table_t *lpp_run_calls_table(const lpp_run_t *run,

@@ -2,12 +2,13 @@
 /*
  * mod_lpprofile_wrappers: see mod_lpprofile_wrappers.h.
  *
- * One family of functions made by a macro: an entry has no argument that could
- * tell it who it is, so each is compiled with its own number. Owns them, what
- * they stand for, and the change of the arrays; knows nothing of runs.
+ * Wrappers are made by a macro, each with its number compiled in: httpd passes
+ * no argument that could tell a wrapper which hook it wraps. Owns the wrappers,
+ * the table of what they wrap, and the change of httpd's arrays; knows nothing
+ * of runs.
  *
- * The code stands in a section of its own, so that a range of addresses tells
- * an entry from all else.
+ * The code of wrappers is in a section of its own, so that an address can be
+ * tested for being in a wrapper.
  */
 #include "server/mod_lpprofile_wrappers.h"
 
@@ -19,11 +20,11 @@
 #include <http_protocol.h>
 #include <http_request.h>
 
-#define ENTRY __attribute__((section("lpp_entries"), noinline, used))
+#define WRAPPER __attribute__((section("lpp_wrappers"), noinline, used))
 #define INTERNAL __attribute__((visibility("hidden")))
 
-extern const char __start_lpp_entries[] INTERNAL;
-extern const char __stop_lpp_entries[] INTERNAL;
+extern const char __start_lpp_wrappers[] INTERNAL;
+extern const char __stop_lpp_wrappers[] INTERNAL;
 extern const char __start_lpp_passes[] INTERNAL;
 extern const char __stop_lpp_passes[] INTERNAL;
 
@@ -31,8 +32,8 @@ typedef int int_fn(request_rec *r);
 typedef void void_fn(request_rec *r);
 typedef int quick_fn(request_rec *r, int lookup);
 
-/* When a thread learns of a change does not matter: the one that counted its
- * own request up sees it. */
+/* It does not matter when a thread sees a change: the thread that counted its
+ * own request sees it at once. */
 atomic_int lpp_entries_watched;
 
 /* Held while the arrays are changed, and while the count leaves 0. */
@@ -40,88 +41,96 @@ static pthread_mutex_t changing = PTHREAD_MUTEX_INITIALIZER;
 
 /* Everything below is written in the parent alone. */
 
+/* One hook that has a wrapper. */
 typedef struct place_t {
     lpp_entries_fn **at;         /* in httpd's array, which lives in pconf */
-    lpp_entries_fn *function[2]; /* the original, the entry */
+    lpp_entries_fn *function[2]; /* the original, the wrapper */
 } place_t;
 
 static place_t places[LPP_ENTRIES_MAX];
 static unsigned place_count;
 
-static lpp_watcher_t watch;    /* enter NULL: nobody counts */
-static const lpp_door_t *doors;
-static unsigned door_count;
-static lpp_hook_t hooks[LPP_ENTRIES_MAX + 1]; /* the watcher's, and ours */
-static unsigned char runs_all[LPP_ENTRIES_MAX];
-static apr_uint32_t used[3];   /* of each kind */
-static apr_uint32_t counted;   /* of all kinds, seen by the watcher */
-static apr_uint32_t left_out;
+/* What a wrapper of the int kind does; all in one cache line. */
+typedef struct int_hook_t {
+    int_fn *original;
+    int (*begin)(request_rec *r); /* phase callbacks, or NULL */
+    void (*end)(request_rec *r);
+    int counted;                  /* 0: a hook of this module */
+    int runs_all;                 /* OK does not end its phase */
+} int_hook_t;
 
-static int (*begins[LPP_ENTRIES_INT])(request_rec *r);
-static void (*ends[LPP_ENTRIES_INT])(request_rec *r);
-static int_fn *int_originals[LPP_ENTRIES_INT];
+static int_hook_t int_hooks[LPP_ENTRIES_INT];
 static void_fn *void_originals[LPP_ENTRIES_VOID];
 static quick_fn *quick_originals[LPP_ENTRIES_QUICK];
 
-/* Kept for doors: two a phase. */
-#define DOOR_ENTRIES (2 * 13)
+static lpp_entries_enter_fn *enter;     /* NULL: no calls are counted */
+static const lpp_phase_callbacks_t *callbacks;
+static unsigned callbacks_count;
+static lpp_hook_t hooks[LPP_ENTRIES_MAX + 1]; /* the counted ones, and ours */
+static apr_uint32_t used[3];   /* of each kind */
+static apr_uint32_t counted;   /* of all kinds */
+static apr_uint32_t left_out;
+
+/* Kept for phase callbacks: two a phase. */
+#define RESERVED (2 * 13)
 
 #define FIRST_VOID LPP_ENTRIES_INT
 #define FIRST_QUICK (LPP_ENTRIES_INT + LPP_ENTRIES_VOID)
 
-/* NULL where nobody counts, or not this hook (one of our own at a door). */
-ENTRY static void *enter(request_rec *r, apr_uint32_t hook, unsigned *handle)
+/* Whether an answer ends the phase: all hooks of some phases run, unless one
+ * answers neither OK nor DECLINED. */
+static inline int decides(int result, int runs_all)
 {
-    return watch.enter && hooks[hook].phase ? watch.enter(r, hook, handle)
-                                            : NULL;
+    return result != DECLINED && (result != OK || !runs_all);
 }
 
-ENTRY static int watched_int(request_rec *r, unsigned n)
+WRAPPER static int wrapped_int(request_rec *r, unsigned n)
 {
-    unsigned handle = 0;
-    void *seen;
-    int result = begins[n] ? begins[n](r) : DECLINED;
+    const int_hook_t *hook = &int_hooks[n];
+    lpp_counted_t call = { NULL, 0 };
+    int result = hook->begin ? hook->begin(r) : DECLINED;
 
     if (result != DECLINED) {
         return result;
     }
-    seen = enter(r, n, &handle);
-    result = int_originals[n](r);
-    if (seen) {
-        watch.leave(seen, handle, n, &result);
+    if (hook->counted) {
+        call = enter(r, n);
     }
-    if (ends[n] && (result == OK || result == DECLINED)) {
-        ends[n](r);
+    result = hook->original(r);
+    if (call.calls) {
+        lpp_calls_leave(call.calls, call.handle, &result,
+                        decides(result, hook->runs_all));
+    }
+    if (hook->end && (result == OK || result == DECLINED)) {
+        hook->end(r);
     }
     return result;
 }
 
-ENTRY static void watched_void(request_rec *r, unsigned n)
+WRAPPER static void wrapped_void(request_rec *r, unsigned n)
 {
-    unsigned handle = 0;
-    void *seen = enter(r, FIRST_VOID + n, &handle);
+    lpp_counted_t call = enter(r, FIRST_VOID + n);
 
     void_originals[n](r);
-    if (seen) {
-        watch.leave(seen, handle, FIRST_VOID + n, NULL);
+    if (call.calls) {
+        lpp_calls_leave(call.calls, call.handle, NULL, 0);
     }
 }
 
-ENTRY static int watched_quick(request_rec *r, int lookup, unsigned n)
+WRAPPER static int wrapped_quick(request_rec *r, int lookup, unsigned n)
 {
-    unsigned handle = 0;
-    void *seen = enter(r, FIRST_QUICK + n, &handle);
+    lpp_counted_t call = enter(r, FIRST_QUICK + n);
     int result = quick_originals[n](r, lookup);
 
-    if (seen) {
-        watch.leave(seen, handle, FIRST_QUICK + n, &result);
+    if (call.calls) {
+        lpp_calls_leave(call.calls, call.handle, &result, decides(result, 0));
     }
     return result;
 }
 
-/* After a call: keeps it from being made a jump, so that a frame of the entry
- * stays, which tells whose hook runs where that one has none (mod_lua's jump to
- * a common function). */
+/* Behind a call: prevents a tail call, so that the frame of the wrapper stays
+ * on the stack. It tells which hook runs where the hook has no frame of its own
+ * (in mod_lua hooks jump to a common function). */
 #define STAY() __asm__ volatile("" : : : "memory")
 
 LPP_PASSES_ON apr_status_t lpp_pass_brigade(ap_filter_t *next,
@@ -155,25 +164,25 @@ LPP_PASSES_ON apr_status_t lpp_read_bucket(apr_bucket *b, const char **data,
     return status;
 }
 
-#define INT_ENTRY(n) \
-    ENTRY static int int_entry_##n(request_rec *r) \
+#define INT_WRAPPER(n) \
+    WRAPPER static int int_wrapper_##n(request_rec *r) \
     { \
-        int result = watched_int(r, 0##n); \
+        int result = wrapped_int(r, 0##n); \
         STAY(); \
         return result; \
     }
 
-#define VOID_ENTRY(n) \
-    ENTRY static void void_entry_##n(request_rec *r) \
+#define VOID_WRAPPER(n) \
+    WRAPPER static void void_wrapper_##n(request_rec *r) \
     { \
-        watched_void(r, 0##n); \
+        wrapped_void(r, 0##n); \
         STAY(); \
     }
 
-#define QUICK_ENTRY(n) \
-    ENTRY static int quick_entry_##n(request_rec *r, int lookup) \
+#define QUICK_WRAPPER(n) \
+    WRAPPER static int quick_wrapper_##n(request_rec *r, int lookup) \
     { \
-        int result = watched_quick(r, lookup, 0##n); \
+        int result = wrapped_quick(r, lookup, 0##n); \
         STAY(); \
         return result; \
     }
@@ -190,17 +199,17 @@ LPP_PASSES_ON apr_status_t lpp_read_bucket(apr_bucket *b, const char **data,
 #define ALL_VOID(x) DIGITS_64(x, 0)
 #define ALL_QUICK(x) DIGIT(x, 0) DIGIT(x, 1)
 
-ALL_INT(INT_ENTRY)
-ALL_VOID(VOID_ENTRY)
-ALL_QUICK(QUICK_ENTRY)
+ALL_INT(INT_WRAPPER)
+ALL_VOID(VOID_WRAPPER)
+ALL_QUICK(QUICK_WRAPPER)
 
-#define INT_NAME(n) int_entry_##n,
-#define VOID_NAME(n) void_entry_##n,
-#define QUICK_NAME(n) quick_entry_##n,
+#define INT_NAME(n) int_wrapper_##n,
+#define VOID_NAME(n) void_wrapper_##n,
+#define QUICK_NAME(n) quick_wrapper_##n,
 
-static int_fn *const int_entries[] = { ALL_INT(INT_NAME) };
-static void_fn *const void_entries[] = { ALL_VOID(VOID_NAME) };
-static quick_fn *const quick_entries[] = { ALL_QUICK(QUICK_NAME) };
+static int_fn *const int_wrappers[] = { ALL_INT(INT_NAME) };
+static void_fn *const void_wrappers[] = { ALL_VOID(VOID_NAME) };
+static quick_fn *const quick_wrappers[] = { ALL_QUICK(QUICK_NAME) };
 
 /* What every hook's array holds, whatever the type of its function. */
 typedef struct link_t {
@@ -213,13 +222,13 @@ typedef struct link_t {
 
 typedef enum { KIND_INT, KIND_VOID, KIND_QUICK } kind_e;
 
-/* Hooks of a request, in its order. all: every function of it runs, unless
- * one answers neither OK nor DECLINED. */
+/* The hooks of a request, in the order of its phases. runs_all: all functions
+ * of the phase run, unless one answers neither OK nor DECLINED. */
 static const struct {
     const char *phase;
     apr_array_header_t *(*links)(void);
     kind_e kind;
-    int all;
+    int runs_all;
 } phases[] = {
     { "post_read_request", ap_hook_get_post_read_request, KIND_INT, 1 },
     { "quick_handler", ap_hook_get_quick_handler, KIND_QUICK, 0 },
@@ -241,18 +250,18 @@ static const struct {
     { "log_transaction", ap_hook_get_log_transaction, KIND_INT, 1 }
 };
 
-static int is_entry(lpp_entries_fn *function)
+static int is_wrapper(lpp_entries_fn *function)
 {
     const char *address;
 
     memcpy(&address, &function, sizeof(address));
-    return address >= __start_lpp_entries && address < __stop_lpp_entries;
+    return address >= __start_lpp_wrappers && address < __stop_lpp_wrappers;
 }
 
-/* The number of a hook of that kind, and its entry; NULL: less than spare would
- * be left. */
-static lpp_entries_fn *take_entry(kind_e kind, lpp_entries_fn *original,
-                                  apr_uint32_t spare, apr_uint32_t *number)
+/* A free wrapper of that kind, now for original, and the number of the hook;
+ * NULL where fewer than spare would stay free. */
+static lpp_entries_fn *take_wrapper(kind_e kind, lpp_entries_fn *original,
+                                    apr_uint32_t spare, apr_uint32_t *number)
 {
     static const apr_uint32_t most[] = { LPP_ENTRIES_INT, LPP_ENTRIES_VOID,
                                          LPP_ENTRIES_QUICK };
@@ -267,52 +276,61 @@ static lpp_entries_fn *take_entry(kind_e kind, lpp_entries_fn *original,
     *number = first[kind] + n;
     if (kind == KIND_VOID) {
         void_originals[n] = (void_fn *)original;
-        return (lpp_entries_fn *)void_entries[n];
+        return (lpp_entries_fn *)void_wrappers[n];
     }
     if (kind == KIND_QUICK) {
         quick_originals[n] = (quick_fn *)original;
-        return (lpp_entries_fn *)quick_entries[n];
+        return (lpp_entries_fn *)quick_wrappers[n];
     }
-    int_originals[n] = (int_fn *)original;
-    return (lpp_entries_fn *)int_entries[n];
+    int_hooks[n].original = (int_fn *)original;
+    return (lpp_entries_fn *)int_wrappers[n];
 }
 
-/* Around a module's hook, or with "" for the first and the last. */
-static const lpp_door_t *door_of(unsigned phase, const char *module)
+/* The callbacks around a module's hook in a phase; those around the whole phase
+ * where module is "". NULL: none. */
+static const lpp_phase_callbacks_t *callbacks_of(unsigned phase,
+                                                 const char *module)
 {
     unsigned i;
 
-    for (i = 0; i < door_count; i++) {
-        const char *wanted = doors[i].module ? doors[i].module : "";
+    for (i = 0; i < callbacks_count; i++) {
+        const lpp_phase_callbacks_t *found = &callbacks[i];
 
-        if (phases[phase].kind == KIND_INT && strcmp(wanted, module) == 0
-            && strcmp(doors[i].phase, phases[phase].phase) == 0) {
-            return &doors[i];
+        if (phases[phase].kind == KIND_INT
+            && strcmp(found->module ? found->module : "", module) == 0
+            && strcmp(found->phase, phases[phase].phase) == 0) {
+            return found;
         }
     }
     return NULL;
 }
 
-/* before: the number of the hook in front of it in the array, where that is
- * counted and nothing of ours runs behind it; else LPP_CALLS_NONE. Returns what
- * before is for the next hook. */
+/*
+ * Give a hook a wrapper, which calls begin and end (NULL: nothing). before: the
+ * number of the hook in front of it in httpd's array, where that is counted and
+ * no callback runs behind it; else LPP_CALLS_NONE. Returns before for the next
+ * hook.
+ */
 static apr_uint32_t add_place(unsigned phase, link_t *link, int is_counted,
-                              const lpp_door_t *begin, const lpp_door_t *end,
+                              int (*begin)(request_rec *r),
+                              void (*end)(request_rec *r),
                               apr_uint32_t before)
 {
     apr_uint32_t number;
-    lpp_entries_fn *entry;
+    lpp_entries_fn *wrapper;
 
-    /* There is always an entry for a door; they are of the int kind. */
-    entry = take_entry(phases[phase].kind, link->function,
-                       begin || end || phases[phase].kind != KIND_INT
-                           ? 0 : DOOR_ENTRIES, &number);
-    if (!entry) {
+    /* Some wrappers of the int kind are kept for hooks with callbacks. */
+    wrapper = take_wrapper(phases[phase].kind, link->function,
+                           begin || end || phases[phase].kind != KIND_INT
+                               ? 0 : RESERVED, &number);
+    if (!wrapper) {
         return LPP_CALLS_NONE;
     }
     if (phases[phase].kind == KIND_INT) {
-        begins[number] = begin ? begin->begin : NULL;
-        ends[number] = end ? end->end : NULL;
+        int_hooks[number].begin = begin;
+        int_hooks[number].end = end;
+        int_hooks[number].counted = is_counted;
+        int_hooks[number].runs_all = phases[phase].runs_all;
     }
     if (is_counted) {
         counted++;
@@ -321,19 +339,18 @@ static apr_uint32_t add_place(unsigned phase, link_t *link, int is_counted,
         memcpy(&hooks[number].function, &link->function,
                sizeof(hooks[number].function));
         hooks[number].follows = before != LPP_CALLS_NONE
-            && before + 1 == number && !(begin && begin->begin);
+            && before + 1 == number && !begin;
     }
-    runs_all[number] = (unsigned char)phases[phase].all;
     places[place_count].at = &link->function;
     places[place_count].function[0] = link->function;
-    places[place_count++].function[1] = entry;
-    return is_counted && !(end && end->end) ? number : LPP_CALLS_NONE;
+    places[place_count++].function[1] = wrapper;
+    return is_counted && !end ? number : LPP_CALLS_NONE;
 }
 
 static void add_places(unsigned phase, const char *own)
 {
     const apr_array_header_t *links = phases[phase].links();
-    const lpp_door_t *edge = door_of(phase, "");
+    const lpp_phase_callbacks_t *whole = callbacks_of(phase, "");
     apr_uint32_t before = LPP_CALLS_NONE;
     int i;
 
@@ -343,13 +360,15 @@ static void add_places(unsigned phase, const char *own)
     for (i = 0; i < links->nelts; i++) {
         link_t *link = &APR_ARRAY_IDX(links, i, link_t);
         const char *module = link->module ? link->module : "?";
-        const lpp_door_t *around = door_of(phase, module);
-        const lpp_door_t *begin = around || i > 0 ? around : edge;
-        const lpp_door_t *end = around || i < links->nelts - 1 ? around : edge;
-        int is_counted = watch.enter && strcmp(module, own) != 0;
+        const lpp_phase_callbacks_t *around = callbacks_of(phase, module);
+        const lpp_phase_callbacks_t *first = around || i > 0 ? around : whole;
+        const lpp_phase_callbacks_t *last =
+            around || i < links->nelts - 1 ? around : whole;
+        int (*begin)(request_rec *r) = first ? first->begin : NULL;
+        void (*end)(request_rec *r) = last ? last->end : NULL;
+        int is_counted = enter && strcmp(module, own) != 0;
 
-        if (link->function && (is_counted || (begin && begin->begin)
-                               || (end && end->end))) {
+        if (link->function && (is_counted || begin || end)) {
             before = add_place(phase, link, is_counted, begin, end, before);
         }
         else {
@@ -358,10 +377,11 @@ static void add_places(unsigned phase, const char *own)
     }
 }
 
-void lpp_entries_set_doors(const lpp_door_t *made, unsigned count)
+void lpp_entries_set_callbacks(const lpp_phase_callbacks_t *made,
+                               unsigned count)
 {
-    doors = made;
-    door_count = count;
+    callbacks = made;
+    callbacks_count = count;
 }
 
 /* The arrays go with pconf. */
@@ -371,13 +391,12 @@ static apr_status_t forget_places(void *unused)
     return APR_SUCCESS;
 }
 
-void lpp_entries_prepare(const lpp_watcher_t *watcher, const char *own,
+void lpp_entries_prepare(lpp_entries_enter_fn *count_enter, const char *own,
                          apr_pool_t *pconf)
 {
-    static const lpp_watcher_t nobody;
     unsigned i;
 
-    watch = watcher ? *watcher : nobody;
+    enter = count_enter;
     memset(used, 0, sizeof(used));
     memset(hooks, 0, sizeof(hooks));
     hooks[LPP_ENTRIES_PROFILER].phase = LPP_PROFILER_NAME;
@@ -405,16 +424,11 @@ apr_uint32_t lpp_entries_left_out(void)
     return left_out;
 }
 
-int lpp_entries_decides(apr_uint32_t hook, int result)
-{
-    return result != DECLINED && (result != OK || !runs_all[hook]);
-}
-
 lpp_entries_fn *lpp_entries_original(lpp_entries_fn *function)
 {
     unsigned i;
 
-    if (is_entry(function)) {
+    if (is_wrapper(function)) {
         for (i = 0; i < place_count; i++) {
             if (places[i].function[1] == function) {
                 return places[i].function[0];
@@ -424,13 +438,13 @@ lpp_entries_fn *lpp_entries_original(lpp_entries_fn *function)
     return function;
 }
 
-/* The function that begins last before address; what is common to all entries
- * stands for nothing. */
+/* The wrapper whose code begins last before address; code that all wrappers
+ * share belongs to no hook. */
 const void *lpp_entries_stands_for(const void *address)
 {
-    static const void *const shared[] = { enter, watched_int, watched_void,
-                                          watched_quick };
-    const void *start = NULL, *original = NULL, *entry;
+    static const void *const shared[] = { wrapped_int, wrapped_void,
+                                          wrapped_quick };
+    const void *start = NULL, *original = NULL, *wrapper;
     unsigned i;
 
     for (i = 0; i < LPP_COUNT(shared); i++) {
@@ -439,9 +453,9 @@ const void *lpp_entries_stands_for(const void *address)
         }
     }
     for (i = 0; i < place_count; i++) {
-        memcpy(&entry, &places[i].function[1], sizeof(entry));
-        if (entry <= address && entry > start) {
-            start = entry;
+        memcpy(&wrapper, &places[i].function[1], sizeof(wrapper));
+        if (wrapper <= address && wrapper > start) {
+            start = wrapper;
             memcpy(&original, &places[i].function[0], sizeof(original));
         }
     }
@@ -450,8 +464,8 @@ const void *lpp_entries_stands_for(const void *address)
 
 void lpp_entries_code(const void **start, const void **end)
 {
-    *start = __start_lpp_entries;
-    *end = __stop_lpp_entries;
+    *start = __start_lpp_wrappers;
+    *end = __stop_lpp_wrappers;
 }
 
 void lpp_passes_code(const void **start, const void **end)
@@ -460,19 +474,20 @@ void lpp_passes_code(const void **start, const void **end)
     *end = __stop_lpp_passes;
 }
 
-/* Threads run through the arrays meanwhile. Each reads a function's pointer
- * once for a call, and finds the one or the other whole: both do what the hook
- * does. Relaxed, since what an entry looks at was there before any thread. */
-static void change_places(int entries)
+/* Other threads run the hooks meanwhile. Each reads a function's pointer once
+ * for a call, and finds the original or the wrapper: both do what the hook
+ * does. Relaxed order: what a wrapper reads was written before any thread was
+ * started. */
+static void change_places(int wrapped)
 {
     unsigned i;
 
     for (i = 0; i < place_count; i++) {
         lpp_entries_fn *const *function = places[i].function;
 
-        /* Else somebody has put his own there since. */
-        if (*places[i].at == function[!entries]) {
-            __atomic_store_n(places[i].at, function[entries],
+        /* Else another module has replaced it since. */
+        if (*places[i].at == function[!wrapped]) {
+            __atomic_store_n(places[i].at, function[wrapped],
                              __ATOMIC_RELAXED);
         }
     }
@@ -488,8 +503,8 @@ void lpp_entries_watch(void)
 }
 
 /* The cleanups of a request may run in prefork's signal handler, on top of the
- * function above: hence no lock that waits. Who else holds it counts up again,
- * or has taken the entries out. */
+ * function above: hence a lock that does not wait. A thread that holds it
+ * either counts up again, or has taken the wrappers out. */
 void lpp_entries_unwatch(void)
 {
     if (atomic_fetch_sub(&lpp_entries_watched, 1) == 1

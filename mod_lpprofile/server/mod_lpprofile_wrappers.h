@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_wrappers: small functions that stand in httpd's hook arrays in
- * the place of the modules' own, and know them, while a request of this child
- * is watched. While nobody watches the arrays are as httpd made them, so that a
- * request pays nothing for what others may ask for.
+ * mod_lpprofile_wrappers: hook wrappers. While a request of this child is
+ * profiled, small functions take the place of other modules' hooks in httpd's
+ * hook arrays. Each calls the hook that it wraps, counts and times that call,
+ * and runs this module's phase callbacks. While no request is profiled the
+ * arrays are as httpd made them, so that other requests pay nothing.
  *
- * Which entry stands where is decided once a generation, in the parent, after
- * the hooks were sorted. Only function pointers ever change, each in one store,
- * to one of two functions that both stay; length, names and order, which others
- * read, stay. A thread that runs through an array meanwhile calls the one or
- * the other, and for a request that is not watched they do the same. What an
- * entry does besides is the watcher's; its frames are hidden from samples.
+ * Which wrapper belongs to which hook is decided once a generation, in the
+ * parent, after the hooks were sorted. Only function pointers of the arrays
+ * change, each in one store, between two functions that both stay valid;
+ * length, names and order of the arrays, which others read, never change. A
+ * thread that runs the hooks meanwhile calls the one or the other: for a
+ * request that is not profiled they do the same. The frames of wrappers are
+ * hidden from samples.
  */
 #ifndef MOD_LPPROFILE_WRAPPERS_H
 #define MOD_LPPROFILE_WRAPPERS_H
@@ -23,7 +25,7 @@
 
 #include "profile/lpp_calls.h"
 
-/* Entries there are, by the type of their hooks. */
+/* How many wrappers there are, by the type of their hooks. */
 #define LPP_ENTRIES_INT 512   /* int (request_rec *) */
 #define LPP_ENTRIES_VOID 64   /* void (request_rec *) */
 #define LPP_ENTRIES_QUICK 16  /* int (request_rec *, int) */
@@ -32,79 +34,79 @@
 
 #define LPP_ENTRIES_PROFILER LPP_ENTRIES_MAX
 
-/*
- * Who watches. enter is called before the original and may return NULL: then
- * the call is left alone. leave gets what enter returned, and the answer (NULL
- * of a hook without one). hook is an index into lpp_entries_hooks.
- */
-typedef struct lpp_watcher_t {
-    void *(*enter)(request_rec *r, apr_uint32_t hook, unsigned *handle);
-    void (*leave)(void *seen, unsigned handle, apr_uint32_t hook,
-                  const int *result);
-} lpp_watcher_t;
+/* A call that is counted: its recorder (NULL: not counted), and what
+ * lpp_calls_enter returned. */
+typedef struct lpp_counted_t {
+    lpp_calls_t *calls;
+    unsigned handle;
+} lpp_counted_t;
+
+/* Called before a hook; counts the call where its request is profiled. hook is
+ * an index into lpp_entries_hooks. The wrapper calls lpp_calls_leave. */
+typedef lpp_counted_t lpp_entries_enter_fn(request_rec *r, apr_uint32_t hook);
 
 /*
- * What is to be done, while somebody watches, where a phase begins or has
- * ended: in the entry of its first or last hook, in place of a hook of its own,
- * which every request would pay for. begin: other than DECLINED it answers in
- * place of the phase's hooks. end: where the last hook ran and answered OK or
- * DECLINED. With a module it stands around the hook of that one. Only for
- * phases of the int kind that have a hook. Static.
+ * Phase callbacks: this module's own work at the begin and end of a phase,
+ * while a request is profiled. Run by the wrappers of the first and the last
+ * hook of the phase, instead of hooks of our own, which would cost every
+ * request of the server. begin: an answer other than DECLINED is the phase's
+ * answer, and its hooks do not run. end: runs where the last hook ran and
+ * answered OK or DECLINED. With a module: around the hook of that module. Only
+ * for phases of the int kind that have a hook. Static.
  */
-typedef struct lpp_door_t {
+typedef struct lpp_phase_callbacks_t {
     const char *phase;             /* as in lpp_hook_t */
     int (*begin)(request_rec *r);  /* or NULL */
     void (*end)(request_rec *r);   /* or NULL */
     const char *module;            /* "mod_x.c", or NULL */
-} lpp_door_t;
+} lpp_phase_callbacks_t;
 
-/* The doors of the next lpp_entries_prepare. Thread: parent at start. */
-void lpp_entries_set_doors(const lpp_door_t *doors, unsigned count);
+/* The callbacks for the next lpp_entries_prepare. Thread: parent at start. */
+void lpp_entries_set_callbacks(const lpp_phase_callbacks_t *made,
+                               unsigned count);
 
 /*
- * Decide which entries stand for all hooks of requests but those of the module
- * named own (these only at a door); once a generation, while the hooks live,
- * which is as long as pconf. watcher NULL: at doors alone. Where entries run
- * out the rest of the hooks stays as it is.
+ * Choose wrappers for all hooks of requests, but for those of the module named
+ * own only where a callback needs one; once a generation, while the hooks live,
+ * which is as long as pconf. count_enter NULL: no calls are counted, only hooks
+ * with callbacks get wrappers. Hooks for which no wrapper is left stay as they
+ * are.
  * Signal-safe: no. Thread: parent at start, with no children.
  */
-void lpp_entries_prepare(const lpp_watcher_t *watcher, const char *own,
+void lpp_entries_prepare(lpp_entries_enter_fn *count_enter, const char *own,
                          apr_pool_t *pconf);
 
-/* What entries stand for, by number; those past lpp_entries_count are empty,
- * but for LPP_ENTRIES_PROFILER: what the profiler does within a call. Static.
- * Thread: any. */
+/* The hooks that are counted, by number; those past lpp_entries_count are
+ * empty, except LPP_ENTRIES_PROFILER: what the profiler does within a call.
+ * Static. Thread: any. */
 const lpp_hook_t *lpp_entries_hooks(void);
 
-/* Hooks that the watcher sees; those for which no entry was left.
+/* How many hooks are counted; how many are not, for want of a wrapper.
  * Thread: any. */
 apr_uint32_t lpp_entries_count(void);
 apr_uint32_t lpp_entries_left_out(void);
 
-/* 1 when an answer ends the phase of a hook. Thread: any. */
-int lpp_entries_decides(apr_uint32_t hook, int result);
-
-/* A hook's function: the original where function is an entry, else function.
+/* A hook's function: the original where function is a wrapper, else function.
  * Signal-safe: yes. Thread: any. */
 typedef void lpp_entries_fn(void);
 lpp_entries_fn *lpp_entries_original(lpp_entries_fn *function);
 
 /*
- * The original whose entry holds address, a place in the code of entries; NULL
- * where that is shared by all.
+ * The original of the wrapper whose code contains address; NULL where address
+ * is in code that all wrappers share.
  * Signal-safe: yes. Thread: any.
  */
 const void *lpp_entries_stands_for(const void *address);
 
-/* The code of entries, whose frames no profile is to show. */
+/* The code of wrappers, whose frames no profile shows. */
 void lpp_entries_code(const void **start, const void **end);
 
 /* The code of all functions marked LPP_PASSES_ON. */
 void lpp_passes_code(const void **start, const void **end);
 
 /*
- * ap_pass_brigade, ap_get_brigade and apr_bucket_read for our own filters. What
- * runs below them is the work of others, be it done or waited for.
+ * ap_pass_brigade, ap_get_brigade and apr_bucket_read for our own filters:
+ * samples below them count as work of other modules.
  * Signal-safe: no. Thread: any.
  */
 apr_status_t lpp_pass_brigade(ap_filter_t *next, apr_bucket_brigade *bb);
@@ -114,20 +116,21 @@ apr_status_t lpp_get_brigade(ap_filter_t *next, apr_bucket_brigade *bb,
 apr_status_t lpp_read_bucket(apr_bucket *b, const char **data,
                              apr_size_t *len, apr_read_type_e block);
 
-/* Somebody has a request to watch: from now on its thread, and those that it
- * hands the request on to, meet entries. Signal-safe: no. Thread: any. */
+/* A request begins to be profiled: from now on its thread, and threads that it
+ * hands the request to, run the wrappers. Signal-safe: no. Thread: any. */
 void lpp_entries_watch(void);
 
-/* No longer. The last one takes the entries out; where it runs in a signal
- * handler on top of the function above, they stay.
+/* It no longer is. The last such call takes the wrappers out; where it runs in
+ * a signal handler that interrupted the function above, they stay in.
  * Signal-safe: yes. Thread: any. */
 void lpp_entries_unwatch(void);
 
-/* Requests that are watched in this child; looked at by lpp_entries_any only.
- * Hidden, so that it costs no look-up of its address. */
+/* How many requests of this child are profiled; read by lpp_entries_any only.
+ * Hidden, so that its address needs no look-up. */
 extern __attribute__((visibility("hidden"))) atomic_int lpp_entries_watched;
 
-/* 1 while anybody watches. Signal-safe: yes. Thread: any. */
+/* 1 while a request of this child is profiled.
+ * Signal-safe: yes. Thread: any. */
 static inline int lpp_entries_any(void)
 {
     return __builtin_expect(

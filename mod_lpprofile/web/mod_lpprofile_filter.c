@@ -178,10 +178,39 @@ static apr_status_t take_metadata(ap_filter_t *f, apr_bucket *b)
     return flush ? pass_out(f) : APR_SUCCESS;
 }
 
-static apr_status_t write_to_brigade(void *baton, const char *data,
-                                     apr_size_t len)
+/* A brigade that is written to in small pieces. apr_brigade_write alone makes a
+ * bucket for each piece once its first buffer is full. */
+typedef struct block_t {
+    apr_bucket_brigade *brigade;
+    apr_size_t used;
+    char bytes[APR_BUCKET_BUFF_SIZE];
+} block_t;
+
+static apr_status_t flush_block(block_t *block)
 {
-    return apr_brigade_write(baton, NULL, NULL, data, len);
+    apr_size_t used = block->used;
+
+    block->used = 0;
+    return used ? apr_brigade_write(block->brigade, NULL, NULL, block->bytes,
+                                    used) : APR_SUCCESS;
+}
+
+static apr_status_t write_to_block(void *baton, const char *data,
+                                   apr_size_t len)
+{
+    block_t *block = baton;
+    apr_status_t rv;
+
+    if (len > sizeof(block->bytes) - block->used
+        && (rv = flush_block(block)) != APR_SUCCESS) {
+        return rv;
+    }
+    if (len > sizeof(block->bytes)) {
+        return apr_brigade_write(block->brigade, NULL, NULL, data, len);
+    }
+    memcpy(block->bytes + block->used, data, len);
+    block->used += len;
+    return APR_SUCCESS;
 }
 
 /* The end of the page, bb begins with EOS: pass on the rest of the page first,
@@ -190,8 +219,8 @@ static apr_status_t finish(ap_filter_t *f, apr_bucket_brigade *bb)
 {
     filter_ctx_t *ctx = f->ctx;
     lpp_run_t *run = lpp_run_get(f->r);
-    apr_bucket_brigade *block;
-    lpp_sink_t sink = {write_to_brigade, NULL};
+    block_t *block;
+    lpp_sink_t sink = {write_to_block, NULL};
     apr_status_t rv;
 
     if (!ctx->passed && APR_BRIGADE_EMPTY(ctx->out)) {
@@ -203,18 +232,21 @@ static apr_status_t finish(ap_filter_t *f, apr_bucket_brigade *bb)
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    block = apr_brigade_create(f->r->pool, f->c->bucket_alloc);
+    block = apr_palloc(f->r->pool, sizeof(*block));
+    block->brigade = apr_brigade_create(f->r->pool, f->c->bucket_alloc);
+    block->used = 0;
     sink.baton = block;
     if (run && (lpp_tail_end(&ctx->tail) || !ctx->xhtml)) {
         int styled = !ctx->head.forbidden && lpp_filter_may_style(f->r);
 
         rv = lpp_run_write_block(run, f->r, styled, ctx->xhtml, &sink);
+        rv = rv == APR_SUCCESS ? flush_block(block) : rv;
         if (rv != APR_SUCCESS) {
-            apr_brigade_cleanup(block); /* no part of a block */
+            apr_brigade_cleanup(block->brigade); /* no part of a block */
         }
     }
-    APR_BRIGADE_CONCAT(block, ctx->held);
-    APR_BRIGADE_PREPEND(bb, block);
+    APR_BRIGADE_CONCAT(block->brigade, ctx->held);
+    APR_BRIGADE_PREPEND(bb, block->brigade);
     ap_remove_output_filter(f);
     return lpp_pass_brigade(f->next, bb);
 }

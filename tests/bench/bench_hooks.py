@@ -49,10 +49,10 @@ def in_entries(text):
                 callee = name
         elif line.startswith('calls='):
             after_calls = True
-            if re.match(r'(int|void|quick)_entry_', callee):
+            if re.match(r'(int|void|quick)_wrapper_', callee):
                 calls += int(line[6:].split()[0])
         elif re.match(r'[-+*\d]', line):
-            if not after_calls and re.match(r'(int|void|quick)_entry_',
+            if not after_calls and re.match(r'(int|void|quick)_wrapper_',
                                             function):
                 spent += int(line.split()[1])
             after_calls = False

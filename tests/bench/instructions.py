@@ -47,7 +47,7 @@ PATHS = {
 
 
 OURS = 'mod_lpprofile.so'
-ENTRY = re.compile(r'(int|void|quick)_entry_\d+$')
+ENTRY = re.compile(r'(int|void|quick)_wrapper_\d+$')
 
 
 class Counted(httpd_env.Httpd):

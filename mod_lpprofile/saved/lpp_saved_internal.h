@@ -10,8 +10,8 @@
  *               version may add to its end
  *   body_len    4 bytes, uncompressed
  *   packed_len  4 bytes, what follows, to the end of the file
- *   body        zlib: a table of strings: how many, then each; how many sections,
- *               then each
+ *   body        zlib: a table of strings: how many, then each; how many
+ *               sections, then each
  *   section     tag, a number above the tag of the section before it; length of
  *               what follows, 4 bytes; the content
  *

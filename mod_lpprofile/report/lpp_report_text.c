@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_report, its text: escaping, and the calls all sections write with. What
- * leaves here is ASCII, so that it means the same in every charset a page may
+ * lpp_report, its text: escaping, and the functions that all sections write
+ * with. All output is ASCII, which is the same in every charset that a page may
  * have.
  */
 #include <string.h>

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <zlib.h>
 
+#include <apr_escape.h>
 #include <apr_hash.h>
 #include <apr_strings.h>
 
@@ -211,21 +212,6 @@ static int make_locations(writer_t *writer)
     return 1;
 }
 
-static const char *hex(const unsigned char *bytes, apr_size_t len,
-                       apr_pool_t *pool)
-{
-    static const char digits[] = "0123456789abcdef";
-    char *out = apr_palloc(pool, 2 * len + 1);
-    apr_size_t i;
-
-    for (i = 0; i < len; i++) {
-        out[2 * i] = digits[bytes[i] >> 4];
-        out[2 * i + 1] = digits[bytes[i] & 15];
-    }
-    out[2 * len] = '\0';
-    return out;
-}
-
 static void fill_mapping(writer_t *writer, const lpp_object_t *object,
                          Lpp__Pprof__Mapping *mapping)
 {
@@ -237,9 +223,8 @@ static void fill_mapping(writer_t *writer, const lpp_object_t *object,
     mapping->file_offset = object->start - object->bias;
     mapping->filename = text(writer, object->path);
     if (object->build_id != NULL) {
-        mapping->build_id = text(writer, hex(object->build_id,
-                                             object->build_id_len,
-                                             writer->pool));
+        mapping->build_id = text(writer, apr_pescape_hex(
+            writer->pool, object->build_id, object->build_id_len, 0));
     }
     /* named already: pprof must not guess names from stripped files */
     mapping->has_functions = 1;

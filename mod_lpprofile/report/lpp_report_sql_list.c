@@ -11,6 +11,7 @@
 #include <apr_strings.h>
 
 #include "base/lpp_ascii.h"
+#include "base/lpp_utf8.h"
 #include "report/lpp_report_internal.h"
 #include "report/lpp_report_sql_internal.h"
 
@@ -108,13 +109,10 @@ static apr_size_t text_of(lpp_page_t *page, const char *text,
     apr_size_t len = strlen(text);
 
     if (len > TEXT_MAX_BYTES) {
-        len = TEXT_MAX_BYTES;
+        len = lpp_utf8_cut(text, TEXT_MAX_BYTES);
     }
     if (len > *budget) {
         len = 0;
-    }
-    while (len && text[len] && ((unsigned char)text[len] & 0xc0) == 0x80) {
-        len--;
     }
     *budget -= len;
     lpp_page_raw(page, "<pre>");
@@ -255,13 +253,7 @@ void lpp_report_sql_brief(lpp_page_t *page, const char *text,
         }
     }
     if (*text || bytes > BRIEF_MAX_BYTES * 100) {
-        /* Not through the middle of a character. */
-        while (len > 1 && ((unsigned char)brief[len - 1] & 0xc0) == 0x80) {
-            len--;
-        }
-        if (len && ((unsigned char)brief[len - 1] & 0x80)) {
-            len--;
-        }
+        len = lpp_utf8_cut(brief, len);
     }
     brief[len] = '\0';
     lpp_page_raw(page, "<code>");

@@ -15,6 +15,7 @@
 
 #include "base/lpp_clock.h"
 #include "base/lpp_ascii.h"
+#include "base/lpp_utf8.h"
 #include "request/mod_lpprofile_sql_internal.h"
 
 static lpp_oops_hidden_t secret_labels; /* by name; in pconf */
@@ -24,7 +25,8 @@ void lpp_sql_set_secret_labels(const apr_array_header_t *labels)
     secret_labels.names = labels;
 }
 
-int lpp_sql_is_secret(const char *label)
+/* Whether statements of that label hold session data. */
+static int is_secret(const char *label)
 {
     return lpp_oops_is_sensitive(label, &secret_labels);
 }
@@ -53,7 +55,7 @@ static lpp_sql_t *live;            /* guarded by live_mutex */
 static apr_uint64_t last_serial;   /* guarded by live_mutex */
 static __thread apr_uint64_t serial_of_thread; /* 0: none */
 
-lpp_sql_t *lpp_sql_of_thread(void)
+static lpp_sql_t *of_thread(void)
 {
     lpp_sql_t *found;
 
@@ -74,14 +76,14 @@ lpp_sql_t *lpp_sql_of_thread(void)
 
 lpp_dbd_watch_t *lpp_sql_watch_of_thread(void)
 {
-    lpp_sql_t *sql = lpp_sql_of_thread();
+    lpp_sql_t *sql = of_thread();
 
     return sql ? &sql->watch : NULL;
 }
 
 const char *lpp_sql_keep_name(const char *database)
 {
-    lpp_sql_t *sql = lpp_sql_of_thread();
+    lpp_sql_t *sql = of_thread();
     char name[NAME_MAX_BYTES + 1], *c;
     unsigned i;
 
@@ -142,7 +144,7 @@ static int begin(lpp_dbd_watch_t *watch, const lpp_dbd_call_t *call)
     if (sql->options.session && lpp_sqllog_wants_stack(sql->log, call->text)) {
         statement.stack = take_stack(sql);
     }
-    if (call->label && lpp_sql_is_secret(call->label)) {
+    if (call->label && is_secret(call->label)) {
         statement.text = lpp_sqltext_mask(call->text, statement.flavour,
                                           sql->scratch);
     }
@@ -161,7 +163,7 @@ static const char *error_of(lpp_sql_t *sql, int index, const char *error)
     const char *label = index < 0 ? NULL
         : lpp_sqllog_at(sql->log, (unsigned)index)->label;
 
-    return error && label && lpp_sql_is_secret(label)
+    return error && label && is_secret(label)
                ? lpp_sqltext_mask_error(error, sql->scratch) : error;
 }
 
@@ -272,15 +274,12 @@ const lpp_sqllog_t *lpp_sql_log(const lpp_sql_t *sql)
 
 static const char *cut(const char *text, apr_pool_t *pool)
 {
-    apr_size_t len = DETAIL_MAX_BYTES, back;
+    apr_size_t len;
 
-    if (strlen(text) <= len) {
+    if (strlen(text) <= DETAIL_MAX_BYTES) {
         return text;
     }
-    for (back = 0; back < 3 && ((unsigned char)text[len] & 0xc0) == 0x80;
-         back++) {
-        len--;
-    }
+    len = lpp_utf8_cut(text, DETAIL_MAX_BYTES);
     return apr_pstrcat(pool, apr_pstrmemdup(pool, text, len), " [...]", NULL);
 }
 

@@ -52,7 +52,7 @@ void lpp_saved_put_memory(lpp_saved_writer_t *writer,
 
 void lpp_saved_read_memory(lpp_saved_reader_t *reader, lpp_saved_t *saved)
 {
-    lpp_saved_memory_t *memory = lpp_saved_array(reader, 2, sizeof(*memory));
+    lpp_memory_sizes_t *memory = lpp_saved_array(reader, 2, sizeof(*memory));
     unsigned at;
 
     for (at = 0; memory && at < 2; at++) {
@@ -84,7 +84,7 @@ void lpp_saved_put_regions(lpp_saved_writer_t *writer,
 
 void lpp_saved_read_regions(lpp_saved_reader_t *reader, lpp_saved_t *saved)
 {
-    lpp_saved_region_t *regions;
+    lpp_region_sum_t *regions;
     apr_uint32_t i, count;
 
     saved->inline_count = (apr_uint32_t)lpp_saved_number(reader,

@@ -18,8 +18,8 @@
 /* What XML forbids, and what HTML reads as windows-1252. */
 static unsigned allowed(apr_uint32_t c)
 {
-    if (c == LPP_UTF8_INVALID || (c >= 0x7f && c <= 0x9f) || (c & 0xfffe) == 0xfffe
-        || (c < 0x20 && c != '\n' && c != '\t')) {
+    if (c == LPP_UTF8_INVALID || (c >= 0x7f && c <= 0x9f)
+        || (c & 0xfffe) == 0xfffe || (c < 0x20 && c != '\n' && c != '\t')) {
         return REPLACEMENT;
     }
     return c;

@@ -88,7 +88,7 @@ static void add_function(writer_t *writer, apr_uint32_t index)
     lpp_marshal_end_dict(out);
 }
 
-/* Hand what is in the buffer to the sink. */
+/* Write what is in the buffer to the sink. */
 static apr_status_t flush(writer_t *writer, const lpp_sink_t *sink)
 {
     apr_status_t status = writer->out.status;

@@ -16,7 +16,7 @@
 
 #define NO_FILE "???" /* what valgrind writes */
 
-/* Strings that got a number. */
+/* Strings and their numbers. */
 typedef struct names_t {
     apr_hash_t *numbers; /* string -> unsigned * */
     unsigned count;
@@ -220,7 +220,7 @@ static void add_body(writer_t *writer, apr_uint32_t index,
     }
 }
 
-/* Hand what is in the buffer to the sink. */
+/* Write what is in the buffer to the sink. */
 static apr_status_t flush(writer_t *writer, const lpp_sink_t *sink)
 {
     apr_status_t status = writer->out.status;

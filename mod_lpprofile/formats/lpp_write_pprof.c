@@ -87,7 +87,7 @@ static apr_int64_t text(writer_t *writer, const char *string)
     return *number;
 }
 
-/* Compress and hand on; last: no more to come. */
+/* Compress and write to the sink; last: the end of the file. */
 static void zip(writer_t *writer, void *data, apr_size_t len, int last)
 {
     unsigned char out[16384];
@@ -111,7 +111,7 @@ static void zip(writer_t *writer, void *data, apr_size_t len, int last)
     } while (writer->status == APR_SUCCESS && writer->zip.avail_out == 0);
 }
 
-/* Write one part, and forget what it was made of. */
+/* Write one part, and free what it was made of. */
 static void write_part(writer_t *writer, const Lpp__Pprof__Profile *part)
 {
     apr_size_t len = lpp__pprof__profile__get_packed_size(part);
@@ -137,7 +137,7 @@ static int64_t nanoseconds(apr_time_t time)
                                      : (int64_t)time * 1000;
 }
 
-/* Types, period, times, comments: what there is once. */
+/* Types, period, times, comments: what a file has once. */
 static void write_head(writer_t *writer)
 {
     const lpp_view_t *view = writer->view;
@@ -314,8 +314,8 @@ static void write_locations(writer_t *writer)
     }
 }
 
-/* Phase of the outermost hook on the way to a branch, module of the innermost:
- * labels of its own, behind those of all. */
+/* The labels of one sample, after those that all have: the phase of the
+ * outermost hook above its branch, the module of the innermost. */
 static size_t add_labels(writer_t *writer, apr_uint32_t at,
                          Lpp__Pprof__Label **labels)
 {

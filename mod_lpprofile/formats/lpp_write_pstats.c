@@ -38,8 +38,8 @@ static int is_zero(const lpp_cost_t *cost)
     return cost->wall_us == 0 && cost->samples == 0;
 }
 
-/* The functions that are worth a row, and the root. Two objects may hold the
- * same function of the same source line: each keeps its row. 0: no memory. */
+/* The functions that took time, and the root. Two objects may hold the same
+ * function of the same source line: each has a row. 0: no memory. */
 static apr_uint32_t add_functions(maker_t *maker)
 {
     const lpp_view_t *view = maker->view;

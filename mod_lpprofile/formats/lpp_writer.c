@@ -22,7 +22,7 @@ static const char *one_line(const char *text, apr_pool_t *pool)
             *at = ' ';
         }
     }
-    /* readers stumble over blanks at the ends */
+    /* some readers fail on blanks at the ends */
     while (at > copy + 1 && at[-1] == ' ') {
         *--at = '\0';
     }

@@ -44,16 +44,15 @@ lpp_writer_fn lpp_write_pstats;
 lpp_writer_fn lpp_write_pprof;
 lpp_writer_fn lpp_write_collapsed;
 
-/* A line for people in the head of a file: one line, no blanks at its ends. */
+/* A comment in the head of a file: one line, no blanks at its ends. */
 typedef struct lpp_writer_note_t {
     const char *name;  /* static */
     const char *value; /* never empty */
 } lpp_writer_note_t;
 
 /*
- * What each format with a head says of the request and of the profile's
- * honesty; array of lpp_writer_note_t in pool.
- * Signal-safe: no. Thread: any.
+ * What each format with a head says of the request, and the sampling
+ * statistics; array of lpp_writer_note_t in pool. Signal-safe: no. Thread: any.
  */
 apr_array_header_t *lpp_writer_notes(const lpp_view_t *view,
                                      apr_pool_t *pool);

@@ -7,8 +7,8 @@
 
 #include "report/lpp_report_internal.h"
 
-/* Everything of the block stands in this element: no page has a rule for it,
- * and inside a shadow tree the page's other rules do not count. */
+/* The element that the block is in: style sheets of pages have no rule for its
+ * name, and their other rules do not apply inside a shadow tree. */
 #define HOST "lpp-profile"
 
 static void figure(lpp_page_t *page, const char *name, apr_uint64_t us,
@@ -20,7 +20,7 @@ static void figure(lpp_page_t *page, const char *name, apr_uint64_t us,
     lpp_page_raw(page, "</b></span>\n");
 }
 
-/* The line that is there when all is folded. */
+/* The line that is shown when the block is closed. */
 static void summary_line(lpp_page_t *page, const lpp_report_t *report)
 {
     const lpp_view_t *view = report->view;
@@ -63,7 +63,7 @@ static void notices(lpp_page_t *page, const char *const *list)
     }
 }
 
-/* A snapshot says so; what is on disk is final. */
+/* A block in a page is a snapshot; the files on disk are final. */
 static void provisional_note(lpp_page_t *page, const lpp_report_t *report)
 {
     if (report->provisional && report->oops_id) {
@@ -105,8 +105,8 @@ apr_status_t lpp_report_block(const lpp_report_t *report,
                               const lpp_sink_t *sink, apr_pool_t *scratch)
 {
     lpp_page_t page = {sink, scratch, APR_SUCCESS};
-    /* Open when somebody asked to see something, folded when it is there
-     * only because all requests are logged. */
+    /* Open where the URL asked for something to be shown, closed where the
+     * block is there only because all requests are logged. */
     int open = !!(report->actions & (LPP_ACTION_SHOW | LPP_ACTION_HELP
                                      | LPP_ACTION_SQL | LPP_ACTION_SQLTRACE));
 

@@ -22,7 +22,7 @@
 /* A file that was or will be written. */
 typedef struct lpp_report_file_t {
     lpp_format_e format;
-    const char *path;   /* whole path, for people */
+    const char *path;   /* whole path, as it is shown */
 } lpp_report_file_t;
 
 typedef struct lpp_report_t {
@@ -39,13 +39,13 @@ typedef struct lpp_report_t {
     int file_count;
     int all_requests;           /* LPProfileAllRequests is on */
     int provisional;            /* a snapshot in the page, not the end */
-    const lpp_memory_sizes_t *memory; /* two: then and now; or NULL */
+    const lpp_memory_sizes_t *memory; /* two: at the start and now; or NULL */
     apr_uint32_t inline_count;  /* individual profiles of an inline request */
     int inline_ignored;         /* regions were within a full profile */
     const lpp_region_sum_t *regions; /* inline ones */
     apr_uint32_t region_count;
     const char *const *notices; /* sentences, NULL-terminated, or NULL */
-    apr_interval_time_t waited_us; /* for the gate; not part of the profile */
+    apr_interval_time_t waited_us; /* for the gate; not in the profile */
     int styled;                 /* 0: CSP forbids inline style: write none */
     int xhtml;                  /* well-formed, no shadow DOM */
     int full;                   /* sections of a page of our own: functions

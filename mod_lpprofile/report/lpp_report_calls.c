@@ -11,13 +11,13 @@
 #include <string.h>
 
 #define NONE LPP_CALLS_NONE
-#define BLOCK_ROWS 12        /* of one request, in a page that is not ours */
+#define BLOCK_ROWS 12        /* of one request, in the block */
 #define BLOCK_ALL_ROWS 60   /* of all of them */
 #define FULL_ROWS 1000
 #define FULL_ALL_ROWS 5000
 #define COLUMNS LPP_CALLS_COLUMNS
 
-/* Functions that got no row. */
+/* Functions for which there is no row. */
 typedef struct others_t {
     apr_uint32_t functions;
     apr_uint64_t calls, ns;
@@ -33,8 +33,8 @@ typedef struct tree_t {
     apr_uint32_t *next;         /* of each scope: the next of the same maker */
     lpp_sampled_t sampled;
     apr_uint32_t rows, rows_max, scope_rows;
-    apr_uint64_t min_ns;        /* less gets no row, unless it decided */
-    others_t rest;              /* of requests that got no rows either */
+    apr_uint64_t min_ns;        /* less: no row, unless it ended its phase */
+    others_t rest;              /* of requests without rows */
 } tree_t;
 
 static void time_cell(lpp_page_t *page, const char *what, apr_uint64_t ns)
@@ -123,7 +123,7 @@ static int link_scopes(tree_t *tree, apr_pool_t *pool)
     return 1;
 }
 
-/* What a call answered, and what that did. */
+/* What a call returned, and whether that ended its phase. */
 static void answer(lpp_page_t *page, const lpp_call_t *call)
 {
     const char *what = "";
@@ -332,7 +332,7 @@ void lpp_report_calls(lpp_page_t *page, const lpp_report_t *report)
     }
     tree.scope_rows = report->full ? FULL_ROWS : BLOCK_ROWS;
     tree.rows_max = report->full ? FULL_ALL_ROWS : BLOCK_ALL_ROWS;
-    /* In a page that is not ours: a thousandth of the request, in ns. */
+    /* In the block: a thousandth of the request, in ns. */
     tree.min_ns = report->full ? 0 : tree.view->total.wall_us;
     if (!sort_calls(&tree, page->scratch)
         || !link_scopes(&tree, page->scratch)

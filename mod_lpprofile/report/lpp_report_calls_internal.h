@@ -27,7 +27,7 @@ typedef struct lpp_sampled_t {
 int lpp_sampled_find(lpp_sampled_t *sampled, const lpp_view_t *view,
                      apr_pool_t *pool);
 
-/* A row on what they saw in that call, where they saw anything. */
+/* A row for the samples within that call, where there are any. */
 void lpp_sampled_row(lpp_page_t *page, const lpp_view_t *view,
                      const lpp_sampled_t *sampled, apr_uint32_t call);
 

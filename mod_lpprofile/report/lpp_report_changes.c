@@ -8,7 +8,7 @@
 #include "report/lpp_report_pages_internal.h"
 
 #define ROWS 25
-#define LEAST_PER_MILLE 1 /* of the longer request, to be told at all */
+#define LEAST_PER_MILLE 1 /* of the longer request; less: no row */
 
 static void ns_change(lpp_page_t *page, const apr_uint64_t *ns)
 {
@@ -70,7 +70,7 @@ static void pair_row(lpp_page_t *page, const lpp_diff_pair_t *pair,
     lpp_page_raw(page, "</td></tr>\n");
 }
 
-/* Whether a change is more than the noise that every call has. */
+/* Whether a change is large enough for a row. */
 static int is_worth_telling(const lpp_diff_pair_t *pair,
                             apr_uint64_t least_ns)
 {

@@ -10,7 +10,8 @@
 #define FRAMES_MAX 6000
 #define MIN_PERCENT 0.02
 #define SHADES 5
-/* Changes up to this share of the larger whole are nothing: a sample or two. */
+/* Changes up to this share of the larger total are not shown: a sample or two.
+ * */
 #define SAME_PERCENT 0.5
 
 static const char *const grown[SHADES] = {
@@ -82,7 +83,7 @@ static void title(drawing_t *drawing, const lpp_diff_branch_t *branch)
                   branch->total[LPP_DIFF_AFTER].samples);
 }
 
-/* How much of a box is change, as a shade; -1: none worth telling. */
+/* How much of a box is change, as a shade; -1: too little to be shown. */
 static int shade_of(const drawing_t *drawing, const lpp_diff_branch_t *branch)
 {
     apr_int64_t change = change_us(branch);

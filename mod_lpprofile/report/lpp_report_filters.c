@@ -101,7 +101,7 @@ void lpp_report_filters(lpp_page_t *page, const lpp_report_t *report)
             break;
         }
         filter_row(page, view, &table->filters[best], &costs[best]);
-        costs[best].samples = 0; /* it has its row */
+        costs[best].samples = 0; /* a row was written */
     }
     lpp_page_raw(page, "</tbody></table></div></details></section>\n");
 }

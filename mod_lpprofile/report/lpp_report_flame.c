@@ -20,7 +20,7 @@ typedef struct limits_t {
 
 static const limits_t block_limits = {2500, 0.1}, page_limits = {6000, 0.02};
 
-/* Light enough for black letters; a style sheet may mend them. */
+/* Light enough for black letters; a style sheet may change them. */
 static const char *const fills[COLOURS] = {
     "#c9b08e", "#7fb4e6", "#f2a65a", "#8fcb7c", "#c79ae0", "#e8c15a",
     "#62c4a3", "#ef9a8f", "#a9a2e8", "#c3cf62", "#63bfd1", "#e69ac4",
@@ -90,8 +90,9 @@ static unsigned colour(drawing_t *drawing, const lpp_symbol_t *symbol)
     return i % COLOURS;
 }
 
-/* Place branch and its children from the left, heaviest first; what is too
- * small, too deep or too much stays away with all below it. */
+/* Place branch and its children from the left, heaviest first. A box that is
+ * too small or too deep, and those past the ceiling, are left out with all
+ * below them. */
 static void place_children(drawing_t *drawing, apr_uint32_t branch)
 {
     const lpp_view_t *view = drawing->view;
@@ -175,7 +176,7 @@ static void draw(drawing_t *drawing)
     lpp_flame_close(page);
 }
 
-/* Which colour is which module, those seen first first. */
+/* Which colour is which module, in the order in which they were seen. */
 static void legend(drawing_t *drawing)
 {
     lpp_page_t *page = drawing->page;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_report, what surrounds the own pages, and the two pages that show
- * nothing: for what is not there, and for who came by another site's link.
+ * lpp_report, the frame of the own pages, what they write in common, and the
+ * two pages without a profile: for a report that is not there, and for a
+ * request that came by a link from another site.
  */
 #include <string.h>
 

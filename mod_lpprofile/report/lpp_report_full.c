@@ -78,7 +78,7 @@ static void downloads(lpp_page_t *page, const char *id)
     lpp_page_raw(page, "</div>\n");
 }
 
-/* Other profiles, those of the same page first, to hold this one against. */
+/* Other profiles to compare this one with, those of the same page first. */
 static void others(lpp_page_t *page, const lpp_report_full_t *full)
 {
     const lpp_saved_head_t *mine = &full->saved->head;
@@ -145,7 +145,7 @@ static void files(lpp_page_t *page, const lpp_report_full_t *full)
     lpp_page_raw(page, "</section>\n");
 }
 
-/* What examples are about: the path of a URL, decoded. */
+/* The path of a URL, decoded, for the examples. */
 static const char *path_of(const char *url, apr_pool_t *pool)
 {
     return lpp_trigger_decode(url, strcspn(url, "?#"), pool);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_report, the guidance: Help and Log information. Tells what to add to the
- * URL next, where files are, and which command opens them; names only actions
- * that this build has.
+ * lpp_report, the guidance: Help and Log information: what to add to the URL
+ * next, where files are, and which command opens them. Only actions that this
+ * build has are named.
  */
 #include <string.h>
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The parts of a report page, for the files of lpp_report only: _text holds
- * the one way in which anything is written, each other file a section or two.
+ * The parts of a report page, for the files of lpp_report only:
+ * lpp_report_text.c has the functions that write all of it, each other file has
+ * a section or two.
  */
 #ifndef LPP_REPORT_INTERNAL_H
 #define LPP_REPORT_INTERNAL_H
@@ -15,7 +16,7 @@ typedef struct lpp_page_t {
     apr_status_t status;
 } lpp_page_t;
 
-/* Markup of ours: string literals only, never text of a request. */
+/* Markup: string literals of this module only, never text of a request. */
 void lpp_page_raw(lpp_page_t *page, const char *markup);
 
 /* Markup with figures (%d, %u, ...); a string argument must be a literal. */
@@ -87,7 +88,7 @@ void lpp_flame_box_end(lpp_page_t *page, double width, const char *sign,
                        const char *name);
 void lpp_flame_close(lpp_page_t *page);
 
-/* What a flame graph is operated with; hidden until the script shows it. */
+/* The controls of a flame graph; hidden until the script shows them. */
 void lpp_page_flame_controls(lpp_page_t *page);
 
 /* What can be asked for, and how. */

@@ -51,7 +51,8 @@ static apr_uint64_t key_of(const lpp_saved_entry_t *entry, lpp_sort_e sort)
     }
 }
 
-/* What is sorted: the entry with its place before, so that equals stay. */
+/* What is sorted: an entry and its former place, which keeps the order of
+ * equals. */
 typedef struct ranked_t {
     const lpp_saved_entry_t *entry;
     lpp_sort_e sort;
@@ -113,7 +114,7 @@ static void list_href(lpp_page_t *page, lpp_sort_e sort, int reverse,
     }
 }
 
-/* A heading that sorts by its column, or turns the order round. */
+/* A heading: a link that sorts by its column, or reverses the order. */
 static void heading(lpp_page_t *page, const lpp_report_list_t *list,
                     lpp_sort_e sort)
 {

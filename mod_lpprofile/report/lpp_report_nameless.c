@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_report, what is nameless: the objects whose functions have no names, and
- * the packages that would name them.
+ * lpp_report, functions without names: the objects that they are in, and the
+ * packages of debug symbols that have their names.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -21,7 +21,7 @@ static const lpp_oops_event_t *event_at(const lpp_oops_t *oops, int i)
     return &APR_ARRAY_IDX(oops->timeline, i, lpp_oops_event_t);
 }
 
-/* What kind of thing an entry is: its class, and its colour without style. */
+/* The class of an event, and its colour where there is no style. */
 static const struct {
     const char *category, *name, *fill;
 } kinds[] = {
@@ -60,7 +60,7 @@ static void waterfall_head(lpp_page_t *page, double whole_ms)
     lpp_page_raw(page, "</text></svg></th></tr></thead>");
 }
 
-/* The shortest events are still to be seen, at the very end, too. */
+/* The shortest events stay visible, those at the very end too. */
 static void bar(lpp_page_t *page, const lpp_oops_event_t *event,
                 double whole_ms, const char *name, const char *fill)
 {
@@ -131,7 +131,7 @@ static void sql_row(lpp_page_t *page, const lpp_oops_t *oops, int first,
     lpp_page_raw(page, "</svg></td></tr>\n");
 }
 
-/* Whether an earlier row stands for this event, too. */
+/* Whether an earlier row shows this event, too. */
 static int is_drawn(const lpp_oops_t *oops, int at)
 {
     int i;

@@ -4,7 +4,7 @@
  * report, two compared, "there is no such report", and "open this again".
  *
  * Like lpp_report: ASCII, one escape function, knows no request. Every page
- * works without script; the one report has a script of ours, which only moves
+ * works without script; the page of one report has a script, which only moves
  * what is there already.
  */
 #ifndef LPP_REPORT_PAGES_H
@@ -48,7 +48,7 @@ typedef struct lpp_report_full_t {
     lpp_report_frame_t frame;
     const lpp_saved_t *saved;
     const lpp_saved_entry_t *entry; /* its files */
-    const char *dir;                /* where those lie, for people */
+    const char *dir;                /* their directory, as it is shown */
     apr_uint32_t function;          /* callers and callees of that one; 0:
                                        of the heaviest */
     const apr_array_header_t *others; /* lpp_saved_entry_t to compare with */
@@ -57,7 +57,7 @@ typedef struct lpp_report_full_t {
 typedef struct lpp_report_compare_t {
     lpp_report_frame_t frame;
     const lpp_saved_t *after;  /* the report */
-    const lpp_saved_t *before; /* what it is held against */
+    const lpp_saved_t *before; /* what it is compared with */
 } lpp_report_compare_t;
 
 /*

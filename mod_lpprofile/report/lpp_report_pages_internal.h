@@ -14,7 +14,7 @@
 void lpp_page_open(lpp_page_t *page, const lpp_report_frame_t *frame,
                    const char *title);
 
-/* To the end. script: with the script of ours. */
+/* To the end. script: with the script of the flame graph. */
 void lpp_page_close(lpp_page_t *page, const lpp_report_frame_t *frame,
                     int script);
 
@@ -31,7 +31,7 @@ void lpp_page_bytes(lpp_page_t *page, apr_off_t bytes);
 /* A difference of times with its sign (a true minus), and "0". */
 void lpp_page_change(lpp_page_t *page, apr_int64_t us);
 
-/* The call tree as folds; callers and callees of one function. */
+/* The call tree as elements that open; callers and callees of one function. */
 void lpp_report_tree(lpp_page_t *page, const lpp_view_t *view);
 void lpp_report_neighbours(lpp_page_t *page, const lpp_view_t *view,
                            apr_uint32_t function);

@@ -17,7 +17,7 @@
 #define LINKS_MAX 12     /* to the statements of a group */
 #define GROUPS_MAX 10
 #define CALLERS_MAX 4    /* frames shown of a trigger */
-#define LOOP_MIN 5       /* so many of the same are worth a word up front */
+#define LOOP_MIN 5       /* so many of the same get a notice on top */
 
 static void brief_of(lpp_page_t *page, const lpp_sqlview_t *view,
                      unsigned index)
@@ -226,7 +226,7 @@ static void figures(lpp_page_t *page, const lpp_report_t *report)
         lpp_page_raw(page, report->provisional ? "until this point.</p>\n"
                                                : "by this request.</p>\n");
         lpp_page_raw(page, "<p class=\"small\">Seen is what goes through "
-            "<code>mod_dbd</code>, and what modules tell of by "
+            "<code>mod_dbd</code>, and what modules report by "
             "<code>lpprofile.h</code>.</p>\n");
         return;
     }
@@ -251,7 +251,7 @@ static void figures(lpp_page_t *page, const lpp_report_t *report)
     }
 }
 
-/* The mistake that a person most often looks for. */
+/* A notice on the statement that was sent most often, as loops do. */
 static void loop(lpp_page_t *page, const lpp_sqlview_t *view)
 {
     const lpp_sqlview_group_t *most = NULL;

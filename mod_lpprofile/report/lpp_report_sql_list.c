@@ -15,7 +15,7 @@
 #include "report/lpp_report_internal.h"
 #include "report/lpp_report_sql_internal.h"
 
-#define TEXT_MAX_BYTES 4096            /* shown of one statement */
+#define TEXT_MAX_BYTES 4096            /* of one statement that are shown */
 #define BRIEF_MAX_BYTES 180
 #define TEXTS_MAX_BYTES (1024u * 1024) /* of all; then single lines only */
 

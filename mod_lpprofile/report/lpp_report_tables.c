@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_report, Profile quick view: the three tables of Launchpad's page, and
- * what the figures rest on.
+ * lpp_report, Profile quick view: the three tables of Launchpad's page, and the
+ * sampling statistics.
  */
 #include "report/lpp_report_internal.h"
 
@@ -9,7 +9,8 @@
 #define BAR_WIDTH 64
 #define FEW_SAMPLES 10
 
-/* A share as a bar; an attribute, not a style, so that no CSP minds. */
+/* A share as a bar; its width is an attribute, not a style, which a CSP may
+ * forbid. */
 static void bar(lpp_page_t *page, double cpu_percent, double wall_percent)
 {
     lpp_page_rawf(page, "<svg class=\"bar\" "
@@ -125,14 +126,14 @@ static unsigned error_tenths(apr_uint64_t samples)
     return tenths;
 }
 
-/* What the two frames mean that are no functions, where there are any. */
+/* What the two frames mean that are no functions, where they were seen. */
 static void explain_frames(lpp_page_t *page, const lpp_view_t *view)
 {
     if (view->own_stack_samples != 0) {
         lpp_page_rawf(page, "%" APR_UINT64_T_FMT " sample%s below <code>"
                       LPP_OWN_STACK_NAME "</code>: the code ran on a stack of "
                       "its own, as fibers, coroutines and goroutines do, and "
-                      "such a stack does not tell who started it. ",
+                      "such a stack does not show who started it. ",
                       view->own_stack_samples,
                       view->own_stack_samples == 1 ? " is" : "s are");
     }
@@ -146,8 +147,8 @@ static void explain_frames(lpp_page_t *page, const lpp_view_t *view)
     }
 }
 
-/* What each report must confess. */
-static void honesty(lpp_page_t *page, const lpp_report_t *report)
+/* The sampling statistics. */
+static void statistics(lpp_page_t *page, const lpp_report_t *report)
 {
     const lpp_view_t *view = report->view;
     const lpp_honesty_t *h = &view->honesty;
@@ -213,6 +214,6 @@ void lpp_report_tables(lpp_page_t *page, const lpp_report_t *report)
         table(page, report, "Top Total Time", LPP_VIEW_BY_TOTAL);
         table(page, report, "Top Call Count", LPP_VIEW_BY_CALLS);
     }
-    honesty(page, report);
+    statistics(page, report);
     lpp_page_raw(page, "</section>\n");
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_report, its text: escaping, and the calls all sections write with. What
- * leaves here is ASCII, so that it means the same in every charset a page may
+ * lpp_report, its text: escaping, and the functions that all sections write
+ * with. All output is ASCII, which is the same in every charset that a page may
  * have.
  */
 #include <string.h>
@@ -19,8 +19,7 @@
 static unsigned allowed(apr_uint32_t c)
 {
     if (c == LPP_UTF8_INVALID || (c >= 0x7f && c <= 0x9f)
-        || (c & 0xfffe) == 0xfffe
-        || (c < 0x20 && c != '\n' && c != '\t')) {
+        || (c & 0xfffe) == 0xfffe || (c < 0x20 && c != '\n' && c != '\t')) {
         return REPLACEMENT;
     }
     return c;

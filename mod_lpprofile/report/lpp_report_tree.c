@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_report, the call tree as folds, and who called a function and whom it
- * called. Walks by parent links: depth comes from the outside.
+ * lpp_report, the call tree as elements that open, and the callers and callees
+ * of a function. It follows parent links, without recursion: the depth of a
+ * profile has no small limit.
  */
 #include "report/lpp_report_pages_internal.h"
 
 #define NODES_MAX 2000
 #define MIN_PERCENT 0.3  /* of the request, to be shown */
-#define OPEN_PERCENT 8.0 /* to be unfolded */
+#define OPEN_PERCENT 8.0 /* to be open at first */
 #define NEIGHBOURS_MAX 25
 #define LISTED_MAX 300   /* functions to choose from */
 

@@ -4,9 +4,9 @@
  * one a request, and the table that they add up to.
  *
  * Any process appends to the spool with one write; a process that is killed in
- * the middle of it leaves a torn record, which readers step over. Reading
- * treats the spool as if an enemy had written it: everything is checked,
- * everything has a ceiling. Knows no path, no server, no process.
+ * the middle of it leaves a torn record, which readers pass over. Nothing in
+ * the spool is trusted: everything is checked, everything has a ceiling. Knows
+ * no path, no server, no process.
  */
 #ifndef LPP_AGGREGATE_H
 #define LPP_AGGREGATE_H
@@ -15,10 +15,10 @@
 
 #define LPP_AGGREGATE_SPOOL_MAX_BYTES APR_INT64_C(0x100000000)
 #define LPP_AGGREGATE_RECORD_MAX_BYTES (64u * 1024 * 1024) /* unpacked */
-#define LPP_AGGREGATE_FUNCTIONS_MAX 262144 /* the last one stands for others */
+#define LPP_AGGREGATE_FUNCTIONS_MAX 262144 /* the last one is for all others */
 #define LPP_AGGREGATE_EDGES_MAX 1048576
 
-/* Name of the function that stands for those past the ceiling. */
+/* Name of the function that those past the ceiling are counted under. */
 #define LPP_AGGREGATE_REST_NAME "[further functions]"
 
 /*
@@ -36,7 +36,7 @@ typedef struct lpp_aggregate_t lpp_aggregate_t;
 
 typedef struct lpp_aggregate_counts_t {
     apr_uint64_t records;     /* summed up */
-    apr_uint64_t torn_bytes;  /* stepped over */
+    apr_uint64_t torn_bytes;  /* passed over */
     apr_uint64_t wall_us;     /* of all records */
     apr_uint64_t folded;      /* function rows that had no room of their own */
     apr_uint64_t edges_lost;  /* calls that had no room */

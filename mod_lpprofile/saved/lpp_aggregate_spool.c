@@ -225,8 +225,9 @@ apr_status_t lpp_aggregate_read(lpp_aggregate_t *aggregate, int fd)
     apr_int64_t offset = 0;
     apr_status_t status;
 
-    /* Below no other: in a process that was forked while a pool was being
-     * destroyed, somebody may hold the others' locks for good. */
+    /* A pool without a parent: in a process that was forked while another
+     * thread destroyed a pool, the locks of the other pools may be held for
+     * ever. */
     status = apr_pool_create_unmanaged_ex(&pool, NULL, NULL);
     if (status != APR_SUCCESS) {
         return status;

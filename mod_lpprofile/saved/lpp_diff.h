@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * lpp_diff: two views laid over each other, function by function and branch by
- * branch. Functions are the same where object and name are; what stands in one
- * view only has no cost in the other. Const once made; borrows both views.
+ * branch. Functions are the same where object and name are; what only one view
+ * has costs nothing in the other. Const once made; borrows both views.
  */
 #ifndef LPP_DIFF_H
 #define LPP_DIFF_H

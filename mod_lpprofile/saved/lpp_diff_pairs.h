@@ -2,8 +2,8 @@
 /*
  * lpp_diff_pairs: what two saved profiles have beside their call trees, laid
  * side by side: exact calls by module and phase, SQL statements that are the
- * same but for their values, inline regions. What only one of them has stands
- * there with nothing in the other. Const once made; borrows both profiles.
+ * same but for their values, inline regions. What only one of them has is
+ * listed, with nothing in the other. Const once made; borrows both profiles.
  */
 #ifndef LPP_DIFF_PAIRS_H
 #define LPP_DIFF_PAIRS_H

@@ -5,10 +5,11 @@
  * One compact file beside the others of a profile, from which every format can
  * be made again byte for byte and every page be shown. It begins with a head
  * that is read alone for a list, guarded by a checksum; the rest is
- * compressed. Little-endian, variable-length numbers, a version in the magic.
+ * compressed, in sections, and readers pass over those that they do not know.
  *
- * The reader takes the file for what an enemy wrote: every number, length and
- * index is checked before use, and what does not fit is refused as a whole.
+ * Nothing in a file is trusted: every number, length and index is checked
+ * before use, and a file with one that does not fit is refused as a whole.
+ * Files of another version are refused.
  */
 #ifndef LPP_SAVED_H
 #define LPP_SAVED_H
@@ -29,7 +30,7 @@
 
 /* What a list shows. No string is NULL. */
 typedef struct lpp_saved_head_t {
-    const char *vhost;   /* whose it is: lpp_facts_vhost; not for people */
+    const char *vhost;   /* to which it belongs: lpp_facts_vhost; not shown */
     const char *id;      /* OOPS id */
     const char *page_id;
     const char *url;     /* masked */
@@ -39,7 +40,7 @@ typedef struct lpp_saved_head_t {
     apr_time_t start;    /* wall clock; any value */
     apr_uint32_t pid, tid;
     apr_uint32_t status; /* of the response */
-    apr_interval_time_t waited_us; /* for the gate, before the profile */
+    apr_interval_time_t waited_us; /* for the gate, before profiling */
     apr_uint32_t cut_short;        /* lpp_stop_e, 0: no */
     lpp_cost_t total;
 } lpp_saved_head_t;
@@ -48,7 +49,7 @@ typedef struct lpp_saved_head_t {
 typedef struct lpp_saved_t {
     lpp_saved_head_t head;
     const lpp_view_t *view;
-    const lpp_oops_t *oops; /* or NULL where it could not be had */
+    const lpp_oops_t *oops; /* or NULL where it could not be made */
     const char *oops_path;  /* where the OOPS was written, or "" */
     const lpp_sqlview_t *sql;  /* or NULL where the URL did not ask */
     const char *sql_condition; /* as the URL had it, encoded, or NULL */
@@ -89,16 +90,16 @@ typedef struct lpp_saved_entry_t {
     const char *name;      /* of the saved file */
     const char *stem;
     apr_off_t bytes;       /* of all its files */
-    apr_uint32_t formats;  /* LPP_FORMAT_BIT of those that lie there */
+    apr_uint32_t formats;  /* LPP_FORMAT_BIT of those that exist */
 } lpp_saved_entry_t;
 
 /*
  * The profiles of one virtual host in a store, newest first: array of
  * lpp_saved_entry_t in pool. Looks at the newest LPP_SAVED_LIST_MAX saved files
  * at most (*more: there are others), and stops after max of this host (0: all).
- * What cannot be read, and what says another id than its name, is passed over.
- * Errors: those of lpp_store_list.
- * Signal-safe: no. Thread: any.
+ * Files that cannot be read, those of another version among them, and files
+ * whose id is not that of their name are passed over. Errors: those of
+ * lpp_store_list. Signal-safe: no. Thread: any.
  */
 #define LPP_SAVED_LIST_MAX 20000
 LPP_MUST_CHECK apr_status_t lpp_saved_list(lpp_store_t *store,
@@ -109,8 +110,8 @@ LPP_MUST_CHECK apr_status_t lpp_saved_list(lpp_store_t *store,
 /*
  * The profile with that id, if it is one of that virtual host. APR_ENOENT: no
  * such id, removed meanwhile, or another host's; APR_EINVAL: the file is
- * damaged; others: those of reading it.
- * Signal-safe: no. Thread: any.
+ * damaged, or of another version; others: those of reading it. Signal-safe: no.
+ * Thread: any.
  */
 LPP_MUST_CHECK apr_status_t lpp_saved_find(lpp_store_t *store,
                                            const char *vhost, const char *id,

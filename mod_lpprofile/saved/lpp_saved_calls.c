@@ -31,7 +31,7 @@ static void put_call(lpp_saved_writer_t *writer, const lpp_call_t *call)
     lpp_saved_add_number(content, call->self_wall_ns);
     lpp_saved_add_number(content, call->self_cpu_ns);
     lpp_saved_add_number(content, call->decided);
-    /* answers begin at -3 */
+    /* results begin at -3 */
     lpp_saved_add_number(content, call->has_result
                             ? (apr_uint64_t)(call->result
                                             + ANSWER_OFFSET) : 0);

@@ -359,7 +359,7 @@ static void read_sections(lpp_saved_reader_t *reader, lpp_saved_t *saved)
     }
 }
 
-/* Head and body say the same, or somebody put two files together. */
+/* Whether head and body are of the same profile. */
 static int agree(const lpp_saved_t *saved)
 {
     const lpp_cost_t *head = &saved->head.total, *body = &saved->view->total;

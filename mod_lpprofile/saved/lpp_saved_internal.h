@@ -10,8 +10,7 @@
  *               version may add to its end
  *   body_len    4 bytes, uncompressed
  *   packed_len  4 bytes, what follows, to the end of the file
- *   body        zlib: a table of strings: how many, then each; how many
- *               sections, then each
+ *   body        zlib: how many strings, then each; how many sections, then each
  *   section     tag, a number above the tag of the section before it; length of
  *               what follows, 4 bytes; the content
  *
@@ -36,9 +35,9 @@
 #define LPP_SAVED_VARS_MAX 10000
 #define LPP_SAVED_BUILD_ID_MAX_BYTES 64
 #define LPP_SAVED_STRINGS_MAX (4 * LPP_TREE_MAX_NODES)
-/* More than deflate can press together: such a length is a lie. */
+/* More than deflate can compress: such a length is wrong. */
 #define LPP_SAVED_RATIO_MAX 1040
-/* Root and rest stand above the frames of a stack. */
+/* Root and rest are above the frames of a stack. */
 #define LPP_SAVED_DEPTH_MAX (LPP_FRAMES_MAX + 2)
 
 #define LPP_SAVED_HEAD_STRING_MAX_BYTES 2000
@@ -54,7 +53,7 @@ typedef struct lpp_saved_writer_t {
     apr_uint32_t sections; /* in the content */
     lpp_buf_t strings;     /* the table */
     lpp_buf_t content;     /* the sections */
-    lpp_buf_t head, body;  /* as they go out */
+    lpp_buf_t head, body;  /* as they are written */
     int no_memory;
     apr_pool_t *pool;
 } lpp_saved_writer_t;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * lpp_saved_list: saved profiles in a store: which are there, and the one with
- * an id. A profile belongs to one virtual host, and nobody else learns of it.
+ * an id. A profile belongs to one virtual host; others are answered as if it
+ * did not exist.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,7 @@
 
 #include "saved/lpp_saved.h"
 
-/* What lies in the store under one id. */
+/* The files of one id in the store. */
 typedef struct files_t {
     const char *saved;    /* name, or NULL */
     apr_off_t bytes;
@@ -220,7 +221,8 @@ apr_status_t lpp_saved_find(lpp_store_t *store, const char *vhost,
     if (status == APR_SUCCESS) {
         status = lpp_saved_read_head(&entry->head, data, len, pool);
     }
-    /* another host's is as unknown as none, whatever else is wrong with it */
+    /* a profile of another host is answered as one that does not exist, even if
+     * it is damaged */
     if (status == APR_SUCCESS && (strcmp(entry->head.vhost, vhost) != 0
                                   || strcmp(entry->head.id, id) != 0)) {
         return APR_ENOENT;

@@ -132,8 +132,9 @@ LPP_MUST_CHECK apr_status_t lpp_signal_thread_stack(apr_uint64_t *start,
  * restored, a pending signal of ours (number) consumed; target is NULL where
  * the helper made it quiet before and it may serve another thread by now. It
  * waits for a send on its way (some microseconds). Same thread for both; the
- * signal is given back after disarm. Errors of arm: those of lpp_signal_lend_stack,
- * with which the thread must not be signalled; that of tgkill.
+ * signal is given back after disarm. Errors of arm: those of
+ * lpp_signal_lend_stack, with which the thread must not be signalled; that of
+ * tgkill.
  * Signal-safe: no. Thread: the profiled one.
  */
 LPP_MUST_CHECK apr_status_t lpp_signal_arm(lpp_signal_target_t *target,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_entries: see mod_lpprofile_wrappers.h.
+ * mod_lpprofile_wrappers: see mod_lpprofile_wrappers.h.
  *
  * One family of functions made by a macro: an entry has no argument that could
  * tell it who it is, so each is compiled with its own number. Owns them, what

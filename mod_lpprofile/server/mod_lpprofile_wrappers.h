@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_entries: small functions that stand in httpd's hook arrays in
+ * mod_lpprofile_wrappers: small functions that stand in httpd's hook arrays in
  * the place of the modules' own, and know them, while a request of this child
  * is watched. While nobody watches the arrays are as httpd made them, so that a
  * request pays nothing for what others may ask for.
@@ -12,8 +12,8 @@
  * the other, and for a request that is not watched they do the same. What an
  * entry does besides is the watcher's; its frames are hidden from samples.
  */
-#ifndef MOD_LPPROFILE_ENTRIES_H
-#define MOD_LPPROFILE_ENTRIES_H
+#ifndef MOD_LPPROFILE_WRAPPERS_H
+#define MOD_LPPROFILE_WRAPPERS_H
 
 #include <stdatomic.h>
 

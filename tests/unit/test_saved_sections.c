@@ -77,9 +77,13 @@ static lpp_buf_t *write_saved(const lpp_saved_t *saved)
 /* A profile with all sections but calls and SQL. */
 static lpp_buf_t *make_file(const char *id)
 {
-    static const lpp_saved_memory_t memory[2] = {{1000, 200, 30},
-                                                 {2000, 100, 40}};
-    static const lpp_saved_region_t region = {"one", 3, 777};
+    static const lpp_memory_sizes_t memory[2] = {
+        {.vss_bytes = 1000, .rss_bytes = 200, .heap_bytes = 30},
+        {.vss_bytes = 2000, .rss_bytes = 100, .heap_bytes = 40},
+    };
+    static const lpp_region_sum_t region = {
+        .name = "one", .count = 3, .wall_us = 777,
+    };
     lpp_view_about_t about = { id, "P:v", "http://www.example.org/", "h",
         "GET", APR_TIME_C(1700000000123456), 4711, 4712, 0 };
     static const lpp_pc_t stack[] = {FAKE_PC(1, 1, 0), FAKE_PC(1, 0, 0)};

@@ -4,7 +4,7 @@
  *
  * Copies, then steps aside. A fault of the program's own (si_code > 0) happens
  * again when the handler returns, since the instruction has not been done; a
- * signal that somebody sent, abort() among them, is queued again with all that
+ * signal that was sent, by abort() too, is queued again with all that
  * came with it. Either way the action that was there before ours gets it as if
  * we had never been.
  *

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_crash: the last words of a process that crashes while a profile runs.
+ * lpp_crash: registers and stack of a process that crashes during a profile.
  *
  * Handlers for SIGSEGV, SIGBUS, SIGABRT, SIGFPE and SIGILL that stand only
  * while a profile runs. They copy registers and stack into memory that
- * outlives the process and then make the signal happen again for whoever had
- * it before: core dumps and httpd's own reports stay as they are. lpp_crash.c
- * is all that runs in the handler and obeys the rules of the signal room;
- * lpp_crash_arm.c is what stands around it. Unwinding is another process's.
+ * outlives the process, then make the signal happen again with the action that
+ * it had before: core dumps and httpd's own reports stay as they are.
+ * lpp_crash.c is the handler and obeys the rules of the signal room;
+ * lpp_crash_arm.c installs it. Another process unwinds the copy.
  */
 #ifndef LPP_CRASH_INTERNAL_H
 #define LPP_CRASH_INTERNAL_H
@@ -23,7 +23,7 @@ enum { LPP_CRASH_NONE, LPP_CRASH_FILLING, LPP_CRASH_WHOLE };
 typedef struct lpp_crash_t {
     atomic_uint state;          /* LPP_CRASH_ */
     int number, code, error;    /* of the signal: si_signo, si_code, errno */
-    apr_uint32_t sender;        /* process, where somebody sent it, or 0 */
+    apr_uint32_t sender;        /* process that sent it, or 0 */
     apr_uint32_t tid;           /* thread that crashed */
     apr_uint32_t profiled_tid;  /* thread that was being profiled */
     apr_uint64_t address;       /* that could not be accessed; si_addr */

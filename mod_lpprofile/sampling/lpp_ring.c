@@ -59,7 +59,7 @@ void lpp_ring_touch(lpp_ring_t *ring, unsigned first, unsigned count,
 
     for (i = first; i < first + count && i < LPP_RING_SLOTS; i++) {
         for (at = 0; at < bytes && at < LPP_STACK_MAX_BYTES; at += 4096) {
-            /* A write that changes nothing, whoever else writes there. */
+            /* A write that changes nothing, also while the handler writes. */
             __atomic_fetch_or(&ring->slots[i].stack[at], 0, __ATOMIC_RELAXED);
         }
     }

@@ -50,7 +50,10 @@ void lpp_ring_publish(lpp_ring_t *ring);
 const lpp_snapshot_t *lpp_ring_peek(lpp_ring_t *ring);
 void lpp_ring_release(lpp_ring_t *ring);
 
-/* Empty it; no writer may run. */
+/*
+ * Empty it, while neither writer nor reader runs.
+ * Signal-safe: yes. Thread: any.
+ */
 void lpp_ring_reset(lpp_ring_t *ring);
 
 #endif

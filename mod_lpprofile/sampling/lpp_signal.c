@@ -24,9 +24,8 @@ void lpp_signal_serve(lpp_signal_target_t *target)
 }
 
 /*
- * Fill one slot with where context stands. Whatever stack this handler runs on,
- * SP is that of the interrupted code: on the thread's stack, or on one that the
- * code made, of which nobody knows where it ends.
+ * Copy the interrupted code's registers and stack into a slot. Its SP lies on
+ * the thread's stack, or on one that the code made, whose end is not known.
  */
 static void take_sample(lpp_signal_target_t *target, const ucontext_t *context,
                         apr_uint64_t sequence, int in_call)
@@ -68,9 +67,9 @@ void lpp_signal_handle(int number, siginfo_t *info, void *context)
     lpp_signal_undo_t undo;
 
     if (target == NULL || info->si_code != SI_TKILL) {
-        return; /* somebody else's signal: not for us to repair */
+        return; /* sent by others: what it interrupts is not ours */
     }
-    /* Between these two counts nobody changes the target: see quiesce. */
+    /* While handling is not 0, the target is not changed: see quiesce. */
     atomic_fetch_add(&target->handling, 1);
     here = pthread_equal(target->thread, pthread_self())
            && info->si_pid == target->process;

@@ -19,7 +19,7 @@
 
 #include "sampling/lpp_ring_internal.h"
 
-/* A real-time signal that nobody has. */
+/* Any real-time signal that is free. */
 #define LPP_SIGNAL_AUTO 0
 
 /* Can an interrupted system call be restarted on this architecture? Where not,
@@ -45,7 +45,7 @@ typedef struct lpp_signal_place_t {
 /*
  * What the handler may touch. Lives as long as the process: the kernel may
  * still hold the address of a timespec in it. stack_*, ring and the counters
- * are filled before arm and changed by nobody until disarm returned.
+ * are filled before arm and not changed until disarm returned.
  */
 typedef struct lpp_signal_target_t {
     lpp_ring_t *ring;
@@ -68,7 +68,7 @@ typedef struct lpp_signal_target_t {
     atomic_ullong answered;   /* last sequence handled */
     atomic_uint repaired;     /* system calls restarted or resumed; the helper
                                  resets it */
-    atomic_uint foreign;      /* signals nobody asked for, or after the thread
+    atomic_uint foreign;      /* signals not asked for, or after the thread
                                  has left the request: no sample */
     atomic_int enabled;       /* 0: no sample is taken */
     atomic_int sending;       /* the helper is in lpp_signal_send */
@@ -82,9 +82,9 @@ typedef struct lpp_signal_target_t {
  * that in the middle of a request). Free means SIG_DFL or SIG_IGN. Installs the
  * handler with SA_RESTART, SA_SIGINFO and SA_ONSTACK: the thread may run on a
  * stack that has no room for it (a goroutine's, a coroutine's). Counted: each
- * take is paired with one give_back, the last one puts the old action back if
+ * take is paired with one give_back, the last one restores the old action if
  * the action is still ours. *taken is the number in use.
- * Errors: APR_EBUSY: somebody has it; APR_EINVAL: no such signal, or one that
+ * Errors: APR_EBUSY: it has an action; APR_EINVAL: no such signal, or one that
  * cannot be caught.
  * Signal-safe: no. Thread: any, serialised inside.
  */
@@ -128,12 +128,13 @@ LPP_MUST_CHECK apr_status_t lpp_signal_thread_stack(apr_uint64_t *start,
 
 /*
  * Make the calling thread the target and unblock the signal (taken before) on
- * it; *old_mask is its mask before. disarm: no further sample, the mask put
- * back, a pending signal of ours (number) consumed; target is NULL where the
- * helper made it quiet before and it may serve another thread by now. It waits
- * for a send on its way (some microseconds). Same thread for both; the signal
- * is given back after disarm. Errors of arm: those of lpp_signal_lend_stack,
- * with which the thread must not be signalled; that of tgkill.
+ * it; *old_mask is its mask before. disarm: no further sample, the mask
+ * restored, a pending signal of ours (number) consumed; target is NULL where
+ * the helper made it quiet before and it may serve another thread by now. It
+ * waits for a send on its way (some microseconds). Same thread for both; the
+ * signal is given back after disarm. Errors of arm: those of
+ * lpp_signal_lend_stack, with which the thread must not be signalled; that of
+ * tgkill.
  * Signal-safe: no. Thread: the profiled one.
  */
 LPP_MUST_CHECK apr_status_t lpp_signal_arm(lpp_signal_target_t *target,

@@ -29,8 +29,8 @@
 #define HANDLER_BYTES 4096
 /* That frame where the kernel does not tell its size: with AVX-512. */
 #define FRAME_BYTES 4096
-/* A stack that is made here: for the handlers of others, too, whom the thread
- * had none for. One page below it belongs to nobody. */
+/* A stack that is made here: handlers of others may run on it, too. The guard
+ * below it cannot be accessed. */
 #define STACK_BYTES 65536
 #define GUARD_BYTES 65536 /* the largest page there is */
 
@@ -48,8 +48,8 @@ static struct {
 } taken_signal = { .mutex = PTHREAD_MUTEX_INITIALIZER };
 
 static __thread struct {
-    int armed;         /* its profile ended on another thread, and nobody could
-                          put its mask back yet, which was: */
+    int armed;         /* its profile ended on another thread, so its mask is
+                          not restored yet; that is: */
     sigset_t old_mask;
     lpp_signal_stub_t stub; /* stays when the profile has ended */
 } this_thread;
@@ -277,8 +277,8 @@ void lpp_signal_disarm(lpp_signal_target_t *target, int number,
 
     if (target != NULL) {
         atomic_store(&target->enabled, 0);
-        /* Pairs with lpp_signal_send: what it sends after this, it sends to
-         * nobody; what it is about to send is pending when we look. */
+        /* Pairs with lpp_signal_send: after this it sends nothing; what it is
+         * about to send is pending when we look. */
         while (atomic_load(&target->sending)) {
             sched_yield();
         }
@@ -307,7 +307,7 @@ apr_status_t lpp_signal_send(lpp_signal_target_t *target,
         atomic_store_explicit(&target->asked, *sequence, memory_order_release);
         status = syscall(SYS_tgkill, target->process, target->tid,
                          target->number) == 0 ? APR_SUCCESS : errno;
-        if (status != APR_SUCCESS) { /* nobody will answer */
+        if (status != APR_SUCCESS) { /* no answer will come */
             atomic_store_explicit(&target->asked, *sequence - 1,
                                   memory_order_release);
         }

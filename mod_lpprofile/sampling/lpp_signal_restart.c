@@ -10,7 +10,7 @@
  * other registers. A call that is not known keeps its EINTR and is counted:
  * blocked threads are then not signalled any more.
  *
- * A call that somebody else's signal has interrupted, too, must end, or what
+ * A call that another signal has interrupted, too, must end, or what
  * that signal was to wake would sleep on. The kernel delivers ours first: the
  * other one is pending then, blocked by our mask until the handler returns. So
  * the last thing that the handler does is to look for such a signal, and where

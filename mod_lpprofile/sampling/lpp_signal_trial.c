@@ -29,7 +29,7 @@
 
 #define NS_PER_MS INT64_C(1000000)
 
-/* Of the C library's own, so that nobody stands in front of it. */
+/* By a function of the C library that other libraries do not replace. */
 static int identify_library(lpp_signal_trial_t *trial)
 {
     const unsigned char *byte;

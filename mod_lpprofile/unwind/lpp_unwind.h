@@ -39,9 +39,9 @@ typedef struct lpp_unwind_counts_t {
 
 /*
  * Make an unwinder over maps (borrowed; must outlive it). APR_ENOTIMPL: that
- * kind cannot be had here. The compiled tables stay with maps: an unwinder made
- * in the parent right after lpp_maps_create saves every child the work (about
- * 10 ms), which then only makes its own over the same maps. AUTO loads
+ * kind is not available here. The compiled tables stay with maps: an unwinder
+ * made in the parent right after lpp_maps_create saves every child the work
+ * (about 10 ms), which then only makes its own over the same maps. AUTO loads
  * libunwind too, if it is there, for rules that the table cannot follow.
  * Signal-safe: no. Thread: any.
  */

@@ -235,7 +235,7 @@ static int leave_leaf(lpp_libunwind_t *engine, unw_cursor_t *cursor,
 
 /* Where step said that there is no caller: the unwind information says so, or,
  * from libunwind 1.8 on, it said where the return address is and a 0 was read,
- * which is nobody's caller. */
+ * which is no return address. */
 static lpp_unwind_end_e end_of_chain(lpp_libunwind_t *engine,
                                      unw_cursor_t *cursor)
 {
@@ -340,7 +340,7 @@ apr_status_t lpp_libunwind_create(lpp_libunwind_t **engine,
         return APR_ENOMEM;
     }
     /* Stays loaded until the process ends: the pool may be destroyed where
-     * nobody should enter the loader. */
+     * the loader must not be entered. */
     library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     if (library == NULL) {
         return APR_ENOTIMPL;

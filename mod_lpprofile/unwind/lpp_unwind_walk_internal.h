@@ -43,7 +43,7 @@ int lpp_walk_read(lpp_walk_t *walk, apr_uint64_t address,
 /* Write the next frame. 0: no room, end is CUT. */
 int lpp_walk_add(lpp_walk_t *walk, lpp_pc_t pc);
 
-/* Set the CFA of the frame written last. 0: the walk ends, and end says how. */
+/* Set the CFA of the frame written last. 0: the walk ends, end says how. */
 int lpp_walk_cfa(lpp_walk_t *walk, apr_uint64_t cfa);
 
 #endif

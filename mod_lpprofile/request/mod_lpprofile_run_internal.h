@@ -12,7 +12,7 @@
 
 #include "profile/lpp_regions.h"
 #include "report/lpp_report.h"
-#include "sampling/lpp_sampler.h"
+#include "sampling/lpp_session.h"
 #include "request/mod_lpprofile_facts.h"
 #include "request/mod_lpprofile_memory.h"
 #include "request/mod_lpprofile_oops_internal.h"

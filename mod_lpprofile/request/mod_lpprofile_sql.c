@@ -25,7 +25,8 @@ void lpp_sql_set_secret_labels(const apr_array_header_t *labels)
     secret_labels.names = labels;
 }
 
-int lpp_sql_is_secret(const char *label)
+/* Whether statements of that label hold session data. */
+static int is_secret(const char *label)
 {
     return lpp_oops_is_sensitive(label, &secret_labels);
 }
@@ -144,7 +145,7 @@ static int begin(lpp_dbd_watch_t *watch, const lpp_dbd_call_t *call)
     if (sql->options.session && lpp_sqllog_wants_stack(sql->log, call->text)) {
         statement.stack = take_stack(sql);
     }
-    if (call->label && lpp_sql_is_secret(call->label)) {
+    if (call->label && is_secret(call->label)) {
         statement.text = lpp_sqltext_mask(call->text, statement.flavour,
                                           sql->scratch);
     }
@@ -163,7 +164,7 @@ static const char *error_of(lpp_sql_t *sql, int index, const char *error)
     const char *label = index < 0 ? NULL
         : lpp_sqllog_at(sql->log, (unsigned)index)->label;
 
-    return error && label && lpp_sql_is_secret(label)
+    return error && label && is_secret(label)
                ? lpp_sqltext_mask_error(error, sql->scratch) : error;
 }
 

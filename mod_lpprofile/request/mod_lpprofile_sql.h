@@ -13,7 +13,7 @@
 #include <httpd.h>
 
 #include "oops/lpp_oops.h"
-#include "sampling/lpp_sampler.h"
+#include "sampling/lpp_session.h"
 #include "sql/lpp_sqllog.h"
 
 typedef struct lpp_sql_t lpp_sql_t;

@@ -19,11 +19,6 @@ lpp_dbd_watch_t *lpp_sql_watch_of_thread(void);
  * OOPS, becomes "_". */
 const char *lpp_sql_keep_name(const char *database);
 
-/* Whether statements of that label are secret: one that holds "session", as
- * those of mod_session_dbd do, by the rule for names of the contract; others by
- * configuration. */
-int lpp_sql_is_secret(const char *label);
-
 /* Set these labels (const char *, in pconf; may be added to later). */
 void lpp_sql_set_secret_labels(const apr_array_header_t *labels);
 

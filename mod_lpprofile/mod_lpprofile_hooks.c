@@ -81,7 +81,7 @@ static void end_fixups(request_rec *r)
         return;
     }
     lpp_phases_enter(lpp_run_phases(r), r, LPP_PHASE_INSERT_FILTER);
-    lpp_pages_keep_handler(r);
+    lpp_pages_set_handler(r);
     lpp_run_check_user(r);
     lpp_run_tell_page(r);
 }
@@ -102,7 +102,7 @@ static int begin_log(request_rec *r)
     lpp_phases_leave_all(lpp_run_phases(r));
     lpp_phases_enter(lpp_run_phases(r), r, LPP_PHASE_LOG);
     lpp_run_gather(r);
-    lpp_url_give_line_back(r);
+    lpp_url_restore_line(r);
     return DECLINED;
 }
 

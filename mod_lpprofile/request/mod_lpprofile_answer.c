@@ -100,7 +100,7 @@ static int has_headers(const request_rec *r)
            || apr_table_get(r->headers_out, "X-LPProfile");
 }
 
-static void note_what_is_told_once(lpp_run_t *run, request_rec *r)
+static void add_remarks(lpp_run_t *run, request_rec *r)
 {
     lpp_run_settle_user(run);
     if (run->profiling.session) {
@@ -125,7 +125,7 @@ void lpp_run_set_headers(lpp_run_t *run, request_rec *r)
         return;
     }
     if (!run->answer.headers_set) {
-        note_what_is_told_once(run, r);
+        add_remarks(run, r);
     }
     run->answer.headers_set = 1;
     drop_headers_of_backend(r);

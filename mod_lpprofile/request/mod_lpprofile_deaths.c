@@ -72,7 +72,7 @@ static server_rec *host_of(const lpp_holder_t *holder, server_rec *main_server,
  * is in the saved form. */
 static void write_samples(const lpp_output_t *output,
                           const lpp_profile_t *profile,
-                          const lpp_autopsy_t *autopsy)
+                          const lpp_deaths_tools_t *tools)
 {
     const lpp_facts_t *facts = output->facts;
     lpp_view_about_t about = facts->about;
@@ -81,7 +81,7 @@ static void write_samples(const lpp_output_t *output,
     apr_status_t rv;
 
     about.lines = 1;
-    rv = lpp_view_create(&view, profile, autopsy->symbols, autopsy->maps,
+    rv = lpp_view_create(&view, profile, tools->symbols, tools->maps,
                          &about, output->pool);
     if (rv == APR_SUCCESS) {
         rv = lpp_output_write_files(output, view, &bytes);
@@ -95,7 +95,7 @@ static void write_samples(const lpp_output_t *output,
     }
 }
 
-static void report(const lpp_death_t *death, const lpp_autopsy_t *autopsy,
+static void report(const lpp_death_t *death, const lpp_deaths_tools_t *tools,
                    server_rec *main_server, apr_pool_t *pool)
 {
     const lpp_holder_t *holder = &death->holder;
@@ -114,11 +114,11 @@ static void report(const lpp_death_t *death, const lpp_autopsy_t *autopsy,
     output.formats = holder->formats;
     output.saved.head.outcome = "process-died";
     ap_mpm_query(AP_MPMQ_GENERATION, &generation);
-    if (!holder->aggregate && autopsy->symbols) {
-        rv = lpp_deaths_samples(&profile, death, autopsy->maps, pool);
+    if (!holder->aggregate && tools->symbols) {
+        rv = lpp_deaths_samples(&profile, death, tools->maps, pool);
         profile = rv == APR_SUCCESS ? profile : NULL;
     }
-    rv = lpp_deaths_describe(&oops, death, &facts, autopsy,
+    rv = lpp_deaths_describe(&oops, death, &facts, tools,
                              holder->generation == (apr_uint32_t)generation,
                              profile, pool);
     if (rv == APR_SUCCESS) {
@@ -126,7 +126,7 @@ static void report(const lpp_death_t *death, const lpp_autopsy_t *autopsy,
         output.saved.oops = oops;
     }
     if (profile) {
-        write_samples(&output, profile, autopsy);
+        write_samples(&output, profile, tools);
     }
     if (rv == APR_SUCCESS) {
         rv = lpp_output_write_oops(&output, &bytes);
@@ -147,7 +147,7 @@ static void report(const lpp_death_t *death, const lpp_autopsy_t *autopsy,
 
 /* Reset what is inherited from the parent: signal handlers and mask, and the
  * listening sockets, which a restart may have to bind. */
-static void become_a_writer(void)
+static void reset_process(void)
 {
     static const int signals[] = { SIGTERM, SIGHUP, SIGINT, SIGUSR1, SIGWINCH,
                                    SIGSEGV, SIGABRT, SIGBUS, SIGILL, SIGFPE,
@@ -166,8 +166,8 @@ static void become_a_writer(void)
 
 static void write_reports(server_rec *s)
 {
-    lpp_autopsy_t autopsy;
-    const lpp_process_t *inherited = lpp_process_inherited(&autopsy.unwinder);
+    lpp_deaths_tools_t tools;
+    const lpp_process_t *inherited = lpp_process_inherited(&tools.unwinder);
     lpp_death_t death;
     apr_pool_t *pool;
     int left, not_valid = 0;
@@ -176,16 +176,16 @@ static void write_reports(server_rec *s)
         || ap_run_drop_privileges(pool, s) != OK) {
         return;
     }
-    autopsy.maps = inherited->maps;
-    autopsy.symbols = inherited->symbols;
-    if (autopsy.symbols) {
-        lpp_names_register_hooks_of_server(autopsy.symbols);
+    tools.maps = inherited->maps;
+    tools.symbols = inherited->symbols;
+    if (tools.symbols) {
+        lpp_names_register_hooks_of_server(tools.symbols);
     }
     /* Bounded: a child with corrupted memory may add deaths without end. */
     for (left = DEATHS_MAX; left > 0
          && lpp_gate_take_death(inherited->gate, &death); left--) {
         if (lpp_store_is_id(death.holder.id)) {
-            report(&death, &autopsy, s, pool);
+            report(&death, &tools, s, pool);
         }
         else {
             not_valid++;
@@ -206,7 +206,7 @@ static void fork_writer(server_rec *s)
 
     if (pid == 0) {
         if (fork() == 0) {
-            become_a_writer();
+            reset_process();
             write_reports(s);
         }
         _exit(0);

@@ -15,11 +15,11 @@
 #include "oops/lpp_oops.h"
 
 /* What unwinds and names a stack; NULL where that cannot be done. */
-typedef struct lpp_autopsy_t {
+typedef struct lpp_deaths_tools_t {
     lpp_maps_t *maps;
     lpp_unwinder_t *unwinder;
     lpp_symbols_t *symbols;
-} lpp_autopsy_t;
+} lpp_deaths_tools_t;
 
 /*
  * Read the samples that the dead process left. maps belongs to this process
@@ -34,14 +34,14 @@ LPP_MUST_CHECK apr_status_t lpp_deaths_samples(lpp_profile_t **profile,
 
 /*
  * Make an OOPS with all but reporter. facts: those of the record in death.
- * same_places: the objects of autopsy had the same addresses in the dead
+ * same_places: the objects of tools had the same addresses in the dead
  * process. profile: its samples, or NULL.
  * Signal-safe: no. Thread: the only one of its process.
  */
 LPP_MUST_CHECK apr_status_t lpp_deaths_describe(lpp_oops_t **oops,
                                                 const lpp_death_t *death,
                                                 const lpp_facts_t *facts,
-                                                const lpp_autopsy_t *autopsy,
+                                                const lpp_deaths_tools_t *tools,
                                                 int same_places,
                                                 const lpp_profile_t *profile,
                                                 apr_pool_t *pool);

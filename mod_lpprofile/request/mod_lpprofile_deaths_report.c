@@ -44,12 +44,12 @@ static const char *crash_name(const lpp_crash_t *crash)
 
 /* After a call through a bad pointer there is no code at the program counter:
  * the caller is on top of the stack, or in the link register. */
-static void leave_bad_address(const lpp_autopsy_t *autopsy,
+static void leave_bad_address(const lpp_deaths_tools_t *tools,
                               lpp_snapshot_t *snapshot)
 {
     apr_uint64_t *regs = snapshot->regs;
 
-    if (lpp_maps_find(autopsy->maps, regs[LPP_REG_PC])) {
+    if (lpp_maps_find(tools->maps, regs[LPP_REG_PC])) {
         return;
     }
 #if defined(__x86_64__)
@@ -65,20 +65,20 @@ static void leave_bad_address(const lpp_autopsy_t *autopsy,
 #endif
 }
 
-static unsigned unwind(const lpp_crash_t *crash, const lpp_autopsy_t *autopsy,
-                       lpp_pc_t *frames)
+static unsigned unwind(const lpp_crash_t *crash,
+                       const lpp_deaths_tools_t *tools, lpp_pc_t *frames)
 {
     lpp_snapshot_t snapshot = crash->snapshot;
     lpp_unwind_end_e end;
 
     if (atomic_load(&((lpp_crash_t *)crash)->state) != LPP_CRASH_WHOLE
-        || !autopsy->unwinder
+        || !tools->unwinder
         || snapshot.stack_len > LPP_STACK_MAX_BYTES) {
         return 0;
     }
     snapshot.stack = crash->stack;
-    leave_bad_address(autopsy, &snapshot);
-    return lpp_unwind(autopsy->unwinder, &snapshot,
+    leave_bad_address(tools, &snapshot);
+    return lpp_unwind(tools->unwinder, &snapshot,
                       crash->tid == crash->profiled_tid ? crash->root_cfa : 0,
                       frames, NULL, FRAMES_MAX, &end);
 }
@@ -115,19 +115,19 @@ static const char *samples_of(const lpp_profile_t *profile, apr_pool_t *pool)
 }
 
 static void describe_crash(lpp_oops_t *oops, const lpp_death_t *death,
-                           const lpp_autopsy_t *autopsy, int same_places,
+                           const lpp_deaths_tools_t *tools, int same_places,
                            const lpp_profile_t *profile)
 {
     const lpp_crash_t *crash = &((const lpp_legacy_t *)death->extra)->crash;
     lpp_pc_t *frames = apr_palloc(oops->pool, FRAMES_MAX * sizeof(*frames));
-    unsigned count = same_places ? unwind(crash, autopsy, frames) : 0;
+    unsigned count = same_places ? unwind(crash, tools, frames) : 0;
     lpp_symbol_t symbol;
     const char *where = "";
 
-    if (count > 0 && autopsy->symbols) {
-        lpp_symbols_resolve(autopsy->symbols, frames[0], &symbol);
+    if (count > 0 && tools->symbols) {
+        lpp_symbols_resolve(tools->symbols, frames[0], &symbol);
         where = apr_psprintf(oops->pool, " in %s", symbol.name);
-        oops->tb_text = lpp_symbols_traceback(autopsy->symbols, frames, count,
+        oops->tb_text = lpp_symbols_traceback(tools->symbols, frames, count,
                                               oops->pool);
     }
     oops->type = crash_name(crash);
@@ -157,8 +157,8 @@ apr_status_t lpp_deaths_samples(lpp_profile_t **profile,
 
 apr_status_t lpp_deaths_describe(lpp_oops_t **oops, const lpp_death_t *death,
                                  const lpp_facts_t *facts,
-                                 const lpp_autopsy_t *autopsy, int same_places,
-                                 const lpp_profile_t *profile,
+                                 const lpp_deaths_tools_t *tools,
+                                 int same_places, const lpp_profile_t *profile,
                                  apr_pool_t *pool)
 {
     const lpp_view_about_t *about = &facts->about;
@@ -175,7 +175,7 @@ apr_status_t lpp_deaths_describe(lpp_oops_t **oops, const lpp_death_t *death,
     made->topic = about->page_id;
     made->url = facts->full_url;
     if (crash_name(crash)) {
-        describe_crash(made, death, autopsy, same_places, profile);
+        describe_crash(made, death, tools, same_places, profile);
         end = crashed > facts->begin_us && crashed < end ? crashed
             : end;
     }

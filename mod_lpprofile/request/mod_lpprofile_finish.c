@@ -89,28 +89,28 @@ static apr_status_t write_files(lpp_run_t *run, apr_off_t *bytes)
 }
 
 /* A full disk fails every profile: log it once a minute. */
-typedef struct complaint_t {
+typedef struct log_limit_t {
     _Atomic apr_time_t last_us; /* monotonic; 0: never */
     atomic_uint left_out;       /* since then */
-} complaint_t;
+} log_limit_t;
 
-static complaint_t no_file, no_oops;
+static log_limit_t no_file, no_oops;
 
-static int may_complain(complaint_t *complaint)
+static int may_log(log_limit_t *limit)
 {
     apr_time_t now = lpp_monotonic_us();
-    apr_time_t last = atomic_load(&complaint->last_us);
+    apr_time_t last = atomic_load(&limit->last_us);
 
     if ((!last || now - last >= COMPLAIN_EVERY_US)
-        && atomic_compare_exchange_strong(&complaint->last_us, &last, now)) {
+        && atomic_compare_exchange_strong(&limit->last_us, &last, now)) {
         return 1;
     }
-    atomic_fetch_add(&complaint->left_out, 1);
+    atomic_fetch_add(&limit->left_out, 1);
     return 0;
 }
 
 /* Logged after the session, when the rate is final. */
-static void tell_of_cost(const lpp_run_t *run)
+static void log_cost(const lpp_run_t *run)
 {
     apr_uint32_t hz = lpp_session_lowered_hz(run->profiling.session);
 
@@ -133,10 +133,10 @@ void lpp_run_finish(void *baton)
     if (run->asked.aggregate) {
         goto leave;
     }
-    tell_of_cost(run);
+    log_cost(run);
     fill_output(run);
     rv = write_files(run, &bytes);
-    if (rv != APR_SUCCESS && may_complain(&no_file)) {
+    if (rv != APR_SUCCESS && may_log(&no_file)) {
         ap_log_perror(APLOG_MARK, APLOG_WARNING, rv, run->pool,
                       LPP_TAG_RUN_NO_FILE ": %s: the profile could not be "
                       "written to the " LPP_DIR_DIR " \"%s\" (%u more since "
@@ -145,7 +145,7 @@ void lpp_run_finish(void *baton)
                       atomic_exchange(&no_file.left_out, 0));
     }
     rv = lpp_output_write_oops(&run->output, &bytes);
-    if (rv != APR_SUCCESS && may_complain(&no_oops)) {
+    if (rv != APR_SUCCESS && may_log(&no_oops)) {
         ap_log_perror(APLOG_MARK, APLOG_WARNING, rv, run->pool,
                       LPP_TAG_RUN_NO_OOPS ": %s: the OOPS report could not be "
                       "written to the " LPP_DIR_OOPS_DIR " \"%s\" (%u more "

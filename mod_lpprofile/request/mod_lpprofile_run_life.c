@@ -360,7 +360,7 @@ lpp_run_t *lpp_run_create(request_rec *r, const lpp_plan_t *plan, int access)
 }
 
 /* Wake up the helper thread early, while the run is prepared. */
-static void announce(const lpp_plan_t *plan)
+static void wake_helper(const lpp_plan_t *plan)
 {
     lpp_sampler_t *sampler = lpp_process_get()->sampler;
 
@@ -377,7 +377,7 @@ void lpp_run_begin(request_rec *r, const lpp_plan_t *plan, int access)
     lpp_run_t *run;
     int stacks;
 
-    announce(plan);
+    wake_helper(plan);
     run = lpp_run_create(r, plan, access);
     if (!run) {
         return;

@@ -63,7 +63,7 @@ static apr_status_t pass_out(ap_filter_t *f)
 }
 
 /* Remove the filter: pass what was held, then bb, unchanged. */
-static apr_status_t give_way(ap_filter_t *f, apr_bucket_brigade *bb)
+static apr_status_t step_aside(ap_filter_t *f, apr_bucket_brigade *bb)
 {
     filter_ctx_t *ctx = f->ctx;
 
@@ -356,7 +356,7 @@ static apr_status_t pass_head(ap_filter_t *f, apr_bucket_brigade *bb)
         APR_BRIGADE_INSERT_TAIL(ctx->out,
                                 apr_bucket_flush_create(f->c->bucket_alloc));
         rv = pass_out(f);
-        return rv == APR_SUCCESS ? give_way(f, bb) : rv;
+        return rv == APR_SUCCESS ? step_aside(f, bb) : rv;
     }
     return pass_out(f);
 }
@@ -388,7 +388,7 @@ static apr_status_t take_all(ap_filter_t *f, apr_bucket_brigade *bb)
             return finish(f, bb);
         }
         if (AP_BUCKET_IS_ERROR(b)) {
-            return give_way(f, bb); /* cut off: the page has no end */
+            return step_aside(f, bb); /* cut off: the page has no end */
         }
         if (APR_BUCKET_IS_METADATA(b)) {
             rv = take_metadata(f, b);
@@ -397,7 +397,7 @@ static apr_status_t take_all(ap_filter_t *f, apr_bucket_brigade *bb)
             rv = read_bucket(f, b, &data, &len);
             if (rv == APR_SUCCESS && !ctx->begun) {
                 if (lpp_filter_is_json(data, len)) {
-                    return give_way(f, bb); /* its headers were sent */
+                    return step_aside(f, bb); /* its headers were sent */
                 }
                 ctx->begun = lpp_filter_blank(data, len) < len;
             }
@@ -424,7 +424,7 @@ static apr_status_t filter_brigade(ap_filter_t *f, apr_bucket_brigade *bb)
     if (ctx->state == STATE_UNDECIDED) {
         /* An error bucket starts a new response, with a filter of its own. */
         if (!run || f->r->main || has_error(bb) || !decide(f, run, bb)) {
-            return give_way(f, bb);
+            return step_aside(f, bb);
         }
     }
     if (ctx->state == STATE_HEAD) {

@@ -54,7 +54,7 @@ int lpp_pages_skip_storage(request_rec *r)
     return page_plan(r) ? OK : DECLINED;
 }
 
-void lpp_pages_keep_handler(request_rec *r)
+void lpp_pages_set_handler(request_rec *r)
 {
     if (page_plan(r)) {
         r->handler = LPP_PAGES_HANDLER;

@@ -21,7 +21,7 @@ int lpp_pages_skip_storage(request_rec *r);
 
 /* fixups: sets the handler again, which SetHandler or FallbackResource may have
  * changed. */
-void lpp_pages_keep_handler(request_rec *r);
+void lpp_pages_set_handler(request_rec *r);
 
 /* handler */
 int lpp_pages_handle(request_rec *r);

@@ -242,7 +242,7 @@ int lpp_url_join_chain(request_rec *r)
 
     if (url) {
         apr_table_setn(r->subprocess_env, LPP_URL_ENV, url->path);
-        lpp_url_give_encodings_back(url);
+        lpp_url_restore_encodings(url);
     }
     return DECLINED;
 }
@@ -367,12 +367,12 @@ static int read_summed_request(request_rec *r)
  * Before the loggers: the access log shows the request line as sent. The
  * pointer was copied into every request_rec of the chain.
  */
-void lpp_url_give_line_back(request_rec *r)
+void lpp_url_restore_line(request_rec *r)
 {
     lpp_url_t *url = lpp_url_get(r);
 
     if (url) {
-        lpp_url_give_encodings_back(url);
+        lpp_url_restore_encodings(url);
         for (; r; r = r->next) {
             r->the_request = (char *)url->line;
         }

@@ -47,7 +47,7 @@ int lpp_url_came_by_link(const request_rec *r);
 apr_table_t *lpp_url_last_headers(request_rec *r);
 
 /* Restore the request line, before the loggers. Thread: request. */
-void lpp_url_give_line_back(request_rec *r);
+void lpp_url_restore_line(request_rec *r);
 
 /* Register post_read_request and the hooks for mod_cache and mod_proxy;
  * mod_lpprofile_hooks calls the functions above. */

@@ -59,7 +59,7 @@ lpp_url_t *lpp_url_get(const request_rec *r)
     return url;
 }
 
-void lpp_url_give_encodings_back(lpp_url_t *url)
+void lpp_url_restore_encodings(lpp_url_t *url)
 {
     if (url->headers) {
         apr_table_setn(url->headers, "Accept-Encoding", url->encodings);
@@ -158,7 +158,7 @@ static int is_uncacheable(const request_rec *r)
  * Calls the other quick handlers, then serves the request the normal way:
  * DECLINED would call mod_cache next.
  */
-static int pass_by_quick_cache(request_rec *r, int lookup)
+static int bypass_quick_cache(request_rec *r, int lookup)
 {
     apr_array_header_t *hooks;
     ap_LINK_quick_handler_t *links;
@@ -175,7 +175,7 @@ static int pass_by_quick_cache(request_rec *r, int lookup)
     hooks = ap_hook_get_quick_handler();
     links = (ap_LINK_quick_handler_t *)hooks->elts;
     for (i = 0; i < hooks->nelts; i++) {
-        if (links[i].pFunc == pass_by_quick_cache
+        if (links[i].pFunc == bypass_quick_cache
             || (links[i].szName && !strcmp(links[i].szName, CACHE_SOURCE))) {
             continue;
         }
@@ -194,7 +194,7 @@ static int pass_by_quick_cache(request_rec *r, int lookup)
 }
 
 /* The same for CacheQuickHandler Off, where mod_cache is a handler. */
-static int pass_by_cache(request_rec *r)
+static int bypass_cache(request_rec *r)
 {
     apr_array_header_t *hooks;
     ap_LINK_handler_t *links;
@@ -209,7 +209,7 @@ static int pass_by_cache(request_rec *r)
     apr_table_setn(r->subprocess_env, "no-cache", "1");
     for (i = 0; i < hooks->nelts; i++) {
         if (lpp_entries_original((lpp_entries_fn *)links[i].pFunc)
-                == (lpp_entries_fn *)pass_by_cache
+                == (lpp_entries_fn *)bypass_cache
             || (links[i].szName && !strcmp(links[i].szName, CACHE_SOURCE))) {
             continue;
         }
@@ -244,14 +244,14 @@ static void take_encodings(request_rec *r)
     }
 }
 
-static apr_status_t give_encodings_back(ap_filter_t *f,
+static apr_status_t restore_encodings(ap_filter_t *f,
                                         apr_bucket_brigade *brigade)
 {
     lpp_url_t *url = lpp_url_get(f->r);
     ap_filter_t *next = f->next;
 
     if (url) {
-        lpp_url_give_encodings_back(url);
+        lpp_url_restore_encodings(url);
     }
     ap_remove_output_filter(f);
     return lpp_pass_brigade(next, brigade);
@@ -381,7 +381,7 @@ static __attribute__((noinline)) void follow_redirect(request_rec *r)
         return;
     }
     keep_from_caches(r);
-    lpp_url_give_encodings_back(url);
+    lpp_url_restore_encodings(url);
     location = r->status == HTTP_MOVED_PERMANENTLY ? carry_segment(r, url)
                                                    : NULL;
     if (location) {
@@ -404,7 +404,7 @@ void lpp_url_follow_register_hooks(apr_pool_t *pool)
     static const char *const cache[] = {CACHE_SOURCE, NULL};
 
     encodings_filter_handle = ap_register_output_filter(
-        "LPPROFILE_ENCODINGS", give_encodings_back, NULL,
+        "LPPROFILE_ENCODINGS", restore_encodings, NULL,
         AP_FTYPE_RESOURCE - 1);
     location_filter_handle = ap_register_output_filter(
         "LPPROFILE_LOCATION", set_location, NULL, AP_FTYPE_RESOURCE - 1);
@@ -412,9 +412,9 @@ void lpp_url_follow_register_hooks(apr_pool_t *pool)
     last_headers_filter_handle = ap_register_output_filter(
         "LPPROFILE_HEADERS", set_last_headers, NULL, AP_FTYPE_PROTOCOL - 1);
     if (ap_find_linked_module(CACHE_SOURCE)) {
-        ap_hook_quick_handler(pass_by_quick_cache, NULL, cache,
+        ap_hook_quick_handler(bypass_quick_cache, NULL, cache,
                               APR_HOOK_REALLY_FIRST);
-        ap_hook_handler(pass_by_cache, NULL, cache, APR_HOOK_REALLY_FIRST);
+        ap_hook_handler(bypass_cache, NULL, cache, APR_HOOK_REALLY_FIRST);
     }
     ap_hook_insert_error_filter(before_own_response, NULL, NULL,
                                 APR_HOOK_REALLY_FIRST);

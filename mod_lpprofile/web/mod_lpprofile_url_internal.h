@@ -34,7 +34,7 @@ lpp_url_t *lpp_url_get(const request_rec *r);
 void lpp_url_keep(request_rec *r, lpp_url_t *url);
 
 /* Restore Accept-Encoding where it was removed. Thread: request. */
-void lpp_url_give_encodings_back(lpp_url_t *url);
+void lpp_url_restore_encodings(lpp_url_t *url);
 
 /* Hooks of _url_follow. */
 void lpp_url_follow_register_hooks(apr_pool_t *pool);

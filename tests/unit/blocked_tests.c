@@ -62,9 +62,9 @@ outcome_t run_profiled(long (*call)(void), lpp_profile_t **profile)
 #endif
 
 
-/* One measurement: once with, and once without unless that is known. All that is
- * not about time must be so each time; returns whether it took as long, and was
- * seen waiting, which a busy machine may spoil. */
+/* One measurement: once with, and once without unless that is known. All that
+ * is not about time must be so each time; returns whether it took as long,
+ * and was seen waiting, which a busy machine may spoil. */
 static int measure(const char *name, long (*call)(void), outcome_t *known)
 {
     outcome_t plain, profiled;

@@ -9,7 +9,7 @@
 #include <http_config.h>
 #include <http_protocol.h>
 
-#include "server/mod_lpprofile_entries.h"
+#include "server/mod_lpprofile_wrappers.h"
 #include "web/mod_lpprofile_filter.h"
 #include "mod_lpprofile_hooks.h"
 #include "web/mod_lpprofile_pages.h"

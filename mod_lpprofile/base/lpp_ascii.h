@@ -21,7 +21,7 @@ static inline int lpp_is_alnum(char c)
     return lpp_is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-/* As isspace(): with the vertical tab, which is none to HTML. */
+/* As isspace() has it: with the vertical tab, which HTML does not count. */
 static inline int lpp_is_space(char c)
 {
     return c == ' ' || (c >= '\t' && c <= '\r');
@@ -41,5 +41,16 @@ static inline char lpp_to_upper(char c)
 {
     return c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
 }
+
+/* The value of a hexadecimal digit of either case; -1: not one. */
+static inline int lpp_hex_value(char c)
+{
+    return lpp_is_digit(c) ? c - '0'
+           : lpp_to_lower(c) >= 'a' && lpp_to_lower(c) <= 'f'
+               ? lpp_to_lower(c) - 'a' + 10 : -1;
+}
+
+/* Text (not NULL) without the white space at its ends, cut in place. */
+char *lpp_trim(char *text);
 
 #endif

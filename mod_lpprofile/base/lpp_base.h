@@ -18,10 +18,7 @@
 #include <apr_pools.h>
 #include <apr_time.h>
 
-/* APR's macro writes through a NULL where memory is short; its function does
- * not. */
-#undef apr_pcalloc
-void *apr_pcalloc(apr_pool_t *pool, apr_size_t size);
+#include "base/lpp_pcalloc_internal.h"
 
 #define LPP_NAME "mod_lpprofile"
 #define LPP_VERSION "0.1.0"
@@ -49,7 +46,7 @@ void *apr_pcalloc(apr_pool_t *pool, apr_size_t size);
 #define LPP_VALUE_MAX_BYTES 8192    /* one request variable in an OOPS */
 
 #define LPP_OOPS_ID_LEN 37          /* "OOPS-" and 32 hex digits */
-#define LPP_VHOST_KEY_LEN 40        /* hex digits: lpp_run_vhost */
+#define LPP_VHOST_KEY_LEN 40        /* hex digits: lpp_facts_vhost */
 
 /*
  * A place in code that outlives dlclose: an object of lpp_maps in the upper 16

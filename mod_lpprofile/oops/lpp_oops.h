@@ -119,8 +119,6 @@ const char *lpp_oops_mask_query(const char *query,
                                 const lpp_oops_hidden_t *hidden,
                                 apr_pool_t *pool);
 
-typedef enum { LPP_OOPS_RFC822, LPP_OOPS_BSON } lpp_oops_format_e;
-
 /* oops-datedir-repo's serializer_rfc822; oops-datedir-repo's bson. Errors:
  * those of the sink. Signal-safe: no. Thread: any. */
 LPP_MUST_CHECK apr_status_t lpp_oops_write_rfc822(const lpp_oops_t *oops,

@@ -12,8 +12,9 @@
 #include <apr_strings.h>
 #include <bson/bson.h>
 
+#include "base/lpp_utf8.h"
 #include "oops/lpp_oops.h"
-#include "oops/lpp_oops_text.h"
+#include "oops/lpp_oops_text_internal.h"
 
 #define ROW_BYTES 96 /* of a timeline row beside its texts */
 #define VAR_BYTES 16 /* of a variable beside its texts */
@@ -26,17 +27,25 @@ typedef struct encoder_t {
     int failed;
 } encoder_t;
 
+/* The length of the valid character that text begins with; 0: none. */
+static unsigned valid_length(const char *text)
+{
+    apr_uint32_t character;
+    unsigned len = lpp_utf8_read(text, &character);
+
+    return character == LPP_UTF8_INVALID ? 0 : len;
+}
+
 /* The text itself where it is valid UTF-8, else with its bad bytes escaped. */
 static const char *valid(encoder_t *encoder, const char *text)
 {
-    apr_uint32_t character;
     apr_size_t bad = 0;
     const char *c;
     char *copy, *to;
     unsigned len;
 
     for (c = text; *c; c += len ? len : 1) {
-        len = lpp_oops_read_utf8(c, &character);
+        len = valid_length(c);
         bad += len == 0;
     }
     if (!bad) {
@@ -49,7 +58,7 @@ static const char *valid(encoder_t *encoder, const char *text)
         return "";
     }
     for (c = text; *c; c += len ? len : 1) {
-        len = lpp_oops_read_utf8(c, &character);
+        len = valid_length(c);
         if (len) {
             memcpy(to, c, len);
             to += len;

@@ -15,8 +15,9 @@
 #include <apr_cstr.h>
 #include <apr_strings.h>
 
+#include "base/lpp_ascii.h"
 #include "oops/lpp_oops.h"
-#include "oops/lpp_oops_text.h"
+#include "oops/lpp_oops_text_internal.h"
 
 #define DECODINGS 3
 #define HIDDEN_LEN (sizeof(LPP_OOPS_HIDDEN) - 1)
@@ -39,18 +40,12 @@ typedef struct view_t {
 
 static int is_space(char c)
 {
-    return (unsigned char)c <= ' ' || c == 0x7f;
+    return c == ' ' || lpp_is_control(c);
 }
 
 static int is_one_of(char c, const char *set)
 {
     return c && strchr(set, c) != NULL;
-}
-
-static int is_alnum(char c)
-{
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z')
-           || (c >= '0' && c <= '9');
 }
 
 /* Where byte at of the view stands in the text. */
@@ -87,7 +82,7 @@ static apr_size_t find_name(const view_t *view, apr_size_t floor,
         from--;
     }
     /* "[Cookie: ..." is a cookie, too */
-    while (from < end && !is_alnum(view->bytes[from])
+    while (from < end && !lpp_is_alnum(view->bytes[from])
            && view->bytes[from] != '_' && view->bytes[from] != '-') {
         from++;
     }
@@ -358,15 +353,6 @@ static void hide_user_info(view_t *view)
     }
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    c |= 0x20; /* lower case, of a letter */
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Decode what the view shows once more; 0 where there was nothing to decode. */
 static int decode(view_t *view)
 {
@@ -396,8 +382,8 @@ static int decode(view_t *view)
 
         view->origin[to] = view->origin[from];
         if (view->bytes[from] == '%' && from + 2 < view->len) {
-            high = hex_value(view->bytes[from + 1]);
-            low = hex_value(view->bytes[from + 2]);
+            high = lpp_hex_value(view->bytes[from + 1]);
+            low = lpp_hex_value(view->bytes[from + 2]);
         }
         if (high >= 0 && low >= 0) {
             view->bytes[to] = (char)(high * 16 + low);

@@ -14,27 +14,24 @@
 
 #include <apr_strings.h>
 
+#include "base/lpp_ascii.h"
 #include "base/lpp_clock.h"
+#include "base/lpp_utf8.h"
 #include "oops/lpp_oops.h"
-#include "oops/lpp_oops_text.h"
+#include "oops/lpp_oops_text_internal.h"
 
 typedef struct variable_t {
     const char *name;
     const char *value;
 } variable_t;
 
-static int is_blank(char c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
 /* Add the character that text begins with, escaped; returns its length. */
 static unsigned add_escaped(lpp_buf_t *line, const char *text)
 {
-    apr_uint32_t c = 0;
-    unsigned len = lpp_oops_read_utf8(text, &c);
+    apr_uint32_t c;
+    unsigned len = lpp_utf8_read(text, &c);
 
-    if (len == 0) {
+    if (c == LPP_UTF8_INVALID) {
         lpp_buf_addf(line, "\\x%02x", (unsigned char)*text);
         return 1;
     }
@@ -60,7 +57,7 @@ static void add_normalised(lpp_buf_t *line, const char *text)
     int words = 0;
 
     for (;;) {
-        while (is_blank(*text)) {
+        while (lpp_is_space(*text)) {
             text++;
         }
         if (!*text) {
@@ -69,7 +66,7 @@ static void add_normalised(lpp_buf_t *line, const char *text)
         if (words++) {
             lpp_buf_add_byte(line, ' ');
         }
-        while (*text && !is_blank(*text)) {
+        while (*text && !lpp_is_space(*text)) {
             text += add_escaped(line, text);
         }
     }
@@ -143,8 +140,7 @@ static apr_status_t write_headers(const lpp_oops_t *oops,
 /* Add one ASCII byte, percent-quoted unless it is one of the safe ones. */
 static void add_quoted_byte(lpp_buf_t *line, char c)
 {
-    if ((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z')
-        || (c >= '0' && c <= '9')
+    if (lpp_is_alnum(c)
         || (c && strchr("_.-~;/\\?:@&+$, ()*!", c))) {
         lpp_buf_add_byte(line, c);
     }
@@ -234,10 +230,7 @@ static void add_category(lpp_buf_t *line, const char *category)
     const char *c;
 
     for (c = category; *c; c++) {
-        int fine = (*c >= 'A' && *c <= 'Z') || (*c >= 'a' && *c <= 'z')
-                   || (*c >= '0' && *c <= '9') || *c == '-';
-
-        lpp_buf_add_byte(line, fine ? *c : '_');
+        lpp_buf_add_byte(line, lpp_is_alnum(*c) || *c == '-' ? *c : '_');
     }
     if (!*category) {
         lpp_buf_add_byte(line, '-');

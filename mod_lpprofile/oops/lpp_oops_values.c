@@ -8,8 +8,9 @@
 
 #include <apr_strings.h>
 
+#include "base/lpp_ascii.h"
 #include "oops/lpp_oops.h"
-#include "oops/lpp_oops_text.h"
+#include "oops/lpp_oops_text_internal.h"
 
 #define VALUES_MAX 64
 /* What is shorter is looked for nowhere but as a whole value. */
@@ -17,8 +18,7 @@
 
 static int is_word_byte(char c)
 {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z')
-           || (c >= '0' && c <= '9') || c == '_' || c == '-';
+    return lpp_is_alnum(c) || c == '_' || c == '-';
 }
 
 static void add(lpp_oops_hidden_t *hidden, const char *text, apr_size_t len,
@@ -56,7 +56,7 @@ static int may_be_secret(const char *text, apr_size_t len)
     apr_size_t i;
 
     for (i = 0; len >= WORD_MIN_BYTES && i < len; i++) {
-        if (text[i] >= '0' && text[i] <= '9') {
+        if (lpp_is_digit(text[i])) {
             return 1;
         }
     }

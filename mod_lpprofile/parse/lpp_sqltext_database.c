@@ -10,6 +10,7 @@
 #include <apr_uri.h>
 
 #include "base/lpp_ascii.h"
+#include "base/lpp_utf8.h"
 #include "parse/lpp_sqltext.h"
 
 #define NAME_MAX_BYTES 120
@@ -85,12 +86,7 @@ static const char *tidy(char *name)
         }
     }
     if (strlen(name) > NAME_MAX_BYTES) {
-        apr_size_t len = NAME_MAX_BYTES;
-
-        while (len && ((unsigned char)name[len] & 0xc0) == 0x80) {
-            len--;
-        }
-        name[len] = '\0';
+        name[lpp_utf8_cut(name, NAME_MAX_BYTES)] = '\0';
     }
     return name;
 }

@@ -7,8 +7,8 @@
 #define LPP_CALLS_INTERNAL_H
 
 #include <pthread.h>
-#include <time.h>
 
+#include "base/lpp_clock.h"
 #include "profile/lpp_calls.h"
 
 /* Whoever made further requests. */
@@ -79,9 +79,6 @@ static inline apr_uint64_t lpp_calls_less(apr_uint64_t from,
 {
     return from > what ? from - what : 0;
 }
-
-/* A clock in ns; 0 where it cannot be read. */
-apr_uint64_t lpp_calls_clock(clockid_t clock);
 
 /*
  * CPU time at the moment now. Between readings the thread counts as computing.

@@ -73,8 +73,9 @@ apr_uint32_t lpp_regions_dropped(const lpp_regions_t *regions);
 typedef struct lpp_region_sum_t {
     const char *name;
     apr_uint32_t count;  /* exact */
-    apr_uint32_t open;   /* of them, with a name on the stack */
     apr_uint64_t wall_us;
+    apr_uint32_t open;   /* of them, with a name on the stack; 0 in what was
+                            saved */
 } lpp_region_sum_t;
 
 /* The sums by name, in the order in which names came up; *count of them. Those

@@ -8,6 +8,7 @@
 #define MOD_LPPROFILE_DEATHS_INTERNAL_H
 
 #include "gate/lpp_gate.h"
+#include "request/mod_lpprofile_facts.h"
 #include "profile/lpp_profile.h"
 #include "names/lpp_symbol.h"
 #include "unwind/lpp_unwind.h"
@@ -31,13 +32,14 @@ LPP_MUST_CHECK apr_status_t lpp_deaths_samples(lpp_profile_t **profile,
                                                apr_pool_t *pool);
 
 /*
- * Fill an OOPS, but for reporter and what only the host's configuration knows.
+ * Fill an OOPS, all but reporter. facts: those of death's record.
  * same_places: what autopsy's maps have lay there in the dead process, too.
  * profile: the samples it left, or NULL.
  * Signal-safe: no. Thread: the only one of its process.
  */
 LPP_MUST_CHECK apr_status_t lpp_deaths_describe(lpp_oops_t **oops,
                                                 const lpp_death_t *death,
+                                                const lpp_facts_t *facts,
                                                 const lpp_autopsy_t *autopsy,
                                                 int same_places,
                                                 const lpp_profile_t *profile,

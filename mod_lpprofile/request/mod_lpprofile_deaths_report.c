@@ -156,25 +156,27 @@ apr_status_t lpp_deaths_samples(lpp_profile_t **profile,
 }
 
 apr_status_t lpp_deaths_describe(lpp_oops_t **oops, const lpp_death_t *death,
+                                 const lpp_facts_t *facts,
                                  const lpp_autopsy_t *autopsy, int same_places,
                                  const lpp_profile_t *profile,
                                  apr_pool_t *pool)
 {
+    const lpp_view_about_t *about = &facts->about;
     const lpp_crash_t *crash = &((const lpp_legacy_t *)death->extra)->crash;
     apr_time_t end = death->noted, crashed = crash->when_us;
     lpp_oops_t *made;
-    apr_status_t status = lpp_oops_create(&made, death->holder.id, pool);
+    apr_status_t status = lpp_oops_create(&made, about->id, pool);
 
     if (status != APR_SUCCESS) {
         return status;
     }
     made->informational = 0;
-    made->time = death->holder.start;
-    made->topic = death->holder.page_id;
-    made->url = death->holder.url;
+    made->time = about->start;
+    made->topic = about->page_id;
+    made->url = facts->full_url;
     if (crash_name(crash)) {
         describe_crash(made, death, autopsy, same_places, profile);
-        end = crashed > death->holder.begin_us && crashed < end ? crashed
+        end = crashed > facts->begin_us && crashed < end ? crashed
             : end;
     }
     else {
@@ -182,16 +184,16 @@ apr_status_t lpp_deaths_describe(lpp_oops_t **oops, const lpp_death_t *death,
         made->value = apr_psprintf(
             pool, "process %u ended while it served this request (killed from "
             "outside, or by its own will); it left no stack, %s",
-            death->holder.pid, samples_of(profile, pool));
+            about->pid, samples_of(profile, pool));
     }
-    if (end > death->holder.begin_us) {
-        made->duration_s = (double)(end - death->holder.begin_us) / 1e6;
+    if (end > facts->begin_us) {
+        made->duration_s = (double)(end - facts->begin_us) / 1e6;
     }
-    lpp_oops_add_var(made, "SERVER_NAME", death->holder.host, NULL);
+    lpp_oops_add_var(made, "SERVER_NAME", about->host, NULL);
     lpp_oops_add_var(made, "PROCESS_ID", apr_psprintf(
-        pool, "%u", death->holder.pid), NULL);
+        pool, "%u", about->pid), NULL);
     lpp_oops_add_var(made, "THREAD_ID", apr_psprintf(
-        pool, "%u", death->holder.tid), NULL);
+        pool, "%u", about->tid), NULL);
     lpp_oops_add_event(made, 0, made->duration_s * US_PER_MS, "request",
                        "until the process ended");
     *oops = made;

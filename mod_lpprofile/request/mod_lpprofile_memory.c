@@ -26,8 +26,8 @@
 #include "base/lpp_log_tags.h"
 #include "store/lpp_store.h"
 #include "server/mod_lpprofile_config.h"
+#include "request/mod_lpprofile_facts.h"
 #include "request/mod_lpprofile_memory.h"
-#include "request/mod_lpprofile_oops_internal.h"
 
 APLOG_USE_MODULE(lpprofile);
 
@@ -409,8 +409,8 @@ static int end(request_rec *r)
     id = apr_table_get(r->notes, LPP_MEMORY_OOPS_NOTE);
     page_id = apr_table_get(r->notes, LPP_MEMORY_PAGE_NOTE);
     if (!page_id) {
-        page_id = lpp_oops_page_id(
-            last, conf, lpp_oops_hidden_of(r, conf, r->pool));
+        page_id = lpp_facts_page_id(last, conf,
+                                    lpp_facts_hidden(r, conf, r->pool));
     }
     line = apr_psprintf(
         r->pool, "\n%s %s %s %.6f %" APR_UINT64_T_FMT " %" APR_UINT64_T_FMT

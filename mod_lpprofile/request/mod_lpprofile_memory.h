@@ -12,7 +12,7 @@
 
 #include <httpd.h>
 
-#include "base/lpp_base.h"
+#include "base/lpp_memory.h"
 
 /* Note on a request that is profiled: its OOPS id; also for
  * %{lpprofile-oops-id}n in a LogFormat. */
@@ -22,21 +22,12 @@
  * the same. */
 #define LPP_MEMORY_PAGE_NOTE "lpprofile-page-id"
 
-/* Sizes of this process at one moment. */
-typedef struct lpp_memory_sizes_t {
-    apr_uint64_t vss_bytes;  /* address space */
-    apr_uint64_t rss_bytes;  /* resident */
-    apr_uint64_t private_bytes; /* of that, what is not of a file or shared */
-    apr_uint64_t heap_bytes; /* malloc'd and in use, all arenas; 0: not
-                                counted */
-    apr_uint64_t heap_took_us; /* to count that */
-} lpp_memory_sizes_t;
-
 /*
- * Read the sizes; what cannot be read is 0. begin: what was read where this is
- * the end, NULL where it is a beginning. The heap is counted only where that is
- * known to be short, and at the end only where it was at the beginning: what
- * this takes does not grow with the heap.
+ * Read the sizes of this process; one that cannot be read is 0. begin: NULL at
+ * the beginning of a request, and at its end the sizes read then. The heap is
+ * counted only where that is known to be short, and at the end only where it
+ * was counted at the beginning: the time this takes does not grow with the
+ * heap.
  * Signal-safe: no. Thread: any.
  */
 void lpp_memory_read(lpp_memory_sizes_t *sizes,

@@ -17,7 +17,7 @@
 #include "profile/lpp_calls.h"
 #include "parse/lpp_trigger.h"
 #include "server/mod_lpprofile_config.h"
-#include "server/mod_lpprofile_entries.h"
+#include "server/mod_lpprofile_wrappers.h"
 #include "request/mod_lpprofile_phases.h"
 
 typedef struct lpp_run_t lpp_run_t;
@@ -27,7 +27,7 @@ typedef struct lpp_run_t lpp_run_t;
 #define LPP_RUN_PARENT_HEADER "X-LPProfile-Parent"
 
 /* 0 when this child has no run: what a hook of ours looks at first. Each run is
- * one that entries watch for (mod_lpprofile_entries). */
+ * one that entries watch for (mod_lpprofile_wrappers). */
 static inline int lpp_run_any(void)
 {
     return lpp_entries_any();
@@ -117,16 +117,6 @@ LPP_MUST_CHECK apr_status_t lpp_run_write_block(lpp_run_t *run,
                                                 request_rec *r, int styled,
                                                 int xhtml,
                                                 const lpp_sink_t *sink);
-
-/*
- * What tells one virtual host from another, LPP_VHOST_KEY_LEN hex digits in
- * pool: a hash of name, port, aliases and addresses; and, where another host
- * of the server has the same, of the place in the configuration. The same
- * after a restart with the same configuration. A profile is shown to the host
- * that it was made for, and to no other, though they share a directory.
- * Signal-safe: no. Thread: any.
- */
-const char *lpp_run_vhost(const server_rec *server, apr_pool_t *pool);
 
 /*
  * For mod_lpprofile_hooks, in this order; nothing happens unless r has a run.

@@ -15,6 +15,7 @@
 
 #include "base/lpp_clock.h"
 #include "base/lpp_ascii.h"
+#include "base/lpp_utf8.h"
 #include "request/mod_lpprofile_sql_internal.h"
 
 static lpp_oops_hidden_t secret_labels; /* by name; in pconf */
@@ -53,7 +54,7 @@ static lpp_sql_t *live;            /* guarded by live_mutex */
 static apr_uint64_t last_serial;   /* guarded by live_mutex */
 static __thread apr_uint64_t serial_of_thread; /* 0: none */
 
-lpp_sql_t *lpp_sql_of_thread(void)
+static lpp_sql_t *of_thread(void)
 {
     lpp_sql_t *found;
 
@@ -74,14 +75,14 @@ lpp_sql_t *lpp_sql_of_thread(void)
 
 lpp_dbd_watch_t *lpp_sql_watch_of_thread(void)
 {
-    lpp_sql_t *sql = lpp_sql_of_thread();
+    lpp_sql_t *sql = of_thread();
 
     return sql ? &sql->watch : NULL;
 }
 
 const char *lpp_sql_keep_name(const char *database)
 {
-    lpp_sql_t *sql = lpp_sql_of_thread();
+    lpp_sql_t *sql = of_thread();
     char name[NAME_MAX_BYTES + 1], *c;
     unsigned i;
 
@@ -272,15 +273,12 @@ const lpp_sqllog_t *lpp_sql_log(const lpp_sql_t *sql)
 
 static const char *cut(const char *text, apr_pool_t *pool)
 {
-    apr_size_t len = DETAIL_MAX_BYTES, back;
+    apr_size_t len;
 
-    if (strlen(text) <= len) {
+    if (strlen(text) <= DETAIL_MAX_BYTES) {
         return text;
     }
-    for (back = 0; back < 3 && ((unsigned char)text[len] & 0xc0) == 0x80;
-         back++) {
-        len--;
-    }
+    len = lpp_utf8_cut(text, DETAIL_MAX_BYTES);
     return apr_pstrcat(pool, apr_pstrmemdup(pool, text, len), " [...]", NULL);
 }
 

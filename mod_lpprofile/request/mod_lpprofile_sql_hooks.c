@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_sql_hooks: where connections come from, and whose statements
- * are secret.
+ * mod_lpprofile_sql_hooks: where statements come from: the connections of
+ * mod_dbd, and other modules, through the optional functions of lpprofile.h;
+ * and which ones are secret.
  *
  * Connections are decorated in children only: what the parent opens lives
  * across restarts in which this module is loaded anew.
@@ -17,10 +18,13 @@
 #include <http_log.h>
 #include <mod_dbd.h>
 
+#include "lpprofile.h"
 #include "base/lpp_log_tags.h"
 #include "request/mod_lpprofile_sql_internal.h"
 
 APLOG_USE_MODULE(lpprofile);
+
+#define DRIVER_MAX_BYTES 32 /* of a name, as far as it tells them apart */
 
 /* mod_session_dbd's directives that name its statements. */
 static const char *const session_directives[] = {
@@ -134,4 +138,42 @@ void lpp_sql_register_hooks(apr_pool_t *pool)
     ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_REALLY_FIRST);
     APR_OPTIONAL_HOOK(dbd, post_connect, post_connect, NULL, NULL,
                       APR_HOOK_FIRST);
+}
+
+/* As lpprofile.h says; numbers begin at 1. */
+static int lpprofile_statement_begin(const char *database, const char *text)
+{
+    lpp_dbd_watch_t *watch = lpp_sql_watch_of_thread();
+    lpp_dbd_call_t call = {"lpprofile_statement", text, NULL, NULL, database};
+    char driver[DRIVER_MAX_BYTES];
+
+    if (!watch || !text) {
+        return 0;
+    }
+    if (!database || !*database) {
+        call.database = "unknown";
+    }
+    else {
+        call.database = lpp_sql_keep_name(database);
+    }
+    apr_cpystrn(driver, call.database, sizeof(driver));
+    driver[strcspn(driver, ":")] = '\0';
+    call.driver = driver;
+    return watch->begin(watch, &call) + 1;
+}
+
+static void lpprofile_statement_end(int statement, long rows,
+                                    const char *error)
+{
+    lpp_dbd_watch_t *watch = lpp_sql_watch_of_thread();
+
+    if (watch && statement > 0) {
+        watch->end(watch, statement - 1, rows, error);
+    }
+}
+
+void lpp_sql_register_functions(void)
+{
+    APR_REGISTER_OPTIONAL_FN(lpprofile_statement_begin);
+    APR_REGISTER_OPTIONAL_FN(lpprofile_statement_end);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * mod_lpprofile_sql_internal: what the files of the SQL room share: _sql (the
- * log of a request, the thread it is on), _sql_hooks (mod_dbd's connections,
- * whose statements are secret), _sql_inline (lpprofile.h).
+ * log of a request, the thread it is on) and _sql_hooks (where statements come
+ * from).
  */
 #ifndef MOD_LPPROFILE_SQL_INTERNAL_H
 #define MOD_LPPROFILE_SQL_INTERNAL_H
@@ -10,10 +10,8 @@
 #include "sql/lpp_dbd.h"
 #include "request/mod_lpprofile_sql.h"
 
-/* The log of the request that this thread serves, or NULL. */
-lpp_sql_t *lpp_sql_of_thread(void);
-
-/* Likewise, as lpp_dbd wants it. */
+/* The log of the request that this thread serves, as lpp_dbd takes it; or
+ * NULL. */
 lpp_dbd_watch_t *lpp_sql_watch_of_thread(void);
 
 /* A copy of a database's name that lives as long as the log of this thread,

@@ -17,7 +17,7 @@
 #include <mpm_common.h>
 #include <util_filter.h>
 
-#include "server/mod_lpprofile_entries.h"
+#include "server/mod_lpprofile_wrappers.h"
 #include "request/mod_lpprofile_memory.h"
 #include "server/mod_lpprofile_names.h"
 #include "server/mod_lpprofile_process.h"
@@ -41,9 +41,10 @@ void lpp_run_tell_page(request_rec *r)
 {
     lpp_run_t *run = lpp_run_get(r);
 
-    if (run && !r->main && run->profiled && !run->page_id) {
-        lpp_gate_set_page_id(lpp_process_get()->gate, run->id,
-                             lpp_oops_page_id(r, run->conf, run->hidden));
+    if (run && !r->main && run->profiling.profiled && !run->output.stem) {
+        lpp_gate_set_page_id(lpp_process_get()->gate, run->facts.about.id,
+                             lpp_facts_page_id(r, run->facts.conf,
+                                               run->facts.hidden));
     }
 }
 
@@ -56,9 +57,9 @@ static void see_message(const ap_errorlog_info *info, const char *message)
         return;
     }
     run = lpp_run_get(info->r);
-    if (run && run->session && run->r
+    if (run && run->profiling.session && run->r
         && lpp_oops_see_message(&run->failure, info->level, message,
-                                run->hidden, run->pool)) {
+                                run->facts.hidden, run->pool)) {
         lpp_run_keep_stack(run);
     }
 }
@@ -72,7 +73,7 @@ static apr_status_t end_filter(ap_filter_t *f, apr_bucket_brigade *bb)
     int end = 0;
     apr_status_t rv;
 
-    if (!run->session) {
+    if (!run->profiling.session) {
         ap_remove_output_filter(f);
         return lpp_pass_brigade(f->next, bb);
     }
@@ -85,15 +86,15 @@ static apr_status_t end_filter(ap_filter_t *f, apr_bucket_brigade *bb)
     }
     if (f->r->content_type
         && !ap_cstr_casecmpn(f->r->content_type, "text/event-stream", 17)) {
-        lpp_session_stop(run->session, LPP_STOP_STREAM);
+        lpp_session_stop(run->profiling.session, LPP_STOP_STREAM);
     }
-    lpp_session_client_enter(run->session);
+    lpp_session_client_enter(run->profiling.session);
     rv = lpp_pass_brigade(f->next, bb);
-    lpp_session_client_leave(run->session);
+    lpp_session_client_leave(run->profiling.session);
     if (end) {
         lpp_run_freeze_regions(run);
-        lpp_session_stop(run->session, LPP_STOP_NOT);
-        lpp_phases_sending(run->phases);
+        lpp_session_stop(run->profiling.session, LPP_STOP_NOT);
+        lpp_phases_sending(run->records.phases);
         /* Before a client can have the whole of a short response: what it
          * does next, be it to kill this process, loses nothing. */
         lpp_run_record(run, f->r);
@@ -114,8 +115,8 @@ static apr_status_t upgrade_filter(ap_filter_t *f, apr_bucket_brigade *bb)
     while (r && r->next) {
         r = r->next;
     }
-    if (run->session && r && r->status == HTTP_SWITCHING_PROTOCOLS) {
-        lpp_session_stop(run->session, LPP_STOP_UPGRADE);
+    if (run->profiling.session && r && r->status == HTTP_SWITCHING_PROTOCOLS) {
+        lpp_session_stop(run->profiling.session, LPP_STOP_UPGRADE);
     }
     return lpp_pass_brigade(f->next, bb);
 }
@@ -136,12 +137,12 @@ static apr_status_t read_filter(ap_filter_t *f, apr_bucket_brigade *bb,
     lpp_run_t *run = f->ctx;
     apr_status_t rv;
 
-    if (!run->session) {
+    if (!run->profiling.session) {
         return lpp_get_brigade(f->next, bb, mode, block, bytes);
     }
-    lpp_session_client_enter(run->session);
+    lpp_session_client_enter(run->profiling.session);
     rv = lpp_get_brigade(f->next, bb, mode, block, bytes);
-    lpp_session_client_leave(run->session);
+    lpp_session_client_leave(run->profiling.session);
     return rv;
 }
 
@@ -152,8 +153,8 @@ static void suspend_connection(conn_rec *c, request_rec *r)
     if (lpp_run_any()) {
         lpp_sql_leave_thread();
     }
-    if (run && run->session) {
-        lpp_session_pause(run->session);
+    if (run && run->profiling.session) {
+        lpp_session_pause(run->profiling.session);
     }
 }
 
@@ -161,13 +162,14 @@ static void resume_connection(conn_rec *c, request_rec *r)
 {
     lpp_run_t *run = r ? lpp_run_get(r) : NULL;
 
-    if (run && run->sql) {
-        lpp_sql_enter_thread(run->sql);
+    if (run && run->records.sql) {
+        lpp_sql_enter_thread(run->records.sql);
     }
-    if (run && run->session
-        && (!run->inline_only || lpp_regions_profiled_depth(run->regions) > 0)
-        && lpp_session_resume(run->session) != APR_SUCCESS) {
-        lpp_session_stop(run->session, LPP_STOP_NOT);
+    if (run && run->profiling.session
+        && (!run->asked.inline_only
+            || lpp_regions_profiled_depth(run->records.regions) > 0)
+        && lpp_session_resume(run->profiling.session) != APR_SUCCESS) {
+        lpp_session_stop(run->profiling.session, LPP_STOP_NOT);
     }
 }
 

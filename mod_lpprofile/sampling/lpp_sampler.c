@@ -192,6 +192,14 @@ static void run_session(lpp_sampler_t *sampler, lpp_session_t *session)
     pthread_mutex_lock(&sampler->mutex);
 }
 
+void lpp_session_uncount(lpp_session_t *session)
+{
+    if (session->counted) {
+        session->counted = 0;
+        lpp_gate_leave(session->sampler->options.gate);
+    }
+}
+
 /* The gate is ours: get the first in the queue ready. The mutex is held. */
 static void prepare(lpp_sampler_t *sampler, lpp_session_t *session)
 {
@@ -241,7 +249,7 @@ static void serve_queue(lpp_sampler_t *sampler)
     apr_status_t status;
 
     pthread_mutex_unlock(&sampler->mutex);
-    status = lpp_gate_try(sampler->options.gate, GATE_SLICE_US, NULL);
+    status = lpp_gate_try(sampler->options.gate, GATE_SLICE_US);
     pthread_mutex_lock(&sampler->mutex);
     if (APR_STATUS_IS_TIMEUP(status)) {
         return;

@@ -167,14 +167,6 @@ static int is_free(lpp_gate_t *gate)
     return holder.pid == 0;
 }
 
-void lpp_session_uncount(lpp_session_t *session)
-{
-    if (session->counted) {
-        session->counted = 0;
-        lpp_gate_leave(session->sampler->options.gate);
-    }
-}
-
 /* Take a place among those that wait, wait, and give the place back unless the
  * helper has done so with the grant. */
 static lpp_start_e wait_bounded(lpp_session_t *session, apr_status_t *status)

@@ -4,6 +4,7 @@
  * checks that need the whole configuration. The setters stand in
  * mod_lpprofile_directives.c, who may use what in mod_lpprofile_access.c.
  */
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -233,6 +234,22 @@ static void add_setting(apr_array_header_t *settings, const char *directive,
     setting->value = value;
 }
 
+/* Of a signal, as LPProfileSignal takes it. */
+static const char *signal_name(int number, apr_pool_t *pool)
+{
+    const char *name;
+
+    if (number == LPP_SIGNAL_AUTO) {
+        return "auto";
+    }
+    if (number >= SIGRTMIN) {
+        return apr_psprintf(pool, "SIGRTMIN+%d", number - SIGRTMIN);
+    }
+    name = sigabbrev_np(number);
+    return name ? apr_pstrcat(pool, "SIG", name, NULL)
+                : apr_itoa(pool, number);
+}
+
 apr_array_header_t *lpp_config_settings(const lpp_conf_t *conf,
                                         const server_rec *server,
                                         apr_pool_t *pool)
@@ -270,7 +287,7 @@ apr_array_header_t *lpp_config_settings(const lpp_conf_t *conf,
                 say_expr(conf->page_id, "derived from the URL"));
     /* The merge hands the main server's value down to every host. */
     add_setting(all, LPP_DIR_SIGNAL,
-                lpp_conf_signal_say(conf->signal_number == LPP_CONF_UNSET
+                signal_name(conf->signal_number == LPP_CONF_UNSET
                                ? LPP_SIGNAL_AUTO : conf->signal_number,
                            pool));
     add_setting(all, LPP_DIR_HOOKS, conf->hooks ? "On" : "Off");

@@ -51,11 +51,4 @@ struct lpp_conf_t {
     apr_array_header_t *oops_hide;    /* const char *, upper case, "_" */
 };
 
-/* Number of a signal by name, with or without SIG; 0 where there is none.
- * Whether it means a fault, cannot be caught, or is httpd's own. Its name,
- * "auto" for LPP_SIGNAL_AUTO. Thread: any. */
-int lpp_conf_signal_find(const char *name);
-int lpp_conf_signal_reserved(int number);
-const char *lpp_conf_signal_say(int number, apr_pool_t *pool);
-
 #endif

@@ -4,6 +4,8 @@
  * that names the directive and the value; nothing is looked up on disk here,
  * because the configuration is read twice, and by configtest.
  */
+#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <apr_strings.h>
@@ -268,6 +270,65 @@ static const char *set_max_time(cmd_parms *cmd, void *unused,
                       &conf_of(cmd)->max_time_us);
 }
 
+/* Means a fault, cannot be caught, or is httpd's own. */
+static int is_reserved(int number)
+{
+    static const int reserved[] = {
+        SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP,
+        SIGSYS, SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGWINCH, SIGCHLD,
+        SIGPIPE, SIGTSTP, SIGCONT, SIGTTIN, SIGTTOU, SIGALRM
+    };
+    apr_size_t i;
+
+    for (i = 0; i < LPP_COUNT(reserved); i++) {
+        if (number == reserved[i]) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Distance from SIGRTMIN or SIGRTMAX: "", "+3", "-2"; -1 where it is none. */
+static int parse_distance(const char *text, char sign)
+{
+    if (!*text) {
+        return 0;
+    }
+    if (*text++ != sign || !*text || strlen(text) > 2
+        || text[strspn(text, "0123456789")]) {
+        return -1;
+    }
+    return atoi(text);
+}
+
+/* Number of a signal by name, with or without SIG; 0 where there is none. */
+static int find_signal(const char *name)
+{
+    int number, distance;
+    const char *known;
+
+    if (!ap_cstr_casecmpn(name, "SIG", 3)) {
+        name += 3;
+    }
+    if (!ap_cstr_casecmpn(name, "RTMIN", 5)) {
+        distance = parse_distance(name + 5, '+');
+        number = distance < 0 ? 0 : SIGRTMIN + distance;
+        return number <= SIGRTMAX ? number : 0;
+    }
+    if (!ap_cstr_casecmpn(name, "RTMAX", 5)) {
+        distance = parse_distance(name + 5, '-');
+        number = distance < 0 ? 0 : SIGRTMAX - distance;
+        return number >= SIGRTMIN ? number : 0;
+    }
+    for (number = 1; number < SIGRTMIN; number++) {
+        known = sigabbrev_np(number);
+        if (known && !ap_cstr_casecmp(known, name)) {
+            return number;
+        }
+    }
+    return 0;
+}
+
 static const char *set_signal(cmd_parms *cmd, void *unused,
                               const char *value)
 {
@@ -282,12 +343,12 @@ static const char *set_signal(cmd_parms *cmd, void *unused,
         conf->signal_number = LPP_SIGNAL_AUTO;
         return NULL;
     }
-    number = lpp_conf_signal_find(value);
+    number = find_signal(value);
     if (!number) {
         return refuse(cmd, value, "must be auto or the name of a signal, "
                       "such as SIGPROF or SIGRTMIN+3");
     }
-    if (lpp_conf_signal_reserved(number)) {
+    if (is_reserved(number)) {
         return refuse(cmd, value, "this signal has a meaning of its own and "
                       "cannot be used for sampling");
     }

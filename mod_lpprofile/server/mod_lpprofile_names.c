@@ -24,7 +24,7 @@
 #include <mod_auth.h>
 #include <util_filter.h>
 
-#include "server/mod_lpprofile_entries.h"
+#include "server/mod_lpprofile_wrappers.h"
 
 #define FILTERS_MAX 256 /* of one chain; longer ones are a loop */
 

@@ -9,8 +9,12 @@
  * serves everything and profiles nothing; only a Mutex mechanism that could
  * never be right stops it at configtest.
  */
+#include <dlfcn.h>
+#include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include <apr_hooks.h>
 #include <apr_strings.h>
 #include <ap_mpm.h>
 #include <http_config.h>
@@ -25,10 +29,9 @@
 #include "base/lpp_log_tags.h"
 #include "sampling/lpp_signal_trial.h"
 #include "server/mod_lpprofile_config.h"
-#include "server/mod_lpprofile_entries.h"
+#include "server/mod_lpprofile_wrappers.h"
 #include "server/mod_lpprofile_names.h"
 #include "server/mod_lpprofile_process.h"
-#include "server/mod_lpprofile_process_internal.h"
 
 APLOG_USE_MODULE(lpprofile);
 
@@ -164,6 +167,39 @@ static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
 }
 
 /*
+ * Hooks that join only where somebody profiles. Whether anybody does is known
+ * once the configuration was read, and httpd still takes hooks then: where
+ * profiling is allowed nowhere, nothing that runs for a request is registered.
+ */
+#define REGISTRARS_MAX 16
+
+static lpp_process_register_fn *registrars[REGISTRARS_MAX];
+static int registrar_count;
+
+void lpp_process_register_if_wanted(lpp_process_register_fn *function)
+{
+    if (registrar_count < REGISTRARS_MAX) {
+        registrars[registrar_count++] = function;
+    }
+}
+
+/* httpd has sorted its hooks already, so they are sorted anew. */
+static void register_wanted_hooks(apr_pool_t *pconf)
+{
+    const char *registering = apr_hook_debug_current;
+    int i;
+
+    apr_hook_debug_current = lpprofile_module.name;
+    for (i = 0; i < registrar_count; i++) {
+        registrars[i](pconf);
+    }
+    apr_hook_debug_current = registering;
+    if (registrar_count > 0) {
+        apr_hook_sort_all();
+    }
+}
+
+/*
  * Runs at configtest too, after virtual hosts were merged. Hooks that cost
  * something per request join here, since only now is it known whether anybody
  * wants them.
@@ -186,7 +222,7 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog,
                      "\"Mutex pthread " MUTEX_TYPE "\"");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    lpp_process_hooks_register(pconf);
+    register_wanted_hooks(pconf);
     return OK;
 }
 
@@ -365,6 +401,53 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     return OK;
 }
 
+/*
+ * The end of a child, which our threads may not notice in time. Under prefork a
+ * child ends in a signal handler, on top of anything; the helper is waited for
+ * a second, the jobs thread up to five, and no longer. exit() goes on to unload
+ * all modules: a thread that still ran in this one would turn a clean end into
+ * a SIGSEGV.
+ */
+static atomic_int ending;
+
+int lpp_process_ending(void)
+{
+    return atomic_load(&ending);
+}
+
+/* A module that calls exit() comes here first, httpd's own end next. */
+static void set_ending(void)
+{
+    atomic_store(&ending, 1);
+}
+
+static apr_status_t see_end(void *data)
+{
+    set_ending();
+    return APR_SUCCESS;
+}
+
+/* Found by its name among what is loaded: no file is opened. Where that fails
+ * all is as it would be without. */
+static void stay_loaded(void)
+{
+    Dl_info self;
+
+    if (dladdr(&lpprofile_module, &self) && self.dli_fname) {
+        void *kept = dlopen(self.dli_fname,
+                            RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+
+        (void)kept; /* for good */
+    }
+}
+
+static void watch_end(apr_pool_t *pchild)
+{
+    stay_loaded();
+    atexit(set_ending);
+    apr_pool_pre_cleanup_register(pchild, NULL, see_end);
+}
+
 static apr_status_t make_child(lpp_process_t *made, const char **what,
                                apr_pool_t *pchild)
 {
@@ -422,7 +505,7 @@ static void child_init(apr_pool_t *pchild, server_rec *s)
     }
     process = made;
     lpp_moment_us(apr_time_now()); /* from now on steps are seen */
-    lpp_process_watch_end(pchild);
+    watch_end(pchild);
 }
 
 /* Whether a graceful restart ends this child, whose number is the old one. The
@@ -459,7 +542,7 @@ static void child_status(server_rec *s, pid_t pid, ap_generation_t number,
 
 void lpp_process_register_hooks(apr_pool_t *pool)
 {
-    lpp_process_hooks_forget();
+    registrar_count = 0; /* a new configuration is read */
     ap_hook_pre_config(pre_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_LAST);
     /* Late: other modules may load objects in theirs. */

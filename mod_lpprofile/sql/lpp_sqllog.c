@@ -9,6 +9,7 @@
 #include <apr_strings.h>
 #include <apr_tables.h>
 
+#include "base/lpp_utf8.h"
 #include "sql/lpp_sqllog.h"
 
 struct lpp_sqllog_t {
@@ -72,14 +73,10 @@ int lpp_sqllog_wants_stack(lpp_sqllog_t *log, const char *text)
 static const char *keep_text(lpp_sqllog_t *log, const char *text,
                              apr_size_t bytes)
 {
-    apr_size_t len = bytes, back;
+    apr_size_t len = bytes;
 
     if (len > LPP_SQL_TEXT_MAX_BYTES) {
-        len = LPP_SQL_TEXT_MAX_BYTES;
-        for (back = 0; back < 3 && ((unsigned char)text[len] & 0xc0) == 0x80;
-             back++) {
-            len--;
-        }
+        len = lpp_utf8_cut(text, LPP_SQL_TEXT_MAX_BYTES);
     }
     if (log->text_bytes + len > LPP_SQL_TEXTS_MAX_BYTES) {
         len = 0;
@@ -166,10 +163,7 @@ static const char *keep_error(lpp_sqllog_t *log, const char *error)
     error += strspn(error, " \t\r\n");
     len = strlen(error);
     if (len > LPP_SQL_ERROR_MAX_BYTES) {
-        len = LPP_SQL_ERROR_MAX_BYTES;
-        while (len && ((unsigned char)error[len] & 0xc0) == 0x80) {
-            len--;
-        }
+        len = lpp_utf8_cut(error, LPP_SQL_ERROR_MAX_BYTES);
     }
     while (len && strchr(" \t\r\n", error[len - 1])) {
         len--;

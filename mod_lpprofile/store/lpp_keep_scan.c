@@ -3,16 +3,12 @@
  * lpp_keep_scan: reads the directories and puts files of one id together.
  * Changes nothing on disk. What it passes over, retention cannot touch.
  */
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <apr_strings.h>
 
+#include "base/lpp_ascii.h"
 #include "store/lpp_keep_scan_internal.h"
 #include "store/lpp_store_dir_internal.h"
 
@@ -27,31 +23,15 @@ void lpp_keep_scan_init(lpp_keep_scan_t *scan, apr_pool_t *pool)
     scan->units = apr_array_make(pool, 64, sizeof(lpp_keep_unit_t));
 }
 
-static apr_status_t open_dir(lpp_store_t *store, const char *part, DIR **dir)
-{
-    int fd;
-    apr_status_t rv = lpp_store_open_part(store, part, 0, &fd);
-
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    *dir = fdopendir(fd);
-    if (!*dir) {
-        rv = errno;
-        close(fd);
-    }
-    return rv;
-}
-
 /* Add what entry names, if a regular file is behind it. */
 static void add_file(lpp_keep_scan_t *scan, DIR *dir, lpp_store_t *store,
                      const char *part, const lpp_store_entry_t *entry)
 {
     lpp_keep_file_t *file;
-    struct stat st;
+    apr_off_t bytes;
+    apr_time_t mtime;
 
-    if (fstatat(dirfd(dir), entry->name, &st, AT_SYMLINK_NOFOLLOW) != 0
-        || !S_ISREG(st.st_mode)) {
+    if (!lpp_store_stat(dir, entry->name, &bytes, &mtime)) {
         return;
     }
     file = apr_array_push(scan->files);
@@ -60,9 +40,8 @@ static void add_file(lpp_keep_scan_t *scan, DIR *dir, lpp_store_t *store,
     file->stem = entry->stem;
     file->store = store;
     file->part = part;
-    file->bytes = st.st_size;
-    file->mtime =
-        apr_time_from_sec(st.st_mtim.tv_sec) + st.st_mtim.tv_nsec / 1000;
+    file->bytes = bytes;
+    file->mtime = mtime;
     file->kind = LPP_KEEP_UNREAD;
 }
 
@@ -84,7 +63,7 @@ apr_status_t lpp_keep_scan_profiles(lpp_keep_scan_t *scan, lpp_store_t *store)
     lpp_store_entry_t entry;
     const char *name;
     DIR *dir;
-    apr_status_t rv = open_dir(store, NULL, &dir);
+    apr_status_t rv = lpp_store_read_dir(store, NULL, &dir);
 
     if (rv != APR_SUCCESS) {
         return rv;
@@ -104,7 +83,7 @@ static int is_date(const char *name)
 
     for (i = 0; i < DATE_LEN; i++) {
         if (i == 4 || i == 7 ? name[i] != '-'
-                             : name[i] < '0' || name[i] > '9') {
+                             : !lpp_is_digit(name[i])) {
             return 0;
         }
     }
@@ -125,7 +104,7 @@ static void scan_part(lpp_keep_scan_t *scan, lpp_store_t *store,
     const char *name;
     DIR *dir;
 
-    if (open_dir(store, part, &dir) != APR_SUCCESS) {
+    if (lpp_store_read_dir(store, part, &dir) != APR_SUCCESS) {
         return;
     }
     while ((name = next_name(scan, dir)) != NULL) {
@@ -143,7 +122,7 @@ apr_status_t lpp_keep_scan_oopses(lpp_keep_scan_t *scan, lpp_store_t *store)
     int first = scan->parts->nelts, i;
     const char *name;
     DIR *dir;
-    apr_status_t rv = open_dir(store, NULL, &dir);
+    apr_status_t rv = lpp_store_read_dir(store, NULL, &dir);
 
     if (rv != APR_SUCCESS) {
         return rv;

@@ -4,7 +4,6 @@
  * away what dead writers left. Passes over what this module would not have
  * made; opens nothing through a link.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -30,9 +29,8 @@ static int is_temp(const char *name)
                   == len - prefix - suffix;
 }
 
-/* A stream over a directory with a position of its own. */
-static apr_status_t read_dir(lpp_store_t *store, const char *subdirectory,
-                             DIR **dir)
+apr_status_t lpp_store_read_dir(lpp_store_t *store, const char *subdirectory,
+                                DIR **dir)
 {
     int fd;
     apr_status_t rv = lpp_store_open_part(store, subdirectory, 0, &fd);
@@ -60,18 +58,17 @@ static int compare_newest_first(const void *left, const void *right)
     return strcmp(b->stem, a->stem);
 }
 
-/* Fill in what the disk says of an entry; 0 where it is no file of ours. */
-static int stat_entry(int dir_fd, lpp_store_entry_t *entry)
+int lpp_store_stat(DIR *dir, const char *name, apr_off_t *bytes,
+                   apr_time_t *mtime)
 {
     struct stat st;
 
-    if (fstatat(dir_fd, entry->name, &st, AT_SYMLINK_NOFOLLOW) != 0
+    if (fstatat(dirfd(dir), name, &st, AT_SYMLINK_NOFOLLOW) != 0
         || !S_ISREG(st.st_mode)) {
         return 0;
     }
-    entry->bytes = st.st_size;
-    entry->mtime =
-        apr_time_from_sec(st.st_mtim.tv_sec) + st.st_mtim.tv_nsec / 1000;
+    *bytes = st.st_size;
+    *mtime = apr_time_from_sec(st.st_mtim.tv_sec) + st.st_mtim.tv_nsec / 1000;
     return 1;
 }
 
@@ -89,7 +86,7 @@ apr_status_t lpp_store_list(lpp_store_t *store, const char *id, int max,
     apr_status_t rv;
 
     *entries = NULL;
-    rv = read_dir(store, NULL, &dir);
+    rv = lpp_store_read_dir(store, NULL, &dir);
     if (rv != APR_SUCCESS) {
         return rv;
     }
@@ -101,7 +98,7 @@ apr_status_t lpp_store_list(lpp_store_t *store, const char *id, int max,
         if ((!id || strstr(item->d_name, id))
             && lpp_store_parse_name(item->d_name, &entry, pool)
             && (!id || strcmp(entry.id, id) == 0)
-            && stat_entry(dirfd(dir), &entry)) {
+            && lpp_store_stat(dir, entry.name, &entry.bytes, &entry.mtime)) {
             APR_ARRAY_PUSH(found, lpp_store_entry_t) = entry;
         }
     }
@@ -160,15 +157,17 @@ int lpp_store_sweep(lpp_store_t *store, const char *subdirectory)
     int removed = 0;
     DIR *dir;
 
-    if (read_dir(store, subdirectory, &dir) != APR_SUCCESS) {
+    if (lpp_store_read_dir(store, subdirectory, &dir) != APR_SUCCESS) {
         return 0;
     }
     while ((item = readdir(dir)) != NULL) {
-        lpp_store_entry_t entry = { .name = item->d_name };
+        apr_off_t bytes;
+        apr_time_t mtime;
 
         /* far in the future: the clock was set back since */
-        if (is_temp(item->d_name) && stat_entry(dirfd(dir), &entry)
-            && llabs(now - entry.mtime) > apr_time_from_sec(LPP_STORE_STALE_S)
+        if (is_temp(item->d_name)
+            && lpp_store_stat(dir, item->d_name, &bytes, &mtime)
+            && llabs(now - mtime) > apr_time_from_sec(LPP_STORE_STALE_S)
             && unlinkat(dirfd(dir), item->d_name, 0) == 0) {
             removed++;
         }

@@ -17,7 +17,7 @@
 #include <util_filter.h>
 
 #include "parse/lpp_tail.h"
-#include "server/mod_lpprofile_entries.h"
+#include "server/mod_lpprofile_wrappers.h"
 #include "web/mod_lpprofile_filter.h"
 #include "web/mod_lpprofile_filter_internal.h"
 #include "request/mod_lpprofile_run.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * mod_lpprofile_url: takes the segment out of a request, before anything that
- * decides about it looks at its URL. Owns the rewritten request's state; never
+ * decides about it looks at its URL, and out of the URLs in its headers. Never
  * decides what a run does.
  */
 #include <string.h>
@@ -16,7 +16,7 @@
 #include "base/lpp_log_tags.h"
 #include "server/mod_lpprofile_aggregate.h"
 #include "server/mod_lpprofile_config.h"
-#include "server/mod_lpprofile_entries.h"
+#include "server/mod_lpprofile_wrappers.h"
 #include "server/mod_lpprofile_process.h"
 #include "request/mod_lpprofile_run.h"
 #include "web/mod_lpprofile_url_internal.h"
@@ -128,6 +128,62 @@ static const lpp_plan_t *read_plan(const request_rec *r)
     return plan;
 }
 
+/*
+ * Request headers that name a URL which a module of this server then acts on. A
+ * WebDAV client that works below /++profile++show/ sends the segment in all of
+ * them; with it, the target of a COPY would be a collection of that name.
+ * mod_dav compares scheme and port with the request's, but not the host, so the
+ * host does not matter here.
+ */
+
+/* A header that is one URL. */
+static void strip_url(request_rec *r, const char *name)
+{
+    const char *url = apr_table_get(r->headers_in, name);
+
+    if (url) {
+        apr_table_setn(r->headers_in, name,
+                       lpp_trigger_strip_uri(url, r->pool));
+    }
+}
+
+/*
+ * RFC 4918, 10.4: <URL> (conditions) <URL> (conditions). Within the brackets
+ * stand tokens and ETags, which are nobody's URLs; mod_dav ends them at the
+ * first ")", too. What is malformed stays, for mod_dav to refuse.
+ */
+static void strip_if(request_rec *r)
+{
+    const char *rest = apr_table_get(r->headers_in, "If");
+    apr_array_header_t *pieces;
+    const char *open, *close, *url;
+
+    if (!rest || !lpp_trigger_find(rest)) {
+        return;
+    }
+    pieces = apr_array_make(r->pool, 16, sizeof(const char *));
+    while ((open = strpbrk(rest, "<(")) != NULL
+           && (close = strchr(open, *open == '<' ? '>' : ')')) != NULL) {
+        url = apr_pstrmemdup(r->pool, open + 1,
+                             (apr_size_t)(close - open - 1));
+        APR_ARRAY_PUSH(pieces, const char *) =
+            apr_pstrmemdup(r->pool, rest, (apr_size_t)(open + 1 - rest));
+        APR_ARRAY_PUSH(pieces, const char *) =
+            *open == '<' ? lpp_trigger_strip_uri(url, r->pool) : url;
+        rest = close; /* begins the next piece */
+    }
+    APR_ARRAY_PUSH(pieces, const char *) = rest;
+    apr_table_setn(r->headers_in, "If",
+                   apr_array_pstrcat(r->pool, pieces, 0));
+}
+
+static void strip_headers(request_rec *r)
+{
+    strip_url(r, "Destination"); /* RFC 4918, 10.3 */
+    strip_url(r, "New-uri");     /* an older name that mod_dav still reads */
+    strip_if(r);
+}
+
 /* Take the segment out of r and keep what is needed to give it back. */
 static int take_segment(request_rec *r, const lpp_plan_t *plan,
                         lpp_url_t **result)
@@ -145,7 +201,7 @@ static int take_segment(request_rec *r, const lpp_plan_t *plan,
     if (status != OK) {
         return status;
     }
-    lpp_url_strip_headers(r);
+    strip_headers(r);
     apr_table_setn(r->subprocess_env, LPP_URL_ENV, url->path);
     lpp_url_keep(r, url);
     *result = url;

@@ -3,8 +3,9 @@
  * mod_lpprofile_url_follow: what follows from a profile or a see-through
  * segment for the neighbours: no cache keeps the response, mod_cache neither
  * answers nor stores, backends send an identity body and learn whose child
- * their request is, and mod_dir's redirect keeps the segment. Changes nothing
- * of a request without a run and a segment.
+ * their request is, and mod_dir's redirect keeps the segment. Keeps what is
+ * remembered of the URL. Changes nothing of a request without a run and a
+ * segment.
  */
 #include <string.h>
 #include <strings.h>
@@ -19,15 +20,53 @@
 #include <util_filter.h>
 
 #include "server/mod_lpprofile_aggregate.h"
-#include "server/mod_lpprofile_entries.h"
+#include "server/mod_lpprofile_wrappers.h"
 #include "request/mod_lpprofile_run.h"
 #include "web/mod_lpprofile_url_internal.h"
 
 #define CACHE_SOURCE "mod_cache.c"
+#define POOL_KEY "lpprofile url"
 
 static ap_filter_rec_t *encodings_filter_handle;
 static ap_filter_rec_t *location_filter_handle;
 static ap_filter_rec_t *last_headers_filter_handle;
+
+static apr_status_t forget(void *unused)
+{
+    lpp_entries_unwatch();
+    return APR_SUCCESS;
+}
+
+void lpp_url_keep(request_rec *r, lpp_url_t *url)
+{
+    apr_pool_userdata_setn(url, POOL_KEY, NULL, r->pool);
+    lpp_entries_watch();
+    apr_pool_cleanup_register(r->pool, url, forget, apr_pool_cleanup_null);
+}
+
+lpp_url_t *lpp_url_get(const request_rec *r)
+{
+    void *url = NULL;
+
+    if (!lpp_entries_any()) {
+        return NULL;
+    }
+    while (r->main || r->prev) {
+        r = r->main ? r->main : r->prev;
+    }
+    /* An internal redirect shares the pool of the first request, a subrequest
+     * has one of its own: hence the way up. */
+    apr_pool_userdata_get(&url, POOL_KEY, r->pool);
+    return url;
+}
+
+void lpp_url_give_encodings_back(lpp_url_t *url)
+{
+    if (url->headers) {
+        apr_table_setn(url->headers, "Accept-Encoding", url->encodings);
+        url->headers = NULL;
+    }
+}
 
 /* Take away every header whose name begins with len bytes of prefix. */
 static void unset_all(apr_table_t *headers, const char *prefix,

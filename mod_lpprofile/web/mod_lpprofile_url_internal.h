@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * mod_lpprofile_url_internal: what the files of the URL room share: _url
- * (takes the segment out), _url_headers (out of URLs in request headers, too)
- * and _url_follow (what follows from that).
+ * (takes the segment out) and _url_follow (what follows from that, and what is
+ * remembered).
  */
 #ifndef MOD_LPPROFILE_URL_INTERNAL_H
 #define MOD_LPPROFILE_URL_INTERNAL_H
@@ -34,12 +34,6 @@ void lpp_url_keep(request_rec *r, lpp_url_t *url);
 
 /* Put Accept-Encoding back where it was taken away. Thread: request. */
 void lpp_url_give_encodings_back(lpp_url_t *url);
-
-/*
- * Take the segment out of the URLs in those request headers that modules act
- * on: WebDAV's Destination, New-uri and If. Thread: request.
- */
-void lpp_url_strip_headers(request_rec *r);
 
 /* Hooks of _url_follow. */
 void lpp_url_follow_register_hooks(apr_pool_t *pool);

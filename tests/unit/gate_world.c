@@ -104,13 +104,21 @@ lpp_holder_t holder_named(const char *url)
     return holder;
 }
 
+apr_status_t try_after(lpp_gate_t *gate, apr_interval_time_t slice_us,
+                       lpp_holder_t *dead)
+{
+    lpp_gate_get_holder(gate, dead);
+    return lpp_gate_try(gate, slice_us);
+}
+
 apr_status_t try_for(lpp_gate_t *gate, int ms, lpp_holder_t *dead)
 {
+    lpp_holder_t unasked;
     apr_time_t end = apr_time_now() + apr_time_from_msec(ms);
     apr_status_t status;
 
     do {
-        status = lpp_gate_try(gate, 20000, dead);
+        status = try_after(gate, 20000, dead ? dead : &unasked);
     } while (status == APR_TIMEUP && apr_time_now() < end);
     return status;
 }

@@ -85,7 +85,7 @@ static void who_released_leaves_no_death(void **state)
     lpp_death_t death;
 
     assert_int_equal(lpp_gate_child_init(gate, *state), APR_SUCCESS);
-    assert_int_equal(lpp_gate_try(gate, 1000, NULL), APR_SUCCESS);
+    assert_int_equal(lpp_gate_try(gate, 1000), APR_SUCCESS);
     assert_null(lpp_gate_extra(gate));
     lpp_gate_set_holder(gate, &holder);
     assert_non_null(lpp_gate_extra(gate));
@@ -134,7 +134,7 @@ static void a_process_posts_its_own_death_once(void **state)
 
     holder.pid = (apr_uint32_t)getpid();
     assert_int_equal(lpp_gate_child_init(gate, *state), APR_SUCCESS);
-    assert_int_equal(lpp_gate_try(gate, 1000, NULL), APR_SUCCESS);
+    assert_int_equal(lpp_gate_try(gate, 1000), APR_SUCCESS);
     lpp_gate_set_holder(gate, &holder);
     lpp_gate_post_death(gate, &holder); /* before the helper let go */
     assert_int_equal(lpp_gate_release(gate), APR_SUCCESS);
@@ -157,13 +157,13 @@ static void who_is_kept_leaves_a_death_until_it_is_settled(void **state)
 
     holder.pid = (apr_uint32_t)getpid();
     assert_int_equal(lpp_gate_child_init(gate, *state), APR_SUCCESS);
-    assert_int_equal(lpp_gate_try(gate, 1000, NULL), APR_SUCCESS);
+    assert_int_equal(lpp_gate_try(gate, 1000), APR_SUCCESS);
     lpp_gate_set_holder(gate, &holder);
     strcpy(lpp_gate_extra(gate), "left");
     assert_int_equal(lpp_gate_release_keep(gate, &kept), APR_SUCCESS);
     assert_non_null(kept);
     /* The next one has the gate and a place of its own. */
-    assert_int_equal(lpp_gate_try(gate, 1000, NULL), APR_SUCCESS);
+    assert_int_equal(lpp_gate_try(gate, 1000), APR_SUCCESS);
     holder = holder_named("http://example.org/next");
     holder.id[6] = 'f';
     holder.pid = 98;
@@ -189,7 +189,7 @@ static void who_is_settled_leaves_no_death(void **state)
     holder.pid = (apr_uint32_t)getpid();
     assert_int_equal(lpp_gate_child_init(gate, *state), APR_SUCCESS);
     for (i = 0; i < 8; i++) {
-        assert_int_equal(lpp_gate_try(gate, 1000, NULL), APR_SUCCESS);
+        assert_int_equal(lpp_gate_try(gate, 1000), APR_SUCCESS);
         lpp_gate_set_holder(gate, &holder);
         assert_non_null(lpp_gate_extra(gate));
         assert_int_equal(lpp_gate_release_keep(gate, &kept[i]), APR_SUCCESS);
@@ -220,7 +220,7 @@ static void more_deaths_than_room_do_no_harm(void **state)
     assert_int_equal(counts.died, 12);
     assert_int_equal(lpp_gate_deaths(gate), 8);
     assert_int_equal(lpp_gate_child_init(gate, *state), APR_SUCCESS);
-    assert_int_equal(lpp_gate_try(gate, 1000, NULL), APR_SUCCESS);
+    assert_int_equal(lpp_gate_try(gate, 1000), APR_SUCCESS);
     {
         lpp_holder_t holder = holder_named("http://example.org/a");
 

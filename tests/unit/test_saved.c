@@ -87,10 +87,10 @@ static void head_and_oops_come_back(void **state)
 
 static void memory_and_regions_come_back(void **state)
 {
-    static const lpp_saved_memory_t memory[2] = {{1000, 200, 30},
-                                                 {2000, 100, 40}};
-    static const lpp_saved_region_t regions[2] = {{"one", 3, 777},
-                                                  {"t\xffwo", 1, 1}};
+    static const lpp_memory_sizes_t memory[2] = {{1000, 200, 30, 0, 0},
+                                                 {2000, 100, 40, 0, 0}};
+    static const lpp_region_sum_t regions[2] = {{"one", 3, 777, 0},
+                                                {"t\xffwo", 1, 1, 0}};
     lpp_saved_t saved = make_saved(make_view(9, ID), HOST), *back;
 
     (void)state;

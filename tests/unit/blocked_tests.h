@@ -10,7 +10,7 @@
 #include "blocking_calls.h"
 #include "profile/lpp_profile.h"
 
-#define MEASUREMENTS 8 /* of one call, until the machine spoils none */
+#define MEASUREMENTS 20 /* of one call, until the machine spoils none */
 
 extern apr_pool_t *root; /* of the program */
 

@@ -64,12 +64,6 @@ import httpd_env  # noqa: E402
 
 MOST_SERVERS = 10  # that idle in the cache
 
-# Compare times: `check` runs these with nothing beside them (-m alone), all
-# others two at a time (-m 'not alone').
-ALONE = {'test_truth', 'test_blocked', 'test_edge', 'test_storm',
-         'test_unwinders', 'test_stand_down', 'test_phases',
-         'test_sql', 'test_faults'}
-
 
 def pytest_addoption(parser):
     parser.addoption('--mpm', default='',
@@ -79,10 +73,16 @@ def pytest_addoption(parser):
                      help="leave the servers' directories behind")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
+    """What one worker of several runs together: the tests of a file that use
+    the same MPM, and so the same servers."""
     for item in items:
-        if item.path.stem in ALONE:
-            item.add_marker(pytest.mark.alone)
+        mpm = (item.callspec.params.get('mpm', '')
+               if hasattr(item, 'callspec') else '')
+        item.add_marker(pytest.mark.xdist_group(
+            ' '.join([item.path.stem, mpm]).strip()))
+    items.sort(key=lambda item: not item.get_closest_marker('long'))
 
 
 def pytest_generate_tests(metafunc):

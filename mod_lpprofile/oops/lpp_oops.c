@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * lpp_oops: the neutral record of a report. Owns its table and timeline; masks
- * what comes in as a request variable, so that an encoder has nothing to hide.
- * Never writes anything anywhere.
+ * each request variable that is added, so that encoders mask nothing.
  */
 #include <string.h>
 
@@ -12,7 +11,7 @@
 #include "oops/lpp_oops.h"
 #include "oops/lpp_oops_text_internal.h"
 
-#define MS_MAX 1e12 /* thirty years; keeps every figure in an integer */
+#define MS_MAX 1e12 /* thirty years; every time then fits an integer */
 
 apr_status_t lpp_oops_create(lpp_oops_t **oops, const char *id,
                              apr_pool_t *pool)
@@ -66,7 +65,7 @@ void lpp_oops_add_event(lpp_oops_t *oops, double start_ms, double end_ms,
         oops->timeline_dropped++;
         return;
     }
-    /* Events come almost in order: look for the place from the end. */
+    /* Events arrive almost in order: find the place from the end. */
     apr_array_push(oops->timeline);
     events = (lpp_oops_event_t *)oops->timeline->elts;
     for (at = oops->timeline->nelts - 1;
@@ -95,7 +94,7 @@ void lpp_oops_add_var(lpp_oops_t *oops, const char *name, const char *value,
         value = LPP_OOPS_HIDDEN;
     }
     else {
-        /* before the cut: half a URL may have lost what tells user info */
+        /* before the cut, which may remove the "@" that ends user info */
         value = is_query(name)
                     ? lpp_oops_mask_query(value, hidden, oops->pool)
                     : lpp_oops_mask_url(value, hidden, oops->pool);

@@ -3,8 +3,8 @@
  * lpp_oops_bson: a record as one bson document, keys as python-oops' README
  * names them; times of the timeline in whole milliseconds, as in rfc822.
  *
- * libbson does the encoding. It ends the process when it gets no memory, so
- * as much as it can ever ask for here is tried for first.
+ * libbson does the encoding. It ends the process when malloc fails, so the most
+ * memory that it can need here is allocated and freed first.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -182,7 +182,7 @@ static apr_size_t text_bytes(const char *text)
     return text ? 4 * strlen(text) : 0; /* every byte could be a bad one */
 }
 
-/* More than the document can take. */
+/* An upper bound of the size of the document. */
 static apr_size_t most_bytes(const lpp_oops_t *oops)
 {
     const apr_array_header_t *vars = apr_table_elts(oops->req_vars);
@@ -210,8 +210,9 @@ static apr_size_t most_bytes(const lpp_oops_t *oops)
     return most;
 }
 
-/* Whether libbson will get its memory. Another thread may take it in between;
- * then this is as safe as httpd's own pools, which end the process, too. */
+/* Whether libbson will get its memory. Another thread may allocate it in
+ * between; the process then ends, as it does when httpd's own pools get no
+ * memory. */
 static apr_status_t try_memory(const lpp_oops_t *oops)
 {
     apr_size_t most = most_bytes(oops);

@@ -4,8 +4,8 @@
  * serializer_rfc822: headers, request variables, timeline, traceback, a blank
  * line between each. All of it is ASCII.
  *
- * That project's reader tells the parts apart by the look of each line, so a
- * few things that it would lose are quoted beyond what its writer does: a
+ * That project's reader recognises the parts by the form of each line, so a few
+ * things are quoted that its own writer does not quote, and its reader loses: a
  * variable whose name looks like a timeline row, blanks at the ends of a line,
  * an empty detail.
  */
@@ -72,7 +72,7 @@ static void add_normalised(lpp_buf_t *line, const char *text)
     }
 }
 
-/* Write the line out and make room for the next one. */
+/* Write the line to the sink and make it empty. */
 static apr_status_t end_line(const lpp_sink_t *sink, lpp_buf_t *line)
 {
     apr_status_t rv = lpp_buf_add_byte(line, '\n');
@@ -149,8 +149,8 @@ static void add_quoted_byte(lpp_buf_t *line, char c)
     }
 }
 
-/* Add text, escaped and then quoted: a control character is quoted only, and a
- * blank at the ends is, too. What escaping makes is safe already. */
+/* Add text, escaped and then percent-quoted. Control characters, and blanks at
+ * the ends, are only quoted; the results of escaping need no quotes. */
 static void add_quoted(lpp_buf_t *line, const char *text)
 {
     const char *first = text;
@@ -224,7 +224,7 @@ static apr_status_t write_variables(const lpp_oops_t *oops,
     return rv == APR_SUCCESS ? end_line(sink, line) : rv;
 }
 
-/* The reader takes letters, digits, "_" and "-" for a category. */
+/* The reader accepts letters, digits, "_" and "-" in a category. */
 static void add_category(lpp_buf_t *line, const char *category)
 {
     const char *c;
@@ -297,7 +297,7 @@ static apr_status_t write_traceback(const lpp_oops_t *oops,
 apr_status_t lpp_oops_write_rfc822(const lpp_oops_t *oops,
                                    const lpp_sink_t *sink, apr_pool_t *scratch)
 {
-    apr_pool_t *pool; /* the line's memory goes with this call */
+    apr_pool_t *pool; /* freed with the line at the end of this call */
     lpp_buf_t *line;
     apr_status_t rv = apr_pool_create(&pool, scratch);
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_oops_text: what this room's files share about text: names and values that
- * are hidden.
+ * lpp_oops_text_internal: sensitive names and values, for the files that mask.
  */
 #ifndef LPP_OOPS_TEXT_INTERNAL_H
 #define LPP_OOPS_TEXT_INTERNAL_H
@@ -9,8 +8,9 @@
 #include "oops/lpp_oops.h"
 
 /*
- * lpp_oops_is_sensitive of len bytes; and whether the name is one of Cookie,
- * Authorization and the like or of LPOopsHide, not hidden for a word in it.
+ * hides_name: lpp_oops_is_sensitive of a name of len bytes. hides_header:
+ * whether the whole name is that of a sensitive header (Cookie, Authorization),
+ * or one of LPOopsHide. hidden may be NULL.
  * Signal-safe: yes. Thread: any.
  */
 int lpp_oops_hides_name(const char *name, apr_size_t len,
@@ -18,12 +18,12 @@ int lpp_oops_hides_name(const char *name, apr_size_t len,
 int lpp_oops_hides_header(const char *name, apr_size_t len,
                           const lpp_oops_hidden_t *hidden);
 
-/* Whether value is one of hidden's. Signal-safe: yes. Thread: any. */
+/* Whether value is one of hidden's values. Signal-safe: yes. Thread: any. */
 int lpp_oops_hides_value(const char *value, apr_size_t len,
                          const lpp_oops_hidden_t *hidden);
 
 /*
- * Where a value stands in text from on, as a word of its own; len: nowhere.
+ * The place of value in text, from byte from on, as a whole word; len: none.
  * Signal-safe: yes. Thread: any.
  */
 apr_size_t lpp_oops_find_value(const char *text, apr_size_t len,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_sqltext, names of databases: host and database out of the parameters of
- * a connection, never what else stands there.
+ * lpp_sqltext_database: names of databases: host and database of the parameters
+ * of a connection, and none of the other parameters.
  */
 #include <string.h>
 
@@ -16,8 +16,8 @@
 #define NAME_MAX_BYTES 120
 #define SEPARATORS ",;| \t\r\n" /* of any of apr_dbd's drivers */
 
-/* How long a value is, or what is in quotes: a backslash takes the meaning of
- * what follows away. That is libpq's rule; where it is not, more is hidden. */
+/* The length of a value, or of a text in quotes, in which a backslash escapes
+ * the next byte. That is libpq's rule; with other drivers it may hide more. */
 static apr_size_t value_length(const char *value, const char *ends)
 {
     const char *at = value;
@@ -75,7 +75,7 @@ static const char *first_value(const char *params, const char *const *keys,
     return value;
 }
 
-/* No blanks, which end a category in an OOPS, and nothing endless. */
+/* Without blanks, which end a category in an OOPS, and of limited length. */
 static const char *tidy(char *name)
 {
     char *p;

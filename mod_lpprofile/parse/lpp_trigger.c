@@ -192,7 +192,7 @@ static void apply_action(lpp_plan_t *plan, const action_t *action,
     }
 }
 
-/* Read all actions after the mark, and what follows from their mixture. */
+/* Read all actions after the mark, and resolve their combination. */
 static void read_actions(lpp_plan_t *plan, const char *text, apr_size_t len,
                          apr_pool_t *pool)
 {
@@ -220,8 +220,8 @@ static void read_actions(lpp_plan_t *plan, const char *text, apr_size_t len,
     }
 }
 
-/* Beside something else, or elsewhere than at the root, a page's name is an
- * unknown one. */
+/* With other actions, or not at the root, the name of an own page counts as an
+ * unknown action. */
 static void drop_pages(lpp_plan_t *plan)
 {
     plan->actions &= ~(apr_uint32_t)(LPP_ACTION_REPORTS | LPP_ACTION_REPORT
@@ -232,8 +232,8 @@ static void drop_pages(lpp_plan_t *plan)
     }
 }
 
-/* Of several pages the one that page_path spells, and no other, so that a rule
- * for one is not passed by naming two. */
+/* Of several pages choose the one that page_path spells, so that an access rule
+ * for one page cannot be evaded by naming two. */
 static void choose_page(lpp_plan_t *plan)
 {
     if (plan->actions & LPP_ACTION_REPORT) {
@@ -380,7 +380,7 @@ const char *lpp_trigger_put_back(const lpp_plan_t *plan, const char *original,
     apr_size_t before = segment ? (apr_size_t)(segment - 1 - original) : 0;
     const char *head;
 
-    /* Elsewhere than where the client was: the root is always right. */
+    /* Another path than the client asked for: the root is always right. */
     if (strncmp(original, location, before) || location[before] != '/') {
         before = 0;
     }

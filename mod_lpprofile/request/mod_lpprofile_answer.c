@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_answer: what a run says in its response: headers and the block
- * in the page. Works on the profile as it is "until this point"; what is final
- * is written by mod_lpprofile_finish.
+ * mod_lpprofile_answer: what the response says of a run: headers, and the block
+ * in the page. It uses the profile as it is at that moment; the final one is
+ * written by mod_lpprofile_finish.
  */
 #include <apr_strings.h>
 #include <http_protocol.h>
@@ -13,7 +13,7 @@
 #include "server/mod_lpprofile_process.h"
 #include "request/mod_lpprofile_run_internal.h"
 
-/* How long a page waits for the helper to unwind the last samples. */
+/* Longest wait of a page for the last samples to be unwound. */
 #define SNAPSHOT_WAIT_US apr_time_from_msec(500)
 
 #define NOTICES_MAX 16
@@ -81,7 +81,7 @@ static void drop_headers_of_backend(request_rec *r)
     }
 }
 
-/* What the profiler's own cost has led to by now. */
+/* Say whether the profiler lowered its rate or ended because of its cost. */
 static void note_cost(lpp_run_t *run)
 {
     if (lpp_session_cut_short(run->profiling.session) == LPP_STOP_SELF) {
@@ -92,8 +92,8 @@ static void note_cost(lpp_run_t *run)
     }
 }
 
-/* Not so when an error took the place of the response that had them: a range
- * that cannot be had is found behind our filter. */
+/* An error response that replaces the first one has none of them: that a range
+ * cannot be satisfied is found by a filter after this module's. */
 static int has_headers(const request_rec *r)
 {
     return apr_table_get(r->err_headers_out, "X-LPProfile")
@@ -115,7 +115,7 @@ static void note_what_is_told_once(lpp_run_t *run, request_rec *r)
 
 void lpp_run_set_headers(lpp_run_t *run, request_rec *r)
 {
-    if (run->asked.aggregate) { /* nobody is told; the names are wanted still */
+    if (run->asked.aggregate) { /* nothing is shown */
         if (run->profiling.profiled) {
             lpp_names_register_filters_of(lpp_process_get()->symbols, r);
         }
@@ -134,7 +134,8 @@ void lpp_run_set_headers(lpp_run_t *run, request_rec *r)
             lpp_run_keep_stack(run);
         }
         lpp_run_name(run, r);
-        /* Now the chain is complete; at the end some have left it. */
+        /* The filter chain is complete now; by the end some filters have left
+         * it. */
         lpp_names_register_filters_of(lpp_process_get()->symbols, r);
         apr_table_setn(r->err_headers_out, "X-Lazr-OopsId",
                        apr_pstrdup(r->pool, run->facts.about.id));
@@ -146,13 +147,13 @@ void lpp_run_set_headers(lpp_run_t *run, request_rec *r)
                    apr_pstrdup(r->pool, status_value(run, r->pool)));
 }
 
-/* The URL of this page with the segment left out, for "what to type next". */
+/* The path of this page without the trigger segment, for the examples. */
 static const char *example_url(lpp_run_t *run, request_rec *r)
 {
     return lpp_oops_mask_url(run->r->uri, run->facts.hidden, r->pool);
 }
 
-/* What was asked for and is not to be had stands in the page in words. */
+/* Sentences for what the URL asked for and does not get. */
 static const char *const *notices(const lpp_run_t *run, apr_pool_t *pool)
 {
     const char **list = apr_pcalloc(pool, (NOTICES_MAX + 1) * sizeof(*list));
@@ -204,7 +205,8 @@ static const lpp_report_file_t *report_files(const lpp_run_t *run, int *count,
     return files;
 }
 
-/* View and OOPS as of now; either may be missing, the page then says less. */
+/* View and OOPS as of now. Where one cannot be made, the page goes without
+ * it. */
 static void report_profile(lpp_run_t *run, request_rec *r,
                            const lpp_calls_table_t *calls,
                            lpp_report_t *report)

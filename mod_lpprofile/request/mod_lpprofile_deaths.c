@@ -2,11 +2,11 @@
 /*
  * mod_lpprofile_deaths: see mod_lpprofile_deaths.h.
  *
- * The writer is forked twice, so that nobody but init has to learn of its end:
- * the MPM would wonder whose child that was. It inherits the parent's objects
- * at their addresses, which are those of every child of this generation; of a
- * child of an older one no stack is named, since another module may lie there
- * now.
+ * The writer is forked twice, so that init reaps it: the MPM would log an
+ * unknown child. It inherits the objects of the parent at their addresses,
+ * which are those of each child of this generation. The stack of a child of an
+ * older generation is not named, since another module may be loaded at these
+ * addresses now.
  */
 #include <errno.h>
 #include <signal.h>
@@ -34,8 +34,8 @@
 
 APLOG_USE_MODULE(lpprofile);
 
-#define WRITER_MAX_S 20 /* then it is stuck, and ends */
-#define DEATHS_MAX 16   /* that one writer reports */
+#define WRITER_MAX_S 20 /* after that it is killed: it hangs */
+#define DEATHS_MAX 16   /* of one writer */
 
 static int is_named(const server_rec *s, const char *host)
 {
@@ -44,8 +44,9 @@ static int is_named(const server_rec *s, const char *host)
 
 /*
  * The host that the dead process served. After a restart with another
- * configuration it may be gone: then the one of that name, or any, gives the
- * directories. The profile belongs to none that is left.
+ * configuration it may not exist any more: then the directories are those of
+ * the host of that name, or of any other. The report pages of no host show that
+ * profile.
  */
 static server_rec *host_of(const lpp_holder_t *holder, server_rec *main_server,
                            apr_pool_t *pool)
@@ -144,8 +145,8 @@ static void report(const lpp_death_t *death, const lpp_autopsy_t *autopsy,
                  "see %s", holder->pid, oops->type, holder->id);
 }
 
-/* Nothing of the parent's shall happen to this process, and it holds no port
- * that a restart might want. */
+/* Reset what is inherited from the parent: signal handlers and mask, and the
+ * listening sockets, which a restart may have to bind. */
 static void become_a_writer(void)
 {
     static const int signals[] = { SIGTERM, SIGHUP, SIGINT, SIGUSR1, SIGWINCH,
@@ -180,8 +181,7 @@ static void write_reports(server_rec *s)
     if (autopsy.symbols) {
         lpp_names_register_hooks_of_server(autopsy.symbols);
     }
-    /* No more than there can be: a child that is not itself any more may add
-     * to them for ever. */
+    /* Bounded: a child with corrupted memory may add deaths without end. */
     for (left = DEATHS_MAX; left > 0
          && lpp_gate_take_death(inherited->gate, &death); left--) {
         if (lpp_store_is_id(death.holder.id)) {
@@ -212,7 +212,7 @@ static void fork_writer(server_rec *s)
         _exit(0);
     }
     if (pid < 0) {
-        /* It stays in its area: the next death asks again. */
+        /* The record stays in shared memory: the next death forks again. */
         ap_log_error(APLOG_MARK, APLOG_WARNING, errno, s,
                      LPP_TAG_DEATHS_NO_WRITER ": no process could be had that "
                      "writes the OOPS report of a dead one; it waits");
@@ -222,7 +222,7 @@ static void fork_writer(server_rec *s)
     }
 }
 
-/* After the process room's, which notes the death. */
+/* Runs after the hook of mod_lpprofile_process, which notes the death. */
 static void child_status(server_rec *s, pid_t pid, ap_generation_t number,
                          int slot, mpm_child_status state)
 {

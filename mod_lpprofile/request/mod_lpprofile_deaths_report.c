@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_deaths_report: what the report of a dead process says: type,
- * value, time so far, the stack of a crash, the samples. Reads only what the
- * process left in shared memory, and believes none of it: lengths and strings
- * are bounded, the unwinder reads the copied bytes alone.
+ * mod_lpprofile_deaths_report: content of the OOPS of a dead process: type,
+ * value, time so far, the stack of a crash, the samples. It reads what the
+ * process left in shared memory, and trusts none of it: lengths and strings are
+ * bounded, and the unwinder reads the copied bytes only.
  */
 #include <inttypes.h>
 #include <signal.h>
@@ -26,7 +26,7 @@ static const struct {
     { SIGFPE, "SIGFPE" },   { SIGILL, "SIGILL" }
 };
 
-/* NULL where the process left no word of a crash. */
+/* Name of the signal; NULL where the process recorded no crash. */
 static const char *crash_name(const lpp_crash_t *crash)
 {
     unsigned i;
@@ -42,8 +42,8 @@ static const char *crash_name(const lpp_crash_t *crash)
     return NULL;
 }
 
-/* A call through a bad pointer: nobody's code is at the program counter, so
- * the caller is where the stack, or the link register, says. */
+/* After a call through a bad pointer there is no code at the program counter:
+ * the caller is on top of the stack, or in the link register. */
 static void leave_bad_address(const lpp_autopsy_t *autopsy,
                               lpp_snapshot_t *snapshot)
 {
@@ -83,7 +83,7 @@ static unsigned unwind(const lpp_crash_t *crash, const lpp_autopsy_t *autopsy,
                       frames, NULL, FRAMES_MAX, &end);
 }
 
-/* How it came about, after the kernel's words for it. */
+/* The reason, in the words of the kernel. */
 static const char *reason(const lpp_crash_t *crash, apr_uint32_t pid,
                           apr_pool_t *pool)
 {
@@ -104,7 +104,7 @@ static const char *reason(const lpp_crash_t *crash, apr_uint32_t pid,
                         crash->code, crash->address);
 }
 
-/* What became of the samples, as the end of a sentence. */
+/* What is known of the samples, as the end of a sentence. */
 static const char *samples_of(const lpp_profile_t *profile, apr_pool_t *pool)
 {
     if (!profile) {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_finish: what becomes of the profile of a run. Of a request that
- * is over: files and OOPS, on the jobs thread (or, where its queue is full, on
- * the request's), which reads no request any more, but the run alone. On a
- * server whose requests are all summed up: its part in the sum, on the
- * request's own thread, since a record counts only once it is written, and a
- * process may end as soon as its response was sent.
+ * mod_lpprofile_finish: writes the profile of a run. When the request is over:
+ * files and OOPS, on the jobs thread (on the request's thread where the queue
+ * of jobs is full); reads the run only, since the request may be gone. For the
+ * sum over all requests of a server: a record, on the request's own thread,
+ * because it counts only once it is written, and a process may end as soon as
+ * the response was sent.
  */
 #include <stdatomic.h>
 
@@ -22,7 +22,7 @@
 
 APLOG_USE_MODULE(lpprofile);
 
-/* The helper has at most a ring of samples left to unwind. */
+/* The helper thread has a full ring of samples to unwind at most. */
 #define FINAL_WAIT_US apr_time_from_sec(5)
 #define COMPLAIN_EVERY_US apr_time_from_sec(60)
 
@@ -46,7 +46,7 @@ void lpp_run_record(lpp_run_t *run, request_rec *r)
     }
 }
 
-/* Tell the output all that the run knows besides the view. */
+/* Fill in what the run knows besides the view. */
 static void fill_output(lpp_run_t *run)
 {
     lpp_symbols_t *symbols = lpp_process_get()->symbols;
@@ -79,7 +79,7 @@ static void fill_output(lpp_run_t *run)
 static apr_status_t write_files(lpp_run_t *run, apr_off_t *bytes)
 {
     const lpp_view_t *view;
-    /* Source lines are slow, but nobody waits for this. */
+    /* With source lines, which are slow: no response waits for this. */
     apr_status_t rv = lpp_run_view(run, &view,
                                    lpp_run_calls_table(run, run->pool), 1,
                                    FINAL_WAIT_US, run->pool);
@@ -88,7 +88,7 @@ static apr_status_t write_files(lpp_run_t *run, apr_off_t *bytes)
                                                       bytes) : rv;
 }
 
-/* A full disk fails every profile: one line a minute tells it well enough. */
+/* A full disk fails every profile: log it once a minute. */
 typedef struct complaint_t {
     _Atomic apr_time_t last_us; /* monotonic; 0: never */
     atomic_uint left_out;       /* since then */
@@ -109,7 +109,7 @@ static int may_complain(complaint_t *complaint)
     return 0;
 }
 
-/* Said when the session is over, so that the rate is the last one. */
+/* Logged after the session, when the rate is final. */
 static void tell_of_cost(const lpp_run_t *run)
 {
     apr_uint32_t hz = lpp_session_lowered_hz(run->profiling.session);

@@ -2,10 +2,10 @@
 /*
  * mod_lpprofile_memory: the memory log, one line a request.
  *
- * Opens the logs in the parent (files or piped programs), reads the process's
- * sizes when a request begins and ends, appends one whole line. Takes no lock,
- * profiles nothing, writes no OOPS, changes no response. A log that cannot be
- * written is complained of once a minute at most.
+ * Opens the logs in the parent (files or piped programs), reads the sizes of
+ * the process when a request begins and ends, appends one whole line. Takes no
+ * lock, profiles nothing, writes no OOPS, changes no response. A log that
+ * cannot be written is reported once a minute at most.
  */
 #ifndef MOD_LPPROFILE_MEMORY_H
 #define MOD_LPPROFILE_MEMORY_H
@@ -18,8 +18,7 @@
  * %{lpprofile-oops-id}n in a LogFormat. */
 #define LPP_MEMORY_OOPS_NOTE "lpprofile-oops-id"
 
-/* Likewise its page id, once it is named: all that is said of a profile says
- * the same. */
+/* Likewise its page id, once it is known: log, files and OOPS have the same. */
 #define LPP_MEMORY_PAGE_NOTE "lpprofile-page-id"
 
 /*

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_oops: what an OOPS says of one request.
+ * mod_lpprofile_oops: fills the OOPS of one request.
  *
- * Reads the request and never changes it: httpd's own ap_add_common_vars and
- * ap_add_cgi_vars write to the request's environment, look up host names, and
- * run a subrequest, so the same variables are gathered here by hand.
+ * Reads the request and never changes it: ap_add_common_vars and
+ * ap_add_cgi_vars of httpd write to the environment of the request, look up
+ * host names, and run a subrequest, so the same variables are gathered here.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +19,7 @@
 #include "base/lpp_ascii.h"
 #include "request/mod_lpprofile_oops_internal.h"
 
-/* Where variables go. */
+/* The record to add variables to, and what to hide of them. */
 typedef struct vars_t {
     lpp_oops_t *oops;
     const lpp_oops_hidden_t *hidden;
@@ -32,7 +32,7 @@ static void add(const vars_t *vars, const char *name, const char *value)
     }
 }
 
-/* A header's name as a CGI program knows it. */
+/* The name of a header as a CGI variable. */
 static char *header_variable(apr_pool_t *pool, const char *name)
 {
     char *variable = apr_pstrcat(pool, "HTTP_", name, NULL), *c;
@@ -106,8 +106,8 @@ static void add_request(const vars_t *vars, request_rec *r)
     add(vars, "GATEWAY_INTERFACE", "CGI/1.1");
     add(vars, "REQUEST_METHOD", r->method);
     add(vars, "REQUEST_SCHEME", ap_http_scheme(r));
-    /* What CGI programs were given; by now the request line may have its
-     * trigger segment back, for the access log. */
+    /* As CGI programs saw it; the request line may contain the trigger segment
+     * again by now, for the access log. */
     add(vars, "REQUEST_URI", first_of(r)->unparsed_uri);
     add(vars, "QUERY_STRING", r->args ? r->args : "");
     add(vars, "SCRIPT_FILENAME", r->filename);
@@ -157,7 +157,7 @@ static const char *status_type(int status, apr_pool_t *pool)
     return type;
 }
 
-/* The status in words: a script's own, if it sent any. */
+/* The reason phrase: that of a script, if it sent one. */
 static const char *status_value(const request_rec *r, const vars_t *vars)
 {
     const char *line =
@@ -231,7 +231,7 @@ void lpp_oops_gather(lpp_oops_t *oops, request_rec *r,
     oops->username = user ? apr_pstrdup(oops->pool, user) : NULL;
     oops->url = apr_pstrdup(oops->pool, facts->full_url);
     add_server(&vars, r);
-    /* Headers and environment last: a module's word on a variable counts. */
+    /* Headers and environment last: a variable that a module has set wins. */
     add_request(&vars, r);
     apr_table_do(add_header, &vars, r->headers_in, NULL);
     apr_table_do(add_environment, &vars, r->subprocess_env, NULL);

@@ -48,9 +48,9 @@ void lpp_oops_gather(lpp_oops_t *oops, request_rec *r,
                      const lpp_oops_failure_t *failure, int final);
 
 /*
- * Learn of messages: called by the run's error_log hook with each message of
- * its request. Returns 1 when this is the first at error or worse, so that the
- * stack is worth taking.
+ * See a message: called by the error_log hook of the run with each message of
+ * its request. Returns 1 for the first one at error or worse: then the caller
+ * keeps the stack.
  * Thread: request.
  */
 int lpp_oops_see_message(lpp_oops_failure_t *failure, int level,

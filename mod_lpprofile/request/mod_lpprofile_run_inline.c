@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_run_inline: inline regions of a run. One that nobody else asked
- * for profiles its regions alone: the session pauses between them, holding the
- * gate, so that all regions of a request are one profile.
+ * mod_lpprofile_run_inline: inline regions of a run. Where nothing else asked
+ * for a profile, only the regions are profiled: the session pauses between them
+ * and keeps the gate, so that all regions of a request are one profile.
  */
 #include <apr_strings.h>
 #include <http_request.h>
@@ -11,14 +11,14 @@
 #include "request/mod_lpprofile_run_internal.h"
 #include "server/mod_lpprofile_aggregate.h"
 
-/* Help is no profile; a region beside it is. */
+/* A request for help alone is not profiled; its regions may be. */
 static int asks_help_only(const lpp_run_t *run)
 {
     return run->asked.plan && run->asked.plan->actions == LPP_ACTION_HELP
         && !run->asked.plan->formats && !run->asked.plan->page;
 }
 
-/* A run that may become one of regions: made here, or nothing but help. */
+/* The run to profile regions in: a new one, or one that asks for help alone. */
 static lpp_run_t *find_run(request_rec *r)
 {
     lpp_run_t *run = lpp_run_get(r);
@@ -39,8 +39,8 @@ static lpp_run_t *find_run(request_rec *r)
     return run;
 }
 
-/* Fixups may have run already, or not: asked now, and where they come later,
- * then. */
+/* The user may be known already; where fixups come later, lpp_run_check_user
+ * asks again. */
 static int may_profile(lpp_run_t *run, request_rec *r)
 {
     if (!lpp_config_requires_user(run->facts.conf)) {
@@ -54,14 +54,14 @@ static int may_profile(lpp_run_t *run, request_rec *r)
     return run->viewer.inline_user;
 }
 
-/* The URL asked for statements alone: that is no profile to win over ours. */
+/* The URL asked for statements only: regions may be profiled then. */
 static int asks_sql_alone(const lpp_run_t *run)
 {
     return lpp_run_asks_sql(run) && !run->output.formats
         && !(run->asked.plan->actions & LPP_ACTION_SHOW);
 }
 
-/* The run goes on as one of regions, in the session that it has. */
+/* Profile the regions in the session that records the statements. */
 static void profile_beside_sql(lpp_run_t *run)
 {
     lpp_start_e how;
@@ -74,7 +74,7 @@ static void profile_beside_sql(lpp_run_t *run)
     }
     how = lpp_session_sample(run->profiling.session, lpp_run_inline_roots);
     if (how == LPP_START_FAILED) {
-        return; /* cut short before: named in the timeline, no more */
+        return; /* cut short before: regions go to the timeline only */
     }
     run->profiling.start = how;
     run->answer.status = lpp_run_start_token(how);
@@ -108,14 +108,14 @@ lpp_run_t *lpp_run_begin_inline(request_rec *r, int *fresh)
     if (!run) {
         return NULL;
     }
-    run->asked.inline_only = 1; /* also where it fails: not tried again */
+    run->asked.inline_only = 1; /* also where it fails: do not try again */
     run->records.regions = lpp_regions_create(run->pool);
     if (!run->records.regions || !may_profile(run, here)) {
         return NULL;
     }
     run->output.formats = LPP_FORMAT_BIT(LPP_FORMAT_PSTATS);
     run->profiling.hook_us = lpp_monotonic_us();
-    /* Never attached: those of the request began long ago. */
+    /* Not attached: the phases of the request began before. */
     run->records.phases = lpp_phases_create(run->pool, run->facts.begin_us,
                                             run->facts.hidden);
     lpp_run_start(run, first, 1);
@@ -139,7 +139,7 @@ void lpp_run_enter_region(lpp_run_t *run, const char *name, int profiled)
             return;
         }
     }
-    /* The session runs since it was begun for the first of them. */
+    /* For the first region the session was begun, and runs. */
     if (run->asked.inline_only && profiled && run->profiling.session
         && lpp_regions_profiles(run->records.regions) > 0
         && !lpp_regions_profiled_depth(run->records.regions)

@@ -12,7 +12,7 @@
 
 #include "profile/lpp_regions.h"
 #include "report/lpp_report.h"
-#include "sampling/lpp_sampler.h"
+#include "sampling/lpp_session.h"
 #include "request/mod_lpprofile_facts.h"
 #include "request/mod_lpprofile_memory.h"
 #include "request/mod_lpprofile_oops_internal.h"
@@ -87,19 +87,22 @@ struct lpp_run_t {
  * chain known; later calls change nothing. Thread: request. */
 void lpp_run_name(lpp_run_t *run, request_rec *r);
 
-/* A run of r, the first request of its chain, found by lpp_run_get from now; or
- * NULL. Not begun: start waits for the gate, and begins the session. */
+/* Create the run of r, the first request of its chain: lpp_run_get finds it
+ * from now on. NULL where memory is short. start waits for the gate, and begins
+ * the session. */
 lpp_run_t *lpp_run_create(request_rec *r, const lpp_plan_t *plan, int access);
 void lpp_run_start(lpp_run_t *run, request_rec *r, int stacks);
 
-/* How a start went, as X-LPProfile says it; static. */
+/* The outcome of a start as X-LPProfile has it; static. */
 const char *lpp_run_start_token(lpp_start_e start);
 
-/* Where stacks begin whose profile begins while the request is served. */
+/* Outermost functions of stacks where profiling begins while the request is
+ * served. */
 extern const char *const lpp_run_inline_roots[];
 
-/* Inline regions: profiling ends for good (before the session is stopped), all
- * are closed (the request is over). A run without regions has none. */
+/* Inline regions: freeze ends their profiling for good, before the session is
+ * stopped; close leaves all of them, when the request is over. Both do nothing
+ * for a run without regions. */
 void lpp_run_freeze_regions(lpp_run_t *run);
 void lpp_run_close_regions(lpp_run_t *run);
 
@@ -113,19 +116,19 @@ const lpp_region_sum_t *lpp_run_region_sums(const lpp_run_t *run,
  * request. */
 apr_uint32_t lpp_run_inline_profiles(const lpp_run_t *run);
 
-/* Put the run's own filters around the network's, for a run that profiles; take
- * away the one that its connection has, which would outlive the run. */
+/* Add the filters of a run that profiles, next to those of the network; remove
+ * the one of its connection, which would outlive the run. */
 void lpp_run_watch(lpp_run_t *run, request_rec *r);
 void lpp_run_unwatch(lpp_run_t *run);
 
-/* Let go of a run and of its pool. Thread: any. */
+/* Destroy a run and its pool. Thread: any. */
 void lpp_run_free(lpp_run_t *run);
 
-/* A pool for a run, which goes by lpp_run_free. Errors: APR_ENOMEM.
+/* Make the pool of a run, for lpp_run_free to destroy. Errors: APR_ENOMEM.
  * Thread: request. */
 LPP_MUST_CHECK apr_status_t lpp_run_make_pool(apr_pool_t **pool);
 
-/* Count hooks' calls from now, where they have wrappers; no longer. Idempotent.
+/* Begin to count the calls of hooks that have wrappers; stop that. Idempotent.
  * Thread: request. */
 void lpp_run_start_calls(lpp_run_t *run);
 void lpp_run_stop_calls(lpp_run_t *run);
@@ -135,8 +138,8 @@ void lpp_run_stop_calls(lpp_run_t *run);
 const lpp_calls_table_t *lpp_run_calls_table(const lpp_run_t *run,
                                              apr_pool_t *pool);
 
-/* What the profiler does from enter to leave is told apart from the call that
- * it runs in. leave takes what enter returned. Thread: request. */
+/* Tell the work of the profiler from enter to leave apart from the call that it
+ * runs in. leave takes what enter returned. Thread: request. */
 unsigned lpp_run_enter_profiler(const lpp_run_t *run);
 void lpp_run_leave_profiler(const lpp_run_t *run, unsigned handle);
 
@@ -159,7 +162,7 @@ LPP_MUST_CHECK apr_status_t lpp_run_view(const lpp_run_t *run,
 /* Keep the calling thread's stack as the one of the first failure. */
 void lpp_run_keep_stack(lpp_run_t *run);
 
-/* Record the SQL statements of a run that profiles, on this thread; no longer
+/* Record the SQL statements of a run that profiles, on this thread; stop that
  * (idempotent). Thread: request. */
 void lpp_run_start_sql(lpp_run_t *run);
 void lpp_run_stop_sql(lpp_run_t *run);
@@ -180,9 +183,8 @@ void lpp_run_fill_timeline(const lpp_run_t *run, lpp_oops_t *oops);
  * request of the chain. Thread: request. */
 void lpp_run_record(lpp_run_t *run, request_rec *r);
 
-/* The job: name the profile, write its files and its OOPS, let go of the
- * session and of the run's pool. Thread: jobs, or request where the queue is
- * full. */
+/* The job: name the profile, write its files and its OOPS, close the session,
+ * destroy the run. Thread: jobs, or request where the queue is full. */
 void lpp_run_finish(void *run);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_run_life: a run begins, and how that went: its gate is waited
- * for, its session started, its memory made and given up.
+ * mod_lpprofile_run_life: begin and end of a run: creates it, waits for the
+ * gate, starts the session; when the request is over, gathers what is known of
+ * it and submits the job that writes it.
  */
 #include <string.h>
 #include <sys/syscall.h>
@@ -21,24 +22,24 @@
 
 APLOG_USE_MODULE(lpprofile);
 
-/* Reading and serving a request share the caller of ap_read_request,
- * ap_process_http_connection; but whoever makes a request without reading it,
- * as mod_http2 does, has a function of its own for that, which returns. */
+/* Reading and serving a request have a caller in common,
+ * ap_process_http_connection. A module that creates requests without reading
+ * them, such as mod_http2, does so in a function of its own that returns. */
 static const char *const root_functions[] = {
     "ap_read_request", "^ap_post_read_request", NULL
 };
 
-/* By the time of an inline region the request was read: its stacks begin with
- * who serves it. */
+/* At an inline region the request has been read: its stacks begin with the
+ * function that serves it. */
 const char *const lpp_run_inline_roots[] = {
     "ap_process_async_request", "ap_process_request", NULL
 };
 
-/* A client that reads or sends slowly must not hold the gate: all that a
- * request may be blocked on it (contract section 2). */
+/* A slow client must not hold the gate: the longest time that a request may be
+ * blocked on its client (contract section 2). */
 #define MAX_CLIENT_WAIT_US apr_time_from_sec(5)
 
-/* Asked while waiting for the gate: a client that closed wants no page. */
+/* Asked while waiting for the gate: 0 when the client has closed. */
 static int client_is_there(void *baton)
 {
     request_rec *r = baton;
@@ -56,8 +57,8 @@ static int client_is_there(void *baton)
     return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 0;
 }
 
-/* Formats this build has no writer for, and actions of later builds, are not
- * silently ignored: the page and the header say so. */
+/* The formats of this build that were asked for; the page says which are
+ * missing. */
 static apr_uint32_t formats_to_write(lpp_run_t *run)
 {
     apr_uint32_t wanted = run->asked.plan ? run->asked.plan->formats : 0;
@@ -75,7 +76,7 @@ static apr_uint32_t formats_to_write(lpp_run_t *run)
     return formats;
 }
 
-/* What a start that did not profile is called in X-LPProfile. */
+/* The outcome of a start, as X-LPProfile has it. */
 const char *lpp_run_start_token(lpp_start_e start)
 {
     switch (start) {
@@ -92,8 +93,9 @@ const char *lpp_run_start_token(lpp_start_e start)
     return "failed";
 }
 
-/* Every request, whatever the directives say; but one whose holder waits for
- * it, and who holds the gate for a slow client lets go. */
+/* For the sum every request is profiled: no limit of the directives applies,
+ * and the client may be gone. Left out are a request that the owner of the gate
+ * waits for, and the time after a slow client has had the gate too long. */
 static void unbound(lpp_session_options_t *options)
 {
     options->max_waiting = APR_UINT32_MAX;
@@ -120,18 +122,18 @@ static void count_for_sum(lpp_start_e start)
     }
 }
 
-/* What will be so for every request of this child is a warning once. */
+/* A warning the first time in this child, then info. */
 static int once(atomic_int *said)
 {
     return atomic_exchange(said, 1) ? APLOG_INFO : APLOG_WARNING;
 }
 
-/* By connection and host, not by request: httpd puts the Referer as it came
- * behind a request's messages. */
+/* Logged for the connection and host, not for the request: httpd appends the
+ * unmasked Referer to the messages of a request. */
 static void log_start(const lpp_run_t *run, request_rec *r, apr_status_t rv)
 {
     static atomic_int failed, no_signal;
-    int level; /* the logging macros evaluate theirs twice */
+    int level; /* the logging macros evaluate the level twice */
 
     switch (run->profiling.start) {
     case LPP_START_TIMED_OUT:
@@ -181,10 +183,10 @@ static void fill_owner(const lpp_run_t *run, lpp_holder_t *owner)
 }
 
 /*
- * As lpp_session_start. A stream of HTTP/2 that waits for the gate has one of
- * the few workers that mod_http2 has in this child, whichever connection it is
- * of: most of them stay free for requests that are not profiled. For the sum of
- * all requests there are none.
+ * As lpp_session_start. An HTTP/2 stream that waits for the gate blocks one of
+ * the few workers of mod_http2 in this child, which serve all connections: so
+ * only some of them may wait. This limit does not apply to the sum over all
+ * requests.
  */
 static apr_status_t start_session(lpp_run_t *run, const request_rec *r,
                                   const lpp_session_options_t *options)
@@ -212,7 +214,7 @@ static apr_status_t start_session(lpp_run_t *run, const request_rec *r,
     return rv;
 }
 
-/* All but holder and the parent's id. */
+/* All but the owner record and the id of the parent. */
 static void fill_options(const lpp_run_t *run, request_rec *r, int stacks,
                          lpp_session_options_t *options)
 {
@@ -275,8 +277,8 @@ void lpp_run_start(lpp_run_t *run, request_rec *r, int stacks)
     }
 }
 
-/* Cleanup of the first request's pool, for a run that was not taken over: no
- * log_transaction ran. Nothing is written of it. */
+/* Cleanup of the pool of the first request: ends a run that lpp_run_take_over
+ * has not taken, because no log_transaction ran. Writes nothing. */
 static apr_status_t abandon(void *baton)
 {
     lpp_run_t *run = baton;
@@ -340,7 +342,7 @@ static lpp_run_t *create_run(request_rec *r, const lpp_plan_t *plan,
     run->answer.status = "help";
     run->answer.tokens = apr_array_make(pool, 4, sizeof(const char *));
     run->profiling.hook_us = lpp_monotonic_us();
-    run->failure.level = APLOG_TRACE1; /* milder than any that counts */
+    run->failure.level = APLOG_TRACE1; /* less severe than any that counts */
     return run;
 }
 
@@ -357,7 +359,7 @@ lpp_run_t *lpp_run_create(request_rec *r, const lpp_plan_t *plan, int access)
     return run;
 }
 
-/* The helper wakes up while we get ready. */
+/* Wake up the helper thread early, while the run is prepared. */
 static void announce(const lpp_plan_t *plan)
 {
     lpp_sampler_t *sampler = lpp_process_get()->sampler;
@@ -381,7 +383,7 @@ void lpp_run_begin(request_rec *r, const lpp_plan_t *plan, int access)
         return;
     }
     if (plan && plan->page) {
-        /* The module's own pages are not part of the site. */
+        /* Pages of the module are not profiled. */
         run->asked.all_requests = 0;
         return;
     }
@@ -404,8 +406,8 @@ void lpp_run_begin(request_rec *r, const lpp_plan_t *plan, int access)
 }
 
 /*
- * The request is over: gather what only it knows. r is the first request; the
- * last of its redirects has the answer.
+ * The request is over: gather what is known of it. r is the first request; the
+ * last of its redirects has sent the response.
  */
 void lpp_run_gather(request_rec *r)
 {
@@ -440,14 +442,14 @@ void lpp_run_gather(request_rec *r)
     }
 }
 
-/* The request is logged: the rest is for the jobs thread. */
+/* The request is logged: hand the run to the jobs thread. */
 void lpp_run_take_over(request_rec *r)
 {
     lpp_run_t *run = lpp_run_get(r);
     const lpp_process_t *process = lpp_process_get();
 
     if (!run || run->r != r || !run->profiling.session) {
-        return; /* abandon() ends it with the request's pool */
+        return; /* abandon() ends it when the pool of r is destroyed */
     }
     if (run->oops) {
         lpp_run_fill_timeline(run, run->oops);
@@ -456,7 +458,7 @@ void lpp_run_take_over(request_rec *r)
     lpp_run_stop_calls(run);
     lpp_phases_attach(r, NULL);
     lpp_run_unwatch(run);
-    run->r = NULL; /* from here the job owns the run */
+    run->r = NULL; /* from here on the job owns the run */
     apr_pool_cleanup_kill(r->pool, run, abandon);
     ap_set_module_config(r->request_config, &lpprofile_module, NULL);
     lpp_entries_unwatch();

@@ -46,7 +46,8 @@ lpp_calls_t *lpp_run_calls(const lpp_run_t *run)
     return run->records.counting ? run->records.calls : NULL;
 }
 
-/* Calls are of the whole request: not beside its regions alone. */
+/* Calls are counted over the whole request, so a profile of regions alone has
+ * none. */
 const lpp_calls_table_t *lpp_run_calls_table(const lpp_run_t *run,
                                              apr_pool_t *pool)
 {
@@ -134,7 +135,7 @@ void lpp_run_start_sql(lpp_run_t *run)
     lpp_sqlfilter_t *filter = NULL;
 
     if (run->asked.aggregate) {
-        return; /* nothing of it would be shown or written */
+        return; /* nothing would show or write them */
     }
     memset(&options, 0, sizeof(options));
     options.begin_us = run->facts.begin_us;
@@ -146,7 +147,7 @@ void lpp_run_start_sql(lpp_run_t *run)
         options.filter = filter;
     }
     if (lpp_sql_start(&run->records.sql, &options, run->pool) != APR_SUCCESS) {
-        run->records.sql = NULL; /* the profile goes on without */
+        run->records.sql = NULL; /* the profile has no statements then */
     }
 }
 
@@ -282,7 +283,7 @@ void lpp_run_fill_timeline(const lpp_run_t *run, lpp_oops_t *oops)
         lpp_oops_add_event(
             oops, since_begin_ms(run, start),
             since_begin_ms(run, start + run->profiling.waited_us), "gate",
-            "waiting for one's turn");
+            "waiting for the gate");
     }
     lpp_phases_add_to(run->records.phases, oops);
     if (run->records.sql) {

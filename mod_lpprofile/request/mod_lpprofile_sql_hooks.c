@@ -2,10 +2,10 @@
 /*
  * mod_lpprofile_sql_hooks: where statements come from: the connections of
  * mod_dbd, and other modules, through the optional functions of lpprofile.h;
- * and which ones are secret.
+ * and which statements are secret.
  *
- * Connections are decorated in children only: what the parent opens lives
- * across restarts in which this module is loaded anew.
+ * Connections are decorated in children only: those that the parent opens
+ * survive restarts, which load this module again.
  */
 #include <string.h>
 
@@ -24,9 +24,9 @@
 
 APLOG_USE_MODULE(lpprofile);
 
-#define DRIVER_MAX_BYTES 32 /* of a name, as far as it tells them apart */
+#define DRIVER_MAX_BYTES 32 /* of the name of a driver */
 
-/* mod_session_dbd's directives that name its statements. */
+/* Directives of mod_session_dbd that name its statements. */
 static const char *const session_directives[] = {
     "SessionDBDSelectLabel", "SessionDBDInsertLabel", "SessionDBDUpdateLabel",
     "SessionDBDDeleteLabel"
@@ -45,15 +45,15 @@ static const ap_directive_t *next_directive(const ap_directive_t *at)
     return at ? at->next : NULL;
 }
 
-/* One line for each driver that is not what we know, from the parent: its
- * children leave that driver alone without a word. */
+/* Log each driver that is not supported, once, in the parent: children do not
+ * decorate it. */
 static void check_driver(const char *args, server_rec *s, apr_pool_t *ptemp)
 {
     const apr_dbd_driver_t *driver;
     const char *name = ap_getword_conf(ptemp, &args), *why;
 
     if (apr_dbd_get_driver(ptemp, name, &driver) != APR_SUCCESS) {
-        return; /* mod_dbd has said so */
+        return; /* mod_dbd has logged that */
     }
     why = lpp_dbd_check(driver, name);
     if (why) {
@@ -90,14 +90,14 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     return OK;
 }
 
-/* Before mod_dbd's, which opens connections. */
+/* Before the hook of mod_dbd, which opens connections. */
 static void child_init(apr_pool_t *pchild, server_rec *s)
 {
     in_child = 1;
     lpp_dbd_set_current(lpp_sql_watch_of_thread);
 }
 
-/* Before mod_dbd's own, which sends DBDInitSQL's statements. */
+/* Before the hook of mod_dbd, which sends the statements of DBDInitSQL. */
 static apr_status_t post_connect(apr_pool_t *pool, dbd_cfg_t *cfg,
                                  ap_dbd_t *connection)
 {
@@ -117,7 +117,7 @@ static apr_status_t post_connect(apr_pool_t *pool, dbd_cfg_t *cfg,
                      "%s are not seen: %s", cfg->name, why ? why : "memory");
         return APR_SUCCESS;
     }
-    /* Prepared before we were asked. */
+    /* Statements that were prepared before this hook ran. */
     for (at = apr_hash_first(pool, cfg->queries); at;
          at = apr_hash_next(at)) {
         const char *label = apr_hash_this_key(at);
@@ -140,7 +140,7 @@ void lpp_sql_register_hooks(apr_pool_t *pool)
                       APR_HOOK_FIRST);
 }
 
-/* As lpprofile.h says; numbers begin at 1. */
+/* See lpprofile.h; statements are numbered from 1. */
 static int lpprofile_statement_begin(const char *database, const char *text)
 {
     lpp_dbd_watch_t *watch = lpp_sql_watch_of_thread();

@@ -14,14 +14,12 @@
  * NULL. */
 lpp_dbd_watch_t *lpp_sql_watch_of_thread(void);
 
-/* A copy of a database's name that lives as long as the log of this thread,
- * which there is; white space in it, which would end it in an OOPS, as "_". */
+/* A copy of the name of a database that lives as long as the log of this
+ * thread, which must have one. White space, which would end the name in an
+ * OOPS, becomes "_". */
 const char *lpp_sql_keep_name(const char *database);
 
-/* Whether statements of that label hold session data. */
-int lpp_sql_is_secret(const char *label);
-
-/* Those labels (const char *, in pconf, may still be added to) from now on. */
+/* Set these labels (const char *, in pconf; may be added to later). */
 void lpp_sql_set_secret_labels(const apr_array_header_t *labels);
 
 #endif

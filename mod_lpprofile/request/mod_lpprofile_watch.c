@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_watch: a run while its request is served.
+ * mod_lpprofile_watch: a run while its request is served: filters at the
+ * network's side, suspended connections, logged errors.
  *
- * Sampling ends when EOS has been handed to the network filters, on the
- * handler's thread; what follows (log_transaction, pool cleanup) may run on any
- * thread: it gathers what only the request knows and hands the run to the jobs
+ * Sampling ends when EOS has been passed to the network filters, on the thread
+ * of the handler; log_transaction and the cleanup of the pool may run on any
  * thread.
  */
 #include <apr_strings.h>
@@ -64,8 +64,8 @@ static void see_message(const ap_errorlog_info *info, const char *message)
     }
 }
 
-/* Last of the request's filters: all that is in front of it has worked when
- * EOS has passed, and what is behind it writes to the client. */
+/* Last of the request's filters: when EOS has passed, those before it have
+ * finished, and those after it write to the client. */
 static apr_status_t end_filter(ap_filter_t *f, apr_bucket_brigade *bb)
 {
     lpp_run_t *run = f->ctx;
@@ -95,8 +95,8 @@ static apr_status_t end_filter(ap_filter_t *f, apr_bucket_brigade *bb)
         lpp_run_freeze_regions(run);
         lpp_session_stop(run->profiling.session, LPP_STOP_NOT);
         lpp_phases_sending(run->records.phases);
-        /* Before a client can have the whole of a short response: what it
-         * does next, be it to kill this process, loses nothing. */
+        /* Before the client has received all of a short response: it may kill
+         * this process then, and the record must not be lost. */
         lpp_run_record(run, f->r);
         lpp_sql_leave_thread();
     }
@@ -104,8 +104,8 @@ static apr_status_t end_filter(ap_filter_t *f, apr_bucket_brigade *bb)
 }
 
 /*
- * A 101 passes none of the request's filters, only its connection's. What
- * follows is another protocol, and lasts as long as it likes.
+ * A 101 passes the filters of the connection only, not those of the request.
+ * Another protocol follows, for any time.
  */
 static apr_status_t upgrade_filter(ap_filter_t *f, apr_bucket_brigade *bb)
 {
@@ -129,7 +129,7 @@ void lpp_run_unwatch(lpp_run_t *run)
     }
 }
 
-/* Nearest to the network of the request's input filters. */
+/* Last of the request's input filters: next to the network. */
 static apr_status_t read_filter(ap_filter_t *f, apr_bucket_brigade *bb,
                                 ap_input_mode_t mode, apr_read_type_e block,
                                 apr_off_t bytes)

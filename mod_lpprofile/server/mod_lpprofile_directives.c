@@ -32,7 +32,7 @@ static lpp_conf_t *conf_of(const cmd_parms *cmd)
                                 &lpprofile_module);
 }
 
-/* The sentence for a value that is not as it should be. */
+/* The sentence for a value that is not valid. */
 static const char *refuse(const cmd_parms *cmd, const char *value,
                           const char *wanted)
 {
@@ -78,7 +78,7 @@ static const char *parse_expr(cmd_parms *cmd, const char *text,
     return NULL;
 }
 
-/* A rule decided before authentication cannot know the user. */
+/* Access is decided before authentication, when the user is not known. */
 static void warn_of_user(const cmd_parms *cmd, const char *text)
 {
     static const char name[] = "REMOTE_USER";
@@ -190,7 +190,7 @@ static const char *set_page_id(cmd_parms *cmd, void *unused,
                       &conf_of(cmd)->page_id);
 }
 
-/* A whole number in a range; refuses signs, blanks and whatever follows. */
+/* A whole number in a range; signs, blanks and trailing text are refused. */
 static const char *parse_number(const cmd_parms *cmd, const char *value,
                                 apr_int64_t min, apr_int64_t max,
                                 apr_int64_t *result)
@@ -226,8 +226,8 @@ static const char *set_max_waiting(cmd_parms *cmd, void *unused,
 }
 
 /*
- * A time as httpd writes it. The unit is checked here, because httpd's parser
- * looks at its first letters only and would take "30sheep".
+ * A time in the syntax of httpd. The unit is checked here, because httpd's
+ * parser reads its first letters only and would accept "30sheep".
  */
 static const char *parse_time(const cmd_parms *cmd, const char *value,
                               apr_interval_time_t min,
@@ -270,7 +270,7 @@ static const char *set_max_time(cmd_parms *cmd, void *unused,
                       &conf_of(cmd)->max_time_us);
 }
 
-/* Means a fault, cannot be caught, or is httpd's own. */
+/* Whether the signal means a fault, cannot be caught, or is used by httpd. */
 static int is_reserved(int number)
 {
     static const int reserved[] = {
@@ -288,7 +288,8 @@ static int is_reserved(int number)
     return 0;
 }
 
-/* Distance from SIGRTMIN or SIGRTMAX: "", "+3", "-2"; -1 where it is none. */
+/* Parse the distance from SIGRTMIN or SIGRTMAX: "", "+3", "-2"; returns -1
+ * where it is not valid. */
 static int parse_distance(const char *text, char sign)
 {
     if (!*text) {
@@ -356,8 +357,8 @@ static const char *set_signal(cmd_parms *cmd, void *unused,
     return NULL;
 }
 
-/* Given as a whole: what one part does not say has its default, not the value
- * of the server. */
+/* The rule is set as a whole: a part that is missing has its default, not the
+ * value of the server. */
 static const char *set_keep(cmd_parms *cmd, void *unused, int count,
                             char *const words[])
 {
@@ -416,7 +417,7 @@ static const char *set_oops_reporter(cmd_parms *cmd, void *unused,
     return NULL;
 }
 
-/* Kept in the form that names are compared in. */
+/* Stored in the form in which names are compared. */
 static const char *add_oops_hide(cmd_parms *cmd, void *unused,
                                  const char *value)
 {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_dbd, connections and prepared statements: what is known of them, found
- * by their address. Entries live in the pools that their owners gave and leave
- * the lists before those go. One mutex guards all lists; a statement's text is
- * read outside of it, by the one thread that has the connection.
+ * lpp_dbd_connections: what is known of connections and prepared statements,
+ * found by their addresses. Entries are in the callers' pools, and are removed
+ * from the lists by cleanups of those. One mutex guards all lists; a
+ * statement's text is read without it, by the one thread that uses the
+ * connection.
  */
 #include <pthread.h>
 #include <string.h>
@@ -38,8 +39,9 @@ typedef struct prepared_t {
     const char *text;
 } prepared_t;
 
-/* It tells its owner when that asks again: a child of prefork clears its pools
- * in a signal handler, on top of whatever its thread was doing. */
+/* Locking it a second time returns an error: a child of prefork clears its
+ * pools in a signal handler, which may interrupt a thread that has locked
+ * it. */
 static pthread_mutex_t mutex
     = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
 static entry_t *connections[BUCKETS]; /* guarded by mutex */
@@ -58,7 +60,7 @@ static apr_status_t remove_entry(void *baton)
     entry_t *gone = baton, **at;
 
     if (pthread_mutex_lock(&mutex)) {
-        return APR_SUCCESS; /* see the mutex: this process ends */
+        return APR_SUCCESS; /* in a signal handler: this process ends */
     }
     at = gone->bucket;
     while (*at && *at != gone) {
@@ -71,7 +73,8 @@ static apr_status_t remove_entry(void *baton)
     return APR_SUCCESS;
 }
 
-/* Into a list, before an older one of that address, until pool goes. */
+/* Add to a list, before an older entry of the same address, until pool is
+ * destroyed. */
 static void add_entry(entry_t **list, entry_t *entry, const void *address,
                       apr_pool_t *pool)
 {
@@ -127,12 +130,12 @@ const lpp_dbd_driver_t *lpp_dbd_driver_of(apr_dbd_t *handle)
     if (sole) {
         return sole;
     }
-    /* A copy's open adds its connections, so there is none unknown. */
+    /* open() of a decorated driver adds its connections: all are known. */
     connection = find_connection(handle);
     return connection ? connection->real : lpp_dbd_slots[0].real;
 }
 
-/* handle is not needed to find it: a statement's address is its own. */
+/* handle is not needed: the address of a statement is unique. */
 void lpp_dbd_remember(apr_dbd_t *handle, const apr_dbd_prepared_t *statement,
                       const char *label, const char *text, apr_pool_t *pool)
 {

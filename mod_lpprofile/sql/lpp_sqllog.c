@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_sqllog: see lpp_sqllog.h. Sums and orders are not made here: a
- * request that is being served only pays for the copies.
+ * lpp_sqllog: see lpp_sqllog.h. Only copies while a request is being served;
+ * lpp_sqlview sums and sorts later.
  */
 #include <string.h>
 
@@ -69,7 +69,7 @@ int lpp_sqllog_wants_stack(lpp_sqllog_t *log, const char *text)
     return wanted;
 }
 
-/* The text as it is kept: cut, and not in the middle of a character. */
+/* A copy of the text, cut at its ceiling between two characters. */
 static const char *keep_text(lpp_sqllog_t *log, const char *text,
                              apr_size_t bytes)
 {
@@ -85,8 +85,8 @@ static const char *keep_text(lpp_sqllog_t *log, const char *text,
     return apr_pstrmemdup(log->pool, text, len);
 }
 
-/* A connection may be gone before its request is: its name is copied, once for
- * statements in a row. */
+/* A copy of the database's name, since a connection may be closed before its
+ * request ends; successive statements share one. */
 static const char *keep_database(lpp_sqllog_t *log, const char *database)
 {
     int last = log->statements->nelts - 1;

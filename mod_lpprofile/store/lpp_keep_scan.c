@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_keep_scan: reads the directories and puts files of one id together.
- * Changes nothing on disk. What it passes over, retention cannot touch.
+ * lpp_keep_scan: reads the directories and groups the files of one id. Changes
+ * nothing on disk. Files that it ignores, retention never removes.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +23,7 @@ void lpp_keep_scan_init(lpp_keep_scan_t *scan, apr_pool_t *pool)
     scan->units = apr_array_make(pool, 64, sizeof(lpp_keep_unit_t));
 }
 
-/* Add what entry names, if a regular file is behind it. */
+/* Add the file of that entry, if it is a regular one. */
 static void add_file(lpp_keep_scan_t *scan, DIR *dir, lpp_store_t *store,
                      const char *part, const lpp_store_entry_t *entry)
 {
@@ -45,7 +45,7 @@ static void add_file(lpp_keep_scan_t *scan, DIR *dir, lpp_store_t *store,
     file->kind = LPP_KEEP_UNREAD;
 }
 
-/* The next name; NULL at the end, or where there are too many. */
+/* The next name; NULL at the end, or at the limit of files. */
 static const char *next_name(lpp_keep_scan_t *scan, DIR *dir)
 {
     const struct dirent *item;
@@ -96,7 +96,7 @@ static int is_own_id(const char *name)
     return lpp_store_is_id(name) && strncmp(name, "OOPS-", 5) == 0;
 }
 
-/* A part that went meanwhile, or is a link, holds nothing of ours. */
+/* A part that was removed meanwhile, or is a link, is ignored. */
 static void scan_part(lpp_keep_scan_t *scan, lpp_store_t *store,
                       const char *part)
 {
@@ -151,8 +151,8 @@ static int compare_ids(const void *left, const void *right)
     return strcmp(a->id, b->id);
 }
 
-/* Newest first; where the file system's clock did not tell two apart, by the
- * time in their stems, else by id. */
+/* Newest first; where the file system's clock shows the same time, by the time
+ * in their stems, else by id. */
 static int compare_units(const void *left, const void *right)
 {
     const lpp_keep_unit_t *a = left, *b = right;
@@ -166,10 +166,11 @@ static int compare_units(const void *left, const void *right)
     return strcmp(a->files->id, b->files->id);
 }
 
-/* Clocks of hosts that share a directory may differ by so much. */
+/* How much the clocks of hosts that share a directory may differ. */
 #define AHEAD_US apr_time_from_sec(120)
 
-/* A time in the future is as old as it is far away, or now where it is near. */
+/* A time in the future counts as one as far in the past, or, where the clocks
+ * of hosts may differ by that much, as now. */
 static apr_time_t past(apr_time_t time, apr_time_t now)
 {
     return time <= now              ? time

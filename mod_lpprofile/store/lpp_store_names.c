@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_store_names: ids, stems and file names, made and read; touches no disk.
- * What it does not recognise is foreign, and the store passes it over.
+ * lpp_store_names: makes and reads ids, stems and file names; never accesses
+ * the disk. The store ignores names that are not recognised here.
  */
 #include <errno.h>
 #include <string.h>
@@ -41,7 +41,8 @@ static int is_lower_hex(char c)
     return lpp_is_digit(c) || (c >= 'a' && c <= 'f');
 }
 
-/* The whole of the kernel's random source, or apr's where it has no call. */
+/* From the kernel's random source, or APR's where the kernel has no
+ * getrandom. */
 static apr_status_t random_bytes(unsigned char *bytes, apr_size_t len)
 {
     apr_size_t done = 0;

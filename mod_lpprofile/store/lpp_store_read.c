@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_store_read: what is in a store: lists its files, opens one, and takes
- * away what dead writers left. Passes over what this module would not have
- * made; opens nothing through a link.
+ * lpp_store_read: lists the files of a store, opens one, and removes temporary
+ * files of writers that died. Ignores names that this module would not make;
+ * opens nothing through a link.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +16,7 @@
 #include "store/lpp_store.h"
 #include "store/lpp_store_dir_internal.h"
 
-/* Whether name is one that the writer gives to a temporary file. */
+/* Whether name is that of a temporary file of this module. */
 static int is_temp(const char *name)
 {
     apr_size_t len = strlen(name), prefix = strlen(LPP_STORE_TEMP_PREFIX);
@@ -46,8 +46,8 @@ apr_status_t lpp_store_read_dir(lpp_store_t *store, const char *subdirectory,
     return rv;
 }
 
-/* The clock of a file system ticks every few milliseconds; where it does not
- * tell two apart, the time in the stem does. */
+/* The clock of a file system advances every few milliseconds; where it shows
+ * the same time, the time in the stem decides. */
 static int compare_newest_first(const void *left, const void *right)
 {
     const lpp_store_entry_t *a = left, *b = right;
@@ -94,7 +94,7 @@ apr_status_t lpp_store_list(lpp_store_t *store, const char *id, int max,
     while ((item = readdir(dir)) != NULL) {
         lpp_store_entry_t entry;
 
-        /* The cheap look first: the pool keeps what a parse allocates. */
+        /* The cheap test first: a parse allocates memory of the pool. */
         if ((!id || strstr(item->d_name, id))
             && lpp_store_parse_name(item->d_name, &entry, pool)
             && (!id || strcmp(entry.id, id) == 0)
@@ -129,7 +129,7 @@ apr_status_t lpp_store_open_file(lpp_store_t *store, const char *subdirectory,
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    /* O_NONBLOCK: a fifo put in place of the file must not hold us. */
+    /* O_NONBLOCK: opening a fifo put in place of the file must not block. */
     fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     rv = fd < 0 ? errno : APR_SUCCESS;
     close(dir_fd);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * mod_lpprofile_pages_reports: the pages about saved profiles (the list, one,
- * two compared) and downloads; and the headers of every page of the module. An id is looked up in the store and never made
- * a path of; a profile of another virtual host is as unknown as none.
+ * two compared) and downloads; and the headers of every page of the module. An
+ * id is looked up in the store, and no path is made of it; a profile of another
+ * virtual host is not found, like one that does not exist.
  */
 #include <stdlib.h>
 
@@ -23,7 +24,7 @@
 APLOG_USE_MODULE(lpprofile);
 
 #define NONCE_BYTES 18
-#define OTHERS_MAX 200 /* looked through for the same page */
+#define OTHERS_MAX 200 /* profiles searched for the same page */
 
 /* A page of the module runs its own script and style alone, loads nothing else
  * and is not cached, whatever headers the site sets. */
@@ -92,7 +93,7 @@ static lpp_report_frame_t frame_of(request_rec *r)
     return frame;
 }
 
-/* A number in the query, or 0 for what is none. */
+/* A number in the query; 0 where it is not one. */
 static int number_in(const apr_table_t *args, const char *name)
 {
     const char *text = apr_table_get(args, name);
@@ -205,8 +206,8 @@ static apr_status_t read_into(lpp_store_t *store, const char *name,
     return rv == APR_EOF ? APR_SUCCESS : rv;
 }
 
-/* Keep what was made beside the profile's other files. That it was made
- * meanwhile by somebody else, or that the disk is full, harms nobody. */
+/* Store the file that was made with the other files of the profile. It does not
+ * matter if another process has made it meanwhile, or the disk is full. */
 static void keep(request_rec *r, lpp_store_t *store, const char *name,
                  const lpp_buf_t *buf)
 {
@@ -229,7 +230,7 @@ static void keep(request_rec *r, lpp_store_t *store, const char *name,
     }
 }
 
-/* The file that lies there, or one made from the saved profile. */
+/* The file in the store, or one made from the saved profile. */
 static int download(request_rec *r, const lpp_saved_entry_t *entry,
                     const lpp_saved_t *saved, lpp_format_e format,
                     lpp_buf_t *buf, apr_status_t *rv)

@@ -316,16 +316,37 @@ def strong_components(graph):
     return found
 
 
-def circles(root, build):
-    """Files that call each other in a circle. The module record, which most
-    of httpd's macros refer to, calls nobody."""
+def all_objects(root, build):
     objects = [build / path.relative_to(root / 'mod_lpprofile')
                .with_suffix('.o') for path in sources(root)
                if path.suffix == '.c']
     missing = [path for path in objects if not path.is_file()]
     if missing:
         raise Missing('%s: not built' % missing[0])
-    needs, owners = needs_and_owners(build, objects)
+    return objects
+
+
+# What only assembler of its own file refers to cannot be static.
+FROM_ASSEMBLER = {'lpp_signal_capture_stack'}
+
+
+def unused_api(root, build):
+    """A function or variable that no other file uses is static, unless a unit
+    test or fuzz target uses it."""
+    needs, owners = needs_and_owners(build, all_objects(root, build))
+    used = set().union(*needs.values())
+    for path in root.glob('tests/*/*.[ch]'):
+        used.update(re.findall(r'\blpp_\w+', read(path)))
+    return ['%s defines %s, which no other file uses: it is static'
+            % (owner, name) for name, owner in sorted(owners.items())
+            if name.startswith('lpp_')
+            and name not in used | FROM_ASSEMBLER]
+
+
+def circles(root, build):
+    """Files that call each other in a circle. The module record, which most
+    of httpd's macros refer to, calls nobody."""
+    needs, owners = needs_and_owners(build, all_objects(root, build))
     owners.pop('lpprofile_module', None)
     calls = {name: {owners[s] for s in symbols_ if s in owners} - {name}
              for name, symbols_ in needs.items()}

@@ -53,6 +53,10 @@ def test_no_files_call_each_other_in_a_circle():
     assert not faults, '\n' + '\n'.join(faults)
 
 
+def test_what_one_file_uses_is_static():
+    assert guards.unused_api(ROOT, BUILD) == []
+
+
 def test_only_the_module_record_is_exported():
     assert guards.exports(BUILD) == []
 
@@ -274,6 +278,20 @@ def test_a_circle_of_calls_is_seen(tmp_path):
     fault, = guards.circles(tmp_path, tmp_path / 'build')
     assert 'a/lpp_a.o > b/lpp_b.o (b)' in fault
     assert 'b/lpp_c.o > a/lpp_a.o (a)' in fault
+
+
+def test_a_function_that_no_other_file_uses_is_seen(tmp_path):
+    build_in(tmp_path, {
+        'a/lpp_a.c': 'void lpp_b(void); static void x(void) { lpp_b(); }\n'
+                     'void (*lpp_tested)(void) = x;',
+        'b/lpp_b.c': 'void lpp_c(void) {} void lpp_b(void) { lpp_c(); }'})
+    test = tmp_path / 'tests/unit/test_a.c'
+    test.parent.mkdir(parents=True)
+    test.write_text('extern void (*lpp_tested)(void);\n')
+    fault, = guards.unused_api(tmp_path, tmp_path / 'build')
+    assert fault.startswith('b/lpp_b.o defines lpp_c,')
+    with pytest.raises(guards.Missing):
+        guards.unused_api(ROOT, tmp_path)
 
 
 def test_circles_without_objects_fail(tmp_path):

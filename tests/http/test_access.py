@@ -5,31 +5,8 @@ import socket
 
 import pytest
 
-SEGMENT = '/++profile++callgrind'
-PAGE = SEGMENT + '/index.html'
-REFUSED = 'LPP050'
-
-
-def refusals(server):
-    return [line for line in server.error_lines() if REFUSED in line]
-
-
-def assert_ordinary(server, path=PAGE, headers=(), **kwargs):
-    """The segment is text, and the log has one line that says so."""
-    before = len(refusals(server))
-    got = server.get(path, headers, **kwargs)
-    assert got.status == 404
-    assert not got.lpprofile and not got.oops_id
-    lines = refusals(server)[before:]
-    assert len(lines) == 1 and ':info]' in lines[0]
-
-
-def assert_profiled(server, path=PAGE, headers=(), **kwargs):
-    before = len(refusals(server))
-    got = server.get(path, headers, **kwargs)
-    assert got.status == 200 and got.lpprofile
-    assert refusals(server)[before:] == []
-
+from access import (PAGE, REFUSED, assert_ordinary, assert_profiled,
+                    own_address, refusals)
 
 PROXY_HEADERS = [
     ('Forwarded', 'for=127.0.0.1'), ('X-Forwarded-For', '127.0.0.1'),
@@ -51,16 +28,6 @@ def test_loopback_through_a_proxy_may_not(httpd, header):
                                     ('Viable', '1'), ('X-Forwarded', '1')])
 def test_headers_that_only_look_alike_do_not_matter(httpd, header):
     assert_profiled(httpd('LPProfilingAllowed On'), headers=[header])
-
-
-def own_address():
-    """An address of this machine that is not loopback, or None."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(('192.0.2.1', 9))
-        except OSError:
-            return None
-        return probe.getsockname()[0]
 
 
 REMOTE_PEER = '''

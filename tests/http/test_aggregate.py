@@ -87,6 +87,7 @@ MIXED = ('/', '/dir/one.html', '/missing', '/page.shtml', '/lua/hello.lua',
          '/dir/../dir/one.html?x=1', '/++profile++')
 
 
+@pytest.mark.no_valgrind('children die on purpose')
 @pytest.mark.mpms('prefork', 'event')
 def test_mixed_requests_over_a_restart_and_a_killed_child(httpd, target):
     server = httpd(features=['lua', 'include'], fresh=True,
@@ -271,6 +272,7 @@ def test_what_the_holder_waits_for_is_left_out_and_counted(httpd, target):
     assert numbers[2:] == [1] + [0] * 7
 
 
+@pytest.mark.no_valgrind('children die on purpose')
 @pytest.mark.mpms('prefork', 'event')
 def test_a_request_that_is_killed_is_not_in_the_sum(httpd, target):
     server = httpd(features=['lua'], fresh=True, env={ENV: str(target)})

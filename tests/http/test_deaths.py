@@ -16,6 +16,9 @@ import apxs_env
 import httpd_env
 from httpd_env import wait_for
 
+pytestmark = [pytest.mark.no_valgrind('children die on purpose'),
+              pytest.mark.long]
+
 ON = 'LPProfilingAllowed On\n'
 WORK_MS = 250
 HOLDER = r'\[pid (\d+):.*LPP062: profiling this request as (OOPS-\w+)'

@@ -14,6 +14,9 @@ import apxs_env
 from callgrind import Callgrind
 from stacks import Stacks
 
+pytestmark = [pytest.mark.no_valgrind('too slow to give enough samples'),
+              pytest.mark.long]
+
 ON = 'LPProfilingAllowed On\n'
 SEGMENT = '/++profile++collapsed&callgrind'
 
@@ -297,6 +300,7 @@ def test_a_suspended_handler_that_is_forgotten_loses_the_gate(httpd):
         assert time.monotonic() - began > 0.8
 
 
+@pytest.mark.alone('compares two durations')
 @pytest.mark.mpms('event')
 def test_mod_dialup(httpd):
     server = httpd(ON + life() + '<Location /slow>\nModemStandard V.92\n'

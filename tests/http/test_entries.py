@@ -9,6 +9,8 @@ import pytest
 import apxs_env
 from httpd_env import wait_for
 
+pytestmark = pytest.mark.no_valgrind('too slow to serve enough requests')
+
 ONE_CHILD = ('LPProfilingAllowed On\n%s<Location /lpp-arrays>\n'
              'SetHandler lpp-arrays\n</Location>\n'
              'StartServers 1\nServerLimit 1\nMinSpareThreads 1\n'

@@ -17,6 +17,9 @@ import child_state
 from httpd_env import wait_for
 from pauses import Pauses
 
+pytestmark = [pytest.mark.no_valgrind('children die on purpose'),
+              pytest.mark.long]
+
 PAGE = '/++profile++callgrind/index.html'
 HOLDER = r'\[pid (\d+):.*LPP062: profiling this request as (OOPS-\w+)'
 CONFIG = '''LPProfilingAllowed On
@@ -50,10 +53,16 @@ def allowed_seconds(bound=1.0):
 
 
 def at_once(server, bound=1.0):
-    """The next profile, within this many seconds of a machine that runs."""
+    """The next profile, within this many seconds of a machine that runs. It
+    waits its turn for half a second: where the machine took of that, it may
+    have to ask again."""
+    begin = time.monotonic()
     with Pauses() as pauses:
-        begin = time.monotonic()
         got = server.get(PAGE)
+        while (got.lpprofile.startswith('busy')
+               and (pauses.lost > 0.05 or allowed_seconds() > 1.0)
+               and time.monotonic() - begin < allowed_seconds(bound)):
+            got = server.get(PAGE)
         took = time.monotonic() - begin
     assert got.status == 200
     assert got.lpprofile.startswith('profiled'), got.headers.items()

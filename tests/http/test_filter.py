@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The filter: the block is in the page, and the page is otherwise the same.
 
-Bodies come from a CGI of our own, so that every header, status and way of
-writing can be had; what it sends for a query is what the page must be but for
-the block.
+What the CGI of blocks.py sends for a query is what the page must be but for the
+block. Whose requests get none: test_no_block.py; styles: test_policy.py.
 """
 import contextlib
 import gzip
@@ -12,96 +11,21 @@ import re
 import socket
 import threading
 import time
-import urllib.parse
 import xml.dom.minidom
 
 import pytest
 
-SEGMENT = '/++profile++show'
-SHOW = 'LPProfilingAllowed On\n'
-ALL = 'LPProfilingAllowed On\nLPProfileAllRequests On\n'
-PAGE = b'<html><body>\n<p>Hello</p>\n</body></html>\n'
+from blocks import (ALL, BLOCK, PAGE, SEGMENT, SHOW, assert_injected,
+                    assert_untouched, blocks, query, read_some, serve,
+                    without_block)
+
+pytestmark = pytest.mark.long
+
 XPAGE = (b'<?xml version="1.0"?>\n<html xmlns="http://www.w3.org/1999/xhtml">'
          b'<head><title>x</title></head><body><p>Hello</p></body></html>\n')
-HTML = 'text/html; charset=utf-8'
-
-REPLY = r'''#!/usr/bin/python3
-import os, sys, time, urllib.parse
-q = urllib.parse.parse_qs(os.environ['QUERY_STRING'], keep_blank_values=True)
-out = sys.stdout.buffer
-# To its end: a script that leaves input unread makes httpd, where that is
-# late, serve an empty page and complain.
-sys.stdin.buffer.read()
-body = bytes.fromhex(q['body'][0])
-out.write(('Status: %s\r\n' % q['status'][0]).encode())
-for line in q.get('h', []):
-    out.write((line + '\r\n').encode('latin-1'))
-out.write(b'\r\n')
-out.flush()
-if 'bytes' in q:
-    for i in range(len(body)):
-        out.write(body[i:i + 1])
-        out.flush()
-elif 'pause' in q:
-    cut = len(body) // 2
-    out.write(body[:cut])
-    out.flush()
-    deadline = time.monotonic() + 60
-    while not os.path.exists(q['pause'][0]) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    out.write(body[cut:])
-elif os.environ['REQUEST_METHOD'] != 'HEAD' or 'evenhead' in q:
-    out.write(body)
-'''
-
-BLOCK = re.compile(rb'<lpp-profile>.*?</lpp-profile>\n', re.S)
 XBLOCK = re.compile(rb'<div xmlns="http://www.w3.org/1999/xhtml">\n'
                     rb'(?:<style>.*?</style>\n)?<details class="lpp".*'
                     rb'</details>\n</div>\n', re.S)
-FEATURES = ['cgi']
-
-
-def serve(httpd, config=SHOW, features=FEATURES, **options):
-    server = httpd(config, features=features, **options)
-    script = server.site / 'cgi' / 'reply'
-    if not script.exists():
-        script.write_text(REPLY)
-        script.chmod(0o755)
-    return server
-
-
-def query(body=PAGE, type=HTML, status=200, headers=(), **more):
-    pairs = [('body', body.hex()), ('status', str(status))]
-    if type is not None:
-        pairs.append(('h', 'Content-Type: ' + type))
-    pairs += [('h', line) for line in headers]
-    pairs += list(more.items())
-    return '/cgi/reply?' + urllib.parse.urlencode(pairs)
-
-
-def blocks(body):
-    return BLOCK.findall(body)
-
-
-def without_block(body):
-    return BLOCK.sub(b'', body)
-
-
-def assert_injected(got, page=PAGE, before=b'</body>'):
-    """One block, before the </body> that ends the page (or at its end)."""
-    assert len(blocks(got.body)) == 1, got.body[:2000]
-    assert without_block(got.body) == page
-    assert b'<h1>Profiling Information</h1>' in got.body
-    after = got.body[BLOCK.search(got.body).end():]
-    if before is None:
-        assert after == b''
-    else:
-        assert after == page[page.rindex(before):]
-
-
-def assert_untouched(got, why, page=PAGE):
-    assert got.body == page
-    assert why in got.lpprofile.split(';'), got.lpprofile
 
 
 @pytest.mark.all_mpms
@@ -379,97 +303,6 @@ def test_odd_xhtml_without_an_end_is_left_alone(httpd, page):
     assert_untouched(server.get(SEGMENT + '/odd.xhtml'), 'no-body-tag', page)
 
 
-POLICIES = [
-    ("default-src 'self'", False),
-    ("default-src 'none'", False),
-    ("script-src 'none'", True),
-    ("style-src 'unsafe-inline'", True),
-    ("STYLE-SRC 'UNSAFE-INLINE'", True),
-    ("default-src 'none'; style-src 'unsafe-inline'", True),
-    ("style-src 'unsafe-inline'; style-src-elem 'self'", False),
-    ("style-src 'self'; style-src-elem 'unsafe-inline'", True),
-    ("style-src 'unsafe-inline' 'nonce-abc'", False),
-    ("style-src 'unsafe-inline' 'sha256-abc='", False),
-    ("style-src 'unsafe-inline', default-src 'self'", False),
-    ("style-src 'none'; style-src 'unsafe-inline'", False),
-    ("style-src", False),
-    ("style-src-attr 'none'", True),
-    ("", True),
-]
-
-
-@pytest.mark.parametrize('policy,styled', POLICIES)
-def test_style_only_where_the_policy_allows(httpd, policy, styled):
-    server = serve(httpd)
-    for name in ('Content-Security-Policy',
-                 'Content-Security-Policy-Report-Only'):
-        got = server.get(SEGMENT + query(headers=[name + ': ' + policy]))
-        assert_injected(got)
-        assert (b'<style>' in got.body) == styled
-        assert b' style=' not in blocks(got.body)[0]
-
-
-METAS = [
-    (b'content="default-src \'self\'"', False),
-    (b'content="default-src &#39;none&#39;"', False),
-    (b'content="style-src \'unsafe-inline\'"', True),
-    (b'content="img-src *"', True),
-]
-
-
-@pytest.mark.parametrize('policy, styled', METAS)
-def test_style_only_where_a_meta_element_allows(httpd, policy, styled):
-    server = serve(httpd)
-    page = (b'<!doctype html><html><head><meta charset="utf-8"><meta '
-            b'http-equiv="Content-Security-Policy" %s></head><body>x</body>'
-            b'</html>' % policy)
-    header = ['Content-Security-Policy: style-src \'unsafe-inline\'']
-    for path in (query(page), query(page, bytes='1'),
-                 query(page, headers=header)):
-        got = server.get(SEGMENT + path)
-        assert_injected(got, page)
-        assert (b'<style>' in got.body) == styled
-    # All of them must allow.
-    header = ["Content-Security-Policy: style-src 'self'"]
-    got = server.get(SEGMENT + query(page, headers=header))
-    assert_injected(got, page)
-    assert b'<style>' not in got.body
-
-
-@pytest.mark.parametrize('body', [PAGE, b'', b'</body>', b'x' * 70000])
-@pytest.mark.parametrize('how', ['set', 'always set', 'append'])
-def test_policy_that_mod_headers_sets(httpd, how, body):
-    server = serve(httpd, SHOW + 'ScriptAlias /set/ ${SITE}/cgi/\n'
-                   'Alias /file/ ${SITE}/\n<LocationMatch "^/(set|file)/">\n'
-                   'Header ' + how + ' Content-Security-Policy '
-                   '"default-src \'self\'"\n</LocationMatch>\n')
-    path = query(body[:1000]).replace('/cgi/', '/set/')
-    got = server.get(SEGMENT + path)
-    assert got.header('Content-Security-Policy')
-    assert len(blocks(got.body)) == 1
-    assert b'<style>' not in got.body
-    # From a file the end is there with the first byte, or instead of it.
-    page = server.site / 'policy.html'
-    page.write_bytes(body)
-    page.chmod(0o644)
-    got = server.get(SEGMENT + '/file/policy.html')
-    assert got.header('Content-Security-Policy')
-    assert without_block(got.body) == body
-    assert len(blocks(got.body)) == 1
-    assert b'<style>' not in got.body
-
-
-def read_some(sock, until, timeout=30):
-    sock.settimeout(timeout)
-    got = b''
-    while until not in got:
-        piece = sock.recv(65536)
-        if not piece:
-            break
-        got += piece
-    return got
-
-
 @pytest.mark.all_mpms
 def test_streamed_page_keeps_streaming(httpd):
     server = serve(httpd)
@@ -517,6 +350,8 @@ def memory_kb(server, what='VmHWM'):
     return total
 
 
+@pytest.mark.no_asan('measures memory')
+@pytest.mark.no_valgrind('measures memory')
 @pytest.mark.parametrize('mmap', ['On', 'Off'])
 def test_large_file_takes_no_memory(httpd, mmap):
     size = 64 * 1024 * 1024
@@ -554,119 +389,6 @@ def test_large_file_takes_no_memory(httpd, mmap):
     # The tree, the rings, a snapshot and libdw's tables of libc may grow by
     # some 20 MB; the page may not be there.
     assert peak[0] - before < 32 * 1024, (before, peak)
-
-
-HTML_FIRST = 'text/html,application/xhtml+xml,*/*;q=0.8'
-COOKIE = ('Cookie', 'a=b')
-NO_PAGE = [
-    *([(name, 'x')] for name in (
-        'X-Requested-With', 'HX-Request', 'Turbo-Frame', 'X-Up-Version',
-        'X-PJAX', 'X-Alpine-Request', 'X-Inertia', 'X-Livewire', 'X-Barba',
-        'Datastar-Request')),
-    [('Turbo-Frame', 'f'), ('Accept', HTML_FIRST)],
-    [('HX-Request', 'true'), ('Sec-Fetch-Dest', 'document')],
-    [('Sec-Fetch-Dest', 'empty'), ('Accept', HTML_FIRST)],
-    [('Sec-Fetch-Dest', 'fencedframe')],
-    # On plain http a browser says nothing but what it wants.
-    [COOKIE], [COOKIE, ('Accept', '*/*')],
-    [('Referer', 'http://127.0.0.1/'), ('Accept', 'text/*')],
-    [('Origin', 'http://127.0.0.1'), ('Accept', 'application/xhtml+xml')],
-]
-NOT_ACCEPTED = [
-    'application/json', 'image/*, text/plain', 'text/html;q=0',
-    '*/*, text/html; q=0.000', 'text/html;level=1;q=0', '*/*;q=0',
-    'text/*;q=0, */*', 'text/htmlx', 'application/xhtml+xml;q=0',
-]
-A_PAGE = [
-    [], [('Accept', '')], [('Accept', '*/*')], [('Accept', 'text/*;q=0.1')],
-    [('Accept', 'TEXT/HTML')], [('Accept', 'text/*;q=0, text/html;q=0.001')],
-    [('Accept', 'application/xhtml+xml')], [('Accept', 'a/b, */* ; Q=1')],
-    [('Sec-Fetch-Dest', 'document'), COOKIE],
-    [('Sec-Fetch-Mode', 'navigate'), COOKIE, ('Accept', '*/*')],
-    [COOKIE, ('Accept', HTML_FIRST)],
-    [COOKIE, ('Upgrade-Insecure-Requests', '1')],
-    [('Referer', 'http://127.0.0.1/'), ('Accept', 'text/html;q=0.5')],
-]
-BOTH = pytest.mark.parametrize('config, prefix', [(ALL, ''), (SHOW, SEGMENT)])
-
-
-@BOTH
-def test_what_a_script_fetches_gets_no_block(httpd, config, prefix):
-    server = serve(httpd, config)
-    for why, requests in (
-            ('script-request', NO_PAGE),
-            ('not-accepted', [[('Accept', one)] for one in NOT_ACCEPTED])):
-        for headers in requests:
-            got = server.get(prefix + query(), headers=headers)
-            assert got.lpprofile.startswith('profiled'), headers
-            assert why in got.lpprofile.split(';'), (headers, got.lpprofile)
-            assert got.body == PAGE, headers
-
-
-@BOTH
-def test_a_page_gets_a_block(httpd, config, prefix):
-    server = serve(httpd, config)
-    for headers in A_PAGE:
-        got = server.get(prefix + query(), headers=headers)
-        assert len(blocks(got.body)) == 1, (headers, got.lpprofile)
-
-
-JSON = [b'{"ok": true}\n', b'[1, 2]', b' \r\n\t{', b'\xef\xbb\xbf[]', b'{']
-
-
-@BOTH
-@pytest.mark.parametrize('body', JSON)
-def test_json_that_is_called_html_gets_no_block(httpd, config, prefix, body):
-    server = serve(httpd, config)
-    page = server.site / 'json.html'
-    page.write_bytes(body)
-    page.chmod(0o644)
-    plain = server.get('/json.html')
-    got = server.get(prefix + '/json.html')
-    assert_untouched(got, 'json', body)
-    assert got.header('ETag') and plain.status == 200
-    # Whatever pieces it comes in, and where its first byte is late.
-    assert server.get(prefix + query(body, bytes='1')).body == body
-    assert server.get(prefix + query(body)).body == body
-
-
-@pytest.mark.parametrize('body', [b'<p>{', b'x[', b'\xef\xbb\xbf \n<p>{}'])
-def test_what_only_contains_json_is_a_page(httpd, body):
-    server = serve(httpd)
-    assert_injected(server.get(SEGMENT + query(body)), body, None)
-
-
-@pytest.mark.parametrize('dest', ['document', 'iframe', 'frame'])
-def test_documents_get_one_without_segment(httpd, dest):
-    server = serve(httpd, ALL)
-    got = server.get(query(), headers=[('Sec-Fetch-Dest', dest)])
-    assert_injected(got)
-    # All requests are logged, nobody asked to see it: folded.
-    assert b'<details class="lpp">' in got.body
-    assert b'LPProfileAllRequests On' in got.body
-    assert got.header('Cache-Control') == 'no-store'
-
-
-def test_range_without_segment_is_a_range(httpd):
-    server = serve(httpd, ALL)
-    page = (server.site / 'index.html').read_bytes()
-    got = server.get('/index.html', headers=[('Range', 'bytes=5-14')])
-    assert got.status == 206
-    assert_untouched(got, 'range', page[5:15])
-
-
-def test_range_with_segment_is_ignored(httpd):
-    server = serve(httpd)
-    got = server.get(SEGMENT + '/index.html',
-                     headers=[('Range', 'bytes=5-14')])
-    assert got.status == 200
-    assert_injected(got, (server.site / 'index.html').read_bytes())
-
-
-def test_download_gets_no_block_without_segment(httpd):
-    server = serve(httpd, ALL)
-    got = server.get(query(headers=['Content-Disposition: attachment']))
-    assert_untouched(got, 'attachment')
 
 
 def test_error_document_by_redirect(httpd):

@@ -12,6 +12,8 @@ import pytest
 
 from httpd_env import wait_for
 
+pytestmark = pytest.mark.long
+
 ON = 'LPProfilingAllowed On\n'
 SLOW = '/++profile++callgrind/lua/compute.lua?ms=%d'
 HOLDER = r'\[pid (\d+):.*LPP062: profiling this request as (OOPS-\w+)'
@@ -154,6 +156,7 @@ def test_more_than_may_wait_are_served_at_once_as_busy(httpd):
     check_profiled(server, waiting)
 
 
+@pytest.mark.no_valgrind('children die on purpose')
 @pytest.mark.all_mpms
 def test_a_killed_holder_frees_the_gate_for_who_waits(httpd):
     server = httpd(ON, features=['lua'], fresh=True)

@@ -7,7 +7,7 @@ import re
 import pytest
 
 import apxs_env
-from test_filter import without_block
+from blocks import without_block
 
 ON = 'LPProfilingAllowed On\nStartServers 1\n'
 PAGE = '/++profile++show&callgrind/lua/compute.lua?ms=80'

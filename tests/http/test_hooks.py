@@ -17,6 +17,8 @@ import protobuf
 from calls_table import calls_of, one, parse, plain, report
 from httpd_env import MODULES_DIR
 
+pytestmark = pytest.mark.long
+
 ON = 'LPProfilingAllowed On\n'
 TRIGGER = '/++profile++callgrind'
 ROW = re.compile(r'^(\d+)-(\d+)@hook (.*)$', re.M)
@@ -234,6 +236,7 @@ def lua(httpd):
     return server
 
 
+@pytest.mark.no_valgrind('too slow to give enough samples')
 @pytest.mark.alone
 @pytest.mark.all_mpms
 def test_lua_hooks_and_waiting(lua):
@@ -255,6 +258,7 @@ def sampled_wall(server, got, phase):
             in parsed.edges.items() if caller == 'ap_run_' + phase}
 
 
+@pytest.mark.no_valgrind('too slow to give enough samples')
 @pytest.mark.alone
 def test_exact_and_sampled_agree(lua):
     for again in range(6):
@@ -357,6 +361,7 @@ def test_with_all_modules(httpd):
                          server.error_log.read_text())
 
 
+@pytest.mark.no_valgrind('too slow to serve enough requests')
 def test_more_hooks_than_entries(httpd):
     server = httpd('Define MANY_HOOKS\n' + apxs_env.load('lpp_hook_cost')
                    + ON, key='many')

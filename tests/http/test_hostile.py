@@ -12,6 +12,8 @@ import pytest
 
 from httpd_env import wait_for
 
+pytestmark = pytest.mark.long
+
 ON = ('LPProfilingAllowed On\nLPProfilePageId "%{HTTP:X-Page}"\n'
       'LPMemoryProfileLog ${ROOT}/run/memory.log\n'
       'LogFormat "%r" line\n')

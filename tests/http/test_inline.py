@@ -20,6 +20,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent
 
 from oops_reader import read_rfc822  # noqa: E402
 
+pytestmark = pytest.mark.long
+
 MODULES = pathlib.Path(__file__).resolve().parent.parent / 'modules'
 ON = 'LPProfilingAllowed On\n'
 
@@ -177,6 +179,7 @@ def test_a_full_profile_wins(httpd):
     assert [row[3] for row in inline_rows(report)] == ['work <&>'] * 2
 
 
+@pytest.mark.no_valgrind('too slow to serve enough requests')
 @pytest.mark.parametrize('action', ['sql', 'sqltrace'])
 def test_statements_alone_are_no_profile_to_win(httpd, action):
     server = start(httpd)

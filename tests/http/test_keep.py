@@ -17,6 +17,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent
 from httpd_env import USER, wait_for  # noqa: E402
 from oops_reader import read_rfc822  # noqa: E402
 
+pytestmark = pytest.mark.long
+
 ON = 'LPProfilingAllowed On\n'
 SLACK = 20  # seconds until a pass was made, on a busy machine
 

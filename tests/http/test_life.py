@@ -14,6 +14,8 @@ import pytest
 import httpd_env
 from httpd_env import wait_for
 
+pytestmark = pytest.mark.long
+
 ON = 'LPProfilingAllowed On\n'
 PAGE = '/++profile++callgrind/index.html'
 SLOW = '/++profile++callgrind/lua/compute.lua?ms=%d'

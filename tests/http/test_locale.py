@@ -10,6 +10,8 @@ import subprocess
 
 import pytest
 
+pytestmark = pytest.mark.long
+
 # One child: the locale that one request sets is the next one's.
 ALL = ('LPProfilingAllowed On\nLPMemoryProfileLog ${ROOT}/memory.log\n'
        'StartServers 1\nServerLimit 1\nMaxRequestWorkers 1\n')

@@ -14,6 +14,8 @@ import pytest
 
 import httpd_env
 
+pytestmark = pytest.mark.long
+
 LOG = 'LPMemoryProfileLog ${ROOT}/memory.log\n'
 ON = 'LPProfilingAllowed On\n'
 LINE = re.compile(
@@ -57,6 +59,8 @@ def wait_lines(server, count, name='memory.log'):
     return read(path)
 
 
+@pytest.mark.no_asan('measures the heap')
+@pytest.mark.no_valgrind('measures the heap')
 @pytest.mark.all_mpms
 def test_lines_and_nothing_else(httpd):
     server = httpd(ON + LOG, fresh=True, features=['include'])
@@ -97,6 +101,8 @@ def test_lines_and_nothing_else(httpd):
     assert (server.root / 'memory.log').stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.no_asan('measures the heap')
+@pytest.mark.no_valgrind('measures the heap')
 def test_a_heap_that_takes_long_to_count_is_counted_seldom(httpd):
     server = httpd(ON + LOG + ONE_CHILD + 'LuaScope server 1 1\n',
                    fresh=True, mpm='event', features=['lua'])
@@ -391,6 +397,7 @@ def calls_of(pid, server, requests, lines):
     return (server.root / 'trace').read_text().splitlines()
 
 
+@pytest.mark.no_valgrind('too slow to serve enough requests')
 def test_two_reads_and_a_write(httpd):
     """All that a request which is only logged costs in system calls."""
     if subprocess.run(['strace', '-o', '/dev/null', 'true']).returncode:

@@ -10,7 +10,9 @@ import pytest
 
 import child_state
 import httpd_env
-from test_filter import without_block
+from blocks import without_block
+
+pytestmark = pytest.mark.no_valgrind("complains of PHP's and Perl's own reads")
 
 NAMES = ('php', 'wsgi', 'perl', 'unique_id', 'security2', 'lua', 'ssl',
          'socache_shmcb', 'md', 'dav', 'dav_fs', 'http2', 'auth_basic',

@@ -17,6 +17,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent
 
 from oops_reader import read_rfc822  # noqa: E402
 
+pytestmark = pytest.mark.long
+
 ON = 'LPProfilingAllowed On\n'
 CANARY = 's3cr3tcanary'
 

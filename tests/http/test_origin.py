@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from test_access import assert_ordinary, assert_profiled, own_address, refusals
+from access import assert_ordinary, assert_profiled, own_address, refusals
 
 ON = 'LPProfilingAllowed On\n'
 RULES = {'default': ON, 'rule': ON + 'LPProfileAccess "true"\n'}

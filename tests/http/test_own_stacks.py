@@ -9,6 +9,9 @@ import pytest
 from callgrind import Callgrind
 from stacks import Stacks
 
+pytestmark = [pytest.mark.no_asan('opcache does not load beside it'),
+              pytest.mark.no_valgrind("complains of PHP's own reads")]
+
 ON = 'LPProfilingAllowed On\n'
 OWN_STACK = '[on a stack of its own]'
 RUN_TIME = '[code made at run time]'

@@ -7,6 +7,8 @@ import pytest
 
 from callgrind import Callgrind
 
+pytestmark = pytest.mark.no_valgrind('too slow to give enough samples')
+
 PROFILE = 'LPProfilingAllowed On\n'
 SEGMENT = '/++profile++show&callgrind'
 FEATURES = ['autoindex', 'include', 'lua', 'cgi', 'proxy', 'rewrite', 'tls',

@@ -162,6 +162,7 @@ def test_downloads_are_what_lies_there_or_would(httpd):
             assert path.owner() == 'www-data'
 
 
+@pytest.mark.no_valgrind('too slow to give enough samples')
 def test_downloads_open_in_their_readers_and_agree(httpd, tmp_path):
     server = httpd(ON, features=['lua'])
     oops_id = profile(server, '/++profile++show' + COMPUTE)

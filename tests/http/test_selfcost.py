@@ -6,8 +6,6 @@ import re
 import statistics
 
 import apxs_env
-import callgrind
-import stacks
 from calls_table import parse, plain, report
 from httpd_env import wait_for
 
@@ -60,9 +58,14 @@ def test_a_listing_of_twice_the_files_costs_twice_at_most(httpd):
     fill(server, 'few', 2000)
     fill(server, 'many', 4000)
     for action in ('callgrind', 'show'):
-        least = {name: min(cost_ms(server, pid, '/++profile++%s/%s/'
-                                   % (action, name)) for _ in range(7))
-                 for name in ('few', 'many')}
+        least = {'few': float('inf'), 'many': float('inf')}
+        # What others do makes a request dearer, none cheaper.
+        for done in range(60):
+            for name in least:
+                least[name] = min(least[name], cost_ms(
+                    server, pid, '/++profile++%s/%s/' % (action, name)))
+            if done >= 6 and least['many'] < 2.6 * least['few']:
+                break
         print(action, least)
         assert least['many'] < 2.6 * least['few'], (action, least)
 

@@ -8,6 +8,7 @@ import pytest
 import httpd_env
 
 
+@pytest.mark.no_valgrind("complains of PHP's own reads")
 @pytest.mark.all_mpms
 def test_neighbours_answer(httpd):
     server = httpd(profiler=False,

@@ -8,7 +8,7 @@ import pytest
 
 import apxs_env
 import databases
-from test_sql import (ON, SECRET, figures, oops_of, rows_of, section, words)
+from sql_pages import (ON, SECRET, figures, oops_of, rows_of, section, words)
 
 LOOP = 50
 HANDLER = '<Location /dbd>\nSetHandler lpp-dbd\n</Location>\n'

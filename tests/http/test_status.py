@@ -136,6 +136,7 @@ def test_the_last_error(httpd):
     os.rename(server.root / 'run' / 'away', server.profile_dir)
 
 
+@pytest.mark.no_valgrind('children die on purpose')
 def test_a_holder_that_was_killed_is_not_shown_as_running(httpd):
     server = httpd(ON, features=['status', 'lua'], fresh=True)
     threading.Thread(target=lambda: pytest.raises(

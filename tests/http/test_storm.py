@@ -12,6 +12,9 @@ import apxs_env
 import httpd_env
 from stacks import Stacks
 
+pytestmark = [pytest.mark.alone('needs ten thousand ticks a second'),
+              pytest.mark.no_valgrind('too slow to give enough samples')]
+
 SOAK_S = float(os.environ.get('LPP_SOAK', '0'))
 ROUND_MS = 2000
 
@@ -88,26 +91,36 @@ def check_stacks(path, text):
     return samples, int(match.group(2)) + int(match.group(3))
 
 
+def one_round(storm):
+    """(what was done, each counted; samples; of them those that did not reach
+    the root) of one storm."""
+    got = storm.get('/++profile++collapsed&callgrind/storm?%d' % ROUND_MS,
+                    timeout=60)
+    assert got.status == 200 and got.lpprofile.startswith('profiled')
+    faults, same, *done = [int(n) for n in got.text.split(';')]
+    print('same address %d, loads %d, mallocs %d, throws %d, forks %d'
+          % (same, *done))
+    assert faults == 0
+    files = storm.wait_files(got.oops_id, 2, 30)
+    text = next(f for f in files
+                if f.name.startswith('callgrind.')).read_text()
+    return [same, *done], *check_stacks(
+        next(f for f in files if f.name.endswith('.txt')), text)
+
+
 def test_a_storm(storm):
     children = set(storm.children())
-    samples = bad = 0
+    samples = bad = done = 0
+    counts = [0] * 5
     rounds = max(1, int(SOAK_S * 1000 / ROUND_MS))
-    for _ in range(rounds):
-        got = storm.get('/++profile++collapsed&callgrind/storm?%d' % ROUND_MS,
-                        timeout=60)
-        assert got.status == 200 and got.lpprofile.startswith('profiled')
-        faults, same, *done = [int(n) for n in got.text.split(';')]
-        print('same address %d, loads %d, mallocs %d, throws %d, forks %d'
-              % (same, *done))
-        assert faults == 0
-        assert same > 10 and all(n > 10 for n in done)
-        files = storm.wait_files(got.oops_id, 2, 30)
-        text = next(f for f in files
-                    if f.name.startswith('callgrind.')).read_text()
-        now, broken = check_stacks(
-            next(f for f in files if f.name.endswith('.txt')), text)
-        samples, bad = samples + now, bad + broken
+    # Where others use the processors there is less in a round.
+    while done < rounds or done < 8 * rounds and (
+            samples <= 100 * rounds or min(counts) <= 10 * rounds):
+        more, now, broken = one_round(storm)
+        counts = [a + b for a, b in zip(counts, more)]
+        samples, bad, done = samples + now, bad + broken, done + 1
     assert samples > 100 * rounds
+    assert min(counts) > 10 * rounds
     # What was unloaded before its sample was looked at is not guessed.
     print('%d of %d stacks did not reach the root (%.3f %%)'
           % (bad, samples, 100.0 * bad / samples))

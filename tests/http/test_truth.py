@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """Shares, times and call paths of handlers whose time is known."""
-import functools
 import math
 import os
 import re
@@ -13,7 +12,12 @@ import pytest
 import apxs_env
 import httpd_env
 from callgrind import Callgrind
+from pauses import undisturbed
 from stacks import Stacks
+
+pytestmark = [pytest.mark.alone('compares shares of wall time'),
+              pytest.mark.no_asan('measures shares of time'),
+              pytest.mark.no_valgrind('measures shares of time')]
 
 POINTS = 2.0  # of a share, or its statistical error
 
@@ -27,23 +31,15 @@ def config():
     return 'LPProfilingAllowed On\n' + handlers()
 
 
-def patiently(test):
-    """What is measured in wall time may meet a machine that is busy with other
-    things: one good try of eight counts. What is wrong stays wrong."""
-    @functools.wraps(test)
-    def run(*args, **kwargs):
-        for last in [False] * 7 + [True]:
-            try:
-                return test(*args, **kwargs)
-            except AssertionError:
-                if last:
-                    raise
-                time.sleep(1)
-    return run
-
-
 def profile(server, what):
-    """(Stacks, Callgrind, seconds on the client's clock) of one workload."""
+    """(Stacks, Callgrind, seconds on the client's clock) of one workload. What
+    share the machine took all the same is in Stacks.lost."""
+    found, lost = undisturbed(server, lambda: profile_once(server, what))
+    found[0].lost = lost
+    return found
+
+
+def profile_once(server, what):
     began = time.monotonic()
     got = server.get('/++profile++collapsed&callgrind/truth?' + what)
     took = time.monotonic() - began
@@ -56,12 +52,13 @@ def profile(server, what):
     return stacks, Callgrind(callgrind), took
 
 
-def close(found, expected, samples, what):
-    """Within 2 points, or twice the standard error of that many samples."""
+def close(found, expected, samples, what, lost=0.0):
+    """Within 2 points, or twice the standard error of that many samples; and
+    what the machine took."""
     share = expected / 100.0
     error = 200.0 * math.sqrt(share * (1 - share) / max(1, samples))
     print('%-40s %6.2f %% of %6.2f %%' % (what, found, expected))
-    assert abs(found - expected) <= max(POINTS, error), what
+    assert abs(found - expected) <= max(POINTS, error) + 100 * lost, what
 
 
 def check_sums(stacks, callgrind, took):
@@ -73,26 +70,26 @@ def check_sums(stacks, callgrind, took):
           % (wall / 1e3, took * 1e3, samples))
     # What the client sees more is its own connection and the gate.
     assert wall / 1e6 <= took
-    assert wall / 1e6 >= took * 0.98 - 0.015
+    assert wall / 1e6 >= took * (0.98 - stacks.lost) - 0.015
     return samples
 
 
-@patiently
 def test_seventy_and_thirty(httpd):
     server = httpd(config())
     stacks, callgrind, took = profile(server, 'split')
     samples = check_sums(stacks, callgrind, took)
     below = dict(of='truth_parent')
-    close(stacks.share('truth_seventy', **below), 70, samples, 'seventy')
-    close(stacks.share('truth_thirty', **below), 30, samples, 'thirty')
+    close(stacks.share('truth_seventy', **below), 70, samples, 'seventy',
+          stacks.lost)
+    close(stacks.share('truth_thirty', **below), 30, samples, 'thirty',
+          stacks.lost)
     close(stacks.share('truth_seventy', 'truth_leaf', **below), 35, samples,
-          'leaf without a frame')
+          'leaf without a frame', stacks.lost)
     assert stacks.us('truth_handler', 'truth_parent') == \
         stacks.us('truth_parent')
-    assert stacks.share('truth_parent') > 97
+    assert stacks.share('truth_parent') > 97 - 100 * stacks.lost
 
 
-@patiently
 def test_waits_lie_where_they_were_waited(httpd):
     server = httpd(config())
     stacks, callgrind, took = profile(server, 'waits')
@@ -109,7 +106,6 @@ def test_waits_lie_where_they_were_waited(httpd):
     assert spun > 0.9
 
 
-@patiently
 def test_shapes_of_code(httpd):
     server = httpd(config())
     stacks, callgrind, took = profile(server, 'shapes')
@@ -123,27 +119,29 @@ def test_shapes_of_code(httpd):
 
     def share(*path):
         return 100.0 * stacks.us(*path) / whole
-    close(share('truth_recurse'), recursion, samples, 'recursion')
-    close(stacks.share('truth_recurse', 'truth_leaf', of='truth_recurse'),
-          100 * bottom / us[0], samples / 3, 'of it, at its bottom')
-    close(share('truth_with_inlined'), inlined, samples,
-          'inlined code is its caller')
-    close(share('truth_framed', 'truth_leaf'), framed, samples,
-          'frame pointer and alloca')
+
+    def near(found, expected, what, samples=samples):
+        close(found, expected, samples, what, stacks.lost)
+    near(share('truth_recurse'), recursion, 'recursion')
+    near(stacks.share('truth_recurse', 'truth_leaf', of='truth_recurse'),
+         100 * bottom / us[0], 'of it, at its bottom', samples / 3)
+    near(share('truth_with_inlined'), inlined, 'inlined code is its caller')
+    near(share('truth_framed', 'truth_leaf'), framed,
+         'frame pointer and alloca')
     # a jump leaves no frame: the callee stands where its caller was
-    close(share('truth_tail_first'), tail / 2, samples, 'before a jump')
-    close(share('truth_tail_second'), tail / 2, samples, 'after it')
+    near(share('truth_tail_first'), tail / 2, 'before a jump')
+    near(share('truth_tail_second'), tail / 2, 'after it')
     assert stacks.us('truth_tail_first', 'truth_tail_second') == 0
     assert stacks.depth('truth_recurse') == 51
 
 
-@patiently
 def test_deep_stacks(httpd):
     server = httpd(config())
     stacks, callgrind, took = profile(server, 'deep')
     check_sums(stacks, callgrind, took)
     assert stacks.depth('truth_recurse') == 901
-    assert stacks.share('truth_handler', 'truth_recurse') > 97
+    assert stacks.share('truth_handler', 'truth_recurse') > \
+        97 - 100 * stacks.lost
     assert stacks.share('truth_handler', 'truth_recurse', 'truth_leaf') > 5
 
 
@@ -207,7 +205,6 @@ def test_a_second_opinion_counts_instructions(httpd, tmp_path):
     compare_with(costs, whole, httpd(config()))
 
 
-@patiently
 def compare_with(costs, whole, server):
     stacks, callgrind, took = profile(server, 'fixed20')
     below = [(stack, weight) for stack, weight in stacks.lines
@@ -223,4 +220,5 @@ def compare_with(costs, whole, server):
     for name, theirs in sorted(heavy.items(), key=lambda item: -item[1]):
         mine = 100.0 * ours.get(name, 0) / wall
         print('%-24s callgrind %5.1f %%, ours %5.1f %%' % (name, theirs, mine))
-        assert abs(mine - theirs) <= 5, (name, theirs, mine, ours)
+        assert abs(mine - theirs) <= 5 + 100 * stacks.lost, \
+            (name, theirs, mine, ours)

@@ -17,7 +17,7 @@
 
 #include "blocked_tests.h"
 #include "blocking_io.h"
-#include "sampling/lpp_sampler.h"
+#include "sampling/lpp_session.h"
 #include "sampling/lpp_signal.h"
 
 apr_pool_t *root;

@@ -15,6 +15,7 @@
 #include "restart_trial.h"
 #include "sampler_world.h"
 #include "sampling/lpp_sampler_internal.h"
+#include "sampling/lpp_session_internal.h"
 #include "sampling/lpp_signal.h"
 
 static apr_pool_t *root;
@@ -304,11 +305,11 @@ void wait_for_queue(lpp_sampler_t *sampler, int wanted)
 
         usleep(1000);
         queued = 0;
-        pthread_mutex_lock(&sampler->mutex);
+        pthread_mutex_lock(&sampler->helper.mutex);
         for (at = sampler->queue; at != NULL; at = at->next) {
             queued++;
         }
-        pthread_mutex_unlock(&sampler->mutex);
+        pthread_mutex_unlock(&sampler->helper.mutex);
     }
     assert_int_equal(queued, wanted);
 }

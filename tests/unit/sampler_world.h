@@ -13,7 +13,7 @@
 #include <apr_global_mutex.h>
 #include <apr_pools.h>
 
-#include "sampling/lpp_sampler.h"
+#include "sampling/lpp_session.h"
 
 #define MS 1000000ull
 #define MEASUREMENTS 6 /* of one thing, until the machine spoils none */

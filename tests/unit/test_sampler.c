@@ -267,7 +267,8 @@ static void in_a_fork_nothing_starts(void **state)
 
     lpp_session_stop(session, LPP_STOP_NOT);
     lpp_session_close(session);
-    pthread_mutex_lock(&world->sampler->mutex); /* as the helper may have it */
+    /* As the helper may have it. */
+    pthread_mutex_lock(&world->sampler->helper.mutex);
     pid = fork();
     if (pid == 0) {
         alarm(30);
@@ -276,7 +277,7 @@ static void in_a_fork_nothing_starts(void **state)
                                 &waited, &rv, world->pool)
               == LPP_START_FORKED ? 0 : 1);
     }
-    pthread_mutex_unlock(&world->sampler->mutex);
+    pthread_mutex_unlock(&world->sampler->helper.mutex);
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(status, 0);
 }

@@ -21,6 +21,7 @@
 
 #include "sampler_world.h"
 #include "sampling/lpp_sampler_internal.h"
+#include "sampling/lpp_session_internal.h"
 
 static void threads_are_profiled_one_after_another_in_order(void **state)
 {
@@ -268,12 +269,12 @@ static void a_turn_that_comes_at_the_childs_end_is_given_back(void **state)
     pthread_create(&waiter, NULL, profile_elsewhere, &other);
     wait_for_queue(world->sampler, 1);
     /* Not while it holds the mutex, as it does for a moment now and then. */
-    pthread_mutex_lock(&world->sampler->mutex);
+    pthread_mutex_lock(&world->sampler->helper.mutex);
     pthread_kill(waiter, SIGUSR2);
     while (!atomic_load(&holding)) {
         usleep(1000);
     }
-    pthread_mutex_unlock(&world->sampler->mutex);
+    pthread_mutex_unlock(&world->sampler->helper.mutex);
     lpp_session_close(session);
     do {
         usleep(1000);

@@ -31,7 +31,7 @@
 
 #include <apr_general.h>
 
-#include "sampling/lpp_sampler.h"
+#include "sampling/lpp_session.h"
 #include "sampling/lpp_signal.h"
 #include "restart_trial.h"
 

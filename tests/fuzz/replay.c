@@ -5,16 +5,24 @@
  * as many inputs of a fixed pseudo-random sequence as REPLAY_RANDOM says. The
  * target finds faults by itself and aborts; no input at all is a failure.
  */
+#include <malloc.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <apr_general.h>
 
 #define INPUT_MAX_BYTES 65536
 #define VARIANTS 64
 #define RANDOM_INPUTS 20000
 #define RANDOM_MAX_BYTES 96
 #define WORD_MAX_BYTES 64
+/* So many inputs in turn use one APR allocator: to get its memory from the
+ * system for each input is most of the work. Then it is given up, so that a
+ * pointer kept from an earlier input leads nowhere. */
+#define APR_INPUTS 100
+#define FREE_MAX_BYTES (64 << 20) /* which malloc keeps, for the same reason */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -31,14 +39,21 @@ static uint32_t next_random(void)
 /* A copy of exactly that size, so that a sanitizer sees a read past it. */
 static void run(const uint8_t *data, size_t size)
 {
+    static unsigned inputs;
     uint8_t *exact = malloc(size ? size : 1);
 
     if (!exact) {
         abort();
     }
+    if (inputs % APR_INPUTS == 0) {
+        apr_initialize();
+    }
     memcpy(exact, data, size);
     LLVMFuzzerTestOneInput(exact, size);
     free(exact);
+    if (++inputs % APR_INPUTS == 0) {
+        apr_terminate();
+    }
 }
 
 static void run_variants(uint8_t *data, size_t size)
@@ -113,6 +128,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s: no corpus\n", argv[0]);
         return 2;
     }
+    mallopt(M_TRIM_THRESHOLD, FREE_MAX_BYTES);
     for (i = 1; i < argc; i++) {
         if (run_file(argv[i])) {
             return 1;

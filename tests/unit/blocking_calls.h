@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * blocking_calls: for tests: every call that can keep a thread waiting, each
- * for WAIT_MS, and what came of it. For unit tests and for the module that makes
- * the same calls inside httpd. Transfers and waits for descriptors are in
+ * for WAIT_MS, and what came of it. For unit tests and for the module that
+ * makes the same calls inside httpd. Transfers and waits for descriptors are in
  * blocking_io.c.
  */
 #ifndef BLOCKING_CALLS_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * blocking_io: for tests: the calls of blocking_calls.h that wait for descriptors
- * or move bytes. Each returns what the call returned.
+ * blocking_io: for tests: the calls of blocking_calls.h that wait for
+ * descriptors or move bytes. Each returns what the call returned.
  */
 #ifndef BLOCKING_IO_H
 #define BLOCKING_IO_H

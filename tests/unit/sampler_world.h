@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sampler_world: for the tests of lpp_sampler: a child with its gate and sampler,
- * sessions, work that is profiled, other threads that want to be profiled too,
- * and sums over a profile.
+ * sampler_world: for the tests of lpp_sampler: a child with its gate and
+ * sampler, sessions, work that is profiled, other threads that want to be
+ * profiled too, and sums over a profile.
  */
 #ifndef SAMPLER_WORLD_H
 #define SAMPLER_WORLD_H
@@ -69,8 +69,9 @@ extern const char __start_doze_text[], __stop_doze_text[];
 void test_spin(apr_uint64_t ns);
 void test_doze(apr_uint64_t ns);
 
-/* Spin until there are so many samples; how soon that is depends on the machine.
- * Returns after 10 s at most: the caller looks at how many there are. */
+/* Spin until there are so many samples; how soon that is depends on the
+ * machine. Returns after 10 s at most: the caller looks at how many there
+ * are. */
 void spin_until_sampled(lpp_session_t *session, apr_uint64_t samples,
                         apr_pool_t *pool);
 
@@ -79,11 +80,11 @@ void spin_until_sampled(lpp_session_t *session, apr_uint64_t samples,
 apr_uint64_t spin_until_cut(const lpp_session_t *session);
 
 /*
- * Takes a measurement of time, and again where the machine spoiled it, until one
- * is clean: MEASUREMENTS times at most, or the test fails. A moment in which the
- * machine stands still spoils one measurement, a sampler that is wrong spoils
- * all. once asserts all that is not about time each time; it returns whether the
- * times are as they must be.
+ * Takes a measurement of time, and again where the machine spoiled it, until
+ * one is clean: MEASUREMENTS times at most, or the test fails. A moment in
+ * which the machine stands still spoils one measurement, a sampler that is
+ * wrong spoils all. once asserts all that is not about time each time; it
+ * returns whether the times are as they must be.
  */
 void measure(world_t *world, int (*once)(world_t *world));
 
@@ -103,8 +104,8 @@ lpp_weight_t weight_of_all(const lpp_profile_t *profile);
 /* Prints the figures of a profile. */
 void tell(const char *what, const lpp_profile_t *profile);
 
-/* 1: the kernel shows a process its blocked threads, which are then not signalled
- * at all. */
+/* 1: the kernel shows a process its blocked threads, which are then not
+ * signalled at all. */
 int seen_without_signal(void);
 
 /* Another thread that wants to be profiled. */
@@ -129,8 +130,8 @@ void *profile_elsewhere(void *baton);
 /* To be destroyed: its pool. */
 void make_other(other_t *other, world_t *world);
 
-/* Until so many are in the queue of this child, 10 s at most. One that only has a
- * place among those that wait may still be overtaken. */
+/* Until so many are in the queue of this child, 10 s at most. One that only
+ * has a place among those that wait may still be overtaken. */
 void wait_for_queue(lpp_sampler_t *sampler, int wanted);
 
 #endif

@@ -23,7 +23,8 @@ extern apr_pool_t *pool;
 int set_up(void **state);
 int tear_down(void **state);
 
-/* Every function of make_view from then on has this file and line; NULL: none. */
+/* Every function of make_view from then on has this file and line; NULL:
+ * none. */
 void name_source(const char *file, unsigned line);
 
 /* A profile of so many stacks by a fixed pseudo-random sequence. */

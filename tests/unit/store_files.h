@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * store_files: for the tests of lpp_store: a directory of their own with a store
- * over it, what lies in it, and a process of another user.
+ * store_files: for the tests of lpp_store: a directory of their own with a
+ * store over it, what lies in it, and a process of another user.
  */
 #ifndef STORE_FILES_H
 #define STORE_FILES_H

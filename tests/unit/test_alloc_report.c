@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* test: not under valgrind: it forks by the hundred */
 /* Each allocation failed in turn in the rooms that make something of a profile:
  * tree, view, files, sums, the saved form, SQL, pages. */
 #include "fail_alloc.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* test: not under valgrind: it forks by the hundred */
 /* Each allocation failed in turn in the rooms that sample: loaded objects, both
  * unwinders, names, the helper and its sessions. */
 #include "fail_alloc.h"

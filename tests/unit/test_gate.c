@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* test: not under valgrind: it forks by the hundred */
+/* test: under tsan: it is about threads */
 /*
- * test_gate: one owner at a time, over processes, whatever dies when. Those that
- * wait: test_gate_waiting.c; what the dead leave: test_gate_deaths.c.
+ * test_gate: one owner at a time, over processes, whatever dies when. Those
+ * that wait: test_gate_waiting.c; what the dead leave: test_gate_deaths.c.
  */
 #include <setjmp.h>
 #include <signal.h>

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* test: not under valgrind: it forks by the hundred */
+/* test: under tsan: it is about threads */
 /*
  * test_gate_deaths: what an owner of the gate leaves when it dies: noted once,
  * taken over once, and never more than there is room for.

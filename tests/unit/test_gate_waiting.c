@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* test: not under valgrind: it forks by the hundred */
+/* test: under tsan: it is about threads */
 /*
  * test_gate_waiting: how many requests of how many processes may wait for the
  * gate, and what becomes of the places of processes that die.

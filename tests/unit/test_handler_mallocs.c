@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* test: not under valgrind: it samples at a rate, for which that is too slow */
 /* Nothing is allocated or freed in signal context: every malloc and free of
  * this process is counted, by thread, while its only work is to be sampled and
  * to crash. */

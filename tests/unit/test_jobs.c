@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* test: under tsan: it is about threads */
 /* lpp_jobs: order, ceiling, end. */
 #include <pthread.h>
 #include <setjmp.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* test: not under valgrind: that is too slow for its waits */
 /* lpp_maps: what is loaded where, across dlopen, dlclose, fork, want of
  * memory. */
 #include <setjmp.h>

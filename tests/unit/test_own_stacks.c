@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* test: not under valgrind: it samples at a rate, for which that is too slow */
 /* lpp_sampler over code that runs on a stack of its own, or that was made at
  * run time. */
 #include <pthread.h>

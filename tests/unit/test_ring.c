@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* test: under tsan: it is about threads */
 /* lpp_ring: order, fullness, two threads at once. */
 #include <pthread.h>
 #include <sched.h>

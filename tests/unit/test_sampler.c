@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* test: not under valgrind: it samples at a rate, for which that is too slow */
+/* test: under tsan: it is about threads */
 /*
  * test_sampler: a session from its start to its end: signal, mask, threads,
  * forks, and that nothing is left behind. Times: test_sampler_times.c; stacks:

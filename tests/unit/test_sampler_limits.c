@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* test: not under valgrind: it samples at a rate, for which that is too slow */
+/* test: under tsan: it is about threads */
 /*
  * test_sampler_limits: what ends a profile before its request ends: its longest
  * time, a slow client, the end of the child.

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* test: not under valgrind: it samples at a rate, for which that is too slow */
+/* test: under tsan: it is about threads */
 /*
- * test_sampler_stacks: where the stacks of a profile begin: at the function that
- * serves the request, which the test's lfind stands for.
+ * test_sampler_stacks: where the stacks of a profile begin: at the function
+ * that serves the request, which the test's lfind stands for.
  */
 #include <search.h>
 #include <setjmp.h>

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* test: not under valgrind: it samples at a rate, for which that is too slow */
+/* test: under tsan: it is about threads */
+/* test: alone: it measures how long things take */
 /*
- * test_sampler_times: the wall and CPU time that a profile gives to what ran and
- * to what slept, at every rate.
+ * test_sampler_times: the wall and CPU time that a profile gives to what ran
+ * and to what slept, at every rate.
  */
 #include <pthread.h>
 #include <setjmp.h>

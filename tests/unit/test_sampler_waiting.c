@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* test: not under valgrind: it samples at a rate, for which that is too slow */
+/* test: under tsan: it is about threads */
 /*
  * test_sampler_waiting: requests that wait for the gate while another one owns
  * it: in order, for how long, and for which reasons they do not.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* test: not under valgrind: it samples at a rate, for which that is too slow */
 /* lpp_cost: a profiler that is too dear lowers its rate, step by step,
  * and ends the profile at last. How dear it is, is made up here: the helper's
  * own clock is told to run faster. */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* test: not under valgrind: it samples at a rate, for which that is too slow */
 /* lpp_signal: whose signal it is, which thread it hits, what a sample holds. */
 #include <errno.h>
 #include <pthread.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* test: not under valgrind: it samples at a rate, for which that is too slow */
 /*
  * lpp_signal and lpp_unwind in a storm: one thread is hit ten thousand times a
  * second while it and others load, allocate, fork, wait and send. Every stack

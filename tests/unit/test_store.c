@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* test: not under valgrind: it mounts, and becomes another user */
 /*
  * test_store: files written into a directory that somebody tampers with, and on
  * a disk that fills up. Cases that need root (a tiny file system) are skipped

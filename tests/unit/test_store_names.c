@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* test: not under valgrind: it mounts, and becomes another user */
 /*
  * test_store_names: ids and names of files: which are this module's, which lead
  * elsewhere, and the list of those that lie in a directory.

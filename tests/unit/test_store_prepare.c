@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* test: not under valgrind: it mounts, and becomes another user */
 /*
- * test_store_prepare: how the parent process makes the directory of profiles and
- * whom it trusts on the way there. Cases that need root (another owner) are
- * skipped without it.
+ * test_store_prepare: how the parent process makes the directory of profiles
+ * and whom it trusts on the way there. Cases that need root (another owner)
+ * are skipped without it.
  */
 #include <errno.h>
 #include <fcntl.h>

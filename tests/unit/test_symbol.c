@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* test: not under valgrind: it runs tools */
 /* lpp_symbol and lpp_elf: names of real code, never a neighbour's. */
 #include <setjmp.h>
 #include <stdarg.h>

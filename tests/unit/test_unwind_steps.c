@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* test: not under valgrind: that makes no single steps */
 /*
  * lpp_unwind in bulk: both unwinders at every instruction of real code, and on
  * stacks that are none; what a sample costs is printed.

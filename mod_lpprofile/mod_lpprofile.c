@@ -2,8 +2,8 @@
 /*
  * mod_lpprofile: Launchpad's request profiling for Apache httpd 2.4.
  *
- * Only registers: the module record, and every room's hooks in the order in
- * which data takes its way. The picture of the house is in README.md.
+ * Registers only: the module record, and the hooks of every room, in the order
+ * in which data passes the rooms (README.md).
  */
 #include <httpd.h>
 #include <http_config.h>
@@ -29,15 +29,15 @@ static void register_hooks(apr_pool_t *pool)
     lpp_process_register_hooks(pool);
     lpp_sql_register_functions();
     if (!lpp_aggregate_on()) {
-        lpp_deaths_register_hooks(pool); /* a sum has no OOPSes */
+        lpp_deaths_register_hooks(pool); /* there are no OOPSes of a sum */
     }
     lpp_status_register_section(pool);
     lpp_memory_register_open(pool);
     lpp_aggregate_register_hooks(pool);
     lpp_inline_register_functions();
     lpp_calls_register_hooks(pool);
-    /* What runs for each request is registered only where anything can be
-     * profiled: elsewhere the module costs a request nothing. */
+    /* Hooks that run for each request are registered only where profiling is
+     * allowed somewhere: elsewhere a request costs nothing. */
     lpp_keeper_register_hooks(pool);
     lpp_process_register_if_wanted(lpp_url_register_hooks);
     lpp_process_register_if_wanted(lpp_run_register_hooks);
@@ -52,8 +52,8 @@ static void register_hooks(apr_pool_t *pool)
 
 AP_DECLARE_MODULE(lpprofile) = {
     STANDARD20_MODULE_STUFF,
-    NULL, /* no per-directory configuration: the segment is taken out before
-             any directory is known */
+    NULL, /* no per-directory configuration: the segment is removed before a
+             directory is known */
     NULL,
     lpp_config_create,
     lpp_config_merge,

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_hooks: see mod_lpprofile_hooks.h. Knows the order of
- * the rooms in a phase, and nothing of what they do.
+ * mod_lpprofile_hooks: see mod_lpprofile_hooks.h. Knows the order of the rooms
+ * in a phase, and nothing else of them.
  *
- * A phase is noted first, so that the time of our own rooms is in it.
+ * The phase is entered first, so that it contains the time of this module.
  */
 #include <httpd.h>
 #include <http_config.h>
 #include <http_protocol.h>
 
-#include "server/mod_lpprofile_entries.h"
+#include "server/mod_lpprofile_wrappers.h"
 #include "web/mod_lpprofile_filter.h"
 #include "mod_lpprofile_hooks.h"
 #include "web/mod_lpprofile_pages.h"
@@ -17,8 +17,8 @@
 #include "request/mod_lpprofile_run.h"
 #include "web/mod_lpprofile_url.h"
 
-/* A page of ours is claimed before mod_proxy and mod_rewrite look at its URI,
- * at either place. */
+/* A page of the module is claimed before mod_proxy and mod_rewrite see its URI,
+ * in both hooks. */
 static int begin_pre_translate(request_rec *r)
 {
     lpp_phases_enter(lpp_run_phases(r), r, LPP_PHASE_PRE_TRANSLATE);
@@ -87,7 +87,7 @@ static void end_fixups(request_rec *r)
     lpp_run_tell_page(r);
 }
 
-/* Filters were inserted right before. */
+/* Filters were inserted just before. */
 static int begin_handler(request_rec *r)
 {
     lpp_phases_enter_handler(lpp_run_phases(r), r);
@@ -96,8 +96,8 @@ static int begin_handler(request_rec *r)
     return lpp_pages_handle(r);
 }
 
-/* While the request line is still the plain one, the run looks; then the
- * loggers are to see the client's. */
+/* The run reads the plain request line; then the loggers get the one that was
+ * sent. */
 static int begin_log(request_rec *r)
 {
     lpp_phases_leave_all(lpp_run_phases(r));

@@ -5,7 +5,7 @@
  *
  * Not by hooks of our own: each costs every request of the server a dozen
  * instructions. The entries that stand for other modules' hooks while somebody
- * watches have doors (mod_lpprofile_entries).
+ * watches have doors (mod_lpprofile_wrappers).
  */
 #ifndef MOD_LPPROFILE_HOOKS_H
 #define MOD_LPPROFILE_HOOKS_H

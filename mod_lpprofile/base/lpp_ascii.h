@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_ascii: kinds of characters as ASCII has them.
+ * lpp_ascii: classes of ASCII characters.
  *
- * A page may set the locale of the whole process at any time, and with it what
- * isspace(), toupper() or strcasecmp() of the C library (and APR's names for
- * them) say: in tr_TR "I" is not the upper case of "i". These do not change.
- * Bytes above 0x7f are of no kind. Every function: Signal-safe: yes. Thread:
- * any.
+ * isspace(), toupper() and strcasecmp() of the C library, and APR's names for
+ * them, depend on the locale, which a page may set for the whole process at any
+ * time: in tr_TR, "I" is not the upper case of "i". These functions do not
+ * depend on it. Bytes above 0x7f are in no class. Every function: Signal-safe:
+ * yes. Thread: any.
  */
 #ifndef LPP_ASCII_H
 #define LPP_ASCII_H
@@ -21,7 +21,7 @@ static inline int lpp_is_alnum(char c)
     return lpp_is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-/* As isspace(): with the vertical tab, which is none to HTML. */
+/* As isspace() has it: with the vertical tab, which HTML does not count. */
 static inline int lpp_is_space(char c)
 {
     return c == ' ' || (c >= '\t' && c <= '\r');
@@ -41,5 +41,17 @@ static inline char lpp_to_upper(char c)
 {
     return c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
 }
+
+/* The value of a hexadecimal digit of either case; -1: not one. */
+static inline int lpp_hex_value(char c)
+{
+    return lpp_is_digit(c) ? c - '0'
+           : lpp_to_lower(c) >= 'a' && lpp_to_lower(c) <= 'f'
+               ? lpp_to_lower(c) - 'a' + 10 : -1;
+}
+
+/* Remove the white space at both ends of text (not NULL), in place; returns the
+ * start of what is left. */
+char *lpp_trim(char *text);
 
 #endif

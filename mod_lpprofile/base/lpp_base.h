@@ -2,13 +2,12 @@
 /*
  * lpp_base: what every room shares: limits, units, small types.
  *
- * Owns every ceiling of the module, so that one place tells how much memory a
- * profile can cost. Tells the time; knows no httpd.
+ * Has the limits that decide how much memory and disk a profile can take.
  *
- * Units live in names: _ns, _us, _hz, _bytes. Wall time is CLOCK_MONOTONIC,
- * CPU time is the CPU clock of the profiled thread. Every duration is a
- * difference of monotonic times: the clock that tells the date may be set at
- * any time, and serves to name moments only.
+ * Names end in their unit: _ns, _us, _hz, _bytes. Wall time is CLOCK_MONOTONIC,
+ * CPU time is the CPU clock of the profiled thread (lpp_clock.h). Every
+ * duration is a difference of monotonic times: the wall clock may be set at any
+ * time, and is used for dates only.
  */
 #ifndef LPP_BASE_H
 #define LPP_BASE_H
@@ -18,10 +17,7 @@
 #include <apr_pools.h>
 #include <apr_time.h>
 
-/* APR's macro writes through a NULL where memory is short; its function does
- * not. */
-#undef apr_pcalloc
-void *apr_pcalloc(apr_pool_t *pool, apr_size_t size);
+#include "base/lpp_pcalloc_internal.h"
 
 #define LPP_NAME "mod_lpprofile"
 #define LPP_VERSION "0.1.0"
@@ -32,24 +28,24 @@ void *apr_pcalloc(apr_pool_t *pool, apr_size_t size);
 
 /* Ceilings. Reaching one is counted and shown in the report. */
 #define LPP_STACK_MAX_BYTES 65536   /* stack copied in one sample */
-#define LPP_OWN_STACK_MAX_BYTES 16384 /* the same of one that the code made */
-#define LPP_FRAMES_MAX 1024         /* frames kept of one stack */
+#define LPP_OWN_STACK_MAX_BYTES 16384 /* the same, of a coroutine's stack */
+#define LPP_FRAMES_MAX 1024         /* frames stored of one stack */
 #define LPP_RING_SLOTS 64           /* samples waiting for the unwinder */
 #define LPP_TREE_MAX_NODES 262144   /* nodes of one profile */
 #define LPP_OBJECTS_MAX 4096        /* loaded objects known at a time */
 #define LPP_FILE_MAX_BYTES (256u * 1024 * 1024) /* one written file */
 #define LPP_TIMELINE_MAX 10000      /* entries of one OOPS timeline */
-#define LPP_SQL_STATEMENTS_MAX 10000      /* statements kept of one request */
-#define LPP_SQL_TEXT_MAX_BYTES 16384      /* kept of one statement's text */
-#define LPP_SQL_TEXTS_MAX_BYTES (16u * 1024 * 1024) /* of all of them */
+#define LPP_SQL_STATEMENTS_MAX 10000      /* statements of one request */
+#define LPP_SQL_TEXT_MAX_BYTES 16384      /* of one statement's text */
+#define LPP_SQL_TEXTS_MAX_BYTES (16u * 1024 * 1024) /* of all texts */
 #define LPP_SQL_ERROR_MAX_BYTES 2048      /* of a database's message */
 #define LPP_SQL_STACKS_MAX 1000           /* different stacks of one request */
-#define LPP_SQL_STACK_MAX_FRAMES 128      /* frames kept of each */
+#define LPP_SQL_STACK_MAX_FRAMES 128      /* frames of each stack */
 #define LPP_PAGEID_MAX_BYTES 80     /* of a page id in a file name */
 #define LPP_VALUE_MAX_BYTES 8192    /* one request variable in an OOPS */
 
 #define LPP_OOPS_ID_LEN 37          /* "OOPS-" and 32 hex digits */
-#define LPP_VHOST_KEY_LEN 40        /* hex digits: lpp_run_vhost */
+#define LPP_VHOST_KEY_LEN 40        /* hex digits: lpp_facts_vhost */
 
 /*
  * A place in code that outlives dlclose: an object of lpp_maps in the upper 16
@@ -66,11 +62,11 @@ typedef apr_uint64_t lpp_pc_t;
 #define LPP_PC_ADDRESS(pc) ((apr_uint64_t)((pc) & LPP_PC_ADDRESS_MASK))
 
 /*
- * Frames that stand for what is no function, at addresses where no code is: in
- * place of a whole stack, that the profiler worked on the request's thread; the
- * outermost frame of a stack that is not the thread's (a fiber's, coroutine's
- * or goroutine's); and code in no known object, that is, made at run time (by a
- * JIT compiler), whose addresses mean nothing later.
+ * Frames that are not functions, at addresses where no code is. PROFILER: the
+ * whole sample, taken while the profiler worked on the request's thread.
+ * OWN_STACK: the outermost frame of a stack that is not the thread's own (of a
+ * fiber, coroutine or goroutine). RUN_TIME_CODE: code in no loaded object, made
+ * by a JIT compiler, for example, whose addresses mean nothing later.
  */
 #define LPP_PC_PROFILER LPP_PC_MAKE(0, 1)
 #define LPP_PC_OWN_STACK LPP_PC_MAKE(0, 2)
@@ -80,8 +76,9 @@ typedef apr_uint64_t lpp_pc_t;
 #define LPP_RUN_TIME_CODE_NAME "[code made at run time]"
 
 /*
- * A function of ours through which control passes on to others: what runs below
- * it is theirs, and not the profiler's work. Its frames are shown nowhere.
+ * Marks a function of this module that calls code of others (a hook of another
+ * module, a database driver): what runs below it is not the profiler's work.
+ * Its own frames are not shown.
  */
 #define LPP_PASSES_ON __attribute__((section("lpp_passes"), noinline))
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_buf: see lpp_buf.h. malloc rather than the pool, because a pool
- * would keep every smaller copy a growing buffer leaves behind.
+ * lpp_buf: see lpp_buf.h. Uses malloc, since a pool would keep each smaller
+ * copy that a growing buffer leaves behind.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +22,7 @@ static apr_status_t free_data(void *baton)
     return APR_SUCCESS;
 }
 
-/* Room for more bytes and the NUL. */
+/* Make room for more bytes and the NUL. */
 static apr_status_t reserve(lpp_buf_t *buf, apr_size_t more)
 {
     apr_size_t wanted, size;
@@ -88,7 +88,7 @@ apr_status_t lpp_buf_add_string(lpp_buf_t *buf, const char *string)
 
 apr_status_t lpp_buf_add_byte(lpp_buf_t *buf, char byte)
 {
-    /* Whoever adds bytes adds many: the room is mostly there. */
+    /* Callers add many single bytes: there is room for nearly all of them. */
     if (buf->status == APR_SUCCESS && buf->len + 1 < buf->allocated
         && buf->len < buf->max_bytes) {
         buf->data[buf->len++] = byte;
@@ -154,7 +154,7 @@ apr_status_t lpp_sink_write(const lpp_sink_t *sink, const char *data,
     return len ? sink->write(sink->baton, data, len) : APR_SUCCESS;
 }
 
-/* What did not fit the small buffer, malloc'd; *len: its length. */
+/* The text in a buffer of malloc, its length in *len; NULL: no memory. */
 static char *format_large(int *len, const char *format, va_list args)
 {
     va_list again;

@@ -3,8 +3,9 @@
  * lpp_buf: a bounded growing buffer, and the sink that all writers write to.
  *
  * A buffer keeps its first error, so that a writer may add many pieces and
- * look once. It never grows past its ceiling: what would, fails with
- * APR_ENOSPC and leaves the content as it was.
+ * check the status once. It never grows past its ceiling: an addition that
+ * would make it grow past fails with APR_ENOSPC and leaves the content
+ * unchanged.
  */
 #ifndef LPP_BUF_H
 #define LPP_BUF_H
@@ -13,11 +14,11 @@
 
 #include "base/lpp_base.h"
 
-/* Where bytes go. Writers hold no path, no descriptor and no config. */
+/* Where a writer writes to; it knows no path, descriptor or configuration. */
 typedef struct lpp_sink_t {
-    /* Takes all of it or fails; called from one thread at a time. */
+    /* Writes all of data or fails; called from one thread at a time. */
     apr_status_t (*write)(void *baton, const char *data, apr_size_t len);
-    void *baton; /* borrowed from whoever made the sink */
+    void *baton; /* borrowed from the creator of the sink */
 } lpp_sink_t;
 
 typedef struct lpp_buf_t {
@@ -30,16 +31,16 @@ typedef struct lpp_buf_t {
 } lpp_buf_t;
 
 /*
- * Make buf empty. Its memory is malloc'd, freed when pool is cleared: pool
- * then writes to *buf, so buf must outlive pool. On the stack that means a pool
- * which is destroyed before the function returns; everywhere else use
- * lpp_buf_create.
+ * Make buf empty. Its memory comes from malloc and is freed when pool is
+ * cleared, which also writes to *buf: buf must outlive pool. A buf on the stack
+ * needs a pool that is destroyed before the function returns; everywhere else
+ * use lpp_buf_create.
  * Signal-safe: no. Thread: any, one at a time.
  */
 void lpp_buf_init(lpp_buf_t *buf, apr_pool_t *pool, apr_size_t max_bytes);
 
 /*
- * An empty buffer that lives in pool, and goes with it. NULL: no memory.
+ * An empty buffer in pool. Returns NULL where memory is short.
  * Signal-safe: no. Thread: any, one at a time.
  */
 LPP_MUST_CHECK lpp_buf_t *lpp_buf_create(apr_pool_t *pool,
@@ -59,15 +60,17 @@ apr_status_t lpp_buf_add_byte(lpp_buf_t *buf, char byte);
 apr_status_t lpp_buf_addf(lpp_buf_t *buf, const char *format, ...)
     LPP_FORMAT(2, 3);
 
-/* Empty it and forget its error; keeps the memory. */
+/* Make it empty, clear its error; its memory stays for reuse.
+ * Signal-safe: no. Thread: any, one at a time. */
 void lpp_buf_reset(lpp_buf_t *buf);
 
-/* A sink that adds to buf; lives as long as buf. */
+/* A sink that adds to buf, valid as long as buf.
+ * Signal-safe: yes. Thread: any. */
 lpp_sink_t lpp_buf_sink(lpp_buf_t *buf);
 
 /*
- * The same calls for a sink, for writers. A NULL string is refused with
- * APR_EINVAL.
+ * Write len bytes of data, or printf output (formats as above), to a sink.
+ * Errors: those of the sink, APR_ENOMEM; APR_EINVAL where data is NULL.
  * Signal-safe: no. Thread: any, one at a time.
  */
 LPP_MUST_CHECK apr_status_t lpp_sink_write(const lpp_sink_t *sink,

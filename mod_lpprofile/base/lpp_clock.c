@@ -14,12 +14,12 @@
 #define LAST_S APR_INT64_C(253402300799)  /* 9999-12-31 23:59:59 UTC */
 #define ZONE_S 86400                      /* no zone is farther from UTC */
 
-/* Both clocks cannot be read at once: between the two, a thread may lose its
- * processor. */
+/* The two clocks are read one after the other, and the thread may be preempted
+ * in between: a difference within this is no step of the wall clock. */
 #define BETWEEN_US apr_time_from_msec(50)
 
-/* How far the wall clock is ahead of the monotonic one, and since when on the
- * latter that is known. It changes only when somebody sets the wall clock. */
+/* How far the wall clock is ahead of the monotonic clock, and since which
+ * monotonic time; changes only when the wall clock is set. */
 static _Atomic apr_int64_t ahead_us, ahead_since_us;
 
 apr_int64_t lpp_clock_ns(clockid_t clock)

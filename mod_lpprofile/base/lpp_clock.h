@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_clock: the clocks, and dates for people.
+ * lpp_clock: reads clocks, and splits times for printing.
  *
  * Durations are differences of CLOCK_MONOTONIC or of a CPU clock, never of the
- * wall clock, which somebody may set.
+ * wall clock, which may be set at any time.
  */
 #ifndef LPP_CLOCK_H
 #define LPP_CLOCK_H
@@ -16,7 +16,7 @@
  * Signal-safe: yes. Thread: any. */
 apr_int64_t lpp_clock_ns(clockid_t clock);
 
-/* Nanoseconds (not negative) as the system's calls want them.
+/* Nanoseconds (not negative) as a timespec.
  * Signal-safe: yes. Thread: any. */
 struct timespec lpp_clock_timespec(apr_int64_t ns);
 
@@ -25,10 +25,10 @@ struct timespec lpp_clock_timespec(apr_int64_t ns);
 apr_time_t lpp_monotonic_us(void);
 
 /*
- * CLOCK_MONOTONIC of a moment in the past that the wall clock tells of, such as
- * the start of a request. Where the wall clock may have been set since then
- * (also: since before this was first called in the process), it is the time
- * now, so that no duration contains the step.
+ * Convert a past time of the wall clock, such as the start of a request, to
+ * CLOCK_MONOTONIC, in microseconds. Where the wall clock may have been set
+ * since then (always so for times before the first call in this process),
+ * returns the present time, so that no duration contains the step.
  * Signal-safe: yes. Thread: any.
  */
 apr_time_t lpp_moment_us(apr_time_t wall);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_formats: the one list of profile formats. The trigger's actions, the
- * store's names, the writers, the page's guidance and the guards derive from
- * it; a format that is not here does not exist.
+ * lpp_formats: the list of profile formats, from which the trigger's actions,
+ * the names of files, the writers and the page's guidance are derived.
  */
 #ifndef LPP_FORMATS_H
 #define LPP_FORMATS_H
@@ -26,8 +25,8 @@ typedef enum {
     LPP_FORMATS(LPP_X)
 #undef LPP_X
     LPP_FORMAT_COUNT,
-    /* No format of a URL: what every profile leaves behind for the report
-     * pages, which make any of the others from it (lpp_saved). */
+    /* Cannot be asked for in a URL: written for every profile, and read by the
+     * report pages, which make the other formats from it (lpp_saved). */
     LPP_FORMAT_SAVED = LPP_FORMAT_COUNT
 } lpp_format_e;
 

@@ -22,8 +22,8 @@
 
 typedef enum stop_e {
     STOP_NOT,
-    STOP_SOON, /* take no more; finish what is there */
-    STOP_NOW   /* begin none of it */
+    STOP_SOON, /* accept no more jobs; finish the queue */
+    STOP_NOW   /* begin no further job */
 } stop_e;
 
 typedef struct job_t {
@@ -34,12 +34,12 @@ typedef struct job_t {
 struct lpp_jobs_t {
     pthread_mutex_t submitting; /* guards started, deferred and the writing of
                                    queue */
-    int started;                /* the thread was made */
+    int started;                /* the thread was created */
     sem_t wake;                 /* one post a job, and one to stop */
-    _Atomic unsigned added;     /* jobs ever put in; job n is at n % MAX */
-    _Atomic unsigned done;      /* jobs ever finished */
+    _Atomic unsigned added;     /* jobs submitted so far; job n is at n % MAX */
+    _Atomic unsigned done;      /* jobs finished so far */
     _Atomic int stop;           /* a stop_e */
-    _Atomic int running;        /* the thread lives and will look again */
+    _Atomic int running;        /* the thread will look for jobs again */
     _Atomic apr_time_t due_us;  /* when deferred is to run, on the monotonic
                                    clock; 0: nothing is */
     job_t deferred;
@@ -47,12 +47,12 @@ struct lpp_jobs_t {
     job_t queue[LPP_JOBS_MAX];
 };
 
-/* One a child; never freed, see stop_jobs. Here they stay reachable, so that a
- * leak checker tells them from a leak. */
+/* The queues of this process; never freed, see stop_jobs. The list keeps them
+ * reachable, so that leak checkers do not report them. */
 static _Atomic(lpp_jobs_t *) all_queues;
 
-/* 1 when the thread shall end. Under the lock, so that no submitter can add a
- * job that nobody looks for any more. */
+/* 1 when the thread is to end. Decided under the lock, so that no job can be
+ * added after the thread's last look. */
 static int may_end(lpp_jobs_t *jobs)
 {
     int end;
@@ -68,8 +68,7 @@ static int may_end(lpp_jobs_t *jobs)
     return end;
 }
 
-/* Run what was deferred, if its time has come. Its place is free before it
- * runs: it may defer itself again. */
+/* Run the deferred function if it is due. It may defer itself again. */
 static void run_deferred(lpp_jobs_t *jobs)
 {
     apr_time_t due = atomic_load(&jobs->due_us);
@@ -85,8 +84,8 @@ static void run_deferred(lpp_jobs_t *jobs)
     job.function(job.baton);
 }
 
-/* Until there is a job, or what was deferred is due, or else a spurious
- * return, which costs the caller a look. */
+/* Wait until there is a job or the deferred function is due. May return early;
+ * the caller then looks again. */
 static void wait_for_work(lpp_jobs_t *jobs)
 {
     apr_time_t due = atomic_load(&jobs->due_us);
@@ -125,7 +124,7 @@ static void *jobs_thread(void *data)
     }
 }
 
-/* With all signals blocked: none of the host's is for this thread. */
+/* Create the thread with all signals blocked: they are the host's. */
 static apr_status_t start_thread(lpp_jobs_t *jobs)
 {
     pthread_attr_t attributes;
@@ -154,7 +153,7 @@ static apr_status_t start_thread(lpp_jobs_t *jobs)
     return rc;
 }
 
-/* Whether the thread ended in time, or was never made. */
+/* Whether the thread ends within wait_ms, or was never created. */
 static int has_ended(const lpp_jobs_t *jobs, int wait_ms)
 {
     static const struct timespec tick = {0, 1000000};
@@ -170,10 +169,10 @@ static int has_ended(const lpp_jobs_t *jobs, int wait_ms)
 }
 
 /*
- * Runs before the pool's subpools go, since jobs may live in those; perhaps
- * inside a signal handler that interrupted a submit on this very thread: no
- * lock is taken here. The job in hand is waited for longer, since it would
- * go on with memory that is gone.
+ * Runs before the pool's subpools are destroyed, since jobs may live in those;
+ * perhaps in a signal handler that interrupted a submit on this very thread, so
+ * no lock is taken here. The running job gets more time, since it would go on
+ * with memory that is freed.
  */
 static apr_status_t stop_jobs(void *data)
 {
@@ -185,8 +184,8 @@ static apr_status_t stop_jobs(void *data)
         atomic_store(&jobs->stop, STOP_NOW);
         (void)has_ended(jobs, STOP_LAST_MS);
     }
-    /* Freeing is left to the end of the process: free is not signal-safe, and
-     * a late submitter must still find the flag. One queue a child. */
+    /* The queue is not freed: free() is not signal-safe, and a late submitter
+     * must still find the flag. There is one queue a child. */
     return APR_SUCCESS;
 }
 
@@ -257,7 +256,7 @@ apr_status_t lpp_jobs_defer(lpp_jobs_t *jobs, void (*function)(void *baton),
             jobs->deferred.function = function;
             jobs->deferred.baton = baton;
             atomic_store(&jobs->due_us, due);
-            sem_post(&jobs->wake); /* it sleeps until another time */
+            sem_post(&jobs->wake); /* it sleeps until a later time */
         }
         status = APR_SUCCESS;
     }

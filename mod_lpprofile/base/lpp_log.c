@@ -9,7 +9,7 @@
 
 #define MESSAGE_MAX_BYTES 1024
 
-/* Written before any thread of ours exists, then only read. */
+/* Set before any thread of this module exists, then only read. */
 static lpp_log_fn *log_function;
 static void *log_baton;
 

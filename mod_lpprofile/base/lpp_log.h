@@ -2,10 +2,9 @@
 /*
  * lpp_log: the log as a callback, so that core rooms need no httpd.
  *
- * Core rooms rather return a status than log; they log only what no caller
- * will ever see (a thread of their own that stands down, for instance).
- * Every message has a tag, "LPP" and three digits, given out once in
- * lpp_log_tags.h and never used again for another message.
+ * Core rooms return a status and do not log; they log only what no caller can
+ * see, such as an error in a thread of their own. Every message has a tag,
+ * "LPP" and three digits, assigned once in lpp_log_tags.h and never reused.
  */
 #ifndef LPP_LOG_H
 #define LPP_LOG_H
@@ -20,20 +19,21 @@ typedef enum {
     LPP_LOG_DEBUG
 } lpp_log_level_e;
 
-/* Receives one finished message, without newline, with its tag in front. */
+/* Receives one complete message, without newline, that begins with its tag. */
 typedef void lpp_log_fn(void *baton, lpp_log_level_e level,
                         apr_status_t status, const char *message);
 
 /*
- * Say where messages of the core go; called once a process generation, before
- * any thread of ours runs. A NULL function means: nowhere.
+ * Set the function that receives messages of the core, and its baton
+ * (borrowed); called once in each generation, before any thread of this module
+ * runs. With function NULL, messages are dropped.
  * Signal-safe: no. Thread: child-init.
  */
 void lpp_log_set(lpp_log_fn *function, void *baton);
 
 /*
- * Log one message, cut at 1 kB. tag is one of lpp_log_tags.h; status is added
- * in words when it is not APR_SUCCESS.
+ * Log one message, cut at 1 kB. tag is one of lpp_log_tags.h; a status other
+ * than APR_SUCCESS is added as text.
  * Signal-safe: no. Thread: any.
  */
 void lpp_log(lpp_log_level_e level, apr_status_t status, const char *tag,

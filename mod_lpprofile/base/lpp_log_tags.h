@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_log_tags: the one list of log tags: each names one message for good.
- * Add at the end; never reuse a number. tests/guard compares it with the
- * sources. Each room takes its numbers from its own ten or twenty:
+ * lpp_log_tags: the list of log tags; each belongs to one message for ever.
+ * Add a tag at the end of its room's numbers; never reuse a number. A guard
+ * compares the list with the sources. Each room has ten or twenty numbers:
  * 010 sampler, signal, maps, unwind; 025 gate; 030 process; 040 config;
  * 050 trigger, URL;
  * 060 run; 080 store and oops; 100 filter and pages; 110 sql; 120 memory;
@@ -64,9 +64,5 @@
 #define LPP_TAG_DEATHS_REPORTED "LPP171"
 #define LPP_TAG_DEATHS_NO_WRITER "LPP172"
 #define LPP_TAG_DEATHS_NO_FILE "LPP173"
-
-
-
-
 
 #endif

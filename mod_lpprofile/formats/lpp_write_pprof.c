@@ -14,6 +14,7 @@
 #include <string.h>
 #include <zlib.h>
 
+#include <apr_escape.h>
 #include <apr_hash.h>
 #include <apr_strings.h>
 
@@ -21,9 +22,36 @@
 #include "names/lpp_view_graph.h"
 
 #define BATCH 256u        /* messages of one part */
-#define VALUES 3u         /* samples, wall, cpu */
 #define LABELS 5u         /* oops, page, host; phase, module */
 #define LABELS_FIXED 3u   /* the same in all samples */
+
+static apr_uint64_t samples_of(const lpp_cost_t *cost)
+{
+    return cost->samples;
+}
+
+static apr_uint64_t wall_of(const lpp_cost_t *cost)
+{
+    return cost->wall_us;
+}
+
+static apr_uint64_t cpu_of(const lpp_cost_t *cost)
+{
+    return cost->cpu_us;
+}
+
+/* The values of a sample, in the order of the file; a new one is a row. */
+static const struct {
+    const char *type, *unit;
+    apr_uint64_t (*get)(const lpp_cost_t *cost);
+} value_types[] = {
+    {"samples", "count", samples_of},
+    {"wall", "microseconds", wall_of},
+    {"cpu", "microseconds", cpu_of},
+};
+
+#define VALUES LPP_COUNT(value_types)
+#define VALUE_WALL 1 /* the period's, and what pprof shows if not asked */
 
 typedef struct writer_t {
     const lpp_view_t *view;
@@ -112,10 +140,6 @@ static int64_t nanoseconds(apr_time_t time)
 /* Types, period, times, comments: what there is once. */
 static void write_head(writer_t *writer)
 {
-    static const char *const types[VALUES][2] = {
-        { "samples", "count" }, { "wall", "microseconds" },
-        { "cpu", "microseconds" }
-    };
     const lpp_view_t *view = writer->view;
     apr_array_header_t *notes = lpp_writer_notes(view, writer->pool);
     Lpp__Pprof__Profile part = LPP__PPROF__PROFILE__INIT;
@@ -125,14 +149,14 @@ static void write_head(writer_t *writer)
 
     for (i = 0; i < VALUES; i++) {
         lpp__pprof__value_type__init(&values[i]);
-        values[i].type = text(writer, types[i][0]);
-        values[i].unit = text(writer, types[i][1]);
+        values[i].type = text(writer, value_types[i].type);
+        values[i].unit = text(writer, value_types[i].unit);
         pointers[i] = &values[i];
     }
     part.n_sample_type = VALUES;
     part.sample_type = pointers;
-    part.period_type = &values[1];
-    part.default_sample_type = values[1].type;
+    part.period_type = &values[VALUE_WALL];
+    part.default_sample_type = values[VALUE_WALL].type;
     part.period = view->honesty.asked_hz != 0
         ? 1000000 / (int64_t)view->honesty.asked_hz : 0;
     part.time_nanos = nanoseconds(view->about.start);
@@ -188,21 +212,6 @@ static int make_locations(writer_t *writer)
     return 1;
 }
 
-static const char *hex(const unsigned char *bytes, apr_size_t len,
-                       apr_pool_t *pool)
-{
-    static const char digits[] = "0123456789abcdef";
-    char *out = apr_palloc(pool, 2 * len + 1);
-    apr_size_t i;
-
-    for (i = 0; i < len; i++) {
-        out[2 * i] = digits[bytes[i] >> 4];
-        out[2 * i + 1] = digits[bytes[i] & 15];
-    }
-    out[2 * len] = '\0';
-    return out;
-}
-
 static void fill_mapping(writer_t *writer, const lpp_object_t *object,
                          Lpp__Pprof__Mapping *mapping)
 {
@@ -214,9 +223,8 @@ static void fill_mapping(writer_t *writer, const lpp_object_t *object,
     mapping->file_offset = object->start - object->bias;
     mapping->filename = text(writer, object->path);
     if (object->build_id != NULL) {
-        mapping->build_id = text(writer, hex(object->build_id,
-                                             object->build_id_len,
-                                             writer->pool));
+        mapping->build_id = text(writer, apr_pescape_hex(
+            writer->pool, object->build_id, object->build_id_len, 0));
     }
     /* named already: pprof must not guess names from stripped files */
     mapping->has_functions = 1;
@@ -343,6 +351,7 @@ static int fill_sample(writer_t *writer, apr_uint32_t at,
 {
     const lpp_branch_t *branches = writer->view->branches;
     const lpp_cost_t *self = &branches[at].self;
+    unsigned i;
 
     lpp__pprof__sample__init(sample);
     sample->n_location_id = branches[at].depth + 1;
@@ -357,9 +366,9 @@ static int fill_sample(writer_t *writer, apr_uint32_t at,
         writer->status = APR_ENOMEM;
         return 0;
     }
-    sample->value[0] = (int64_t)self->samples;
-    sample->value[1] = (int64_t)self->wall_us;
-    sample->value[2] = (int64_t)self->cpu_us;
+    for (i = 0; i < VALUES; i++) {
+        sample->value[i] = (int64_t)value_types[i].get(self);
+    }
     sample->n_label = add_labels(writer, at, sample->label);
     for (sample->n_location_id = 0; at != LPP_NODE_NONE;
          at = branches[at].parent) {

@@ -2,6 +2,7 @@
 /*
  * lpp_writer: what several writers say in the same words.
  */
+#include "base/lpp_ascii.h"
 #include "base/lpp_clock.h"
 #include "formats/lpp_writer.h"
 
@@ -17,7 +18,7 @@ static const char *one_line(const char *text, apr_pool_t *pool)
         return "-"; /* a note less, where memory is short */
     }
     for (at = copy; *at != '\0'; at++) {
-        if ((unsigned char)*at < 0x20 || *at == 0x7f) {
+        if (lpp_is_control(*at)) {
             *at = ' ';
         }
     }

@@ -2,10 +2,10 @@
 /*
  * lpp_gate: see lpp_gate.h.
  *
- * Owns one anonymous shared mapping. Everything in it is an atomic and is
- * right after any of its writers was killed between two instructions: no
- * reader ever waits for a writer, and what a dead child added is found under
- * its process id. Takes the mutex, never makes or destroys it; logs nothing.
+ * Owns one anonymous shared mapping. Everything in it is atomic and stays valid
+ * when a writer is killed between two instructions: no reader waits for a
+ * writer, and what a dead child added is found by its process id. Locks the
+ * mutex, but neither creates nor destroys it; logs nothing.
  */
 #include <errno.h>
 #include <sched.h>
@@ -20,18 +20,18 @@
 
 #define SLICE_MAX_US 50000
 #define READ_TRIES 1000        /* a record changes a few times a profile */
-#define TURN_TRIES 1000        /* sched_yields before a turn is taken over */
+#define TICKET_TRIES 1000      /* yields before the ticket is taken over */
 #define FORGET_TRIES 100
 
-/* Reserved pid of the place that children without one of their own share. */
+/* pid in the place that children without a place of their own share. */
 #define PID_SHARED 0xffffffffu
 
-/* A place in the waiting room: whose, and how many of that child wait. */
+/* The place of a child: its pid, and how many of its requests wait. */
 #define PLACE(pid, waiting) (((apr_uint64_t)(pid) << 32) | (waiting))
 #define PLACE_PID(place) ((apr_uint32_t)((place) >> 32))
 #define PLACE_WAITING(place) ((apr_uint32_t)(place))
 
-/* Caller has the mutex and gate->writing. */
+/* The caller has locked the mutex and gate->writing. */
 static void publish(shared_t *shared, const lpp_holder_t *holder)
 {
     apr_uint64_t words[RECORD_WORDS];
@@ -47,7 +47,7 @@ static void publish(shared_t *shared, const lpp_holder_t *holder)
     }
     atomic_store_explicit(&shared->published, next, memory_order_release);
     /* A reader of the other record must see this number before it can see a
-     * word of the next writer's. */
+     * word that the next writer stores there. */
     atomic_thread_fence(memory_order_seq_cst);
 }
 
@@ -79,11 +79,12 @@ void lpp_gate_get_holder(const lpp_gate_t *gate, lpp_holder_t *holder)
 }
 
 /*
- * Whoever is killed with the turn keeps it: after some milliseconds the next
- * one takes it over. Nothing breaks when the first was only slow: one waiter
- * too many is let in. Returns the ticket to give back.
+ * Wait for the ticket, which serialises "count the waiters, then add one". A
+ * process killed while it has the ticket never returns it; the next one takes
+ * it over after TICKET_TRIES yields. If the first process was only slow, one
+ * waiter too many is added, which does no harm. Returns the ticket's number.
  */
-static apr_uint32_t take_turn(shared_t *shared)
+static apr_uint32_t take_ticket(shared_t *shared)
 {
     apr_uint32_t ticket;
     int tries;
@@ -91,25 +92,25 @@ static apr_uint32_t take_turn(shared_t *shared)
     do {
         ticket = atomic_fetch_add(&shared->tickets, 1) + 1;
     } while (ticket == 0);
-    for (tries = 0; tries < TURN_TRIES; tries++) {
-        apr_uint32_t nobody = 0;
+    for (tries = 0; tries < TICKET_TRIES; tries++) {
+        apr_uint32_t none = 0;
 
-        if (atomic_compare_exchange_strong(&shared->turn, &nobody, ticket)) {
+        if (atomic_compare_exchange_strong(&shared->ticket, &none, ticket)) {
             return ticket;
         }
         sched_yield();
     }
-    atomic_store(&shared->turn, ticket);
+    atomic_store(&shared->ticket, ticket);
     return ticket;
 }
 
-static void give_turn(shared_t *shared, apr_uint32_t ticket)
+static void return_ticket(shared_t *shared, apr_uint32_t ticket)
 {
-    atomic_compare_exchange_strong(&shared->turn, &ticket, 0);
+    atomic_compare_exchange_strong(&shared->ticket, &ticket, 0);
 }
 
-/* Places to look at, besides the shared one: a child may have written any
- * number there. */
+/* How many places are in use, besides the shared one. A child may have written
+ * any number there. */
 static apr_uint32_t used_places(shared_t *shared)
 {
     apr_uint32_t used = atomic_load(&shared->places_used);
@@ -131,8 +132,8 @@ static apr_uint32_t count_waiting(shared_t *shared)
     return sum < APR_UINT32_MAX ? (apr_uint32_t)sum : APR_UINT32_MAX;
 }
 
-/* Add one to, or take one off, this child's place. 0: it is not ours any more,
- * or nobody waits there. */
+/* Add one waiting request to this child's place (up), or remove one. Returns 0
+ * where the place is no longer this child's, or no request waits in it. */
 static int change_place(lpp_gate_t *gate, int up)
 {
     _Atomic apr_uint64_t *place = &gate->shared->place[gate->place];
@@ -149,9 +150,9 @@ static int change_place(lpp_gate_t *gate, int up)
     return 1;
 }
 
-/* Find this child a place: a free one, else that of a dead child, else the
- * one shared by those that come too late (whose waiters stay counted when they
- * are killed). */
+/* Assign this child a place: a free one, else that of a dead child, else the
+ * shared one, in which waiting requests stay counted when their child is
+ * killed. */
 static void claim_place(lpp_gate_t *gate, apr_uint32_t pid)
 {
     shared_t *shared = gate->shared;
@@ -183,8 +184,8 @@ static void claim_place(lpp_gate_t *gate, apr_uint32_t pid)
     gate->place_pid = PID_SHARED;
 }
 
-/* Runs inside prefork's signal handler too: atomics only. In a process that
- * this child forked, the place is not its own. */
+/* Also runs in the signal handler of a prefork child: atomics only. A process
+ * that this child forked does not own the place. */
 static apr_status_t child_cleanup(void *data)
 {
     lpp_gate_t *gate = data;
@@ -211,9 +212,9 @@ apr_status_t lpp_gate_create(lpp_gate_t **gate, apr_global_mutex_t *mutex,
     if (status != APR_SUCCESS) {
         return status;
     }
-    /* New pages are zero; writing that over them would make them real. APR's
-     * base stands 8 bytes behind the start of a page, the same in every child:
-     * the mapping is inherited. */
+    /* New pages are zero and use no memory until they are written. APR's base
+     * address is 8 bytes behind the start of a page; it is the same in every
+     * child, since the mapping is inherited. */
     made->shared = (shared_t *)(((apr_uintptr_t)apr_shm_baseaddr_get(shm)
                                  + _Alignof(shared_t) - 1)
                                 & ~(apr_uintptr_t)(_Alignof(shared_t) - 1));
@@ -244,18 +245,13 @@ apr_status_t lpp_gate_child_init(lpp_gate_t *gate, apr_pool_t *pchild)
     return APR_SUCCESS;
 }
 
-apr_status_t lpp_gate_try(lpp_gate_t *gate, apr_interval_time_t slice_us,
-                          lpp_holder_t *dead)
+apr_status_t lpp_gate_try(lpp_gate_t *gate, apr_interval_time_t slice_us)
 {
     lpp_holder_t left;
     apr_status_t status;
 
-    if (dead) {
-        memset(dead, 0, sizeof(*dead));
-    }
     if (gate->held) {
-        /* fcntl and sysvsem would let, or not let, the same process in twice
-         * in their own ways. */
+        /* Whether the same process can lock twice depends on the mechanism. */
         return APR_EINVAL;
     }
     if (slice_us > 0) {
@@ -274,17 +270,14 @@ apr_status_t lpp_gate_try(lpp_gate_t *gate, apr_interval_time_t slice_us,
 
     pthread_mutex_lock(&gate->writing);
     gate->held = 1;
-    /* Whoever gives the mutex back takes the record away first, so one that
-     * still stands is of a holder that the kernel cleaned up after. */
+    /* An owner removes its record before it unlocks the mutex, so a record
+     * found here is that of an owner that died. */
     lpp_gate_get_holder(gate, &left);
     if (left.pid != 0) {
         static const lpp_holder_t nobody;
 
         publish(gate->shared, &nobody);
         lpp_gate_note_death(gate, left.pid);
-        if (dead) {
-            *dead = left;
-        }
     }
     pthread_mutex_unlock(&gate->writing);
     return APR_SUCCESS;
@@ -335,9 +328,9 @@ apr_status_t lpp_gate_release(lpp_gate_t *gate)
         pthread_mutex_unlock(&gate->writing);
         return APR_EINVAL;
     }
-    /* First, so that who is killed between the two has died holding nothing
-     * that wants a report. */
-    lpp_gate_area_give_back(gate);
+    /* First, so that a process killed between the two leaves no area that
+     * would be reported. */
+    lpp_gate_area_release(gate);
     publish(gate->shared, &nobody);
     gate->held = 0;
     pthread_mutex_unlock(&gate->writing);
@@ -352,8 +345,8 @@ apr_status_t lpp_gate_release_keep(lpp_gate_t *gate, void **kept)
     return lpp_gate_release(gate);
 }
 
-/* The parent tells of deaths, but not while it reads its configuration anew:
- * before a request is sent away, look who really waits. */
+/* The parent reports deaths, but not while it rereads its configuration: check
+ * for dead children before a request is refused. */
 static void forget_dead_waiters(lpp_gate_t *gate)
 {
     shared_t *shared = gate->shared;
@@ -371,7 +364,7 @@ static void forget_dead_waiters(lpp_gate_t *gate)
 
 apr_status_t lpp_gate_enter(lpp_gate_t *gate, apr_uint32_t max_waiting)
 {
-    apr_uint32_t ticket = take_turn(gate->shared);
+    apr_uint32_t ticket = take_ticket(gate->shared);
     apr_status_t status = APR_EBUSY;
 
     if (count_waiting(gate->shared) >= max_waiting) {
@@ -381,7 +374,7 @@ apr_status_t lpp_gate_enter(lpp_gate_t *gate, apr_uint32_t max_waiting)
         && change_place(gate, 1)) {
         status = APR_SUCCESS;
     }
-    give_turn(gate->shared, ticket);
+    return_ticket(gate->shared, ticket);
     return status;
 }
 
@@ -403,7 +396,7 @@ void lpp_gate_forget(lpp_gate_t *gate, apr_uint32_t pid)
     for (i = 0; i < used; i++) {
         apr_uint64_t old = atomic_load(&shared->place[i]);
 
-        /* The dead change nothing: only somebody else's child goes on. */
+        /* A dead child changes nothing; a new one with that pid may. */
         for (tries = 0; tries < FORGET_TRIES && PLACE_PID(old) == pid
                         && !atomic_compare_exchange_weak(&shared->place[i],
                                                          &old, 0); tries++) {

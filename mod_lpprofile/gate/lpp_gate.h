@@ -2,15 +2,16 @@
 /*
  * lpp_gate: one profile at a time over all children.
  *
- * A global mutex (made by the skin, so that Mutex ... lpprofile selects its
- * kind) and a page of memory shared by all generations of children: who holds
- * the gate, how many wait. Only the sampler's helper thread of a child takes
- * and releases the mutex, since APR's mutexes belong to the thread that took
- * them, while a request may end on any thread. The kernel frees the mutex when
- * its holder dies; the next holder finds the dead one's record.
+ * A global mutex (created by the skin, so that "Mutex ... lpprofile" selects
+ * its mechanism) and memory shared by all generations of children: who owns the
+ * gate, how many requests wait for it. In a child, only the sampler's helper
+ * thread locks and unlocks the mutex, since APR's mutexes belong to the thread
+ * that locked them, while a request may end on any thread. When a process dies
+ * as owner, the kernel unlocks the mutex; the next owner finds its record.
  *
- * Fit are the mechanisms pthread (robust; httpd's default on Linux), sysvsem
- * (undo), fcntl and flock. posixsem is not: a dead holder's stays locked.
+ * The mechanisms pthread (robust; httpd's default on Linux), sysvsem (undo),
+ * fcntl and flock can be used. posixsem cannot: it stays locked when its owner
+ * dies.
  */
 #ifndef LPP_GATE_H
 #define LPP_GATE_H
@@ -19,9 +20,9 @@
 
 #include "base/lpp_base.h"
 
-/* What is being profiled, readable by every child. */
+/* The owner of the gate: what is being profiled. Every child can read it. */
 typedef struct lpp_holder_t {
-    apr_uint32_t pid;             /* 0: nobody */
+    apr_uint32_t pid;             /* 0: the gate has no owner */
     apr_uint32_t tid;             /* kernel id of the profiled thread */
     apr_time_t start;             /* of the request, wall clock */
     apr_time_t begin_us;          /* the same moment, CLOCK_MONOTONIC */
@@ -29,10 +30,10 @@ typedef struct lpp_holder_t {
     char url[512];                /* masked URL, cut */
     char page_id[LPP_PAGEID_MAX_BYTES + 1]; /* as far as known by then */
     char host[128];               /* server name */
-    char vhost[LPP_VHOST_KEY_LEN + 1]; /* of the virtual host that serves it */
+    char vhost[LPP_VHOST_KEY_LEN + 1]; /* key of the virtual host */
     char method[16];              /* of the request, cut */
-    apr_uint32_t formats;         /* of the files that were asked for */
-    apr_uint32_t aggregate;       /* only for the server's sum: no files */
+    apr_uint32_t formats;         /* LPP_FORMAT_BIT of each file asked for */
+    apr_uint32_t aggregate;       /* 1: for the server's sum only, no files */
     apr_uint32_t generation;      /* of the server's configuration */
 } lpp_holder_t;
 
@@ -43,8 +44,8 @@ typedef struct lpp_gate_counts_t {
     apr_uint32_t busy;      /* served unprofiled: too many waited */
     apr_uint32_t timed_out; /* served unprofiled: waited too long */
     apr_uint32_t gone;      /* client left while waiting */
-    apr_uint32_t child;     /* child of the holder, served unprofiled */
-    apr_uint32_t died;      /* requests whose process ended under them */
+    apr_uint32_t child;     /* made by the owner, served unprofiled */
+    apr_uint32_t died;      /* requests whose process ended meanwhile */
 } lpp_gate_counts_t;
 
 typedef enum {
@@ -57,9 +58,10 @@ typedef enum {
 typedef struct lpp_gate_t lpp_gate_t;
 
 /*
- * Make a gate around mutex (borrowed; must outlive it) in the parent. pool must
- * be the process pool: the gate serves every generation. Errors: that of the
- * anonymous shared mapping.
+ * Create a gate that uses mutex (borrowed; must outlive the gate), in the
+ * parent. pool must be the process pool: the gate serves every generation.
+ * Errors: APR_EINVAL without mutex, APR_ENOMEM, that of the anonymous shared
+ * mapping.
  * Signal-safe: no. Thread: parent at start.
  */
 LPP_MUST_CHECK apr_status_t lpp_gate_create(lpp_gate_t **gate,
@@ -67,34 +69,33 @@ LPP_MUST_CHECK apr_status_t lpp_gate_create(lpp_gate_t **gate,
                                             apr_pool_t *pool);
 
 /*
- * Reattach the mutex in a new child and give the child its place in the
- * waiting room; a cleanup of pchild frees the place. Errors: that of
- * apr_global_mutex_child_init (flock opens its file again).
+ * Attach to the mutex in a new child and assign the child the place in which
+ * its waiting requests are counted; a cleanup of pchild frees the place.
+ * Errors: that of apr_global_mutex_child_init (flock opens its file again).
  * Signal-safe: no. Thread: child-init.
  */
 LPP_MUST_CHECK apr_status_t lpp_gate_child_init(lpp_gate_t *gate,
                                                 apr_pool_t *pchild);
 
 /*
- * Try for the mutex for at most slice_us (kept to 50 ms). APR_SUCCESS: ours;
- * *dead, when not NULL, then tells of a holder that died holding it (pid 0:
- * none; its record is taken away, its death noted). APR_TIMEUP: somebody has
- * it.
- * APR_EINVAL: this child has it already. Else the mutex is broken.
+ * Try for the mutex for at most slice_us (kept to 50 ms). APR_SUCCESS: this
+ * child owns the gate; where the owner before it died as such, its record is
+ * removed and its death noted. APR_TIMEUP: another child owns it. APR_EINVAL:
+ * this child owns it already. Any other error: the mutex is broken.
  * Signal-safe: no. Thread: the helper, always the same one of a child.
  */
 LPP_MUST_CHECK apr_status_t lpp_gate_try(lpp_gate_t *gate,
-                                         apr_interval_time_t slice_us,
-                                         lpp_holder_t *dead);
+                                         apr_interval_time_t slice_us);
 
 /*
- * Publish who holds the gate (after a successful try; counts a profile; pid 0
- * becomes that of the caller; strings are cut), change the page id of the
- * profile called id once it is known, give the gate back. The first two do
- * nothing where this child does not hold the gate, set_page_id nor where it
- * holds it for another profile: that of id may be over before its request is.
- * release answers APR_EINVAL without the gate, else the unlock's error.
- * Signal-safe: no. Thread: the helper; set_page_id: any thread of the holder.
+ * set_holder publishes the owner after a successful try and counts a profile;
+ * pid 0 stands for the caller's, strings are cut. set_page_id changes the page
+ * id of the profile called id once it is known. Both do nothing where this
+ * child does not own the gate; set_page_id also where the child owns it for
+ * another profile, since a profile may end before its request does. release
+ * ends the ownership. Errors of release: APR_EINVAL where this child does not
+ * own the gate, else that of the unlock.
+ * Signal-safe: no. Thread: the helper; set_page_id: any thread of the child.
  */
 void lpp_gate_set_holder(lpp_gate_t *gate, const lpp_holder_t *holder);
 void lpp_gate_set_page_id(lpp_gate_t *gate, const char *id,
@@ -102,36 +103,38 @@ void lpp_gate_set_page_id(lpp_gate_t *gate, const char *id,
 apr_status_t lpp_gate_release(lpp_gate_t *gate);
 
 /*
- * As release, for a request that goes on though its profile is over: should its
- * process die, its report is due as before. *kept is for lpp_gate_settle when
- * it has ended; NULL where few such places are left.
- * Signal-safe: settle. Thread: the helper; settle: any of this child.
+ * release_keep releases the gate for a request that goes on after its profile
+ * has ended: if its process dies, the death is still reported. *kept is for
+ * lpp_gate_settle once the request has ended, or NULL where less than half of
+ * the areas are free. settle frees it; NULL is allowed.
+ * Signal-safe: settle only. Thread: the helper; settle: any of this child.
  */
 apr_status_t lpp_gate_release_keep(lpp_gate_t *gate, void **kept);
 void lpp_gate_settle(void *kept);
 
 /*
- * Copy who holds the gate; pid 0 where nobody does. Never torn, never waits
- * for a writer, not even for one that was killed while it wrote. Its strings
- * end, whatever was written there; beyond that, any child may have made it up.
+ * Copy the owner's record; pid 0: the gate has no owner. The copy is of one
+ * moment, and never waits for a writer, not even for one that was killed while
+ * it wrote. Its strings are terminated; apart from that, a child that was taken
+ * over may have written anything.
  * Signal-safe: yes. Thread: any.
  */
 void lpp_gate_get_holder(const lpp_gate_t *gate, lpp_holder_t *holder);
 
 /*
- * 1 where there is no process pid, as read from shared memory: what can be none
- * counts as dead. Sends nothing.
+ * 1 where no process pid exists; 0 and numbers that are no process id count as
+ * dead, since pid may come from shared memory. Sends no signal.
  * Signal-safe: yes. Thread: any.
  */
 int lpp_gate_is_dead(apr_uint32_t pid);
 
 /*
- * Take a place in the waiting room: APR_SUCCESS, or APR_EBUSY where
- * max_waiting wait already. Each success is paired with one leave, in the same
- * child. A child that dies while waiting is taken off by lpp_gate_forget(pid),
- * which the parent calls when it learns of the death, or by an enter that finds
- * the room full.
- * Signal-safe: leave and forget. Thread: any.
+ * enter counts the caller among the requests that wait for the gate. Returns
+ * APR_EBUSY where max_waiting wait already. Each success is paired with one
+ * leave in the same child. forget(pid) removes the waiting requests of a child
+ * that died; the parent calls it when it reaps the child, and enter does the
+ * same for dead children before it returns APR_EBUSY.
+ * Signal-safe: leave and forget only. Thread: any.
  */
 LPP_MUST_CHECK apr_status_t lpp_gate_enter(lpp_gate_t *gate,
                                            apr_uint32_t max_waiting);
@@ -139,69 +142,73 @@ void lpp_gate_leave(lpp_gate_t *gate);
 void lpp_gate_forget(lpp_gate_t *gate, apr_uint32_t pid);
 
 /*
- * Slow clients, several in a row: a waiter compares the sum of the time that
- * owners were blocked on their clients with what it was when the wait began,
- * and tells the owner when that is enough. The owner adds to the sum; hurried
- * says whether somebody told it since its record last changed.
- * Signal-safe: yes. Thread: any of the waiter's child; the owner's helper.
+ * Slow clients: client_us is the sum of the time in which owners were blocked
+ * on their clients, in microseconds, to which each owner adds. A waiting
+ * request compares it with the sum when its wait began, and calls hurry when
+ * the difference is too large. hurried returns 1 where hurry was called since
+ * the owner's record last changed.
+ * Signal-safe: yes. Thread: client_us and hurry: any; the others: the helper.
  */
 apr_uint64_t lpp_gate_client_us(const lpp_gate_t *gate);
 void lpp_gate_hurry(lpp_gate_t *gate);
 void lpp_gate_add_client_us(lpp_gate_t *gate, apr_uint64_t us);
 int lpp_gate_hurried(const lpp_gate_t *gate);
 
-/* Count a request that was served unprofiled; read all counts. */
+/*
+ * Count a request that was served unprofiled; read all counts.
+ * Signal-safe: yes. Thread: any.
+ */
 void lpp_gate_count_skip(lpp_gate_t *gate, lpp_gate_skip_e why);
 void lpp_gate_get_counts(const lpp_gate_t *gate, lpp_gate_counts_t *counts);
 
 /*
- * Deaths. What is known of a holder stands in an area of the shared memory
- * from set_holder to release (or settle), with room for what it wants to leave
- * behind (a crash's stack, its samples). A holder that dies leaves its area;
- * whoever learns of that first notes it, and some process, once, takes it and
- * writes the report.
+ * Deaths. From set_holder to release (or settle), the owner's record is also in
+ * an area of the shared memory, with room for post-mortem data (the stack of a
+ * crash, its samples). When the owner dies, the area stays; the first process
+ * that detects the death notes it, and one process takes it over and writes the
+ * report.
  */
 #define LPP_GATE_AREA_BYTES (1280u * 1024)
 
 /*
- * This child's room while it holds the gate, LPP_GATE_AREA_BYTES zeroed in the
- * first 4096; NULL where it does not, or where all areas wait for their
- * reports.
+ * Room for the post-mortem data of this child while it owns the gate:
+ * LPP_GATE_AREA_BYTES, of which the first 4096 are zero. NULL where this child
+ * does not own the gate, or where all areas wait for their reports.
  * Signal-safe: no. Thread: the helper, after set_holder.
  */
 void *lpp_gate_extra(const lpp_gate_t *gate);
 
 /*
- * Process pid is gone: if it held the gate, its report is due. 1: it is, and
- * nobody had noted it. post_death: a request of this process will not be
- * served to its end since the process ends now; holder is what set_holder got.
- * Both count the death.
- * Signal-safe: yes. Thread: any; note_death: the parent too.
+ * note_death: process pid has ended; if it owned the gate, its report is due.
+ * Returns 1 where that is so and the death was not noted before. post_death:
+ * this process ends now, before its request is served; holder is what
+ * set_holder got. Both count the death.
+ * Signal-safe: yes. Thread: any; note_death: also the parent.
  */
 int lpp_gate_note_death(lpp_gate_t *gate, apr_uint32_t pid);
 void lpp_gate_post_death(lpp_gate_t *gate, const lpp_holder_t *holder);
 
 typedef struct lpp_death_t {
     lpp_holder_t holder;
-    apr_time_t noted;   /* CLOCK_MONOTONIC when the death was found */
-    const void *extra;  /* what it left; valid until lpp_gate_bury */
+    apr_time_t noted;   /* CLOCK_MONOTONIC when the death was noted */
+    const void *extra;  /* its post-mortem data; valid until lpp_gate_bury */
     unsigned area;      /* internal */
 } lpp_death_t;
 
-/* How many wait for their reports. Signal-safe: yes. Thread: any. */
+/* How many deaths wait for a report. Signal-safe: yes. Thread: any. */
 unsigned lpp_gate_deaths(const lpp_gate_t *gate);
 
 /*
- * Take one death to report: 1, or 0 where there is none. Nobody else gets it
- * but when this process dies before it calls bury. Strings end and times lie
- * in the past; all else, extra too, is as some child wrote it, and extra may
- * still change.
+ * take_death takes over one death to report: 1, or 0 where there is none. No
+ * other process gets the same death unless this one ends before it calls bury,
+ * which frees the area. Strings are terminated and times lie in the past; all
+ * else, extra too, is as some child wrote it, and extra may still change.
  * Signal-safe: no. Thread: any.
  */
 int lpp_gate_take_death(lpp_gate_t *gate, lpp_death_t *death);
 void lpp_gate_bury(lpp_gate_t *gate, const lpp_death_t *death);
 
-/* Sums over all finished profiles of all children, and what was last. */
+/* Sums over all finished profiles of all children. */
 typedef struct lpp_gate_totals_t {
     apr_uint64_t samples;
     apr_uint64_t lost;
@@ -209,7 +216,7 @@ typedef struct lpp_gate_totals_t {
     apr_uint64_t cpu_ns;     /* ... and of the requests it profiled */
     apr_uint64_t stood_down; /* profiles whose rate it lowered or that it
                                 ended since it cost too much */
-    apr_uint32_t signal;     /* the last one used, 0: none yet */
+    apr_uint32_t signal;     /* of the profile that ended last, 0: none yet */
 } lpp_gate_totals_t;
 
 /*
@@ -220,8 +227,9 @@ void lpp_gate_add_totals(lpp_gate_t *gate, const lpp_gate_totals_t *one);
 void lpp_gate_get_totals(const lpp_gate_t *gate, lpp_gate_totals_t *totals);
 
 /*
- * Keep text (cut) as the last error; read it: "" and 0 where there was none or
- * somebody writes it just now.
+ * set_error stores text (cut) as the last error; get_error copies it to text,
+ * of so many bytes, and when (CLOCK_MONOTONIC): "" and 0 where there was no
+ * error, or while one is being stored.
  * Signal-safe: yes. Thread: any.
  */
 void lpp_gate_set_error(lpp_gate_t *gate, const char *text);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_gate_deaths: areas of shared memory for holders that die.
+ * lpp_gate_deaths: areas of shared memory for owners that die.
  *
- * An area's state says whose it is; every change of hands is one compare and
- * exchange, so that a death is noted once and reported once, though the next
- * holder, the parent and the dying process itself may all learn of it in the
- * same moment. Takes no lock and no mutex; nothing here waits.
+ * An area's state says which process owns it; each change is one compare and
+ * exchange, so that a death is noted once and reported once, although the next
+ * owner, the parent and the dying process itself may all detect it at the same
+ * moment. Takes no lock and no mutex; nothing here waits.
  */
 #include <string.h>
 #include <unistd.h>
@@ -16,7 +16,7 @@
 /* The end of year 9999: a date of four digits. */
 #define START_MAX apr_time_from_sec(APR_INT64_C(253402300799))
 
-#define HEAD_BYTES 4096 /* of extra that a new holder finds zeroed */
+#define HEAD_BYTES 4096 /* of extra that are zeroed for a new owner */
 
 void lpp_gate_bound_holder(lpp_holder_t *holder)
 {
@@ -36,7 +36,7 @@ void lpp_gate_bound_holder(lpp_holder_t *holder)
 
 int lpp_gate_is_dead(apr_uint32_t pid)
 {
-    /* 0 and less would be a group of processes. */
+    /* For 0 and less, kill() addresses a group of processes. */
     return (pid_t)pid <= 0 || (kill((pid_t)pid, 0) != 0 && errno == ESRCH);
 }
 
@@ -45,7 +45,7 @@ static int change(area_t *area, apr_uint64_t from, apr_uint64_t to)
     return atomic_compare_exchange_strong(&area->state, &from, to);
 }
 
-/* 1: area was free and is now ours, being filled. */
+/* Take a free area for holder. 1: it was free; its state is TAKEN. */
 static int fill(area_t *area, const lpp_holder_t *holder)
 {
     if (!change(area, AREA_STATE(AREA_FREE, 0),
@@ -72,7 +72,7 @@ area_t *lpp_gate_area_claim(lpp_gate_t *gate, const lpp_holder_t *holder)
     return NULL;
 }
 
-void lpp_gate_area_give_back(lpp_gate_t *gate)
+void lpp_gate_area_release(lpp_gate_t *gate)
 {
     area_t *area = gate->area;
 
@@ -101,7 +101,7 @@ void lpp_gate_settle(void *kept)
     area_t *area = kept;
 
     if (area) {
-        /* Fails where its process posted its own death meanwhile. */
+        /* Fails where this process has posted its own death meanwhile. */
         change(area, AREA_STATE(AREA_HELD, area->holder.pid),
                AREA_STATE(AREA_FREE, 0));
     }
@@ -140,7 +140,7 @@ void lpp_gate_post_death(lpp_gate_t *gate, const lpp_holder_t *holder)
 {
     int i;
 
-    /* Its own area, where that is still to be had. */
+    /* In its own area, where it still has that. */
     for (i = 0; i < LPP_GATE_AREAS; i++) {
         area_t *area = &gate->shared->area[i];
 
@@ -173,8 +173,8 @@ unsigned lpp_gate_deaths(const lpp_gate_t *gate)
     return count;
 }
 
-/* May this be reported: found dead, or its reporter, or a holder that nobody
- * told of, died. */
+/* Whether an area is to be reported: its owner's death was noted, or the owner,
+ * or the process that was writing its report, is found dead now. */
 static int is_due(apr_uint64_t state)
 {
     switch (AREA_KIND(state)) {

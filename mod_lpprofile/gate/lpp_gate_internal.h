@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_gate_shared: the memory behind the gate, for the files of the gate only:
- * lpp_gate.c is the mutex, the record and the waiting room, lpp_gate_deaths.c
- * what is kept of a holder that died, lpp_gate_totals.c figures.
+ * lpp_gate_internal: the shared memory of the gate. lpp_gate.c has the mutex,
+ * the owner's record and the waiting requests, lpp_gate_deaths.c the areas of
+ * owners that died, lpp_gate_totals.c the sums.
  */
 #ifndef LPP_GATE_INTERNAL_H
 #define LPP_GATE_INTERNAL_H
@@ -13,24 +13,24 @@
 #include "base/lpp_clock.h"
 #include "gate/lpp_gate.h"
 
-#define LPP_GATE_PLACES 4096   /* children that can have waiters at a time */
-#define LPP_GATE_AREAS 8       /* holder and unreported deaths at a time */
+#define LPP_GATE_PLACES 4096   /* children whose requests may wait at a time */
+#define LPP_GATE_AREAS 8       /* the owner, and deaths without a report yet */
 #define LPP_GATE_ERROR_BYTES 256
 
 #define RECORD_WORDS                                                          \
     ((sizeof(lpp_holder_t) + sizeof(apr_uint64_t) - 1) / sizeof(apr_uint64_t))
 
-/* A holder as words, so that copying it while it changes is defined. */
+/* An owner as words, so that copying it while it changes is defined. */
 typedef struct record_t {
     _Atomic apr_uint64_t word[RECORD_WORDS];
 } record_t;
 
 /*
- * What is kept of a holder beyond its death. state is AREA_STATE(kind, pid):
- * FREE, HELD by the child that holds the gate, DEAD and waiting for its report,
- * or TAKEN by the process that writes it. Whoever changes the state by
- * compare-and-exchange owns what the old state meant, so a death is found once
- * however many look.
+ * What stays of an owner after its death. state is AREA_STATE(kind, pid): FREE;
+ * HELD by the child that owns the gate; DEAD, to be reported; TAKEN by the
+ * process that writes the report. The process whose compare-and-exchange
+ * changes the state is the one to act on it, so a death is handled once,
+ * however many processes detect it.
  */
 enum { AREA_FREE, AREA_HELD, AREA_DEAD, AREA_TAKEN };
 #define AREA_STATE(kind, pid) (((apr_uint64_t)(kind) << 32) | (pid))
@@ -39,22 +39,22 @@ enum { AREA_FREE, AREA_HELD, AREA_DEAD, AREA_TAKEN };
 
 typedef struct area_t {
     _Atomic apr_uint64_t state;
-    _Atomic apr_int64_t noted; /* lpp_monotonic_us() when it was found */
+    _Atomic apr_int64_t noted; /* lpp_monotonic_us() when it was noted */
     lpp_holder_t holder;
     _Alignas(64) unsigned char extra[LPP_GATE_AREA_BYTES];
 } area_t;
 
 /*
- * The memory that all children of all generations see, and may write whatever
- * they like into: a child that is not itself any more runs as User, the parent
- * and what reads this after a death may be root. So each count, index, length
- * and string in it is read once, into a local, and bounded before use; nothing
- * in it is an address; no loop of the parent ends only when a child lets it.
+ * The memory that all children of all generations share. A child that was taken
+ * over may write anything here, and runs as User, while the parent may be root.
+ * So each count, index, length and string is read once into a local variable
+ * and bounded before use; nothing here is an address; no loop of the parent
+ * depends on a child to end.
  */
 typedef struct shared_t {
-    /* Number of records published; the one in force is record[published & 1].
-     * Only who has the mutex writes, into the other one, so a writer that is
-     * killed half-way leaves the record in force as it was. */
+    /* Number of records published; the valid one is record[published & 1].
+     * Only the owner of the mutex writes, into the other one, so that a writer
+     * killed half-way leaves the valid record unchanged. */
     _Atomic apr_uint32_t published;
     record_t record[2];
 
@@ -62,17 +62,17 @@ typedef struct shared_t {
     _Atomic apr_uint32_t skipped[LPP_GATE_CHILD + 1]; /* by lpp_gate_skip_e */
     _Atomic apr_uint32_t died;
 
-    /* Whose turn it is to add a waiter; 0: nobody's. Makes "count, then add"
-     * exact while all are alive; see take_turn for a dead one. */
-    _Atomic apr_uint32_t turn;
+    /* The ticket of the process that may add a waiting request now, 0: none,
+     * and how many tickets were numbered: see take_ticket. */
+    _Atomic apr_uint32_t ticket;
     _Atomic apr_uint32_t tickets;
 
-    /* Waiters, by child: see PLACE. */
+    /* Waiting requests, by child: see PLACE. */
     _Atomic apr_uint32_t places_used; /* highest index ever taken, plus 1 */
     _Atomic apr_uint64_t place[LPP_GATE_PLACES];
 
-    /* Time that owners were blocked on their clients, all together, and the
-     * published record whose owner shall wait for its own no longer. */
+    /* Sum of the time in which owners were blocked on their clients, and the
+     * number of the record whose owner is to stop waiting for its client. */
     _Atomic apr_uint64_t client_us;
     _Atomic apr_uint32_t hurried;
 
@@ -80,38 +80,40 @@ typedef struct shared_t {
     _Atomic apr_uint64_t samples, lost, own_ns, cpu_ns, stood_down;
     _Atomic apr_uint32_t signal;
 
-    /* The last error: a number that is odd while somebody writes the text. */
+    /* The last error; the number is odd while the text is being written. */
     _Atomic apr_uint32_t error_number;
     _Atomic apr_int64_t error_time;
     _Atomic char error_text[LPP_GATE_ERROR_BYTES];
 
-    area_t area[LPP_GATE_AREAS]; /* untouched ones cost no memory */
+    area_t area[LPP_GATE_AREAS]; /* unused ones take no memory */
 } shared_t;
 
 struct lpp_gate_t {
     apr_global_mutex_t *mutex; /* borrowed */
     shared_t *shared;          /* of all children */
-    unsigned place;            /* this child's; the last is the shared one */
-    apr_uint32_t place_pid;    /* pid that stands there */
+    unsigned place;            /* of this child; the last is the shared one */
+    apr_uint32_t place_pid;    /* the pid in that place */
     pthread_mutex_t writing;   /* guards held, area and publish(), in this
                                   child */
-    int held;                  /* by this child; 0 in the parent, so after
-                                  fork too */
-    area_t *area;              /* this child's while it holds, or NULL */
+    int held;                  /* 1: this child owns the gate; 0 in the parent,
+                                  and so in a new child */
+    area_t *area;              /* of this child while it owns it, or NULL */
 };
 
-/* What was copied out of shared memory becomes fit to be read: its strings end,
- * its times are ones that a clock can show. Signal-safe: yes. */
+/* Make a copy from shared memory valid: terminate its strings, set times that
+ * no clock shows to 0. Signal-safe: yes. Thread: any. */
 void lpp_gate_bound_holder(lpp_holder_t *holder);
 
 /*
- * The holder's area: claim one (NULL: all wait for their reports), give it
- * back. The gate is held, writing is locked.
+ * The owner's area: claim one (NULL: all wait for their reports), release it.
+ * This child owns the gate and has locked writing.
+ * Signal-safe: no. Thread: the helper.
  */
 area_t *lpp_gate_area_claim(lpp_gate_t *gate, const lpp_holder_t *holder);
-void lpp_gate_area_give_back(lpp_gate_t *gate);
+void lpp_gate_area_release(lpp_gate_t *gate);
 
-/* Take it off the gate, still held; NULL: there is none, or others need it. */
+/* Detach the area from the gate, still HELD; NULL: there is none, or too few
+ * areas are free. As above. */
 area_t *lpp_gate_area_keep(lpp_gate_t *gate);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * lpp_gate_totals: sums over all profiles of all children, and the last error,
- * in the shared memory of the gate. For whoever watches the server; nothing of
- * the module depends on them. Atomics alone, nobody waits.
+ * in the shared memory of the gate. For status pages and monitoring; nothing in
+ * the module depends on them. Uses atomics only; nothing here waits.
  */
 #include <string.h>
 
@@ -35,8 +35,9 @@ void lpp_gate_get_totals(const lpp_gate_t *gate, lpp_gate_totals_t *totals)
     totals->signal = atomic_load(&shared->signal);
 }
 
-/* Who finds the number odd gives up: another error is just being kept. One
- * that is killed meanwhile leaves it odd: then none is kept any more. */
+/* Where the number is odd, another process is storing an error, and this one is
+ * dropped. A process killed while it stores one leaves the number odd: no error
+ * is stored from then on. */
 void lpp_gate_set_error(lpp_gate_t *gate, const char *text)
 {
     shared_t *shared = gate->shared;

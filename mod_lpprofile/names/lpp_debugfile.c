@@ -2,11 +2,11 @@
 /*
  * lpp_debugfile: separate debug files, source lines, demangled names.
  *
- * libdw reads DWARF; only its plain reader is used, never libdwfl, which is
- * the part that asks debuginfod servers: no environment variable can bring us
- * onto the network. Files are read, not mapped (see lpp_elf_image), and those
- * that lines were asked of stay open as long as the process: names are wanted
- * as long as it lives, and its end is no place to take locks of malloc.
+ * libdw reads DWARF. libdwfl, the part of it that asks debuginfod servers, is
+ * not used, so that no environment variable can cause network access. Files are
+ * read, not mapped (see lpp_elf_image). Those from which lines were read stay
+ * open as long as the process, which needs names until its end and must not
+ * call free() there.
  */
 #include "names/lpp_debugfile_internal.h"
 
@@ -56,7 +56,8 @@ typedef char *demangle_fn(const char *name, char *out, size_t *len,
 
 static libdw_t libdw; /* guarded by the caller's lock, as all here */
 
-/* Those with DWARF: never closed, but reachable for leak checkers. */
+/* Files with DWARF are never closed; the list keeps them reachable, so that
+ * leak checkers do not report them. */
 static lpp_debugfile_t *all_opened;
 
 static int find(void *handle, const char *name, void *function)
@@ -67,7 +68,7 @@ static int find(void *handle, const char *name, void *function)
     return found != NULL;
 }
 
-/* Local: libdw's names are those of other DWARF libraries too. */
+/* RTLD_LOCAL, since other DWARF libraries have symbols of the same names. */
 static int load_libdw(void)
 {
     void *handle;
@@ -115,7 +116,7 @@ static const char *build_id_path(const unsigned char *id, apr_size_t len,
                         name + 2);
 }
 
-/* Whether the file's bytes give that checksum, as .gnu_debuglink asks. */
+/* Whether the file has that checksum, which .gnu_debuglink requires. */
 static int has_crc(const char *path, apr_uint32_t wanted)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -136,8 +137,8 @@ static int has_crc(const char *path, apr_uint32_t wanted)
     return got == 0 && (apr_uint32_t)crc == wanted;
 }
 
-/* The symbols of a debug file that is that of elf, or NULL; path NULL: there
- * was no memory for it. */
+/* The symbols of a debug file, if it is that of elf; else NULL. path NULL: no
+ * memory. */
 static lpp_elf_t *read_debug(const lpp_elf_t *elf, const char *path,
                              const apr_uint32_t *crc, apr_pool_t *pool)
 {
@@ -157,7 +158,7 @@ static lpp_elf_t *read_debug(const lpp_elf_t *elf, const char *path,
     return crc != NULL && has_crc(path, *crc) ? debug : NULL;
 }
 
-/* By build id, else by the link's name in the three places of old. */
+/* By build id, else by the name in .gnu_debuglink in its three usual places. */
 static const char *find_file(const lpp_object_t *object, lpp_elf_t *elf,
                              lpp_elf_t **debug, apr_pool_t *pool)
 {
@@ -279,9 +280,9 @@ void lpp_debugfile_close(lpp_debugfile_t *debug)
 }
 
 /*
- * The first row at address, or the last one before it. Several rows share the
- * start of an optimised function; the first is where it is written, the others
- * what was moved there.
+ * The first row at address, or the last one before it. Several rows may have
+ * the address of an optimised function; the first is that of the function, the
+ * others are of code that was moved there.
  */
 static Dwarf_Line *first_row(Dwarf_Lines *lines, size_t count,
                              apr_uint64_t address)
@@ -323,7 +324,7 @@ void lpp_debugfile_line(lpp_debugfile_t *debug, apr_uint64_t address,
         debug->tried = 1;
         debug->dwarf = open_dwarf(debug->path);
     }
-    /* only where a unit says that it covers the address */
+    /* only where a compilation unit covers the address */
     if (debug->dwarf == NULL
         || libdw.addrdie(debug->dwarf, address, &unit) == NULL
         || libdw.getlines(&unit, &lines, &count) != 0) {
@@ -340,7 +341,7 @@ void lpp_debugfile_line(lpp_debugfile_t *debug, apr_uint64_t address,
     }
 }
 
-/* Rust's older names are C++ names that end in a hash: "::h", 16 digits. */
+/* Legacy Rust names are C++ names that end in a hash: "::h" and 16 digits. */
 static void drop_hash(char *name)
 {
     apr_size_t len = strlen(name);
@@ -360,7 +361,7 @@ const char *lpp_debugfile_demangle(const char *name, apr_pool_t *pool)
     int status;
 
 #ifdef LPP_WITH_LIBIBERTY
-    if (strncmp(name, "_R", 2) == 0) { /* Rust's newer names */
+    if (strncmp(name, "_R", 2) == 0) { /* Rust's v0 names */
         plain = rust_demangle(name, 0);
     }
 #endif

@@ -2,10 +2,10 @@
 /*
  * lpp_debugfile: separate debug files, source lines, demangled names.
  *
- * Debug files are found by build id, then by debuglink, on this machine only:
- * the network is never asked. libdw and the demangler of the C++ runtime are
- * loaded when first needed and RTLD_LOCAL, so that their symbols stay out of
- * the host; where they are not installed there are no lines and names stay
+ * Debug files are found by build id, then by debuglink, on this machine only,
+ * without network access. libdw and the demangler of the C++ runtime are loaded
+ * when first needed, with RTLD_LOCAL, so that their symbols do not get into the
+ * host; where they are not installed there are no lines, and names stay
  * mangled. Called under the lock of lpp_symbol.
  */
 #ifndef LPP_DEBUGFILE_INTERNAL_H
@@ -25,12 +25,12 @@ typedef struct lpp_debugfile_t lpp_debugfile_t;
 lpp_debugfile_t *lpp_debugfile_open(const lpp_object_t *object,
                                     lpp_elf_t *elf, apr_pool_t *pool);
 
-/* Forget one (or NULL) that no line was asked of; others stay. Before its pool
- * goes. Signal-safe: no. Thread: any, one at a time. */
+/* Close a debug file (or NULL) before its pool is destroyed; one from which
+ * lines were read stays open. Signal-safe: no. Thread: any, one at a time. */
 void lpp_debugfile_close(lpp_debugfile_t *debug);
 
 /*
- * Source file and line of an address of the object; left alone where they are
+ * Source file and line of an address of the object; unchanged where they are
  * unknown. The first call of an object reads its DWARF. *file lives as long as
  * the debug file.
  * Signal-safe: no. Thread: any, one at a time.

@@ -13,8 +13,8 @@
 #define SUFFIX ".list"
 #define LIST_MAX_BYTES (8 * 1024 * 1024)
 
-/* Most packages have their symbols in NAME-dbgsym. Of those whose names begin
- * so they are elsewhere; "*" stands for the version that follows. */
+/* Most packages have their symbols in NAME-dbgsym; those whose names begin like
+ * these have them elsewhere. "*" stands for the version that follows. */
 static const struct {
     const char *begins;
     const char *symbols;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_symbol: a place in code becomes a name.
+ * lpp_symbol: finds the name of a place in code.
  *
- * Owns one table of functions per object, read once, the names handed in by
- * the skin, and every name it gave out. All of it lives in an own pool with an
- * own allocator behind one lock, so that request threads and the jobs thread
- * never touch a pool of the process; it lasts as long as that.
- * Never uses the network, never looks at memory of an object that may be
+ * Owns one table of functions per object, read once, the names that the skin
+ * registered, and every name it has returned. All of it is in a pool of its own
+ * with its own allocator, guarded by one lock, so that request threads and the
+ * jobs thread never use a pool of the process; it lasts as long as the process.
+ * Never uses the network, and never reads memory of an object that may be
  * unloaded.
  */
 #include "names/lpp_symbol.h"
@@ -31,8 +31,8 @@
 
 /* What is known of one object. */
 typedef struct table_t {
-    lpp_elf_t *elf;         /* NULL: its file tells nothing */
-    const char *why;        /* then: why */
+    lpp_elf_t *elf;         /* NULL: its file cannot be used */
+    const char *why;        /* the reason for that */
     lpp_debugfile_t *debug; /* lines of its debug file, or NULL */
 } table_t;
 
@@ -47,9 +47,9 @@ struct lpp_symbols_t {
     lpp_symbols_t *older;     /* see all_tables */
 };
 
-/* A child never frees its own: a job that outlasts the end of the child may
- * still name. Here they stay reachable, so that a leak checker tells them from
- * a leak. */
+/* A child never frees its table, since a job may still use it while the child
+ * ends. The list keeps tables reachable, so that leak checkers do not report
+ * them. */
 static _Atomic(lpp_symbols_t *) all_tables;
 
 static const char *base_name(const char *path)
@@ -82,8 +82,8 @@ static apr_uint64_t inode_at(apr_uint64_t address)
     return found;
 }
 
-/* Whether the file on disk still is the one that was loaded: by build id, and
- * where the linker made none by the inode that is mapped, as long as it is. */
+/* Whether the file on disk still is the one that was loaded: by build id, or
+ * without one by the inode that is mapped, while it is mapped. */
 static int is_same_file(const lpp_object_t *object, const lpp_elf_t *elf)
 {
     apr_size_t len;
@@ -114,12 +114,12 @@ static apr_status_t read_vdso(table_t *table, const lpp_object_t *object,
                                pool);
 }
 
-/* What stands for things that there is no memory for. */
+/* Returned where memory is short. */
 static table_t no_table = { NULL, "no memory to read it", NULL };
 static const lpp_symbol_t no_symbol = { 0, "(no memory for the name)", "",
     NULL, 0, LPP_NAME_UNKNOWN, NULL };
 
-/* The table of an object, read now if it was not yet. */
+/* The table of an object, read now if it was not before. */
 static table_t *table_of(lpp_symbols_t *symbols, const lpp_object_t *object)
 {
     table_t *table = symbols->tables[object->number];
@@ -130,7 +130,7 @@ static table_t *table_of(lpp_symbols_t *symbols, const lpp_object_t *object)
     }
     table = apr_pcalloc(symbols->pool, sizeof(*table));
     if (table == NULL) {
-        return &no_table; /* another look may find memory */
+        return &no_table; /* the next call tries again */
     }
     symbols->tables[object->number] = table;
     if (strcmp(object->path, "[vdso]") == 0) {
@@ -209,8 +209,8 @@ static lpp_symbol_t *make(lpp_symbols_t *symbols, lpp_pc_t start,
     return symbol->name != NULL && symbol->object != NULL ? symbol : NULL;
 }
 
-/* Code in no known object: made at run time, or never seen by lpp_maps. One
- * page is one function, or a loop there would be a function per instruction. */
+/* Code in no known object: made at run time, or not known to lpp_maps. Each
+ * page counts as one function, else each instruction of a loop would be one. */
 static const lpp_symbol_t *find_unknown(lpp_symbols_t *symbols, lpp_pc_t pc)
 {
     lpp_pc_t start = pc & ~PAGE_MASK;
@@ -236,7 +236,7 @@ static const lpp_symbol_t *find_unknown(lpp_symbols_t *symbols, lpp_pc_t pc)
     return symbol;
 }
 
-/* What stands for no function, at addresses where no code is. */
+/* The frames of lpp_base.h that are not functions. */
 static const lpp_symbol_t no_functions[] = {
     { LPP_PC_PROFILER, LPP_PROFILER_NAME, "", NULL, 0, LPP_NAME_REGISTERED,
       NULL },
@@ -412,7 +412,7 @@ apr_status_t lpp_symbols_register(lpp_symbols_t *symbols,
             goto leave;
         }
         apr_hash_set(symbols->registered, key, sizeof(*key), name);
-        /* it may have been named by its offset already */
+        /* it may have a name by its offset already */
         symbol = apr_hash_get(symbols->known, &pc, sizeof(pc));
         if (symbol != NULL) {
             symbol->registered = name;
@@ -433,7 +433,7 @@ void lpp_symbols_resolve(lpp_symbols_t *symbols, lpp_pc_t pc,
 {
     apr_thread_mutex_lock(symbols->lock);
     *symbol = *find(symbols, pc);
-    symbol->file = NULL; /* for those who ask */
+    symbol->file = NULL; /* set by lpp_symbols_add_line */
     symbol->line = 0;
     apr_thread_mutex_unlock(symbols->lock);
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_symbol: a place in code becomes a name.
+ * lpp_symbol: finds the name of a place in code.
  *
- * In this order: symbol table or debug file; names handed in by the skin (the
- * httpd hook, filter or handler a function is registered as); the object and
- * the offset of the function's start, found by its FDE. Never a neighbour's
- * name: a symbol covers its own size and no more. Tables are read once per
- * object and kept; never the network.
+ * Sources of names, in this order: symbol table or debug file; names registered
+ * by the skin (the httpd hook, filter or handler a function is registered as);
+ * the object and the offset of the function's start, found by its FDE. A symbol
+ * names only the bytes of its own size. Tables are read once per object; there
+ * is no network access.
  */
 #ifndef LPP_SYMBOL_H
 #define LPP_SYMBOL_H
@@ -15,7 +15,7 @@
 
 typedef enum {
     LPP_NAME_SYMBOL,     /* symbol table or debug file */
-    LPP_NAME_REGISTERED, /* handed in by the skin */
+    LPP_NAME_REGISTERED, /* registered by the skin */
     LPP_NAME_OFFSET,     /* object+0xoffset of the function's start */
     LPP_NAME_UNKNOWN     /* in no known object */
 } lpp_name_kind_e;
@@ -30,39 +30,40 @@ typedef struct lpp_symbol_t {
     const char *file;     /* source file, or NULL */
     unsigned line;        /* of the function's start, 0: unknown */
     lpp_name_kind_e kind;
-    const char *registered; /* what it is registered as, or NULL, whatever
-                               its name */
+    const char *registered; /* the name it is registered as, or NULL, also
+                               where name is another one */
 } lpp_symbol_t;
 
 typedef struct lpp_symbols_t lpp_symbols_t;
 
 /*
- * Make an empty table over maps (borrowed). One lock inside guards it. It
- * lives as long as the process, or until lpp_symbols_destroy: the jobs thread
- * may still name while a child ends. Errors: APR_ENOMEM, that of the lock.
+ * Create an empty table for maps (borrowed), guarded by a lock of its own. It
+ * lasts as long as the process, or until lpp_symbols_destroy, since the jobs
+ * thread may use it while a child ends. Errors: APR_ENOMEM, that of the lock.
  * Signal-safe: no. Thread: any.
  */
 LPP_MUST_CHECK apr_status_t lpp_symbols_create(lpp_symbols_t **symbols,
                                                lpp_maps_t *maps);
 
 /*
- * Read the tables of all objects there are by now, which the first look-up in
- * each would do else: in the parent, so that its children share them.
+ * Read the tables of all objects that are loaded now, instead of at the first
+ * look-up in each: in the parent, so that its children share the memory.
  * Signal-safe: no. Thread: any.
  */
 void lpp_symbols_read(lpp_symbols_t *symbols);
 
-/* Free a table that no other thread uses, nor ever did for source lines.
+/* Free a table (not NULL) that no other thread uses and of which no source
+ * lines were read.
  * Signal-safe: no. Thread: parent. */
 void lpp_symbols_destroy(lpp_symbols_t *symbols);
 
 /*
- * Hand in what a function is registered as, by its process address: it is then
- * named "mod_rewrite.so:translate_name", the base name of the object it lies in
- * and what. owner, where not NULL, stands for the base name when the function
- * lies in the program itself ("core.c:handler"). Both are copied. The first
- * name of an address stays. A symbol of the object's own table is still
- * preferred. Errors: APR_ENOENT: in no known object; APR_ENOMEM.
+ * Register a name for the function at a process address: the base name of its
+ * object and what, as in "mod_rewrite.so:translate_name". For a function of the
+ * program itself, owner, where not NULL, replaces the base name, as in
+ * "core.c:handler". Both are copied. The first name of an address stays. The
+ * symbol table of the object has precedence. Errors: APR_ENOENT: in no known
+ * object; APR_ENOMEM.
  * Signal-safe: no. Thread: any.
  */
 LPP_MUST_CHECK apr_status_t lpp_symbols_register(lpp_symbols_t *symbols,
@@ -71,7 +72,8 @@ LPP_MUST_CHECK apr_status_t lpp_symbols_register(lpp_symbols_t *symbols,
                                                  const char *what);
 
 /*
- * Name pc. Never fails: what cannot be named says where it is.
+ * Find the name of pc. Never fails: where there is no name, symbol has the
+ * object and the offset, or the address.
  * Signal-safe: no. Thread: any.
  */
 void lpp_symbols_resolve(lpp_symbols_t *symbols, lpp_pc_t pc,
@@ -79,8 +81,8 @@ void lpp_symbols_resolve(lpp_symbols_t *symbols, lpp_pc_t pc,
 
 /*
  * Add source file and line of the function's start, where debug information of
- * its object lies on this machine. The first look into a large debug file
- * takes a tenth of a second: not while a response waits.
+ * its object is on this machine. The first call for a large debug file takes a
+ * tenth of a second: not while a response waits.
  * Signal-safe: no. Thread: any.
  */
 void lpp_symbols_add_line(lpp_symbols_t *symbols, lpp_symbol_t *symbol);

@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the files of lpp_symbol share: _text (names as text) and lpp_symbol.
+ * lpp_symbol_internal: what lpp_symbol.c uses of lpp_symbol_text.c.
  */
 #ifndef LPP_SYMBOL_INTERNAL_H
 #define LPP_SYMBOL_INTERNAL_H
 
 #include "names/lpp_symbol.h"
 
-/* A copy of len bytes of text as names are promised to be: valid UTF-8, no
- * controls, bounded. NULL where text is, and where memory is short. */
+/*
+ * A copy of len bytes of text as lpp_symbol_t promises names: valid UTF-8
+ * without control characters, "?" in place of each bad byte, cut at 1 kB. text
+ * is NUL-terminated at or behind len, or NULL. Returns NULL for NULL, and where
+ * memory is short.
+ * Signal-safe: no. Thread: any.
+ */
 char *lpp_symbol_clean(const char *text, apr_size_t len, apr_pool_t *pool);
 
 #endif

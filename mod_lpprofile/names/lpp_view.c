@@ -2,9 +2,9 @@
 /*
  * lpp_view: a profile with names.
  *
- * Makes functions and the call tree by function here, inclusive times and
- * edges in lpp_view_graph. All rounding of a profile happens in round_selfs.
- * Nothing recurses; nothing is changed after lpp_view_create returned.
+ * Makes the functions and the call tree by function; lpp_view_graph makes
+ * inclusive times and edges. All times are rounded in round_selfs. Nothing here
+ * recurses; a view does not change after lpp_view_create has returned.
  */
 #include "names/lpp_view.h"
 
@@ -25,7 +25,7 @@ typedef struct map_t {
     apr_uint32_t mask;
 } map_t;
 
-/* A view being made. All but the results lives in scratch. */
+/* A view being made. All but the results is in the pool scratch. */
 typedef struct builder_t {
     const lpp_profile_t *profile;
     lpp_symbols_t *symbols;
@@ -60,7 +60,7 @@ static int make_map(map_t *map, apr_uint32_t most, apr_pool_t *pool)
     return 1;
 }
 
-/* The value of key; LPP_NODE_NONE where it is new: the caller sets it. */
+/* The value of key; LPP_NODE_NONE where key is new: the caller sets it. */
 static apr_uint32_t *look_up(map_t *map, apr_uint64_t key)
 {
     apr_uint64_t hash = key * APR_UINT64_C(0x9e3779b97f4a7c15);
@@ -157,8 +157,9 @@ static apr_uint32_t branch_at(builder_t *builder, apr_uint32_t parent,
     return *place;
 }
 
-/* A frame put in by the sampler (see stands_for there) is at the very start of
- * the function, where no call returns to. Mostly its own frame is below. */
+/* A frame that the sampler added for a hook (see stands_for there) has the
+ * first address of the function, to which no call returns. Mostly the
+ * function's own frame is below it. */
 static int is_stand_in(const builder_t *builder, apr_uint32_t branch,
                        apr_uint32_t function)
 {
@@ -227,7 +228,8 @@ static int list_filters(const builder_t *builder, lpp_calls_table_t *table,
     return filters != NULL;
 }
 
-/* The exact calls, with a function each; without samples it has no line. */
+/* Add the exact calls, each with a function; one without samples has no
+ * line. */
 static int add_calls(builder_t *builder, lpp_view_t *view,
                      const lpp_maps_t *maps, apr_pool_t *pool)
 {
@@ -259,10 +261,11 @@ static int add_calls(builder_t *builder, lpp_view_t *view,
 }
 
 /*
- * Nanoseconds to microseconds. Each branch is rounded down, CPU kept within
- * wall (two clocks, read one after the other). The rest takes what is missing
- * to the exact total; where the samples' clocks saw more than the total, the
- * total gives way, so that every sum in every output is right.
+ * Round nanoseconds to microseconds. Each branch is rounded down, and its CPU
+ * time is limited to its wall time (two clocks, read one after the other). The
+ * branch REST gets what is missing to the exact total; where the samples have
+ * more than the total, the total becomes their sum, so that all sums in all
+ * outputs are right.
  */
 static void round_selfs(builder_t *builder, lpp_cost_t *total)
 {
@@ -298,7 +301,7 @@ static void round_selfs(builder_t *builder, lpp_cost_t *total)
     total->samples = sum.samples;
 }
 
-/* Shares and rates that go into every report. */
+/* Shares and rates, which every report shows. */
 void lpp_view_add_figures(lpp_view_t *view)
 {
     apr_uint64_t frames = 0, named = 0, sampled_us;
@@ -330,7 +333,7 @@ void lpp_view_add_figures(lpp_view_t *view)
         : 1e6 * (double)view->total.samples / (double)sampled_us;
 }
 
-/* Copy what stays out of scratch. */
+/* Copy the results from scratch to pool. */
 static int keep(const builder_t *builder, lpp_view_t *view, apr_pool_t *pool)
 {
     view->function_count = builder->function_count;
@@ -403,7 +406,7 @@ leave:
     return status;
 }
 
-/* By its name: a view that was saved has no other mark of it. */
+/* Found by name, since a saved view has no other mark of it. */
 const lpp_function_t *lpp_view_profiler(const lpp_view_t *view)
 {
     apr_uint32_t i;

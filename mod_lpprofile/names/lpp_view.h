@@ -2,12 +2,13 @@
 /*
  * lpp_view: a profile with names: what writers and the report page read.
  *
- * Made once from tree and symbols, const from then on. All figures are whole
+ * Made once from tree and symbols, and const from then on. All times are whole
  * microseconds, rounded here and nowhere else, so that every output of one
- * profile has the same totals: branch self times are rounded down, and what is
- * left, with the time no sample saw, is the self time of the one function
- * "[not sampled]" below the root. Functions of one object that share a name
- * carry their address in it, so that (object, name) is unique.
+ * profile has the same totals: self times of branches are rounded down, and the
+ * remainder, with the time outside all samples, is the self time of the
+ * function "[not sampled]" below the root. Where functions of one object have
+ * the same name, their addresses are added to it, so that (object, name) is
+ * unique.
  */
 #ifndef LPP_VIEW_H
 #define LPP_VIEW_H
@@ -30,12 +31,12 @@ typedef struct lpp_function_t {
     lpp_cost_t self;
     lpp_cost_t total;    /* inclusive; recursion counted once a sample */
     apr_uint64_t calls;  /* exact count, 0 where the module did not count, or
-                            where it was called on other ways, too */
+                            where it was also called from elsewhere */
 } lpp_function_t;
 
-/* caller called callee: what was spent below, each sample once an edge. A call
- * that was counted and never sampled is an edge without time, from the function
- * "ap_run_<phase>" where that has samples, else from the root. */
+/* caller called callee: the time below, each sample counted once an edge. A
+ * call that was counted and never sampled is an edge without time, from the
+ * function "ap_run_<phase>" where that has samples, else from the root. */
 typedef struct lpp_edge_t {
     apr_uint32_t caller, callee; /* function indexes */
     lpp_cost_t total;
@@ -52,8 +53,8 @@ typedef struct lpp_branch_t {
     lpp_cost_t self, total;
 } lpp_branch_t;
 
-/* What stands in the head of every output. Strings are borrowed from the
- * caller of lpp_view_create and never NULL. */
+/* The head of every output. Strings are never NULL, and borrowed from the
+ * caller of lpp_view_create. */
 typedef struct lpp_view_about_t {
     const char *id;       /* OOPS id */
     const char *page_id;
@@ -94,9 +95,10 @@ typedef struct lpp_view_t {
 } lpp_view_t;
 
 /*
- * Name a profile. Lives in pool, but for what about borrows and for names and
- * paths, which live as long as symbols and maps (NULL: no objects). Functions
- * that profile->calls has and no sample saw are there, too, without time.
+ * Make a view of a profile in pool; the strings of about, and names and paths,
+ * which last as long as symbols and maps, are borrowed. maps may be NULL: the
+ * view then has no objects. Functions in profile->calls without samples are in
+ * the view, without time.
  * Errors: APR_ENOMEM.
  * Signal-safe: no. Thread: any.
  */
@@ -122,8 +124,9 @@ apr_uint32_t lpp_view_top(const lpp_view_t *view, lpp_view_order_e order,
                           apr_uint32_t *functions, apr_uint32_t max,
                           apr_pool_t *scratch);
 
-/* The function LPP_PROFILER_NAME: what the profiler itself did on the request's
- * thread; NULL where no sample saw it. Signal-safe: no. Thread: any. */
+/* The function LPP_PROFILER_NAME: the profiler's own work on the request's
+ * thread; NULL where there are no samples of it. Signal-safe: no. Thread:
+ * any. */
 const lpp_function_t *lpp_view_profiler(const lpp_view_t *view);
 
 /* The object that pc lies in, or NULL. Signal-safe: no. Thread: any. */

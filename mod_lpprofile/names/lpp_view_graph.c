@@ -12,54 +12,53 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void add_cost(lpp_cost_t *into, const lpp_cost_t *cost)
+void lpp_cost_add(lpp_cost_t *into, const lpp_cost_t *cost)
 {
     into->wall_us += cost->wall_us;
     into->cpu_us += cost->cpu_us;
     into->samples += cost->samples;
 }
 
-/* One branch while its siblings are put in order. */
-typedef struct sibling_t {
-    apr_uint32_t parent, branch;
-    apr_uint64_t wall_us;
-} sibling_t;
-
 static int compare_siblings(const void *a, const void *b)
 {
-    const sibling_t *left = a, *right = b;
+    const lpp_sibling_t *left = a, *right = b;
 
     if (left->parent != right->parent) {
         return left->parent < right->parent ? -1 : 1;
     }
-    if (left->wall_us != right->wall_us) {
-        return left->wall_us > right->wall_us ? -1 : 1;
+    if (left->width_us != right->width_us) {
+        return left->width_us > right->width_us ? -1 : 1;
     }
-    return left->branch < right->branch ? -1 : 1;
+    return left->branch < right->branch ? -1 : left->branch > right->branch;
+}
+
+void lpp_siblings_sort(lpp_sibling_t *siblings, apr_uint32_t count)
+{
+    qsort(siblings, count, sizeof(*siblings), compare_siblings);
 }
 
 /* Sum up towards the root and link children, heaviest first. */
 static int link_branches(lpp_branch_t *branches, apr_uint32_t count,
                          apr_pool_t *scratch)
 {
-    sibling_t *siblings = apr_palloc(scratch, count * sizeof(*siblings));
+    lpp_sibling_t *siblings = apr_palloc(scratch, count * sizeof(*siblings));
     apr_uint32_t i;
 
     if (siblings == NULL) {
         return 0;
     }
     for (i = count; i-- > 0;) {
-        add_cost(&branches[i].total, &branches[i].self);
+        lpp_cost_add(&branches[i].total, &branches[i].self);
         if (i > 0) {
-            add_cost(&branches[branches[i].parent].total,
+            lpp_cost_add(&branches[branches[i].parent].total,
                      &branches[i].total);
         }
         siblings[i].parent = i > 0 ? branches[i].parent : 0;
         siblings[i].branch = i;
-        siblings[i].wall_us = branches[i].total.wall_us;
+        siblings[i].width_us = branches[i].total.wall_us;
     }
     /* the root has no parent and is not sorted */
-    qsort(siblings + 1, count - 1, sizeof(*siblings), compare_siblings);
+    lpp_siblings_sort(siblings + 1, count - 1);
     for (i = count - 1; i > 0; i--) {
         lpp_branch_t *parent = &branches[siblings[i].parent];
 
@@ -138,12 +137,12 @@ static void enter(const lpp_branch_t *branches, apr_uint32_t at,
 {
     const lpp_branch_t *branch = &branches[at];
 
-    add_cost(&functions[branch->function].self, &branch->self);
+    lpp_cost_add(&functions[branch->function].self, &branch->self);
     if (path->functions[branch->function]++ == 0) {
-        add_cost(&functions[branch->function].total, &branch->total);
+        lpp_cost_add(&functions[branch->function].total, &branch->total);
     }
     if (at != 0 && path->edges[edge_of[at]]++ == 0) {
-        add_cost(&edges[edge_of[at]].total, &branch->total);
+        lpp_cost_add(&edges[edge_of[at]].total, &branch->total);
     }
 }
 

@@ -8,6 +8,18 @@
 
 #include "names/lpp_view.h"
 
+/* Add one cost to another. Signal-safe: yes. Thread: any. */
+void lpp_cost_add(lpp_cost_t *into, const lpp_cost_t *cost);
+
+/* One branch of a tree while its siblings are put in order. */
+typedef struct lpp_sibling_t {
+    apr_uint32_t parent, branch; /* indexes of branches */
+    apr_uint64_t width_us;       /* what it is as wide as in a picture */
+} lpp_sibling_t;
+
+/* Sort by parent, the widest of each first. Signal-safe: no. Thread: any. */
+void lpp_siblings_sort(lpp_sibling_t *siblings, apr_uint32_t count);
+
 /*
  * From branches that have function, parent, depth and self: their totals and
  * children, the functions' self and total, and view's edges (in pool). Parents

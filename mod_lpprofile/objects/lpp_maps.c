@@ -27,7 +27,7 @@ struct lpp_maps_t {
     range_t *ranges;       /* of loaded objects, sorted by start */
     unsigned range_count;
     unsigned long long adds, subs; /* the loader's counters at last refresh */
-    int gathered;                  /* adds and subs mean something */
+    int gathered;                  /* adds and subs are set */
     pid_t owner;                   /* process that made the table */
 };
 
@@ -45,7 +45,7 @@ typedef struct gather_t {
     apr_status_t status;
 } gather_t;
 
-/* Give entry the next number. 0: there is none, entry was freed. */
+/* Assign entry the next number. 0: there is none, entry was freed. */
 static int publish_entry(lpp_maps_t *maps, lpp_entry_t *entry)
 {
     unsigned count = maps->count;
@@ -60,9 +60,9 @@ static int publish_entry(lpp_maps_t *maps, lpp_entry_t *entry)
     return 1;
 }
 
-/* What is still, or again, the same file: the same number where its build id
- * says so, else a new one; the copies and the unwind table are then shared with
- * the old entry, which outlives it. */
+/* The entry of an object that may have been reloaded from the same file: the
+ * old one where the build id is the same, else a new one, which shares the
+ * copies and the unwind table with the old entry. */
 static lpp_entry_t *renew_entry(lpp_maps_t *maps, lpp_entry_t *old)
 {
     lpp_entry_t *entry;
@@ -159,9 +159,9 @@ static int gather_object(struct dl_phdr_info *info, size_t size, void *baton)
 }
 
 /*
- * Something was loaded and unloaded that left no trace: an object that is the
- * same as before, but at the end of the loader's list, may be a reload. The
- * last `adds` places are the only ones where one can be.
+ * Objects were loaded and unloaded between two refreshes: an object that looks
+ * the same as before may be a reload. The loader appends to its list, so a
+ * reload is among the last `adds` places.
  */
 static void renew_suspects(gather_t *gather, unsigned long long adds)
 {
@@ -283,7 +283,7 @@ static int read_counters(struct dl_phdr_info *info, size_t size, void *baton)
     return 1; /* one object is enough */
 }
 
-/* The loader's list as it is now into the table. */
+/* Update the table from the loader's list. */
 static apr_status_t gather_all(lpp_maps_t *maps)
 {
     char path[PATH_MAX];
@@ -314,7 +314,7 @@ static apr_status_t gather_all(lpp_maps_t *maps)
         status = gather.status;
     }
     if (status != APR_ENOMEM) {
-        /* After want of memory the next refresh tries again. */
+        /* Where memory was short, the next refresh tries again. */
         maps->adds = gather.adds;
         maps->subs = gather.subs;
         maps->gathered = 1;

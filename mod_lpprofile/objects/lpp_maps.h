@@ -3,13 +3,13 @@
  * lpp_maps: which objects (executable, libraries, modules, vdso) are loaded
  * where.
  *
- * A table that only grows: an object keeps its number when it is unloaded, so
- * that a sample taken before dlclose still finds its name. Gathered with
+ * The table only grows: an object keeps its number when it is unloaded, so that
+ * a sample taken before dlclose can still be named. It is filled by
  * dl_iterate_phdr, which takes the loader's lock: never in a signal handler.
  *
- * Any thread of the server may dlclose a module at any moment, so nobody but
- * the gathering itself, which holds the loader's lock, ever reads an object's
- * memory: what is needed of it (build id, .eh_frame) is copied here.
+ * Any thread of the server may dlclose a module at any time. So an object's
+ * memory is read only in the callback of dl_iterate_phdr, where the loader's
+ * lock keeps it mapped; what is needed of it (build id, .eh_frame) is copied.
  */
 #ifndef LPP_MAPS_H
 #define LPP_MAPS_H
@@ -34,7 +34,7 @@ typedef struct lpp_object_t {
     const unsigned char *build_id;     /* copy, or NULL */
     apr_size_t build_id_len;
     unsigned number;    /* 1 .. ; see lpp_pc_t */
-    int gone;           /* unloaded since */
+    int gone;           /* it was unloaded */
     int fresh;          /* came at the last refresh that changed something, and
                            others went: what was seen here before that one may
                            have been theirs; for the helper only */
@@ -48,21 +48,20 @@ typedef struct lpp_maps_t lpp_maps_t;
  * Make a table of what is loaded now; lives in pool. May be made in the parent
  * and used by children after fork (what the parent made stays shared memory).
  * Destroying pool frees it in the process that made it; in a forked child that
- * does nothing, so that a helper that still runs while its process ends keeps
- * its footing.
+ * does nothing, so that a helper thread can use it while its process ends.
  * Signal-safe: no. Thread: any.
  */
 LPP_MUST_CHECK apr_status_t lpp_maps_create(lpp_maps_t **maps,
                                             apr_pool_t *pool);
 
 /*
- * Bring it up to date if objects came or went since (the loader's own counters
- * tell): *changed says whether. The very same file, known by its build id, at
- * the very same place resumes its old number: it is the same code. One without
- * a build id gets a new one whenever it may have been reloaded, until half of
- * LPP_OBJECTS_MAX is given out.
- * APR_ENOSPC: more than LPP_OBJECTS_MAX; the rest has no names. APR_ENOMEM:
- * so has what did not fit; the next refresh tries again.
+ * Update the table if objects were loaded or unloaded since (by the loader's
+ * own counters); *changed says whether. The same file, by its build id, at the
+ * same address gets its old number again: it is the same code. An object
+ * without a build id gets a new number whenever it may have been reloaded,
+ * until half of LPP_OBJECTS_MAX is used. APR_ENOSPC: more than LPP_OBJECTS_MAX
+ * objects; the others have no names. APR_ENOMEM: neither have those for which
+ * there was no memory; the next refresh tries again.
  * Signal-safe: no. Thread: one at a time (the helper); readers go on.
  */
 LPP_MUST_CHECK apr_status_t lpp_maps_refresh(lpp_maps_t *maps, int *changed);
@@ -76,12 +75,13 @@ const lpp_object_t *lpp_maps_find(const lpp_maps_t *maps,
                                   apr_uint64_t address);
 
 /*
- * The object of that number, gone or not; NULL for 0 and unknown ones.
+ * The object of that number, also an unloaded one; NULL for 0 and unknown ones.
  * Signal-safe: no. Thread: any.
  */
 const lpp_object_t *lpp_maps_object(const lpp_maps_t *maps, unsigned number);
 
-/* How many numbers were given out: objects are 1 .. count. Thread: any. */
+/* How many numbers are used: objects are 1 .. count.
+ * Signal-safe: no. Thread: any. */
 unsigned lpp_maps_count(const lpp_maps_t *maps);
 
 /*
@@ -101,9 +101,9 @@ unsigned lpp_maps_adopt(lpp_maps_t *maps, const char *path, apr_uint64_t bias,
 lpp_pc_t lpp_maps_pc(const lpp_maps_t *maps, apr_uint64_t address);
 
 /*
- * Was the table made by this process, not by one that it was forked from? What
- * hangs on such a table is freed with its pool; elsewhere the pool goes when
- * the process ends, perhaps inside a signal handler, and nothing is freed.
+ * 1 where this process made the table, and not the one that it was forked from.
+ * Only then is what belongs to it freed with its pool: in a child the pool is
+ * destroyed when the process ends, perhaps in a signal handler.
  * Signal-safe: yes. Thread: any.
  */
 int lpp_maps_made_here(const lpp_maps_t *maps);

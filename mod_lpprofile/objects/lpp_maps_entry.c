@@ -120,8 +120,8 @@ static apr_uint64_t eh_frame_length(apr_uint64_t start, apr_uint64_t end)
     return address - start;
 }
 
-/* Every linker writes the pointer as 4 bytes relative to itself or to the
- * header; anything else counts as having no unwind tables. */
+/* Linkers write the pointer as 4 bytes relative to itself or to the header; an
+ * object with another form counts as one without unwind tables. */
 static void find_eh_frame(const struct dl_phdr_info *info,
                           lpp_layout_t *layout, const ElfW(Phdr) *segment)
 {
@@ -238,8 +238,9 @@ static int same_bytes(const unsigned char *copy, apr_size_t copy_len,
            && (len == 0 || memcmp(copy, at(address), len) == 0);
 }
 
-/* Is what lies there now the file this entry was made from? The header's table
- * holds the start of every function: code that differs differs here, too. */
+/* Whether the object there now is the file that this entry was made from. The
+ * table of the header has the start of every function, so it differs where the
+ * code does. */
 int lpp_entry_same(const lpp_entry_t *entry, const lpp_layout_t *layout)
 {
     const lpp_object_t *object = &entry->object;
@@ -277,7 +278,7 @@ void lpp_entry_main_path(char *path, apr_size_t size)
         path[len] = '\0';
         return;
     }
-    /* No /proc, or a process that may not look at itself after setuid. */
+    /* No /proc, or a process that may not read its own after setuid. */
     name = (const char *)(uintptr_t)getauxval(AT_EXECFN);
     strncpy(path, name ? name : "[main]", size - 1);
     path[size - 1] = '\0';

@@ -45,14 +45,16 @@ typedef struct lpp_entry_t {
 } lpp_entry_t;
 
 /*
- * Copy what layout tells; one block of malloc, to be freed by free. NULL: no
- * memory. Only where lpp_layout_read may be called.
+ * Copy what layout describes into one block of malloc, which the caller frees.
+ * NULL: no memory. Only where lpp_layout_read may be called.
+ * Signal-safe: no. Thread: that of refresh.
  */
 lpp_entry_t *lpp_entry_make(const lpp_layout_t *layout);
 
 /*
- * Is what layout tells of now the file this entry was made from, at the same
- * place? Only where lpp_layout_read may be called.
+ * 1 where layout is that of the file that entry was made from, at the same
+ * address. Only where lpp_layout_read may be called.
+ * Signal-safe: no. Thread: that of refresh.
  */
 int lpp_entry_same(const lpp_entry_t *entry, const lpp_layout_t *layout);
 

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * lpp_oops: the neutral record of a report. Owns its table and timeline; masks
- * what comes in as a request variable, so that an encoder has nothing to hide.
- * Never writes anything anywhere.
+ * each request variable that is added, so that encoders mask nothing.
  */
 #include <string.h>
 
 #include <apr_strings.h>
 
+#include "base/lpp_utf8.h"
 #include "oops/lpp_oops.h"
-#include "oops/lpp_oops_text.h"
+#include "oops/lpp_oops_text_internal.h"
 
-#define MS_MAX 1e12 /* thirty years; keeps every figure in an integer */
+#define MS_MAX 1e12 /* thirty years; every time then fits an integer */
 
 apr_status_t lpp_oops_create(lpp_oops_t **oops, const char *id,
                              apr_pool_t *pool)
@@ -65,7 +65,7 @@ void lpp_oops_add_event(lpp_oops_t *oops, double start_ms, double end_ms,
         oops->timeline_dropped++;
         return;
     }
-    /* Events come almost in order: look for the place from the end. */
+    /* Events arrive almost in order: find the place from the end. */
     apr_array_push(oops->timeline);
     events = (lpp_oops_event_t *)oops->timeline->elts;
     for (at = oops->timeline->nelts - 1;
@@ -73,19 +73,6 @@ void lpp_oops_add_event(lpp_oops_t *oops, double start_ms, double end_ms,
         events[at] = events[at - 1];
     }
     events[at] = event;
-}
-
-/* Not through the middle of a character. */
-static apr_size_t cut_length(const char *value)
-{
-    apr_size_t len = LPP_VALUE_MAX_BYTES;
-    unsigned back;
-
-    for (back = 0; back < 3 && ((unsigned char)value[len] & 0xc0) == 0x80;
-         back++) {
-        len--;
-    }
-    return len;
 }
 
 static int is_query(const char *name)
@@ -107,13 +94,14 @@ void lpp_oops_add_var(lpp_oops_t *oops, const char *name, const char *value,
         value = LPP_OOPS_HIDDEN;
     }
     else {
-        /* before the cut: half a URL may have lost what tells user info */
+        /* before the cut, which may remove the "@" that ends user info */
         value = is_query(name)
                     ? lpp_oops_mask_query(value, hidden, oops->pool)
                     : lpp_oops_mask_url(value, hidden, oops->pool);
     }
     if (strlen(value) > LPP_VALUE_MAX_BYTES) {
-        value = apr_pstrmemdup(oops->pool, value, cut_length(value));
+        value = apr_pstrmemdup(oops->pool, value,
+                               lpp_utf8_cut(value, LPP_VALUE_MAX_BYTES));
     }
     else {
         value = apr_pstrdup(oops->pool, value);
@@ -122,34 +110,4 @@ void lpp_oops_add_var(lpp_oops_t *oops, const char *name, const char *value,
     if (name && value) {
         apr_table_setn(oops->req_vars, name, value);
     }
-}
-
-unsigned lpp_oops_read_utf8(const char *text, apr_uint32_t *character)
-{
-    static const apr_uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    const unsigned char *bytes = (const unsigned char *)text;
-    unsigned len = bytes[0] < 0x80             ? 1
-                   : (bytes[0] & 0xe0) == 0xc0 ? 2
-                   : (bytes[0] & 0xf0) == 0xe0 ? 3
-                   : (bytes[0] & 0xf8) == 0xf0 ? 4
-                                               : 0;
-    apr_uint32_t value = bytes[0];
-    unsigned i;
-
-    if (len > 1) {
-        value &= 0x7fu >> len;
-    }
-    /* the NUL is no continuation byte, so this never reads past it */
-    for (i = 1; i < len; i++) {
-        if ((bytes[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-        value = value << 6 | (bytes[i] & 0x3f);
-    }
-    if (len == 0 || value < least[len] || value > 0x10ffff
-        || (value >= 0xd800 && value <= 0xdfff)) {
-        return 0;
-    }
-    *character = value;
-    return len;
 }

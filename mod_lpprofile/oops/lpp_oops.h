@@ -3,9 +3,8 @@
  * lpp_oops: one OOPS report as a neutral record, what must be hidden in it,
  * and its encodings.
  *
- * Keys and layout are those of python-oops and oops-datedir-repo. Masking is
- * done when a record is filled, by the calls below: what reaches an encoder
- * holds no secret any more.
+ * Keys and layout are those of python-oops and oops-datedir-repo. Secrets are
+ * masked when a record is filled, by the calls below; encoders mask nothing.
  */
 #ifndef LPP_OOPS_H
 #define LPP_OOPS_H
@@ -20,11 +19,11 @@
 typedef struct lpp_oops_value_t {
     const char *text;
     apr_size_t len;
-    int in_text; /* also where it stands as a word in text */
+    int in_text; /* hidden also as a word within text */
 } lpp_oops_value_t;
 
-/* What is hidden besides the names of contract section 6. Pools: whoever made
- * the arrays says. */
+/* What is hidden besides the names that lpp_oops_is_sensitive knows. The arrays
+ * are in the pools of their creators. */
 typedef struct lpp_oops_hidden_t {
     const apr_array_header_t *names; /* of LPOopsHide (char *), or NULL */
     apr_array_header_t *values;      /* lpp_oops_value_t, or NULL */
@@ -94,8 +93,9 @@ void lpp_oops_add_var(lpp_oops_t *oops, const char *name, const char *value,
                       const lpp_oops_hidden_t *hidden);
 
 /*
- * Whether a variable or parameter of that name is hidden: contract section 6.
- * hidden's are whole names, compared in the same form. name is decoded.
+ * Whether a variable or parameter of that name (decoded) is hidden, by the
+ * lists in lpp_oops_names.c or by hidden's names, which are whole names
+ * compared in the same normal form.
  * Signal-safe: yes. Thread: any.
  */
 int lpp_oops_is_sensitive(const char *name, const lpp_oops_hidden_t *hidden);
@@ -119,10 +119,11 @@ const char *lpp_oops_mask_query(const char *query,
                                 const lpp_oops_hidden_t *hidden,
                                 apr_pool_t *pool);
 
-typedef enum { LPP_OOPS_RFC822, LPP_OOPS_BSON } lpp_oops_format_e;
-
-/* oops-datedir-repo's serializer_rfc822; oops-datedir-repo's bson. Errors:
- * those of the sink. Signal-safe: no. Thread: any. */
+/*
+ * Encode oops to sink, in the format of oops-datedir-repo's serializer_rfc822,
+ * or of its bson serializer. Errors: those of the sink, APR_ENOMEM.
+ * Signal-safe: no. Thread: any.
+ */
 LPP_MUST_CHECK apr_status_t lpp_oops_write_rfc822(const lpp_oops_t *oops,
                                                   const lpp_sink_t *sink,
                                                   apr_pool_t *scratch);

@@ -3,8 +3,8 @@
  * lpp_oops_bson: a record as one bson document, keys as python-oops' README
  * names them; times of the timeline in whole milliseconds, as in rfc822.
  *
- * libbson does the encoding. It ends the process when it gets no memory, so
- * as much as it can ever ask for here is tried for first.
+ * libbson does the encoding. It ends the process when malloc fails, so the most
+ * memory that it can need here is allocated and freed first.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,8 +12,9 @@
 #include <apr_strings.h>
 #include <bson/bson.h>
 
+#include "base/lpp_utf8.h"
 #include "oops/lpp_oops.h"
-#include "oops/lpp_oops_text.h"
+#include "oops/lpp_oops_text_internal.h"
 
 #define ROW_BYTES 96 /* of a timeline row beside its texts */
 #define VAR_BYTES 16 /* of a variable beside its texts */
@@ -26,17 +27,25 @@ typedef struct encoder_t {
     int failed;
 } encoder_t;
 
+/* The length of the valid character that text begins with; 0: none. */
+static unsigned valid_length(const char *text)
+{
+    apr_uint32_t character;
+    unsigned len = lpp_utf8_read(text, &character);
+
+    return character == LPP_UTF8_INVALID ? 0 : len;
+}
+
 /* The text itself where it is valid UTF-8, else with its bad bytes escaped. */
 static const char *valid(encoder_t *encoder, const char *text)
 {
-    apr_uint32_t character;
     apr_size_t bad = 0;
     const char *c;
     char *copy, *to;
     unsigned len;
 
     for (c = text; *c; c += len ? len : 1) {
-        len = lpp_oops_read_utf8(c, &character);
+        len = valid_length(c);
         bad += len == 0;
     }
     if (!bad) {
@@ -49,7 +58,7 @@ static const char *valid(encoder_t *encoder, const char *text)
         return "";
     }
     for (c = text; *c; c += len ? len : 1) {
-        len = lpp_oops_read_utf8(c, &character);
+        len = valid_length(c);
         if (len) {
             memcpy(to, c, len);
             to += len;
@@ -173,7 +182,7 @@ static apr_size_t text_bytes(const char *text)
     return text ? 4 * strlen(text) : 0; /* every byte could be a bad one */
 }
 
-/* More than the document can take. */
+/* An upper bound of the size of the document. */
 static apr_size_t most_bytes(const lpp_oops_t *oops)
 {
     const apr_array_header_t *vars = apr_table_elts(oops->req_vars);
@@ -201,8 +210,9 @@ static apr_size_t most_bytes(const lpp_oops_t *oops)
     return most;
 }
 
-/* Whether libbson will get its memory. Another thread may take it in between;
- * then this is as safe as httpd's own pools, which end the process, too. */
+/* Whether libbson will get its memory. Another thread may allocate it in
+ * between; the process then ends, as it does when httpd's own pools get no
+ * memory. */
 static apr_status_t try_memory(const lpp_oops_t *oops)
 {
     apr_size_t most = most_bytes(oops);

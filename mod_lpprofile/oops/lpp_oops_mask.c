@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_oops_mask: hides in text what has a sensitive name, and known values.
+ * lpp_oops_mask: masks in text the values of sensitive names, and known values.
  *
- * Text is anything a secret may travel in: a URL, a request line, a query, a
- * header's value, a log message with any of these in it. It is looked at as it
- * stands and percent-decoded up to DECODINGS times, since a URL often carries
- * another one as a parameter; what is hidden is always cut out of the text as
- * it stood. In doubt more is hidden, not less. Linear in the length of the
- * text; keeps nothing.
+ * Text may be a URL, a request line, a query, a header's value, or a log
+ * message that contains any of these. It is examined as it is and after
+ * percent-decoding it up to DECODINGS times, since a URL often contains another
+ * one as a parameter; what is masked is replaced in the original text. Where a
+ * text can be read in two ways, more is masked. The time is linear in the
+ * length.
  */
 #include <string.h>
 #include <strings.h>
@@ -15,31 +15,32 @@
 #include <apr_cstr.h>
 #include <apr_strings.h>
 
+#include "base/lpp_ascii.h"
 #include "oops/lpp_oops.h"
-#include "oops/lpp_oops_text.h"
+#include "oops/lpp_oops_text_internal.h"
 
 #define DECODINGS 3
 #define HIDDEN_LEN (sizeof(LPP_OOPS_HIDDEN) - 1)
 
-/* A text that is masked, seen after some decodings. */
+/* A text to be masked, after some decodings. */
 typedef struct view_t {
-    const char *text; /* as it stood */
+    const char *text; /* the original */
     apr_size_t text_len;
     char *bytes;        /* decoded; text itself before the first decoding */
     apr_size_t len;     /* of bytes */
     apr_size_t *origin; /* of each byte and of the end, its place in text;
                             NULL before the first decoding */
-    char *hide;         /* of each byte of text, whether it goes; NULL while
-                            none does */
+    char *hide;         /* of each byte of text, 1: it is masked; NULL while
+                            none is */
     int in_query;       /* text is a query string and nothing else */
-    int failed;         /* out of memory: everything goes */
+    int failed;         /* out of memory: all of the text is masked */
     const lpp_oops_hidden_t *hidden;
     apr_pool_t *pool;
 } view_t;
 
 static int is_space(char c)
 {
-    return (unsigned char)c <= ' ' || c == 0x7f;
+    return c == ' ' || lpp_is_control(c);
 }
 
 static int is_one_of(char c, const char *set)
@@ -47,13 +48,7 @@ static int is_one_of(char c, const char *set)
     return c && strchr(set, c) != NULL;
 }
 
-static int is_alnum(char c)
-{
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z')
-           || (c >= '0' && c <= '9');
-}
-
-/* Where byte at of the view stands in the text. */
+/* The place in the original text of byte at of the view. */
 static apr_size_t origin(const view_t *view, apr_size_t at)
 {
     return view->origin ? view->origin[at] : at;
@@ -87,7 +82,7 @@ static apr_size_t find_name(const view_t *view, apr_size_t floor,
         from--;
     }
     /* "[Cookie: ..." is a cookie, too */
-    while (from < end && !is_alnum(view->bytes[from])
+    while (from < end && !lpp_is_alnum(view->bytes[from])
            && view->bytes[from] != '_' && view->bytes[from] != '-') {
         from++;
     }
@@ -143,7 +138,7 @@ static apr_size_t find_value_end(const view_t *view, apr_size_t *from,
         last--;
     }
     *hide_end = last;
-    /* masked before: "<hidden>" must not lose its own bracket */
+    /* masked before: "<hidden>" must keep its own bracket */
     if (end - *from >= HIDDEN_LEN && last - *from < HIDDEN_LEN
         && memcmp(text + *from, LPP_OOPS_HIDDEN, HIDDEN_LEN) == 0) {
         *hide_end = *from;
@@ -151,8 +146,8 @@ static apr_size_t find_value_end(const view_t *view, apr_size_t *from,
     return end;
 }
 
-/* "code" alone says too little to be hidden elsewhere; in a query it is what a
- * login of OAuth hands out. */
+/* "code" is sensitive only as a parameter of a query, where it may be an
+ * authorization code of OAuth. */
 static int is_code(const view_t *view, apr_size_t name, apr_size_t sign)
 {
     return sign - name == 4
@@ -161,8 +156,9 @@ static int is_code(const view_t *view, apr_size_t name, apr_size_t sign)
                          : is_one_of(view->bytes[name - 1], "?&"));
 }
 
-/* The parameter name=value, its name at name and its "=" at sign of the view;
- * returns up to where the text is done with. */
+/* Mask the parameter name=value, with its name at name and its "=" at sign of
+ * the view. Returns the end of the value in the text; 0: the name is not
+ * sensitive. */
 static apr_size_t hide_parameter(view_t *view, apr_size_t name,
                                  apr_size_t sign)
 {
@@ -178,10 +174,10 @@ static apr_size_t hide_parameter(view_t *view, apr_size_t name,
     return end;
 }
 
-/* Likewise a header that stands in the text: its whole line goes. With "-" in
- * its name and a blank behind the colon it is taken for one whose name may be
- * sensitive for a word in it; without, it is a host's port or a module's
- * message. */
+/* Likewise a header in the text: the rest of its line is masked. Only a name
+ * with "-" in it and a blank behind the colon may be sensitive for a word in
+ * it; others are a host and its port, or a message that begins with a
+ * module. */
 static apr_size_t hide_header(view_t *view, apr_size_t name, apr_size_t colon)
 {
     apr_size_t from = origin(view, colon + 1), end, len = colon - name;
@@ -203,10 +199,10 @@ static apr_size_t hide_header(view_t *view, apr_size_t name, apr_size_t colon)
     return end;
 }
 
-/* Where in the view a JSON value ends that begins at *from, which is moved
- * behind its quote. A quote counts as the end if no more backslashes stand
- * before it than before the first one: JSON may be a string within JSON. What
- * an object or list holds goes with all that follows. */
+/* The end in the view of the JSON value that begins at *from, which is moved
+ * behind its quote. A quote is the end if no more backslashes are before it
+ * than before the first one, since JSON may be a string within JSON. An object
+ * or list is masked with the rest of the line. */
 static apr_size_t find_json_end(const view_t *view, apr_size_t *from)
 {
     const char *bytes = view->bytes;
@@ -274,8 +270,9 @@ static apr_size_t hide_member(view_t *view, apr_size_t floor, apr_size_t colon)
     return origin(view, end);
 }
 
-/* Hide all parameters, members and headers with a name to hide. What is hidden
- * already is looked at no more, but for headers: they go to the line's end. */
+/* Mask all parameters, members and headers with sensitive names. What is
+ * masked already is not examined again, except for headers, which end with
+ * the line. */
 static void hide_named(view_t *view)
 {
     apr_size_t at, floor = 0, done = 0, line_done = 0;
@@ -304,7 +301,7 @@ static void hide_named(view_t *view)
     }
 }
 
-/* Hide what this request's Cookie or Authorization holds. */
+/* Mask the values of this request's Cookie and Authorization. */
 static void hide_values(view_t *view)
 {
     const apr_array_header_t *values =
@@ -325,7 +322,7 @@ static void hide_values(view_t *view)
     }
 }
 
-/* Hide what stands between "//" and "@" of a URL. */
+/* Mask the user info between "//" and "@" of a URL. */
 static void hide_user_info(view_t *view)
 {
     apr_size_t at = 0;
@@ -337,7 +334,7 @@ static void hide_user_info(view_t *view)
             at++;
             continue;
         }
-        /* browsers take any number of slashes for two */
+        /* browsers read any number of slashes as two */
         while (at < view->len && view->bytes[at] == '/') {
             at++;
         }
@@ -353,21 +350,12 @@ static void hide_user_info(view_t *view)
         if (sign) {
             hide(view, origin(view, at), origin(view, sign));
         }
-        /* what ended it may begin the next one */
+        /* its end may be the beginning of the next one */
         at = end;
     }
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    c |= 0x20; /* lower case, of a letter */
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* Decode what the view shows once more; 0 where there was nothing to decode. */
+/* Percent-decode the view once more; 0 where there was nothing to decode. */
 static int decode(view_t *view)
 {
     apr_size_t from, to = 0;
@@ -379,7 +367,7 @@ static int decode(view_t *view)
     if (!view->origin) {
         apr_size_t i;
 
-        /* text itself is not ours to write to */
+        /* text itself must not be changed */
         view->bytes = apr_pmemdup(view->pool, view->text, view->len + 1);
         view->origin =
             apr_palloc(view->pool, (view->len + 1) * sizeof(*view->origin));
@@ -396,8 +384,8 @@ static int decode(view_t *view)
 
         view->origin[to] = view->origin[from];
         if (view->bytes[from] == '%' && from + 2 < view->len) {
-            high = hex_value(view->bytes[from + 1]);
-            low = hex_value(view->bytes[from + 2]);
+            high = lpp_hex_value(view->bytes[from + 1]);
+            low = lpp_hex_value(view->bytes[from + 2]);
         }
         if (high >= 0 && low >= 0) {
             view->bytes[to] = (char)(high * 16 + low);

@@ -6,8 +6,9 @@
  */
 #include <string.h>
 
+#include "base/lpp_ascii.h"
 #include "oops/lpp_oops.h"
-#include "oops/lpp_oops_text.h"
+#include "oops/lpp_oops_text_internal.h"
 
 /* A name with one of these anywhere in it is hidden. */
 static const char *const contained[] = {
@@ -24,10 +25,7 @@ static const char *const header_names[] = {
 
 static char normal(char c)
 {
-    if (c >= 'a' && c <= 'z') {
-        return (char)(c - 'a' + 'A');
-    }
-    return c == '-' ? '_' : c;
+    return c == '-' ? '_' : lpp_to_upper(c);
 }
 
 /* Whether name begins with word, which is in normal form. */
@@ -92,12 +90,6 @@ static int is_of(const char *name, apr_size_t len,
     return 0;
 }
 
-static int is_alnum(char c)
-{
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z')
-           || (c >= '0' && c <= '9');
-}
-
 /* Whether one of the words is a part of the name, as in user[pass], or its last
  * part is KEY behind a "_". */
 static int has_word(const char *name, apr_size_t len)
@@ -105,18 +97,18 @@ static int has_word(const char *name, apr_size_t len)
     apr_size_t from = 0, end, i;
 
     while (from < len) {
-        if (!is_alnum(name[from])) {
+        if (!lpp_is_alnum(name[from])) {
             from++;
             continue;
         }
-        for (end = from; end < len && is_alnum(name[end]); end++) {
+        for (end = from; end < len && lpp_is_alnum(name[end]); end++) {
         }
         for (i = 0; i < LPP_COUNT(words); i++) {
             if (same_names(name + from, end - from, words[i])) {
                 return 1;
             }
         }
-        for (i = end; i < len && !is_alnum(name[i]); i++) {
+        for (i = end; i < len && !lpp_is_alnum(name[i]); i++) {
         }
         if (i == len && from > 0 && normal(name[from - 1]) == '_'
             && same_names(name + from, end - from, "KEY")) {

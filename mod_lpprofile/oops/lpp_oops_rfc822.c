@@ -4,8 +4,8 @@
  * serializer_rfc822: headers, request variables, timeline, traceback, a blank
  * line between each. All of it is ASCII.
  *
- * That project's reader tells the parts apart by the look of each line, so a
- * few things that it would lose are quoted beyond what its writer does: a
+ * That project's reader recognises the parts by the form of each line, so a few
+ * things are quoted that its own writer does not quote, and its reader loses: a
  * variable whose name looks like a timeline row, blanks at the ends of a line,
  * an empty detail.
  */
@@ -14,27 +14,24 @@
 
 #include <apr_strings.h>
 
+#include "base/lpp_ascii.h"
 #include "base/lpp_clock.h"
+#include "base/lpp_utf8.h"
 #include "oops/lpp_oops.h"
-#include "oops/lpp_oops_text.h"
+#include "oops/lpp_oops_text_internal.h"
 
 typedef struct variable_t {
     const char *name;
     const char *value;
 } variable_t;
 
-static int is_blank(char c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
 /* Add the character that text begins with, escaped; returns its length. */
 static unsigned add_escaped(lpp_buf_t *line, const char *text)
 {
-    apr_uint32_t c = 0;
-    unsigned len = lpp_oops_read_utf8(text, &c);
+    apr_uint32_t c;
+    unsigned len = lpp_utf8_read(text, &c);
 
-    if (len == 0) {
+    if (c == LPP_UTF8_INVALID) {
         lpp_buf_addf(line, "\\x%02x", (unsigned char)*text);
         return 1;
     }
@@ -60,7 +57,7 @@ static void add_normalised(lpp_buf_t *line, const char *text)
     int words = 0;
 
     for (;;) {
-        while (is_blank(*text)) {
+        while (lpp_is_space(*text)) {
             text++;
         }
         if (!*text) {
@@ -69,13 +66,13 @@ static void add_normalised(lpp_buf_t *line, const char *text)
         if (words++) {
             lpp_buf_add_byte(line, ' ');
         }
-        while (*text && !is_blank(*text)) {
+        while (*text && !lpp_is_space(*text)) {
             text += add_escaped(line, text);
         }
     }
 }
 
-/* Write the line out and make room for the next one. */
+/* Write the line to the sink and make it empty. */
 static apr_status_t end_line(const lpp_sink_t *sink, lpp_buf_t *line)
 {
     apr_status_t rv = lpp_buf_add_byte(line, '\n');
@@ -143,8 +140,7 @@ static apr_status_t write_headers(const lpp_oops_t *oops,
 /* Add one ASCII byte, percent-quoted unless it is one of the safe ones. */
 static void add_quoted_byte(lpp_buf_t *line, char c)
 {
-    if ((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z')
-        || (c >= '0' && c <= '9')
+    if (lpp_is_alnum(c)
         || (c && strchr("_.-~;/\\?:@&+$, ()*!", c))) {
         lpp_buf_add_byte(line, c);
     }
@@ -153,8 +149,8 @@ static void add_quoted_byte(lpp_buf_t *line, char c)
     }
 }
 
-/* Add text, escaped and then quoted: a control character is quoted only, and a
- * blank at the ends is, too. What escaping makes is safe already. */
+/* Add text, escaped and then percent-quoted. Control characters, and blanks at
+ * the ends, are only quoted; the results of escaping need no quotes. */
 static void add_quoted(lpp_buf_t *line, const char *text)
 {
     const char *first = text;
@@ -228,16 +224,13 @@ static apr_status_t write_variables(const lpp_oops_t *oops,
     return rv == APR_SUCCESS ? end_line(sink, line) : rv;
 }
 
-/* The reader takes letters, digits, "_" and "-" for a category. */
+/* The reader accepts letters, digits, "_" and "-" in a category. */
 static void add_category(lpp_buf_t *line, const char *category)
 {
     const char *c;
 
     for (c = category; *c; c++) {
-        int fine = (*c >= 'A' && *c <= 'Z') || (*c >= 'a' && *c <= 'z')
-                   || (*c >= '0' && *c <= '9') || *c == '-';
-
-        lpp_buf_add_byte(line, fine ? *c : '_');
+        lpp_buf_add_byte(line, lpp_is_alnum(*c) || *c == '-' ? *c : '_');
     }
     if (!*category) {
         lpp_buf_add_byte(line, '-');
@@ -304,7 +297,7 @@ static apr_status_t write_traceback(const lpp_oops_t *oops,
 apr_status_t lpp_oops_write_rfc822(const lpp_oops_t *oops,
                                    const lpp_sink_t *sink, apr_pool_t *scratch)
 {
-    apr_pool_t *pool; /* the line's memory goes with this call */
+    apr_pool_t *pool; /* freed with the line at the end of this call */
     lpp_buf_t *line;
     apr_status_t rv = apr_pool_create(&pool, scratch);
 

@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_oops_values: the secrets that one request brought along, in Cookie and
- * Authorization, wherever their values stand again: in a header of another
+ * lpp_oops_values: the secrets in the Cookie and Authorization headers of one
+ * request, which are masked wherever their values occur: in a header of another
  * name, a variable, a URL, a message.
  */
 #include <string.h>
 
 #include <apr_strings.h>
 
+#include "base/lpp_ascii.h"
 #include "oops/lpp_oops.h"
-#include "oops/lpp_oops_text.h"
+#include "oops/lpp_oops_text_internal.h"
 
 #define VALUES_MAX 64
-/* What is shorter is looked for nowhere but as a whole value. */
+/* Shorter values are masked only where they are a whole value. */
 #define WORD_MIN_BYTES 8
 
 static int is_word_byte(char c)
 {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z')
-           || (c >= '0' && c <= '9') || c == '_' || c == '-';
+    return lpp_is_alnum(c) || c == '_' || c == '-';
 }
 
 static void add(lpp_oops_hidden_t *hidden, const char *text, apr_size_t len,
@@ -49,14 +49,14 @@ static void add(lpp_oops_hidden_t *hidden, const char *text, apr_size_t len,
     }
 }
 
-/* A session's id has a digit; "darkmode" and "/cart" have none, and would hide
- * what everybody may see. */
+/* The id of a session has a digit; "darkmode" and "/cart" have none, and
+ * masking them would make reports less useful. */
 static int may_be_secret(const char *text, apr_size_t len)
 {
     apr_size_t i;
 
     for (i = 0; len >= WORD_MIN_BYTES && i < len; i++) {
-        if (text[i] >= '0' && text[i] <= '9') {
+        if (lpp_is_digit(text[i])) {
             return 1;
         }
     }

@@ -9,8 +9,8 @@
 
 #define SPACE " \t\r\n\f"
 
-/* Does a source list let an inline <style> pass? A nonce or a hash in it
- * makes browsers ignore 'unsafe-inline'. */
+/* Whether a source list allows an inline <style>. A nonce or a hash in it makes
+ * browsers ignore 'unsafe-inline'. */
 static int sources_allow_inline(char *sources)
 {
     char *last = NULL, *source;
@@ -31,7 +31,7 @@ static int sources_allow_inline(char *sources)
     return allowed;
 }
 
-/* One policy: the most specific directive speaks, the first of its name. */
+/* One policy: the most specific directive counts, the first of that name. */
 static int policy_allows_inline(char *policy)
 {
     static const char *const names[] = {"default-src", "style-src",
@@ -174,7 +174,7 @@ static int read_attribute(char **at, char **name, char **value)
         *name_end = '\0';
     }
     else {
-        /* Without a value: its name may end right where the next begins. */
+        /* Without a value, its name may end where the next one begins. */
         if (p > name_end) {
             *name_end = '\0';
         }
@@ -232,7 +232,7 @@ static int keep(lpp_policy_head_t *head, const char *data, apr_size_t count)
         || count > LPP_POLICY_META_MAX_BYTES - head->meta_bytes) {
         return 0;
     }
-    for (i = 0; i < count; i++) { /* a NUL is no end to a browser */
+    for (i = 0; i < count; i++) { /* to a browser, a NUL does not end it */
         head->meta[head->meta_bytes++] = data[i] ? data[i] : '?';
     }
     head->meta[head->meta_bytes] = '\0';

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_policy: whether a page's Content-Security-Policy lets a <style> of ours
- * pass: that of a header, and those of <meta> elements in the page's head.
- * Pure text. What it cannot read forbids. Fuzzed.
+ * lpp_policy: whether a page's Content-Security-Policy allows an inline
+ * <style>: the policy of a header, and those of <meta> elements in the page's
+ * head. One that cannot be read counts as forbidding it. Works on text only;
+ * fuzzed.
  */
 #ifndef LPP_POLICY_H
 #define LPP_POLICY_H
@@ -11,7 +12,7 @@
 #include "parse/lpp_markup_internal.h"
 
 #define LPP_POLICY_HEAD_MAX_BYTES 65536 /* of a page that are looked at */
-#define LPP_POLICY_META_MAX_BYTES 8192  /* of one <meta>; a longer forbids */
+#define LPP_POLICY_META_MAX_BYTES 8192  /* of one <meta>; longer: forbids */
 
 /*
  * 1 when the value of a header, which may hold several policies, allows an

@@ -59,20 +59,6 @@ static char *normalise(const char *text, apr_pool_t *pool)
     return result;
 }
 
-static char *trim(char *text)
-{
-    apr_size_t len;
-
-    while (lpp_is_space(*text)) {
-        text++;
-    }
-    len = strlen(text);
-    while (len && lpp_is_space(text[len - 1])) {
-        text[--len] = '\0';
-    }
-    return text;
-}
-
 /* Fill a clause from normalised text; 0 where it is of no known kind. */
 static int read_clause(const char *text, clause_t *clause, apr_pool_t *pool)
 {
@@ -111,7 +97,7 @@ static apr_status_t add_clause(lpp_sqlfilter_t *filter, const char *encoded,
     if (!typed) {
         return APR_ENOMEM;
     }
-    typed = trim(typed);
+    typed = lpp_trim(typed);
     if (!*typed) {
         return APR_SUCCESS;
     }

@@ -10,7 +10,7 @@
 #include "base/lpp_ascii.h"
 #include "parse/lpp_sqltext.h"
 
-/* Whether a backslash takes a quote's meaning away. */
+/* Whether a backslash escapes a quote. */
 typedef enum { ESCAPES_NO, ESCAPES_YES, ESCAPES_UNSURE } escapes_e;
 
 typedef struct scan_t {
@@ -45,8 +45,8 @@ static int in_name(char c)
     return lpp_is_alnum(c) || c == '_' || c == '$' || (c & 0x80);
 }
 
-/* Behind the quote that ends a text whose first quote is before at. Where it
- * cannot be told whether a quote ends it, all of the rest is in it. */
+/* The end of a quoted text whose first quote is before at. Where it is unsure
+ * whether a quote ends it, the text goes to the end of the statement. */
 static const char *skip_quoted(const char *at, char quote, escapes_e escapes)
 {
     for (; *at; at++) {

@@ -2,9 +2,9 @@
 /*
  * lpp_sqltext: SQL as text: literals taken out, names of databases.
  *
- * Statements hold people's data in their literals. What leaves here has "?" in
- * their place; where a text can be read in two ways, the one that hides more
- * is taken. Pure text, knows no database; never fails on any bytes.
+ * Statements have personal data in their literals, which are replaced by "?".
+ * Where a text can be read in two ways, the one that masks more is used. Works
+ * on text only, and accepts any bytes.
  */
 #ifndef LPP_SQLTEXT_H
 #define LPP_SQLTEXT_H
@@ -19,7 +19,8 @@ typedef enum {
     LPP_SQLTEXT_SQLITE  /* no backslashes, `names`, [names] */
 } lpp_sqltext_flavour_e;
 
-/* That of an apr_dbd driver; name may be NULL. Signal-safe: yes. */
+/* The flavour of an apr_dbd driver; its name may be NULL.
+ * Signal-safe: yes. Thread: any. */
 lpp_sqltext_flavour_e lpp_sqltext_flavour(const char *driver);
 
 /*
@@ -33,8 +34,8 @@ const char *lpp_sqltext_mask(const char *statement,
                              lpp_sqltext_flavour_e flavour, apr_pool_t *pool);
 
 /*
- * A database's error message as far as it tells nothing of the data: the first
- * line, with what is in quotes and numbers as "?".
+ * A database's error message without data: its first line, with texts in quotes
+ * and numbers replaced by "?". In pool; "" where memory is short.
  * Signal-safe: no. Thread: any.
  */
 const char *lpp_sqltext_mask_error(const char *message, apr_pool_t *pool);

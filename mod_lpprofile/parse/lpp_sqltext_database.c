@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_sqltext, names of databases: host and database out of the parameters of
- * a connection, never what else stands there.
+ * lpp_sqltext_database: names of databases: host and database of the parameters
+ * of a connection, and none of the other parameters.
  */
 #include <string.h>
 
@@ -10,13 +10,14 @@
 #include <apr_uri.h>
 
 #include "base/lpp_ascii.h"
+#include "base/lpp_utf8.h"
 #include "parse/lpp_sqltext.h"
 
 #define NAME_MAX_BYTES 120
 #define SEPARATORS ",;| \t\r\n" /* of any of apr_dbd's drivers */
 
-/* How long a value is, or what is in quotes: a backslash takes the meaning of
- * what follows away. That is libpq's rule; where it is not, more is hidden. */
+/* The length of a value, or of a text in quotes, in which a backslash escapes
+ * the next byte. That is libpq's rule; with other drivers it may hide more. */
 static apr_size_t value_length(const char *value, const char *ends)
 {
     const char *at = value;
@@ -74,7 +75,7 @@ static const char *first_value(const char *params, const char *const *keys,
     return value;
 }
 
-/* No blanks, which end a category in an OOPS, and nothing endless. */
+/* Without blanks, which end a category in an OOPS, and of limited length. */
 static const char *tidy(char *name)
 {
     char *p;
@@ -85,12 +86,7 @@ static const char *tidy(char *name)
         }
     }
     if (strlen(name) > NAME_MAX_BYTES) {
-        apr_size_t len = NAME_MAX_BYTES;
-
-        while (len && ((unsigned char)name[len] & 0xc0) == 0x80) {
-            len--;
-        }
-        name[len] = '\0';
+        name[lpp_utf8_cut(name, NAME_MAX_BYTES)] = '\0';
     }
     return name;
 }

@@ -10,7 +10,7 @@ void lpp_tail_init(lpp_tail_t *tail, int xml)
     lpp_markup_init(&tail->markup, xml);
 }
 
-/* Let go of all but what may still become a tag. */
+/* Pass on all but what may still become a tag. */
 static void drop(lpp_tail_t *tail)
 {
     tail->found = 0;

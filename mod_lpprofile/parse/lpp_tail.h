@@ -3,15 +3,15 @@
  * lpp_tail: finds the </body> that ends a page, in a stream that comes in
  * pieces.
  *
- * No memory of its own: it only says how many bytes the caller may let go of
- * and how many it has to hold back. Held back is a </body> with what follows
- * it, as long as that is nothing but white space, comments and </html>, and
- * what may still become a </body>. At most LPP_TAIL_MAX_BYTES: a longer tail
- * is given up, as if there were no </body> before it. Fuzzed.
+ * It has no memory of its own: it only says how many bytes the caller may pass
+ * on and how many it has to hold back. Held back are a </body>, with what
+ * follows it as long as that is only white space, comments and </html>, and
+ * bytes that may become a </body>. At most LPP_TAIL_MAX_BYTES are held back: a
+ * longer tail is passed on, as if it had no </body>. Fuzzed.
  *
- * A tag is "</body" in any case, white space, ">"; none is in a comment, in
- * the content of a <script> and the like, or in the value of an attribute.
- * What ends in the middle, a comment or a tag, counts as if it were whole.
+ * A tag is "</body" in any case, white space, ">"; none is in a comment, in the
+ * content of a <script> and the like, or in the value of an attribute. What
+ * ends in the middle, a comment or a tag, counts as if it were whole.
  */
 #ifndef LPP_TAIL_H
 #define LPP_TAIL_H

@@ -45,15 +45,6 @@ typedef struct action_t {
     apr_size_t config_len;
 } action_t;
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /*
  * The byte that the encoded text at p stands for, and in *used the bytes it
  * takes there; reads nothing past a NUL. %00 is never a NUL of ours.
@@ -63,8 +54,8 @@ static char decode_one(const char *p, apr_size_t len, apr_size_t *used)
     int high, low;
 
     *used = 1;
-    if (p[0] == '%' && len >= 3 && (high = hex_value(p[1])) >= 0
-        && (low = hex_value(p[2])) >= 0 && (high | low) != 0) {
+    if (p[0] == '%' && len >= 3 && (high = lpp_hex_value(p[1])) >= 0
+        && (low = lpp_hex_value(p[2])) >= 0 && (high | low) != 0) {
         *used = 3;
         return (char)(high * 16 + low);
     }
@@ -117,20 +108,6 @@ char *lpp_trigger_decode(const char *text, apr_size_t len, apr_pool_t *pool)
     return result;
 }
 
-static char *trim(char *text)
-{
-    apr_size_t len;
-
-    while (lpp_is_space(*text)) {
-        text++;
-    }
-    len = strlen(text);
-    while (len && lpp_is_space(text[len - 1])) {
-        text[--len] = '\0';
-    }
-    return text;
-}
-
 /* Split one action into name and config; 0 when it cannot be a known name. */
 static int read_action(const char *text, apr_size_t len, action_t *action,
                        apr_pool_t *pool)
@@ -144,7 +121,7 @@ static int read_action(const char *text, apr_size_t len, action_t *action,
     if (!name) {
         return 0;
     }
-    name = trim(name);
+    name = lpp_trim(name);
     if (!*name || strlen(name) > NAME_MAX_BYTES) {
         return 0;
     }
@@ -168,14 +145,14 @@ static const char *read_id(const action_t *action, apr_pool_t *pool)
     if (!id) {
         return NULL;
     }
-    id = trim(id);
+    id = lpp_trim(id);
     if (strlen(id) != LPP_OOPS_ID_LEN
         || apr_cstr_casecmpn(id, OOPS_PREFIX, OOPS_PREFIX_LEN)) {
         return NULL;
     }
     memcpy(id, OOPS_PREFIX, OOPS_PREFIX_LEN);
     for (p = id + OOPS_PREFIX_LEN; *p; p++) {
-        if (hex_value(*p) < 0) {
+        if (lpp_hex_value(*p) < 0) {
             return NULL;
         }
         *p = lpp_to_lower(*p);
@@ -215,7 +192,7 @@ static void apply_action(lpp_plan_t *plan, const action_t *action,
     }
 }
 
-/* Read all actions after the mark, and what follows from their mixture. */
+/* Read all actions after the mark, and resolve their combination. */
 static void read_actions(lpp_plan_t *plan, const char *text, apr_size_t len,
                          apr_pool_t *pool)
 {
@@ -243,8 +220,8 @@ static void read_actions(lpp_plan_t *plan, const char *text, apr_size_t len,
     }
 }
 
-/* Beside something else, or elsewhere than at the root, a page's name is an
- * unknown one. */
+/* With other actions, or not at the root, the name of an own page counts as an
+ * unknown action. */
 static void drop_pages(lpp_plan_t *plan)
 {
     plan->actions &= ~(apr_uint32_t)(LPP_ACTION_REPORTS | LPP_ACTION_REPORT
@@ -255,8 +232,8 @@ static void drop_pages(lpp_plan_t *plan)
     }
 }
 
-/* Of several pages the one that page_path spells, and no other, so that a rule
- * for one is not passed by naming two. */
+/* Of several pages choose the one that page_path spells, so that an access rule
+ * for one page cannot be evaded by naming two. */
 static void choose_page(lpp_plan_t *plan)
 {
     if (plan->actions & LPP_ACTION_REPORT) {
@@ -403,7 +380,7 @@ const char *lpp_trigger_put_back(const lpp_plan_t *plan, const char *original,
     apr_size_t before = segment ? (apr_size_t)(segment - 1 - original) : 0;
     const char *head;
 
-    /* Elsewhere than where the client was: the root is always right. */
+    /* Another path than the client asked for: the root is always right. */
     if (strncmp(original, location, before) || location[before] != '/') {
         before = 0;
     }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_trigger: a URL path becomes a plan.
+ * lpp_trigger: reads what a URL path asks for into a plan.
  *
- * Pure text: finds the first segment that begins with ++profile++ (percent-
- * encoded or not), takes it out, and reads the actions in it. Decides nothing
- * about access, never touches a request. Fuzzed.
+ * Finds the first segment that begins with ++profile++ (percent-encoded or
+ * not), removes it, and reads the actions in it. Works on text only; access is
+ * checked elsewhere. Fuzzed.
  */
 #ifndef LPP_TRIGGER_H
 #define LPP_TRIGGER_H

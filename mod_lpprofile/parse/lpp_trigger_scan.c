@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_trigger_scan: see lpp_trigger_scan_internal.h; the part that few requests
- * need.
+ * lpp_trigger_scan: see lpp_trigger_scan_internal.h; the parts that few
+ * requests need.
  */
 #include <stddef.h>
 
@@ -40,8 +40,8 @@ const char *lpp_trigger_candidate(const char *at)
     return found ? block + __builtin_ctz(found) : NULL;
 }
 
-/* By aligned blocks, which lie in one page each; what is looked at twice does
- * no harm. */
+/* Reads aligned blocks, each in one memory page; reading bytes twice does no
+ * harm. */
 __attribute__((no_sanitize_address))
 lpp_trigger_look_e lpp_trigger_look_behind(const char *path)
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_trigger_scan: whether a path may hold a segment, the one question that
- * each request of a host that allows profiling pays for; hence inline.
- * Decides nothing: lpp_trigger.c reads what is found.
+ * lpp_trigger_scan: whether a path may have a trigger segment. The only work of
+ * an unprofiled request on a host that allows profiling; hence inline.
+ * lpp_trigger.c reads what is found.
  *
- * By 16 bytes, none of them in a page that the text does not reach into; bytes
- * around the text are read, at which AddressSanitizer must not look.
+ * Reads 16 bytes at a time, also bytes around the text, but only in memory
+ * pages of the text; AddressSanitizer is disabled for that.
  */
 #ifndef LPP_TRIGGER_SCAN_INTERNAL_H
 #define LPP_TRIGGER_SCAN_INTERNAL_H
@@ -68,8 +68,8 @@ const char *lpp_trigger_candidate(const char *at);
 /*
  * A quick look at a path (not empty), nearly always enough: NO, surely nothing
  * that lpp_trigger_candidate would find; MAYBE; LONG, nothing in the first 17
- * bytes, ask lpp_trigger_look_behind, which says NO or MAYBE. Where SSE2 is to
- * be had about 25 instructions, and one a byte behind these.
+ * bytes, call lpp_trigger_look_behind, which returns NO or MAYBE. With SSE2,
+ * about 25 instructions, and one a byte behind these.
  * Signal-safe: yes. Thread: any.
  */
 typedef enum {
@@ -86,7 +86,7 @@ static inline lpp_trigger_look_e lpp_trigger_look(const char *path)
 #if defined(__SSE2__)
     unsigned found;
 
-    /* The smallest page there is: near its end whoever asks has to look. */
+    /* Near the end of a memory page (of the smallest size) the caller looks. */
     if (((uintptr_t)path & 4095) > 4096 - 17) {
         return LPP_TRIGGER_MAYBE;
     }

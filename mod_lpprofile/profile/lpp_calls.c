@@ -10,29 +10,17 @@
 #include "profile/lpp_calls_internal.h"
 
 #include <string.h>
-#include <time.h>
 
 #include <apr_strings.h>
 
 #define FIRST_PLACES 128
 #define FIRST_SPANS 16
 
-apr_uint64_t lpp_calls_clock(clockid_t clock)
-{
-    struct timespec now;
-
-    if (clock_gettime(clock, &now) != 0) {
-        return 0;
-    }
-    return (apr_uint64_t)now.tv_sec * 1000000000u
-        + (apr_uint64_t)now.tv_nsec;
-}
-
 /* The clock is this thread's: it may have gone on elsewhere. */
 static void read_cpu(lpp_calls_t *calls, apr_uint64_t now)
 {
     pthread_t self = pthread_self();
-    apr_uint64_t cpu = lpp_calls_clock(CLOCK_THREAD_CPUTIME_ID);
+    apr_uint64_t cpu = (apr_uint64_t)lpp_clock_ns(CLOCK_THREAD_CPUTIME_ID);
 
     if (!calls->has_thread || !pthread_equal(self, calls->thread)) {
         calls->has_thread = 1;
@@ -152,7 +140,7 @@ unsigned lpp_calls_enter(lpp_calls_t *calls, apr_uint32_t scope,
         frame->start_cpu_ns = calls->left_cpu_ns;
     }
     else {
-        frame->start_wall_ns = lpp_calls_clock(CLOCK_MONOTONIC);
+        frame->start_wall_ns = (apr_uint64_t)lpp_clock_ns(CLOCK_MONOTONIC);
         frame->start_cpu_ns = lpp_calls_cpu_at(calls, frame->start_wall_ns);
     }
     calls->follower = LPP_CALLS_NONE;
@@ -228,7 +216,7 @@ static void pop(lpp_calls_t *calls, apr_uint64_t now, apr_uint64_t cpu_now)
 void lpp_calls_leave(lpp_calls_t *calls, unsigned handle, const int *result,
                      int decided)
 {
-    apr_uint64_t now = lpp_calls_clock(CLOCK_MONOTONIC), cpu;
+    apr_uint64_t now = (apr_uint64_t)lpp_clock_ns(CLOCK_MONOTONIC), cpu;
     place_t *place;
 
     if (handle == 0 || handle > calls->depth) {

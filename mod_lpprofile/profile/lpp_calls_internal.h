@@ -7,11 +7,11 @@
 #define LPP_CALLS_INTERNAL_H
 
 #include <pthread.h>
-#include <time.h>
 
+#include "base/lpp_clock.h"
 #include "profile/lpp_calls.h"
 
-/* Whoever made further requests. */
+/* A call, or a scope, that made further requests. */
 typedef struct maker_t {
     apr_uint32_t made;   /* scopes below it, but for the one of the others */
     apr_uint32_t others; /* that one, 0: none yet */
@@ -64,7 +64,7 @@ struct lpp_calls_t {
      * it decided. */
     apr_uint32_t follower;     /* the hook behind it */
     apr_uint64_t left_wall_ns, left_cpu_ns;
-    /* The CPU clock: last reading, and what was said of it last. */
+    /* The CPU clock: the last reading, and the last result of cpu_at. */
     pthread_t thread;
     int has_thread;
     apr_uint64_t seen_wall_ns; /* when a call began or ended last */
@@ -80,14 +80,13 @@ static inline apr_uint64_t lpp_calls_less(apr_uint64_t from,
     return from > what ? from - what : 0;
 }
 
-/* A clock in ns; 0 where it cannot be read. */
-apr_uint64_t lpp_calls_clock(clockid_t clock);
-
 /*
- * CPU time at the moment now. Between readings the thread counts as computing.
- * It may have waited instead; then the next reading is behind what was said,
- * and time stands still until the clock has caught up: never more than a fix
- * ahead of the truth, never behind it.
+ * The CPU time at the monotonic time now, both in nanoseconds. Between two
+ * readings of the CPU clock the thread counts as running. Where it waited, the
+ * next reading is less than the last result, which is then returned until the
+ * clock has caught up: the result is never less than the true CPU time, and
+ * ahead of it by LPP_CALLS_CPU_FIX_NS at most.
+ * Signal-safe: yes. Thread: request.
  */
 apr_uint64_t lpp_calls_cpu_at(lpp_calls_t *calls, apr_uint64_t now);
 

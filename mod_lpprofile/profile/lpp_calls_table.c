@@ -12,7 +12,7 @@
 /* The time so far of calls that run. Those of an inner one are below. */
 static void add_running(lpp_calls_t *calls, lpp_call_t *rows)
 {
-    apr_uint64_t now = lpp_calls_clock(CLOCK_MONOTONIC);
+    apr_uint64_t now = (apr_uint64_t)lpp_clock_ns(CLOCK_MONOTONIC);
     apr_uint64_t cpu_now = lpp_calls_cpu_at(calls, now);
     apr_uint64_t inner_wall = 0, inner_cpu = 0;
     unsigned depth = calls->depth;

@@ -5,8 +5,7 @@
  * Owns the nodes and the index that finds a child in constant time. Memory is
  * malloc'd and freed by a cleanup of the profile's pool, so that growing does
  * not leave the old array in the pool. A child's number is always larger than
- * its parent's: whoever walks the tree needs no recursion. Names, clocks and
- * threads are other rooms'.
+ * its parent's, so that the tree can be walked without recursion.
  */
 #include "profile/lpp_profile.h"
 
@@ -266,7 +265,7 @@ void lpp_profile_merge(lpp_profile_t *into, const lpp_profile_t *from)
         const lpp_node_t *node = &from->nodes[i];
         apr_uint32_t at = 0, child = LPP_NODE_NONE;
 
-        if (placed != NULL) { /* else all of it goes to the root */
+        if (placed != NULL) { /* else all its weight goes to the root */
             at = placed[node->parent];
             child = child_of(into, at, node->pc);
         }

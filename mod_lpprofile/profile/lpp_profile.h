@@ -2,10 +2,10 @@
 /*
  * lpp_profile: the samples of one request as a tree of (parent, pc).
  *
- * Integers only; names come later. Node 0 is the request. Nothing recurses:
- * depth comes from the outside. A tree that reaches its ceiling counts what it
- * could not place and keeps the totals right: the rest of such a stack is
- * credited to the deepest node that exists.
+ * Holds integers only; names are added by lpp_view. Node 0 is the request.
+ * Nothing here recurses, since the depth of a stack has no limit. A tree that
+ * has reached its ceiling counts the stacks that have no room; their weight
+ * goes to the deepest node that exists, so that the totals stay right.
  */
 #ifndef LPP_PROFILE_H
 #define LPP_PROFILE_H
@@ -32,23 +32,23 @@ typedef struct lpp_node_t {
 typedef enum {
     LPP_STOP_NOT = 0,
     LPP_STOP_MAX_TIME,
-    LPP_STOP_CLIENT,   /* blocked on the client for too long, all together */
+    LPP_STOP_CLIENT,   /* blocked on the client for too long, in sum */
     LPP_STOP_UPGRADE,  /* 101 */
     LPP_STOP_STREAM,   /* text/event-stream */
     LPP_STOP_CHILD,    /* the process ends */
     LPP_STOP_SELF      /* the profiler cost too much, at its lowest rate */
 } lpp_stop_e;
 
-/* What each report must confess. */
+/* Sampling statistics, which every report shows. */
 typedef struct lpp_honesty_t {
     apr_uint64_t samples;        /* in the tree */
     apr_uint64_t lost;           /* ring full, or never answered */
     apr_uint64_t cut;            /* stacks without their outer end */
-    apr_uint64_t broken;         /* stacks an unwinder gave up on */
+    apr_uint64_t broken;         /* stacks an unwinder could not finish */
     apr_uint64_t overflowed;     /* stacks the tree had no node left for */
     apr_uint64_t blocked_ns;     /* of wall: seen blocked, no signal sent */
     apr_uint64_t signals;        /* sent to the profiled thread */
-    apr_uint64_t repaired_calls; /* system calls put back after a signal */
+    apr_uint64_t repaired_calls; /* system calls restarted after a signal */
     apr_uint64_t own_ns;         /* CPU of the helper for this profile */
     apr_uint32_t asked_hz;       /* LPProfileRate */
     apr_uint32_t lowered_hz;     /* rate at the end, where the profiler lowered
@@ -80,10 +80,10 @@ LPP_MUST_CHECK apr_status_t lpp_profile_create(lpp_profile_t **profile,
                                                apr_pool_t *pool);
 
 /*
- * Add one stack, frames leaf first (count 0: weight on the root). Returns the
- * leaf's node, so that time of the same blocked episode can be added to it by
- * lpp_profile_credit. Never fails: what has no room is counted. Both keep the
- * samples of total and honesty in step with the tree.
+ * Add one stack, frames leaf first (count 0: the weight goes to the root).
+ * Returns the leaf's node, to which lpp_profile_credit can add the time of the
+ * same wait later. Never fails: a stack without room is counted. Both also add
+ * to the samples of total and of the statistics.
  * Signal-safe: no. Thread: one at a time (the helper).
  */
 apr_uint32_t lpp_profile_add(lpp_profile_t *profile, const lpp_pc_t *frames,

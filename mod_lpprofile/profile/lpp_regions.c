@@ -10,6 +10,9 @@
 #include <apr_strings.h>
 #include <apr_tables.h>
 
+#include "base/lpp_ascii.h"
+#include "base/lpp_utf8.h"
+
 #define REST_NAME "(further names)"
 #define NO_ENTRY -1
 
@@ -64,15 +67,10 @@ static const char *clean_name(const char *name, char *buffer)
     }
     len = strlen(name);
     if (len > LPP_REGIONS_NAME_BYTES) {
-        len = LPP_REGIONS_NAME_BYTES;
-        while (len > 0 && ((unsigned char)name[len] & 0xc0) == 0x80) {
-            len--;
-        }
+        len = lpp_utf8_cut(name, LPP_REGIONS_NAME_BYTES);
     }
     for (i = 0; i < len; i++) {
-        unsigned char byte = (unsigned char)name[i];
-
-        buffer[i] = byte < 0x20 || byte == 0x7f ? ' ' : name[i];
+        buffer[i] = lpp_is_control(name[i]) ? ' ' : name[i];
     }
     buffer[len] = '\0';
     return buffer;

@@ -3,9 +3,9 @@
  * lpp_regions: the inline regions of one request: what is open, what was, how
  * long each name took.
  *
- * Knows no clock, no session and no thread: callers say when, in microseconds
- * of CLOCK_MONOTONIC. Names are kept once each. Bounded: what is past a ceiling
- * is counted, and starts and stops still pair.
+ * Reads no clock: callers pass the time, in microseconds of CLOCK_MONOTONIC.
+ * Each name is stored once. Regions past a ceiling are counted, and enter and
+ * leave still pair.
  */
 #ifndef LPP_REGIONS_H
 #define LPP_REGIONS_H
@@ -45,7 +45,7 @@ void lpp_regions_leave_all(lpp_regions_t *regions, apr_time_t now_us);
 unsigned lpp_regions_depth(const lpp_regions_t *regions);
 unsigned lpp_regions_profiled_depth(const lpp_regions_t *regions);
 
-/* Profiling is over for good: time after now is not in inside_us. */
+/* Profiling has ended: time after now does not count as inside. */
 void lpp_regions_freeze(lpp_regions_t *regions, apr_time_t now_us);
 
 /* Times an outermost profiled region was entered; microseconds spent in those
@@ -73,8 +73,9 @@ apr_uint32_t lpp_regions_dropped(const lpp_regions_t *regions);
 typedef struct lpp_region_sum_t {
     const char *name;
     apr_uint32_t count;  /* exact */
-    apr_uint32_t open;   /* of them, with a name on the stack */
     apr_uint64_t wall_us;
+    apr_uint32_t open;   /* of them, with a name on the stack; 0 in what was
+                            saved */
 } lpp_region_sum_t;
 
 /* The sums by name, in the order in which names came up; *count of them. Those

@@ -76,9 +76,9 @@ static void provisional_note(lpp_page_t *page, const lpp_report_t *report)
 static void style(lpp_page_t *page, const lpp_report_t *report)
 {
     lpp_page_raw(page, "<style>\n");
-    lpp_page_raw(page, lpp_report_style);
+    lpp_page_raw(page, lpp_asset_block_css);
     if (report->sql) {
-        lpp_page_raw(page, lpp_report_sql_style);
+        lpp_page_raw(page, lpp_asset_sql_css);
     }
     lpp_page_raw(page, "</style>\n");
 }

@@ -11,9 +11,11 @@
 #define LPP_REPORT_H
 
 #include "base/lpp_buf.h"
+#include "base/lpp_memory.h"
 #include "oops/lpp_oops.h"
 #include "sql/lpp_sqlview.h"
 #include "parse/lpp_trigger.h"
+#include "profile/lpp_regions.h"
 #include "names/lpp_view.h"
 #include "formats/lpp_writer.h"
 
@@ -22,18 +24,6 @@ typedef struct lpp_report_file_t {
     lpp_format_e format;
     const char *path;   /* whole path, for people */
 } lpp_report_file_t;
-
-/* The process's memory at one moment; heap_bytes 0: not counted. */
-typedef struct lpp_report_memory_t {
-    apr_uint64_t vss_bytes, rss_bytes, heap_bytes;
-} lpp_report_memory_t;
-
-/* Inline regions of one name. */
-typedef struct lpp_report_region_t {
-    const char *name;
-    apr_uint32_t count;
-    apr_uint64_t wall_us;
-} lpp_report_region_t;
 
 typedef struct lpp_report_t {
     apr_uint32_t actions;       /* what the URL asked for */
@@ -49,10 +39,10 @@ typedef struct lpp_report_t {
     int file_count;
     int all_requests;           /* LPProfileAllRequests is on */
     int provisional;            /* a snapshot in the page, not the end */
-    const lpp_report_memory_t *memory; /* two: then and now; or NULL */
+    const lpp_memory_sizes_t *memory; /* two: then and now; or NULL */
     apr_uint32_t inline_count;  /* individual profiles of an inline request */
     int inline_ignored;         /* regions were within a full profile */
-    const lpp_report_region_t *regions;
+    const lpp_region_sum_t *regions; /* inline ones */
     apr_uint32_t region_count;
     const char *const *notices; /* sentences, NULL-terminated, or NULL */
     apr_interval_time_t waited_us; /* for the gate; not part of the profile */

@@ -31,7 +31,4 @@ int lpp_sampled_find(lpp_sampled_t *sampled, const lpp_view_t *view,
 void lpp_sampled_row(lpp_page_t *page, const lpp_view_t *view,
                      const lpp_sampled_t *sampled, apr_uint32_t call);
 
-/* A time for people, down to nanoseconds. */
-void lpp_page_ns(lpp_page_t *page, apr_uint64_t ns);
-
 #endif

@@ -25,9 +25,9 @@ void lpp_page_open(lpp_page_t *page, const lpp_report_frame_t *frame,
         lpp_page_raw(page, "<style nonce=\"");
         lpp_page_text(page, frame->nonce);
         lpp_page_raw(page, "\">\n");
-        lpp_page_raw(page, lpp_report_style);
-        lpp_page_raw(page, lpp_report_sql_style);
-        lpp_page_raw(page, lpp_report_pages_style);
+        lpp_page_raw(page, lpp_asset_block_css);
+        lpp_page_raw(page, lpp_asset_sql_css);
+        lpp_page_raw(page, lpp_asset_pages_css);
         lpp_page_raw(page, "</style>\n");
     }
     lpp_page_raw(page, "</head>\n<body class=\"lpp home\">\n"
@@ -50,7 +50,8 @@ void lpp_page_close(lpp_page_t *page, const lpp_report_frame_t *frame,
         lpp_page_raw(page, "<script nonce=\"");
         lpp_page_text(page, frame->nonce);
         lpp_page_raw(page, "\">\n");
-        lpp_page_raw(page, lpp_report_script);
+        lpp_page_raw(page, lpp_asset_flame_model_js);
+        lpp_page_raw(page, lpp_asset_flame_js);
         lpp_page_raw(page, "</script>\n");
     }
     lpp_page_raw(page, "</body>\n</html>\n");

@@ -152,27 +152,11 @@ static const char *path_of(const char *url, apr_pool_t *pool)
 }
 
 /* What the block shows of memory and inline regions. */
-static void add_extras(lpp_report_t *report, const lpp_saved_t *saved,
-                       apr_pool_t *pool)
+static void add_extras(lpp_report_t *report, const lpp_saved_t *saved)
 {
-    lpp_report_memory_t *memory = apr_palloc(pool, 2 * sizeof(*memory));
-    lpp_report_region_t *regions = apr_palloc(pool, (saved->region_count + 1)
-                                              * sizeof(*regions));
-    apr_uint32_t i;
-
-    for (i = 0; saved->memory && memory && i < 2; i++) {
-        memory[i].vss_bytes = saved->memory[i].vss_bytes;
-        memory[i].rss_bytes = saved->memory[i].rss_bytes;
-        memory[i].heap_bytes = saved->memory[i].heap_bytes;
-        report->memory = memory;
-    }
-    for (i = 0; regions && i < saved->region_count; i++) {
-        regions[i].name = saved->regions[i].name;
-        regions[i].count = saved->regions[i].count;
-        regions[i].wall_us = saved->regions[i].wall_us;
-    }
-    report->regions = regions;
-    report->region_count = regions ? saved->region_count : 0;
+    report->memory = saved->memory;
+    report->regions = saved->regions;
+    report->region_count = saved->region_count;
     report->inline_count = saved->inline_count;
     report->inline_ignored = saved->inline_ignored;
 }
@@ -192,7 +176,7 @@ apr_status_t lpp_report_full(const lpp_report_full_t *full,
     report.example_url = path_of(saved->view->about.url, scratch);
     report.waited_us = saved->head.waited_us;
     report.full = 1;
-    add_extras(&report, saved, scratch);
+    add_extras(&report, saved);
     lpp_page_open(&page, &full->frame,
                   apr_pstrcat(scratch, "Profile of ",
                               saved->view->about.page_id, NULL));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_report, the headline: what a busy person wants to know, in words.
+ * lpp_report, the headline: how long the request took, and where the time went,
+ * in words. The sentences come from one table of rules; every page shows them.
  */
 #include <string.h>
 
@@ -11,10 +12,17 @@
 
 #define HEAVIEST 3
 #define NOT_SAMPLED 1 /* the function of that name in every view */
-#define FEW_SAMPLES 10 /* shares are then hints and no more */
+#define FUNCTION_MIN_PERCENT 0.5
+#define FEW_SAMPLES 10 /* below that, shares are estimates */
 #define MODULES 3
 #define MODULE_MIN_PERCENT 5
 #define PROFILER_MIN_PERCENT 1
+
+/*
+ * A rule writes its sentence, with a blank before it, where it applies. What
+ * it needs to know is in the report, whose view and sql may be NULL.
+ */
+typedef void rule_fn(lpp_page_t *page, const lpp_report_t *report);
 
 /* The entry with the largest figure, NULL where there is none. */
 static apr_uint64_t *heaviest_entry(lpp_page_t *page, apr_hash_t *by_name,
@@ -37,11 +45,111 @@ static apr_uint64_t *heaviest_entry(lpp_page_t *page, apr_hash_t *by_name,
     return most;
 }
 
-static void heaviest_in_words(lpp_page_t *page, const lpp_view_t *view)
+static void sql_in_words(lpp_page_t *page, const lpp_report_t *report)
 {
-    const lpp_function_t *profiler = lpp_view_profiler(view);
+    const lpp_sqlview_t *sql = report->sql;
+
+    if (sql && sql->count) {
+        lpp_page_rawf(page, " <b>%u</b> SQL statement%s took ", sql->count,
+                      sql->count == 1 ? "" : "s");
+        lpp_page_time(page, sql->total_us);
+        lpp_page_raw(page, ".");
+    }
+}
+
+/* The exact time of each module but what came after the profile and the
+ * profiler itself; NULL where memory is short. */
+static apr_hash_t *time_by_module(const lpp_calls_table_t *table,
+                                  apr_pool_t *pool)
+{
+    apr_hash_t *by_name = apr_hash_make(pool);
+    apr_uint32_t i;
+
+    for (i = 0; by_name && i < table->count; i++) {
+        const lpp_call_t *call = &table->calls[i];
+        apr_uint64_t *ns;
+
+        if (strcmp(call->phase, "log_transaction") == 0
+            || strcmp(call->phase, LPP_PROFILER_NAME) == 0) {
+            continue;
+        }
+        ns = apr_hash_get(by_name, call->module, APR_HASH_KEY_STRING);
+        if (!ns) {
+            ns = apr_pcalloc(pool, sizeof(*ns));
+            if (!ns) {
+                return NULL;
+            }
+            apr_hash_set(by_name, call->module, APR_HASH_KEY_STRING, ns);
+        }
+        *ns += call->self_wall_ns;
+    }
+    return by_name;
+}
+
+/* Which modules the time was in, by exact figures, which a profile that was cut
+ * short does not have: calls are counted on. */
+static void modules_in_words(lpp_page_t *page, const lpp_report_t *report)
+{
+    const lpp_view_t *view = report->view;
+    apr_hash_t *by_name;
+    const char *module = NULL;
+    apr_uint32_t named;
+
+    if (!view || !view->calls || view->honesty.cut_short) {
+        return;
+    }
+    by_name = time_by_module(view->calls, page->scratch);
+    if (!by_name) {
+        page->status = page->status ? page->status : APR_ENOMEM;
+        return;
+    }
+    for (named = 0; named < MODULES; named++) {
+        apr_uint64_t *most = heaviest_entry(page, by_name, &module);
+        double percent = most
+            ? lpp_page_percent(*most, view->total.wall_us * 1000) : 0;
+
+        if (percent < MODULE_MIN_PERCENT) {
+            break;
+        }
+        lpp_page_raw(page, named ? ", <b>" : " In modules: <b>");
+        lpp_page_text(page, module);
+        lpp_page_rawf(page, "</b> (%.0f&#160;%%)", percent);
+        *most = 0; /* it was named */
+    }
+    lpp_page_raw(page, named ? "." : "");
+}
+
+/* " Most of it in", or a comma, and a function; 0: it is too small. */
+static int one_function(lpp_page_t *page, const lpp_view_t *view,
+                        const lpp_function_t *function, unsigned named)
+{
+    const char *object = lpp_view_object_name(&function->symbol);
+    double percent = lpp_page_percent(function->self.wall_us,
+                                      view->total.wall_us);
+
+    if (percent < FUNCTION_MIN_PERCENT) {
+        return 0;
+    }
+    lpp_page_raw(page, named ? ", " : " Most of it in ");
+    lpp_page_code(page, function->symbol.name);
+    if (*object) {
+        lpp_page_raw(page, " of ");
+        lpp_page_text(page, object);
+    }
+    lpp_page_rawf(page, " (%.0f&#160;%%)", percent);
+    return 1;
+}
+
+/* The functions that took most of the time; neither the profiler nor what was
+ * not sampled says anything of the page. */
+static void functions_in_words(lpp_page_t *page, const lpp_report_t *report)
+{
+    const lpp_view_t *view = report->view;
     apr_uint32_t top[HEAVIEST + 2], count, i, named = 0;
 
+    if (!view) {
+        return;
+    }
     if (!view->total.samples) {
         lpp_page_raw(page, " That was too short for a sample: the totals are "
                            "exact, but no function was seen.");
@@ -51,23 +159,14 @@ static void heaviest_in_words(lpp_page_t *page, const lpp_view_t *view)
                          page->scratch);
     for (i = 0; i < count && named < HEAVIEST; i++) {
         const lpp_function_t *function = &view->functions[top[i]];
-        const char *object = lpp_view_object_name(&function->symbol);
-        double percent = lpp_page_percent(function->self.wall_us,
-                                          view->total.wall_us);
 
-        if (percent < 0.5) {
+        if (top[i] == NOT_SAMPLED || function == lpp_view_profiler(view)) {
+            continue;
+        }
+        if (!one_function(page, view, function, named)) {
             break;
         }
-        if (top[i] == NOT_SAMPLED || function == profiler) {
-            continue; /* no answer to what the page did */
-        }
-        lpp_page_raw(page, named++ ? ", " : " Most of it in ");
-        lpp_page_code(page, function->symbol.name);
-        if (*object) {
-            lpp_page_raw(page, " of ");
-            lpp_page_text(page, object);
-        }
-        lpp_page_rawf(page, " (%.0f&#160;%%)", percent);
+        named++;
     }
     if (named && view->total.samples < FEW_SAMPLES) {
         lpp_page_rawf(page, ", as far as %u sample%s can tell",
@@ -77,7 +176,28 @@ static void heaviest_in_words(lpp_page_t *page, const lpp_view_t *view)
     lpp_page_raw(page, named ? "." : "");
 }
 
-/* Told apart, and only where it matters. */
+/*
+ * The rules, in the order in which their sentences stand: the first that
+ * applies is the answer to why the page took so long. What says most comes
+ * first: a function of the page, what it waited for, statements in a loop, a
+ * busy machine, a module or filter, a function of C.
+ */
+static rule_fn *const rules[] = {
+    sql_in_words,
+    modules_in_words,
+    functions_in_words,
+};
+
+static void rules_in_words(lpp_page_t *page, const lpp_report_t *report)
+{
+    unsigned i;
+
+    for (i = 0; i < LPP_COUNT(rules); i++) {
+        rules[i](page, report);
+    }
+}
+
+/* The profiler's own time, where it matters. */
 static void profiler_in_words(lpp_page_t *page, const lpp_view_t *view)
 {
     const lpp_function_t *profiler = lpp_view_profiler(view);
@@ -91,60 +211,41 @@ static void profiler_in_words(lpp_page_t *page, const lpp_view_t *view)
     }
 }
 
-/* Which modules the time was in, by exact figures: a name that says something
- * where a stripped function's does not. */
-static void modules_in_words(lpp_page_t *page, const lpp_view_t *view)
+static void profile_in_words(lpp_page_t *page, const lpp_report_t *report)
 {
-    const lpp_calls_table_t *table = view->calls;
-    apr_hash_t *by_name = apr_hash_make(page->scratch);
-    apr_uint64_t *ns, total_ns = view->total.wall_us * 1000;
-    const char *module, *best;
-    apr_uint32_t i, named;
+    const lpp_view_t *view = report->view;
+    /* Whole percents, so that the two make 100. */
+    int cpu = (int)(lpp_page_percent(view->total.cpu_us,
+                                     view->total.wall_us) + 0.5);
 
-    for (i = 0; table && i < table->count; i++) {
-        if (strcmp(table->calls[i].phase, "log_transaction") == 0
-            || strcmp(table->calls[i].phase, LPP_PROFILER_NAME) == 0) {
-            continue; /* after the profile, or not of the page */
-        }
-        module = table->calls[i].module;
-        ns = apr_hash_get(by_name, module, APR_HASH_KEY_STRING);
-        if (!ns) {
-            ns = apr_pcalloc(page->scratch, sizeof(*ns));
-            if (!ns) {
-                page->status = page->status ? page->status : APR_ENOMEM;
-                return;
-            }
-            if (!ns) {
-                page->status = APR_ENOMEM;
-                return;
-            }
-            apr_hash_set(by_name, module, APR_HASH_KEY_STRING, ns);
-        }
-        *ns += table->calls[i].self_wall_ns;
+    lpp_page_raw(page, "<p class=\"words\">");
+    lpp_page_raw(page, report->provisional ? "Until this point the " : "The ");
+    lpp_page_raw(page, report->inline_count ? "profiled regions took "
+                                            : "request took ");
+    lpp_page_time(page, view->total.wall_us);
+    lpp_page_rawf(page, ": %d&#160;%% computing, %d&#160;%% waiting.", cpu,
+                  100 - cpu);
+    rules_in_words(page, report);
+    profiler_in_words(page, view);
+    lpp_page_raw(page, "</p>\n");
+    if (view->honesty.cut_short) {
+        lpp_page_raw(page, "<p class=\"notice\">Cut short: the profile ended "
+            "before the request did (");
+        lpp_page_text(page, lpp_writer_cut_short(view->honesty.cut_short));
+        lpp_page_raw(page, ").</p>\n");
     }
-    for (named = 0; named < MODULES; named++) {
-        apr_uint64_t *most = heaviest_entry(page, by_name, &best);
-        double percent = most ? lpp_page_percent(*most, total_ns) : 0;
-
-        if (percent < MODULE_MIN_PERCENT) {
-            break;
-        }
-        lpp_page_raw(page, named ? ", <b>" : " In modules: <b>");
-        lpp_page_text(page, best);
-        lpp_page_rawf(page, "</b> (%.0f&#160;%%)", percent);
-        *most = 0; /* it is told */
-    }
-    lpp_page_raw(page, named ? "." : "");
 }
 
-static void sql_in_words(lpp_page_t *page, const lpp_sqlview_t *sql)
+/* Where there is no profile: the duration alone. */
+static void duration_in_words(lpp_page_t *page, const lpp_report_t *report)
 {
-    if (sql && sql->count) {
-        lpp_page_rawf(page, " <b>%u</b> SQL statement%s took ", sql->count,
-                      sql->count == 1 ? "" : "s");
-        lpp_page_time(page, sql->total_us);
-        lpp_page_raw(page, ".");
-    }
+    lpp_page_raw(page, report->provisional
+                 ? "<p class=\"words\">Until this point the request took "
+                 : "<p class=\"words\">The request took ");
+    lpp_page_time(page, (apr_uint64_t)(report->oops->duration_s * 1e6));
+    lpp_page_raw(page, ".");
+    rules_in_words(page, report);
+    lpp_page_raw(page, "</p>\n");
 }
 
 void lpp_report_headline(lpp_page_t *page, const lpp_report_t *report)
@@ -152,42 +253,10 @@ void lpp_report_headline(lpp_page_t *page, const lpp_report_t *report)
     const lpp_view_t *view = report->view;
 
     if (view) {
-        /* Whole percents, so that the two make 100. */
-        int cpu = (int)(lpp_page_percent(view->total.cpu_us,
-                                         view->total.wall_us) + 0.5);
-
-        lpp_page_raw(page, "<p class=\"words\">");
-        lpp_page_raw(page, report->provisional ? "Until this point the "
-                                               : "The ");
-        lpp_page_raw(page, report->inline_count ? "profiled regions took "
-                                                : "request took ");
-        lpp_page_time(page, view->total.wall_us);
-        lpp_page_rawf(page, ": %d&#160;%% computing, %d&#160;%% waiting.",
-                      cpu, 100 - cpu);
-        if (!view->honesty.cut_short) { /* exact calls are counted on */
-            modules_in_words(page, view);
-        }
-        sql_in_words(page, report->sql);
-        heaviest_in_words(page, view);
-        profiler_in_words(page, view);
-        lpp_page_raw(page, "</p>\n");
-        if (view->honesty.cut_short) {
-            lpp_page_raw(page, "<p class=\"notice\">Cut short: the profile "
-                "ended before the request did (");
-            lpp_page_text(page, lpp_writer_cut_short(
-                              view->honesty.cut_short));
-            lpp_page_raw(page, ").</p>\n");
-        }
+        profile_in_words(page, report);
     }
     else if (report->oops) {
-        lpp_page_raw(page, "<p class=\"words\">");
-        lpp_page_raw(page, report->provisional
-                     ? "Until this point the request took "
-                     : "The request took ");
-        lpp_page_time(page, (apr_uint64_t)(report->oops->duration_s * 1e6));
-        lpp_page_raw(page, ".");
-        sql_in_words(page, report->sql);
-        lpp_page_raw(page, "</p>\n");
+        duration_in_words(page, report);
     }
     if (report->waited_us >= 1000) {
         /* part of the duration, not of the profile */

@@ -37,15 +37,23 @@ void lpp_page_path(lpp_page_t *page, const char *path);
 /* A file name as a word of a shell command line, escaped for HTML. */
 void lpp_page_shell_word(lpp_page_t *page, const char *word);
 
-/* A time for people: "1.234 s", "12.3 ms", "815 us" (with a real mu). */
+/* A time for people: "1.234 s", "12.3 ms", "815 us" (with a real mu); _ns: down
+ * to nanoseconds. */
 void lpp_page_time(lpp_page_t *page, apr_uint64_t us);
+void lpp_page_ns(lpp_page_t *page, apr_uint64_t ns);
 
 /* Share of a whole in percent; 0 where the whole is 0. */
 double lpp_page_percent(apr_uint64_t part, apr_uint64_t whole);
 
-/* The style sheet, safe inside <style> in HTML and XHTML. */
-extern const char lpp_report_style[];
-extern const char lpp_report_sql_style[]; /* beside it, of the SQL section */
+/*
+ * The files of assets/, built in by the Makefile. Style sheets are safe inside
+ * <style> in HTML and XHTML, scripts inside <script> in HTML.
+ */
+extern const char lpp_asset_block_css[];      /* of every page */
+extern const char lpp_asset_sql_css[];        /* of the SQL section */
+extern const char lpp_asset_pages_css[];      /* of the own pages */
+extern const char lpp_asset_flame_model_js[]; /* before flame.js */
+extern const char lpp_asset_flame_js[];
 
 /* The sections; each writes nothing where it does not apply. */
 void lpp_report_headline(lpp_page_t *page, const lpp_report_t *report);

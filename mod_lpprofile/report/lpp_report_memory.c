@@ -25,7 +25,7 @@ static void row(lpp_page_t *page, const char *name, apr_uint64_t before,
 
 void lpp_report_memory(lpp_page_t *page, const lpp_report_t *report)
 {
-    const lpp_report_memory_t *memory = report->memory;
+    const lpp_memory_sizes_t *memory = report->memory;
 
     if (!memory) {
         return;

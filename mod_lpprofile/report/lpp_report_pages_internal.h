@@ -9,10 +9,6 @@
 #include "report/lpp_report_internal.h"
 #include "report/lpp_report_pages.h"
 
-/* Style for what only own pages have, and the script, safe in <script>. */
-extern const char lpp_report_pages_style[];
-extern const char lpp_report_script[];
-
 /* From the doctype to the open <main>; title and heading are escaped. The
  * header links to the other pages. */
 void lpp_page_open(lpp_page_t *page, const lpp_report_frame_t *frame,

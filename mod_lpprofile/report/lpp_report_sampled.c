@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * lpp_report, what samples add to the exact calls: the functions seen within
- * each, and the filters, which are not counted.
+ * each.
  */
 #include "report/lpp_report_calls_internal.h"
 
@@ -9,20 +9,6 @@
 #include <string.h>
 
 #define SAMPLED_MAX 3 /* functions named below a row */
-#define FILTERS_MAX 30
-
-void lpp_page_ns(lpp_page_t *page, apr_uint64_t ns)
-{
-    if (ns < 1000) {
-        lpp_page_rawf(page, "%u&#160;ns", (unsigned)ns);
-    }
-    else if (ns < 100000) {
-        lpp_page_rawf(page, "%.1f&#160;&#181;s", (double)ns / 1000.0);
-    }
-    else {
-        lpp_page_time(page, ns / 1000);
-    }
-}
 
 static int compare_places(const void *a, const void *b)
 {
@@ -123,102 +109,4 @@ void lpp_sampled_row(lpp_page_t *page, const lpp_view_t *view,
                       lpp_page_percent(sampled->below[i].wall_us, wall_us));
     }
     lpp_page_raw(page, "</td></tr>\n");
-}
-
-/* What each filter spent itself: without the filters it passed its output to,
- * and without requests that it made. */
-static lpp_cost_t *filter_costs(const lpp_view_t *view, apr_pool_t *pool)
-{
-    const lpp_calls_table_t *table = view->calls;
-    lpp_cost_t *costs = apr_pcalloc(pool, (table->filter_count + 1)
-                                    * sizeof(*costs));
-    apr_uint32_t *owners = apr_palloc(pool, view->branch_count
-                                      * sizeof(*owners));
-    apr_uint32_t *filter_of = apr_palloc(pool, view->function_count
-                                         * sizeof(*filter_of));
-    apr_uint32_t i;
-
-    if (!costs || !owners || !filter_of) {
-        return NULL;
-    }
-    memset(filter_of, 0xff, view->function_count * sizeof(*filter_of));
-    for (i = 0; i < table->filter_count; i++) {
-        filter_of[table->filters[i].function] = i;
-    }
-    for (i = 0; i < table->count; i++) { /* a call of a hook is no filter's */
-        if (table->calls[i].function < view->function_count) {
-            filter_of[table->calls[i].function] = table->filter_count;
-        }
-    }
-    owners[0] = table->filter_count;
-    for (i = 0; i < view->branch_count; i++) {
-        const lpp_branch_t *branch = &view->branches[i];
-        apr_uint32_t filter = filter_of[branch->function];
-        lpp_cost_t *cost;
-
-        if (i > 0) {
-            owners[i] = filter != LPP_CALLS_NONE ? filter
-                                                 : owners[branch->parent];
-        }
-        cost = &costs[owners[i]];
-        cost->wall_us += branch->self.wall_us;
-        cost->cpu_us += branch->self.cpu_us;
-        cost->samples += branch->self.samples;
-    }
-    return costs;
-}
-
-static void filter_row(lpp_page_t *page, const lpp_view_t *view,
-                       const lpp_filter_t *filter, const lpp_cost_t *cost)
-{
-    lpp_page_raw(page, "<tr><td class=\"f\">");
-    lpp_page_text(page, filter->name);
-    lpp_page_rawf(page, "</td><td class=\"n many\">%" APR_UINT64_T_FMT
-                  "</td><td class=\"n self\">&#8776; ", cost->samples);
-    lpp_page_time(page, cost->wall_us);
-    lpp_page_rawf(page, "</td><td class=\"n share\">%.1f&#160;%%</td>"
-                  "<td class=\"n oncpu\">", lpp_page_percent(cost->wall_us,
-                                                       view->total.wall_us));
-    lpp_page_time(page, cost->cpu_us);
-    lpp_page_raw(page, "</td><td class=\"n waited\">");
-    lpp_page_time(page, cost->wall_us - cost->cpu_us);
-    lpp_page_raw(page, "</td></tr>\n");
-}
-
-void lpp_report_filters(lpp_page_t *page, const lpp_report_t *report)
-{
-    const lpp_view_t *view = report->view;
-    const lpp_calls_table_t *table = view ? view->calls : NULL;
-    lpp_cost_t *costs;
-    apr_uint32_t i, shown, best;
-
-    if (!table || !table->filter_count
-        || !(costs = filter_costs(view, page->scratch))) {
-        return;
-    }
-    lpp_page_raw(page, "<section class=\"calls\"><details open=\"open\">"
-        "<summary><h2>Filters</h2></summary>\n<p class=\"small\">From "
-        "samples: filters are not counted, since other modules compare their "
-        "functions. Without the filters behind each; part of the calls above, "
-        "mostly of the handler's.</p>\n<div class=\"wide\"><table "
-        "class=\"top filters\"><thead><tr><th>Filter</th>"
-        "<th class=\"n\">Samples</th><th class=\"n\">Self</th>"
-        "<th class=\"n share\">Share</th><th class=\"n\">CPU</th>"
-        "<th class=\"n\">Waiting</th></tr></thead><tbody>\n");
-    for (shown = 0; shown < FILTERS_MAX; shown++) {
-        for (i = 0, best = table->filter_count; i < table->filter_count;
-             i++) {
-            if (costs[i].samples
-                && (best == table->filter_count
-                    || costs[i].wall_us > costs[best].wall_us)) {
-                best = i;
-            }
-        }
-        if (best == table->filter_count) {
-            break;
-        }
-        filter_row(page, view, &table->filters[best], &costs[best]);
-        costs[best].samples = 0; /* it has its row */
-    }
-    lpp_page_raw(page, "</tbody></table></div></details></section>\n");
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * lpp_report, SQL trace: every statement, one line each, that unfold to the
- * whole text and its traceback; and the style of the section.
+ * whole text and its traceback. Its style is assets/sql.css.
  *
  * With style a check box unfolds a line, and one more all of them; without it
  * each line has details of its own.
@@ -11,71 +11,13 @@
 #include <apr_strings.h>
 
 #include "base/lpp_ascii.h"
+#include "base/lpp_utf8.h"
 #include "report/lpp_report_internal.h"
 #include "report/lpp_report_sql_internal.h"
 
 #define TEXT_MAX_BYTES 4096            /* shown of one statement */
 #define BRIEF_MAX_BYTES 180
 #define TEXTS_MAX_BYTES (1024u * 1024) /* of all; then single lines only */
-
-const char lpp_report_sql_style[] =
-    ".lpp .took{padding:0 5px;border-radius:3px}\n"
-    ".lpp .slow{background:#ffe58a;color:#3d2f00}\n"
-    ".lpp .very{background:#c62828;color:#fff}\n"
-    ".lpp .sqltop td{vertical-align:baseline}\n"
-    ".lpp .links{min-width:18ch}\n.lpp .sqltop .w{width:75%}\n"
-    ".lpp .go{color:var(--link);cursor:pointer}\n"
-    ".lpp .go:hover{text-decoration:underline}\n"
-    ".lpp .sqlall,.lpp .one{position:absolute;opacity:0;width:1px;"
-    "height:1px;margin:0}\n"
-    ".lpp .sqlbox{position:relative}\n"
-    ".lpp .showall{display:inline-block;cursor:pointer;color:var(--link);"
-    "border:1px solid var(--line);border-radius:6px;padding:3px 10px;"
-    "margin:4px 0 8px}\n"
-    ".lpp .showall:before{content:\"Show all tracebacks\"}\n"
-    ".lpp .plainsql .showall:before{content:\"Show all in full\"}\n"
-    ".lpp .sqlall:checked~.showall:before{content:\"Hide all tracebacks\"}\n"
-    ".lpp .plainsql .sqlall:checked~.showall:before{content:"
-    "\"Show single lines\"}\n"
-    ".lpp .sqllist{list-style:none;margin:0;padding:0;"
-    "border-top:1px solid var(--line)}\n"
-    ".lpp .q{position:relative;margin:0;border-bottom:1px solid var(--line)}"
-    "\n"
-    ".lpp .qhead{display:grid;cursor:pointer;gap:0 12px;padding:3px 0;"
-    "grid-template-columns:4ch 9ch 9ch 120px minmax(0,1fr);"
-    "align-items:baseline;font-size:13px;"
-    "font-variant-numeric:tabular-nums}\n"
-    ".lpp .qhead:hover{background:var(--soft)}\n"
-    ".lpp .qhead span{text-align:right;white-space:nowrap}\n"
-    ".lpp .qhead .no{color:var(--link)}\n"
-    ".lpp .qhead .at{color:var(--dim)}\n"
-    ".lpp .qhead code{white-space:nowrap;overflow:hidden;"
-    "text-overflow:ellipsis}\n"
-    ".lpp .qhead svg{align-self:center;background:var(--soft);"
-    "border-radius:2px}\n"
-    ".lpp .query{fill:#8250df}\n"
-    ".lpp .one:focus-visible+.qhead,.lpp .sqlall:focus-visible~.showall"
-    "{outline:2px solid var(--link)}\n"
-    ".lpp .one:focus+.qhead{background:var(--soft)}\n"
-    ".lpp .one:checked+.qhead code{white-space:normal}\n"
-    ".lpp .more{display:none;padding:4px 0 10px 6ch}\n"
-    ".lpp .one:checked~.more,.lpp .sqlall:checked~.sqllist .more"
-    "{display:block}\n"
-    ".lpp .more pre{white-space:pre-wrap;margin:0 0 6px}\n"
-    ".lpp .more .part{font-weight:600;font-size:12.5px;margin:6px 0 2px}\n"
-    ".lpp .more .db{color:var(--dim)}\n"
-    ".lpp .failed{box-shadow:inset 3px 0 #c62828}\n"
-    "@media (prefers-color-scheme:dark){.lpp .slow{background:#7a5c00;"
-    "color:#fff2c4}.lpp .very{background:#d43c3c}.lpp .query{fill:#b58cff}}"
-    "\n"
-    "@media (max-width:600px){.lpp .qhead{grid-template-columns:3ch 1fr 1fr}"
-    ".lpp .qhead svg{display:none}.lpp .qhead code{grid-column:1/-1;"
-    "white-space:normal}.lpp .more{padding-left:0}"
-    ".lpp .sqltop thead{display:none}.lpp .sqltop,.lpp .sqltop tbody"
-    "{display:block}.lpp .sqltop tr{display:flex;flex-wrap:wrap;"
-    "align-items:baseline;padding:5px 0;border-bottom:1px solid var(--line)}"
-    ".lpp .sqltop td{border:0;padding:0 10px 0 0;width:auto}}\n"
-    "@media print{.lpp .more{display:block}}\n";
 
 static void frames(lpp_page_t *page, const lpp_sqlview_stack_t *stack,
                    unsigned from, unsigned to)
@@ -167,13 +109,10 @@ static apr_size_t text_of(lpp_page_t *page, const char *text,
     apr_size_t len = strlen(text);
 
     if (len > TEXT_MAX_BYTES) {
-        len = TEXT_MAX_BYTES;
+        len = lpp_utf8_cut(text, TEXT_MAX_BYTES);
     }
     if (len > *budget) {
         len = 0;
-    }
-    while (len && text[len] && ((unsigned char)text[len] & 0xc0) == 0x80) {
-        len--;
     }
     *budget -= len;
     lpp_page_raw(page, "<pre>");
@@ -314,13 +253,7 @@ void lpp_report_sql_brief(lpp_page_t *page, const char *text,
         }
     }
     if (*text || bytes > BRIEF_MAX_BYTES * 100) {
-        /* Not through the middle of a character. */
-        while (len > 1 && ((unsigned char)brief[len - 1] & 0xc0) == 0x80) {
-            len--;
-        }
-        if (len && ((unsigned char)brief[len - 1] & 0x80)) {
-            len--;
-        }
+        len = lpp_utf8_cut(brief, len);
     }
     brief[len] = '\0';
     lpp_page_raw(page, "<code>");

@@ -8,49 +8,24 @@
 
 #include <apr_strings.h>
 
+#include "base/lpp_ascii.h"
+#include "base/lpp_utf8.h"
 #include "report/lpp_report_internal.h"
 
 #define REPLACEMENT 0xfffdu
 #define PRINTF_MAX_BYTES 512
 
-/*
- * Decode one character of UTF-8; returns the bytes used, at least 1. Overlong
- * forms, surrogates and what is past U+10FFFF are invalid.
- */
-static unsigned decode(const unsigned char *at, unsigned *character)
-{
-    static const unsigned smallest[] = {0, 0, 0x80, 0x800, 0x10000};
-    unsigned len, i, c;
-
-    len = at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : 2;
-    *character = REPLACEMENT;
-    if (at[0] < 0xc2 || at[0] > 0xf4) {
-        return 1;
-    }
-    c = at[0] & (0xffu >> (len + 1));
-    for (i = 1; i < len; i++) {
-        if ((at[i] & 0xc0) != 0x80) { /* the NUL at the end stops it too */
-            return i;
-        }
-        c = c << 6 | (at[i] & 0x3fu);
-    }
-    if (c >= smallest[len] && c <= 0x10ffff && (c < 0xd800 || c > 0xdfff)) {
-        *character = c;
-    }
-    return len;
-}
-
 /* What XML forbids, and what HTML reads as windows-1252. */
-static unsigned allowed(unsigned c)
+static unsigned allowed(apr_uint32_t c)
 {
-    if ((c >= 0x7f && c <= 0x9f) || (c & 0xfffe) == 0xfffe
+    if (c == LPP_UTF8_INVALID || (c >= 0x7f && c <= 0x9f) || (c & 0xfffe) == 0xfffe
         || (c < 0x20 && c != '\n' && c != '\t')) {
         return REPLACEMENT;
     }
     return c;
 }
 
-static int is_plain(unsigned char c)
+static int is_plain(char c)
 {
     return (c >= 0x20 && c < 0x7f && c != '&' && c != '<' && c != '>'
             && c != '"' && c != '\'')
@@ -59,24 +34,22 @@ static int is_plain(unsigned char c)
 
 apr_status_t lpp_report_escape(const lpp_sink_t *sink, const char *text)
 {
-    const unsigned char *at = (const unsigned char *)text;
+    const char *at = text;
     apr_status_t rv = APR_SUCCESS;
 
     while (at && *at && rv == APR_SUCCESS) {
-        const unsigned char *start = at;
+        const char *start = at;
         char reference[16];
-        unsigned c;
+        apr_uint32_t c;
 
         while (is_plain(*at)) {
             at++;
         }
         if (at > start) {
-            rv = lpp_sink_write(sink, (const char *)start,
-                                (apr_size_t)(at - start));
+            rv = lpp_sink_write(sink, start, (apr_size_t)(at - start));
             continue;
         }
-        c = *at;
-        at += c < 0x80 ? 1 : decode(at, &c);
+        at += lpp_utf8_read(at, &c);
         apr_snprintf(reference, sizeof(reference), "&#%u;", allowed(c));
         rv = lpp_sink_write(sink, reference, strlen(reference));
     }
@@ -141,8 +114,7 @@ void lpp_page_path(lpp_page_t *page, const char *path)
         unsigned char c = (unsigned char)*path;
         char one[4] = {*path, '\0'};
 
-        if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z')
-            || (c >= 'A' && c <= 'Z') || strchr(keep, c)) {
+        if (lpp_is_alnum(*path) || strchr(keep, c)) {
             lpp_page_raw(page, one);
         }
         else {
@@ -169,12 +141,8 @@ void lpp_page_shell_word(lpp_page_t *page, const char *word)
             lpp_page_raw(page, "&#39;\\&#39;&#39;");
             continue;
         }
-        /* Never cut a character of UTF-8 in two. */
         if (len >= sizeof(piece)) {
-            len = sizeof(piece) - 1;
-            while (len > 1 && ((unsigned char)word[len] & 0xc0) == 0x80) {
-                len--;
-            }
+            len = lpp_utf8_cut(word, sizeof(piece) - 1);
         }
         memcpy(piece, word, len);
         piece[len] = '\0';
@@ -202,6 +170,19 @@ void lpp_page_time(lpp_page_t *page, apr_uint64_t us)
     }
     else {
         lpp_page_rawf(page, "%u&#160;&#181;s", (unsigned)us);
+    }
+}
+
+void lpp_page_ns(lpp_page_t *page, apr_uint64_t ns)
+{
+    if (ns < 1000) {
+        lpp_page_rawf(page, "%u&#160;ns", (unsigned)ns);
+    }
+    else if (ns < 100000) {
+        lpp_page_rawf(page, "%.1f&#160;&#181;s", (double)ns / 1000.0);
+    }
+    else {
+        lpp_page_time(page, ns / 1000);
     }
 }
 

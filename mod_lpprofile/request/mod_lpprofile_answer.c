@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_answer: what a run says in its response: headers and the block
- * in the page. Works on the profile as it is "until this point"; what is final
- * is written by mod_lpprofile_finish.
+ * mod_lpprofile_answer: what the response says of a run: headers, and the block
+ * in the page. It uses the profile as it is at that moment; the final one is
+ * written by mod_lpprofile_finish.
  */
 #include <apr_strings.h>
 #include <http_protocol.h>
 
-#include "store/lpp_store.h"
+#include "base/lpp_clock.h"
 #include "request/mod_lpprofile_memory.h"
 #include "server/mod_lpprofile_names.h"
 #include "server/mod_lpprofile_process.h"
 #include "request/mod_lpprofile_run_internal.h"
 
-/* How long a page waits for the helper to unwind the last samples. */
+/* Longest wait of a page for the last samples to be unwound. */
 #define SNAPSHOT_WAIT_US apr_time_from_msec(500)
 
 #define NOTICES_MAX 16
@@ -23,9 +23,9 @@ int lpp_run_wants_block(const lpp_run_t *run, const request_rec *r)
     if (r->main || !lpp_run_visible(run)) {
         return 0;
     }
-    return run->plan ? !run->plan->page
-                     : (run->all_requests || run->inline_only)
-                           && run->profiled;
+    return run->asked.plan ? !run->asked.plan->page
+                     : (run->asked.all_requests || run->asked.inline_only)
+                           && run->profiling.profiled;
 }
 
 /* X-LPProfile: the status, then remarks. A client outside LPProfileAccess
@@ -34,11 +34,11 @@ static const char *status_value(const lpp_run_t *run, apr_pool_t *pool)
 {
     const char *remarks;
 
-    if (!lpp_run_visible(run) || !run->tokens->nelts) {
-        return run->status;
+    if (!lpp_run_visible(run) || !run->answer.tokens->nelts) {
+        return run->answer.status;
     }
-    remarks = apr_array_pstrcat(pool, run->tokens, ';');
-    return apr_pstrcat(pool, run->status, ";", remarks, NULL);
+    remarks = apr_array_pstrcat(pool, run->answer.tokens, ';');
+    return apr_pstrcat(pool, run->answer.status, ";", remarks, NULL);
 }
 
 static void set_file_headers(lpp_run_t *run, request_rec *r)
@@ -47,12 +47,12 @@ static void set_file_headers(lpp_run_t *run, request_rec *r)
     int i;
 
     for (i = 0; i < LPP_FORMAT_COUNT; i++) {
-        if (run->formats & LPP_FORMAT_BIT(i)) {
+        if (run->output.formats & LPP_FORMAT_BIT(i)) {
             apr_table_addn(r->err_headers_out, "X-LPProfile-File",
-                           lpp_run_file_path(run, i, r->pool));
+                           lpp_output_file_path(&run->output, i, r->pool));
         }
     }
-    timing = lpp_phases_server_timing(run->phases, r->pool);
+    timing = lpp_phases_server_timing(run->records.phases, r->pool);
     if (timing) {
         apr_table_addn(r->err_headers_out, "Server-Timing", timing);
     }
@@ -60,7 +60,8 @@ static void set_file_headers(lpp_run_t *run, request_rec *r)
     if (timing) {
         apr_table_addn(r->err_headers_out, "Server-Timing", timing);
     }
-    timing = run->sql ? lpp_sql_server_timing(run->sql, r->pool) : NULL;
+    timing = run->records.sql
+        ? lpp_sql_server_timing(run->records.sql, r->pool) : NULL;
     if (timing) {
         apr_table_addn(r->err_headers_out, "Server-Timing", timing);
     }
@@ -80,19 +81,19 @@ static void drop_headers_of_backend(request_rec *r)
     }
 }
 
-/* What the profiler's own cost has led to by now. */
+/* Say whether the profiler lowered its rate or ended because of its cost. */
 static void note_cost(lpp_run_t *run)
 {
-    if (lpp_session_cut_short(run->session) == LPP_STOP_SELF) {
+    if (lpp_session_cut_short(run->profiling.session) == LPP_STOP_SELF) {
         lpp_run_note(run, "stood-down");
     }
-    else if (lpp_session_lowered_hz(run->session) != 0) {
+    else if (lpp_session_lowered_hz(run->profiling.session) != 0) {
         lpp_run_note(run, "rate-lowered");
     }
 }
 
-/* Not so when an error took the place of the response that had them: a range
- * that cannot be had is found behind our filter. */
+/* An error response that replaces the first one has none of them: that a range
+ * cannot be satisfied is found by a filter after this module's. */
 static int has_headers(const request_rec *r)
 {
     return apr_table_get(r->err_headers_out, "X-LPProfile")
@@ -102,41 +103,42 @@ static int has_headers(const request_rec *r)
 static void note_what_is_told_once(lpp_run_t *run, request_rec *r)
 {
     lpp_run_settle_user(run);
-    if (run->session) {
+    if (run->profiling.session) {
         note_cost(run);
     }
-    if (run->sql && lpp_run_asks_sql(run)) {
-        lpp_run_note(run, apr_pstrcat(r->pool, "sql=",
-                                      lpp_sql_figures(run->sql, r->pool),
-                                      NULL));
+    if (run->records.sql && lpp_run_asks_sql(run)) {
+        lpp_run_note(run, apr_pstrcat(
+            r->pool, "sql=", lpp_sql_figures(run->records.sql, r->pool),
+            NULL));
     }
 }
 
 void lpp_run_set_headers(lpp_run_t *run, request_rec *r)
 {
-    if (run->aggregate) { /* nobody is told; the names are wanted still */
-        if (run->profiled) {
+    if (run->asked.aggregate) { /* nothing is shown */
+        if (run->profiling.profiled) {
             lpp_names_register_filters_of(lpp_process_get()->symbols, r);
         }
         return;
     }
-    if (!run->r || (run->headers_set && has_headers(r))) {
+    if (!run->r || (run->answer.headers_set && has_headers(r))) {
         return;
     }
-    if (!run->headers_set) {
+    if (!run->answer.headers_set) {
         note_what_is_told_once(run, r);
     }
-    run->headers_set = 1;
+    run->answer.headers_set = 1;
     drop_headers_of_backend(r);
-    if (run->profiled) {
+    if (run->profiling.profiled) {
         if (lpp_oops_failed(r->status)) {
             lpp_run_keep_stack(run);
         }
         lpp_run_name(run, r);
-        /* Now the chain is complete; at the end some have left it. */
+        /* The filter chain is complete now; by the end some filters have left
+         * it. */
         lpp_names_register_filters_of(lpp_process_get()->symbols, r);
         apr_table_setn(r->err_headers_out, "X-Lazr-OopsId",
-                       apr_pstrdup(r->pool, run->id));
+                       apr_pstrdup(r->pool, run->facts.about.id));
         if (lpp_run_visible(run)) {
             set_file_headers(run, r);
         }
@@ -145,17 +147,17 @@ void lpp_run_set_headers(lpp_run_t *run, request_rec *r)
                    apr_pstrdup(r->pool, status_value(run, r->pool)));
 }
 
-/* The URL of this page with the segment left out, for "what to type next". */
+/* The path of this page without the trigger segment, for the examples. */
 static const char *example_url(lpp_run_t *run, request_rec *r)
 {
-    return lpp_oops_mask_url(run->r->uri, run->hidden, r->pool);
+    return lpp_oops_mask_url(run->r->uri, run->facts.hidden, r->pool);
 }
 
-/* What was asked for and is not to be had stands in the page in words. */
+/* Sentences for what the URL asked for and does not get. */
 static const char *const *notices(const lpp_run_t *run, apr_pool_t *pool)
 {
     const char **list = apr_pcalloc(pool, (NOTICES_MAX + 1) * sizeof(*list));
-    const lpp_plan_t *plan = run->plan;
+    const lpp_plan_t *plan = run->asked.plan;
     int i, n = 0;
 
     if (!plan) {
@@ -169,14 +171,15 @@ static const char *const *notices(const lpp_run_t *run, apr_pool_t *pool)
                                      "file was written.", writer->action);
         }
     }
-    if (run->status && !run->profiled
+    if (run->answer.status && !run->profiling.profiled
         && (plan->formats
             || (plan->actions & (LPP_ACTION_SHOW | LPP_ACTION_SQL
                                  | LPP_ACTION_SQLTRACE)))) {
         list[n++] = apr_psprintf(pool, "This request was not profiled: %s.",
-                                 run->status);
+                                 run->answer.status);
     }
-    if (run->start == LPP_START_NO_SIGNAL && run->profiled) {
+    if (run->profiling.start == LPP_START_NO_SIGNAL
+        && run->profiling.profiled) {
         list[n++] = "No signal was available for sampling this request, so "
                     "there are no stacks: the totals are exact. The error log "
                     "says why. See " LPP_DIR_SIGNAL ".";
@@ -193,42 +196,65 @@ static const lpp_report_file_t *report_files(const lpp_run_t *run, int *count,
     files = apr_pcalloc(pool, LPP_FORMAT_COUNT * sizeof(*files));
     *count = 0;
     for (i = 0; i < LPP_FORMAT_COUNT; i++) {
-        if (run->formats & LPP_FORMAT_BIT(i)) {
+        if (run->output.formats & LPP_FORMAT_BIT(i)) {
             files[*count].format = i;
-            files[(*count)++].path = lpp_run_file_path(run, i, pool);
+            files[*count].path = lpp_output_file_path(&run->output, i, pool);
+            (*count)++;
         }
     }
     return files;
 }
 
-/* View and OOPS as of now; either may be missing, the page then says less. */
+/* View and OOPS as of now. Where one cannot be made, the page goes without
+ * it. */
 static void report_profile(lpp_run_t *run, request_rec *r,
                            const lpp_calls_table_t *calls,
                            lpp_report_t *report)
 {
-    const lpp_process_t *process = lpp_process_get();
-    lpp_profile_t *profile;
+    apr_time_t now = lpp_monotonic_us();
     lpp_oops_t *oops;
 
     lpp_run_name(run, r);
-    report->oops_id = run->id;
-    report->oops_path = lpp_run_oops_path(run, r->pool);
-    report->sql = lpp_run_sql_view(run, lpp_run_now_us(), r->pool);
+    report->oops_id = run->facts.about.id;
+    report->oops_path = lpp_output_oops_path(&run->output, r->pool);
+    report->sql = lpp_run_sql_view(run, now, r->pool);
     if (report->actions & LPP_ACTION_SHOW) {
-        lpp_names_register_filters_of(process->symbols, r);
-        if (lpp_run_profile(run, &profile, calls, SNAPSHOT_WAIT_US,
-                            r->pool) != APR_SUCCESS
-            || lpp_view_create(&report->view, profile, process->symbols,
-                               process->maps, &run->about, r->pool)
-               != APR_SUCCESS) {
+        lpp_names_register_filters_of(lpp_process_get()->symbols, r);
+        if (lpp_run_view(run, &report->view, calls, 0, SNAPSHOT_WAIT_US,
+                         r->pool) != APR_SUCCESS) {
             report->view = NULL;
         }
     }
-    if (lpp_oops_create(&oops, run->id, r->pool) == APR_SUCCESS) {
-        lpp_oops_gather(oops, r, run->conf, run->hidden,
-                        lpp_run_now_us() - run->begin_us, &run->failure, 0);
+    if (lpp_oops_create(&oops, run->facts.about.id, r->pool) == APR_SUCCESS) {
+        lpp_oops_gather(oops, r, &run->facts,
+                        lpp_monotonic_us() - run->facts.begin_us,
+                        &run->failure, 0);
         lpp_run_fill_timeline(run, oops);
         report->oops = oops;
+    }
+}
+
+static void report_memory(const lpp_run_t *run, lpp_report_t *report,
+                          apr_pool_t *pool)
+{
+    lpp_memory_sizes_t *memory = apr_palloc(pool, 2 * sizeof(*memory));
+
+    memory[0] = run->memory[0];
+    lpp_memory_read(&memory[1], &memory[0]);
+    report->memory = memory;
+}
+
+static void report_regions(const lpp_run_t *run, lpp_report_t *report,
+                           apr_pool_t *pool)
+{
+    apr_uint32_t profiles = lpp_run_inline_profiles(run);
+
+    report->regions = lpp_run_region_sums(run, &report->region_count, pool);
+    if (run->asked.inline_only) {
+        report->inline_count = profiles;
+    }
+    else {
+        report->inline_ignored = profiles > 0;
     }
 }
 
@@ -241,23 +267,23 @@ apr_status_t lpp_run_write_block(lpp_run_t *run, request_rec *r, int styled,
     apr_status_t rv;
 
     memset(&report, 0, sizeof(report));
-    report.actions = run->plan ? run->plan->actions : 0;
-    if (run->inline_only && run->profiled) {
+    report.actions = run->asked.plan ? run->asked.plan->actions : 0;
+    if (run->asked.inline_only && run->profiling.profiled) {
         report.actions |= LPP_ACTION_SHOW;
     }
-    report.formats = run->formats;
+    report.formats = run->output.formats;
     report.example_url = example_url(run, r);
-    report.all_requests = run->all_requests;
+    report.all_requests = run->asked.all_requests;
     report.provisional = 1;
-    report.waited_us = run->waited_us;
+    report.waited_us = run->profiling.waited_us;
     report.styled = styled;
     report.xhtml = xhtml;
     report.notices = notices(run, r->pool);
-    if (run->profiled && run->session) {
+    if (run->profiling.profiled && run->profiling.session) {
         report.files = report_files(run, &report.file_count, r->pool);
         report_profile(run, r, calls, &report);
-        lpp_run_report_memory(run, &report, r->pool);
-        lpp_run_report_regions(run, &report, r->pool);
+        report_memory(run, &report, r->pool);
+        report_regions(run, &report, r->pool);
     }
     rv = lpp_report_block(&report, sink, r->pool);
     lpp_run_leave_profiler(run, handle);

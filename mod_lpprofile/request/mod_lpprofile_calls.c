@@ -18,7 +18,7 @@
 #include "oops/lpp_oops.h"
 #include "request/mod_lpprofile_calls.h"
 #include "server/mod_lpprofile_config.h"
-#include "server/mod_lpprofile_entries.h"
+#include "server/mod_lpprofile_wrappers.h"
 #include "server/mod_lpprofile_process.h"
 #include "request/mod_lpprofile_run.h"
 

@@ -2,11 +2,11 @@
 /*
  * mod_lpprofile_deaths: see mod_lpprofile_deaths.h.
  *
- * The writer is forked twice, so that nobody but init has to learn of its end:
- * the MPM would wonder whose child that was. It inherits the parent's objects
- * at their addresses, which are those of every child of this generation; of a
- * child of an older one no stack is named, since another module may lie there
- * now.
+ * The writer is forked twice, so that init reaps it: the MPM would log an
+ * unknown child. It inherits the objects of the parent at their addresses,
+ * which are those of each child of this generation. The stack of a child of an
+ * older generation is not named, since another module may be loaded at these
+ * addresses now.
  */
 #include <errno.h>
 #include <signal.h>
@@ -28,14 +28,14 @@
 #include "server/mod_lpprofile_config.h"
 #include "request/mod_lpprofile_deaths.h"
 #include "request/mod_lpprofile_deaths_internal.h"
+#include "request/mod_lpprofile_output_internal.h"
 #include "server/mod_lpprofile_names.h"
 #include "server/mod_lpprofile_process.h"
-#include "request/mod_lpprofile_run_internal.h"
 
 APLOG_USE_MODULE(lpprofile);
 
-#define WRITER_MAX_S 20 /* then it is stuck, and ends */
-#define DEATHS_MAX 16   /* that one writer reports */
+#define WRITER_MAX_S 20 /* after that it is killed: it hangs */
+#define DEATHS_MAX 16   /* of one writer */
 
 static int is_named(const server_rec *s, const char *host)
 {
@@ -44,8 +44,9 @@ static int is_named(const server_rec *s, const char *host)
 
 /*
  * The host that the dead process served. After a restart with another
- * configuration it may be gone: then the one of that name, or any, gives the
- * directories. The profile belongs to none that is left.
+ * configuration it may not exist any more: then the directories are those of
+ * the host of that name, or of any other. The report pages of no host show that
+ * profile.
  */
 static server_rec *host_of(const lpp_holder_t *holder, server_rec *main_server,
                            apr_pool_t *pool)
@@ -59,7 +60,7 @@ static server_rec *host_of(const lpp_holder_t *holder, server_rec *main_server,
         enabled = enabled ? enabled : s;
         if (is_named(s, holder->host)) {
             named = named ? named : s;
-            if (!strcmp(lpp_run_vhost(s, pool), holder->vhost)) {
+            if (!strcmp(lpp_facts_vhost(s, pool), holder->vhost)) {
                 return s;
             }
         }
@@ -67,54 +68,30 @@ static server_rec *host_of(const lpp_holder_t *holder, server_rec *main_server,
     return named ? named : enabled ? enabled : main_server;
 }
 
-/* The run that the dead process had, as far as it can be known. */
-static void resurrect(lpp_run_t *run, const lpp_holder_t *holder,
-                      server_rec *host, apr_pool_t *pool)
-{
-    memset(run, 0, sizeof(*run));
-    run->pool = pool;
-    run->conf = lpp_config_get(host);
-    run->formats = holder->formats;
-    run->store_dir = lpp_config_dir(run->conf);
-    run->oops_dir = lpp_config_oops_dir(run->conf);
-    run->status = "process-died";
-    run->vhost = holder->vhost;
-    run->pid = holder->pid;
-    run->tid = holder->tid;
-    run->request_time = holder->start;
-    apr_cpystrn(run->id, holder->id, sizeof(run->id));
-    run->stem = lpp_store_stem(holder->start, holder->page_id, run->id,
-                               run->pid, run->tid, pool);
-    run->about.id = run->id;
-    run->about.page_id = holder->page_id;
-    run->about.url = holder->url;
-    run->about.host = holder->host;
-    run->about.method = holder->method;
-    run->about.start = holder->start;
-    run->about.pid = run->pid;
-    run->about.tid = run->tid;
-    run->about.lines = 1;
-}
-
-/* Files of the samples that the dead process left. Without an OOPS nothing can
- * be said of how it ended: then there is none in them. */
-static void write_samples(lpp_run_t *run, const lpp_profile_t *profile,
+/* Files of the samples that the dead process left. The OOPS, if there is one,
+ * is in the saved form. */
+static void write_samples(const lpp_output_t *output,
+                          const lpp_profile_t *profile,
                           const lpp_autopsy_t *autopsy)
 {
+    const lpp_facts_t *facts = output->facts;
+    lpp_view_about_t about = facts->about;
     apr_off_t bytes = 0;
     const lpp_view_t *view;
     apr_status_t rv;
 
+    about.lines = 1;
     rv = lpp_view_create(&view, profile, autopsy->symbols, autopsy->maps,
-                         &run->about, run->pool);
+                         &about, output->pool);
     if (rv == APR_SUCCESS) {
-        rv = lpp_run_write_files(run, view, &bytes);
+        rv = lpp_output_write_files(output, view, &bytes);
     }
     if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, rv, ap_server_conf,
                      LPP_TAG_DEATHS_NO_FILE ": %s: the samples that process "
                      "%u left could not be written to the " LPP_DIR_DIR
-                     " \"%s\"", run->id, run->pid, run->store_dir);
+                     " \"%s\"", about.id, about.pid,
+                     lpp_config_dir(facts->conf));
     }
 }
 
@@ -124,44 +101,52 @@ static void report(const lpp_death_t *death, const lpp_autopsy_t *autopsy,
     const lpp_holder_t *holder = &death->holder;
     server_rec *host = host_of(holder, main_server, pool);
     lpp_profile_t *profile = NULL;
+    lpp_oops_t *oops = NULL;
+    lpp_facts_t facts;
+    lpp_output_t output;
     apr_off_t bytes = 0;
     int generation = 0;
     apr_status_t rv;
-    lpp_run_t run;
 
-    resurrect(&run, holder, host, pool);
+    lpp_facts_of_owner(&facts, holder, lpp_config_get(host));
+    lpp_output_begin(&output, &facts, pool);
+    lpp_output_name(&output);
+    output.formats = holder->formats;
+    output.saved.head.outcome = "process-died";
     ap_mpm_query(AP_MPMQ_GENERATION, &generation);
     if (!holder->aggregate && autopsy->symbols) {
         rv = lpp_deaths_samples(&profile, death, autopsy->maps, pool);
         profile = rv == APR_SUCCESS ? profile : NULL;
     }
-    rv = lpp_deaths_describe(&run.oops, death, autopsy,
+    rv = lpp_deaths_describe(&oops, death, &facts, autopsy,
                              holder->generation == (apr_uint32_t)generation,
                              profile, pool);
     if (rv == APR_SUCCESS) {
-        run.oops->reporter = lpp_config_oops_reporter(run.conf, host);
+        oops->reporter = lpp_config_oops_reporter(facts.conf, host);
+        output.saved.oops = oops;
     }
     if (profile) {
-        write_samples(&run, profile, autopsy);
+        write_samples(&output, profile, autopsy);
     }
     if (rv == APR_SUCCESS) {
-        rv = lpp_run_write_oops(&run, &bytes);
+        rv = lpp_output_write_oops(&output, &bytes);
     }
-    /* Somebody wrote it, and died before he could say so. */
+    /* EEXIST: a process wrote it, and died before it noted that. */
     if (rv != APR_SUCCESS && !APR_STATUS_IS_EEXIST(rv)) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, rv, host,
                      LPP_TAG_DEATHS_NO_OOPS ": %s: the OOPS report of process "
                      "%u could not be written to the " LPP_DIR_OOPS_DIR
-                     " \"%s\"", run.id, run.pid, run.oops_dir);
+                     " \"%s\"", holder->id, holder->pid,
+                     lpp_config_oops_dir(facts.conf));
         return;
     }
     ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, host, LPP_TAG_DEATHS_REPORTED
                  ": process %u ended (%s) while it was profiling a request; "
-                 "see %s", run.pid, run.oops->type, run.id);
+                 "see %s", holder->pid, oops->type, holder->id);
 }
 
-/* Nothing of the parent's shall happen to this process, and it holds no port
- * that a restart might want. */
+/* Reset what is inherited from the parent: signal handlers and mask, and the
+ * listening sockets, which a restart may have to bind. */
 static void become_a_writer(void)
 {
     static const int signals[] = { SIGTERM, SIGHUP, SIGINT, SIGUSR1, SIGWINCH,
@@ -196,8 +181,7 @@ static void write_reports(server_rec *s)
     if (autopsy.symbols) {
         lpp_names_register_hooks_of_server(autopsy.symbols);
     }
-    /* No more than there can be: a child that is not itself any more may add
-     * to them for ever. */
+    /* Bounded: a child with corrupted memory may add deaths without end. */
     for (left = DEATHS_MAX; left > 0
          && lpp_gate_take_death(inherited->gate, &death); left--) {
         if (lpp_store_is_id(death.holder.id)) {
@@ -228,7 +212,7 @@ static void fork_writer(server_rec *s)
         _exit(0);
     }
     if (pid < 0) {
-        /* It stays in its area: the next death asks again. */
+        /* The record stays in shared memory: the next death forks again. */
         ap_log_error(APLOG_MARK, APLOG_WARNING, errno, s,
                      LPP_TAG_DEATHS_NO_WRITER ": no process could be had that "
                      "writes the OOPS report of a dead one; it waits");
@@ -238,7 +222,7 @@ static void fork_writer(server_rec *s)
     }
 }
 
-/* After the process room's, which notes the death. */
+/* Runs after the hook of mod_lpprofile_process, which notes the death. */
 static void child_status(server_rec *s, pid_t pid, ap_generation_t number,
                          int slot, mpm_child_status state)
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * mod_lpprofile_deaths: OOPS and profile of a request whose process crashed,
- * was killed or ended under it.
+ * was killed or ended before the response.
  *
- * The parent learns of every death. It may be root, so it writes nothing: it
- * forks a process that drops its privileges first, takes what the dead one left
- * in the gate's shared memory, unwinds, names and writes, and ends. Owns no
+ * The parent learns of every death. It may run as root, so it writes nothing:
+ * it forks a process that drops its privileges, takes the post-mortem data from
+ * the shared memory of the gate, unwinds, names and writes, and exits. Owns no
  * state. A report that cannot be written is logged and dropped.
  */
 #ifndef MOD_LPPROFILE_DEATHS_H

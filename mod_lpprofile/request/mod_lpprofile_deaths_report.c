@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_deaths_report: what the report of a dead process says: type,
- * value, time so far, the stack of a crash, the samples. Reads only what the
- * process left in shared memory, and believes none of it: lengths and strings
- * are bounded, the unwinder reads the copied bytes alone.
+ * mod_lpprofile_deaths_report: content of the OOPS of a dead process: type,
+ * value, time so far, the stack of a crash, the samples. It reads what the
+ * process left in shared memory, and trusts none of it: lengths and strings are
+ * bounded, and the unwinder reads the copied bytes only.
  */
 #include <inttypes.h>
 #include <signal.h>
@@ -26,7 +26,7 @@ static const struct {
     { SIGFPE, "SIGFPE" },   { SIGILL, "SIGILL" }
 };
 
-/* NULL where the process left no word of a crash. */
+/* Name of the signal; NULL where the process recorded no crash. */
 static const char *crash_name(const lpp_crash_t *crash)
 {
     unsigned i;
@@ -42,8 +42,8 @@ static const char *crash_name(const lpp_crash_t *crash)
     return NULL;
 }
 
-/* A call through a bad pointer: nobody's code is at the program counter, so
- * the caller is where the stack, or the link register, says. */
+/* After a call through a bad pointer there is no code at the program counter:
+ * the caller is on top of the stack, or in the link register. */
 static void leave_bad_address(const lpp_autopsy_t *autopsy,
                               lpp_snapshot_t *snapshot)
 {
@@ -83,7 +83,7 @@ static unsigned unwind(const lpp_crash_t *crash, const lpp_autopsy_t *autopsy,
                       frames, NULL, FRAMES_MAX, &end);
 }
 
-/* How it came about, after the kernel's words for it. */
+/* The reason, in the words of the kernel. */
 static const char *reason(const lpp_crash_t *crash, apr_uint32_t pid,
                           apr_pool_t *pool)
 {
@@ -104,7 +104,7 @@ static const char *reason(const lpp_crash_t *crash, apr_uint32_t pid,
                         crash->code, crash->address);
 }
 
-/* What became of the samples, as the end of a sentence. */
+/* What is known of the samples, as the end of a sentence. */
 static const char *samples_of(const lpp_profile_t *profile, apr_pool_t *pool)
 {
     if (!profile) {
@@ -156,25 +156,27 @@ apr_status_t lpp_deaths_samples(lpp_profile_t **profile,
 }
 
 apr_status_t lpp_deaths_describe(lpp_oops_t **oops, const lpp_death_t *death,
+                                 const lpp_facts_t *facts,
                                  const lpp_autopsy_t *autopsy, int same_places,
                                  const lpp_profile_t *profile,
                                  apr_pool_t *pool)
 {
+    const lpp_view_about_t *about = &facts->about;
     const lpp_crash_t *crash = &((const lpp_legacy_t *)death->extra)->crash;
     apr_time_t end = death->noted, crashed = crash->when_us;
     lpp_oops_t *made;
-    apr_status_t status = lpp_oops_create(&made, death->holder.id, pool);
+    apr_status_t status = lpp_oops_create(&made, about->id, pool);
 
     if (status != APR_SUCCESS) {
         return status;
     }
     made->informational = 0;
-    made->time = death->holder.start;
-    made->topic = death->holder.page_id;
-    made->url = death->holder.url;
+    made->time = about->start;
+    made->topic = about->page_id;
+    made->url = facts->full_url;
     if (crash_name(crash)) {
         describe_crash(made, death, autopsy, same_places, profile);
-        end = crashed > death->holder.begin_us && crashed < end ? crashed
+        end = crashed > facts->begin_us && crashed < end ? crashed
             : end;
     }
     else {
@@ -182,16 +184,16 @@ apr_status_t lpp_deaths_describe(lpp_oops_t **oops, const lpp_death_t *death,
         made->value = apr_psprintf(
             pool, "process %u ended while it served this request (killed from "
             "outside, or by its own will); it left no stack, %s",
-            death->holder.pid, samples_of(profile, pool));
+            about->pid, samples_of(profile, pool));
     }
-    if (end > death->holder.begin_us) {
-        made->duration_s = (double)(end - death->holder.begin_us) / 1e6;
+    if (end > facts->begin_us) {
+        made->duration_s = (double)(end - facts->begin_us) / 1e6;
     }
-    lpp_oops_add_var(made, "SERVER_NAME", death->holder.host, NULL);
+    lpp_oops_add_var(made, "SERVER_NAME", about->host, NULL);
     lpp_oops_add_var(made, "PROCESS_ID", apr_psprintf(
-        pool, "%u", death->holder.pid), NULL);
+        pool, "%u", about->pid), NULL);
     lpp_oops_add_var(made, "THREAD_ID", apr_psprintf(
-        pool, "%u", death->holder.tid), NULL);
+        pool, "%u", about->tid), NULL);
     lpp_oops_add_event(made, 0, made->duration_s * US_PER_MS, "request",
                        "until the process ended");
     *oops = made;

@@ -1,138 +1,94 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_finish: files and OOPS of a run whose request is over. Runs on
- * the jobs thread (or, where its queue is full, on the request's; for a dead
- * process, in the one that reports it) and knows no request any more: only the
- * run's pool and copies.
+ * mod_lpprofile_finish: writes the profile of a run. When the request is over:
+ * files and OOPS, on the jobs thread (on the request's thread where the queue
+ * of jobs is full); reads the run only, since the request may be gone. For the
+ * sum over all requests of a server: a record, on the request's own thread,
+ * because it counts only once it is written, and a process may end as soon as
+ * the response was sent.
  */
 #include <stdatomic.h>
 
-#include <apr_strings.h>
 #include <http_core.h>
 #include <http_log.h>
 #include <http_main.h>
 
 #include "base/lpp_clock.h"
 #include "base/lpp_log_tags.h"
-#include "store/lpp_store.h"
+#include "server/mod_lpprofile_aggregate.h"
 #include "server/mod_lpprofile_keep.h"
 #include "server/mod_lpprofile_process.h"
 #include "request/mod_lpprofile_run_internal.h"
 
 APLOG_USE_MODULE(lpprofile);
 
-/* The helper has at most a ring of samples left to unwind. */
+/* The helper thread has a full ring of samples to unwind at most. */
 #define FINAL_WAIT_US apr_time_from_sec(5)
 #define COMPLAIN_EVERY_US apr_time_from_sec(60)
 
-const char *lpp_run_traceback(lpp_run_t *run, apr_pool_t *pool)
+void lpp_run_record(lpp_run_t *run, request_rec *r)
+{
+    lpp_run_profiling_t *profiling = &run->profiling;
+    const lpp_view_t *view;
+
+    if (!run->asked.aggregate || profiling->recorded || !profiling->session
+        || !run->r) {
+        return;
+    }
+    profiling->recorded = 1;
+    lpp_run_name(run, r);
+    if (lpp_run_view(run, &view, lpp_run_calls_table(run, run->pool), 0,
+                     FINAL_WAIT_US, run->pool) == APR_SUCCESS) {
+        lpp_aggregate_record(view, r, run->pool);
+    }
+    else {
+        lpp_aggregate_count_skip(LPP_AGGREGATE_FAILED);
+    }
+}
+
+/* Fill in what the run knows besides the view. */
+static void fill_output(lpp_run_t *run)
 {
     lpp_symbols_t *symbols = lpp_process_get()->symbols;
+    apr_uint32_t profiles = lpp_run_inline_profiles(run);
+    lpp_saved_t *saved = &run->output.saved;
 
-    return !symbols ? ""
-        : lpp_symbols_traceback(symbols, run->failure_stack,
-                                run->failure_frames, pool);
-}
-
-/* As lpp_store_finish, and add its size. */
-static apr_status_t finish_file(lpp_store_file_t *file, apr_off_t *bytes)
-{
-    apr_off_t size = 0;
-    apr_status_t rv = lpp_store_finish(file, &size);
-
-    *bytes += size;
-    return rv;
-}
-
-static apr_status_t write_file(lpp_run_t *run, lpp_store_t *store,
-                               lpp_format_e format, const lpp_view_t *view,
-                               apr_off_t *bytes)
-{
-    lpp_store_file_t *file;
-    apr_status_t rv;
-
-    rv = lpp_store_begin(store, NULL,
-                         lpp_store_name(run->stem, format, run->pool), &file,
-                         run->pool);
-    if (rv != APR_SUCCESS) {
-        return rv;
+    if (run->oops) {
+        run->oops->tb_text = !symbols ? ""
+            : lpp_symbols_traceback(symbols, run->failure.stack,
+                                    run->failure.frames, run->pool);
     }
-    rv = lpp_writer_get(format)->write(view, lpp_store_sink(file), run->pool);
-    if (rv != APR_SUCCESS) {
-        lpp_store_abort(file);
-        return rv;
+    saved->oops = run->oops;
+    saved->head.outcome = run->answer.status;
+    saved->head.waited_us = run->profiling.waited_us;
+    saved->memory = run->memory[1].vss_bytes > 0 ? run->memory : NULL;
+    saved->regions = lpp_run_region_sums(run, &saved->region_count,
+                                         run->pool);
+    if (run->asked.inline_only) {
+        saved->inline_count = profiles;
     }
-    return finish_file(file, bytes);
-}
-
-apr_status_t lpp_run_write_files(lpp_run_t *run, const lpp_view_t *view,
-                                 apr_off_t *bytes)
-{
-    lpp_store_t *store;
-    apr_status_t rv, worst;
-    int i;
-
-    worst = lpp_store_open(&store, run->store_dir, run->pool);
-    if (worst != APR_SUCCESS) {
-        return worst;
+    else {
+        saved->inline_ignored = profiles > 0;
     }
-    for (i = 0; i < LPP_FORMAT_COUNT; i++) {
-        if (run->formats & LPP_FORMAT_BIT(i)) {
-            rv = write_file(run, store, i, view, bytes);
-            worst = rv != APR_SUCCESS ? rv : worst;
-        }
-    }
-    /* Last, so that who finds it finds the others. */
-    rv = lpp_run_save(run, view, store);
-    return rv != APR_SUCCESS ? rv : worst;
+    saved->sql = lpp_run_sql_view(run, run->facts.begin_us + run->duration_us,
+                                  run->pool);
+    saved->sql_condition = run->asked.plan ? run->asked.plan->sql_condition
+                                           : NULL;
 }
 
 static apr_status_t write_files(lpp_run_t *run, apr_off_t *bytes)
 {
-    const lpp_process_t *process = lpp_process_get();
-    lpp_profile_t *profile;
     const lpp_view_t *view;
-    apr_status_t rv;
+    /* With source lines, which are slow: no response waits for this. */
+    apr_status_t rv = lpp_run_view(run, &view,
+                                   lpp_run_calls_table(run, run->pool), 1,
+                                   FINAL_WAIT_US, run->pool);
 
-    rv = lpp_run_profile(run, &profile, lpp_run_calls_table(run, run->pool),
-                         FINAL_WAIT_US, run->pool);
-    if (rv == APR_SUCCESS) {
-        run->about.lines = 1; /* nobody waits for source lines here */
-        rv = lpp_view_create(&view, profile, process->symbols,
-                             process->maps, &run->about, run->pool);
-    }
-    return rv == APR_SUCCESS ? lpp_run_write_files(run, view, bytes) : rv;
+    return rv == APR_SUCCESS ? lpp_output_write_files(&run->output, view,
+                                                      bytes) : rv;
 }
 
-apr_status_t lpp_run_write_oops(lpp_run_t *run, apr_off_t *bytes)
-{
-    lpp_store_t *store;
-    lpp_store_file_t *file;
-    apr_status_t rv;
-
-    if (!run->oops) {
-        return APR_ENOMEM;
-    }
-    rv = lpp_store_open(&store, run->oops_dir, run->pool);
-    if (rv == APR_SUCCESS) {
-        rv = lpp_store_begin(store, lpp_run_oops_date(run, run->pool),
-                             run->id, &file, run->pool);
-    }
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    rv = lpp_config_oops_bson(run->conf)
-             ? lpp_oops_write_bson(run->oops, lpp_store_sink(file), run->pool)
-             : lpp_oops_write_rfc822(run->oops, lpp_store_sink(file),
-                                     run->pool);
-    if (rv != APR_SUCCESS) {
-        lpp_store_abort(file);
-        return rv;
-    }
-    return finish_file(file, bytes);
-}
-
-/* A full disk fails every profile: one line a minute tells it well enough. */
+/* A full disk fails every profile: log it once a minute. */
 typedef struct complaint_t {
     _Atomic apr_time_t last_us; /* monotonic; 0: never */
     atomic_uint left_out;       /* since then */
@@ -142,7 +98,7 @@ static complaint_t no_file, no_oops;
 
 static int may_complain(complaint_t *complaint)
 {
-    apr_time_t now = lpp_run_now_us();
+    apr_time_t now = lpp_monotonic_us();
     apr_time_t last = atomic_load(&complaint->last_us);
 
     if ((!last || now - last >= COMPLAIN_EVERY_US)
@@ -153,18 +109,18 @@ static int may_complain(complaint_t *complaint)
     return 0;
 }
 
-/* Said when the session is over, so that the rate is the last one. */
+/* Logged after the session, when the rate is final. */
 static void tell_of_cost(const lpp_run_t *run)
 {
-    apr_uint32_t hz = lpp_session_lowered_hz(run->session);
+    apr_uint32_t hz = lpp_session_lowered_hz(run->profiling.session);
 
     if (hz != 0) {
         ap_log_error(APLOG_MARK, APLOG_INFO, 0, ap_server_conf,
                       LPP_TAG_RUN_STOOD_DOWN ": %s: profiling took more than "
                       "10 %% of the request's CPU time: rate lowered to %u Hz"
-                      "%s", run->id, hz,
-                      lpp_session_cut_short(run->session) == LPP_STOP_SELF
-                      ? ", then ended" : "");
+                      "%s", run->facts.about.id, hz,
+                      lpp_session_cut_short(run->profiling.session)
+                          == LPP_STOP_SELF ? ", then ended" : "");
     }
 }
 
@@ -174,34 +130,34 @@ void lpp_run_finish(void *baton)
     apr_off_t bytes = 0;
     apr_status_t rv;
 
-    if (run->aggregate) {
+    if (run->asked.aggregate) {
         goto leave;
     }
     tell_of_cost(run);
-    if (run->oops) {
-        run->oops->tb_text = lpp_run_traceback(run, run->pool);
-    }
+    fill_output(run);
     rv = write_files(run, &bytes);
     if (rv != APR_SUCCESS && may_complain(&no_file)) {
         ap_log_perror(APLOG_MARK, APLOG_WARNING, rv, run->pool,
                       LPP_TAG_RUN_NO_FILE ": %s: the profile could not be "
                       "written to the " LPP_DIR_DIR " \"%s\" (%u more since "
-                      "the last such line)", run->id, run->store_dir,
+                      "the last such line)", run->facts.about.id,
+                      lpp_config_dir(run->facts.conf),
                       atomic_exchange(&no_file.left_out, 0));
     }
-    rv = lpp_run_write_oops(run, &bytes);
+    rv = lpp_output_write_oops(&run->output, &bytes);
     if (rv != APR_SUCCESS && may_complain(&no_oops)) {
         ap_log_perror(APLOG_MARK, APLOG_WARNING, rv, run->pool,
                       LPP_TAG_RUN_NO_OOPS ": %s: the OOPS report could not be "
                       "written to the " LPP_DIR_OOPS_DIR " \"%s\" (%u more "
-                      "since the last such line)", run->id, run->oops_dir,
+                      "since the last such line)", run->facts.about.id,
+                      lpp_config_oops_dir(run->facts.conf),
                       atomic_exchange(&no_oops.left_out, 0));
     }
     if (bytes > 0) {
-        lpp_keeper_wrote(run->conf, bytes);
+        lpp_keeper_wrote(run->facts.conf, bytes);
     }
 
 leave:
-    lpp_session_close(run->session);
+    lpp_session_close(run->profiling.session);
     lpp_run_free(run);
 }

@@ -26,8 +26,8 @@
 #include "base/lpp_log_tags.h"
 #include "store/lpp_store.h"
 #include "server/mod_lpprofile_config.h"
+#include "request/mod_lpprofile_facts.h"
 #include "request/mod_lpprofile_memory.h"
-#include "request/mod_lpprofile_oops_internal.h"
 
 APLOG_USE_MODULE(lpprofile);
 
@@ -35,20 +35,20 @@ APLOG_USE_MODULE(lpprofile);
 #define COMPLAIN_EVERY_US apr_time_from_sec(60)
 
 /*
- * mallinfo2 goes through the free pieces of all arenas and holds the lock of
- * each: a microsecond where there are few, a quarter of a second where a large
- * heap is in pieces. How many there are cannot be asked. So the heap of a
- * process is counted only while its private memory has grown by no more than
- * HEAP_STEP_BYTES since it was counted and that was short; what can be in one
- * step takes some milliseconds at worst. Once it took HEAP_LONG_US, nobody
- * counts for a thousand times as long; once HEAP_TOO_LONG_US, never again.
+ * mallinfo2 walks the free chunks of all arenas, with the lock of each: a
+ * microsecond where there are few, a quarter of a second in a large fragmented
+ * heap. Their number is not available. So the heap of a process is counted only
+ * while its private memory has grown by at most HEAP_STEP_BYTES since the last
+ * count, and that was short; the chunks of one step take some milliseconds at
+ * worst. After a count that took HEAP_LONG_US the heap is not counted for a
+ * thousand times as long; after one that took HEAP_TOO_LONG_US, never again.
  */
 #define HEAP_STEP_BYTES ((apr_uint64_t)20 << 20)
 #define HEAP_LONG_US 20
 #define HEAP_PAUSE 1000
 #define HEAP_TOO_LONG_US 1000
 
-/* What all children of a generation know of a log. */
+/* State of a log, shared by all children of a generation. */
 typedef struct shared_t {
     _Atomic apr_int64_t complained_at;
     _Atomic apr_uint32_t lost; /* lines since then */
@@ -57,7 +57,7 @@ typedef struct shared_t {
 
 /* One open log, shared by the hosts that name it. In pconf. */
 struct lpp_memory_log_t {
-    const char *name;     /* as typed, for people */
+    const char *name;     /* as in the configuration */
     int fd;
     shared_t *shared;     /* anonymous memory, inherited by the children */
 };
@@ -73,7 +73,8 @@ typedef struct begun_t {
 static _Atomic apr_int64_t heap_paused_until_us; /* CLOCK_MONOTONIC */
 static _Atomic apr_uint64_t heap_counted_at_bytes; /* private memory then */
 
-/* Of this process; for "requests that ran in the same process meanwhile". */
+/* Of this process; for the column "requests that ran in the same process
+ * meanwhile". */
 static atomic_uint requests_begun;
 static atomic_uint requests_active;
 
@@ -98,7 +99,7 @@ static void parse_statm(const char *text, lpp_memory_sizes_t *sizes)
         ? sizes->rss_bytes - shared : 0;
 }
 
-/* Whether to begin to count: a bound on how long it takes. */
+/* Whether a count that begins now is known to be short. */
 static int is_short(const lpp_memory_sizes_t *sizes, apr_int64_t now)
 {
     return sizes->private_bytes
@@ -107,8 +108,8 @@ static int is_short(const lpp_memory_sizes_t *sizes, apr_int64_t now)
         && now >= atomic_load(&heap_paused_until_us);
 }
 
-/* A thread that had to wait for a processor took long, too: only what took
- * long at both ends counts. */
+/* A thread that waited for a processor took long as well: take the shorter of
+ * the two counts. */
 static void learn(const lpp_memory_sizes_t *begin,
                   const lpp_memory_sizes_t *end, apr_int64_t now)
 {
@@ -157,7 +158,7 @@ void lpp_memory_read(lpp_memory_sizes_t *sizes,
     ssize_t len = pread(fd, text, sizeof(text) - 1, 0);
 
     if (fd >= 0 && fd != statm_fd) {
-        close(fd); /* this child could not keep it open */
+        close(fd); /* opened for this one read */
     }
     memset(sizes, 0, sizeof(*sizes));
     if (len > 0) {
@@ -167,8 +168,8 @@ void lpp_memory_read(lpp_memory_sizes_t *sizes,
     count_heap(sizes, begin);
 }
 
-/* Opened by the parent, as root where it is: no link is followed, nobody
- * else may read it. */
+/* Opened by the parent, which may be root: follow no link, and let only the
+ * owner read it. */
 static apr_status_t open_file(int *fd, const char *typed, apr_pool_t *pool)
 {
     const char *path = ap_server_root_relative(pool, typed);
@@ -187,9 +188,9 @@ static apr_status_t close_file(void *log)
     return APR_SUCCESS;
 }
 
-/* A program that does not read must not stop the server: where its pipe is
- * full, lines are lost. Only this end is made so, the program's reads are as
- * it knows them. */
+/* A program that does not read must not block the server: lines are lost while
+ * its pipe is full. Only the writing end is non-blocking; the program reads as
+ * usual. */
 static apr_status_t open_pipe(int *fd, const char *command, apr_pool_t *pool)
 {
     piped_log *piped = ap_open_piped_log(pool, command);
@@ -236,7 +237,7 @@ static apr_status_t open_log(lpp_memory_log_t *log, apr_pool_t *pool)
     return rv;
 }
 
-/* Each generation opens anew: a graceful restart is how logs are rotated. */
+/* Each generation opens its logs again: a graceful restart rotates them. */
 static int open_logs(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                      server_rec *main_server)
 {
@@ -289,15 +290,16 @@ static void child_init(apr_pool_t *pchild, server_rec *s)
     }
 }
 
-/* With its line, or with the request's pool: not every one is logged. */
+/* Runs with the line, or as cleanup of the request's pool: some requests are
+ * never logged. */
 static apr_status_t one_less(void *unused)
 {
     atomic_fetch_sub(&requests_active, 1);
     return APR_SUCCESS;
 }
 
-/* The first request of a chain only: redirects and subrequests are its own.
- * Those of hosts without a log are counted: what they do is in the sizes. */
+/* Only the first request of a chain: redirects and subrequests are part of it.
+ * Requests of hosts without a log are counted too: they change the sizes. */
 static int begin(request_rec *r)
 {
     apr_uint32_t before, active;
@@ -321,7 +323,7 @@ static int begin(request_rec *r)
     return DECLINED;
 }
 
-/* At most one complaint a minute and log over all children. */
+/* Log at most once a minute and log, over all children. */
 static void complain(request_rec *r, const lpp_memory_log_t *log,
                      apr_status_t rv)
 {
@@ -342,9 +344,9 @@ static void complain(request_rec *r, const lpp_memory_log_t *log,
 
 /*
  * One write: lines of concurrent children stay whole (files by O_APPEND, pipes
- * up to PIPE_BUF). line begins with a newline, which is written only to end
- * what a full disk cut off; the rest of that line is not written later: it
- * would tear another's.
+ * up to PIPE_BUF). line begins with a newline, which is written only where a
+ * full disk has cut the line before. The rest of a line that was cut is not
+ * written later: it would split another line.
  */
 static void append(request_rec *r, const lpp_memory_log_t *log,
                    const char *line)
@@ -370,7 +372,7 @@ static void append(request_rec *r, const lpp_memory_log_t *log,
     }
 }
 
-/* Where it was not counted at one end, the other says nothing. */
+/* "-" where the heap was not counted at the beginning or at the end. */
 static const char *heap_of(const lpp_memory_sizes_t *sizes,
                            const lpp_memory_sizes_t *other, apr_pool_t *pool)
 {
@@ -409,8 +411,8 @@ static int end(request_rec *r)
     id = apr_table_get(r->notes, LPP_MEMORY_OOPS_NOTE);
     page_id = apr_table_get(r->notes, LPP_MEMORY_PAGE_NOTE);
     if (!page_id) {
-        page_id = lpp_oops_page_id(
-            last, conf, lpp_oops_hidden_of(r, conf, r->pool));
+        page_id = lpp_facts_page_id(last, conf,
+                                    lpp_facts_hidden(r, conf, r->pool));
     }
     line = apr_psprintf(
         r->pool, "\n%s %s %s %.6f %" APR_UINT64_T_FMT " %" APR_UINT64_T_FMT
@@ -441,13 +443,13 @@ static int is_anywhere(const server_rec *s)
 
 void lpp_memory_register_hooks(apr_pool_t *pool)
 {
-    /* For profiles, too. */
+    /* Profiles show the sizes, too. */
     ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
     if (!is_anywhere(ap_server_conf)) {
-        return; /* no request is to pay for a log that nobody asked for */
+        return; /* no log: no work for each request */
     }
-    /* First: what the modules after us allocate is the request's. */
+    /* First: memory that later modules allocate belongs to the request. */
     ap_hook_post_read_request(begin, NULL, NULL, APR_HOOK_REALLY_FIRST);
-    /* Before the run lets go of the request (REALLY_LAST). */
+    /* Before lpp_run_take_over (REALLY_LAST), which ends the run. */
     ap_hook_log_transaction(end, NULL, NULL, APR_HOOK_LAST);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_oops: what an OOPS says of one request.
+ * mod_lpprofile_oops: fills the OOPS of one request.
  *
- * Reads the request and never changes it: httpd's own ap_add_common_vars and
- * ap_add_cgi_vars write to the request's environment, look up host names, and
- * run a subrequest, so the same variables are gathered here by hand.
+ * Reads the request and never changes it: ap_add_common_vars and
+ * ap_add_cgi_vars of httpd write to the environment of the request, look up
+ * host names, and run a subrequest, so the same variables are gathered here.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -19,138 +19,11 @@
 #include "base/lpp_ascii.h"
 #include "request/mod_lpprofile_oops_internal.h"
 
-#define PAGE_ID_KEY "launchpad.pageid"
-
-/* Where variables go. */
+/* The record to add variables to, and what to hide of them. */
 typedef struct vars_t {
     lpp_oops_t *oops;
     const lpp_oops_hidden_t *hidden;
 } vars_t;
-
-const lpp_oops_hidden_t *lpp_oops_hidden_of(const request_rec *r,
-                                            const lpp_conf_t *conf,
-                                            apr_pool_t *pool)
-{
-    lpp_oops_hidden_t *hidden = apr_pcalloc(pool, sizeof(*hidden));
-
-    if (hidden) {
-        hidden->names = lpp_config_oops_hide(conf);
-        lpp_oops_hide_cookies(hidden, apr_table_get(r->headers_in, "Cookie"),
-                              pool);
-        lpp_oops_hide_authorization(
-            hidden, apr_table_get(r->headers_in, "Authorization"), pool);
-        lpp_oops_hide_authorization(
-            hidden, apr_table_get(r->headers_in, "Proxy-Authorization"), pool);
-    }
-    return hidden;
-}
-
-/* An internal redirect to an error document is not what was asked for. */
-static request_rec *before_error_document(request_rec *r)
-{
-    while (r->prev && ap_is_HTTP_ERROR(r->prev->status)) {
-        r = r->prev;
-    }
-    return r;
-}
-
-/* What an application said in a note or the environment of any request of the
- * chain. */
-static const char *told_page_id(const request_rec *r)
-{
-    for (; r; r = r->prev) {
-        const char *told = apr_table_get(r->notes, PAGE_ID_KEY);
-
-        if (!told || !told[0]) {
-            told = apr_table_get(r->subprocess_env, PAGE_ID_KEY);
-        }
-        if (told && told[0]) {
-            return told;
-        }
-    }
-    return NULL;
-}
-
-/* The handler's name where it and not a directory says what answers: a proxy
- * or a script. */
-static const char *active_handler(const request_rec *r)
-{
-    if (r->proxyreq || (r->handler && !strncmp(r->handler, "proxy:", 6))) {
-        return "proxy-server";
-    }
-    if (!r->handler || !strcmp(r->handler, "default-handler")
-        || !strcmp(r->handler, DIR_MAGIC_TYPE)
-        || (r->content_type && !strcmp(r->handler, r->content_type))) {
-        return NULL;
-    }
-    return r->handler;
-}
-
-/* Length of the URI without the path info behind a script or file. */
-static apr_size_t mapped_length(const request_rec *r)
-{
-    apr_size_t len = strlen(r->uri);
-    apr_size_t info = r->path_info ? strlen(r->path_info) : 0;
-
-    if (!r->proxyreq && r->finfo.filetype == APR_REG && info > 0 && info < len
-        && !strcmp(r->uri + len - info, r->path_info)) {
-        len -= info;
-    }
-    return len;
-}
-
-/* Where the segment that ends at end of uri begins. */
-static apr_size_t segment_start(const char *uri, apr_size_t end)
-{
-    while (end > 0 && uri[end - 1] != '/') {
-        end--;
-    }
-    return end;
-}
-
-static const char *derived_page_id(const request_rec *r)
-{
-    const char *context = active_handler(r);
-    apr_size_t view, end, start;
-
-    if (!r->uri || r->uri[0] != '/' || (!r->filename && !context)) {
-        return "Unknown";
-    }
-    end = mapped_length(r);
-    view = segment_start(r->uri, end);
-    if (!context) {
-        apr_size_t dir = view;
-
-        while (dir > 0 && r->uri[dir - 1] == '/') {
-            dir--;
-        }
-        start = segment_start(r->uri, dir);
-        context = start < dir
-                      ? apr_pstrmemdup(r->pool, r->uri + start, dir - start)
-                      : "RootObject";
-    }
-    return apr_pstrcat(r->pool, context, ":",
-                       view < end
-                           ? apr_pstrmemdup(r->pool, r->uri + view, end - view)
-                           : "+index",
-                       NULL);
-}
-
-const char *lpp_oops_page_id(request_rec *r, const lpp_conf_t *conf,
-                             const lpp_oops_hidden_t *hidden)
-{
-    const char *page_id;
-
-    r = before_error_document(r);
-    page_id = lpp_config_page_id(conf, r);
-    if (!page_id || !page_id[0]) {
-        page_id = told_page_id(r);
-    }
-    if (!page_id) {
-        page_id = derived_page_id(r);
-    }
-    return lpp_oops_mask_url(page_id, hidden, r->pool);
-}
 
 static void add(const vars_t *vars, const char *name, const char *value)
 {
@@ -159,7 +32,7 @@ static void add(const vars_t *vars, const char *name, const char *value)
     }
 }
 
-/* A header's name as a CGI program knows it. */
+/* The name of a header as a CGI variable. */
 static char *header_variable(apr_pool_t *pool, const char *name)
 {
     char *variable = apr_pstrcat(pool, "HTTP_", name, NULL), *c;
@@ -233,8 +106,8 @@ static void add_request(const vars_t *vars, request_rec *r)
     add(vars, "GATEWAY_INTERFACE", "CGI/1.1");
     add(vars, "REQUEST_METHOD", r->method);
     add(vars, "REQUEST_SCHEME", ap_http_scheme(r));
-    /* What CGI programs were given; by now the request line may have its
-     * trigger segment back, for the access log. */
+    /* As CGI programs saw it; the request line may contain the trigger segment
+     * again by now, for the access log. */
     add(vars, "REQUEST_URI", first_of(r)->unparsed_uri);
     add(vars, "QUERY_STRING", r->args ? r->args : "");
     add(vars, "SCRIPT_FILENAME", r->filename);
@@ -247,19 +120,6 @@ static void add_request(const vars_t *vars, request_rec *r)
         add(vars, "REDIRECT_QUERY_STRING", r->prev->args);
         add(vars, "REDIRECT_REMOTE_USER", r->prev->user);
     }
-}
-
-/* The URL that was asked for, without the trigger segment. */
-static const char *full_url(request_rec *r, const lpp_oops_hidden_t *hidden,
-                            apr_pool_t *pool)
-{
-    const char *uri = first_of(r)->unparsed_uri;
-
-    uri = uri ? uri : "";
-    if (uri[0] == '/' || !uri[0]) {
-        uri = ap_construct_url(pool, uri, r);
-    }
-    return apr_pstrdup(pool, lpp_oops_mask_url(uri, hidden, pool));
 }
 
 static const char *find_user(const request_rec *r)
@@ -297,7 +157,7 @@ static const char *status_type(int status, apr_pool_t *pool)
     return type;
 }
 
-/* The status in words: a script's own, if it sent any. */
+/* The reason phrase: that of a script, if it sent one. */
 static const char *status_value(const request_rec *r, const vars_t *vars)
 {
     const char *line =
@@ -355,24 +215,23 @@ static void classify(const vars_t *vars, const request_rec *r,
     }
 }
 
-void lpp_oops_gather(lpp_oops_t *oops, request_rec *r, const lpp_conf_t *conf,
-                     const lpp_oops_hidden_t *hidden,
-                     apr_interval_time_t duration_us,
+void lpp_oops_gather(lpp_oops_t *oops, request_rec *r,
+                     const lpp_facts_t *facts, apr_interval_time_t duration_us,
                      const lpp_oops_failure_t *failure, int final)
 {
-    vars_t vars = {oops, hidden};
+    vars_t vars = {oops, facts->hidden};
     const char *user = find_user(r);
 
     classify(&vars, r, failure, final);
-    oops->time = r->request_time;
+    oops->time = facts->about.start;
     oops->duration_s = (double)duration_us / APR_USEC_PER_SEC;
-    oops->reporter =
-        apr_pstrdup(oops->pool, lpp_config_oops_reporter(conf, r->server));
-    oops->topic = apr_pstrdup(oops->pool, lpp_oops_page_id(r, conf, hidden));
+    oops->reporter = apr_pstrdup(
+        oops->pool, lpp_config_oops_reporter(facts->conf, r->server));
+    oops->topic = apr_pstrdup(oops->pool, facts->about.page_id);
     oops->username = user ? apr_pstrdup(oops->pool, user) : NULL;
-    oops->url = full_url(r, hidden, oops->pool);
+    oops->url = apr_pstrdup(oops->pool, facts->full_url);
     add_server(&vars, r);
-    /* Headers and environment last: a module's word on a variable counts. */
+    /* Headers and environment last: a variable that a module has set wins. */
     add_request(&vars, r);
     apr_table_do(add_header, &vars, r->headers_in, NULL);
     apr_table_do(add_environment, &vars, r->subprocess_env, NULL);

@@ -3,8 +3,7 @@
  * mod_lpprofile_oops: gathers one request's OOPS record.
  *
  * Request variables and CGI variables (masked), the first messages this
- * request logged (by the error_log hook), status, timeline. Also derives the
- * page id.
+ * request logged (by the error_log hook), status.
  */
 #ifndef MOD_LPPROFILE_OOPS_INTERNAL_H
 #define MOD_LPPROFILE_OOPS_INTERNAL_H
@@ -12,35 +11,19 @@
 #include <httpd.h>
 
 #include "oops/lpp_oops.h"
-#include "server/mod_lpprofile_config.h"
+#include "request/mod_lpprofile_facts.h"
+
+#define LPP_OOPS_STACK_MAX 128 /* frames kept of the first error's stack */
 
 /* What a request logged so far. */
 typedef struct lpp_oops_failure_t {
     const char *message; /* first at error or worse, masked, or NULL */
     int level;           /* APLOG_ level of the worst one; nothing where
-                             message is NULL */
-    int stack_taken;     /* the run has kept the stack of the first one */
+                            message is NULL */
+    int stack_taken;     /* the run has kept the stack of the first one: */
+    unsigned frames;
+    lpp_pc_t stack[LPP_OOPS_STACK_MAX];
 } lpp_oops_failure_t;
-
-/*
- * What is hidden of r's request chain, in pool: LPOopsHide, which is borrowed,
- * and the values that its Cookie and Authorization headers hold by now (a
- * module may take them away later). Thread: request.
- */
-const lpp_oops_hidden_t *lpp_oops_hidden_of(const request_rec *r,
-                                            const lpp_conf_t *conf,
-                                            apr_pool_t *pool);
-
-/*
- * The page id of r by contract section 5, in r->pool; call after mapping
- * (before, it is "Unknown" or what the note says). r may be the last of a
- * redirect chain: an error document counts as the page that failed. A directory
- * without an index file has the view "+index". Masked as any text, since it
- * gets into file names (/app;jsessionid=...).
- * Thread: request.
- */
-const char *lpp_oops_page_id(request_rec *r, const lpp_conf_t *conf,
-                             const lpp_oops_hidden_t *hidden);
 
 /*
  * Whether a response with that status failed for a reason of the server's:
@@ -52,22 +35,22 @@ int lpp_oops_failed(int status);
 
 /*
  * Fill record from r as it stands now: all but id, timeline and tb_text. r is
- * the last request of a redirect chain, which took duration_us so far; failure
- * may be NULL. final 0: the response is under way, and the value of an
- * informational report says so. Everything is copied into the record's pool; r,
- * its tables and its environment stay as they are, and no name is looked up
- * (neither DNS nor ident nor a subrequest for PATH_TRANSLATED).
+ * the last request of a redirect chain, which took duration_us so far; facts
+ * are those of the chain; failure may be NULL. final 0: the response is under
+ * way, and the value of an informational report says so. Everything is copied
+ * into the record's pool; r, its tables and its environment stay as they are,
+ * and no name is looked up (neither DNS nor ident nor a subrequest for
+ * PATH_TRANSLATED).
  * Thread: request.
  */
-void lpp_oops_gather(lpp_oops_t *oops, request_rec *r, const lpp_conf_t *conf,
-                     const lpp_oops_hidden_t *hidden,
-                     apr_interval_time_t duration_us,
+void lpp_oops_gather(lpp_oops_t *oops, request_rec *r,
+                     const lpp_facts_t *facts, apr_interval_time_t duration_us,
                      const lpp_oops_failure_t *failure, int final);
 
 /*
- * Learn of messages: called by the run's error_log hook with each message of
- * its request. Returns 1 when this is the first at error or worse, so that the
- * stack is worth taking.
+ * See a message: called by the error_log hook of the run with each message of
+ * its request. Returns 1 for the first one at error or worse: then the caller
+ * keeps the stack.
  * Thread: request.
  */
 int lpp_oops_see_message(lpp_oops_failure_t *failure, int level,

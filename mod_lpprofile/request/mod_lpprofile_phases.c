@@ -14,7 +14,7 @@
 #include <util_filter.h>
 
 #include "base/lpp_clock.h"
-#include "server/mod_lpprofile_entries.h"
+#include "server/mod_lpprofile_wrappers.h"
 #include "request/mod_lpprofile_phases.h"
 
 #define ENTRIES_MAX 4096

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_run_life: a run begins, and how that went: its gate is waited
- * for, its session started, its memory made and given up.
+ * mod_lpprofile_run_life: begin and end of a run: creates it, waits for the
+ * gate, starts the session; when the request is over, gathers what is known of
+ * it and submits the job that writes it.
  */
 #include <string.h>
 #include <sys/syscall.h>
@@ -21,24 +22,24 @@
 
 APLOG_USE_MODULE(lpprofile);
 
-/* Reading and serving a request share the caller of ap_read_request,
- * ap_process_http_connection; but whoever makes a request without reading it,
- * as mod_http2 does, has a function of its own for that, which returns. */
+/* Reading and serving a request have a caller in common,
+ * ap_process_http_connection. A module that creates requests without reading
+ * them, such as mod_http2, does so in a function of its own that returns. */
 static const char *const root_functions[] = {
     "ap_read_request", "^ap_post_read_request", NULL
 };
 
-/* By the time of an inline region the request was read: its stacks begin with
- * who serves it. */
+/* At an inline region the request has been read: its stacks begin with the
+ * function that serves it. */
 const char *const lpp_run_inline_roots[] = {
     "ap_process_async_request", "ap_process_request", NULL
 };
 
-/* A client that reads or sends slowly must not hold the gate: all that a
- * request may be blocked on it (contract section 2). */
+/* A slow client must not hold the gate: the longest time that a request may be
+ * blocked on its client (contract section 2). */
 #define MAX_CLIENT_WAIT_US apr_time_from_sec(5)
 
-/* Asked while waiting for the gate: a client that closed wants no page. */
+/* Asked while waiting for the gate: 0 when the client has closed. */
 static int client_is_there(void *baton)
 {
     request_rec *r = baton;
@@ -56,15 +57,15 @@ static int client_is_there(void *baton)
     return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 0;
 }
 
-/* Formats this build has no writer for, and actions of later builds, are not
- * silently ignored: the page and the header say so. */
+/* The formats of this build that were asked for; the page says which are
+ * missing. */
 static apr_uint32_t formats_to_write(lpp_run_t *run)
 {
-    apr_uint32_t wanted = run->plan ? run->plan->formats : 0;
+    apr_uint32_t wanted = run->asked.plan ? run->asked.plan->formats : 0;
     apr_uint32_t formats = 0;
     int i;
 
-    if (run->all_requests) {
+    if (run->asked.all_requests) {
         wanted |= LPP_FORMAT_BIT(LPP_FORMAT_CALLGRIND);
     }
     for (i = 0; i < LPP_FORMAT_COUNT; i++) {
@@ -75,7 +76,7 @@ static apr_uint32_t formats_to_write(lpp_run_t *run)
     return formats;
 }
 
-/* What a start that did not profile is called in X-LPProfile. */
+/* The outcome of a start, as X-LPProfile has it. */
 const char *lpp_run_start_token(lpp_start_e start)
 {
     switch (start) {
@@ -92,8 +93,9 @@ const char *lpp_run_start_token(lpp_start_e start)
     return "failed";
 }
 
-/* Every request, whatever the directives say; but one whose holder waits for
- * it, and who holds the gate for a slow client lets go. */
+/* For the sum every request is profiled: no limit of the directives applies,
+ * and the client may be gone. Left out are a request that the owner of the gate
+ * waits for, and the time after a slow client has had the gate too long. */
 static void unbound(lpp_session_options_t *options)
 {
     options->max_waiting = APR_UINT32_MAX;
@@ -120,26 +122,26 @@ static void count_for_sum(lpp_start_e start)
     }
 }
 
-/* What will be so for every request of this child is a warning once. */
+/* A warning the first time in this child, then info. */
 static int once(atomic_int *said)
 {
     return atomic_exchange(said, 1) ? APLOG_INFO : APLOG_WARNING;
 }
 
-/* By connection and host, not by request: httpd puts the Referer as it came
- * behind a request's messages. */
+/* Logged for the connection and host, not for the request: httpd appends the
+ * unmasked Referer to the messages of a request. */
 static void log_start(const lpp_run_t *run, request_rec *r, apr_status_t rv)
 {
     static atomic_int failed, no_signal;
-    int level; /* the logging macros evaluate theirs twice */
+    int level; /* the logging macros evaluate the level twice */
 
-    switch (run->start) {
+    switch (run->profiling.start) {
     case LPP_START_TIMED_OUT:
         ap_log_cserror(APLOG_MARK, APLOG_WARNING, 0, r->connection, r->server,
                        LPP_TAG_RUN_TIMED_OUT ": served unprofiled, no turn "
                        "within " LPP_DIR_LOCK_TIMEOUT " (%"
                        APR_TIME_T_FMT " ms)",
-                       apr_time_as_msec(run->waited_us));
+                       apr_time_as_msec(run->profiling.waited_us));
         break;
     case LPP_START_FAILED:
         level = once(&failed);
@@ -159,67 +161,52 @@ static void log_start(const lpp_run_t *run, request_rec *r, apr_status_t rv)
     case LPP_START_RUNNING:
         ap_log_cserror(APLOG_MARK, APLOG_INFO, 0, r->connection, r->server,
                        LPP_TAG_RUN_PROFILED ": profiling this request as %s",
-                       run->id);
+                       run->facts.about.id);
         break;
     default:
         ap_log_cserror(APLOG_MARK, APLOG_INFO, 0, r->connection, r->server,
                        LPP_TAG_RUN_SKIPPED ": served unprofiled: %s",
-                       lpp_run_start_token(run->start));
+                       lpp_run_start_token(run->profiling.start));
     }
 }
 
-static void fill_holder(lpp_run_t *run, request_rec *r, lpp_holder_t *holder)
+static void fill_owner(const lpp_run_t *run, lpp_holder_t *owner)
 {
-    const char *url = lpp_oops_mask_url(
-        ap_construct_url(run->pool, r->unparsed_uri, r), run->hidden,
-        run->pool);
     int generation = 0;
 
-    memset(holder, 0, sizeof(*holder));
-    holder->start = r->request_time;
-    holder->begin_us = run->begin_us;
-    apr_cpystrn(holder->id, run->id, sizeof(holder->id));
-    apr_cpystrn(holder->url, url, sizeof(holder->url));
-    apr_cpystrn(holder->page_id, "Unknown", sizeof(holder->page_id));
-    apr_cpystrn(holder->host, r->server->server_hostname
-                ? r->server->server_hostname : "", sizeof(holder->host));
-    run->vhost = lpp_run_vhost(r->server, run->pool);
-    apr_cpystrn(holder->vhost, run->vhost, sizeof(holder->vhost));
-    apr_cpystrn(holder->method, r->method, sizeof(holder->method));
-    holder->formats = run->formats;
-    holder->aggregate = (apr_uint32_t)run->aggregate;
-    holder->pid = run->pid;
-    holder->tid = run->tid;
+    memset(owner, 0, sizeof(*owner));
+    lpp_facts_to_owner(&run->facts, owner);
+    owner->formats = run->output.formats;
+    owner->aggregate = (apr_uint32_t)run->asked.aggregate;
     ap_mpm_query(AP_MPMQ_GENERATION, &generation);
-    holder->generation = (apr_uint32_t)generation;
-    run->holder = *holder;
+    owner->generation = (apr_uint32_t)generation;
 }
 
 /*
- * As lpp_session_start. A stream of HTTP/2 that waits for the gate has one of
- * the few workers that mod_http2 has in this child, whichever connection it is
- * of: most of them stay free for requests that are not profiled. For the sum of
- * all requests there are none.
+ * As lpp_session_start. An HTTP/2 stream that waits for the gate blocks one of
+ * the few workers of mod_http2 in this child, which serve all connections: so
+ * only some of them may wait. This limit does not apply to the sum over all
+ * requests.
  */
 static apr_status_t start_session(lpp_run_t *run, const request_rec *r,
                                   const lpp_session_options_t *options)
 {
     static atomic_uint waiting_streams;
     lpp_sampler_t *sampler = lpp_process_get()->sampler;
-    int counted = r->connection->master && !run->aggregate;
+    int counted = r->connection->master && !run->asked.aggregate;
     apr_status_t rv = APR_SUCCESS;
 
     if (counted && atomic_fetch_add(&waiting_streams, 1)
                        >= lpp_config_max_waiting_streams()) {
         lpp_gate_count_skip(lpp_process_get()->gate, LPP_GATE_BUSY);
-        run->start = LPP_START_BUSY;
+        run->profiling.start = LPP_START_BUSY;
     }
     else {
-        run->start = lpp_session_start(sampler, options, run->inline_only
-                                           ? lpp_run_inline_roots
-                                           : root_functions,
-                                       &run->session, &run->waited_us, &rv,
-                                       run->pool);
+        run->profiling.start = lpp_session_start(
+            sampler, options,
+            run->asked.inline_only ? lpp_run_inline_roots : root_functions,
+            &run->profiling.session, &run->profiling.waited_us, &rv,
+            run->pool);
     }
     if (counted) {
         atomic_fetch_sub(&waiting_streams, 1);
@@ -227,72 +214,87 @@ static apr_status_t start_session(lpp_run_t *run, const request_rec *r,
     return rv;
 }
 
-/* Waits for the gate; fills start, session, waited_us. */
+/* All but the owner record and the id of the parent. */
+static void fill_options(const lpp_run_t *run, request_rec *r, int stacks,
+                         lpp_session_options_t *options)
+{
+    const lpp_conf_t *conf = run->facts.conf;
+
+    options->rate_hz = lpp_config_rate_hz(conf);
+    options->stacks = stacks;
+    options->max_waiting = lpp_config_max_waiting(conf);
+    options->lock_timeout_us = lpp_config_lock_timeout_us(conf);
+    options->max_time_us = lpp_config_max_time_us(conf);
+    options->max_client_wait_us = MAX_CLIENT_WAIT_US;
+    options->wanted = client_is_there;
+    options->wanted_baton = r;
+    if (run->asked.aggregate) {
+        unbound(options);
+    }
+}
+
+/* Waits for the gate; fills profiling. */
 void lpp_run_start(lpp_run_t *run, request_rec *r, int stacks)
 {
-    const lpp_process_t *process = lpp_process_get();
+    lpp_run_profiling_t *profiling = &run->profiling;
     lpp_session_options_t options;
     apr_status_t rv = APR_ENOTIMPL;
     const char *parent = apr_table_get(r->headers_in, LPP_RUN_PARENT_HEADER);
+    char id[LPP_OOPS_ID_LEN + 1];
 
     memset(&options, 0, sizeof(options));
-    run->start = lpp_process_serves() ? LPP_START_FAILED : LPP_START_FORKED;
+    profiling->start = lpp_process_serves() ? LPP_START_FAILED
+                                            : LPP_START_FORKED;
     if (parent && lpp_store_is_id(parent)) {
         options.parent_id = apr_pstrdup(run->pool, parent);
     }
     apr_table_unset(r->headers_in, LPP_RUN_PARENT_HEADER);
-    if (process->sampler
-        && (rv = lpp_store_new_id(run->id)) == APR_SUCCESS) {
-        fill_holder(run, r, &options.holder);
-        options.rate_hz = lpp_config_rate_hz(run->conf);
-        options.stacks = stacks;
-        options.max_waiting = lpp_config_max_waiting(run->conf);
-        options.lock_timeout_us = lpp_config_lock_timeout_us(run->conf);
-        options.max_time_us = lpp_config_max_time_us(run->conf);
-        options.max_client_wait_us = MAX_CLIENT_WAIT_US;
-        options.wanted = client_is_there;
-        options.wanted_baton = r;
-        if (run->aggregate) {
-            unbound(&options);
-        }
-        lpp_memory_read(&run->memory, NULL); /* not in the profile */
+    if (lpp_process_get()->sampler
+        && (rv = lpp_store_new_id(id)) == APR_SUCCESS) {
+        run->facts.about.id = apr_pstrdup(run->pool, id);
+        lpp_facts_add_url(&run->facts, r, run->pool);
+        fill_owner(run, &options.holder);
+        fill_options(run, r, stacks, &options);
+        lpp_memory_read(&run->memory[0], NULL); /* not in the profile */
         rv = start_session(run, r, &options);
     }
-    run->profiled = run->start == LPP_START_RUNNING
-        || run->start == LPP_START_NO_SIGNAL;
-    if (!run->profiled) {
-        run->session = NULL;
-        run->id[0] = '\0';
+    profiling->profiled = profiling->start == LPP_START_RUNNING
+        || profiling->start == LPP_START_NO_SIGNAL;
+    if (!profiling->profiled) {
+        profiling->session = NULL;
+        run->facts.about.id = "";
     }
-    else if (!run->aggregate) {
+    else if (!run->asked.aggregate) {
         apr_table_setn(r->notes, LPP_MEMORY_OOPS_NOTE,
-                       apr_pstrdup(r->pool, run->id));
+                       apr_pstrdup(r->pool, run->facts.about.id));
     }
-    run->status = lpp_run_start_token(run->start);
-    if (run->aggregate) {
-        count_for_sum(run->start);
+    run->answer.status = lpp_run_start_token(profiling->start);
+    if (run->asked.aggregate) {
+        count_for_sum(profiling->start);
     }
-    if (!run->aggregate || !run->profiled) {
+    if (!run->asked.aggregate || !profiling->profiled) {
         log_start(run, r, rv);
     }
 }
 
-/* The request's pool goes and nobody took the run over: no log_transaction
- * ran. Nothing is written of it. */
-apr_status_t lpp_run_abandon(void *baton)
+/* Cleanup of the pool of the first request: ends a run that lpp_run_take_over
+ * has not taken, because no log_transaction ran. Writes nothing. */
+static apr_status_t abandon(void *baton)
 {
     lpp_run_t *run = baton;
+    lpp_holder_t owner;
 
     if (run->r) {
         lpp_run_unwatch(run);
-        if (run->session && lpp_process_ending()) {
-            lpp_gate_post_death(lpp_process_get()->gate, &run->holder);
+        if (run->profiling.session && lpp_process_ending()) {
+            fill_owner(run, &owner);
+            lpp_gate_post_death(lpp_process_get()->gate, &owner);
         }
         lpp_run_stop_calls(run);
         lpp_run_stop_sql(run);
-        if (run->session) {
-            lpp_session_stop(run->session, LPP_STOP_NOT);
-            lpp_session_close(run->session);
+        if (run->profiling.session) {
+            lpp_session_stop(run->profiling.session, LPP_STOP_NOT);
+            lpp_session_close(run->profiling.session);
         }
         lpp_entries_unwatch();
         lpp_run_free(run);
@@ -324,29 +326,23 @@ static lpp_run_t *create_run(request_rec *r, const lpp_plan_t *plan,
     run = apr_pcalloc(pool, sizeof(*run));
     run->pool = pool;
     run->r = r;
-    run->conf = lpp_config_get(r->server);
-    run->hidden = lpp_oops_hidden_of(r, run->conf, pool);
-    run->plan = plan ? copy_plan(plan, pool) : NULL;
-    run->access = access;
-    run->user_ok = lpp_config_requires_user(run->conf) ? -1 : 1;
-    run->all_requests = lpp_config_all_requests(run->conf);
+    lpp_facts_begin(&run->facts, r, pool);
+    lpp_output_begin(&run->output, &run->facts, pool);
+    run->asked.plan = plan ? copy_plan(plan, pool) : NULL;
+    run->viewer.access = access;
+    run->viewer.user_ok = lpp_config_requires_user(run->facts.conf) ? -1 : 1;
+    run->asked.all_requests = lpp_config_all_requests(run->facts.conf);
     if (lpp_aggregate_on()) {
-        run->aggregate = 1;
-        run->plan = NULL;
-        run->all_requests = run->access = 0;
-        run->user_ok = 1;
-        run->headers_set = 1;
+        run->asked.aggregate = 1;
+        run->asked.plan = NULL;
+        run->asked.all_requests = run->viewer.access = 0;
+        run->viewer.user_ok = 1;
+        run->answer.headers_set = 1;
     }
-    run->status = "help";
-    run->tokens = apr_array_make(pool, 4, sizeof(const char *));
-    run->pid = (apr_uint32_t)getpid();
-    run->tid = (apr_uint32_t)syscall(SYS_gettid);
-    run->hook_us = lpp_run_now_us();
-    run->request_time = r->request_time;
-    run->begin_us = lpp_moment_us(r->request_time);
-    run->failure.level = 8;
-    run->store_dir = apr_pstrdup(pool, lpp_config_dir(run->conf));
-    run->oops_dir = apr_pstrdup(pool, lpp_config_oops_dir(run->conf));
+    run->answer.status = "help";
+    run->answer.tokens = apr_array_make(pool, 4, sizeof(const char *));
+    run->profiling.hook_us = lpp_monotonic_us();
+    run->failure.level = APLOG_TRACE1; /* less severe than any that counts */
     return run;
 }
 
@@ -359,12 +355,11 @@ lpp_run_t *lpp_run_create(request_rec *r, const lpp_plan_t *plan, int access)
     }
     ap_set_module_config(r->request_config, &lpprofile_module, run);
     lpp_entries_watch();
-    apr_pool_cleanup_register(r->pool, run, lpp_run_abandon,
-                              apr_pool_cleanup_null);
+    apr_pool_cleanup_register(r->pool, run, abandon, apr_pool_cleanup_null);
     return run;
 }
 
-/* The helper wakes up while we get ready. */
+/* Wake up the helper thread early, while the run is prepared. */
 static void announce(const lpp_plan_t *plan)
 {
     lpp_sampler_t *sampler = lpp_process_get()->sampler;
@@ -388,19 +383,22 @@ void lpp_run_begin(request_rec *r, const lpp_plan_t *plan, int access)
         return;
     }
     if (plan && plan->page) {
-        run->all_requests = 0; /* our own pages are not part of the site */
+        /* Pages of the module are not profiled. */
+        run->asked.all_requests = 0;
         return;
     }
-    run->formats = formats_to_write(run);
-    stacks = run->aggregate || run->formats || (actions & LPP_ACTION_SHOW);
+    run->output.formats = formats_to_write(run);
+    stacks = run->asked.aggregate || run->output.formats
+             || (actions & LPP_ACTION_SHOW);
     if (!stacks && !(actions & (LPP_ACTION_SQL | LPP_ACTION_SQLTRACE))) {
         return;
     }
-    run->phases = lpp_phases_create(run->pool, run->begin_us, run->hidden);
-    lpp_phases_attach(r, run->phases);
+    run->records.phases = lpp_phases_create(run->pool, run->facts.begin_us,
+                                            run->facts.hidden);
+    lpp_phases_attach(r, run->records.phases);
     lpp_run_start(run, r, stacks);
-    lpp_phases_gate_passed(run->phases);
-    if (run->session) {
+    lpp_phases_gate_passed(run->records.phases);
+    if (run->profiling.session) {
         lpp_run_start_calls(run);
         lpp_run_start_sql(run);
         lpp_run_watch(run, r);
@@ -408,8 +406,8 @@ void lpp_run_begin(request_rec *r, const lpp_plan_t *plan, int access)
 }
 
 /*
- * The request is over: gather what only it knows. r is the first request; the
- * last of its redirects has the answer.
+ * The request is over: gather what is known of it. r is the first request; the
+ * last of its redirects has sent the response.
  */
 void lpp_run_gather(request_rec *r)
 {
@@ -423,34 +421,35 @@ void lpp_run_gather(request_rec *r)
         last = last->next;
     }
     lpp_run_settle_user(run);
-    if (!run->session) {
+    if (!run->profiling.session) {
         return;
     }
     lpp_run_close_regions(run);
-    lpp_session_stop(run->session, LPP_STOP_NOT);
-    run->duration_us = lpp_run_now_us() - run->begin_us;
-    run->http_status = last->status;
-    lpp_memory_read(&run->memory_after, &run->memory);
+    lpp_session_stop(run->profiling.session, LPP_STOP_NOT);
+    run->duration_us = lpp_monotonic_us() - run->facts.begin_us;
+    run->facts.http_status = last->status;
+    lpp_memory_read(&run->memory[1], &run->memory[0]);
     lpp_run_name(run, last);
     lpp_names_register_filters_of(lpp_process_get()->symbols, last);
-    if (run->aggregate) {
+    if (run->asked.aggregate) {
         lpp_run_record(run, last);
         return;
     }
-    if (lpp_oops_create(&run->oops, run->id, run->pool) == APR_SUCCESS) {
-        lpp_oops_gather(run->oops, last, run->conf, run->hidden,
-                        run->duration_us, &run->failure, 1);
+    if (lpp_oops_create(&run->oops, run->facts.about.id, run->pool)
+        == APR_SUCCESS) {
+        lpp_oops_gather(run->oops, last, &run->facts, run->duration_us,
+                        &run->failure, 1);
     }
 }
 
-/* The request is logged: the rest is for the jobs thread. */
+/* The request is logged: hand the run to the jobs thread. */
 void lpp_run_take_over(request_rec *r)
 {
     lpp_run_t *run = lpp_run_get(r);
     const lpp_process_t *process = lpp_process_get();
 
-    if (!run || run->r != r || !run->session) {
-        return; /* abandon() ends it with the request's pool */
+    if (!run || run->r != r || !run->profiling.session) {
+        return; /* abandon() ends it when the pool of r is destroyed */
     }
     if (run->oops) {
         lpp_run_fill_timeline(run, run->oops);
@@ -459,8 +458,8 @@ void lpp_run_take_over(request_rec *r)
     lpp_run_stop_calls(run);
     lpp_phases_attach(r, NULL);
     lpp_run_unwatch(run);
-    run->r = NULL; /* from here the job owns the run */
-    apr_pool_cleanup_kill(r->pool, run, lpp_run_abandon);
+    run->r = NULL; /* from here on the job owns the run */
+    apr_pool_cleanup_kill(r->pool, run, abandon);
     ap_set_module_config(r->request_config, &lpprofile_module, NULL);
     lpp_entries_unwatch();
     if (!process->jobs

@@ -2,11 +2,11 @@
 /*
  * mod_lpprofile_sql: the log of one request, and which thread writes to it.
  *
- * A connection of mod_dbd serves many requests, and its driver is told nothing
- * of them; so the thread remembers whose statements it sends. It remembers a
- * number, not the log: should a thread go on to another request without having
- * been told to leave this one, the number is looked up among the logs that
- * live, and a log that is gone is not found.
+ * A connection of mod_dbd serves many requests, and its driver does not know
+ * which one; so the thread keeps the number of the log that its statements go
+ * to. It keeps a number and no pointer: a thread that starts another request
+ * without having left this one looks the number up among the logs that exist,
+ * and does not find one that was destroyed.
  */
 #include <pthread.h>
 #include <string.h>
@@ -15,6 +15,7 @@
 
 #include "base/lpp_clock.h"
 #include "base/lpp_ascii.h"
+#include "base/lpp_utf8.h"
 #include "request/mod_lpprofile_sql_internal.h"
 
 static lpp_oops_hidden_t secret_labels; /* by name; in pconf */
@@ -24,7 +25,8 @@ void lpp_sql_set_secret_labels(const apr_array_header_t *labels)
     secret_labels.names = labels;
 }
 
-int lpp_sql_is_secret(const char *label)
+/* Whether statements of that label hold session data. */
+static int is_secret(const char *label)
 {
     return lpp_oops_is_sensitive(label, &secret_labels);
 }
@@ -34,26 +36,27 @@ int lpp_sql_is_secret(const char *label)
 #define DETAIL_MAX_BYTES 4096 /* of a statement in an OOPS */
 
 struct lpp_sql_t {
-    lpp_dbd_watch_t watch; /* first: what lpp_dbd is given */
+    lpp_dbd_watch_t watch; /* first: lpp_dbd has a pointer to it */
     lpp_sqllog_t *log;
     apr_pool_t *pool;
-    const char *names[NAMES_MAX]; /* of databases, told by others */
+    const char *names[NAMES_MAX]; /* of databases, by other modules */
     lpp_sql_options_t options;
     apr_pool_t *scratch;
     apr_time_t started_us; /* of the statement begun last */
     apr_uint64_t serial;
-    lpp_sql_t *next;       /* that lives; guarded by live_mutex */
+    lpp_sql_t *next;       /* of all that exist; guarded by live_mutex */
     lpp_pc_t frames[LPP_SQL_STACK_MAX_FRAMES + 1];
 };
 
-/* Tells its owner when that asks again: prefork's end, as in lpp_dbd. */
+/* Returns an error to a thread that locks it twice: prefork ends a child in a
+ * signal handler, as in lpp_dbd. */
 static pthread_mutex_t live_mutex
     = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
 static lpp_sql_t *live;            /* guarded by live_mutex */
 static apr_uint64_t last_serial;   /* guarded by live_mutex */
 static __thread apr_uint64_t serial_of_thread; /* 0: none */
 
-lpp_sql_t *lpp_sql_of_thread(void)
+static lpp_sql_t *of_thread(void)
 {
     lpp_sql_t *found;
 
@@ -74,14 +77,14 @@ lpp_sql_t *lpp_sql_of_thread(void)
 
 lpp_dbd_watch_t *lpp_sql_watch_of_thread(void)
 {
-    lpp_sql_t *sql = lpp_sql_of_thread();
+    lpp_sql_t *sql = of_thread();
 
     return sql ? &sql->watch : NULL;
 }
 
 const char *lpp_sql_keep_name(const char *database)
 {
-    lpp_sql_t *sql = lpp_sql_of_thread();
+    lpp_sql_t *sql = of_thread();
     char name[NAME_MAX_BYTES + 1], *c;
     unsigned i;
 
@@ -103,7 +106,7 @@ const char *lpp_sql_keep_name(const char *database)
     return sql->names[i];
 }
 
-/* The calling stack less what is ours of it. */
+/* The calling stack without the frames of this module. */
 static unsigned take_stack(lpp_sql_t *sql)
 {
     unsigned count = 0, own = 0;
@@ -142,26 +145,26 @@ static int begin(lpp_dbd_watch_t *watch, const lpp_dbd_call_t *call)
     if (sql->options.session && lpp_sqllog_wants_stack(sql->log, call->text)) {
         statement.stack = take_stack(sql);
     }
-    if (call->label && lpp_sql_is_secret(call->label)) {
+    if (call->label && is_secret(call->label)) {
         statement.text = lpp_sqltext_mask(call->text, statement.flavour,
                                           sql->scratch);
     }
     statement.bytes = strlen(statement.text);
     index = lpp_sqllog_begin(sql->log, &statement);
-    /* Stack and copies are no time of the database. */
+    /* Stack and copies are not time of the database. */
     sql->started_us = lpp_monotonic_us();
     lpp_sqllog_started(sql->log, index, since_begin(sql, sql->started_us));
     apr_pool_clear(sql->scratch);
     return index;
 }
 
-/* Messages may hold what the statement held. */
+/* A message may contain parts of the statement. */
 static const char *error_of(lpp_sql_t *sql, int index, const char *error)
 {
     const char *label = index < 0 ? NULL
         : lpp_sqllog_at(sql->log, (unsigned)index)->label;
 
-    return error && label && lpp_sql_is_secret(label)
+    return error && label && is_secret(label)
                ? lpp_sqltext_mask_error(error, sql->scratch) : error;
 }
 
@@ -176,13 +179,13 @@ static void end(lpp_dbd_watch_t *watch, int index, long rows,
         const lpp_sql_statement_t *statement;
 
         if (index >= (int)lpp_sqllog_count(sql->log)) {
-            return; /* a number that was made up */
+            return; /* not a number of this log */
         }
         statement = lpp_sqllog_at(sql->log, (unsigned)index);
         if (!statement->running) {
             return;
         }
-        start = statement->start_us; /* others may have run within it */
+        start = statement->start_us; /* others may run within it */
     }
     lpp_sqllog_end(sql->log, index, since_begin(sql, now) - start, rows,
                    error_of(sql, index, error));
@@ -272,15 +275,12 @@ const lpp_sqllog_t *lpp_sql_log(const lpp_sql_t *sql)
 
 static const char *cut(const char *text, apr_pool_t *pool)
 {
-    apr_size_t len = DETAIL_MAX_BYTES, back;
+    apr_size_t len;
 
-    if (strlen(text) <= len) {
+    if (strlen(text) <= DETAIL_MAX_BYTES) {
         return text;
     }
-    for (back = 0; back < 3 && ((unsigned char)text[len] & 0xc0) == 0x80;
-         back++) {
-        len--;
-    }
+    len = lpp_utf8_cut(text, DETAIL_MAX_BYTES);
     return apr_pstrcat(pool, apr_pstrmemdup(pool, text, len), " [...]", NULL);
 }
 
@@ -346,6 +346,3 @@ const char *lpp_sql_server_timing(const lpp_sql_t *sql, apr_pool_t *pool)
                        (double)lpp_sqllog_total_us(sql->log) / 1000.0, count,
                        count == 1 ? "" : "s");
 }
-
-/* Labels that hold "session" (mod_session_dbd's own do) are secret by the
- * rule for names of the contract, others by configuration. */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_sql_hooks: where connections come from, and whose statements
- * are secret.
+ * mod_lpprofile_sql_hooks: where statements come from: the connections of
+ * mod_dbd, and other modules, through the optional functions of lpprofile.h;
+ * and which statements are secret.
  *
- * Connections are decorated in children only: what the parent opens lives
- * across restarts in which this module is loaded anew.
+ * Connections are decorated in children only: those that the parent opens
+ * survive restarts, which load this module again.
  */
 #include <string.h>
 
@@ -17,12 +18,15 @@
 #include <http_log.h>
 #include <mod_dbd.h>
 
+#include "lpprofile.h"
 #include "base/lpp_log_tags.h"
 #include "request/mod_lpprofile_sql_internal.h"
 
 APLOG_USE_MODULE(lpprofile);
 
-/* mod_session_dbd's directives that name its statements. */
+#define DRIVER_MAX_BYTES 32 /* of the name of a driver */
+
+/* Directives of mod_session_dbd that name its statements. */
 static const char *const session_directives[] = {
     "SessionDBDSelectLabel", "SessionDBDInsertLabel", "SessionDBDUpdateLabel",
     "SessionDBDDeleteLabel"
@@ -41,15 +45,15 @@ static const ap_directive_t *next_directive(const ap_directive_t *at)
     return at ? at->next : NULL;
 }
 
-/* One line for each driver that is not what we know, from the parent: its
- * children leave that driver alone without a word. */
+/* Log each driver that is not supported, once, in the parent: children do not
+ * decorate it. */
 static void check_driver(const char *args, server_rec *s, apr_pool_t *ptemp)
 {
     const apr_dbd_driver_t *driver;
     const char *name = ap_getword_conf(ptemp, &args), *why;
 
     if (apr_dbd_get_driver(ptemp, name, &driver) != APR_SUCCESS) {
-        return; /* mod_dbd has said so */
+        return; /* mod_dbd has logged that */
     }
     why = lpp_dbd_check(driver, name);
     if (why) {
@@ -86,14 +90,14 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     return OK;
 }
 
-/* Before mod_dbd's, which opens connections. */
+/* Before the hook of mod_dbd, which opens connections. */
 static void child_init(apr_pool_t *pchild, server_rec *s)
 {
     in_child = 1;
     lpp_dbd_set_current(lpp_sql_watch_of_thread);
 }
 
-/* Before mod_dbd's own, which sends DBDInitSQL's statements. */
+/* Before the hook of mod_dbd, which sends the statements of DBDInitSQL. */
 static apr_status_t post_connect(apr_pool_t *pool, dbd_cfg_t *cfg,
                                  ap_dbd_t *connection)
 {
@@ -113,7 +117,7 @@ static apr_status_t post_connect(apr_pool_t *pool, dbd_cfg_t *cfg,
                      "%s are not seen: %s", cfg->name, why ? why : "memory");
         return APR_SUCCESS;
     }
-    /* Prepared before we were asked. */
+    /* Statements that were prepared before this hook ran. */
     for (at = apr_hash_first(pool, cfg->queries); at;
          at = apr_hash_next(at)) {
         const char *label = apr_hash_this_key(at);
@@ -134,4 +138,42 @@ void lpp_sql_register_hooks(apr_pool_t *pool)
     ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_REALLY_FIRST);
     APR_OPTIONAL_HOOK(dbd, post_connect, post_connect, NULL, NULL,
                       APR_HOOK_FIRST);
+}
+
+/* See lpprofile.h; statements are numbered from 1. */
+static int lpprofile_statement_begin(const char *database, const char *text)
+{
+    lpp_dbd_watch_t *watch = lpp_sql_watch_of_thread();
+    lpp_dbd_call_t call = {"lpprofile_statement", text, NULL, NULL, database};
+    char driver[DRIVER_MAX_BYTES];
+
+    if (!watch || !text) {
+        return 0;
+    }
+    if (!database || !*database) {
+        call.database = "unknown";
+    }
+    else {
+        call.database = lpp_sql_keep_name(database);
+    }
+    apr_cpystrn(driver, call.database, sizeof(driver));
+    driver[strcspn(driver, ":")] = '\0';
+    call.driver = driver;
+    return watch->begin(watch, &call) + 1;
+}
+
+static void lpprofile_statement_end(int statement, long rows,
+                                    const char *error)
+{
+    lpp_dbd_watch_t *watch = lpp_sql_watch_of_thread();
+
+    if (watch && statement > 0) {
+        watch->end(watch, statement - 1, rows, error);
+    }
+}
+
+void lpp_sql_register_functions(void)
+{
+    APR_REGISTER_OPTIONAL_FN(lpprofile_statement_begin);
+    APR_REGISTER_OPTIONAL_FN(lpprofile_statement_end);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_watch: a run while its request is served.
+ * mod_lpprofile_watch: a run while its request is served: filters at the
+ * network's side, suspended connections, logged errors.
  *
- * Sampling ends when EOS has been handed to the network filters, on the
- * handler's thread; what follows (log_transaction, pool cleanup) may run on any
- * thread: it gathers what only the request knows and hands the run to the jobs
+ * Sampling ends when EOS has been passed to the network filters, on the thread
+ * of the handler; log_transaction and the cleanup of the pool may run on any
  * thread.
  */
 #include <apr_strings.h>
@@ -17,7 +17,7 @@
 #include <mpm_common.h>
 #include <util_filter.h>
 
-#include "server/mod_lpprofile_entries.h"
+#include "server/mod_lpprofile_wrappers.h"
 #include "request/mod_lpprofile_memory.h"
 #include "server/mod_lpprofile_names.h"
 #include "server/mod_lpprofile_process.h"
@@ -41,9 +41,10 @@ void lpp_run_tell_page(request_rec *r)
 {
     lpp_run_t *run = lpp_run_get(r);
 
-    if (run && !r->main && run->profiled && !run->page_id) {
-        lpp_gate_set_page_id(lpp_process_get()->gate, run->id,
-                             lpp_oops_page_id(r, run->conf, run->hidden));
+    if (run && !r->main && run->profiling.profiled && !run->output.stem) {
+        lpp_gate_set_page_id(lpp_process_get()->gate, run->facts.about.id,
+                             lpp_facts_page_id(r, run->facts.conf,
+                                               run->facts.hidden));
     }
 }
 
@@ -56,15 +57,15 @@ static void see_message(const ap_errorlog_info *info, const char *message)
         return;
     }
     run = lpp_run_get(info->r);
-    if (run && run->session && run->r
+    if (run && run->profiling.session && run->r
         && lpp_oops_see_message(&run->failure, info->level, message,
-                                run->hidden, run->pool)) {
+                                run->facts.hidden, run->pool)) {
         lpp_run_keep_stack(run);
     }
 }
 
-/* Last of the request's filters: all that is in front of it has worked when
- * EOS has passed, and what is behind it writes to the client. */
+/* Last of the request's filters: when EOS has passed, those before it have
+ * finished, and those after it write to the client. */
 static apr_status_t end_filter(ap_filter_t *f, apr_bucket_brigade *bb)
 {
     lpp_run_t *run = f->ctx;
@@ -72,7 +73,7 @@ static apr_status_t end_filter(ap_filter_t *f, apr_bucket_brigade *bb)
     int end = 0;
     apr_status_t rv;
 
-    if (!run->session) {
+    if (!run->profiling.session) {
         ap_remove_output_filter(f);
         return lpp_pass_brigade(f->next, bb);
     }
@@ -85,17 +86,17 @@ static apr_status_t end_filter(ap_filter_t *f, apr_bucket_brigade *bb)
     }
     if (f->r->content_type
         && !ap_cstr_casecmpn(f->r->content_type, "text/event-stream", 17)) {
-        lpp_session_stop(run->session, LPP_STOP_STREAM);
+        lpp_session_stop(run->profiling.session, LPP_STOP_STREAM);
     }
-    lpp_session_client_enter(run->session);
+    lpp_session_client_enter(run->profiling.session);
     rv = lpp_pass_brigade(f->next, bb);
-    lpp_session_client_leave(run->session);
+    lpp_session_client_leave(run->profiling.session);
     if (end) {
         lpp_run_freeze_regions(run);
-        lpp_session_stop(run->session, LPP_STOP_NOT);
-        lpp_phases_sending(run->phases);
-        /* Before a client can have the whole of a short response: what it
-         * does next, be it to kill this process, loses nothing. */
+        lpp_session_stop(run->profiling.session, LPP_STOP_NOT);
+        lpp_phases_sending(run->records.phases);
+        /* Before the client has received all of a short response: it may kill
+         * this process then, and the record must not be lost. */
         lpp_run_record(run, f->r);
         lpp_sql_leave_thread();
     }
@@ -103,8 +104,8 @@ static apr_status_t end_filter(ap_filter_t *f, apr_bucket_brigade *bb)
 }
 
 /*
- * A 101 passes none of the request's filters, only its connection's. What
- * follows is another protocol, and lasts as long as it likes.
+ * A 101 passes the filters of the connection only, not those of the request.
+ * Another protocol follows, for any time.
  */
 static apr_status_t upgrade_filter(ap_filter_t *f, apr_bucket_brigade *bb)
 {
@@ -114,8 +115,8 @@ static apr_status_t upgrade_filter(ap_filter_t *f, apr_bucket_brigade *bb)
     while (r && r->next) {
         r = r->next;
     }
-    if (run->session && r && r->status == HTTP_SWITCHING_PROTOCOLS) {
-        lpp_session_stop(run->session, LPP_STOP_UPGRADE);
+    if (run->profiling.session && r && r->status == HTTP_SWITCHING_PROTOCOLS) {
+        lpp_session_stop(run->profiling.session, LPP_STOP_UPGRADE);
     }
     return lpp_pass_brigade(f->next, bb);
 }
@@ -128,7 +129,7 @@ void lpp_run_unwatch(lpp_run_t *run)
     }
 }
 
-/* Nearest to the network of the request's input filters. */
+/* Last of the request's input filters: next to the network. */
 static apr_status_t read_filter(ap_filter_t *f, apr_bucket_brigade *bb,
                                 ap_input_mode_t mode, apr_read_type_e block,
                                 apr_off_t bytes)
@@ -136,12 +137,12 @@ static apr_status_t read_filter(ap_filter_t *f, apr_bucket_brigade *bb,
     lpp_run_t *run = f->ctx;
     apr_status_t rv;
 
-    if (!run->session) {
+    if (!run->profiling.session) {
         return lpp_get_brigade(f->next, bb, mode, block, bytes);
     }
-    lpp_session_client_enter(run->session);
+    lpp_session_client_enter(run->profiling.session);
     rv = lpp_get_brigade(f->next, bb, mode, block, bytes);
-    lpp_session_client_leave(run->session);
+    lpp_session_client_leave(run->profiling.session);
     return rv;
 }
 
@@ -152,8 +153,8 @@ static void suspend_connection(conn_rec *c, request_rec *r)
     if (lpp_run_any()) {
         lpp_sql_leave_thread();
     }
-    if (run && run->session) {
-        lpp_session_pause(run->session);
+    if (run && run->profiling.session) {
+        lpp_session_pause(run->profiling.session);
     }
 }
 
@@ -161,13 +162,14 @@ static void resume_connection(conn_rec *c, request_rec *r)
 {
     lpp_run_t *run = r ? lpp_run_get(r) : NULL;
 
-    if (run && run->sql) {
-        lpp_sql_enter_thread(run->sql);
+    if (run && run->records.sql) {
+        lpp_sql_enter_thread(run->records.sql);
     }
-    if (run && run->session
-        && (!run->inline_only || lpp_regions_profiled_depth(run->regions) > 0)
-        && lpp_session_resume(run->session) != APR_SUCCESS) {
-        lpp_session_stop(run->session, LPP_STOP_NOT);
+    if (run && run->profiling.session
+        && (!run->asked.inline_only
+            || lpp_regions_profiled_depth(run->records.regions) > 0)
+        && lpp_session_resume(run->profiling.session) != APR_SUCCESS) {
+        lpp_session_stop(run->profiling.session, LPP_STOP_NOT);
     }
 }
 

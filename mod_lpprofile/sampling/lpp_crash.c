@@ -20,10 +20,10 @@
 
 #include <errno.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "sampling/lpp_signal.h"
+#include "base/lpp_clock.h"
+#include "sampling/lpp_signal_copy_internal.h"
 
 lpp_crash_watch_t lpp_crash_watch;
 
@@ -54,8 +54,6 @@ static void copy_stack(lpp_crash_t *crash)
 static void keep(lpp_crash_t *crash, int number, const siginfo_t *info,
                  const void *context)
 {
-    struct timespec now;
-
     crash->number = number;
     crash->code = info->si_code;
     crash->error = info->si_errno;
@@ -66,10 +64,7 @@ static void keep(lpp_crash_t *crash, int number, const siginfo_t *info,
     else {
         crash->address = (apr_uint64_t)(apr_uintptr_t)info->si_addr;
     }
-    if (clock_gettime(CLOCK_MONOTONIC, &now) == 0) {
-        crash->when_us = (apr_int64_t)now.tv_sec * 1000000
-            + now.tv_nsec / 1000;
-    }
+    crash->when_us = lpp_monotonic_us();
     lpp_signal_copy_registers(&crash->snapshot, context);
     copy_stack(crash);
 }

@@ -1,77 +1,40 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_session: the side of the request: waiting for one's turn, arming the
- * thread, pausing, stopping, asking for the profile.
+ * lpp_session: the request's side of a profile: it waits for the gate, arms its
+ * thread, pauses, stops, asks for the profile.
  *
  * Signal masks belong to threads, so all of that happens on the profiled
  * thread; the helper does the rest. Owns nothing beyond the session, which
  * lives in a pool of the request.
  */
-#include "sampling/lpp_sampler_internal.h"
+#include "sampling/lpp_session.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "sampling/lpp_queue_internal.h"
+#include "sampling/lpp_sampler_internal.h"
+#include "sampling/lpp_session_internal.h"
+
 #define NS_PER_US 1000
 #define END_WAIT_MS 1000
+#define TASK_WAIT_NS INT64_C(2000000000) /* for the helper to take a task */
 
-/* Which stack is to be copied, by the handler or by the helper. Nobody is
- * armed. */
-static void aim(lpp_session_t *session, apr_uint64_t stack_start,
-                apr_uint64_t stack_end)
-{
-    lpp_signal_target_t *target = &session->sampler->target;
-
-    target->stack_start = stack_start;
-    target->thread_end = stack_end;
-    target->stack_end = session->root_cfa != 0 ? session->root_cfa : stack_end;
-}
-
-static apr_status_t arm(lpp_session_t *session, apr_uint64_t stack_start,
-                        apr_uint64_t stack_end)
-{
-    apr_status_t status = lpp_signal_arm(&session->sampler->target,
-                                         &session->old_mask);
-
-    session->armed = status == APR_SUCCESS;
-    lpp_crash_enter_thread(session->root_cfa, stack_start, stack_end);
-    return status;
-}
-
-/* Off this thread: signal and mask. It is the profiled one. */
-static void disarm(lpp_session_t *session, int target_is_ours)
-{
-    if (session->armed) {
-        lpp_signal_disarm(target_is_ours ? &session->sampler->target : NULL,
-                          session->number, &session->old_mask);
-        session->armed = 0;
-    }
-}
-
-static void give_signal_back(lpp_session_t *session)
-{
-    if (session->signal_taken) {
-        apr_status_t status = lpp_signal_give_back();
-
-        (void)status; /* somebody else's by now: left alone */
-        session->signal_taken = 0;
-    }
-}
-
-/* This thread is the one from now on. The mutex is held. Does not wake the
- * helper: at a start it looks again by itself. */
+/* The calling thread is the profiled one from now on. The mutex is held. Does
+ * not wake the helper, which looks again by itself after a start. */
 static void begin_segment(lpp_session_t *session)
 {
-    session->segment_wall_ns = lpp_sampler_now_ns();
+    session->segment.wall_ns = lpp_clock_ns(CLOCK_MONOTONIC);
     session->thread = pthread_self();
-    session->tid = (int)syscall(SYS_gettid);
-    if (pthread_getcpuclockid(session->thread, &session->cpu_clock) != 0) {
-        session->cpu_clock = CLOCK_THREAD_CPUTIME_ID;
+    session->segment.tid = (int)syscall(SYS_gettid);
+    if (pthread_getcpuclockid(session->thread, &session->segment.cpu_clock)
+        != 0) {
+        session->segment.cpu_clock = CLOCK_THREAD_CPUTIME_ID;
     }
-    session->segments++;
-    session->segment_cpu_ns = lpp_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    session->segment.number++;
+    session->segment.cpu_ns = lpp_clock_ns(CLOCK_THREAD_CPUTIME_ID);
     session->state = SESSION_RUNNING;
 }
 
@@ -79,55 +42,65 @@ static apr_status_t take_signal(lpp_session_t *session)
 {
     lpp_sampler_t *sampler = session->sampler;
     apr_status_t status = session->can_unwind && lpp_signal_allowed(0)
-        ? lpp_signal_take(sampler->options.signal_number, &session->number)
+        ? lpp_arming_take(&session->arming, sampler->options.signal_number)
         : APR_ENOTIMPL;
 
-    session->signal_taken = status == APR_SUCCESS;
     if (status == APR_SUCCESS) {
-        atomic_store(&sampler->signal, session->number);
+        atomic_store(&sampler->signal, session->arming.number);
     }
     return status;
 }
 
-/* The gate is held: get a signal where stacks are wanted, and go. */
-static lpp_start_e begin(lpp_session_t *session, apr_uint64_t stack_start,
-                         apr_uint64_t stack_end)
+/* The gate was granted: take a signal where stacks are wanted, and run. */
+static lpp_start_e begin(lpp_session_t *session, lpp_arming_stack_t *stack)
 {
     lpp_sampler_t *sampler = session->sampler;
+    const lpp_unwinder_t *unwinder = sampler->frames.unwinder;
     lpp_start_e how = LPP_START_RUNNING;
     apr_status_t status;
 
+    stack->root_cfa = session->root_cfa;
     if (session->options.stacks) {
-        aim(session, stack_start, stack_end);
+        lpp_arming_set_stack(&sampler->target, stack);
         status = take_signal(session);
         if (status == APR_SUCCESS) {
-            status = arm(session, stack_start, stack_end);
+            status = lpp_arming_arm(&session->arming, &sampler->target, stack);
         }
         if (status != APR_SUCCESS) {
-            give_signal_back(session);
+            lpp_arming_release(&session->arming);
             how = LPP_START_NO_SIGNAL;
         }
     }
-    pthread_mutex_lock(&sampler->mutex);
-    session->profile->honesty.unwinder = sampler->unwinder == NULL ? "none"
-        : lpp_unwinder_name(sampler->unwinder);
+    pthread_mutex_lock(&sampler->helper.mutex);
+    session->profile->honesty.unwinder = unwinder == NULL ? "none"
+        : lpp_unwinder_name(unwinder);
     if (session->state == SESSION_GRANTED) {
         begin_segment(session);
-        session->start_wall_ns = session->segment_wall_ns;
+        session->start_wall_ns = session->segment.wall_ns;
     }
-    else {
-        disarm(session, 1); /* this child ends: the helper has ended it */
+    else { /* the child ends: the helper has ended it */
+        lpp_arming_disarm(&session->arming, &sampler->target);
     }
-    pthread_mutex_unlock(&sampler->mutex);
+    pthread_mutex_unlock(&sampler->helper.mutex);
     return how;
 }
 
-static void give_here_back(lpp_session_t *session)
+static void return_spare_stack(lpp_session_t *session)
 {
-    if (session->here_is_samplers) {
-        session->here_is_samplers = 0;
-        atomic_store(&session->sampler->here_taken, 0);
+    if (session->copy.is_spare) {
+        session->copy.is_spare = 0;
+        atomic_store(&session->sampler->spare.taken, 0);
     }
+}
+
+/* Memory for a stack: the sampler's spare one where no other session has it,
+ * since its pages are there already. NULL: no memory. */
+static unsigned char *take_stack(lpp_session_t *session, apr_pool_t *pool)
+{
+    session->copy.is_spare = !atomic_exchange(&session->sampler->spare.taken,
+                                              1);
+    return session->copy.is_spare ? session->sampler->spare.stack
+                                  : apr_palloc(pool, LPP_STACK_MAX_BYTES);
 }
 
 /* A session that has not waited yet; destroy undoes it. */
@@ -145,21 +118,16 @@ static apr_status_t make(lpp_session_t **session, lpp_sampler_t *sampler,
     made->sampler = sampler;
     made->options = *options;
     made->options.holder.pid = (apr_uint32_t)getpid();
-    made->tid = (int)syscall(SYS_gettid);
-    made->options.holder.tid = (apr_uint32_t)made->tid;
+    made->options.holder.tid = (apr_uint32_t)syscall(SYS_gettid);
     made->root_names = root_names;
     made->state = SESSION_WAITING;
     made->thread = pthread_self();
-    /* One stands ready, its pages are there; the more that wait, the less does
-     * it matter. */
-    made->here_is_samplers = !atomic_exchange(&sampler->here_taken, 1);
-    made->here_stack = made->here_is_samplers ? sampler->here_stack
-        : apr_palloc(pool, LPP_STACK_MAX_BYTES);
-    if (made->here_stack != NULL) {
+    made->copy.stack = take_stack(made, pool);
+    if (made->copy.stack != NULL) {
         status = lpp_profile_create(&made->profile, 0, pool);
     }
     if (status == APR_SUCCESS) {
-        status = pthread_cond_init(&made->cond, &sampler->monotonic);
+        status = lpp_helper_cond_init(&sampler->helper, &made->cond);
     }
     if (status == APR_SUCCESS) {
         status = pthread_mutex_init(&made->tree_mutex, NULL);
@@ -168,7 +136,7 @@ static apr_status_t make(lpp_session_t **session, lpp_sampler_t *sampler,
         }
     }
     if (status != APR_SUCCESS) {
-        give_here_back(made);
+        return_spare_stack(made);
     }
     return status;
 }
@@ -177,7 +145,7 @@ static void destroy(lpp_session_t *session)
 {
     pthread_cond_destroy(&session->cond);
     pthread_mutex_destroy(&session->tree_mutex);
-    give_here_back(session);
+    return_spare_stack(session);
 }
 
 lpp_start_e lpp_session_start(lpp_sampler_t *sampler,
@@ -187,11 +155,10 @@ lpp_start_e lpp_session_start(lpp_sampler_t *sampler,
                               apr_interval_time_t *waited_us,
                               apr_status_t *status, apr_pool_t *pool)
 {
-    int64_t began = lpp_sampler_now_ns();
-    apr_uint64_t stack_start, stack_end;
+    int64_t began = lpp_clock_ns(CLOCK_MONOTONIC);
+    lpp_arming_stack_t stack = { 0, 0, 0 };
     lpp_start_e how;
     lpp_session_t *made;
-    apr_status_t cut;
 
     *session = NULL;
     *waited_us = 0;
@@ -199,62 +166,38 @@ lpp_start_e lpp_session_start(lpp_sampler_t *sampler,
     if (sampler->process != getpid()) {
         return LPP_START_FORKED;
     }
-    if (atomic_load(&sampler->stop)) {
+    if (atomic_load(&sampler->helper.stop)) {
         return LPP_START_STOPPING;
     }
-    *status = lpp_signal_thread_stack(&stack_start, &stack_end);
+    *status = lpp_signal_thread_stack(&stack.start, &stack.end);
     if (*status == APR_SUCCESS) {
         *status = make(&made, sampler, options, root_names, pool);
     }
     if (*status != APR_SUCCESS) {
         return LPP_START_FAILED;
     }
-    /* Cut where the stack is huge: the root is then not found, and all of the
-     * stack that fits a sample is the request's. */
-    cut = lpp_signal_capture(&made->here, made->here_stack,
-                             LPP_STACK_MAX_BYTES, stack_end, stack_start);
-    (void)cut;
-    how = lpp_session_wait(made, status);
-    *waited_us = (lpp_sampler_now_ns() - began) / NS_PER_US;
+    /* A stack larger than the copy is cut: its root is not found, and all that
+     * fits a sample counts as the request's. */
+    (void)lpp_signal_capture(&made->copy.snapshot, made->copy.stack,
+                             LPP_STACK_MAX_BYTES, stack.end, stack.start);
+    how = lpp_queue_wait(made, status);
+    *waited_us = (lpp_clock_ns(CLOCK_MONOTONIC) - began) / NS_PER_US;
     if (how != LPP_START_RUNNING) {
         destroy(made);
         return how;
     }
     *session = made;
-    return begin(made, stack_start, stack_end);
+    return begin(made, &stack);
 }
 
 void lpp_session_client_enter(lpp_session_t *session)
 {
-    if (session->client_depth++ == 0) {
-        atomic_store(&session->client_cpu_ns,
-                     lpp_clock_ns(CLOCK_THREAD_CPUTIME_ID));
-        atomic_store(&session->client_since_ns, lpp_sampler_now_ns());
-    }
-}
-
-/* The outermost such call is over. */
-static void end_client_call(lpp_session_t *session)
-{
-    int64_t blocked = lpp_sampler_now_ns()
-        - atomic_exchange(&session->client_since_ns, 0)
-        - (lpp_clock_ns(CLOCK_THREAD_CPUTIME_ID)
-           - atomic_load(&session->client_cpu_ns));
-
-    session->client_depth = 0;
-    if (blocked > 0) {
-        atomic_fetch_add(&session->client_before_ns, blocked);
-    }
+    lpp_client_enter(&session->client);
 }
 
 void lpp_session_client_leave(lpp_session_t *session)
 {
-    if (session->client_depth > 1) {
-        session->client_depth--;
-    }
-    else if (session->client_depth == 1) {
-        end_client_call(session);
-    }
+    lpp_client_leave(&session->client);
 }
 
 void lpp_session_pause(lpp_session_t *session)
@@ -262,60 +205,111 @@ void lpp_session_pause(lpp_session_t *session)
     lpp_sampler_t *sampler = session->sampler;
     int running;
 
-    pthread_mutex_lock(&sampler->mutex);
+    pthread_mutex_lock(&sampler->helper.mutex);
     running = session->state == SESSION_RUNNING;
     if (running) {
         session->cpu_before_ns += lpp_clock_ns(CLOCK_THREAD_CPUTIME_ID)
-            - session->segment_cpu_ns;
+            - session->segment.cpu_ns;
         session->state = SESSION_PAUSED;
-        disarm(session, 1);
-        sem_post(&sampler->wake);
+        lpp_arming_disarm(&session->arming, &sampler->target);
+        lpp_helper_wake(&sampler->helper);
     }
-    pthread_mutex_unlock(&sampler->mutex);
+    pthread_mutex_unlock(&sampler->helper.mutex);
     if (!running) {
-        disarm(session, 0); /* the helper ended it: only the mask is left */
+        /* The helper has ended it: the mask is still to be restored. */
+        lpp_arming_disarm(&session->arming, NULL);
     }
-    if (session->client_depth > 0) {
-        end_client_call(session);
+    lpp_client_leave_all(&session->client);
+}
+
+/* Have the helper call function(baton), and wait for that. The mutex is held,
+ * and released meanwhile. */
+static apr_status_t perform(lpp_session_t *session,
+                            void (*function)(void *baton), void *baton,
+                            int64_t deadline_ns)
+{
+    lpp_helper_task_t task;
+
+    memset(&task, 0, sizeof(task));
+    task.perform = function;
+    task.baton = baton;
+    task.done = &session->cond;
+    return lpp_helper_perform(&session->sampler->helper, &task, deadline_ns);
+}
+
+/* A task about the session's copied stack. */
+typedef struct stack_task_t {
+    lpp_session_t *session;
+    apr_uint64_t root_cfa;
+    lpp_pc_t *frames; /* at most max */
+    unsigned max, count;
+} stack_task_t;
+
+/* A helper task: find root_cfa. */
+static void look_for_root(void *baton)
+{
+    stack_task_t *task = baton;
+    lpp_session_t *session = task->session;
+    lpp_frames_t *frames = &session->sampler->frames;
+
+    lpp_frames_refresh(frames);
+    task->root_cfa = lpp_frames_root(frames, session->root_names,
+                                     &session->copy.snapshot);
+}
+
+/* Have the helper find the session's root in the copied stack. The mutex is
+ * held, and released meanwhile. */
+static apr_status_t find_root(lpp_session_t *session)
+{
+    stack_task_t task = { session, 0, NULL, 0, 0 };
+    apr_status_t status = perform(session, look_for_root, &task,
+                                  lpp_clock_ns(CLOCK_MONOTONIC)
+                                      + TASK_WAIT_NS);
+
+    if (status == APR_SUCCESS) {
+        session->root_cfa = task.root_cfa;
     }
+    session->root_known = 1; /* or unknown for good: the copy is overwritten */
+    return status;
 }
 
 apr_status_t lpp_session_resume(lpp_session_t *session)
 {
     lpp_sampler_t *sampler = session->sampler;
-    apr_uint64_t stack_start, stack_end;
+    lpp_arming_stack_t stack = { 0, 0, 0 };
     apr_status_t status;
 
-    status = lpp_signal_thread_stack(&stack_start, &stack_end);
+    status = lpp_signal_thread_stack(&stack.start, &stack.end);
     if (status != APR_SUCCESS) {
         return status;
     }
-    status = lpp_signal_capture(&session->here, session->here_stack,
-                                LPP_STACK_MAX_BYTES, stack_end, stack_start);
-    (void)status; /* a cut stack has no root to be found */
-    pthread_mutex_lock(&sampler->mutex);
+    /* Where the stack is cut: see lpp_session_start. */
+    (void)lpp_signal_capture(&session->copy.snapshot, session->copy.stack,
+                             LPP_STACK_MAX_BYTES, stack.end, stack.start);
+    pthread_mutex_lock(&sampler->helper.mutex);
     if (session->state != SESSION_PAUSED) {
-        pthread_mutex_unlock(&sampler->mutex);
+        pthread_mutex_unlock(&sampler->helper.mutex);
         return APR_SUCCESS; /* ended while it was away */
     }
-    status = lpp_sampler_find_root(session);
+    status = find_root(session);
     if (status == APR_SUCCESS && session->state == SESSION_PAUSED) {
-        aim(session, stack_start, stack_end);
-        if (session->signal_taken) {
-            status = arm(session, stack_start, stack_end);
+        stack.root_cfa = session->root_cfa;
+        lpp_arming_set_stack(&sampler->target, &stack);
+        if (session->arming.signal_taken) {
+            status = lpp_arming_arm(&session->arming, &sampler->target, &stack);
         }
         begin_segment(session);
-        sem_post(&sampler->wake);
+        lpp_helper_wake(&sampler->helper);
     }
-    pthread_mutex_unlock(&sampler->mutex);
+    pthread_mutex_unlock(&sampler->helper.mutex);
     return status;
 }
 
-/* It begins anew, paused; what is left of its time stays the same. The helper
- * looks at all this when the next segment begins. The mutex is held. */
-static void begin_anew(lpp_session_t *session)
+/* The paused session starts again; the time that it has left stays the same.
+ * The helper reads all this at the next segment. The mutex is held. */
+static void restart(lpp_session_t *session)
 {
-    int64_t now = lpp_sampler_now_ns();
+    int64_t now = lpp_clock_ns(CLOCK_MONOTONIC);
     apr_interval_time_t *max_us = &session->options.max_time_us;
 
     if (*max_us > 0) {
@@ -334,13 +328,13 @@ lpp_start_e lpp_session_sample(lpp_session_t *session,
     int going_on;
 
     lpp_session_pause(session);
-    pthread_mutex_lock(&sampler->mutex);
+    pthread_mutex_lock(&sampler->helper.mutex);
     going_on = session->state == SESSION_PAUSED;
     if (going_on) {
         session->root_names = root_names;
-        begin_anew(session);
+        restart(session);
     }
-    pthread_mutex_unlock(&sampler->mutex);
+    pthread_mutex_unlock(&sampler->helper.mutex);
     if (!going_on) {
         return LPP_START_FAILED;
     }
@@ -348,25 +342,24 @@ lpp_start_e lpp_session_sample(lpp_session_t *session,
     if (lpp_session_resume(session) != APR_SUCCESS) {
         return LPP_START_FAILED;
     }
-    return session->armed ? LPP_START_RUNNING : LPP_START_NO_SIGNAL;
+    return session->arming.armed ? LPP_START_RUNNING : LPP_START_NO_SIGNAL;
 }
 
-
 /*
- * Take the mutex; 0: not to be had. Under prefork a child ends in a signal
- * handler, on top of whatever its thread was doing, perhaps holding this very
- * mutex: the pools that go then must not wait for it.
+ * Lock the mutex; 0: that failed. Under prefork a child ends in a signal
+ * handler, which may have interrupted its thread while that held this very
+ * mutex: the end of the pools must not wait for it without a limit.
  */
 static int lock_for_end(lpp_sampler_t *sampler)
 {
     static const struct timespec nap = { 0, 1000000 };
     int i;
 
-    if (!atomic_load(&sampler->stop)) {
-        return pthread_mutex_lock(&sampler->mutex) == 0;
+    if (!atomic_load(&sampler->helper.stop)) {
+        return pthread_mutex_lock(&sampler->helper.mutex) == 0;
     }
     for (i = 0; i < END_WAIT_MS; i++) {
-        if (pthread_mutex_trylock(&sampler->mutex) == 0) {
+        if (pthread_mutex_trylock(&sampler->helper.mutex) == 0) {
             return 1;
         }
         nanosleep(&nap, NULL);
@@ -377,50 +370,55 @@ static int lock_for_end(lpp_sampler_t *sampler)
 void lpp_session_stop(lpp_session_t *session, lpp_stop_e why)
 {
     lpp_sampler_t *sampler = session->sampler;
-    int here = pthread_equal(session->thread, pthread_self());
+    int same_thread = pthread_equal(session->thread, pthread_self());
     int running, ticks;
 
     if (sampler->process != getpid()) {
-        return; /* a fork's copy: its helper and its locks are not alive */
+        return; /* a fork's copy has no helper; its mutex may be locked */
     }
-    /* First of all, so that nothing of ours is in the profile. */
+    /* Before anything else, so that none of it is in the profile. */
     if (!lock_for_end(sampler)) {
         return;
     }
     running = session->state == SESSION_RUNNING;
-    /* A helper that ticks sees the end within a millisecond, or when somebody
-     * asks for the profile; a knock would cost the request 10 us. */
-    ticks = running && session->armed;
+    /* A helper that ticks sees the end within a millisecond, or when the
+     * profile is asked for; to wake it would cost the request 10 us. */
+    ticks = running && session->arming.armed;
     if (running) {
         session->cpu_before_ns += lpp_clock_ns(
-            here ? CLOCK_THREAD_CPUTIME_ID : session->cpu_clock)
-            - session->segment_cpu_ns;
+            same_thread ? CLOCK_THREAD_CPUTIME_ID : session->segment.cpu_clock)
+            - session->segment.cpu_ns;
     }
     if (running || session->state == SESSION_PAUSED) {
-        session->end_wall_ns = lpp_sampler_now_ns();
+        session->end_wall_ns = lpp_clock_ns(CLOCK_MONOTONIC);
         atomic_store(&session->cut_short, why);
-        if (here) {
-            disarm(session, 1);
+        if (same_thread) {
+            lpp_arming_disarm(&session->arming, &sampler->target);
         }
         else {
             lpp_signal_quiesce(&sampler->target);
         }
         session->state = SESSION_STOPPED;
         if (!ticks) {
-            sem_post(&sampler->wake);
+            lpp_helper_wake(&sampler->helper);
         }
     }
-    pthread_mutex_unlock(&sampler->mutex);
-    if (here) {
-        disarm(session, 0);
+    pthread_mutex_unlock(&sampler->helper.mutex);
+    if (same_thread) {
+        lpp_arming_disarm(&session->arming, NULL);
     }
-    /* A thread that is still armed may have a signal of ours on its way: the
-     * handler then stays for good, the mask until that thread is next seen. */
-    if (!session->armed) {
-        give_signal_back(session);
+    /* A thread that is still armed may have a signal pending: the handler is
+     * then never removed, and the mask stays until the thread is armed
+     * and disarmed again. */
+    if (!session->arming.armed) {
+        lpp_arming_release(&session->arming);
     }
-    session->client_depth = 0;
-    atomic_store(&session->client_since_ns, 0);
+    lpp_client_end(&session->client);
+}
+
+apr_uint32_t lpp_session_lowered_hz(const lpp_session_t *session)
+{
+    return atomic_load(&((lpp_session_t *)session)->lowered_hz);
 }
 
 lpp_stop_e lpp_session_cut_short(const lpp_session_t *session)
@@ -428,22 +426,21 @@ lpp_stop_e lpp_session_cut_short(const lpp_session_t *session)
     return (lpp_stop_e)atomic_load(&((lpp_session_t *)session)->cut_short);
 }
 
-/* Wait until the helper has let go; deadline < 0: for ever. Mutex held. */
+/* Wait for DONE; deadline_ns < 0: without a limit. The mutex is held. */
 static apr_status_t wait_done(lpp_session_t *session, int64_t deadline_ns)
 {
-    struct timespec then;
+    struct timespec then = lpp_clock_timespec(deadline_ns < 0 ? 0
+                                                              : deadline_ns);
 
-    then.tv_sec = (time_t)(deadline_ns / 1000000000);
-    then.tv_nsec = (long)(deadline_ns % 1000000000);
     if (session->state != SESSION_DONE) {
-        sem_post(&session->sampler->wake);
+        lpp_helper_wake(&session->sampler->helper);
     }
     while (session->state != SESSION_DONE) {
         if (deadline_ns < 0) {
-            pthread_cond_wait(&session->cond, &session->sampler->mutex);
+            pthread_cond_wait(&session->cond, &session->sampler->helper.mutex);
         }
         else if (pthread_cond_timedwait(&session->cond,
-                                        &session->sampler->mutex, &then)
+                                        &session->sampler->helper.mutex, &then)
                      == ETIMEDOUT
                  && session->state != SESSION_DONE) {
             return APR_TIMEUP;
@@ -452,15 +449,25 @@ static apr_status_t wait_done(lpp_session_t *session, int64_t deadline_ns)
     return APR_SUCCESS;
 }
 
-/* The totals of a profile that goes on. The mutex is held. */
+/* The totals up to now of a session that goes on. The mutex is held. */
 static void total_now(const lpp_session_t *session, lpp_profile_t *profile)
 {
     profile->total.wall_ns = (apr_uint64_t)(
-        lpp_sampler_now_ns() - session->start_wall_ns);
+        lpp_clock_ns(CLOCK_MONOTONIC) - session->start_wall_ns);
     profile->total.cpu_ns = (apr_uint64_t)session->cpu_before_ns;
     if (session->state == SESSION_RUNNING) {
         profile->total.cpu_ns += (apr_uint64_t)(
-            lpp_clock_ns(session->cpu_clock) - session->segment_cpu_ns);
+            lpp_clock_ns(session->segment.cpu_clock) - session->segment.cpu_ns);
+    }
+}
+
+/* A helper task: add the samples that are there to the tree. */
+static void drain(void *baton)
+{
+    lpp_session_t *session = baton;
+
+    if (session->sampler->tick.session == session) {
+        lpp_tick_drain(session->sampler);
     }
 }
 
@@ -470,27 +477,23 @@ apr_status_t lpp_session_profile(lpp_session_t *session,
                                  apr_pool_t *pool)
 {
     lpp_sampler_t *sampler = session->sampler;
-    int64_t deadline = lpp_sampler_now_ns() + timeout_us * NS_PER_US;
+    int64_t deadline = lpp_clock_ns(CLOCK_MONOTONIC) + timeout_us * NS_PER_US;
     apr_status_t status;
-    request_t request;
     int going_on;
 
     *profile = NULL;
-    pthread_mutex_lock(&sampler->mutex);
+    pthread_mutex_lock(&sampler->helper.mutex);
     going_on = session->state == SESSION_RUNNING
                || session->state == SESSION_PAUSED;
     if (going_on) {
-        memset(&request, 0, sizeof(request));
-        request.session = session;
-        request.kind = REQUEST_DRAIN;
-        status = lpp_sampler_request(sampler, &request, deadline);
+        status = perform(session, drain, session, deadline);
         going_on = session->state == SESSION_RUNNING
                    || session->state == SESSION_PAUSED;
     }
     if (!going_on) {
         status = wait_done(session, deadline);
     }
-    pthread_mutex_unlock(&sampler->mutex);
+    pthread_mutex_unlock(&sampler->helper.mutex);
     if (status != APR_SUCCESS) {
         return status;
     }
@@ -498,9 +501,9 @@ apr_status_t lpp_session_profile(lpp_session_t *session,
     status = lpp_profile_clone(session->profile, profile, pool);
     pthread_mutex_unlock(&session->tree_mutex);
     if (status == APR_SUCCESS && going_on) {
-        pthread_mutex_lock(&sampler->mutex);
+        pthread_mutex_lock(&sampler->helper.mutex);
         total_now(session, *profile);
-        pthread_mutex_unlock(&sampler->mutex);
+        pthread_mutex_unlock(&sampler->helper.mutex);
     }
     return status;
 }
@@ -517,59 +520,68 @@ void lpp_session_close(lpp_session_t *session)
     if (!lock_for_end(sampler)) {
         return;
     }
-    /* The helper never dies with a session in hand; but it may wait for what
-     * the end of this child interrupted. */
-    status = wait_done(session, atomic_load(&sampler->stop)
-        ? lpp_sampler_now_ns() + END_WAIT_MS * INT64_C(1000000) : -1);
-    pthread_mutex_unlock(&sampler->mutex);
+    /* The helper completes each session. But where the end of this child has
+     * interrupted a thread, the helper may wait for a lock of that thread. */
+    status = wait_done(session, atomic_load(&sampler->helper.stop)
+        ? lpp_clock_ns(CLOCK_MONOTONIC) + END_WAIT_MS * INT64_C(1000000) : -1);
+    pthread_mutex_unlock(&sampler->helper.mutex);
     if (status == APR_SUCCESS) {
         lpp_gate_settle(session->kept);
         destroy(session);
     }
 }
 
+/* A helper task: unwind. */
+static void unwind_stack(void *baton)
+{
+    stack_task_t *task = baton;
+    lpp_frames_t *frames = &task->session->sampler->frames;
+    lpp_unwind_end_e end;
+
+    lpp_frames_refresh(frames);
+    if (frames->unwinder != NULL) {
+        task->count = lpp_frames_unwind(
+            frames, &task->session->copy.snapshot, task->root_cfa,
+            task->frames, task->max, &end);
+    }
+    task->count = lpp_frames_hide(frames, task->frames, task->count, 0);
+}
+
 apr_status_t lpp_session_stack(lpp_session_t *session, lpp_pc_t *frames,
                                unsigned max, unsigned *count)
 {
     lpp_sampler_t *sampler = session->sampler;
-    apr_uint64_t stack_start, stack_end;
+    stack_task_t task = { session, 0, frames, max, 0 };
+    lpp_arming_stack_t stack = { 0, 0, 0 };
     apr_status_t status;
-    request_t request;
 
     *count = 0;
-    status = lpp_signal_thread_stack(&stack_start, &stack_end);
+    status = lpp_signal_thread_stack(&stack.start, &stack.end);
     if (status != APR_SUCCESS) {
         return status;
     }
-    memset(&request, 0, sizeof(request));
-    request.session = session;
-    request.kind = REQUEST_STACK;
-    request.snapshot = &session->here;
-    request.frames = frames;
-    request.max = max;
-    pthread_mutex_lock(&sampler->mutex);
-    /* Without samples nobody needed it until now; what was captured at the
-     * start is still there. Not to be had: the whole stack. */
+    pthread_mutex_lock(&sampler->helper.mutex);
+    /* A session without samples did not need the root until now; the copy of
+     * its start is still there. Where it is not found: the whole stack. */
     if (!session->root_known) {
-        status = lpp_sampler_find_root(session);
+        status = find_root(session);
     }
-    request.root_cfa = pthread_equal(session->thread, pthread_self())
+    task.root_cfa = pthread_equal(session->thread, pthread_self())
         ? session->root_cfa : 0;
-    status = lpp_signal_capture(&session->here, session->here_stack,
+    status = lpp_signal_capture(&session->copy.snapshot, session->copy.stack,
                                 LPP_STACK_MAX_BYTES,
-                                request.root_cfa != 0 ? request.root_cfa
-                                                      : stack_end,
-                                stack_start);
+                                task.root_cfa != 0 ? task.root_cfa : stack.end,
+                                stack.start);
     if (APR_STATUS_IS_ENOSPC(status)) {
         status = APR_SUCCESS; /* its inner frames are there */
     }
     if (status == APR_SUCCESS) {
-        status = lpp_sampler_request(
-            sampler, &request, lpp_sampler_now_ns() + LPP_REQUEST_WAIT_NS);
+        status = perform(session, unwind_stack, &task,
+                         lpp_clock_ns(CLOCK_MONOTONIC) + TASK_WAIT_NS);
     }
-    pthread_mutex_unlock(&sampler->mutex);
-    if (status == APR_SUCCESS && request.count > 0) {
-        *count = request.count - 1; /* less this very function */
+    pthread_mutex_unlock(&sampler->helper.mutex);
+    if (status == APR_SUCCESS && task.count > 0) {
+        *count = task.count - 1; /* less this very function */
         memmove(frames, frames + 1, *count * sizeof(*frames));
     }
     return status;

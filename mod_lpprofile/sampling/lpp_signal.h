@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_signal: the only room whose code runs in a signal handler.
+ * lpp_signal: the signal that samples a thread, from taking it to the handler.
  *
  * The handler knows one target: the thread that is being profiled. It restarts
- * a system call that the signal interrupted, or has one that it cut short
- * resume, copies registers and stack into a slot of the ring, keeps errno. No
- * lock, no allocation, no stdio, no library call that is not on the guard's
- * list. A call that another signal interrupted as well is not restarted.
+ * a system call that the signal interrupted, or resumes one that it cut short,
+ * copies registers and stack into a slot of the ring, keeps errno. No lock, no
+ * allocation, no stdio, no library call that is not on the guard's list. A call
+ * that another signal interrupted as well is not restarted. README.md in this
+ * folder has the reasons.
  */
 #ifndef LPP_SIGNAL_H
 #define LPP_SIGNAL_H
 
 #include <pthread.h>
 #include <signal.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
 #include <time.h>
 #include <ucontext.h>
 
@@ -26,12 +25,10 @@
 /* Can an interrupted system call be restarted on this architecture? Where not,
  * a thread must not be signalled while it is blocked. */
 #if defined(__x86_64__)
-#define LPP_SIGNAL_REPAIRS 1
+#define LPP_SIGNAL_RESTARTS 1
 #else
-#define LPP_SIGNAL_REPAIRS 0
+#define LPP_SIGNAL_RESTARTS 0
 #endif
-
-#define LPP_SIGNAL_PIECES 64 /* of one writev or sendmsg */
 
 /* After so many calls that could not be restarted no thread of this process is
  * signalled any more, not even one that runs: it may block in that instant. */
@@ -45,29 +42,6 @@ typedef struct lpp_signal_place_t {
 } lpp_signal_place_t;
 
 #define LPP_SIGNAL_PLACES 4
-#define LPP_SIGNAL_NO_CALL (-2)
-
-/*
- * A call of one thread that was cut short and is being resumed: one a thread,
- * as long as that lives; only its handler and what the handler makes it run
- * touch it. The first four are known to machine code. A call that may wait for
- * ever is restarted with its help, too.
- */
-typedef struct lpp_signal_rest_t {
-    long long resume; /* where the call would have returned to */
-    long long rbx;    /* that register's own value */
-    long long done;   /* bytes moved so far */
-    int busy;         /* a call is under way */
-    long number;      /* of the call */
-    long long registers[6]; /* the call's arguments, as they were; also known
-                               to machine code, as is this: */
-    unsigned long mask;     /* signals blocked outside of the handler */
-    long mask_and_size[2];  /* as pselect6 wants it */
-    struct timespec wait;   /* for ppoll */
-    struct msghdr message;
-    struct iovec pieces[LPP_SIGNAL_PIECES]; /* still to be moved */
-} lpp_signal_rest_t;
-
 /*
  * What the handler may touch. Lives as long as the process: the kernel may
  * still hold the address of a timespec in it. stack_*, ring and the counters
@@ -84,8 +58,9 @@ typedef struct lpp_signal_target_t {
     pid_t process;            /* set by arm: a forked child is no target */
     int tid;                  /* set by arm */
     int number;               /* the signal, set by arm */
-    lpp_signal_rest_t *rest_of_call; /* the thread's own, set by arm */
-    struct timespec rest[2];  /* shortened sleep and what is left of it */
+    struct lpp_signal_stub_t *stub; /* the thread's own, set by arm */
+    struct timespec shortened[2]; /* a timeout that was shortened, and what is
+                                     left of it */
     atomic_llong blocked_ns;  /* helper: the thread has been blocked for at
                                  least that long when it was asked; 0: it may
                                  have been running */
@@ -196,39 +171,11 @@ apr_status_t lpp_signal_capture(lpp_snapshot_t *snapshot,
                                 apr_uint64_t stack_start);
 
 /*
- * For lpp_signal_trial alone. learn: where numbers of calls are, at most
- * LPP_SIGNAL_PLACES, and whether all kinds of calls passed. interrupted: the
- * number of the call that the signal of context ended with EINTR, -1 where it
- * is not known, LPP_SIGNAL_NO_CALL: there was none. restart: what the handler
- * does with such a call; returns whether there was one.
- * Signal-safe: yes. Thread: any; learn while no handler runs.
- */
-void lpp_signal_learn(const lpp_signal_place_t *places, unsigned count,
-                      int passed);
-long lpp_signal_interrupted(const ucontext_t *context);
-int lpp_signal_restart(ucontext_t *context, lpp_signal_target_t *target,
-                       lpp_signal_rest_t *rest);
-
-/*
  * Between lpp_signal.c (runs in the handler) and lpp_signal_arm.c (does not):
  * the handler itself, and which target it serves (NULL before the first arm).
  * Signal-safe: yes. Thread: any.
  */
 void lpp_signal_handle(int number, siginfo_t *info, void *context);
 void lpp_signal_serve(lpp_signal_target_t *target);
-/* Copy the registers; for lpp_crash too. */
-void lpp_signal_copy_registers(lpp_snapshot_t *snapshot,
-                               const ucontext_t *context);
-/* Copy the stack from the snapshot's SP, less the red zone, to stack_end. */
-void lpp_signal_copy_stack(lpp_snapshot_t *snapshot, unsigned char *stack,
-                           apr_uint64_t max_bytes, apr_uint64_t stack_end);
-/*
- * The same of memory that may not be there: the kernel copies, page by page up
- * to the first that is missing; missing pages at SP itself are passed over.
- * max_bytes: at most LPP_STACK_MAX_BYTES. 0: the kernel does not copy
- * (seccomp, an old container), and the copy is empty.
- */
-int lpp_signal_read_stack(lpp_snapshot_t *snapshot, unsigned char *stack,
-                          apr_uint64_t max_bytes, apr_uint64_t stack_end);
 
 #endif

@@ -6,8 +6,7 @@
  *
  * Owns which signal this process uses, the action that stood there before, and
  * the alternate stacks that it made.
- * No code of this file but lpp_signal_send runs near a handler; the handler is
- * in lpp_signal.c alone.
+ * No code of this file runs in a handler.
  */
 #include "sampling/lpp_signal.h"
 
@@ -18,6 +17,9 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "sampling/lpp_signal_copy_internal.h"
+#include "sampling/lpp_signal_stub_internal.h"
 
 #ifndef AT_MINSIGSTKSZ
 #define AT_MINSIGSTKSZ 51
@@ -39,7 +41,7 @@ static struct {
 } lent_stacks = { .once = PTHREAD_ONCE_INIT };
 
 static struct {
-    pthread_mutex_t mutex;       /* guards the rest */
+    pthread_mutex_t mutex;       /* guards the members below */
     unsigned takers;             /* takes not yet given back */
     int number;
     struct sigaction old_action; /* before the first of them */
@@ -49,7 +51,7 @@ static __thread struct {
     int armed;         /* its profile ended on another thread, and nobody could
                           put its mask back yet, which was: */
     sigset_t old_mask;
-    lpp_signal_rest_t rest; /* stays when the profile has ended */
+    lpp_signal_stub_t stub; /* stays when the profile has ended */
 } this_thread;
 
 static int is_ours(const struct sigaction *action)
@@ -245,7 +247,7 @@ apr_status_t lpp_signal_arm(lpp_signal_target_t *target, sigset_t *old_mask)
         return errno;
     }
     target->number = taken_signal.number;
-    target->rest_of_call = &this_thread.rest;
+    target->stub = &this_thread.stub;
     atomic_store(&target->blocked_ns, 0);
     atomic_store(&target->asked, 0);
     atomic_store(&target->answered, 0);

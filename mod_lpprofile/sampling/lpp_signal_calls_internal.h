@@ -1,106 +1,40 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_signal_calls: the system calls of x86-64 that a signal can break and that
- * may be run again, and what their timeouts need. For lpp_signal.c alone.
+ * lpp_signal_calls: the system calls of x86-64 that a signal can interrupt and
+ * that may be made again, and what has to be known of them for that. A call
+ * that is missing here is never restarted.
  */
 #ifndef LPP_SIGNAL_CALLS_INTERNAL_H
 #define LPP_SIGNAL_CALLS_INTERNAL_H
 
-#include <sys/syscall.h>
 
-/* What has to be done to a call's timeout before it runs again. */
+/* What has to be done to a call's timeout before the call is made again. */
 typedef enum {
-    CALL_UNKNOWN,
-    CALL_PLAIN,     /* none, absolute, or the kernel wrote the rest */
-    CALL_MS_RDX,    /* milliseconds */
-    CALL_MS_R10,
-    CALL_SPEC_RDX,  /* struct timespec, relative, read only */
-    CALL_SPEC_R10,
-    CALL_SPEC_R8,
-    CALL_FUTEX,     /* relative in r10 for FUTEX_WAIT only */
-    CALL_SLEEP,     /* nanosleep: request, remainder */
-    CALL_CLOCKSLEEP /* clock, flags, request, remainder */
-} call_e;
+    LPP_CALL_UNKNOWN, /* not restarted */
+    LPP_CALL_PLAIN,   /* nothing: no timeout, a point in time, or the kernel
+                         wrote what is left */
+    LPP_CALL_MS_RDX,  /* milliseconds, in this register */
+    LPP_CALL_MS_R10,
+    LPP_CALL_SPEC_RDX, /* struct timespec, relative, read only */
+    LPP_CALL_SPEC_R10,
+    LPP_CALL_SPEC_R8,
+    LPP_CALL_FUTEX,     /* relative in r10 for FUTEX_WAIT only */
+    LPP_CALL_SLEEP,     /* nanosleep: request, remainder */
+    LPP_CALL_CLOCKSLEEP /* clock, flags, request, remainder */
+} lpp_call_e;
 
-static call_e call_kind(long number)
-{
-    switch (number) {
-    case SYS_read: case SYS_write: case SYS_readv: case SYS_writev:
-    case SYS_select: case SYS_pselect6: case SYS_ppoll:
-    case SYS_accept: case SYS_accept4: case SYS_connect:
-    case SYS_sendto: case SYS_recvfrom: case SYS_sendmsg: case SYS_recvmsg:
-    case SYS_sendmmsg: case SYS_recvmmsg:
-    case SYS_sendfile: case SYS_splice: case SYS_tee: case SYS_vmsplice:
-    case SYS_pread64: case SYS_pwrite64: case SYS_copy_file_range:
-    case SYS_preadv: case SYS_pwritev: case SYS_preadv2: case SYS_pwritev2:
-    case SYS_wait4: case SYS_waitid: case SYS_flock: case SYS_fcntl:
-    case SYS_open: case SYS_openat: case SYS_openat2: case SYS_getrandom:
-    /* A file system in user space may answer EINTR to anything. */
-    case SYS_stat: case SYS_lstat: case SYS_fstat: case SYS_newfstatat:
-    case SYS_statx: case SYS_statfs: case SYS_fstatfs: case SYS_access:
-    case SYS_faccessat: case SYS_faccessat2: case SYS_readlink:
-    case SYS_readlinkat: case SYS_getdents64: case SYS_fsync:
-    case SYS_fdatasync: case SYS_fallocate: case SYS_ftruncate:
-    case SYS_semop: case SYS_msgsnd: case SYS_msgrcv:
-    case SYS_mq_timedsend: case SYS_mq_timedreceive:
-    case SYS_pause: case SYS_rt_sigsuspend:
-    case SYS_io_uring_enter: case 449: /* futex_waitv, absolute */
-    case 455: /* futex_wait, absolute */
-        return CALL_PLAIN;
-    case SYS_poll:
-        return CALL_MS_RDX;
-    case SYS_epoll_wait: case SYS_epoll_pwait:
-        return CALL_MS_R10;
-    case SYS_rt_sigtimedwait:
-        return CALL_SPEC_RDX;
-    case SYS_semtimedop: case 441: /* epoll_pwait2 */
-        return CALL_SPEC_R10;
-    case SYS_io_getevents: case SYS_io_pgetevents:
-        return CALL_SPEC_R8;
-    case SYS_futex:
-        return CALL_FUTEX;
-    case SYS_nanosleep:
-        return CALL_SLEEP;
-    case SYS_clock_nanosleep:
-        return CALL_CLOCKSLEEP;
-    default:
-        return CALL_UNKNOWN;
-    }
-}
-
-/* Calls that the kernel restarts for a handler with SA_RESTART, and that end
- * with EINTR for one without. operation: their second argument. */
-static int ends_by_signal(long number, int operation)
-{
-    switch (number) {
-    case SYS_read: case SYS_write: case SYS_readv: case SYS_writev:
-    case SYS_accept: case SYS_accept4: case SYS_connect:
-    case SYS_sendto: case SYS_recvfrom: case SYS_sendmsg: case SYS_recvmsg:
-    case SYS_wait4: case SYS_waitid: case SYS_flock: case SYS_fcntl:
-    case SYS_open: case SYS_openat:
-        return 1;
-    case SYS_futex: /* FUTEX_WAIT, FUTEX_WAIT_BITSET */
-        return (operation & 0x7f) == 0 || (operation & 0x7f) == 9;
-    default:
-        return 0;
-    }
-}
-
-/* Calls that return how much they have moved, where a signal stopped them in
- * the middle ... */
-static int moves_bytes(long number)
-{
-    return number == SYS_write || number == SYS_writev || number == SYS_sendto
-           || number == SYS_sendmsg || number == SYS_sendfile
-           || number == SYS_recvfrom || number == SYS_getrandom
-           || number == SYS_copy_file_range;
-}
-
-/* ... though they may also end early by themselves: that depends on their first
- * argument, a descriptor. */
-static int may_end_early(long number)
-{
-    return number != SYS_getrandom && number != SYS_copy_file_range;
-}
+/*
+ * kind: of the call with that number, LPP_CALL_UNKNOWN for any other number.
+ * ends_by_signal: does the kernel restart it for a handler with SA_RESTART, and
+ * end it with EINTR for one without? operation: its second argument.
+ * moves_bytes: does it return how much it has moved where a signal stopped it
+ * in the middle? may_end_early: may it do so by itself, too? That depends on
+ * its first argument, a descriptor.
+ * Signal-safe: yes. Thread: any.
+ */
+lpp_call_e lpp_call_kind(long number);
+int lpp_call_ends_by_signal(long number, int operation);
+int lpp_call_moves_bytes(long number);
+int lpp_call_may_end_early(long number);
 
 #endif

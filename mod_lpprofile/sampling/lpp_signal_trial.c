@@ -23,6 +23,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/lpp_clock.h"
+#include "sampling/lpp_signal_restart_internal.h"
 #include "sampling/lpp_signal_trial_internal.h"
 
 #define NS_PER_MS INT64_C(1000000)
@@ -60,7 +62,7 @@ int lpp_signal_trial_adopt(const lpp_signal_trial_t *trial)
     return same;
 }
 
-#if LPP_SIGNAL_REPAIRS
+#if LPP_SIGNAL_RESTARTS
 
 #define STACK_WORDS 48  /* looked through for a number */
 #define ROUNDS 3        /* for calls that a busy machine delayed */
@@ -93,7 +95,7 @@ typedef struct attempt_t {
     apr_uint64_t pc;
     long stack[STACK_WORDS];
     lpp_signal_target_t target;
-    lpp_signal_rest_t rest;
+    lpp_signal_stub_t stub;
 } attempt_t;
 
 /* The scratch process alone has one. */
@@ -106,18 +108,13 @@ static struct {
 
 static int64_t now_ns(void)
 {
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 * NS_PER_MS + now.tv_nsec;
+    return lpp_clock_ns(CLOCK_MONOTONIC);
 }
 
 static void sleep_until(int64_t then_ns)
 {
-    struct timespec then;
+    struct timespec then = lpp_clock_timespec(then_ns);
 
-    then.tv_sec = (time_t)(then_ns / (1000 * NS_PER_MS));
-    then.tv_nsec = (long)(then_ns % (1000 * NS_PER_MS));
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &then, NULL)
            == EINTR) {
     }
@@ -157,10 +154,11 @@ static void on_signal(int number, siginfo_t *info, void *context)
         }
         else {
             int64_t now = now_ns();
+            lpp_signal_undo_t undo;
 
             atomic_store(&attempt->target.blocked_ns, now - attempt->began_ns);
-            if (lpp_signal_restart(context, &attempt->target,
-                                   &attempt->rest)) {
+            if (lpp_signal_restart_call(context, &attempt->target,
+                                        &attempt->stub, getpid(), &undo)) {
                 attempt->hit_ns = now;
             }
         }

@@ -29,7 +29,7 @@
 #include "sampling/lpp_signal.h"
 #include "sampling/lpp_signal_trial_internal.h"
 
-#if LPP_SIGNAL_REPAIRS
+#if LPP_SIGNAL_RESTARTS
 
 #define LONG_BYTES 200000 /* more than a socket holds that has ... */
 #define SOCKET_BYTES 8192 /* ... this as its SO_SNDBUF */

@@ -1,29 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_tick: what the helper does with the one profile that runs: look at the
- * thread's clocks, ask for samples, weigh, unwind, add to the tree.
+ * lpp_tick: see lpp_tick_internal.h.
  *
- * A sample weighs the wall and CPU time that really passed since the one before
- * it; ticks are never counted. Time that no sample saw is given to nobody and
- * stays the difference between the total and the tree.
- *
- * A thread whose CPU clock stands still is blocked. It is looked at once, by a
- * signal where the kernel does not show it otherwise; then its time is credited
- * to that sample's node while it is the same episode.
- * That the episode is the same is known from the CPU clock (any wake-up costs
- * CPU time), but the handler itself moves that clock once: for the first look
+ * A thread whose CPU clock stands still is blocked. It is sampled once, by a
+ * signal where the kernel does not show its stack otherwise; then its time is
+ * credited to that sample's node as long as the episode lasts.
+ * That it is the same episode is known from the CPU clock, since each wake-up
+ * costs CPU time. The handler itself moves that clock once: for the first look
  * after the signal the kernel's count of how often the thread was put on a
  * processor decides (one more than before the signal: that was the handler).
  */
-#include "sampling/lpp_sampler_internal.h"
+#include "sampling/lpp_tick_internal.h"
 
 #include <string.h>
 
+#include "sampling/lpp_sampler_internal.h"
+#include "sampling/lpp_session_internal.h"
+
 #define NS_PER_S 1000000000
-#define WATCH_MAX_NS 1000000 /* clocks are looked at least that often */
-/* More CPU time than the handler and the way back into a call can take. */
+#define UNSAMPLED_TICK_NS (NS_PER_S / 4) /* where no sample can be taken */
+#define WATCH_MAX_NS 1000000 /* clocks are read at least that often */
+/* The same once the rate was lowered: the timeout of a call that is interrupted
+ * is then exact to that. */
+#define WATCH_LOWERED_MAX_NS 4000000
+#define INTERVAL_MAX_NS 40000000 /* no rate is lowered below 25 Hz */
+/* The handler and the return into a call take less CPU time than that. */
 #define SETTLE_MAX_NS 150000
-/* The same where the kernel does not count runs: less sure, so tighter. */
+/* The same where the kernel does not count runs: stricter, since less sure. */
 #define SETTLE_GUESS_NS 30000
 
 void lpp_tick_begin(lpp_sampler_t *sampler, lpp_session_t *session)
@@ -32,17 +35,15 @@ void lpp_tick_begin(lpp_sampler_t *sampler, lpp_session_t *session)
 
     memset(tick, 0, sizeof(*tick));
     tick->session = session;
-    /* From the start: who dies before its first tick leaves it, too. */
     session->profile->honesty.asked_hz = session->options.rate_hz;
-    if (sampler->will != NULL) {
-        lpp_will_set_total(sampler->will, session->profile, 0, 0);
-    }
+    /* For a process that dies before the first tick. */
+    lpp_will_set_total(sampler->will, session->profile, 0, 0);
     atomic_store(&sampler->target.repaired, 0);
-    tick->schedstat_fd = tick->syscall_fd = -1;
+    tick->thread.schedstat_fd = tick->thread.syscall_fd = -1;
     tick->own_start_ns = lpp_clock_ns(CLOCK_THREAD_CPUTIME_ID);
     tick->interval_ns = NS_PER_S / (session->options.rate_hz == 0
                                     ? 1000 : session->options.rate_hz);
-    /* Slow rates still look at the clocks often: how long a call has been
+    /* The clocks are read often at low rates, too: how long a call has been
      * blocked must be known to a millisecond when it is interrupted. */
     tick->watch_ns = tick->interval_ns
         / ((tick->interval_ns + WATCH_MAX_NS - 1) / WATCH_MAX_NS);
@@ -51,43 +52,46 @@ void lpp_tick_begin(lpp_sampler_t *sampler, lpp_session_t *session)
 void lpp_tick_follow(lpp_sampler_t *sampler)
 {
     lpp_tick_t *tick = &sampler->tick;
-    lpp_session_t *session = tick->session;
+    const lpp_session_t *session = tick->session;
+    const lpp_segment_t *segment = &session->segment;
 
-    if (tick->segment == session->segments) {
+    if (tick->segment == segment->number) {
         return;
     }
-    lpp_tick_close_task(tick);
-    tick->segment = session->segments;
-    tick->clock = session->cpu_clock;
-    tick->tid = session->tid;
-    tick->sampling = session->armed;
-    tick->outstanding = 0;
-    tick->episode = EPISODE_NONE;
-    tick->given_wall_ns = tick->seen_wall_ns = session->segment_wall_ns;
-    tick->given_cpu_ns = tick->seen_cpu_ns = session->segment_cpu_ns;
+    lpp_thread_close(&tick->thread);
+    tick->segment = segment->number;
+    tick->thread.clock = segment->cpu_clock;
+    tick->thread.tid = segment->tid;
+    tick->sampling = session->arming.armed;
+    tick->asked.outstanding = 0;
+    tick->episode.state = EPISODE_NONE;
+    tick->cost.begun = 0;
+    tick->given_wall_ns = tick->seen_wall_ns = segment->wall_ns;
+    tick->given_cpu_ns = tick->seen_cpu_ns = segment->cpu_ns;
     tick->start_wall_ns = session->start_wall_ns;
-    tick->cpu_offset_ns = session->cpu_before_ns - session->segment_cpu_ns;
+    tick->cpu_offset_ns = session->cpu_before_ns - segment->cpu_ns;
     tick->next_sample_ns = tick->given_wall_ns + tick->interval_ns;
     if (session->options.stacks && session->can_unwind) {
-        lpp_tick_open_task(tick);
+        lpp_thread_open(&tick->thread);
     }
 }
 
 /*
- * How many frames are surely in the objects that are loaded now: the sample is
- * older than that look at them, and where one lies now another may have lain
- * then, whose rules and names were others.
+ * How many frames are certainly in the objects that are loaded now: what is
+ * loaded was read after the sample was taken, and where an object lies now
+ * another one may have been then, with other unwind rules and names.
  */
 static unsigned count_sure(const lpp_sampler_t *sampler, unsigned count)
 {
-    unsigned changes = sampler->changes - sampler->tick.sent_changes, i;
+    unsigned changes = sampler->frames.changes - sampler->tick.asked.changes;
+    unsigned i;
 
-    if (changes != 1) { /* marks of the first are gone after the second */
+    if (changes != 1) { /* each change removes the marks of the one before */
         return changes == 0 ? count : 0;
     }
     for (i = 0; i < count; i++) {
         const lpp_object_t *object = lpp_maps_object(
-            sampler->options.maps, LPP_PC_OBJECT(sampler->frames[i]));
+            sampler->options.maps, LPP_PC_OBJECT(sampler->frames.pcs[i]));
 
         if (object != NULL && object->fresh) {
             break;
@@ -96,43 +100,62 @@ static unsigned count_sure(const lpp_sampler_t *sampler, unsigned count)
     return i;
 }
 
-/* Unwind one snapshot into sampler->frames; returns how many. */
+/* Unwind one snapshot into frames.pcs; returns how many. */
 static unsigned unwind(lpp_sampler_t *sampler, const lpp_snapshot_t *snapshot,
                        lpp_unwind_end_e *end)
 {
     unsigned count, sure;
 
-    lpp_tick_refresh(sampler);
-    count = lpp_tick_unwind(sampler, snapshot,
-                            sampler->tick.session->root_cfa, sampler->frames,
-                            LPP_FRAMES_MAX, end);
+    lpp_frames_refresh(&sampler->frames);
+    count = lpp_frames_unwind(&sampler->frames, snapshot,
+                              sampler->tick.session->root_cfa,
+                              sampler->frames.pcs, LPP_FRAMES_MAX, end);
     sure = count_sure(sampler, count);
     if (sure < count && !(snapshot->flags & LPP_SNAPSHOT_OWN_STACK)) {
         *end = LPP_UNWIND_LOST;
     }
     else if (sure < count) {
-        sampler->frames[sure++] = LPP_PC_OWN_STACK;
+        sampler->frames.pcs[sure++] = LPP_PC_OWN_STACK;
     }
     return sure;
 }
 
-/* Put what was unwound into the tree. */
+/* Add weight, which node of the tree got, to the post-mortem data. */
+static void save_weight(const lpp_sampler_t *sampler, apr_uint32_t node,
+                        const lpp_weight_t *weight)
+{
+    lpp_will_add(sampler->will, sampler->tick.session->profile, node, weight,
+                 sampler->options.maps);
+}
+
+/* Set the totals of the post-mortem data to those of now. */
+static void save_total(const lpp_sampler_t *sampler, int64_t now, int64_t cpu)
+{
+    const lpp_tick_t *tick = &sampler->tick;
+
+    lpp_will_set_total(sampler->will, tick->session->profile,
+                       (apr_uint64_t)(now - tick->start_wall_ns),
+                       (apr_uint64_t)(cpu + tick->cpu_offset_ns));
+}
+
+/* Add what was unwound to the tree. */
 static apr_uint32_t add_stack(lpp_sampler_t *sampler, unsigned count,
                               lpp_unwind_end_e end, const lpp_weight_t *weight)
 {
     lpp_session_t *session = sampler->tick.session;
-    /* Nobody can tell who called code that was made at run time. */
+    lpp_pc_t *pcs = sampler->frames.pcs;
+    /* There are no unwind rules for code that was made at run time. */
     int broken = end == LPP_UNWIND_LOST
-        && (count == 0 || sampler->frames[count - 1] != LPP_PC_RUN_TIME_CODE);
+        && (count == 0 || pcs[count - 1] != LPP_PC_RUN_TIME_CODE);
     apr_uint32_t node;
 
-    count = lpp_tick_hide(sampler, sampler->frames, count, 1);
+    count = lpp_frames_hide(&sampler->frames, pcs, count, 1);
     pthread_mutex_lock(&session->tree_mutex);
-    node = lpp_profile_add(session->profile, sampler->frames, count, weight);
+    node = lpp_profile_add(session->profile, pcs, count, weight);
     session->profile->honesty.cut += end == LPP_UNWIND_CUT;
     session->profile->honesty.broken += broken;
     pthread_mutex_unlock(&session->tree_mutex);
-    lpp_tick_bequeath(sampler, node, weight);
+    save_weight(sampler, node, weight);
     return node;
 }
 
@@ -141,13 +164,14 @@ static void count_lost(lpp_tick_t *tick)
     pthread_mutex_lock(&tick->session->tree_mutex);
     tick->session->profile->honesty.lost++;
     pthread_mutex_unlock(&tick->session->tree_mutex);
-    tick->outstanding = 0;
-    tick->episode = EPISODE_NONE;
+    tick->asked.outstanding = 0;
+    tick->episode.state = EPISODE_NONE;
 }
 
 void lpp_tick_drain(lpp_sampler_t *sampler)
 {
     lpp_tick_t *tick = &sampler->tick;
+    lpp_asked_t *asked = &tick->asked;
     const lpp_snapshot_t *snapshot;
     apr_uint64_t answered;
     lpp_unwind_end_e end;
@@ -156,31 +180,31 @@ void lpp_tick_drain(lpp_sampler_t *sampler)
     /* Read before the ring: an answer that is seen has its sample there. */
     answered = atomic_load_explicit(&sampler->target.answered,
                                     memory_order_acquire);
-    while ((snapshot = lpp_ring_peek(sampler->ring)) != NULL) {
-        if (tick->outstanding && snapshot->sequence == tick->sequence) {
-            tick->pending.samples = 1;
+    while ((snapshot = lpp_ring_peek(sampler->target.ring)) != NULL) {
+        if (asked->outstanding && snapshot->sequence == asked->sequence) {
+            asked->weight.samples = 1;
             count = unwind(sampler, snapshot, &end);
-            tick->node = add_stack(sampler, count, end, &tick->pending);
-            tick->outstanding = 0;
-            tick->episode = snapshot->flags & LPP_SNAPSHOT_SYSCALL
-                            && tick->sent_blocked
+            tick->episode.node = add_stack(sampler, count, end, &asked->weight);
+            asked->outstanding = 0;
+            tick->episode.state = snapshot->flags & LPP_SNAPSHOT_SYSCALL
+                                  && asked->blocked
                 ? EPISODE_FRESH : EPISODE_NONE;
         }
-        lpp_ring_release(sampler->ring);
+        lpp_ring_release(sampler->target.ring);
     }
-    if (tick->outstanding && answered == tick->sequence) {
-        count_lost(tick); /* answered without a sample */
+    if (asked->outstanding && answered == asked->sequence) {
+        count_lost(tick); /* the handler answered without a sample */
     }
 }
 
 void lpp_tick_pause(lpp_sampler_t *sampler)
 {
     lpp_tick_drain(sampler);
-    if (sampler->tick.outstanding) {
+    if (sampler->tick.asked.outstanding) {
         count_lost(&sampler->tick); /* disarm consumed the signal */
     }
     sampler->tick.sampling = 0;
-    sampler->tick.episode = EPISODE_NONE;
+    sampler->tick.episode.state = EPISODE_NONE;
     pthread_mutex_lock(&sampler->tick.session->tree_mutex);
     sampler->tick.session->profile->honesty.repaired_calls +=
         atomic_exchange(&sampler->target.repaired, 0);
@@ -191,25 +215,26 @@ void lpp_tick_pause(lpp_sampler_t *sampler)
  * the last sample shows? */
 static int same_episode(lpp_tick_t *tick, int64_t cpu)
 {
-    int64_t since = cpu - tick->sent_cpu_ns;
+    int64_t since = cpu - tick->asked.cpu_ns;
 
-    if (tick->episode == EPISODE_KNOWN) {
-        return cpu == tick->episode_cpu_ns;
+    if (tick->episode.state == EPISODE_KNOWN) {
+        return cpu == tick->episode.cpu_ns;
     }
-    if (tick->episode != EPISODE_FRESH || since > SETTLE_MAX_NS
-        || lpp_clock_ns(tick->clock) != cpu) {
+    if (tick->episode.state != EPISODE_FRESH || since > SETTLE_MAX_NS
+        || lpp_clock_ns(tick->thread.clock) != cpu) {
         return 0;
     }
-    if (tick->sent_runs == 0 ? since > SETTLE_GUESS_NS
-                             : lpp_tick_runs(tick) != tick->sent_runs + 1) {
+    if (tick->asked.runs == 0
+            ? since > SETTLE_GUESS_NS
+            : lpp_thread_runs(&tick->thread) != tick->asked.runs + 1) {
         return 0;
     }
-    tick->episode = EPISODE_KNOWN;
-    tick->episode_cpu_ns = cpu;
+    tick->episode.state = EPISODE_KNOWN;
+    tick->episode.cpu_ns = cpu;
     return 1;
 }
 
-/* All time up to now is given away: into *weight, or to nobody. */
+/* The time up to now goes into *weight; NULL: it stays unattributed. */
 static void take_time(lpp_tick_t *tick, int64_t now, int64_t cpu,
                       lpp_weight_t *weight)
 {
@@ -228,29 +253,32 @@ static void credit(lpp_sampler_t *sampler, int64_t now, int64_t cpu)
 
     take_time(tick, now, cpu, &weight);
     pthread_mutex_lock(&tick->session->tree_mutex);
-    lpp_profile_credit(tick->session->profile, tick->node, &weight);
+    lpp_profile_credit(tick->session->profile, tick->episode.node, &weight);
     tick->session->profile->honesty.blocked_ns += weight.wall_ns;
     pthread_mutex_unlock(&tick->session->tree_mutex);
-    lpp_tick_bequeath(sampler, tick->node, &weight);
+    save_weight(sampler, tick->episode.node, &weight);
 }
 
 /*
- * The sample of a blocked thread without a signal. 0: not to be had; nor,
- * where a signal may be sent, is a stack that ends before the root: a frame
- * that hangs on another register than SP needs the handler's.
+ * Sample a blocked thread without a signal; 0: not available. Nor is, where a
+ * signal may be sent, a stack that ends before the root: frames that are found
+ * by another register than SP need the handler's copy of the registers.
  */
 static int sample_blocked(lpp_sampler_t *sampler, int64_t now, int64_t cpu,
                           int signal_may_be_sent)
 {
     lpp_tick_t *tick = &sampler->tick;
     lpp_weight_t weight = { 0, 0, 1 };
+    lpp_thread_stack_t stack = { sampler->target.stack_start,
+                                 sampler->target.stack_end,
+                                 sampler->blocked_stack };
     lpp_snapshot_t snapshot;
     lpp_unwind_end_e end;
     unsigned count;
 
-    tick->episode = EPISODE_NONE;
-    tick->sent_changes = sampler->changes;
-    if (!lpp_tick_look(sampler, &snapshot, cpu)) {
+    tick->episode.state = EPISODE_NONE;
+    tick->asked.changes = sampler->frames.changes;
+    if (!lpp_thread_look(&tick->thread, &snapshot, &stack, cpu)) {
         return 0;
     }
     count = unwind(sampler, &snapshot, &end);
@@ -258,9 +286,9 @@ static int sample_blocked(lpp_sampler_t *sampler, int64_t now, int64_t cpu,
         return 0;
     }
     take_time(tick, now, cpu, &weight);
-    tick->node = add_stack(sampler, count, end, &weight);
-    tick->episode = EPISODE_KNOWN;
-    tick->episode_cpu_ns = cpu;
+    tick->episode.node = add_stack(sampler, count, end, &weight);
+    tick->episode.state = EPISODE_KNOWN;
+    tick->episode.cpu_ns = cpu;
     return 1;
 }
 
@@ -268,19 +296,20 @@ static void send_signal(lpp_sampler_t *sampler, int64_t now, int64_t cpu)
 {
     lpp_tick_t *tick = &sampler->tick;
 
-    memset(&tick->pending, 0, sizeof(tick->pending));
-    tick->sent_changes = sampler->changes;
-    tick->episode = EPISODE_NONE;
-    tick->sent_cpu_ns = cpu;
-    /* Read late, so that little can happen between it and the signal. */
-    tick->sent_runs = tick->sent_blocked ? lpp_tick_runs(tick) : 0;
+    memset(&tick->asked.weight, 0, sizeof(tick->asked.weight));
+    tick->asked.changes = sampler->frames.changes;
+    tick->episode.state = EPISODE_NONE;
+    tick->asked.cpu_ns = cpu;
+    /* Read as late as possible: what runs between this and the signal is taken
+     * for the handler. */
+    tick->asked.runs = tick->asked.blocked ? lpp_thread_runs(&tick->thread) : 0;
     if (lpp_signal_send(&sampler->target,
-                        tick->sent_blocked ? now - tick->seen_wall_ns : 0,
-                        &tick->sequence) != APR_SUCCESS) {
-        return; /* its request is ending: that time stays nobody's */
+                        tick->asked.blocked ? now - tick->seen_wall_ns : 0,
+                        &tick->asked.sequence) != APR_SUCCESS) {
+        return; /* its request is ending: that time stays unattributed */
     }
-    take_time(tick, now, cpu, &tick->pending);
-    tick->outstanding = 1;
+    take_time(tick, now, cpu, &tick->asked.weight);
+    tick->asked.outstanding = 1;
     pthread_mutex_lock(&tick->session->tree_mutex);
     tick->session->profile->honesty.signals++;
     pthread_mutex_unlock(&tick->session->tree_mutex);
@@ -293,19 +322,19 @@ static void sample(lpp_sampler_t *sampler, int64_t now, int64_t cpu)
     int may;
 
     lpp_tick_drain(sampler);
-    if (tick->outstanding) {
-        /* Not back in user mode since: it stands where it stood, in the
-         * kernel or waiting for a processor. The answer will weigh it all. */
-        take_time(tick, now, cpu, &tick->pending);
+    if (tick->asked.outstanding) {
+        /* It was not in user mode since: it is where it was, in the kernel or
+         * waiting for a processor. The answer gets the weight of all that. */
+        take_time(tick, now, cpu, &tick->asked.weight);
         return;
     }
     if (same_episode(tick, cpu)) {
         credit(sampler, now, cpu);
         return;
     }
-    tick->sent_blocked = lpp_clock_ns(tick->clock) == cpu;
-    may = tick->sampling && lpp_signal_allowed(tick->sent_blocked);
-    if (tick->sent_blocked && sample_blocked(sampler, now, cpu, may)) {
+    tick->asked.blocked = lpp_clock_ns(tick->thread.clock) == cpu;
+    may = tick->sampling && lpp_signal_allowed(tick->asked.blocked);
+    if (tick->asked.blocked && sample_blocked(sampler, now, cpu, may)) {
         return;
     }
     if (may) {
@@ -316,34 +345,67 @@ static void sample(lpp_sampler_t *sampler, int64_t now, int64_t cpu)
     }
 }
 
+static void lower_rate(lpp_tick_t *tick)
+{
+    apr_uint32_t hz;
+
+    tick->interval_ns *= 2;
+    hz = (apr_uint32_t)(NS_PER_S / tick->interval_ns);
+    if (tick->watch_ns * 2 <= WATCH_LOWERED_MAX_NS) {
+        tick->watch_ns *= 2;
+    }
+    atomic_store(&tick->session->lowered_hz, hz);
+    pthread_mutex_lock(&tick->session->tree_mutex);
+    tick->session->profile->honesty.lowered_hz = hz;
+    pthread_mutex_unlock(&tick->session->tree_mutex);
+}
+
+static void judge_cost(lpp_tick_t *tick)
+{
+    apr_uint64_t signals = tick->session->profile->honesty.signals;
+
+    if (lpp_cost_judge(&tick->cost, tick->seen_cpu_ns, signals)
+        == LPP_COST_LOW) {
+        return;
+    }
+    if (tick->interval_ns < INTERVAL_MAX_NS) {
+        lower_rate(tick);
+        lpp_cost_begin(&tick->cost, tick->seen_cpu_ns, signals);
+    }
+    else {
+        tick->stand_down = 1;
+    }
+}
+
 int64_t lpp_tick_run(lpp_sampler_t *sampler)
 {
     lpp_tick_t *tick = &sampler->tick;
     int64_t now = lpp_clock_ns(CLOCK_MONOTONIC);
     int64_t cpu, due;
 
-    if (!tick->sampling && tick->syscall_fd < 0) {
-        lpp_tick_bequeath_total(sampler, now, lpp_clock_ns(tick->clock));
-        return now + NS_PER_S / 4;
+    if (!tick->sampling && tick->thread.syscall_fd < 0) {
+        save_total(sampler, now, lpp_clock_ns(tick->thread.clock));
+        return now + UNSAMPLED_TICK_NS;
     }
-    /* Soon, and what is loaded looked at before the next one is asked for: only
-     * what comes and goes between makes a frame doubtful. It may wait for the
-     * loader, so it stands before the clocks are read. */
+    /* Take samples early, and read what is loaded before the next one is asked
+     * for: then a frame is doubtful only where something was loaded between
+     * that and the sample. The refresh may wait for the loader's lock, so it
+     * comes before the clocks are read. */
     lpp_tick_drain(sampler);
     if (now >= tick->next_sample_ns) {
-        lpp_tick_refresh(sampler);
+        lpp_frames_refresh(&sampler->frames);
     }
     now = lpp_clock_ns(CLOCK_MONOTONIC);
-    cpu = lpp_clock_ns(tick->clock);
+    cpu = lpp_clock_ns(tick->thread.clock);
     if (cpu != tick->seen_cpu_ns) {
         tick->seen_cpu_ns = cpu;
         tick->seen_wall_ns = now;
     }
     if (now >= tick->next_sample_ns) {
         sample(sampler, now, cpu);
-        lpp_tick_bequeath_total(sampler, now, cpu);
-        lpp_tick_judge(sampler);
-        /* Missed ticks are skipped, the raster is kept. */
+        save_total(sampler, now, cpu);
+        judge_cost(tick);
+        /* Missed ticks are skipped, the next one is on time. */
         tick->next_sample_ns +=
             ((now - tick->next_sample_ns) / tick->interval_ns + 1)
             * tick->interval_ns;
@@ -356,6 +418,22 @@ int64_t lpp_tick_run(lpp_sampler_t *sampler)
     return due;
 }
 
+static void add_totals(const lpp_sampler_t *sampler)
+{
+    const lpp_tick_t *tick = &sampler->tick;
+    const lpp_honesty_t *honesty = &tick->session->profile->honesty;
+    lpp_gate_totals_t totals;
+
+    totals.samples = honesty->samples;
+    totals.lost = honesty->lost;
+    totals.own_ns = honesty->own_ns + honesty->signals * LPP_COST_HANDLER_NS;
+    totals.cpu_ns = tick->session->profile->total.cpu_ns;
+    totals.stood_down = honesty->lowered_hz != 0 || tick->stand_down;
+    totals.signal =
+        (apr_uint32_t)atomic_load(&((lpp_sampler_t *)sampler)->signal);
+    lpp_gate_add_totals(sampler->options.gate, &totals);
+}
+
 void lpp_tick_finish(lpp_sampler_t *sampler)
 {
     lpp_tick_t *tick = &sampler->tick;
@@ -363,7 +441,7 @@ void lpp_tick_finish(lpp_sampler_t *sampler)
     lpp_honesty_t *honesty = &session->profile->honesty;
 
     lpp_tick_pause(sampler);
-    lpp_tick_close_task(tick);
+    lpp_thread_close(&tick->thread);
     pthread_mutex_lock(&session->tree_mutex);
     session->profile->total.wall_ns =
         (apr_uint64_t)(session->end_wall_ns - session->start_wall_ns);
@@ -372,6 +450,9 @@ void lpp_tick_finish(lpp_sampler_t *sampler)
     honesty->own_ns = (apr_uint64_t)(
         lpp_clock_ns(CLOCK_THREAD_CPUTIME_ID) - tick->own_start_ns);
     pthread_mutex_unlock(&session->tree_mutex);
-    lpp_tick_add_totals(sampler);
+    add_totals(sampler);
+    lpp_will_set_total(sampler->will, session->profile,
+                       session->profile->total.wall_ns,
+                       session->profile->total.cpu_ns);
     tick->session = NULL;
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_will: see lpp_will.h.
+ * lpp_will: post-mortem data, see lpp_will.h.
  *
- * One writer, the helper; a reader comes when the writer is dead. Counts are
- * stored after what they count, so that a writer killed half-way leaves a
- * smaller will, not a wrong one. Other processes may write to the same memory:
- * the writer bounds each count that it reads back, the reader works on a copy,
- * so that what it has checked cannot change under it. Owns no memory.
+ * One writer, the helper; another process reads after the writer's death.
+ * Counts are stored after what they count, so that a writer that is killed at
+ * any point leaves less data, not wrong data. Other processes may write to the
+ * same memory: the writer bounds each count that it reads back, the reader
+ * works on a copy, which cannot change between check and use. Owns no memory.
  */
 #include "sampling/lpp_will.h"
 
@@ -38,27 +38,27 @@ static int has_object(const lpp_will_t *will, unsigned count, unsigned number)
     return 0;
 }
 
-/* Keep what names the object of pc, where that is not yet kept. */
-static void keep_object(lpp_will_t *will, lpp_pc_t pc, const lpp_maps_t *maps)
+/* Add path and build id of the object of pc, where they are not there yet. */
+static void add_object(lpp_will_t *will, lpp_pc_t pc, const lpp_maps_t *maps)
 {
     unsigned count = atomic_load(&will->objects);
     const lpp_object_t *object = lpp_maps_object(maps, LPP_PC_OBJECT(pc));
-    lpp_will_object_t *kept;
+    lpp_will_object_t *added;
 
     if (object == NULL || count >= LPP_WILL_OBJECTS
         || has_object(will, count, object->number)
-        || strlen(object->path) >= sizeof(kept->path)
-        || object->build_id_len > sizeof(kept->build_id)) {
+        || strlen(object->path) >= sizeof(added->path)
+        || object->build_id_len > sizeof(added->build_id)) {
         return;
     }
-    kept = &will->object[count];
-    kept->number = object->number;
-    kept->bias = object->bias;
-    kept->build_id_len = (apr_uint32_t)object->build_id_len;
+    added = &will->object[count];
+    added->number = object->number;
+    added->bias = object->bias;
+    added->build_id_len = (apr_uint32_t)object->build_id_len;
     if (object->build_id_len > 0) {
-        memcpy(kept->build_id, object->build_id, object->build_id_len);
+        memcpy(added->build_id, object->build_id, object->build_id_len);
     }
-    strcpy(kept->path, object->path);
+    strcpy(added->path, object->path);
     atomic_store(&will->objects, count + 1);
 }
 
@@ -66,33 +66,39 @@ void lpp_will_add(lpp_will_t *will, const lpp_profile_t *profile,
                   apr_uint32_t node, const lpp_weight_t *weight,
                   const lpp_maps_t *maps)
 {
-    apr_uint32_t count = atomic_load(&will->nodes);
-    lpp_will_node_t *kept;
+    lpp_will_node_t *added;
+    apr_uint32_t count;
 
+    if (will == NULL) {
+        return;
+    }
+    count = atomic_load(&will->nodes);
     if (count == 0 || count > LPP_WILL_NODES || count > profile->count) {
-        return; /* another process wrote there: nothing of it is to be read */
+        return; /* another process wrote there: none of it can be used */
     }
     while (count < profile->count && count < LPP_WILL_NODES) {
-        kept = &will->node[count];
-        memset(kept, 0, sizeof(*kept));
-        kept->pc = profile->nodes[count].pc;
-        kept->parent = profile->nodes[count].parent;
-        keep_object(will, kept->pc, maps);
+        added = &will->node[count];
+        memset(added, 0, sizeof(*added));
+        added->pc = profile->nodes[count].pc;
+        added->parent = profile->nodes[count].parent;
+        add_object(will, added->pc, maps);
         atomic_store(&will->nodes, ++count);
     }
     node = node < profile->count ? node : 0;
     while (node >= count) {
         node = profile->nodes[node].parent; /* always a smaller number */
     }
-    kept = &will->node[node];
-    kept->wall_ns += weight->wall_ns;
-    kept->cpu_ns += weight->cpu_ns;
-    kept->samples += (apr_uint32_t)weight->samples;
+    will->node[node].wall_ns += weight->wall_ns;
+    will->node[node].cpu_ns += weight->cpu_ns;
+    will->node[node].samples += (apr_uint32_t)weight->samples;
 }
 
 void lpp_will_set_total(lpp_will_t *will, const lpp_profile_t *profile,
                         apr_uint64_t wall_ns, apr_uint64_t cpu_ns)
 {
+    if (will == NULL) {
+        return;
+    }
     will->wall_ns = wall_ns;
     will->cpu_ns = cpu_ns;
     will->honesty = profile->honesty;
@@ -103,7 +109,8 @@ void lpp_will_set_total(lpp_will_t *will, const lpp_profile_t *profile,
     }
 }
 
-/* From the dead process's numbers of objects to those in maps; 0: unknown. */
+/* numbers[n]: the number in maps of object n of the dead process; 0: it has
+ * none. APR_EINVAL: they are not what the writer writes. */
 static apr_status_t find_objects(const lpp_will_t *will, lpp_maps_t *maps,
                                  unsigned *numbers)
 {
@@ -125,37 +132,38 @@ static apr_status_t find_objects(const lpp_will_t *will, lpp_maps_t *maps,
     return APR_SUCCESS;
 }
 
-/* Nodes of the will as nodes of a profile; total gets their sum. */
-static apr_status_t take_nodes(const lpp_will_t *will, unsigned count,
+/* Convert count nodes to those of a profile; total gets their sum. APR_EINVAL:
+ * they are not what the writer writes. */
+static apr_status_t read_nodes(const lpp_will_t *will, unsigned count,
                                const unsigned *numbers, lpp_node_t *nodes,
                                lpp_weight_t *total)
 {
     unsigned i;
 
     for (i = 0; i < count; i++) {
-        const lpp_will_node_t *kept = &will->node[i];
-        unsigned object = LPP_PC_OBJECT(kept->pc);
+        const lpp_will_node_t *node = &will->node[i];
+        unsigned object = LPP_PC_OBJECT(node->pc);
 
-        if ((i > 0 && kept->parent >= i) || kept->wall_ns > TIME_MAX_NS
-            || kept->cpu_ns > TIME_MAX_NS) {
+        if ((i > 0 && node->parent >= i) || node->wall_ns > TIME_MAX_NS
+            || node->cpu_ns > TIME_MAX_NS) {
             return APR_EINVAL;
         }
         object = object <= LPP_OBJECTS_MAX ? numbers[object] : 0;
         memset(&nodes[i], 0, sizeof(nodes[i]));
-        nodes[i].pc = LPP_PC_MAKE(object, LPP_PC_ADDRESS(kept->pc));
-        nodes[i].parent = i > 0 ? kept->parent : LPP_NODE_NONE;
-        nodes[i].self.wall_ns = kept->wall_ns;
-        nodes[i].self.cpu_ns = kept->cpu_ns;
-        nodes[i].self.samples = kept->samples;
-        total->wall_ns += kept->wall_ns;
-        total->cpu_ns += kept->cpu_ns;
-        total->samples += kept->samples;
+        nodes[i].pc = LPP_PC_MAKE(object, LPP_PC_ADDRESS(node->pc));
+        nodes[i].parent = i > 0 ? node->parent : LPP_NODE_NONE;
+        nodes[i].self.wall_ns = node->wall_ns;
+        nodes[i].self.cpu_ns = node->cpu_ns;
+        nodes[i].self.samples = node->samples;
+        total->wall_ns += node->wall_ns;
+        total->cpu_ns += node->cpu_ns;
+        total->samples += node->samples;
     }
     return APR_SUCCESS;
 }
 
-/* A copy that nobody else writes to, or NULL. */
-static const lpp_will_t *copy_will(const lpp_will_t *will, apr_pool_t *pool)
+/* A copy in pool, to which no other process writes; NULL: no memory. */
+static const lpp_will_t *copy_data(const lpp_will_t *will, apr_pool_t *pool)
 {
     lpp_will_t *copy = apr_palloc(pool, sizeof(*copy));
 
@@ -172,18 +180,18 @@ apr_status_t lpp_will_read(const lpp_will_t *will, const char *id,
 {
     unsigned count = atomic_load(&((lpp_will_t *)will)->nodes);
     unsigned *numbers;
-    lpp_profile_t left;
+    lpp_profile_t data;
     apr_status_t status;
 
     *profile = NULL;
     if (count == 0 || memcmp(will->id, id, sizeof(will->id)) != 0) {
         return APR_ENOENT;
     }
-    memset(&left, 0, sizeof(left));
-    will = copy_will(will, pool);
+    memset(&data, 0, sizeof(data));
+    will = copy_data(will, pool);
     numbers = apr_palloc(pool, (LPP_OBJECTS_MAX + 1) * sizeof(*numbers));
-    left.nodes = apr_palloc(pool, LPP_WILL_NODES * sizeof(*left.nodes));
-    if (will == NULL || numbers == NULL || left.nodes == NULL) {
+    data.nodes = apr_palloc(pool, LPP_WILL_NODES * sizeof(*data.nodes));
+    if (will == NULL || numbers == NULL || data.nodes == NULL) {
         return APR_ENOMEM;
     }
     if (count > LPP_WILL_NODES || will->wall_ns > TIME_MAX_NS
@@ -191,10 +199,10 @@ apr_status_t lpp_will_read(const lpp_will_t *will, const char *id,
         || atomic_load(&((lpp_will_t *)will)->objects) > LPP_WILL_OBJECTS) {
         return APR_EINVAL;
     }
-    left.count = count;
+    data.count = count;
     status = find_objects(will, maps, numbers);
     if (status == APR_SUCCESS) {
-        status = take_nodes(will, count, numbers, left.nodes, &left.total);
+        status = read_nodes(will, count, numbers, data.nodes, &data.total);
     }
     if (status == APR_SUCCESS) {
         status = lpp_profile_create(profile, LPP_WILL_NODES, pool);
@@ -202,16 +210,16 @@ apr_status_t lpp_will_read(const lpp_will_t *will, const char *id,
     if (status != APR_SUCCESS) {
         return status;
     }
-    /* The last tick may not have come to its end. */
-    if (left.total.wall_ns < will->wall_ns) {
-        left.total.wall_ns = will->wall_ns;
+    /* The process may have died within a tick. */
+    if (data.total.wall_ns < will->wall_ns) {
+        data.total.wall_ns = will->wall_ns;
     }
-    if (left.total.cpu_ns < will->cpu_ns) {
-        left.total.cpu_ns = will->cpu_ns;
+    if (data.total.cpu_ns < will->cpu_ns) {
+        data.total.cpu_ns = will->cpu_ns;
     }
-    left.honesty = will->honesty;
-    left.honesty.samples = left.total.samples;
-    left.honesty.unwinder = will->unwinder;
-    lpp_profile_merge(*profile, &left);
+    data.honesty = will->honesty;
+    data.honesty.samples = data.total.samples;
+    data.honesty.unwinder = will->unwinder;
+    lpp_profile_merge(*profile, &data);
     return APR_SUCCESS;
 }

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_will: what a process leaves behind when it dies under a profile: the
- * words of its crash, and the samples taken so far.
+ * lpp_will: post-mortem data: what another process can read of a profile whose
+ * process died: the samples so far, and the crash, where there was one.
  *
- * Lies in the gate's shared memory (lpp_gate_extra). The helper adds every
- * sample as it comes, so a process may be killed between any two instructions:
- * what is counted as there is whole. Nodes have the numbers that they have in
- * the profile, as long as there is room; what is beyond is credited to the
- * deepest ancestor within. Objects that nodes lie in are kept by path and build
- * id, since their numbers die with the process.
+ * Lies in the gate's shared memory (lpp_gate_extra). The helper adds each
+ * sample as it comes. The process may be killed between any two instructions:
+ * what is counted is complete. Nodes have the numbers that they have in the
+ * profile. Where there is no more room, weight is credited to the deepest
+ * ancestor that is there. Objects that nodes lie in are described by path and
+ * build id, since their numbers mean nothing to another process.
  *
- * Who reads believes nothing of it: any child could have written it.
+ * The reader checks all of it: any child could have written there.
  */
 #ifndef LPP_WILL_H
 #define LPP_WILL_H
@@ -40,9 +40,9 @@ typedef struct lpp_will_object_t {
 } lpp_will_object_t;
 
 typedef struct lpp_will_t {
-    char id[LPP_OOPS_ID_LEN + 1]; /* of the profile that this is of */
+    char id[LPP_OOPS_ID_LEN + 1]; /* of the profile */
     char unwinder[16];
-    atomic_uint nodes;         /* whole ones; 0: nothing is left */
+    atomic_uint nodes;         /* complete ones; 0: no data */
     atomic_uint objects;
     apr_uint64_t wall_ns, cpu_ns; /* of the request, at the last tick */
     lpp_honesty_t honesty;     /* at the last tick; unwinder is NULL */
@@ -50,37 +50,41 @@ typedef struct lpp_will_t {
     lpp_will_node_t node[LPP_WILL_NODES];
 } lpp_will_t;
 
-/* All of a holder's room at the gate, whose first 4096 bytes are zero. */
+/* The area of the owner of the gate (lpp_gate_extra): its first 4096 bytes are
+ * zero at the start. */
 typedef struct lpp_legacy_t {
     lpp_crash_t crash;
     lpp_will_t will;
 } lpp_legacy_t;
 
 /*
- * Begin with the profile of that id; nothing of an older one stays readable.
+ * Begin with the profile of that id: data of an older one is void.
  * Signal-safe: no. Thread: the helper.
  */
 void lpp_will_begin(lpp_will_t *will, const char *id);
 
 /*
- * weight was given to node of profile (lpp_profile_add, _credit); maps names
- * its objects. Signal-safe: no. Thread: the helper.
+ * weight was added to node of profile (lpp_profile_add, _credit); maps has its
+ * objects. will NULL: nothing is done.
+ * Signal-safe: no. Thread: the helper.
  */
 void lpp_will_add(lpp_will_t *will, const lpp_profile_t *profile,
                   apr_uint32_t node, const lpp_weight_t *weight,
                   const lpp_maps_t *maps);
 
 /*
- * The request has taken so long by now; copies the profile's honesty.
+ * Set the times of the request up to now, and copy the profile's sampling
+ * statistics. will NULL: nothing is done.
  * Signal-safe: no. Thread: the helper.
  */
 void lpp_will_set_total(lpp_will_t *will, const lpp_profile_t *profile,
                         apr_uint64_t wall_ns, apr_uint64_t cpu_ns);
 
 /*
- * The profile with that id that a dead process left, with the numbers that its
- * objects have in maps; those that are not in it are added. APR_ENOENT: none of
- * that id; APR_EINVAL: it makes no sense; APR_ENOMEM.
+ * Make a profile, in pool, of the data that a dead process left under that id,
+ * with the numbers that its objects have in maps; those that are not in it are
+ * added. Errors: APR_ENOENT, there is none of that id; APR_EINVAL, it is not
+ * what lpp_will_add writes; APR_ENOMEM.
  * Signal-safe: no. Thread: that of lpp_maps_refresh.
  */
 LPP_MUST_CHECK apr_status_t lpp_will_read(const lpp_will_t *will,

@@ -9,8 +9,8 @@
 #include <apr_strings.h>
 #include <apr_tables.h>
 
+#include "base/lpp_utf8.h"
 #include "saved/lpp_aggregate_internal.h"
-#include "oops/lpp_oops_text.h"
 
 #define ROOT_FILE "~"
 
@@ -56,9 +56,9 @@ static const char *copy_text(const char *text, apr_pool_t *pool)
 
     for (at = copy; at != NULL && *at != '\0';) {
         apr_uint32_t character;
-        unsigned len = lpp_oops_read_utf8(at, &character);
+        unsigned len = lpp_utf8_read(at, &character);
 
-        if (len == 0) {
+        if (character == LPP_UTF8_INVALID) {
             *at++ = '?';
         }
         else {

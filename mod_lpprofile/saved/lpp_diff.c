@@ -9,6 +9,7 @@
 #include <apr_hash.h>
 #include <apr_strings.h>
 
+#include "names/lpp_view_graph.h"
 #include "saved/lpp_diff.h"
 
 typedef struct place_t {
@@ -24,13 +25,6 @@ typedef struct builder_t {
     apr_hash_t *by_place;  /* place_t -> index + 1 */
     apr_pool_t *scratch;
 } builder_t;
-
-static void add_cost(lpp_cost_t *into, const lpp_cost_t *cost)
-{
-    into->wall_us += cost->wall_us;
-    into->cpu_us += cost->cpu_us;
-    into->samples += cost->samples;
-}
 
 /* A hash holds a number plus one, as a pointer. */
 static apr_uint32_t number_of(const void *known)
@@ -97,8 +91,8 @@ static int add_view(builder_t *builder, const lpp_view_t *view, int side)
 
         functions[i] = function_index(builder, &view->functions[i].symbol);
         function = &builder->functions[functions[i]];
-        add_cost(&function->self[side], &view->functions[i].self);
-        add_cost(&function->total[side], &view->functions[i].total);
+        lpp_cost_add(&function->self[side], &view->functions[i].self);
+        lpp_cost_add(&function->total[side], &view->functions[i].total);
         function->seen[side] |= view->functions[i].total.wall_us > 0
             || view->functions[i].total.samples > 0;
     }
@@ -108,27 +102,9 @@ static int add_view(builder_t *builder, const lpp_view_t *view, int side)
         branches[i] = branch_index(builder, i == 0 ? LPP_NODE_NONE
                                    : branches[branch->parent],
                                    functions[branch->function]);
-        add_cost(&builder->branches[branches[i]].self[side], &branch->self);
+        lpp_cost_add(&builder->branches[branches[i]].self[side], &branch->self);
     }
     return 1;
-}
-
-typedef struct sibling_t {
-    apr_uint32_t parent, branch;
-    apr_uint64_t width_us;
-} sibling_t;
-
-static int compare_siblings(const void *a, const void *b)
-{
-    const sibling_t *left = a, *right = b;
-
-    if (left->parent != right->parent) {
-        return left->parent < right->parent ? -1 : 1;
-    }
-    if (left->width_us != right->width_us) {
-        return left->width_us > right->width_us ? -1 : 1;
-    }
-    return left->branch < right->branch ? -1 : left->branch > right->branch;
 }
 
 /* Sum up towards the root; children in order of their width. */
@@ -136,8 +112,8 @@ static int link_branches(builder_t *builder)
 {
     lpp_diff_branch_t *branches = builder->branches;
     apr_uint32_t count = builder->branch_count, i;
-    sibling_t *siblings = apr_palloc(builder->scratch,
-                                     count * sizeof(*siblings));
+    lpp_sibling_t *siblings = apr_palloc(builder->scratch,
+                                         count * sizeof(*siblings));
     int side;
 
     if (!siblings) {
@@ -151,9 +127,9 @@ static int link_branches(builder_t *builder)
 
         branch->width_us += before > after ? before : after;
         for (side = 0; side < 2; side++) {
-            add_cost(&branch->total[side], &branch->self[side]);
+            lpp_cost_add(&branch->total[side], &branch->self[side]);
             if (parent) {
-                add_cost(&parent->total[side], &branch->total[side]);
+                lpp_cost_add(&parent->total[side], &branch->total[side]);
             }
         }
         if (parent) {
@@ -163,7 +139,7 @@ static int link_branches(builder_t *builder)
         siblings[i].branch = i;
         siblings[i].width_us = branch->width_us;
     }
-    qsort(siblings + 1, count - 1, sizeof(*siblings), compare_siblings);
+    lpp_siblings_sort(siblings + 1, count - 1);
     for (i = count - 1; i > 0; i--) {
         lpp_diff_branch_t *parent = &branches[siblings[i].parent];
 

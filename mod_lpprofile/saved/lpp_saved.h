@@ -16,18 +16,20 @@
 #include <apr_file_io.h>
 
 #include "base/lpp_buf.h"
+#include "base/lpp_memory.h"
+#include "profile/lpp_regions.h"
 #include "oops/lpp_oops.h"
 #include "sql/lpp_sqlview.h"
 #include "store/lpp_store.h"
 #include "names/lpp_view.h"
 
-#define LPP_SAVED_VERSION 2
+#define LPP_SAVED_VERSION 3
 #define LPP_SAVED_HEAD_MAX_BYTES 16384       /* of the head, magic and all */
 #define LPP_SAVED_BODY_MAX_BYTES (64u << 20) /* of the rest, uncompressed */
 
 /* What a list shows. No string is NULL. */
 typedef struct lpp_saved_head_t {
-    const char *vhost;   /* whose it is: lpp_run_vhost; not for people */
+    const char *vhost;   /* whose it is: lpp_facts_vhost; not for people */
     const char *id;      /* OOPS id */
     const char *page_id;
     const char *url;     /* masked */
@@ -42,18 +44,6 @@ typedef struct lpp_saved_head_t {
     lpp_cost_t total;
 } lpp_saved_head_t;
 
-/* The process's memory at one moment (heap_bytes 0: not counted); inline
- * regions of one name. */
-typedef struct lpp_saved_memory_t {
-    apr_uint64_t vss_bytes, rss_bytes, heap_bytes;
-} lpp_saved_memory_t;
-
-typedef struct lpp_saved_region_t {
-    const char *name;
-    apr_uint32_t count;
-    apr_uint64_t wall_us;
-} lpp_saved_region_t;
-
 /* All of it. */
 typedef struct lpp_saved_t {
     lpp_saved_head_t head;
@@ -62,10 +52,10 @@ typedef struct lpp_saved_t {
     const char *oops_path;  /* where the OOPS was written, or "" */
     const lpp_sqlview_t *sql;  /* or NULL where the URL did not ask */
     const char *sql_condition; /* as the URL had it, encoded, or NULL */
-    const lpp_saved_memory_t *memory; /* two: before and after; or NULL */
+    const lpp_memory_sizes_t *memory; /* two: before and after; or NULL */
     apr_uint32_t inline_count;  /* individual profiles of inline regions */
     int inline_ignored;         /* they were within a full profile */
-    const lpp_saved_region_t *regions;
+    const lpp_region_sum_t *regions;
     apr_uint32_t region_count;
 } lpp_saved_t;
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_saved_calls: the exact calls of a saved profile read back. What a
- * function and an edge were called is computed again from them. No sum is
- * trusted: times are checked against each other, indexes against the view.
+ * lpp_saved_calls: the section of the exact calls of a saved profile, which is
+ * there only where calls were counted. The counts of functions and edges are
+ * computed from them. No sum is trusted: times are checked against each other,
+ * indexes against the view.
  */
 #include <string.h>
 
@@ -15,6 +16,58 @@
 #define SCOPE_BYTES 5
 #define CALL_BYTES 11
 #define FILTER_BYTES 2
+
+static void put_call(lpp_saved_writer_t *writer, const lpp_call_t *call)
+{
+    lpp_buf_t *content = &writer->content;
+
+    lpp_saved_add_number(content, call->scope);
+    lpp_saved_put_string(writer, call->phase);
+    lpp_saved_put_string(writer, call->module);
+    lpp_saved_add_number(content, call->function + 1u); /* none: 0 */
+    lpp_saved_add_number(content, call->calls);
+    lpp_saved_add_number(content, call->wall_ns);
+    lpp_saved_add_number(content, call->cpu_ns);
+    lpp_saved_add_number(content, call->self_wall_ns);
+    lpp_saved_add_number(content, call->self_cpu_ns);
+    lpp_saved_add_number(content, call->decided);
+    /* answers begin at -3 */
+    lpp_saved_add_number(content, call->has_result
+                            ? (apr_uint64_t)(call->result
+                                            + ANSWER_OFFSET) : 0);
+}
+
+void lpp_saved_put_calls(lpp_saved_writer_t *writer, const lpp_saved_t *saved)
+{
+    const lpp_calls_table_t *table = saved->view->calls;
+    lpp_buf_t *content = &writer->content;
+    apr_uint32_t i;
+
+    if (!table) {
+        return;
+    }
+    lpp_saved_add_number(content, table->scope_count);
+    for (i = 0; i < table->scope_count; i++) {
+        const lpp_scope_t *scope = &table->scopes[i];
+
+        lpp_saved_add_number(content, scope->kind);
+        lpp_saved_put_string(writer, scope->path);
+        lpp_saved_add_number(content, scope->requests);
+        lpp_saved_add_number(content, scope->parent + 1u);
+        lpp_saved_add_number(content, scope->caller + 1u);
+    }
+    lpp_saved_add_number(content, table->count);
+    for (i = 0; i < table->count; i++) {
+        put_call(writer, &table->calls[i]);
+    }
+    lpp_saved_add_number(content, table->dropped);
+    lpp_saved_add_number(content, table->left_out);
+    lpp_saved_add_number(content, table->filter_count);
+    for (i = 0; i < table->filter_count; i++) {
+        lpp_saved_put_string(writer, table->filters[i].name);
+        lpp_saved_add_number(content, table->filters[i].function);
+    }
+}
 
 /* A scope's maker stands before it, so that no walk upwards is endless. */
 static lpp_scope_t *read_scopes(lpp_saved_reader_t *reader,
@@ -116,8 +169,9 @@ static lpp_filter_t *read_filters(lpp_saved_reader_t *reader,
     return filters;
 }
 
-void lpp_saved_read_calls(lpp_saved_reader_t *reader, lpp_view_t *view)
+void lpp_saved_read_calls(lpp_saved_reader_t *reader, lpp_saved_t *saved)
 {
+    lpp_view_t *view = reader->view;
     lpp_calls_table_t *table = lpp_saved_array(reader, 1, sizeof(*table));
     lpp_function_t *functions;
     apr_status_t status;

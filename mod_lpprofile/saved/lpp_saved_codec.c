@@ -7,7 +7,7 @@
 
 #include <apr_hash.h>
 
-#include "oops/lpp_oops_text.h"
+#include "base/lpp_utf8.h"
 #include "saved/lpp_saved_internal.h"
 
 apr_uint64_t lpp_saved_number(lpp_saved_reader_t *reader, apr_uint64_t max)
@@ -67,13 +67,13 @@ const char *lpp_saved_name(lpp_saved_reader_t *reader)
     const char *name = lpp_saved_string(reader), *at = name;
 
     while (*at && !reader->bad) {
-        apr_uint32_t character = 0;
-        unsigned len = lpp_oops_read_utf8(at, &character);
+        apr_uint32_t character;
 
-        if (len == 0 || character < 0x20 || character == 0x7f) {
+        at += lpp_utf8_read(at, &character);
+        if (character == LPP_UTF8_INVALID || character < 0x20
+            || character == 0x7f) {
             reader->bad = 1;
         }
-        at += len;
     }
     return reader->bad ? "" : name;
 }
@@ -161,8 +161,7 @@ void lpp_saved_add_bytes(lpp_buf_t *buf, const char *string, apr_size_t max)
     apr_size_t len = strlen(string);
 
     if (len > max) {
-        for (len = max; len > 0 && (string[len] & 0xc0) == 0x80; len--) {
-        }
+        len = lpp_utf8_cut(string, max);
     }
     lpp_buf_add(buf, string, len);
     lpp_buf_add_byte(buf, '\0');

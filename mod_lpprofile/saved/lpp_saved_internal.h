@@ -6,16 +6,22 @@
  *   magic       8 bytes, the last one the version
  *   head_len    4 bytes, of head
  *   head_crc    4 bytes, zlib's crc32 of head
- *   head        strings of lpp_saved_head_string, then numbers
+ *   head        strings of lpp_saved_head_string, then numbers; a later
+ *               version may add to its end
  *   body_len    4 bytes, uncompressed
  *   packed_len  4 bytes, what follows, to the end of the file
- *   body        zlib: strings, objects, honesty, functions, branches, calls
- *               of edges, OOPS, SQL, memory, inline regions; where calls
- *               were counted: their scopes, calls, filters
+ *   body        zlib: a table of strings: how many, then each; how many sections,
+ *               then each
+ *   section     tag, a number above the tag of the section before it; length of
+ *               what follows, 4 bytes; the content
+ *
+ * A reader passes over sections whose tags it does not know, and over what is
+ * left of a section when it has read what it knows. The version changes only
+ * where that is not enough: then files of before are refused.
  *
  * Numbers are LEB128 in at most ten bytes. A string is its bytes and a NUL; in
- * the body there is a table of them first, and then their numbers in it. 4-byte
- * numbers and doubles are little-endian.
+ * a section it is its number in the table. 4-byte numbers and doubles are
+ * little-endian.
  */
 #ifndef LPP_SAVED_INTERNAL_H
 #define LPP_SAVED_INTERNAL_H
@@ -45,15 +51,16 @@ const char **lpp_saved_head_string(lpp_saved_head_t *head, unsigned i);
 typedef struct lpp_saved_writer_t {
     apr_hash_t *numbers;   /* string -> its number */
     apr_uint32_t count;    /* strings in the table */
+    apr_uint32_t sections; /* in the content */
     lpp_buf_t strings;     /* the table */
-    lpp_buf_t content;     /* the body without it */
+    lpp_buf_t content;     /* the sections */
     lpp_buf_t head, body;  /* as they go out */
     int no_memory;
     apr_pool_t *pool;
 } lpp_saved_writer_t;
 
 /* Add to a buffer: a number; a double; a string and its NUL, cut to max bytes
- * (not within a character). Set the four bytes at at. */
+ * (not within a character). _set_u32: write value to the four bytes at at. */
 void lpp_saved_add_number(lpp_buf_t *buf, apr_uint64_t value);
 void lpp_saved_add_double(lpp_buf_t *buf, double value);
 void lpp_saved_add_bytes(lpp_buf_t *buf, const char *string, apr_size_t max);
@@ -64,12 +71,6 @@ void lpp_saved_put_number(lpp_saved_writer_t *writer, apr_uint64_t value);
 void lpp_saved_put_string(lpp_saved_writer_t *writer, const char *string);
 void lpp_saved_put_optional(lpp_saved_writer_t *writer, const char *string);
 
-/* The SQL statements, or that there are none. */
-void lpp_saved_put_sql(lpp_saved_writer_t *writer, const lpp_saved_t *saved);
-/* Memory and inline regions. */
-void lpp_saved_put_extras(lpp_saved_writer_t *writer,
-                          const lpp_saved_t *saved);
-
 /* Where a reader is. Once bad, every call gives 0 or "" and moves no more. */
 typedef struct lpp_saved_reader_t {
     const unsigned char *at, *end;
@@ -77,11 +78,24 @@ typedef struct lpp_saved_reader_t {
     apr_uint32_t string_count;
     int bad;                    /* what was read is not right */
     apr_status_t status;        /* APR_ENOMEM where memory was short */
+    lpp_view_t *view;           /* being made; saved->view */
     apr_pool_t *pool;           /* what was read lives here */
     apr_pool_t *scratch;
 } lpp_saved_reader_t;
 
-/* The four bytes at at; the string that stands next, or NULL. */
+/* A section of the body: see the table in lpp_saved_file.c. */
+typedef void lpp_saved_put_fn(lpp_saved_writer_t *writer,
+                              const lpp_saved_t *saved);
+typedef void lpp_saved_read_fn(lpp_saved_reader_t *reader,
+                               lpp_saved_t *saved);
+typedef struct lpp_saved_section_t {
+    apr_uint32_t tag;
+    int required;            /* a file without it is refused */
+    lpp_saved_put_fn *put;   /* adds to the content; nothing: it is left out */
+    lpp_saved_read_fn *read; /* gets the content as all that there is */
+} lpp_saved_section_t;
+
+/* The number in the four bytes at at; the string that stands next. */
 apr_uint32_t lpp_saved_get_u32(const unsigned char *at);
 const char *lpp_saved_get_bytes(lpp_saved_reader_t *reader);
 
@@ -104,19 +118,14 @@ const char *lpp_saved_name(lpp_saved_reader_t *reader);
 void *lpp_saved_array(lpp_saved_reader_t *reader, apr_size_t count,
                       apr_size_t size);
 
-/* Functions, branches and calls of edges; the view's graph and figures. */
-void lpp_saved_read_tree(lpp_saved_reader_t *reader, lpp_view_t *view);
-
-/* The exact calls; those of functions and edges follow from them. */
-void lpp_saved_read_calls(lpp_saved_reader_t *reader, lpp_view_t *view);
-
-/* The SQL statements, where there are any. */
-void lpp_saved_read_sql(lpp_saved_reader_t *reader, lpp_saved_t *saved);
-
-/* Memory and inline regions. */
-void lpp_saved_read_extras(lpp_saved_reader_t *reader, lpp_saved_t *saved);
-
-/* The OOPS, or NULL. */
-lpp_oops_t *lpp_saved_read_oops(lpp_saved_reader_t *reader);
+/* The sections, the writer and the reader of each. */
+lpp_saved_put_fn lpp_saved_put_about, lpp_saved_put_objects,
+    lpp_saved_put_statistics, lpp_saved_put_tree, lpp_saved_put_calls,
+    lpp_saved_put_oops, lpp_saved_put_sql, lpp_saved_put_memory,
+    lpp_saved_put_regions;
+lpp_saved_read_fn lpp_saved_read_about, lpp_saved_read_objects,
+    lpp_saved_read_statistics, lpp_saved_read_tree, lpp_saved_read_calls,
+    lpp_saved_read_oops, lpp_saved_read_sql, lpp_saved_read_memory,
+    lpp_saved_read_regions;
 
 #endif

@@ -1,13 +1,69 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_saved_oops: the OOPS of a saved profile read back. Secrets were hidden
- * before it was written; nothing is masked here.
+ * lpp_saved_oops: the section of the OOPS of a saved profile, and of the path
+ * where it was written. Secrets were hidden before; nothing is masked here.
  */
 #include <string.h>
 
 #include "saved/lpp_saved_internal.h"
 
 #define SECONDS_MAX 1e12
+
+static void put_variables(lpp_saved_writer_t *writer, const apr_table_t *table)
+{
+    const apr_array_header_t *list = apr_table_elts(table);
+    int i, count = list->nelts < LPP_SAVED_VARS_MAX ? list->nelts
+                                                    : LPP_SAVED_VARS_MAX;
+
+    lpp_saved_put_number(writer, (apr_uint64_t)count);
+    for (i = 0; i < count; i++) {
+        const apr_table_entry_t *entry =
+            &APR_ARRAY_IDX(list, i, apr_table_entry_t);
+
+        lpp_saved_put_string(writer, entry->key);
+        lpp_saved_put_string(writer, entry->val ? entry->val : "");
+    }
+}
+
+static void put_oops(lpp_saved_writer_t *writer, const lpp_oops_t *oops)
+{
+    int i;
+
+    lpp_saved_put_string(writer, oops->id);
+    lpp_saved_put_string(writer, oops->type);
+    lpp_saved_put_string(writer, oops->value);
+    lpp_saved_put_string(writer, oops->reporter);
+    lpp_saved_put_string(writer, oops->topic);
+    lpp_saved_put_string(writer, oops->branch_nick);
+    lpp_saved_put_string(writer, oops->revno);
+    lpp_saved_put_string(writer, oops->tb_text);
+    lpp_saved_put_string(writer, oops->url);
+    lpp_saved_put_optional(writer, oops->username);
+    lpp_saved_put_number(writer, (apr_uint64_t)oops->time);
+    lpp_saved_add_double(&writer->content, oops->duration_s);
+    lpp_saved_put_number(writer, oops->informational != 0);
+    put_variables(writer, oops->req_vars);
+    lpp_saved_put_number(writer, (apr_uint64_t)oops->timeline->nelts);
+    for (i = 0; i < oops->timeline->nelts; i++) {
+        const lpp_oops_event_t *event =
+            &APR_ARRAY_IDX(oops->timeline, i, lpp_oops_event_t);
+
+        lpp_saved_add_double(&writer->content, event->start_ms);
+        lpp_saved_add_double(&writer->content, event->end_ms);
+        lpp_saved_put_string(writer, event->category);
+        lpp_saved_put_string(writer, event->detail);
+    }
+    lpp_saved_put_number(writer, oops->timeline_dropped);
+}
+
+void lpp_saved_put_oops(lpp_saved_writer_t *writer, const lpp_saved_t *saved)
+{
+    lpp_saved_put_string(writer, saved->oops_path);
+    lpp_saved_put_number(writer, saved->oops != NULL);
+    if (saved->oops) {
+        put_oops(writer, saved->oops);
+    }
+}
 
 static double read_double(lpp_saved_reader_t *reader)
 {
@@ -64,18 +120,20 @@ static void read_timeline(lpp_saved_reader_t *reader, lpp_oops_t *oops)
                                                             APR_UINT32_MAX);
 }
 
-lpp_oops_t *lpp_saved_read_oops(lpp_saved_reader_t *reader)
+void lpp_saved_read_oops(lpp_saved_reader_t *reader, lpp_saved_t *saved)
 {
     lpp_oops_t *oops;
 
+    saved->oops_path = lpp_saved_string(reader);
     if (!lpp_saved_number(reader, 1)) {
-        return NULL;
+        return;
     }
     if (lpp_oops_create(&oops, "", reader->pool) != APR_SUCCESS) {
         reader->bad = 1;
         reader->status = APR_ENOMEM;
-        return NULL;
+        return;
     }
+    saved->oops = oops;
     oops->id = lpp_saved_string(reader);
     oops->type = lpp_saved_string(reader);
     oops->value = lpp_saved_string(reader);
@@ -91,5 +149,4 @@ lpp_oops_t *lpp_saved_read_oops(lpp_saved_reader_t *reader)
     oops->informational = (int)lpp_saved_number(reader, 1);
     read_variables(reader, oops);
     read_timeline(reader, oops);
-    return oops;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_saved_sql: the SQL statements of a saved profile, written and read back.
- * Lists and groups are made again; stacks keep the names they had. Reading, a
- * stack is known to the log by its number alone.
+ * lpp_saved_sql: the section of the SQL statements of a saved profile, which is
+ * there only where the URL asked for them. Lists and groups are made again.
+ * Stacks have names, no addresses: the log that is read back knows a stack by
+ * its number alone.
  */
 #include <string.h>
 
@@ -50,7 +51,6 @@ void lpp_saved_put_sql(lpp_saved_writer_t *writer, const lpp_saved_t *saved)
     const lpp_sqlview_t *view = saved->sql;
     unsigned i, stacks;
 
-    lpp_saved_put_number(writer, view != NULL);
     if (!view) {
         return;
     }
@@ -184,9 +184,6 @@ void lpp_saved_read_sql(lpp_saved_reader_t *reader, lpp_saved_t *saved)
     apr_uint32_t count;
     int traced;
 
-    if (!lpp_saved_number(reader, 1)) {
-        return;
-    }
     traced = (int)lpp_saved_number(reader, 1);
     saved->sql_condition = lpp_saved_optional(reader);
     if ((saved->sql_condition

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_saved_tree: functions and branches of a saved profile, and the view they
- * make. Times and edges are computed again, by the same room that made them
- * first, so that a file cannot claim sums that its parts do not have.
+ * lpp_saved_tree: three sections of a saved profile: the objects, the sampling
+ * statistics, and the tree: functions, branches and what is known of edges.
+ * Times and edges are computed again, by lpp_view_graph.h as at first, so that
+ * a file cannot claim sums that its parts do not have.
  */
 #include <string.h>
 
@@ -12,6 +13,120 @@
 #define TOTAL_MAX (APR_UINT64_C(1) << 62) /* so that no sum wraps */
 /* Root, rest, and what a tree at its ceiling has. */
 #define BRANCHES_MAX (LPP_TREE_MAX_NODES + 2)
+
+void lpp_saved_put_objects(lpp_saved_writer_t *writer,
+                           const lpp_saved_t *saved)
+{
+    const lpp_view_t *view = saved->view;
+    apr_uint32_t i;
+
+    lpp_saved_put_number(writer, view->object_count);
+    for (i = 0; i < view->object_count; i++) {
+        const lpp_object_t *object = &view->objects[i];
+        apr_size_t len = object->build_id ? object->build_id_len : 0;
+
+        if (len > LPP_SAVED_BUILD_ID_MAX_BYTES) {
+            len = LPP_SAVED_BUILD_ID_MAX_BYTES;
+        }
+        lpp_saved_put_number(writer, object->number);
+        lpp_saved_put_string(writer, object->path);
+        lpp_saved_put_number(writer, object->bias);
+        lpp_saved_put_number(writer, object->start);
+        lpp_saved_put_number(writer, object->end);
+        lpp_saved_put_number(writer, len);
+        lpp_buf_add(&writer->content, (const char *)object->build_id, len);
+    }
+}
+
+void lpp_saved_read_objects(lpp_saved_reader_t *reader, lpp_saved_t *saved)
+{
+    apr_uint32_t count = lpp_saved_count(reader, LPP_OBJECTS_MAX, 6), i;
+    lpp_object_t *objects = lpp_saved_array(reader, count, sizeof(*objects));
+    unsigned last = 0;
+
+    for (i = 0; objects && i < count && !reader->bad; i++) {
+        lpp_object_t *object = &objects[i];
+
+        object->number = (unsigned)lpp_saved_number(reader, LPP_OBJECTS_MAX);
+        object->path = lpp_saved_name(reader);
+        object->bias = lpp_saved_number(reader, APR_UINT64_MAX);
+        object->start = lpp_saved_number(reader, APR_UINT64_MAX);
+        object->end = lpp_saved_number(reader, APR_UINT64_MAX);
+        object->build_id_len = lpp_saved_count(
+            reader, LPP_SAVED_BUILD_ID_MAX_BYTES, 1);
+        object->build_id = object->build_id_len ? reader->at : NULL;
+        reader->at += object->build_id_len;
+        /* in order, so that each number is there once and can be found */
+        if (object->number <= last) {
+            reader->bad = 1;
+        }
+        last = object->number;
+    }
+    reader->view->objects = objects;
+    reader->view->object_count = reader->bad ? 0 : count;
+}
+
+void lpp_saved_put_statistics(lpp_saved_writer_t *writer,
+                              const lpp_saved_t *saved)
+{
+    const lpp_honesty_t *honesty = &saved->view->honesty;
+    lpp_buf_t *content = &writer->content;
+
+    lpp_saved_add_number(content, honesty->samples);
+    lpp_saved_add_number(content, honesty->lost);
+    lpp_saved_add_number(content, honesty->cut);
+    lpp_saved_add_number(content, honesty->broken);
+    lpp_saved_add_number(content, honesty->overflowed);
+    lpp_saved_add_number(content, honesty->blocked_ns);
+    lpp_saved_add_number(content, honesty->signals);
+    lpp_saved_add_number(content, honesty->repaired_calls);
+    lpp_saved_add_number(content, honesty->own_ns);
+    lpp_saved_add_number(content, honesty->asked_hz);
+    lpp_saved_add_number(content, (apr_uint64_t)honesty->cut_short);
+    lpp_saved_add_number(content, honesty->lowered_hz);
+    lpp_saved_put_optional(writer, honesty->unwinder);
+}
+
+void lpp_saved_read_statistics(lpp_saved_reader_t *reader,
+                               lpp_saved_t *saved)
+{
+    lpp_honesty_t *honesty = &reader->view->honesty;
+    const apr_uint64_t any = APR_UINT64_MAX;
+
+    honesty->samples = lpp_saved_number(reader, any);
+    honesty->lost = lpp_saved_number(reader, any);
+    honesty->cut = lpp_saved_number(reader, any);
+    honesty->broken = lpp_saved_number(reader, any);
+    honesty->overflowed = lpp_saved_number(reader, any);
+    honesty->blocked_ns = lpp_saved_number(reader, any);
+    honesty->signals = lpp_saved_number(reader, any);
+    honesty->repaired_calls = lpp_saved_number(reader, any);
+    honesty->own_ns = lpp_saved_number(reader, any);
+    honesty->asked_hz = (apr_uint32_t)lpp_saved_number(reader,
+                                                       APR_UINT32_MAX);
+    honesty->cut_short = (int)lpp_saved_number(reader, 255);
+    honesty->lowered_hz = (apr_uint32_t)lpp_saved_number(reader,
+                                                         APR_UINT32_MAX);
+    honesty->unwinder = lpp_saved_optional(reader);
+}
+
+static void put_functions(lpp_saved_writer_t *writer, const lpp_view_t *view)
+{
+    apr_uint32_t i;
+
+    lpp_saved_put_number(writer, view->function_count);
+    for (i = 0; i < view->function_count; i++) {
+        const lpp_function_t *function = &view->functions[i];
+
+        lpp_saved_put_number(writer, function->symbol.start);
+        lpp_saved_put_string(writer, function->symbol.name);
+        lpp_saved_put_string(writer, function->symbol.object);
+        lpp_saved_put_optional(writer, function->symbol.file);
+        lpp_saved_put_number(writer, function->symbol.line);
+        lpp_saved_put_number(writer, function->symbol.kind);
+        lpp_saved_put_number(writer, function->calls);
+    }
+}
 
 static lpp_function_t *read_functions(lpp_saved_reader_t *reader,
                                       apr_uint32_t *count)
@@ -35,6 +150,25 @@ static lpp_function_t *read_functions(lpp_saved_reader_t *reader,
         functions[i].calls = lpp_saved_number(reader, TOTAL_MAX);
     }
     return functions;
+}
+
+static void put_branches(lpp_saved_writer_t *writer, const lpp_view_t *view)
+{
+    apr_uint32_t i;
+
+    lpp_saved_put_number(writer, view->branch_count);
+    for (i = 0; i < view->branch_count; i++) {
+        const lpp_branch_t *branch = &view->branches[i];
+
+        lpp_saved_put_number(writer, branch->function);
+        /* how far back, which is smaller than the number itself */
+        lpp_saved_put_number(writer, i == 0 ? 0 : i - branch->parent);
+        lpp_saved_put_number(writer, LPP_PC_OBJECT(view->branch_pcs[i]));
+        lpp_saved_put_number(writer, LPP_PC_ADDRESS(view->branch_pcs[i]));
+        lpp_saved_put_number(writer, branch->self.wall_us);
+        lpp_saved_put_number(writer, branch->self.cpu_us);
+        lpp_saved_put_number(writer, branch->self.samples);
+    }
 }
 
 /* The first two branches are the root and the rest, and no other is one of
@@ -98,6 +232,24 @@ static lpp_branch_t *read_branches(lpp_saved_reader_t *reader,
     return branches;
 }
 
+/* The edges follow from the branches, but for exact calls; and these from the
+ * table of calls, where there is one. */
+static void put_edge_calls(lpp_saved_writer_t *writer, const lpp_view_t *view)
+{
+    apr_uint32_t i, count = 0;
+
+    for (i = 0; !view->calls && i < view->edge_count; i++) {
+        count += view->edges[i].calls != 0;
+    }
+    lpp_saved_put_number(writer, count);
+    for (i = 0; !view->calls && i < view->edge_count; i++) {
+        if (view->edges[i].calls != 0) {
+            lpp_saved_put_number(writer, i);
+            lpp_saved_put_number(writer, view->edges[i].calls);
+        }
+    }
+}
+
 static void read_edge_calls(lpp_saved_reader_t *reader, lpp_view_t *view)
 {
     apr_uint32_t count = lpp_saved_count(reader, view->edge_count, 2), i;
@@ -119,8 +271,16 @@ static void read_edge_calls(lpp_saved_reader_t *reader, lpp_view_t *view)
     view->edges = edges;
 }
 
-void lpp_saved_read_tree(lpp_saved_reader_t *reader, lpp_view_t *view)
+void lpp_saved_put_tree(lpp_saved_writer_t *writer, const lpp_saved_t *saved)
 {
+    put_functions(writer, saved->view);
+    put_branches(writer, saved->view);
+    put_edge_calls(writer, saved->view);
+}
+
+void lpp_saved_read_tree(lpp_saved_reader_t *reader, lpp_saved_t *saved)
+{
+    lpp_view_t *view = reader->view;
     apr_uint32_t function_count, branch_count;
     lpp_function_t *functions = read_functions(reader, &function_count);
     lpp_branch_t *branches;

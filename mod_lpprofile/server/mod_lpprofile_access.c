@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_access: the questions a configuration answers about a request:
- * is profiling allowed for it, may this client, which page is it. Reads the
- * request and never changes it: every expression was parsed with DONT_VARY, so
- * that asking adds no Vary header. Whatever fails counts as no.
+ * mod_lpprofile_access: what the configuration decides about a request: whether
+ * profiling is allowed, whether this client has access, which page it is. Reads
+ * the request and never changes it: every expression was parsed with DONT_VARY,
+ * so that its evaluation adds no Vary header. A failure counts as no.
  */
 #include <httpd.h>
 #include <http_log.h>
@@ -14,8 +14,7 @@
 
 APLOG_USE_MODULE(lpprofile);
 
-/* httpd has logged an error with file and line already; this adds what came
- * of it. */
+/* httpd has logged the error with file and line; this adds its effect. */
 static void log_failed(request_rec *r, const char *directive,
                        const char *error)
 {

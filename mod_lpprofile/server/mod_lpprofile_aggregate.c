@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_aggregate: see mod_lpprofile_aggregate.h. Here: open
- * at the start, count, record; the sum is made in mod_lpprofile_aggregate_stop.
+ * mod_lpprofile_aggregate: see mod_lpprofile_aggregate.h. This file opens the
+ * spool at the start, counts and records; mod_lpprofile_aggregate_stop.c makes
+ * the sum.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -89,7 +90,7 @@ void lpp_aggregate_record(const lpp_view_t *view, const request_rec *r,
                    view->total.wall_us);
 }
 
-/* A file without a name, so that nothing is left behind whatever happens. */
+/* A file without a name, so that no file is left behind in any case. */
 static int open_spool(int directory, apr_pool_t *pool)
 {
     int fd = openat(directory, ".", O_TMPFILE | O_RDWR | O_APPEND | O_CLOEXEC,
@@ -132,8 +133,8 @@ static apr_status_t name_target(lpp_aggregate_kept_t *made,
     return APR_SUCCESS;
 }
 
-/* Under httpd -X the process that stops is no longer root, and may not be
- * allowed to replace an old file of root's in a sticky directory. */
+/* Under httpd -X the process is no longer root when it stops, and may not
+ * replace a file of root in a sticky directory. */
 static void remove_old_target(const lpp_aggregate_kept_t *made)
 {
     if (ap_exists_config_define("ONE_PROCESS") && geteuid() == 0) {
@@ -177,7 +178,8 @@ static apr_status_t open_all(lpp_aggregate_kept_t *made, apr_pool_t *pool)
     return APR_SUCCESS;
 }
 
-/* The module goes: the process pool must not call into it any more. */
+/* The module is unloaded: the process pool must not call its cleanup any
+ * more. */
 static apr_status_t forget(void *pool)
 {
     apr_pool_cleanup_kill(pool, kept, lpp_aggregate_finish);
@@ -186,10 +188,10 @@ static apr_status_t forget(void *pool)
 }
 
 /*
- * The spool and its counts belong to the server, the cleanup that sums up to
- * this load of the module: a restart takes it away and registers it anew. A
- * pre-cleanup, because the process pool unloads the module before its own
- * ordinary ones run.
+ * The spool and its counts belong to the server; the cleanup that sums up
+ * belongs to this load of the module, so a restart removes it and registers it
+ * again. It is a pre-cleanup, because the process pool unloads the module
+ * before its ordinary cleanups run.
  */
 static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                        server_rec *s)
@@ -233,6 +235,6 @@ static void child_init(apr_pool_t *pchild, server_rec *s)
 void lpp_aggregate_register_hooks(apr_pool_t *pool)
 {
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
-    /* Late: its cleanup then runs before those of other rooms. */
+    /* Late: so its cleanup runs before those of other rooms. */
     ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_LAST);
 }

@@ -20,20 +20,20 @@ int lpp_aggregate_on(void);
 
 /* Why a request that began is not in the sum. */
 typedef enum {
-    LPP_AGGREGATE_CHILD,    /* its own holder waited for it */
+    LPP_AGGREGATE_CHILD,    /* the owner of the gate waited for it */
     LPP_AGGREGATE_STOPPING, /* its process ended while it waited */
-    LPP_AGGREGATE_FAILED,   /* the profiler did not start, or lost it */
+    LPP_AGGREGATE_FAILED,   /* the profiler did not start, or failed */
     LPP_AGGREGATE_UNWRITTEN /* no room in the spool */
 } lpp_aggregate_skip_e;
 
-/* Count a request that began; one that is left out. Thread: request. */
+/* Count a request that began; count one that is left out. Thread: request. */
 void lpp_aggregate_count_begin(void);
 void lpp_aggregate_count_skip(lpp_aggregate_skip_e why);
 
 /*
- * Add a finished request to the spool; r is any request of its chain. Once it
- * returned, nothing that happens to this process loses the record. Failures
- * are counted, the first one is logged.
+ * Add a finished request to the spool; r is any request of its chain. After it
+ * returns, the record survives the end of this process. Failures are counted,
+ * the first one is logged.
  * Signal-safe: no. Thread: request.
  */
 void lpp_aggregate_record(const lpp_view_t *view, const request_rec *r,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the files of the aggregate share: mod_lpprofile_aggregate (opens,
- * counts, records) and _stop (the sum, when the server stops).
+ * mod_lpprofile_aggregate_internal: shared by mod_lpprofile_aggregate (opens,
+ * counts, records) and _stop (makes the sum when the server stops).
  */
 #ifndef MOD_LPPROFILE_AGGREGATE_INTERNAL_H
 #define MOD_LPPROFILE_AGGREGATE_INTERNAL_H
@@ -18,22 +18,22 @@ typedef struct lpp_aggregate_shared_t {
     apr_uint64_t summed, torn_bytes, wall_us, folded;
 } lpp_aggregate_shared_t;
 
-/* What outlives restarts, in the process pool. No pointer into this module's
- * code or data: restarts load it anew. */
+/* Kept over restarts, in the process pool. Without pointers to code or data of
+ * this module, which a restart loads again. */
 typedef struct lpp_aggregate_kept_t {
     int open;
     int finished;        /* in the process that stops the server */
     pid_t parent;        /* or the only process, of httpd -X */
     int spool;           /* descriptors */
     int directory;       /* of the target */
-    const char *target;  /* whole path, for people */
+    const char *target;  /* whole path, for messages */
     const char *name;    /* within directory */
     const char *temporary;
     lpp_aggregate_shared_t *shared;
 } lpp_aggregate_kept_t;
 
-/* Cleanup: make the file, say what is in it, once. In any process but the
- * parent it does nothing. */
+/* Cleanup: write the file and log the result, once. Does nothing in any process
+ * but the parent. */
 apr_status_t lpp_aggregate_finish(void *kept);
 
 #endif

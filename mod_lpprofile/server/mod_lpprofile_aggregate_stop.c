@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_aggregate_stop: the server stops, and the spool becomes a
- * pstats file.
+ * mod_lpprofile_aggregate_stop: makes a pstats file of the spool when the
+ * server stops.
  *
- * What children wrote is read by a process of its own that has dropped its
- * privileges first; the parent only opens the result, waits, puts it in place,
- * and says what is in it. Under httpd -X with prefork all this runs inside
- * a signal handler, as everything does that ends such a server: the process is
- * then forked without the locks that a fork takes, and is not waited for
- * without end.
+ * A process that has dropped its privileges reads what the children wrote; the
+ * parent only opens the result, waits, renames it, and logs. Under httpd -X
+ * with prefork all this runs inside a signal handler, as everything does that
+ * ends such a server: the process is then forked without the locks that fork()
+ * takes, and the wait for it is bounded.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -33,9 +32,9 @@
 
 APLOG_USE_MODULE(lpprofile);
 
-#define SUM_MAX_S 300    /* the process that sums up is killed after that */
-#define SIGNAL_MAX_S 20  /* the same where it was made in a signal handler */
-#define NAP_MS 10        /* between two looks at it */
+#define SUM_MAX_S 300    /* then the process that sums up is killed */
+#define SIGNAL_MAX_S 20  /* the same in a signal handler */
+#define NAP_MS 10        /* between two checks for its end */
 
 static apr_status_t write_to_fd(void *baton, const char *data, apr_size_t len)
 {
@@ -88,7 +87,7 @@ static void run_process(const lpp_aggregate_kept_t *kept, int fd,
     apr_pool_t *pool;
     sigset_t none;
 
-    /* httpd's handlers are not for this process. */
+    /* This process needs no handlers of httpd. */
     apr_signal(SIGALRM, SIG_DFL);
     apr_signal(SIGTERM, SIG_IGN);
     apr_signal(SIGHUP, SIG_IGN);
@@ -132,9 +131,9 @@ static void say_result(const lpp_aggregate_kept_t *kept)
 }
 
 /*
- * 0: it did what it should. It runs as the children do: one that is not itself
- * any more can stop it, and its alarm with it. So it is killed here where it
- * lasts longer than it may.
+ * Returns 0 if the process did its work. It runs as the user of the children:
+ * one with corrupted memory may stop it, and with it its alarm. So it is killed
+ * here if it takes too long.
  */
 static int wait_for(pid_t pid, unsigned max_s)
 {
@@ -167,8 +166,8 @@ static int in_signal_handler(void)
         && threaded == AP_MPMQ_NOT_SUPPORTED;
 }
 
-/* Without a name until it is whole, where the file system knows such files:
- * nothing is left behind by a server that is killed meanwhile. */
+/* Without a name until it is complete, where the file system supports that: a
+ * server that is killed meanwhile leaves no file behind. */
 static int open_result(const lpp_aggregate_kept_t *kept, int *nameless)
 {
     int fd = -1;
@@ -185,7 +184,7 @@ static int open_result(const lpp_aggregate_kept_t *kept, int *nameless)
                  | O_NOFOLLOW | O_CLOEXEC, 0600);
 }
 
-/* 0: the result stands at the target, in place of what stood there. */
+/* Rename the result to the target, which is replaced. 0: done. */
 static int put_in_place(const lpp_aggregate_kept_t *kept, int fd,
                         int nameless)
 {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_config: values in force. Create, merge, getters, and the
- * checks that need the whole configuration. The setters stand in
- * mod_lpprofile_directives.c, who may use what in mod_lpprofile_access.c.
+ * mod_lpprofile_config: values in force: create, merge, getters, and the checks
+ * that need the whole configuration. The setters are in
+ * mod_lpprofile_directives.c, access in mod_lpprofile_access.c.
  */
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -58,7 +59,8 @@ void *lpp_config_merge(apr_pool_t *pool, void *basev, void *vhostv)
     lpp_conf_t *conf = apr_pcalloc(pool, sizeof(*conf));
 
     MERGE_NUMBER(front.allowed);
-    /* Belongs to allowed: a vhost's "On" must not meet the server's expr=. */
+    /* Part of allowed: "On" of a virtual host must not be combined with an
+     * expr= of the server. */
     conf->allowed_expr = vhost->front.allowed != LPP_ALLOWED_UNSET
                              ? vhost->allowed_expr : base->allowed_expr;
     MERGE_NUMBER(front.all_requests);
@@ -72,15 +74,15 @@ void *lpp_config_merge(apr_pool_t *pool, void *basev, void *vhostv)
     MERGE_NUMBER(signal_number);
     MERGE_NUMBER(hooks);
     MERGE_POINTER(dir);
-    /* A host with a directory of its own keeps its OOPSes there, unless it
-     * says otherwise: the default is a place in LPProfileDir. */
+    /* A host with its own LPProfileDir has its OOPSes there unless it sets
+     * LPOopsDir: the default is below LPProfileDir. */
     conf->oops_dir = vhost->oops_dir || vhost->dir ? vhost->oops_dir
                                                    : base->oops_dir;
     MERGE_POINTER(keep);
     MERGE_NUMBER(oops_bson);
     MERGE_POINTER(oops_reporter);
     MERGE_POINTER(memory_log);
-    /* What the server hides, no host shows. */
+    /* What the server hides is hidden on every host. */
     conf->oops_hide = !base->oops_hide    ? vhost->oops_hide
                       : !vhost->oops_hide ? base->oops_hide
                                           : apr_array_append(pool,
@@ -187,7 +189,7 @@ unsigned lpp_config_max_waiting_streams(void)
         APR_RETRIEVE_OPTIONAL_FN(http2_get_num_workers);
     int least, most = 0;
 
-    /* What mod_http2 works out of H2MinWorkers, H2MaxWorkers and the MPM. */
+    /* As mod_http2 computes it from H2MinWorkers, H2MaxWorkers and the MPM. */
     if (ask) {
         ask(ap_server_conf, &least, &most);
     }
@@ -233,6 +235,22 @@ static void add_setting(apr_array_header_t *settings, const char *directive,
     setting->value = value;
 }
 
+/* The name of a signal as LPProfileSignal accepts it. */
+static const char *signal_name(int number, apr_pool_t *pool)
+{
+    const char *name;
+
+    if (number == LPP_SIGNAL_AUTO) {
+        return "auto";
+    }
+    if (number >= SIGRTMIN) {
+        return apr_psprintf(pool, "SIGRTMIN+%d", number - SIGRTMIN);
+    }
+    name = sigabbrev_np(number);
+    return name ? apr_pstrcat(pool, "SIG", name, NULL)
+                : apr_itoa(pool, number);
+}
+
 apr_array_header_t *lpp_config_settings(const lpp_conf_t *conf,
                                         const server_rec *server,
                                         apr_pool_t *pool)
@@ -268,9 +286,9 @@ apr_array_header_t *lpp_config_settings(const lpp_conf_t *conf,
                 lpp_keep_rule_say(lpp_config_keep(conf), pool));
     add_setting(all, LPP_DIR_PAGE_ID,
                 say_expr(conf->page_id, "derived from the URL"));
-    /* The merge hands the main server's value down to every host. */
+    /* The merge passes the value of the main server to every host. */
     add_setting(all, LPP_DIR_SIGNAL,
-                lpp_conf_signal_say(conf->signal_number == LPP_CONF_UNSET
+                signal_name(conf->signal_number == LPP_CONF_UNSET
                                ? LPP_SIGNAL_AUTO : conf->signal_number,
                            pool));
     add_setting(all, LPP_DIR_HOOKS, conf->hooks ? "On" : "Off");
@@ -286,7 +304,7 @@ apr_array_header_t *lpp_config_settings(const lpp_conf_t *conf,
     return all;
 }
 
-/* DefaultRuntimeDir is known by now. */
+/* DefaultRuntimeDir is set by now. */
 static apr_status_t make_absolute(const char **path, const char *directive,
                                   const char *typed,
                                   const server_rec *server, apr_pool_t *pool)
@@ -320,11 +338,11 @@ static apr_status_t resolve_paths(lpp_conf_t *conf, const server_rec *server,
     return rv;
 }
 
-/* Make one directory for the children, or say why not. */
+/* Make one directory for the children; returns the reason if that fails. */
 static apr_status_t prepare(const char *directive, const char *path,
                             const server_rec *server, apr_pool_t *pool)
 {
-    /* Not started as root: the children are who we are. */
+    /* Not started as root: the children have the same user. */
     int root = geteuid() == 0;
     apr_uid_t uid = root ? ap_unixd_config.user_id : geteuid();
     apr_gid_t gid = root ? ap_unixd_config.group_id : getegid();
@@ -356,7 +374,7 @@ static apr_status_t prepare(const char *directive, const char *path,
     return rv;
 }
 
-/* 1 when path is root or lies below it, as the file system sees both. */
+/* 1 when path is root or lies below it in the file system. */
 static int is_below(const char *path, const char *root, apr_pool_t *pool)
 {
     char *real_path = NULL, *real_root = NULL;
@@ -378,7 +396,7 @@ static int is_below(const char *path, const char *root, apr_pool_t *pool)
     return below;
 }
 
-/* Warn of a directory that some host of this server would hand out. */
+/* Warn of a directory that a host of this server would serve. */
 static void warn_if_served(const char *directive, const char *path,
                            server_rec *main_server, apr_pool_t *pool)
 {
@@ -418,8 +436,8 @@ apr_status_t lpp_config_resolve(apr_pool_t *pconf, server_rec *main_server)
 apr_status_t lpp_config_check(apr_pool_t *pconf, apr_pool_t *ptemp,
                               server_rec *main_server)
 {
-    /* httpd reads its configuration twice at start; only the second reading
-     * is served from. */
+    /* httpd reads its configuration twice at start; only the second reading is
+     * used to serve. */
     int last = ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_CREATE_PRE_CONFIG;
     lpp_conf_t *conf;
     apr_status_t rv = lpp_config_resolve(pconf, main_server);

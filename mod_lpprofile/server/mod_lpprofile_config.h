@@ -2,8 +2,8 @@
 /*
  * mod_lpprofile_config: the directives of a server or virtual host.
  *
- * Owns their structs, setters, merge and defaults. Nobody else reads raw
- * members: the getters give the value in force.
+ * Owns their structs, setters, merge and defaults. Other rooms do not read
+ * members: the getters return the value in force.
  */
 #ifndef MOD_LPPROFILE_CONFIG_H
 #define MOD_LPPROFILE_CONFIG_H
@@ -15,7 +15,7 @@
 #include "base/lpp_base.h"
 #include "store/lpp_keep.h"
 
-/* Directive names, symbols so that no message misspells one. */
+/* Directive names, as symbols, so that no message misspells one. */
 #define LPP_DIR_ALLOWED "LPProfilingAllowed"
 #define LPP_DIR_DIR "LPProfileDir"
 #define LPP_DIR_ALL_REQUESTS "LPProfileAllRequests"
@@ -47,8 +47,8 @@ void *lpp_config_create(apr_pool_t *pool, server_rec *server);
 void *lpp_config_merge(apr_pool_t *pool, void *base, void *vhost);
 
 /*
- * What a request that is not profiled looks at: the first member of lpp_conf_t,
- * whose other members nobody sees. Inline, since every request pays for it.
+ * What the check of each request reads: the first member of lpp_conf_t, whose
+ * other members are private. Inline, because every request pays for it.
  */
 typedef enum {
     LPP_LOOK_NOWHERE, /* profiling is not allowed here */
@@ -57,7 +57,7 @@ typedef enum {
 } lpp_look_e;
 
 typedef struct lpp_conf_front_t {
-    lpp_look_e look;  /* what follows from the other two; made at start */
+    lpp_look_e look;  /* derived from the other two at start */
     int allowed;      /* above 0: On, or an expr= */
     int all_requests; /* above 0: On */
 } lpp_conf_front_t;
@@ -71,8 +71,7 @@ static inline const lpp_conf_t *lpp_config_get(const server_rec *server)
     return ap_get_module_config(server->module_config, &lpprofile_module);
 }
 
-/* At which requests to look more closely; from lpp_config_resolve on.
- * Thread: any. */
+/* Which requests need a closer check; after lpp_config_resolve. Thread: any. */
 static inline lpp_look_e lpp_config_look(const lpp_conf_t *conf)
 {
     return ((const lpp_conf_front_t *)conf)->look;
@@ -96,17 +95,18 @@ int lpp_config_allowed(const lpp_conf_t *conf, request_rec *r);
 
 typedef enum {
     LPP_ACCESS_REFUSED,
-    LPP_ACCESS_BY_LINK, /* refused, but for a link on another site's page:
-                           who followed it may, and can ask again */
+    LPP_ACCESS_BY_LINK, /* refused because of a link on another site: the
+                           person who followed it has access, and can ask
+                           again */
     LPP_ACCESS_GRANTED
 } lpp_access_e;
 
 /*
  * Whether this request may use the segment and see anything of a profile:
- * LPProfileAccess (an error in it counts as no; its default is contract
- * section 2) lets the client in, and, whatever that says, no other web site is
- * behind the request (mod_lpprofile_origin_internal.h). *why (why is not NULL):
- * NULL where granted, else a constant text that ends a sentence.
+ * LPProfileAccess (an error in it counts as no; its default is contract section
+ * 2) grants access, and the request was not made by another web site
+ * (mod_lpprofile_origin_internal.h). *why (why is not NULL): NULL where
+ * granted, else a constant text that ends a sentence.
  * Signal-safe: no. Thread: request.
  */
 lpp_access_e lpp_config_judge(const lpp_conf_t *conf, request_rec *r,
@@ -126,7 +126,7 @@ int lpp_config_user(const lpp_conf_t *conf, request_rec *r);
 const char *lpp_config_page_id(const lpp_conf_t *conf, request_rec *r);
 
 /* Values in force. Directories are absolute after post_config. */
-const char *lpp_config_memory_log(const lpp_conf_t *conf); /* as typed */
+const char *lpp_config_memory_log(const lpp_conf_t *conf); /* not opened */
 const char *lpp_config_dir(const lpp_conf_t *conf);
 const char *lpp_config_oops_dir(const lpp_conf_t *conf);
 int lpp_config_oops_bson(const lpp_conf_t *conf); /* else rfc822 */
@@ -142,36 +142,36 @@ apr_uint32_t lpp_config_max_waiting(const lpp_conf_t *conf);
  * quarter of mod_http2's workers in it, at least 1. Thread: request. */
 unsigned lpp_config_max_waiting_streams(void);
 int lpp_config_signal(const server_rec *main_server);
-int lpp_config_hooks(const server_rec *main_server); /* count hooks' calls */
+int lpp_config_hooks(const server_rec *main_server); /* count their calls */
 
 typedef struct lpp_config_setting_t {
     const char *directive;
     const char *value;
 } lpp_config_setting_t;
 
-/* The open memory log of a host, kept here for mod_lpprofile_memory: one load
- * tells a request that there is none. Thread: any; set: parent at start. */
+/* The open memory log of a host, stored here for mod_lpprofile_memory: one load
+ * tells that there is none. Thread: any; set: parent at start. */
 typedef struct lpp_memory_log_t lpp_memory_log_t;
 const lpp_memory_log_t *lpp_config_memory_handle(const lpp_conf_t *conf);
 void lpp_config_set_memory_handle(server_rec *server,
                                   const lpp_memory_log_t *log);
 
-/* Every directive with its value in force, as a person would write it: array
- * of lpp_config_setting_t. Thread: request. */
+/* Every directive with its value in force, as it would be written in a
+ * configuration: array of lpp_config_setting_t. Thread: request. */
 apr_array_header_t *lpp_config_settings(const lpp_conf_t *conf,
                                         const server_rec *server,
                                         apr_pool_t *pool);
 
 /*
- * Make the directories of every host absolute, in pconf, and its look; says
- * itself what is wrong. From check_config on; again does no harm.
+ * Make the directories of every host absolute, in pconf, and derive its look;
+ * logs errors. After check_config; a second call does no harm.
  * Thread: parent at start.
  */
 LPP_MUST_CHECK apr_status_t lpp_config_resolve(apr_pool_t *pconf,
                                                server_rec *main_server);
 
-/* Directory checks at start (post_config, both passes check, the second one
- * makes directories), warnings that need the whole configuration.
+/* Check the directories at start (post_config, on both passes; the second one
+ * creates them), and warn where the whole configuration must be known.
  * Thread: parent at start. */
 LPP_MUST_CHECK apr_status_t lpp_config_check(apr_pool_t *pconf,
                                              apr_pool_t *ptemp,

@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * mod_lpprofile_config_internal: the struct behind lpp_conf_t, shared by the
- * files of the configuration room (values, setters, signals, access) and by
- * nobody else.
+ * files of the configuration (values, setters, access) only.
  */
 #ifndef MOD_LPPROFILE_CONFIG_INTERNAL_H
 #define MOD_LPPROFILE_CONFIG_INTERNAL_H
 
 #include "server/mod_lpprofile_config.h"
 
-/* Not set here: the merge takes it from the main server, the getters give the
- * default. Every member that is not a pointer starts with it. */
+/* Not set here: the merge takes the value of the main server, the getters
+ * return the default. The initial value of every member that is not a
+ * pointer. */
 #define LPP_CONF_UNSET (-1)
 
 typedef enum {
-    LPP_ALLOWED_UNSET = LPP_CONF_UNSET, /* and unset is off */
+    LPP_ALLOWED_UNSET = LPP_CONF_UNSET, /* counts as off */
     LPP_ALLOWED_OFF = 0,
     LPP_ALLOWED_ON = 1,
     LPP_ALLOWED_EXPR = 2
 } lpp_allowed_e;
 
-/* An expression and the text it was read from, both of the config pool. */
+/* An expression and its text, both in the config pool. */
 typedef struct lpp_conf_expr_t {
     const ap_expr_info_t *parsed;
     const char *text;
@@ -39,23 +39,16 @@ struct lpp_conf_t {
     apr_int64_t max_waiting;
     int signal_number;                /* read from the main server only */
     int hooks;                        /* the same; LPP_CONF_UNSET is On */
-    const char *dir;                  /* as typed; NULL: default */
+    const char *dir;                  /* as configured; NULL: default */
     const char *oops_dir;
     const char *dir_path;             /* absolute, made in post_config */
     const char *oops_dir_path;
     const lpp_keep_rule_t *keep;      /* NULL: default */
     int oops_bson;
     const char *oops_reporter;
-    const char *memory_log;           /* as typed; NULL: none */
+    const char *memory_log;           /* as configured; NULL: none */
     const lpp_memory_log_t *memory_handle; /* open, or NULL */
     apr_array_header_t *oops_hide;    /* const char *, upper case, "_" */
 };
-
-/* Number of a signal by name, with or without SIG; 0 where there is none.
- * Whether it means a fault, cannot be caught, or is httpd's own. Its name,
- * "auto" for LPP_SIGNAL_AUTO. Thread: any. */
-int lpp_conf_signal_find(const char *name);
-int lpp_conf_signal_reserved(int number);
-const char *lpp_conf_signal_say(int number, apr_pool_t *pool);
 
 #endif

@@ -4,6 +4,8 @@
  * that names the directive and the value; nothing is looked up on disk here,
  * because the configuration is read twice, and by configtest.
  */
+#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <apr_strings.h>
@@ -30,7 +32,7 @@ static lpp_conf_t *conf_of(const cmd_parms *cmd)
                                 &lpprofile_module);
 }
 
-/* The sentence for a value that is not as it should be. */
+/* The sentence for a value that is not valid. */
 static const char *refuse(const cmd_parms *cmd, const char *value,
                           const char *wanted)
 {
@@ -76,7 +78,7 @@ static const char *parse_expr(cmd_parms *cmd, const char *text,
     return NULL;
 }
 
-/* A rule decided before authentication cannot know the user. */
+/* Access is decided before authentication, when the user is not known. */
 static void warn_of_user(const cmd_parms *cmd, const char *text)
 {
     static const char name[] = "REMOTE_USER";
@@ -188,7 +190,7 @@ static const char *set_page_id(cmd_parms *cmd, void *unused,
                       &conf_of(cmd)->page_id);
 }
 
-/* A whole number in a range; refuses signs, blanks and whatever follows. */
+/* A whole number in a range; signs, blanks and trailing text are refused. */
 static const char *parse_number(const cmd_parms *cmd, const char *value,
                                 apr_int64_t min, apr_int64_t max,
                                 apr_int64_t *result)
@@ -224,8 +226,8 @@ static const char *set_max_waiting(cmd_parms *cmd, void *unused,
 }
 
 /*
- * A time as httpd writes it. The unit is checked here, because httpd's parser
- * looks at its first letters only and would take "30sheep".
+ * A time in the syntax of httpd. The unit is checked here, because httpd's
+ * parser reads its first letters only and would accept "30sheep".
  */
 static const char *parse_time(const cmd_parms *cmd, const char *value,
                               apr_interval_time_t min,
@@ -268,6 +270,66 @@ static const char *set_max_time(cmd_parms *cmd, void *unused,
                       &conf_of(cmd)->max_time_us);
 }
 
+/* Whether the signal means a fault, cannot be caught, or is used by httpd. */
+static int is_reserved(int number)
+{
+    static const int reserved[] = {
+        SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP,
+        SIGSYS, SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGWINCH, SIGCHLD,
+        SIGPIPE, SIGTSTP, SIGCONT, SIGTTIN, SIGTTOU, SIGALRM
+    };
+    apr_size_t i;
+
+    for (i = 0; i < LPP_COUNT(reserved); i++) {
+        if (number == reserved[i]) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Parse the distance from SIGRTMIN or SIGRTMAX: "", "+3", "-2"; returns -1
+ * where it is not valid. */
+static int parse_distance(const char *text, char sign)
+{
+    if (!*text) {
+        return 0;
+    }
+    if (*text++ != sign || !*text || strlen(text) > 2
+        || text[strspn(text, "0123456789")]) {
+        return -1;
+    }
+    return atoi(text);
+}
+
+/* Number of a signal by name, with or without SIG; 0 where there is none. */
+static int find_signal(const char *name)
+{
+    int number, distance;
+    const char *known;
+
+    if (!ap_cstr_casecmpn(name, "SIG", 3)) {
+        name += 3;
+    }
+    if (!ap_cstr_casecmpn(name, "RTMIN", 5)) {
+        distance = parse_distance(name + 5, '+');
+        number = distance < 0 ? 0 : SIGRTMIN + distance;
+        return number <= SIGRTMAX ? number : 0;
+    }
+    if (!ap_cstr_casecmpn(name, "RTMAX", 5)) {
+        distance = parse_distance(name + 5, '-');
+        number = distance < 0 ? 0 : SIGRTMAX - distance;
+        return number >= SIGRTMIN ? number : 0;
+    }
+    for (number = 1; number < SIGRTMIN; number++) {
+        known = sigabbrev_np(number);
+        if (known && !ap_cstr_casecmp(known, name)) {
+            return number;
+        }
+    }
+    return 0;
+}
+
 static const char *set_signal(cmd_parms *cmd, void *unused,
                               const char *value)
 {
@@ -282,12 +344,12 @@ static const char *set_signal(cmd_parms *cmd, void *unused,
         conf->signal_number = LPP_SIGNAL_AUTO;
         return NULL;
     }
-    number = lpp_conf_signal_find(value);
+    number = find_signal(value);
     if (!number) {
         return refuse(cmd, value, "must be auto or the name of a signal, "
                       "such as SIGPROF or SIGRTMIN+3");
     }
-    if (lpp_conf_signal_reserved(number)) {
+    if (is_reserved(number)) {
         return refuse(cmd, value, "this signal has a meaning of its own and "
                       "cannot be used for sampling");
     }
@@ -295,8 +357,8 @@ static const char *set_signal(cmd_parms *cmd, void *unused,
     return NULL;
 }
 
-/* Given as a whole: what one part does not say has its default, not the value
- * of the server. */
+/* The rule is set as a whole: a part that is missing has its default, not the
+ * value of the server. */
 static const char *set_keep(cmd_parms *cmd, void *unused, int count,
                             char *const words[])
 {
@@ -355,7 +417,7 @@ static const char *set_oops_reporter(cmd_parms *cmd, void *unused,
     return NULL;
 }
 
-/* Kept in the form that names are compared in. */
+/* Stored in the form in which names are compared. */
 static const char *add_oops_hide(cmd_parms *cmd, void *unused,
                                  const char *value)
 {

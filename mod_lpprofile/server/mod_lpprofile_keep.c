@@ -26,7 +26,7 @@ APLOG_USE_MODULE(lpprofile);
 
 typedef struct group_t group_t;
 struct group_t {
-    group_t *into;      /* the group that took this one in, or NULL */
+    group_t *into;      /* the group that this one was merged into, or NULL */
     server_rec *server; /* its first host */
     lpp_keep_t *keep;   /* in a child, or NULL */
 };
@@ -44,7 +44,7 @@ static struct {
     server_rec *server;
 } child;
 
-/* What stands for a directory: the same for two names of one. */
+/* The key of a directory: the same for two names of one directory. */
 static const char *key_of(const char *path, apr_pool_t *pool)
 {
     struct stat st;
@@ -54,7 +54,7 @@ static const char *key_of(const char *path, apr_pool_t *pool)
         return apr_psprintf(pool, "%" APR_UINT64_T_FMT ":%" APR_UINT64_T_FMT,
                             (apr_uint64_t)st.st_dev, (apr_uint64_t)st.st_ino);
     }
-    /* It is not there yet: by its name, without "//" and "..". */
+    /* It does not exist yet: its name, without "//" and "..". */
     return apr_filepath_merge(&clean, NULL, path, APR_FILEPATH_NOTRELATIVE,
                               pool) == APR_SUCCESS
                ? clean
@@ -69,8 +69,8 @@ static group_t *root_of(group_t *group)
     return group;
 }
 
-/* Put host into the group that has the directory, and join the two where it
- * is in another one already. */
+/* Put host into the group of that directory; merge the two where it is in
+ * another group already. */
 static void join(apr_hash_t *groups, host_t *host, const char *path,
                  apr_pool_t *pool)
 {
@@ -160,7 +160,8 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     return OK;
 }
 
-/* The keep of a host's group, made with the first of its hosts. */
+/* Create the lpp_keep_t of a group with the first of its hosts, and add the
+ * directories of this one. */
 static apr_status_t add_to_keep(const host_t *host, apr_array_header_t *keeps,
                                 apr_pool_t *pchild)
 {
@@ -221,7 +222,7 @@ static void report(const lpp_keep_result_t *result, apr_status_t rv,
     }
 }
 
-/* Pass over each group that is due. Thread: jobs. */
+/* Apply retention to each group that is due. Thread: jobs. */
 static void run_passes(void *baton)
 {
     apr_interval_time_t again_us = 0;
@@ -231,7 +232,7 @@ static void run_passes(void *baton)
 
     /* Not of pchild: the process may end meanwhile. */
     if (apr_pool_create_unmanaged_ex(&pool, NULL, NULL) != APR_SUCCESS) {
-        return; /* until the next profile */
+        return; /* the next profile tries again */
     }
     for (i = 0; i < child.keeps->nelts; i++) {
         apr_time_t begin = lpp_monotonic_us();
@@ -247,7 +248,7 @@ static void run_passes(void *baton)
     if (again_us
         && lpp_jobs_defer(lpp_process_get()->jobs, run_passes, NULL, again_us)
                != APR_SUCCESS) {
-        return; /* the child ends; others go on */
+        return; /* the child ends; other children do it */
     }
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_keep: LPProfileKeep at work. Knows which hosts share
- * directories (they are one, with one rule) and has the jobs thread pass over
- * them after something was written; never a request's thread.
+ * mod_lpprofile_keep: applies LPProfileKeep. Knows which hosts share
+ * directories (they are one group, with one rule) and has the jobs thread apply
+ * retention after files were written; never on the thread of a request.
  */
 #ifndef MOD_LPPROFILE_KEEP_H
 #define MOD_LPPROFILE_KEEP_H
@@ -10,8 +10,8 @@
 #include "server/mod_lpprofile_config.h"
 
 /*
- * A profile of the host with this configuration was written, of so many bytes
- * with its OOPS: a pass is due soon, or later.
+ * A profile of the host with this configuration was written, with that many
+ * bytes, its OOPS included: retention is due, soon or later.
  * Signal-safe: no. Thread: any, of a child.
  */
 void lpp_keeper_wrote(const lpp_conf_t *conf, apr_off_t bytes);

@@ -2,13 +2,13 @@
 /*
  * mod_lpprofile_names: httpd's registries as names for stripped modules.
  *
- * Debian's modules hold no function symbols, but what a request runs through
- * is registered somewhere: hooks in arrays that the core and some modules give
- * out, filters on the request, providers in a list. Reads them, hands them to
- * lpp_symbol, keeps nothing.
+ * The modules of Debian have no function symbols, but most functions that a
+ * request calls are registered: hooks in arrays that the core and some modules
+ * export, filters on the request, providers in a list. Reads these, passes them
+ * to lpp_symbol, owns nothing.
  *
- * The getters are looked up by name: those of mod_proxy, mod_session and
- * others exist only where the module is loaded, and a missing one is no error.
+ * The getters are looked up by name: those of mod_proxy, mod_session and others
+ * exist only where the module is loaded, and a missing one is no error.
  */
 #include "base/lpp_ascii.h"
 #include "server/mod_lpprofile_names.h"
@@ -24,11 +24,11 @@
 #include <mod_auth.h>
 #include <util_filter.h>
 
-#include "server/mod_lpprofile_entries.h"
+#include "server/mod_lpprofile_wrappers.h"
 
-#define FILTERS_MAX 256 /* of one chain; longer ones are a loop */
+#define FILTERS_MAX 256 /* filters of one chain; more are a loop */
 
-/* What every hook's array holds, whatever the type of its function. */
+/* The elements of every hook array, for any type of function. */
 typedef struct link_t {
     void (*function)(void);
     const char *module;               /* source file of its module */
@@ -37,8 +37,9 @@ typedef struct link_t {
     int order;
 } link_t;
 
-/* Every hook that can run while a request is served, and its connection's. The
- * first name of a function stays, so the order is that of a request. */
+/* Every hook that can run while a request is served, and those of its
+ * connection. The first name of a function is used, so the order is that of a
+ * request. */
 static const char *const getters[] = {
     "ap_hook_get_handler",
     "ap_hook_get_quick_handler",
@@ -111,7 +112,7 @@ static const char *const getters[] = {
     "ap_hook_get_child_init"
 };
 
-/* A function that lies in no known object keeps its address for a name. */
+/* A function in no known object has its address as name. */
 static void hand_in(lpp_symbols_t *symbols, void (*function)(void),
                     const char *owner, const char *what)
 {
@@ -126,7 +127,7 @@ static void hand_in(lpp_symbols_t *symbols, void (*function)(void),
     (void)status; /* APR_ENOENT: see above */
 }
 
-/* "translate_name" of httpd's own hooks, "proxy_scheme_handler" of others. */
+/* "translate_name" for hooks of httpd, "proxy_scheme_handler" for others. */
 static const char *hook_name(const char *getter, apr_pool_t *pool)
 {
     const char *middle = strstr(getter, "_hook_get_");
@@ -155,7 +156,7 @@ static void add_hook(lpp_symbols_t *symbols, const char *getter,
     memcpy(&get, &found, sizeof(get));
     links = get();
     if (links == NULL || links->elt_size != sizeof(link_t)) {
-        return; /* nobody hooked it, or another httpd than we know */
+        return; /* no function is hooked, or an unknown version of httpd */
     }
     name = hook_name(getter, pool);
     for (i = 0; i < links->nelts; i++) {
@@ -166,7 +167,7 @@ static void add_hook(lpp_symbols_t *symbols, const char *getter,
     }
 }
 
-/* Walk the providers of one group; hand in what add says of each. */
+/* Add a name for each provider of one group, by the function add. */
 static void add_providers(lpp_symbols_t *symbols, const char *group,
                           const char *version,
                           void (*add)(lpp_symbols_t *symbols,
@@ -222,8 +223,8 @@ static void add_socache(lpp_symbols_t *symbols, const void *provider,
             apr_pstrcat(pool, "socache ", name, " remove", NULL));
 }
 
-/* Filters of httpd's own modules that mod_filter may hide: then the chain holds
- * its harness, which keeps its providers to itself. */
+/* Filters of httpd's own modules that mod_filter may run: the chain has its
+ * harness only, and the providers behind it cannot be read. */
 static const char *const stock_filters[] = {
     "DEFLATE", "INFLATE", "BROTLI_COMPRESS", "INCLUDES", "SUBSTITUTE", "SED",
     "XML2ENC", "PROXY-HTML", "XLATEOUT", "EXT_FILTER", "CACHE", "BUFFER",
@@ -251,7 +252,7 @@ void lpp_names_register_hooks_of_server(lpp_symbols_t *symbols)
     apr_pool_t *pool;
     unsigned i;
 
-    /* an own root pool: the process' pools are not ours to fill */
+    /* its own root pool: pools of the process must not grow */
     if (symbols == NULL || apr_pool_create(&pool, NULL) != APR_SUCCESS) {
         return;
     }
@@ -269,7 +270,8 @@ void lpp_names_register_hooks_of_server(lpp_symbols_t *symbols)
     apr_pool_destroy(pool);
 }
 
-/* httpd keeps names in lower case; people know them in upper case. */
+/* httpd stores names in lower case; the documentation has them in upper
+ * case. */
 static const char *filter_name(const ap_filter_rec_t *record,
                                apr_pool_t *pool)
 {
@@ -282,7 +284,7 @@ static const char *filter_name(const ap_filter_rec_t *record,
     return name;
 }
 
-/* Names are made in pool only for what is new. */
+/* Names are allocated only for new functions. */
 static void add_chain(lpp_symbols_t *symbols, const ap_filter_t *filter,
                       int is_input, apr_pool_t *pool)
 {

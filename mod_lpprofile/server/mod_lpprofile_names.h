@@ -2,8 +2,8 @@
 /*
  * mod_lpprofile_names: httpd's registries as names for stripped modules.
  *
- * Reads the ap_hook_get_* arrays, the handlers' and the filters of a request
- * and hands "mod_rewrite.so:translate_name" style names to lpp_symbol.
+ * Reads the ap_hook_get_* arrays, the handlers and the filters of a request and
+ * passes names such as "mod_rewrite.so:translate_name" to lpp_symbol.
  */
 #ifndef MOD_LPPROFILE_NAMES_H
 #define MOD_LPPROFILE_NAMES_H
@@ -13,16 +13,16 @@
 #include "names/lpp_symbol.h"
 
 /*
- * Hand in every hook function of this server; once a child, when it starts:
- * that is not in a request's way.
+ * Name every hook function of this server; once in each child, when it starts,
+ * before it serves requests.
  * Signal-safe: no. Thread: child-init.
  */
 void lpp_names_register_hooks_of_server(lpp_symbols_t *symbols);
 
 /*
- * Hand in the output and input filters of a request and its connection, as
- * "mod_deflate.so:DEFLATE filter". Called when the response's chain is complete
- * and again at the end; what is known already costs a look-up.
+ * Name the output and input filters of a request and its connection, such as
+ * "mod_deflate.so:DEFLATE filter". Called when the chain of the response is
+ * complete and again at the end; a known filter costs a look-up.
  * Signal-safe: no. Thread: request.
  */
 void lpp_names_register_filters_of(lpp_symbols_t *symbols, request_rec *r);

@@ -2,12 +2,13 @@
 /*
  * mod_lpprofile_origin: see mod_lpprofile_origin_internal.h.
  *
- * A browser sends what a page of any site makes it send, with the operator's
- * address and cookies. It tells so in headers that no script can set: those
- * are believed where they refuse, and their absence never refuses: a program
- * has none of them. A name that some site's owner points to this server
- * (DNS rebinding) makes that site's pages look like ours in all of them: so
- * the name must be one that the configuration gives to this virtual host.
+ * A page of any site can make a browser send requests, with the address and the
+ * cookies of the operator. The browser says so in headers that no script can
+ * set. Such a header may refuse a request; its absence never does, since
+ * programs send none of them. If the owner of a site lets its name point to
+ * this server (DNS rebinding), pages of that site look like pages of this
+ * server in all these headers: so the name must be one that the configuration
+ * gives to this virtual host.
  */
 #include <arpa/inet.h>
 #include <string.h>
@@ -23,8 +24,8 @@
 
 #include "server/mod_lpprofile_origin_internal.h"
 
-/* The one that the client sent: a redirect or subrequest has a URI of its own,
- * which names no port. */
+/* The request that the client sent: a redirect or subrequest has its own URI,
+ * without a port. */
 static const request_rec *first_of(const request_rec *r)
 {
     while (r->main || r->prev) {
@@ -33,7 +34,7 @@ static const request_rec *first_of(const request_rec *r)
     return r;
 }
 
-/* IPv4 addresses as IPv6 maps them, so that there is one form to compare. */
+/* IPv4 addresses are mapped to IPv6, so that there is one form to compare. */
 static void map_v4(struct in6_addr *address, const void *v4)
 {
     memset(address, 0, sizeof(*address));
@@ -41,7 +42,7 @@ static void map_v4(struct in6_addr *address, const void *v4)
     memcpy(address->s6_addr + 12, v4, 4);
 }
 
-/* Read a literal address; 0 where text is a name. */
+/* Parse a literal address; 0 where text is a name. */
 static int read_address(const char *text, struct in6_addr *address)
 {
     struct in_addr v4;
@@ -74,7 +75,7 @@ static int is_loopback(const struct in6_addr *address)
            || (IN6_IS_ADDR_V4MAPPED(address) && address->s6_addr[12] == 127);
 }
 
-/* Whether a header says that somebody stands between the client and us. */
+/* Whether a header says that a proxy forwarded the request. */
 static int came_through_proxy(const request_rec *r)
 {
     const apr_array_header_t *headers = apr_table_elts(r->headers_in);
@@ -94,9 +95,9 @@ static int came_through_proxy(const request_rec *r)
 }
 
 /*
- * mod_remoteip takes away the header that it used. So an address that is no
- * longer the connection's own is as good as that header: refused, even if the
- * proxy says that its client was on this machine.
+ * mod_remoteip removes the header that it used. So an address that is not that
+ * of the connection counts like that header: refused, even if the proxy says
+ * that its client was on this machine.
  */
 int lpp_origin_is_direct(const request_rec *r)
 {
@@ -108,11 +109,12 @@ int lpp_origin_is_direct(const request_rec *r)
 }
 
 /*
- * Whether the host that r names is this virtual host, or this machine as only
- * a browser on it (or on the near end of a forwarded port) can name it. httpd
- * serves unknown names from the first virtual host, so that it came here says
- * nothing. Ports are not compared: forwarded ones differ, and a name is enough.
- * Without a name it is no browser: let in from here alone.
+ * Whether the host that r names is this virtual host, or this machine under a
+ * name that only a browser on it (or at the near end of a forwarded port) can
+ * use. httpd serves unknown names from the first virtual host, so its choice
+ * proves nothing. Ports are not compared: forwarded ones differ, and the name
+ * is enough. A request without a name is not from a browser: allowed from this
+ * machine only.
  */
 static int is_named(const request_rec *r)
 {
@@ -132,8 +134,8 @@ static int is_named(const request_rec *r)
                                        r->server->port);
 }
 
-/* Parse an absolute URL with a host, without that one's last dot. 0: it is
- * none. */
+/* Parse an absolute URL with a host; a dot at the end of the host is removed.
+ * 0: it is not one. */
 static int parse_url(const request_rec *r, const char *text, apr_uri_t *uri)
 {
     apr_size_t len;
@@ -160,7 +162,7 @@ static apr_port_t port_in(const apr_uri_t *uri, const char *scheme)
         : apr_uri_port_of_scheme(scheme);
 }
 
-/* Scheme, host and port, and nothing else: "null" and lists are not ours. */
+/* Scheme, host and port, nothing else: "null" and lists are refused. */
 static int is_own_origin(const request_rec *r, const char *origin)
 {
     const char *scheme = ap_http_scheme(r);
@@ -172,7 +174,7 @@ static int is_own_origin(const request_rec *r, const char *origin)
            && port_in(&uri, uri.scheme) == port_in(&r->parsed_uri, scheme);
 }
 
-/* A port, 0 for that of the scheme, which need not be written. */
+/* The port; 0 means that of the scheme, which may be omitted. */
 static apr_port_t odd_port(const apr_uri_t *uri, const char *scheme)
 {
     apr_port_t port = port_in(uri, scheme);
@@ -181,8 +183,8 @@ static apr_port_t odd_port(const apr_uri_t *uri, const char *scheme)
 }
 
 /*
- * Text that is no URL is not from a browser. The scheme may differ, where
- * somebody before us takes TLS away; the port not: it is another server's.
+ * Text that is no URL is not from a browser. The scheme may differ, where a
+ * proxy terminates TLS; a different port is another server.
  */
 static int is_other_referer(const request_rec *r, const char *referer)
 {
@@ -205,8 +207,8 @@ static int is_header(const request_rec *r, const char *name,
 }
 
 /*
- * Whether a person sees the answer in a window of its own. On plain http a
- * browser does not tell; what is said then is seen by nobody else all the same.
+ * Whether a person opened r as a page. On plain http a browser does not tell;
+ * then only this person sees the response.
  */
 static int is_navigation(const request_rec *r, int tells)
 {

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_origin: where a request comes from, as far as the request
- * says it: straight from this host, from a page of another web site, by a
- * name that is not the virtual host's. Reads the first request of a chain
- * and changes nothing.
+ * mod_lpprofile_origin_internal: where a request comes from, as far as it
+ * tells: this host, a page of another web site, or a name that is not that of
+ * the virtual host. Reads the first request of a chain and changes nothing.
  */
 #ifndef MOD_LPPROFILE_ORIGIN_INTERNAL_H
 #define MOD_LPPROFILE_ORIGIN_INTERNAL_H
@@ -11,10 +10,11 @@
 #include <httpd.h>
 
 typedef enum {
-    LPP_ORIGIN_OWN,    /* typed, by a page of this site, or by no browser */
-    LPP_ORIGIN_LINK,   /* a person followed another site's link to here */
-    LPP_ORIGIN_FOREIGN /* another site's page asked by itself, or nobody
-                          knows who: the name is not this host's */
+    LPP_ORIGIN_OWN,    /* typed by a person, from a page of this site, or not
+                          from a browser */
+    LPP_ORIGIN_LINK,   /* a person followed a link of another site */
+    LPP_ORIGIN_FOREIGN /* another site made the request, or it is unknown:
+                          the name is not that of this host */
 } lpp_origin_e;
 
 /*
@@ -26,8 +26,8 @@ typedef enum {
 lpp_origin_e lpp_origin_judge(const request_rec *r, const char **why);
 
 /*
- * Whether the peer and the client of r are this host's loopback address, and
- * no header says that somebody forwarded the request.
+ * Whether the peer and the client of r have this host's loopback address, and
+ * no header says that the request was forwarded.
  * Signal-safe: yes. Thread: request.
  */
 int lpp_origin_is_direct(const request_rec *r);

@@ -3,14 +3,18 @@
  * mod_lpprofile_process: see mod_lpprofile_process.h.
  *
  * Owns the mutex and the gate (process pool, one for all generations), the
- * object table (pconf) and what a child has (pchild). Makes no thread: a
- * child's threads start at its first profile, so nothing of ours is running
- * when httpd forks. Whatever cannot be had is logged once, and the server
- * serves everything and profiles nothing; only a Mutex mechanism that could
- * never be right stops it at configtest.
+ * object table (pconf) and what a child has (pchild). Creates no thread in the
+ * parent: the threads of a child start at its first profile, so none is running
+ * when httpd forks. If something is not available, that is logged once, and the
+ * server serves all requests and profiles none. Only a Mutex mechanism that can
+ * never work makes configtest fail.
  */
+#include <dlfcn.h>
+#include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include <apr_hooks.h>
 #include <apr_strings.h>
 #include <ap_mpm.h>
 #include <http_config.h>
@@ -25,22 +29,21 @@
 #include "base/lpp_log_tags.h"
 #include "sampling/lpp_signal_trial.h"
 #include "server/mod_lpprofile_config.h"
-#include "server/mod_lpprofile_entries.h"
+#include "server/mod_lpprofile_wrappers.h"
 #include "server/mod_lpprofile_names.h"
 #include "server/mod_lpprofile_process.h"
-#include "server/mod_lpprofile_process_internal.h"
 
 APLOG_USE_MODULE(lpprofile);
 
 #define MUTEX_TYPE "lpprofile"
 
-/* With the version: another build of the module, loaded by a graceful
- * restart, has another layout and must not find this one's. */
+/* With the version: another build of the module, loaded by a graceful restart,
+ * has another layout and must not use this one's data. */
 #define RETAINED_KEY "lpprofile-gate-" LPP_VERSION
 #define TRIAL_KEY "lpprofile-trial-" LPP_VERSION
 
-/* What outlives restarts, in the process pool. No pointer into this module's
- * code or data: restarts load it anew. */
+/* Kept over restarts, in the process pool. Without pointers to code or data of
+ * this module, which a restart loads again. */
 typedef struct retained_t {
     lpp_gate_t *gate;
     apr_lockmech_e mechanism;
@@ -119,8 +122,8 @@ static const char *directory_of(const char *file, apr_pool_t *pool)
 }
 
 /*
- * httpd has no way to ask what Mutex says but to make one. instance keeps a
- * lock file's name apart from that of the mutex in use.
+ * The configuration of Mutex cannot be read without creating a mutex. instance
+ * keeps the name of its lock file apart from that of the mutex in use.
  */
 static apr_status_t probe_mutex(retained_t *found, server_rec *s,
                                 apr_pool_t *pool)
@@ -139,8 +142,8 @@ static apr_status_t probe_mutex(retained_t *found, server_rec *s,
     return APR_SUCCESS;
 }
 
-/* The kernel must take the mutex from a holder that was killed. posixsem has
- * no owner to miss; an unknown one is not trusted. */
+/* The kernel must release the mutex of an owner that was killed. posixsem has
+ * no owner; an unknown mechanism is not trusted. */
 static int is_fit(apr_lockmech_e mechanism)
 {
     return mechanism == APR_LOCK_PROC_PTHREAD
@@ -164,9 +167,42 @@ static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
 }
 
 /*
+ * Hooks that are registered only where profiling is allowed somewhere. That is
+ * known when the configuration was read, and httpd still accepts hooks then:
+ * otherwise no hook that runs for a request is registered.
+ */
+#define REGISTRARS_MAX 16
+
+static lpp_process_register_fn *registrars[REGISTRARS_MAX];
+static int registrar_count;
+
+void lpp_process_register_if_wanted(lpp_process_register_fn *function)
+{
+    if (registrar_count < REGISTRARS_MAX) {
+        registrars[registrar_count++] = function;
+    }
+}
+
+/* httpd has sorted its hooks already: sort them again. */
+static void register_wanted_hooks(apr_pool_t *pconf)
+{
+    const char *registering = apr_hook_debug_current;
+    int i;
+
+    apr_hook_debug_current = lpprofile_module.name;
+    for (i = 0; i < registrar_count; i++) {
+        registrars[i](pconf);
+    }
+    apr_hook_debug_current = registering;
+    if (registrar_count > 0) {
+        apr_hook_sort_all();
+    }
+}
+
+/*
  * Runs at configtest too, after virtual hosts were merged. Hooks that cost
- * something per request join here, since only now is it known whether anybody
- * wants them.
+ * something for each request are registered here, when it is known that they
+ * are needed.
  */
 static int check_config(apr_pool_t *pconf, apr_pool_t *plog,
                         apr_pool_t *ptemp, server_rec *s)
@@ -186,13 +222,13 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog,
                      "\"Mutex pthread " MUTEX_TYPE "\"");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    lpp_process_hooks_register(pconf);
+    register_wanted_hooks(pconf);
     return OK;
 }
 
-/* The first generation that profiles makes mutex and gate, for all that
- * follow: were they its own, children of two generations would profile side by
- * side after a graceful restart. */
+/* The first generation that profiles makes mutex and gate, for all that follow:
+ * with one for each generation, children of two generations would profile at
+ * the same time after a graceful restart. */
 static apr_status_t make_gate(retained_t *kept, server_rec *s)
 {
     apr_pool_t *pool = s->process->pool;
@@ -246,10 +282,10 @@ static apr_status_t find_gate(lpp_gate_t **gate, server_rec *s,
     return APR_SUCCESS;
 }
 
-#define TRIALS 3 /* where a busy machine makes the first ones tell nothing */
+#define TRIALS 3 /* on a busy machine the first ones may be inconclusive */
 
-/* Which system calls can be restarted here: tried at the first start, kept over
- * restarts, as the C library is. */
+/* Which system calls can be restarted here: tried at the first start, and kept
+ * over restarts, like the C library. */
 static const lpp_signal_trial_t *find_trial(server_rec *s)
 {
     lpp_signal_trial_t *kept = ap_retained_data_get(TRIAL_KEY);
@@ -275,8 +311,8 @@ static const lpp_signal_trial_t *find_trial(server_rec *s)
     return kept;
 }
 
-/* The names of a generation go with it; but what ends may still name, and needs
- * no tidying up. */
+/* The names of a generation are destroyed with it. Not in a process that ends:
+ * its threads may still use them. */
 static apr_status_t drop_symbols(void *symbols)
 {
     if (getpid() == generation.parent
@@ -286,8 +322,8 @@ static apr_status_t drop_symbols(void *symbols)
     return APR_SUCCESS;
 }
 
-/* Objects, their unwind tables and their symbols, read once for all children:
- * their memory is shared until somebody changes it. */
+/* Objects, their unwind tables and their symbols, read once for all children,
+ * which share this memory until it is written to. */
 static apr_status_t make_tables(lpp_maps_t **maps, lpp_unwinder_t **unwinder,
                                 lpp_symbols_t **symbols, apr_pool_t *pconf)
 {
@@ -298,7 +334,7 @@ static apr_status_t make_tables(lpp_maps_t **maps, lpp_unwinder_t **unwinder,
     if (status == APR_SUCCESS
         && lpp_unwinder_create(unwinder, LPP_UNWIND_AUTO, *maps, pconf)
                == APR_SUCCESS
-        /* It may have loaded libunwind. */
+        /* That may have loaded libunwind. */
         && (lpp_maps_refresh(*maps, &changed) != APR_SUCCESS
             || lpp_unwinder_refresh(*unwinder) != APR_SUCCESS)) {
         *unwinder = NULL;
@@ -325,7 +361,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     apr_status_t status;
 
     lpp_log_set(log_to_httpd, s);
-    /* Says itself what is wrong. */
+    /* Logs its errors. */
     if (lpp_config_check(pconf, ptemp, s) != APR_SUCCESS) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -365,6 +401,53 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     return OK;
 }
 
+/*
+ * The end of a child, which threads of this module may notice too late. Under
+ * prefork a child ends in a signal handler, at any point; it waits a second for
+ * the helper thread, up to five for the jobs thread. Then exit() unloads all
+ * modules: a thread that still ran code of this one would turn a clean end into
+ * a SIGSEGV. So the module stays loaded.
+ */
+static atomic_int ending;
+
+int lpp_process_ending(void)
+{
+    return atomic_load(&ending);
+}
+
+/* If a module calls exit(), this runs first, then httpd's own end. */
+static void set_ending(void)
+{
+    atomic_store(&ending, 1);
+}
+
+static apr_status_t see_end(void *data)
+{
+    set_ending();
+    return APR_SUCCESS;
+}
+
+/* dlopen finds the module among the loaded ones and opens no file. If that
+ * fails, the module is unloaded as usual. */
+static void stay_loaded(void)
+{
+    Dl_info self;
+
+    if (dladdr(&lpprofile_module, &self) && self.dli_fname) {
+        void *kept = dlopen(self.dli_fname,
+                            RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+
+        (void)kept; /* for good */
+    }
+}
+
+static void watch_end(apr_pool_t *pchild)
+{
+    stay_loaded();
+    atexit(set_ending);
+    apr_pool_pre_cleanup_register(pchild, NULL, see_end);
+}
+
 static apr_status_t make_child(lpp_process_t *made, const char **what,
                                apr_pool_t *pchild)
 {
@@ -380,7 +463,7 @@ static apr_status_t make_child(lpp_process_t *made, const char **what,
     if (status != APR_SUCCESS) {
         return status;
     }
-    /* Where it did not pass, the parent has said so. */
+    /* If it failed, the parent has logged that. */
     lpp_signal_trial_adopt(generation.trial);
     memset(&options, 0, sizeof(options));
     options.gate = made->gate;
@@ -397,7 +480,7 @@ static apr_status_t make_child(lpp_process_t *made, const char **what,
         return status;
     }
     lpp_names_register_hooks_of_server(made->symbols);
-    /* Last: its end comes before the sampler's, whose help a job may need. */
+    /* Last: so it ends before the sampler, which a job may need. */
     *what = "set up the jobs queue";
     return lpp_jobs_create(&made->jobs, pchild);
 }
@@ -421,12 +504,13 @@ static void child_init(apr_pool_t *pchild, server_rec *s)
         return;
     }
     process = made;
-    lpp_moment_us(apr_time_now()); /* from now on steps are seen */
-    lpp_process_watch_end(pchild);
+    /* Steps of the wall clock are noticed from now on. */
+    lpp_moment_us(apr_time_now());
+    watch_end(pchild);
 }
 
-/* Whether a graceful restart ends this child, whose number is the old one. The
- * parent counts up before it tells the children. */
+/* Whether a graceful restart ends this child, whose generation is the old one.
+ * The parent increments the number before it tells the children. */
 static int is_replaced(void)
 {
     int number;
@@ -436,10 +520,10 @@ static int is_replaced(void)
            || ap_scoreboard_image->global->running_generation != number;
 }
 
-/* Before the MPM waits for its threads, so that those that wait for the gate
- * go on. Under prefork it runs inside a signal handler: one flag. A child that
- * has served its MaxConnectionsPerChild, or is one too many, profiles its last
- * requests like any other: nobody is in a hurry. */
+/* Runs before the MPM waits for its threads, so that those waiting for the gate
+ * continue. Under prefork it runs inside a signal handler: it sets one flag. A
+ * child that has served its MaxConnectionsPerChild, or is one too many,
+ * profiles its last requests like any other. */
 static void child_stopping(apr_pool_t *pchild, int graceful)
 {
     if (process.sampler && (!graceful || is_replaced())) {
@@ -447,7 +531,7 @@ static void child_stopping(apr_pool_t *pchild, int graceful)
     }
 }
 
-/* In the parent, which learns of every death. */
+/* In the parent, which sees every death. */
 static void child_status(server_rec *s, pid_t pid, ap_generation_t number,
                          int slot, mpm_child_status state)
 {
@@ -459,7 +543,7 @@ static void child_status(server_rec *s, pid_t pid, ap_generation_t number,
 
 void lpp_process_register_hooks(apr_pool_t *pool)
 {
-    lpp_process_hooks_forget();
+    registrar_count = 0; /* a new configuration is read */
     ap_hook_pre_config(pre_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_LAST);
     /* Late: other modules may load objects in theirs. */

@@ -17,7 +17,7 @@
 #include "sampling/lpp_sampler.h"
 #include "names/lpp_symbol.h"
 
-/* What a child has; members are NULL where profiling is allowed nowhere or
+/* What a child has. Members are NULL where profiling is not allowed anywhere or
  * could not be set up (logged once). */
 typedef struct lpp_process_t {
     lpp_gate_t *gate;
@@ -34,16 +34,16 @@ const lpp_process_t *lpp_process_get(void);
 
 /*
  * What the children of this generation inherit from the parent: gate, maps (no
- * helper keeps them up to date there), their symbols and, by unwinder, their
- * unwind tables; NULL members where nothing is profiled. For processes without
- * a sampler.
+ * helper thread updates them there), their symbols and, in *unwinder, their
+ * unwind tables; members are NULL where nothing is profiled. For processes
+ * without a sampler.
  * Signal-safe: yes. Thread: parent, and any of a process that it forked.
  */
 const lpp_process_t *lpp_process_inherited(lpp_unwinder_t **unwinder);
 
 /*
- * 1 when this process ends: requests that are not yet answered never will be,
- * and their pools go with the child's.
+ * 1 when this process ends: requests that were not answered yet never will be,
+ * and their pools are destroyed with that of the child.
  * Signal-safe: yes. Thread: any.
  */
 int lpp_process_ending(void);
@@ -56,20 +56,20 @@ int lpp_process_ending(void);
 int lpp_process_wanted(const server_rec *main_server);
 
 /*
- * 1 where requests are served by the children that child_init sees. 0 under
- * mpm_itk, which forks a process for each connection, to be its host's user's:
- * neither the child's threads are in it nor may it write where the child does.
- * Nothing is profiled there.
+ * 1 where requests are served by the children that child_init runs in. 0 under
+ * mpm_itk, which forks a process with the user of the host for each connection:
+ * it has none of the threads of the child, and cannot write where the child
+ * does. Nothing is profiled there.
  * Signal-safe: no. Thread: any.
  */
 int lpp_process_serves(void);
 
 /*
  * Call function, which registers hooks that run for each request, only where
- * lpp_process_wanted: a server that allows no profiling then pays nothing for
- * them. It is called in check_config, once the configuration was read; so not
- * for hooks that run before (pre_config, check_config). For register_hooks
- * functions to call; past 16 functions it does nothing.
+ * lpp_process_wanted: a server that allows no profiling pays nothing for them.
+ * It is called in check_config, after the configuration was read; so it cannot
+ * register hooks that run before (pre_config, check_config). For register_hooks
+ * functions to call; at most 16 functions.
  * Signal-safe: no. Thread: parent at start.
  */
 typedef void lpp_process_register_fn(apr_pool_t *pool);

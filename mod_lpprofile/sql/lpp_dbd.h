@@ -34,16 +34,16 @@ typedef struct lpp_dbd_call_t {
 
 typedef struct lpp_dbd_watch_t lpp_dbd_watch_t;
 
-/* Who wants to know. One thread at a time. */
+/* A request that is watched. Used by one thread at a time. */
 struct lpp_dbd_watch_t {
-    /* Returns a number that the other two are given. Called before the clock
-     * starts. */
+    /* Returns a token that is passed to the other two. Called before the time
+     * of the statement begins. */
     int (*begin)(lpp_dbd_watch_t *watch, const lpp_dbd_call_t *call);
     /* rows < 0: not known. error: of the driver, or NULL. */
     void (*end)(lpp_dbd_watch_t *watch, int token, long rows,
                 const char *error);
-    /* A row was asked for: rows 1, 0 (none left) or -1 (not to be counted).
-     * error: the statement failed only now. */
+    /* A row was fetched: rows is 1, 0 (none left) or -1 (not to be counted).
+     * error: the statement failed while rows were fetched, or NULL. */
     void (*fetched)(lpp_dbd_watch_t *watch, int token, apr_uint64_t took_us,
                     long rows, const char *error);
     /* For lpp_dbd alone; zero at first. */
@@ -57,16 +57,17 @@ struct lpp_dbd_watch_t {
     unsigned next_open;
 };
 
-/* How many requests are watched in this process: what every call looks at. */
+/* How many requests are watched in this process; every call reads it. */
 extern atomic_int lpp_dbd_watched;
 
-/* Of the calling thread, or NULL. Asked only while lpp_dbd_watched. */
+/* The watch of the calling thread, or NULL. Called only while lpp_dbd_watched
+ * is not 0. */
 typedef lpp_dbd_watch_t *lpp_dbd_current_fn(void);
 void lpp_dbd_set_current(lpp_dbd_current_fn *function);
 
 /*
- * What is wrong with a driver of that name, as one static sentence; NULL: it
- * is what this room takes it for.
+ * Check that a driver has the expected structure and that name. Returns NULL,
+ * or what is wrong, as a static sentence.
  * Signal-safe: no. Thread: any.
  */
 const char *lpp_dbd_check(const apr_dbd_driver_t *driver, const char *name);
@@ -86,8 +87,8 @@ LPP_MUST_CHECK apr_status_t lpp_dbd_decorate(const apr_dbd_driver_t **driver,
                                              apr_pool_t *pool);
 
 /*
- * Know a statement that was prepared before its connection was decorated. It
- * must live as long as pool; label and text are copied.
+ * Register a statement that was prepared before its connection was decorated.
+ * It must live as long as pool; label (or NULL) and text are copied.
  * Signal-safe: no. Thread: that of the connection.
  */
 void lpp_dbd_remember(apr_dbd_t *handle, const apr_dbd_prepared_t *statement,

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_dbd, the functions that stand in a decorated driver. Each calls the real
- * one with what it was given and gives back what that gave, whether anybody
- * watches or not: one shape, and a function for each form of argument. Those
- * that are not told the connection are in lpp_dbd_rows.c.
+ * lpp_dbd_calls: the functions of a decorated driver. Each calls the real one
+ * with the same arguments and returns its result, with or without a watch; all
+ * have the same form, one for each kind of arguments. The functions that do not
+ * get the connection as an argument are in lpp_dbd_rows.c.
  */
 #include "sql/lpp_dbd_internal.h"
 
-/* One call: who is asked, and who wants to know of it. */
+/* One call: the real driver, and the watch of the request. */
 typedef struct sent_t {
     const lpp_dbd_driver_t *real;
     apr_dbd_t *handle;
-    lpp_dbd_watch_t *watch; /* NULL: nobody; then token means nothing */
+    lpp_dbd_watch_t *watch; /* NULL: none; token is then unused */
     int token;
 } sent_t;
 
@@ -32,7 +32,7 @@ static const char *error_of(const sent_t *sent, int rv)
     return rv ? sent->real->error(sent->handle, rv) : NULL;
 }
 
-/* Each of these gives back rv. */
+/* Both return rv. */
 static inline int end_query(const sent_t *sent, int rv, const int *rows)
 {
     if (sent->watch) {
@@ -42,7 +42,7 @@ static inline int end_query(const sent_t *sent, int rv, const int *rows)
     return rv;
 }
 
-/* Rows still come: their time and number belong to the statement. */
+/* Rows are fetched later: their time and number are added to the statement. */
 static inline int end_select(const sent_t *sent, int rv,
                              apr_dbd_results_t **results, int random)
 {
@@ -79,7 +79,7 @@ LPP_PASSES_ON static int select_rows(apr_pool_t *pool, apr_dbd_t *handle,
     return end_select(&sent, rv, results, random);
 }
 
-/* With the label, which may say that the text is secret. */
+/* Reports the label as well, which may mark the text as secret. */
 static void begin_prepare(sent_t *sent, const char *text, const char *label)
 {
     lpp_dbd_call_t call = {"prepare", text, label, NULL, NULL};
@@ -101,15 +101,15 @@ LPP_PASSES_ON static int prepare(apr_pool_t *pool, apr_dbd_t *handle,
     }
     rv = sent.real->prepare(pool, handle, text, label, args, values, types,
                             statement);
-    /* Without a label drivers send nothing yet: told of only if it fails. */
+    /* Without a label, drivers send nothing yet: reported only if it fails. */
     if (sent.watch && !label && rv) {
         begin_prepare(&sent, text, label);
     }
     if (label || rv) {
         (void)end_query(&sent, rv, NULL);
     }
-    /* Always: who prepares and who executes may be different requests, and
-     * this is little beside what preparing costs. */
+    /* Also without a watch: another request may execute the statement, and this
+     * costs little compared with preparing it. */
     if (!rv) {
         lpp_dbd_remember(handle, *statement, label, text, pool);
     }
@@ -218,7 +218,7 @@ LPP_PASSES_ON static int start_transaction(apr_pool_t *pool, apr_dbd_t *handle,
     return rv;
 }
 
-/* What the driver cannot do stays NULL. */
+/* A function that the driver does not have stays NULL. */
 #define REPLACE(member, function) \
     (copy->member = copy->member ? (function) : NULL)
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_dbd, connections and prepared statements: what is known of them, found
- * by their address. Entries live in the pools that their owners gave and leave
- * the lists before those go. One mutex guards all lists; a statement's text is
- * read outside of it, by the one thread that has the connection.
+ * lpp_dbd_connections: what is known of connections and prepared statements,
+ * found by their addresses. Entries are in the callers' pools, and are removed
+ * from the lists by cleanups of those. One mutex guards all lists; a
+ * statement's text is read without it, by the one thread that uses the
+ * connection.
  */
 #include <pthread.h>
 #include <string.h>
@@ -18,29 +19,33 @@ _Atomic(const lpp_dbd_driver_t *) lpp_dbd_sole;
 
 #define BUCKETS 256u
 
-typedef struct prepared_t prepared_t;
+/* What an entry of either list begins with. */
+typedef struct entry_t entry_t;
+struct entry_t {
+    entry_t *next;
+    entry_t **bucket;    /* the list it is in */
+    const void *address; /* by which it is found */
+};
 
-typedef struct connection_t connection_t;
-struct connection_t {
-    connection_t *next;
-    const apr_dbd_t *handle;
+typedef struct connection_t {
+    entry_t entry;
     const lpp_dbd_driver_t *real;
     const char *database;
-};
+} connection_t;
 
-struct prepared_t {
-    prepared_t *next;
-    const apr_dbd_prepared_t *statement;
+typedef struct prepared_t {
+    entry_t entry;
     const char *label; /* or NULL */
     const char *text;
-};
+} prepared_t;
 
-/* It tells its owner when that asks again: a child of prefork clears its pools
- * in a signal handler, on top of whatever its thread was doing. */
+/* Locking it a second time returns an error: a child of prefork clears its
+ * pools in a signal handler, which may interrupt a thread that has locked
+ * it. */
 static pthread_mutex_t mutex
     = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
-static connection_t *connections[BUCKETS]; /* guarded by mutex */
-static prepared_t *statements[BUCKETS];    /* guarded by mutex */
+static entry_t *connections[BUCKETS]; /* guarded by mutex */
+static entry_t *statements[BUCKETS];  /* guarded by mutex */
 
 static unsigned bucket_of(const void *address)
 {
@@ -50,14 +55,14 @@ static unsigned bucket_of(const void *address)
            % BUCKETS;
 }
 
-static apr_status_t remove_connection(void *baton)
+static apr_status_t remove_entry(void *baton)
 {
-    connection_t *gone = baton, **at;
+    entry_t *gone = baton, **at;
 
     if (pthread_mutex_lock(&mutex)) {
-        return APR_SUCCESS; /* see the mutex: this process ends */
+        return APR_SUCCESS; /* in a signal handler: this process ends */
     }
-    at = &connections[bucket_of(gone->handle)];
+    at = gone->bucket;
     while (*at && *at != gone) {
         at = &(*at)->next;
     }
@@ -68,39 +73,52 @@ static apr_status_t remove_connection(void *baton)
     return APR_SUCCESS;
 }
 
+/* Add to a list, before an older entry of the same address, until pool is
+ * destroyed. */
+static void add_entry(entry_t **list, entry_t *entry, const void *address,
+                      apr_pool_t *pool)
+{
+    entry->address = address;
+    entry->bucket = &list[bucket_of(address)];
+    pthread_mutex_lock(&mutex);
+    entry->next = *entry->bucket;
+    *entry->bucket = entry;
+    pthread_mutex_unlock(&mutex);
+    apr_pool_cleanup_register(pool, entry, remove_entry,
+                              apr_pool_cleanup_null);
+}
+
+static const entry_t *find_entry(entry_t *const *list, const void *address)
+{
+    const entry_t *found;
+
+    pthread_mutex_lock(&mutex);
+    found = list[bucket_of(address)];
+    while (found && found->address != address) {
+        found = found->next;
+    }
+    pthread_mutex_unlock(&mutex);
+    return found;
+}
+
 apr_status_t lpp_dbd_add_connection(apr_dbd_t *handle,
                                     const lpp_dbd_driver_t *real,
                                     const char *database, apr_pool_t *pool)
 {
     connection_t *made = apr_palloc(pool, sizeof(*made));
-    unsigned bucket = bucket_of(handle);
 
     if (!made) {
         return APR_ENOMEM;
     }
-    made->handle = handle;
     made->real = real;
     made->database = apr_pstrdup(pool, database);
-    pthread_mutex_lock(&mutex);
-    made->next = connections[bucket];
-    connections[bucket] = made; /* before an older one of that address */
-    pthread_mutex_unlock(&mutex);
-    apr_pool_cleanup_register(pool, made, remove_connection,
-                              apr_pool_cleanup_null);
+    add_entry(connections, &made->entry, handle, pool);
     return APR_SUCCESS;
 }
 
 static const connection_t *find_connection(const apr_dbd_t *handle)
 {
-    const connection_t *found;
-
-    pthread_mutex_lock(&mutex);
-    found = connections[bucket_of(handle)];
-    while (found && found->handle != handle) {
-        found = found->next;
-    }
-    pthread_mutex_unlock(&mutex);
-    return found;
+    return (const connection_t *)find_entry(connections, handle);
 }
 
 const lpp_dbd_driver_t *lpp_dbd_driver_of(apr_dbd_t *handle)
@@ -112,57 +130,33 @@ const lpp_dbd_driver_t *lpp_dbd_driver_of(apr_dbd_t *handle)
     if (sole) {
         return sole;
     }
-    /* A copy's open adds its connections, so there is none unknown. */
+    /* open() of a decorated driver adds its connections: all are known. */
     connection = find_connection(handle);
     return connection ? connection->real : lpp_dbd_slots[0].real;
 }
 
-static apr_status_t forget(void *baton)
-{
-    prepared_t *gone = baton, **at;
-
-    if (pthread_mutex_lock(&mutex)) {
-        return APR_SUCCESS;
-    }
-    at = &statements[bucket_of(gone->statement)];
-    while (*at && *at != gone) {
-        at = &(*at)->next;
-    }
-    if (*at) {
-        *at = gone->next;
-    }
-    pthread_mutex_unlock(&mutex);
-    return APR_SUCCESS;
-}
-
-/* handle is not needed to find it: a statement's address is its own. */
+/* handle is not needed: the address of a statement is unique. */
 void lpp_dbd_remember(apr_dbd_t *handle, const apr_dbd_prepared_t *statement,
                       const char *label, const char *text, apr_pool_t *pool)
 {
     prepared_t *made = apr_palloc(pool, sizeof(*made));
-    unsigned bucket = bucket_of(statement);
 
     if (!made || !statement) {
         return;
     }
-    made->statement = statement;
     made->label = label ? apr_pstrdup(pool, label) : NULL;
     made->text = apr_pstrdup(pool, text);
     if (!made->text) {
         return;
     }
-    pthread_mutex_lock(&mutex);
-    made->next = statements[bucket];
-    statements[bucket] = made;
-    pthread_mutex_unlock(&mutex);
-    apr_pool_cleanup_register(pool, made, forget, apr_pool_cleanup_null);
+    add_entry(statements, &made->entry, statement, pool);
 }
 
 void lpp_dbd_describe(apr_dbd_t *handle, const apr_dbd_prepared_t *statement,
                       lpp_dbd_call_t *call)
 {
     const connection_t *connection = find_connection(handle);
-    const prepared_t *found = NULL;
+    const prepared_t *found;
 
     call->driver = connection ? connection->real->name
                               : lpp_dbd_driver_of(handle)->name;
@@ -171,12 +165,7 @@ void lpp_dbd_describe(apr_dbd_t *handle, const apr_dbd_prepared_t *statement,
     if (!statement) {
         return;
     }
-    pthread_mutex_lock(&mutex);
-    found = statements[bucket_of(statement)];
-    while (found && found->statement != statement) {
-        found = found->next;
-    }
-    pthread_mutex_unlock(&mutex);
+    found = (const prepared_t *)find_entry(statements, statement);
     if (found) {
         call->text = found->text;
         call->label = found->label;

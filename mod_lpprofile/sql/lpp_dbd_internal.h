@@ -69,7 +69,7 @@ struct apr_dbd_driver_t {
 
 typedef struct apr_dbd_driver_t lpp_dbd_driver_t;
 
-/* One driver and its copy; given out once, never taken back. */
+/* One driver and its copy; assigned once, never freed. */
 typedef struct lpp_dbd_slot_t {
     const lpp_dbd_driver_t *real;
     lpp_dbd_driver_t copy;
@@ -77,42 +77,48 @@ typedef struct lpp_dbd_slot_t {
 
 extern lpp_dbd_slot_t lpp_dbd_slots[LPP_DBD_DRIVERS_MAX];
 
-/* The one real driver of this process, NULL: none or more than one. */
+/* The real driver, where this process has just one; else NULL. */
 extern _Atomic(const lpp_dbd_driver_t *) lpp_dbd_sole;
 
-/* The real driver of a connection. */
+/* The real driver of a connection. Signal-safe: no. Thread: any. */
 const lpp_dbd_driver_t *lpp_dbd_driver_of(apr_dbd_t *handle);
 
-/* Fill call's database, and text and label of a prepared statement (or NULL).
- * What it borrows stays until the connection or the statement goes. */
+/*
+ * Set call's driver and database, and text and label of a prepared statement
+ * (or NULL). The strings are valid as long as the connection and the statement.
+ * Signal-safe: no. Thread: that of the connection.
+ */
 void lpp_dbd_describe(apr_dbd_t *handle, const apr_dbd_prepared_t *statement,
                       lpp_dbd_call_t *call);
 
-/* Connections: known from add on until pool goes. */
+/*
+ * Register a connection until pool is destroyed. Errors: APR_ENOMEM.
+ * Signal-safe: no. Thread: any.
+ */
 apr_status_t lpp_dbd_add_connection(apr_dbd_t *handle,
                                     const lpp_dbd_driver_t *real,
                                     const char *database, apr_pool_t *pool);
 
-/* Put our functions into a copy of the slot's real driver. */
+/* Put the functions of this room into a copy of the slot's real driver. */
 void lpp_dbd_replace_calls(lpp_dbd_driver_t *copy);
 void lpp_dbd_replace_of_slot(lpp_dbd_driver_t *copy, unsigned slot);
 
 lpp_dbd_watch_t *lpp_dbd_current(void);
 
-/* The one test that everybody pays. */
+/* The only cost of a call while no request is watched. */
 static inline lpp_dbd_watch_t *lpp_dbd_watching(void)
 {
     return atomic_load_explicit(&lpp_dbd_watched, memory_order_relaxed)
                ? lpp_dbd_current() : NULL;
 }
 
-/* Tell the watch of a statement: its text, or which prepared one. Returns the
- * watch's token. */
+/* Report the begin of a statement, by text or as a prepared one (text NULL), to
+ * the watch. Returns the watch's token. */
 int lpp_dbd_begin(lpp_dbd_watch_t *watch, apr_dbd_t *handle, const char *name,
                   const char *text, const apr_dbd_prepared_t *statement);
 
-/* Rows of results still come (or: transaction goes on). counted: they are
- * counted as they come. */
+/* Remember results whose rows are still to be fetched (or a transaction that
+ * has begun). counted: their rows are counted when fetched. */
 void lpp_dbd_watch_results(lpp_dbd_watch_t *watch, const void *results,
                            apr_dbd_t *handle, int token, int counted);
 

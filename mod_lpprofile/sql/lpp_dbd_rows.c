@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_dbd, rows and transactions: the functions of a decorated driver that are
- * not told the connection, of which there is one for each slot; and what a
- * watch remembers of results whose rows still come.
+ * lpp_dbd_rows: the functions of a decorated driver that do not get the
+ * connection as an argument (rows, transactions, open), one for each slot; and
+ * the results of a watch whose rows are still to be fetched.
  */
 #include <string.h>
 
@@ -33,7 +33,7 @@ int lpp_dbd_begin(lpp_dbd_watch_t *watch, apr_dbd_t *handle, const char *name,
     return watch->begin(watch, &call);
 }
 
-/* Where the watch knows of results (or a transaction), or LPP_DBD_OPEN_MAX. */
+/* The index of results (or a transaction) in the watch, or LPP_DBD_OPEN_MAX. */
 static unsigned find_open(const lpp_dbd_watch_t *watch, const void *results)
 {
     unsigned at = 0;
@@ -49,7 +49,7 @@ void lpp_dbd_watch_results(lpp_dbd_watch_t *watch, const void *results,
 {
     unsigned at = find_open(watch, results);
 
-    /* The same address again is another statement's. */
+    /* Results at the same address replace those of an earlier statement. */
     if (at == LPP_DBD_OPEN_MAX) {
         at = watch->next_open++ % LPP_DBD_OPEN_MAX;
     }
@@ -89,8 +89,8 @@ LPP_PASSES_ON static int end_transaction(const lpp_dbd_driver_t *real,
     return rv;
 }
 
-/* What an asynchronous statement ended with: PostgreSQL's driver says nothing
- * of a statement that fails while its rows are awaited. */
+/* The error of an asynchronous statement: PostgreSQL's driver reports none
+ * where a statement fails while its rows are fetched. */
 static const char *late_error(const lpp_dbd_driver_t *real, apr_dbd_t *handle)
 {
     const char *error;
@@ -136,7 +136,7 @@ LPP_PASSES_ON static apr_dbd_t *open_connection(const lpp_dbd_driver_t *real,
 {
     apr_dbd_t *handle = real->open(pool, params, error);
 
-    /* Without memory for that a statement of it would go astray. */
+    /* Unknown connections would be given the wrong driver. */
     if (handle && lpp_dbd_add_connection(handle, real, real->name, pool)
                       != APR_SUCCESS) {
         real->close(handle);

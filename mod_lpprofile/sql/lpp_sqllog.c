@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_sqllog: see lpp_sqllog.h. Sums and orders are not made here: a
- * request that is being served only pays for the copies.
+ * lpp_sqllog: see lpp_sqllog.h. Only copies while a request is being served;
+ * lpp_sqlview sums and sorts later.
  */
 #include <string.h>
 
@@ -9,6 +9,7 @@
 #include <apr_strings.h>
 #include <apr_tables.h>
 
+#include "base/lpp_utf8.h"
 #include "sql/lpp_sqllog.h"
 
 struct lpp_sqllog_t {
@@ -68,18 +69,14 @@ int lpp_sqllog_wants_stack(lpp_sqllog_t *log, const char *text)
     return wanted;
 }
 
-/* The text as it is kept: cut, and not in the middle of a character. */
+/* A copy of the text, cut at its ceiling between two characters. */
 static const char *keep_text(lpp_sqllog_t *log, const char *text,
                              apr_size_t bytes)
 {
-    apr_size_t len = bytes, back;
+    apr_size_t len = bytes;
 
     if (len > LPP_SQL_TEXT_MAX_BYTES) {
-        len = LPP_SQL_TEXT_MAX_BYTES;
-        for (back = 0; back < 3 && ((unsigned char)text[len] & 0xc0) == 0x80;
-             back++) {
-            len--;
-        }
+        len = lpp_utf8_cut(text, LPP_SQL_TEXT_MAX_BYTES);
     }
     if (log->text_bytes + len > LPP_SQL_TEXTS_MAX_BYTES) {
         len = 0;
@@ -88,8 +85,8 @@ static const char *keep_text(lpp_sqllog_t *log, const char *text,
     return apr_pstrmemdup(log->pool, text, len);
 }
 
-/* A connection may be gone before its request is: its name is copied, once for
- * statements in a row. */
+/* A copy of the database's name, since a connection may be closed before its
+ * request ends; successive statements share one. */
 static const char *keep_database(lpp_sqllog_t *log, const char *database)
 {
     int last = log->statements->nelts - 1;
@@ -166,10 +163,7 @@ static const char *keep_error(lpp_sqllog_t *log, const char *error)
     error += strspn(error, " \t\r\n");
     len = strlen(error);
     if (len > LPP_SQL_ERROR_MAX_BYTES) {
-        len = LPP_SQL_ERROR_MAX_BYTES;
-        while (len && ((unsigned char)error[len] & 0xc0) == 0x80) {
-            len--;
-        }
+        len = lpp_utf8_cut(error, LPP_SQL_ERROR_MAX_BYTES);
     }
     while (len && strchr(" \t\r\n", error[len - 1])) {
         len--;

@@ -2,10 +2,9 @@
 /*
  * lpp_sqllog: the SQL statements of one request, as they come.
  *
- * Statement by statement with times and, where asked for, the stack that sent
- * it; equal stacks are kept once. What is to be hidden for good is hidden
- * before it comes here. Grows to its ceilings (lpp_base.h) and then only
- * counts. Knows no database and no request.
+ * Each statement has its times and, where wanted, the stack that sent it; equal
+ * stacks are stored once. The caller masks what must never be shown. The log
+ * grows to its ceilings (lpp_base.h) and then only counts.
  */
 #ifndef LPP_SQLLOG_H
 #define LPP_SQLLOG_H
@@ -48,7 +47,8 @@ LPP_MUST_CHECK apr_status_t lpp_sqllog_create(lpp_sqllog_t **log, int traced,
                                               const lpp_sqlfilter_t *filter,
                                               apr_pool_t *pool);
 
-/* Whether a stack should be taken for that statement (its whole text). */
+/* 1 where the stack of a statement with that text (whole) is wanted.
+ * Signal-safe: no. Thread: one at a time. */
 int lpp_sqllog_wants_stack(lpp_sqllog_t *log, const char *text);
 
 /*
@@ -59,28 +59,28 @@ int lpp_sqllog_wants_stack(lpp_sqllog_t *log, const char *text);
  */
 int lpp_sqllog_begin(lpp_sqllog_t *log, const lpp_sql_statement_t *given);
 
-/* It is sent only now: what came before was no time of the database. */
+/* Move the start of a statement: it is sent only now. */
 void lpp_sqllog_started(lpp_sqllog_t *log, int index, apr_uint64_t start_us);
 
-/* It is over. error is copied; rows < 0: not known. */
+/* A statement has ended. error (or NULL) is copied; rows < 0: not known. */
 void lpp_sqllog_end(lpp_sqllog_t *log, int index, apr_uint64_t took_us,
                     long rows, const char *error);
 
-/* Rows of it were fetched: more time in the database; rows < 0: none to be
- * counted. error as above. */
+/* Rows of a statement were fetched, which took more time in the database;
+ * rows < 0: not to be counted. error as above. */
 void lpp_sqllog_fetched(lpp_sqllog_t *log, int index, apr_uint64_t took_us,
                         long rows, const char *error);
 
-/* How long the whole text was, for a log that is read back from a file and has
- * only what was kept of it. */
+/* Set the length of the whole text, for a log that was read from a file, which
+ * has only the text as it was cut. */
 void lpp_sqllog_keep_length(lpp_sqllog_t *log, int index, apr_size_t bytes);
 
-/* Keep a stack; returns what lpp_sql_statement_t.stack holds, 0 past the
- * ceiling. frames are copied. */
+/* Store a stack (frames are copied); returns its number for
+ * lpp_sql_statement_t.stack, 0 past the ceiling. */
 unsigned lpp_sqllog_keep_stack(lpp_sqllog_t *log, const lpp_pc_t *frames,
                                unsigned count);
 
-/* What is in it. Pointers stay until the next begin. */
+/* What the log has. Pointers are valid until the next begin. */
 unsigned lpp_sqllog_count(const lpp_sqllog_t *log);
 const lpp_sql_statement_t *lpp_sqllog_at(const lpp_sqllog_t *log,
                                          unsigned index);
@@ -88,7 +88,7 @@ unsigned lpp_sqllog_stack_count(const lpp_sqllog_t *log);
 const lpp_sql_stack_t *lpp_sqllog_stack(const lpp_sqllog_t *log,
                                         unsigned stack); /* 1 and up */
 
-/* Statements past the ceiling, of which nothing but their time is known. */
+/* Statements past the ceiling, of which only the time is known. */
 unsigned lpp_sqllog_dropped(const lpp_sqllog_t *log);
 
 /* Time in the database, dropped statements included. */

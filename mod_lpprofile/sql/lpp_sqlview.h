@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_sqlview: what a log of SQL statements tells: the slowest, the longest
- * times between them, which are the same but for their literals, which come
- * from the same place in the code.
+ * lpp_sqlview: an evaluation of a log of SQL statements: the slowest, the
+ * longest times between them, those that differ in literals only, those that
+ * were sent from the same place in the code.
  *
  * Made once from a log, const from then on; borrows the log.
  */
@@ -67,8 +67,8 @@ typedef struct lpp_sqlview_t {
 } lpp_sqlview_t;
 
 /*
- * Look at a log as of until_us (since the request began, as from_us, when its
- * turn came). symbols NULL: the stacks have no names and are left out.
+ * Evaluate a log from from_us to until_us, both microseconds since the request
+ * began. symbols NULL: the stacks get no names and are left out.
  * Errors: APR_ENOMEM.
  * Signal-safe: no. Thread: any, while nobody adds to the log.
  */
@@ -80,8 +80,9 @@ LPP_MUST_CHECK apr_status_t lpp_sqlview_create(const lpp_sqlview_t **view,
                                                apr_pool_t *pool);
 
 /*
- * The same of a log that was read back, whose stacks have their names already:
- * stack n at stacks[n - 1], in the view's pool.
+ * The same for a log that was read from a file, whose stacks have their names
+ * already: stack n at stacks[n - 1], in the view's pool.
+ * Signal-safe: no. Thread: as above.
  */
 LPP_MUST_CHECK apr_status_t lpp_sqlview_restore(
     const lpp_sqlview_t **view, const lpp_sqllog_t *log,

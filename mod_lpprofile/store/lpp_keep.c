@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_keep: when a pass is due, and which process makes it.
+ * lpp_keep: when a retention pass is due, and which process makes it.
  *
- * The one that passes holds a lock on a file in each directory of profiles; the
- * kernel gives it up with the process. The file's time is that of the last
- * pass: a process whose last profile was complete by then need not look again.
- * Everything is done by descriptors of directories, and unlink follows no link.
+ * The process that makes a pass locks a file in each directory of profiles; the
+ * kernel unlocks it when the process ends. The file's time is that of the last
+ * pass: a process whose last profile was complete by then makes none. All calls
+ * are relative to descriptors of directories, and unlink follows no link.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,11 +24,12 @@
 #include "store/lpp_store_dir_internal.h"
 
 #define LOCK_NAME ".lpp-keep"
-/* Between two passes, whichever processes make them. */
+/* The least time between two passes, of any processes. */
 #define INTERVAL_US apr_time_from_sec(2)
 #define SWEEP_EVERY_US apr_time_from_sec(600)
-/* So many processes may write as much as this one without knowing of each
- * other; past that, they are a minute late. */
+/* A pass is due soon where this process wrote this fraction of what was free:
+ * so many processes may write as much without knowing of each other. With more
+ * of them, the pass comes up to a minute later. */
 #define WRITERS 16
 
 struct lpp_keep_t {
@@ -43,17 +44,17 @@ struct lpp_keep_t {
                                pass of this process that left something */
     apr_int64_t more_count; /* written since the last pass */
     apr_int64_t more_bytes;
-    int known;              /* a pass of this process was made: */
-    apr_int64_t room_count; /* then this was free below the rule */
+    int known;              /* this process has made a pass: */
+    apr_int64_t room_count; /* what was free below the rule then */
     apr_int64_t room_bytes;
-    apr_time_t oldest; /* and this the oldest profile, or 0 */
-    apr_time_t stalled_us; /* monotonic: none is due before, since the last
-                              ones got nothing done; 0: they did */
+    apr_time_t oldest; /* and the oldest profile then, or 0 */
+    apr_time_t stalled_us; /* monotonic: no pass is due before, since the last
+                              ones removed nothing; 0: no such wait */
 
-    /* of the passing thread alone */
+    /* used only by the thread that makes passes */
     apr_time_t swept_us;
-    apr_interval_time_t stall_us; /* the wait after the last pass that got
-                                     nothing done, or 0 */
+    apr_interval_time_t stall_us; /* the wait after the last pass, if that
+                                     removed nothing; else 0 */
     lpp_keep_memory_t memory;
 };
 
@@ -89,7 +90,8 @@ apr_status_t lpp_keep_create(lpp_keep_t **keep, const lpp_keep_rule_t *rule,
     return APR_SUCCESS;
 }
 
-/* Where memory is short the directory is nobody's: nothing goes from it. */
+/* Where memory is short the directory is not added: nothing is removed
+ * there. */
 static void add_dir(apr_array_header_t *dirs, const char *path)
 {
     const char *copy;
@@ -143,8 +145,8 @@ apr_interval_time_t lpp_keep_wrote(lpp_keep_t *keep, apr_off_t bytes)
     return delay;
 }
 
-/* 1 when a pass is due; else again_us says when it will be. */
-static int take_turn(lpp_keep_t *keep, lpp_keep_result_t *result,
+/* 1 when a pass is due; else result->again_us says when one will be. */
+static int begin_pass(lpp_keep_t *keep, lpp_keep_result_t *result,
                      apr_time_t *written)
 {
     apr_time_t clock = lpp_monotonic_us();
@@ -160,10 +162,9 @@ static int take_turn(lpp_keep_t *keep, lpp_keep_result_t *result,
     return due;
 }
 
-/* Say when the next pass is due. What was written during this one has its own
- * say, unless passes get nothing done; what was written before is done, unless
- * again says otherwise. */
-static void end_turn(lpp_keep_t *keep, lpp_keep_result_t *result,
+/* Set when the next pass is due. What was written during this one has set a
+ * time already, which counts unless passes remove nothing. */
+static void end_pass(lpp_keep_t *keep, lpp_keep_result_t *result,
                      apr_time_t written, const lpp_keep_pass_t *pass)
 {
     apr_time_t clock = lpp_monotonic_us(), due;
@@ -175,7 +176,7 @@ static void end_turn(lpp_keep_t *keep, lpp_keep_result_t *result,
     due = result->again_us ? clock + result->again_us : 0;
     keep->due_us = due;
     if (pass) {
-        /* Its own stamp must not look like somebody's who came later. */
+        /* Or this pass's own time stamp would look like a later pass. */
         if ((pass->pending || pass->cut || pass->scan.cut)
             && pass->now > keep->written) {
             keep->written = pass->now;
@@ -206,8 +207,8 @@ static apr_time_t time_of(int fd)
                : 0;
 }
 
-/* Whether the lock file is what this module made: another could be somebody
- * else's, or a name of a file that matters elsewhere. */
+/* Whether the lock file is one that this module made, and not another user's
+ * file, or a hard link to a file in use elsewhere. */
 static int is_own_lock(int fd, struct stat *st)
 {
     return fstat(fd, st) == 0 && S_ISREG(st->st_mode) && st->st_nlink == 1
@@ -215,7 +216,7 @@ static int is_own_lock(int fd, struct stat *st)
 }
 
 /* Lock one directory for as long as pass->pool lives; *fd is the lock file.
- * APR_EAGAIN: somebody else has it; APR_EINVAL: the file is not our own. */
+ * APR_EAGAIN: another process has locked it; APR_EINVAL: not our own file. */
 static apr_status_t lock_dir(lpp_keep_pass_t *pass, lpp_store_t *store,
                              int *fd)
 {
@@ -234,7 +235,7 @@ static apr_status_t lock_dir(lpp_keep_pass_t *pass, lpp_store_t *store,
     if (flock(*fd, LOCK_EX | LOCK_NB) != 0) {
         return errno == EWOULDBLOCK ? APR_EAGAIN : errno;
     }
-    /* A fresh file has the time of its making: no pass that counts. */
+    /* An empty file is new: its time is that of its creation, not of a pass. */
     previous = st.st_size > 0 ? time_of(*fd) : 0;
     if (previous < pass->previous) {
         pass->previous = previous;
@@ -242,7 +243,8 @@ static apr_status_t lock_dir(lpp_keep_pass_t *pass, lpp_store_t *store,
     return APR_SUCCESS;
 }
 
-/* Leave the time of this pass, and learn it, from the file system's clock. */
+/* Set the lock file's time to now, and read it back: the file system's
+ * clock. */
 static void stamp(lpp_keep_pass_t *pass, int fd)
 {
     if (pwrite(fd, "\n", 1, 0) == 1 && futimens(fd, NULL) == 0
@@ -251,8 +253,9 @@ static void stamp(lpp_keep_pass_t *pass, int fd)
     }
 }
 
-/* Whether somebody passed after all that this process wrote was complete. A
- * time in the future is a clock astray and tells nothing. */
+/* Whether another process made a pass after all that this process wrote was
+ * complete. A time in the future comes from a wrong clock and does not
+ * count. */
 static int is_done_by_other(const lpp_keep_pass_t *pass, apr_time_t written)
 {
     return pass->previous > written + LPP_KEEP_YOUNG_US
@@ -316,7 +319,7 @@ static apr_status_t enter_profiles(lpp_keep_t *keep, lpp_keep_pass_t *pass,
     return rv;
 }
 
-/* An OOPS directory that is not there yet holds nothing. */
+/* An OOPS directory that does not exist yet is empty. */
 static apr_status_t enter_oopses(const lpp_keep_t *keep, lpp_keep_pass_t *pass)
 {
     const apr_array_header_t *dirs = keep->oops_dirs;
@@ -337,9 +340,9 @@ static apr_status_t enter_oopses(const lpp_keep_t *keep, lpp_keep_pass_t *pass)
     return rv;
 }
 
-/* How soon there has to be another pass; 0: when something was written. One
- * that left something undone, removed nothing and learned nothing would be the
- * same again: the wait doubles. */
+/* The time until the next pass; 0: when something was written. After a pass
+ * that left work undone, removed nothing and read nothing new, the wait
+ * doubles. */
 static apr_interval_time_t next_pass(lpp_keep_t *keep,
                                      const lpp_keep_pass_t *pass)
 {
@@ -399,7 +402,7 @@ apr_status_t lpp_keep_pass(lpp_keep_t *keep, lpp_keep_result_t *result,
     lpp_keep_pass_t pass;
 
     memset(result, 0, sizeof(*result));
-    if (!take_turn(keep, result, &written)) {
+    if (!begin_pass(keep, result, &written)) {
         return APR_SUCCESS;
     }
     memset(&pass, 0, sizeof(pass));
@@ -412,19 +415,19 @@ apr_status_t lpp_keep_pass(lpp_keep_t *keep, lpp_keep_result_t *result,
         if (rv == APR_SUCCESS) {
             rv = run_pass(keep, &pass, written);
         }
-        apr_pool_destroy(pass.pool); /* and with it the locks */
+        apr_pool_destroy(pass.pool); /* unlocks the directories */
     }
     if (rv == APR_SUCCESS) {
-        end_turn(keep, result, written, &pass);
+        end_pass(keep, result, written, &pass);
         return APR_SUCCESS;
     }
     memset(result, 0, sizeof(*result));
     if (APR_STATUS_IS_EBUSY(rv)) {
-        end_turn(keep, result, written, NULL); /* done by somebody else */
+        end_pass(keep, result, written, NULL); /* another process made it */
         return APR_SUCCESS;
     }
     result->again_us =
         APR_STATUS_IS_EAGAIN(rv) ? INTERVAL_US : LPP_KEEP_LATER_US;
-    end_turn(keep, result, written, NULL);
+    end_pass(keep, result, written, NULL);
     return APR_STATUS_IS_EAGAIN(rv) ? APR_SUCCESS : rv;
 }

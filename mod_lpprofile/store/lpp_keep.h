@@ -1,35 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_keep: takes old profiles away, so that a directory stays within a count,
- * a size and an age.
+ * lpp_keep: retention: removes old profiles, so that a directory stays within a
+ * count, a size and an age.
  *
  * A profile is all files with one OOPS id: those in the profile directories of
  * a lpp_keep_t and its OOPS; they go together. Its time is that of its oldest
  * file. The OOPS of a real failure outlives its profile: the newest failures
- * stay, within a number and LPP_KEEP_FAILURES_BYTES, until they are too old.
- * An OOPS that cannot be read as one of this module's (its branch must say so)
+ * stay, within a number and LPP_KEEP_FAILURES_BYTES, until they are too old. An
+ * OOPS that cannot be read as one of this module's (its branch must say so)
  * always stays.
  *
  * A time in the future, left by a clock that was set back, counts as if it lay
  * as far in the past (as now where it is two minutes or less): such a file is
  * not the newest, and is not kept for ever.
  *
- * Never touched: what lpp_store would not have named, what is no regular file,
- * what a link leads to, temporary files that somebody may still write to, and
- * a profile of which any file is younger than LPP_KEEP_YOUNG_US (it may not be
- * complete). Who reads a file that goes keeps what he opened.
+ * Never removed: files whose names lpp_store would not make, anything that is
+ * not a regular file, targets of links, temporary files that may still be
+ * written to, and a profile of which any file is younger than LPP_KEEP_YOUNG_US
+ * (it may not be complete). A process that has opened a file can still read it.
  *
- * Works for many processes, and hosts, which share nothing but the directory:
- * a lock file in it (.lpp-keep) lets one look at a time, and its time tells
- * the others when somebody last did. The file is used only if it is a regular
- * one of the process's own user with one link. Its clock is the file system's.
+ * Several processes, and hosts, may share a directory: a lock file in it
+ * (.lpp-keep) lets one make a pass at a time, and the file's time is that of
+ * the last pass, by the file system's clock. The lock file is used only if it
+ * is a regular file of the process's own user with one link.
  *
  * A pass looks at LPP_KEEP_FILES_MAX files and removes LPP_KEEP_REMOVE_MAX at
- * most; what is left is for the next one, which comes later and later while
- * passes get nothing done. Ages are seen without opening a file. An OOPS is
- * opened where it matters whether it tells of a failure, and before it is
- * removed, once a process. Not in a request's way: call it on a thread of its
- * own.
+ * most; the next pass continues. While passes remove nothing, the time between
+ * them grows. Ages need no file to be opened. An OOPS is opened where it
+ * matters whether it reports a failure, and before it is removed, once in each
+ * process. A pass may take long: call it on a thread that no request waits for.
  */
 #ifndef LPP_KEEP_H
 #define LPP_KEEP_H
@@ -39,21 +38,21 @@
 #define LPP_KEEP_YOUNG_US apr_time_from_sec(2)
 #define LPP_KEEP_FILES_MAX 50000
 #define LPP_KEEP_REMOVE_MAX 5000
-#define LPP_KEEP_READS_MAX 5000 /* OOPSes opened to select what goes */
+#define LPP_KEEP_READS_MAX 5000 /* OOPSes opened to select what is removed */
 #define LPP_KEEP_FAILURES_BYTES (APR_INT64_C(16) << 20) /* of all of them */
 
-/* From the end of a burst's first profile to the pass. */
+/* From the first profile that was written to the pass. */
 #define LPP_KEEP_SOON_US apr_time_from_sec(3)
-/* The same while the limits are far away. */
+/* The same, while the directory is far below its limits. */
 #define LPP_KEEP_LATER_US apr_time_from_sec(60)
-/* The longest wait while passes get nothing done. */
+/* The longest wait while passes remove nothing. */
 #define LPP_KEEP_STALLED_US apr_time_from_sec(600)
 
 typedef struct lpp_keep_rule_t {
     apr_int64_t count; /* profiles */
     apr_int64_t bytes; /* of all their files */
     apr_interval_time_t age_us;
-    apr_int64_t failures; /* OOPSes that tell of one */
+    apr_int64_t failures; /* OOPSes that report one */
 } lpp_keep_rule_t;
 
 /* count=1000 size=64M age=7d failures=200 */
@@ -70,10 +69,11 @@ LPP_MUST_CHECK const char *lpp_keep_rule_read(lpp_keep_rule_t *rule,
                                               unsigned *parts,
                                               const char *word);
 
-/* A rule as one would write it. Signal-safe: no. Thread: any. */
+/* A rule as text, of words that lpp_keep_rule_read reads.
+ * Signal-safe: no. Thread: any. */
 const char *lpp_keep_rule_say(const lpp_keep_rule_t *rule, apr_pool_t *pool);
 
-/* Whether two rules say the same. Signal-safe: yes. Thread: any. */
+/* Whether two rules are equal. Signal-safe: yes. Thread: any. */
 int lpp_keep_rule_same(const lpp_keep_rule_t *a, const lpp_keep_rule_t *b);
 
 /* Directories under one rule, as one process sees them. */
@@ -100,7 +100,7 @@ void lpp_keep_add_oopses(lpp_keep_t *keep, const char *path);
 apr_interval_time_t lpp_keep_wrote(lpp_keep_t *keep, apr_off_t bytes);
 
 typedef struct lpp_keep_result_t {
-    int ran;           /* 0: not due, or another process was there */
+    int ran;           /* 0: not due, or made by another process */
     unsigned profiles; /* that are left */
     apr_off_t bytes;   /* of those */
     unsigned removed_profiles;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_keep_choose: what of all that was found goes, and its going. Opens an
- * OOPS only where it matters what that tells, never to see its age. Removes by
- * descriptor of the directory; unlink follows no link, and who reads a file
- * keeps it.
+ * lpp_keep_choose: selects which of the files found are removed, and removes
+ * them. Opens an OOPS only where it matters whether it reports a failure, never
+ * to learn its age. Removes relative to the descriptor of the directory; unlink
+ * follows no link.
  */
 #include <fcntl.h>
 #include <string.h>
@@ -15,7 +15,7 @@
 #include "store/lpp_keep_scan_internal.h"
 #include "store/lpp_store_dir_internal.h"
 
-/* An empty date directory goes when no request of that day still runs. */
+/* An empty date directory is removed when no request of that day can run. */
 #define EMPTY_AFTER_US apr_time_from_sec(48 * 3600)
 
 /* 1 where the file may be opened once more, to learn its kind. */
@@ -29,7 +29,7 @@ static int may_read(lpp_keep_pass_t *pass)
     return 1;
 }
 
-/* What an OOPS tells of; unread where no more may be opened in this pass. */
+/* What an OOPS reports; UNREAD where no more may be opened in this pass. */
 static lpp_keep_kind_e kind_of(lpp_keep_pass_t *pass, lpp_keep_file_t *file)
 {
     if (file->kind == LPP_KEEP_UNREAD && may_read(pass)) {
@@ -38,7 +38,7 @@ static lpp_keep_kind_e kind_of(lpp_keep_pass_t *pass, lpp_keep_file_t *file)
     return file->kind;
 }
 
-/* What the OOPSes of a unit tell of: a failure, if any does. */
+/* What the OOPSes of a unit report: a failure, if any of them does. */
 static lpp_keep_kind_e kind_of_unit(lpp_keep_pass_t *pass,
                                     lpp_keep_unit_t *unit)
 {
@@ -81,7 +81,7 @@ static int is_within(const lpp_keep_pass_t *pass)
            && oops_bytes <= LPP_KEEP_FAILURES_BYTES;
 }
 
-/* What stays so far, and whether anything was too much before. */
+/* What is retained so far, and whether a limit was exceeded before. */
 typedef struct totals_t {
     apr_int64_t failures, failure_bytes;
     int full, failures_full;
@@ -141,8 +141,8 @@ static void choose_unit(lpp_keep_pass_t *pass, lpp_keep_unit_t *unit,
     }
 }
 
-/* Select what goes: from the newest on, what does not fit any more. What is
- * too old goes whatever it is: its kind is looked at when it is removed. */
+/* Select, from the newest on, what exceeds a limit. What is too old is selected
+ * whatever it is: its kind is read when it is removed. */
 void lpp_keep_choose(lpp_keep_pass_t *pass)
 {
     lpp_keep_unit_t *unit = (lpp_keep_unit_t *)pass->scan.units->elts;
@@ -227,8 +227,8 @@ static void write_date(char date[16], apr_time_t time)
                  utc.tm_mon + 1, utc.tm_mday);
 }
 
-/* Remove date directories that are empty and of days gone by, or far ahead:
- * rmdir itself tells whether they are. */
+/* Remove date directories of past days, or of days far ahead, that are empty:
+ * rmdir fails for the others. */
 void lpp_keep_remove_empty(const lpp_keep_pass_t *pass)
 {
     char before[16], after[16];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_keep_known: what OOPSes tell of that were opened before, so that a pass
- * opens each of them once a process. Both lists are sorted by id.
+ * lpp_keep_known: what the OOPSes report that earlier passes opened, so that a
+ * process opens each of them once. Both lists are sorted by id.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_keep_oops: opens an OOPS to see whether it tells of a failure. Two things
+ * lpp_keep_oops: opens an OOPS to see whether it reports a failure. Two fields
  * are read: informational, and the branch, which is this module's name where
  * this module wrote it; other programs may keep their OOPSes in the same place
  * under names of the same form.

@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_keep_scan: reads the directories and puts files of one id together.
- * Changes nothing on disk. What it passes over, retention cannot touch.
+ * lpp_keep_scan: reads the directories and groups the files of one id. Changes
+ * nothing on disk. Files that it ignores, retention never removes.
  */
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <apr_strings.h>
 
+#include "base/lpp_ascii.h"
 #include "store/lpp_keep_scan_internal.h"
 #include "store/lpp_store_dir_internal.h"
 
@@ -27,31 +23,15 @@ void lpp_keep_scan_init(lpp_keep_scan_t *scan, apr_pool_t *pool)
     scan->units = apr_array_make(pool, 64, sizeof(lpp_keep_unit_t));
 }
 
-static apr_status_t open_dir(lpp_store_t *store, const char *part, DIR **dir)
-{
-    int fd;
-    apr_status_t rv = lpp_store_open_part(store, part, 0, &fd);
-
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    *dir = fdopendir(fd);
-    if (!*dir) {
-        rv = errno;
-        close(fd);
-    }
-    return rv;
-}
-
-/* Add what entry names, if a regular file is behind it. */
+/* Add the file of that entry, if it is a regular one. */
 static void add_file(lpp_keep_scan_t *scan, DIR *dir, lpp_store_t *store,
                      const char *part, const lpp_store_entry_t *entry)
 {
     lpp_keep_file_t *file;
-    struct stat st;
+    apr_off_t bytes;
+    apr_time_t mtime;
 
-    if (fstatat(dirfd(dir), entry->name, &st, AT_SYMLINK_NOFOLLOW) != 0
-        || !S_ISREG(st.st_mode)) {
+    if (!lpp_store_stat(dir, entry->name, &bytes, &mtime)) {
         return;
     }
     file = apr_array_push(scan->files);
@@ -60,13 +40,12 @@ static void add_file(lpp_keep_scan_t *scan, DIR *dir, lpp_store_t *store,
     file->stem = entry->stem;
     file->store = store;
     file->part = part;
-    file->bytes = st.st_size;
-    file->mtime =
-        apr_time_from_sec(st.st_mtim.tv_sec) + st.st_mtim.tv_nsec / 1000;
+    file->bytes = bytes;
+    file->mtime = mtime;
     file->kind = LPP_KEEP_UNREAD;
 }
 
-/* The next name; NULL at the end, or where there are too many. */
+/* The next name; NULL at the end, or at the limit of files. */
 static const char *next_name(lpp_keep_scan_t *scan, DIR *dir)
 {
     const struct dirent *item;
@@ -84,7 +63,7 @@ apr_status_t lpp_keep_scan_profiles(lpp_keep_scan_t *scan, lpp_store_t *store)
     lpp_store_entry_t entry;
     const char *name;
     DIR *dir;
-    apr_status_t rv = open_dir(store, NULL, &dir);
+    apr_status_t rv = lpp_store_read_dir(store, NULL, &dir);
 
     if (rv != APR_SUCCESS) {
         return rv;
@@ -104,7 +83,7 @@ static int is_date(const char *name)
 
     for (i = 0; i < DATE_LEN; i++) {
         if (i == 4 || i == 7 ? name[i] != '-'
-                             : name[i] < '0' || name[i] > '9') {
+                             : !lpp_is_digit(name[i])) {
             return 0;
         }
     }
@@ -117,7 +96,7 @@ static int is_own_id(const char *name)
     return lpp_store_is_id(name) && strncmp(name, "OOPS-", 5) == 0;
 }
 
-/* A part that went meanwhile, or is a link, holds nothing of ours. */
+/* A part that was removed meanwhile, or is a link, is ignored. */
 static void scan_part(lpp_keep_scan_t *scan, lpp_store_t *store,
                       const char *part)
 {
@@ -125,7 +104,7 @@ static void scan_part(lpp_keep_scan_t *scan, lpp_store_t *store,
     const char *name;
     DIR *dir;
 
-    if (open_dir(store, part, &dir) != APR_SUCCESS) {
+    if (lpp_store_read_dir(store, part, &dir) != APR_SUCCESS) {
         return;
     }
     while ((name = next_name(scan, dir)) != NULL) {
@@ -143,7 +122,7 @@ apr_status_t lpp_keep_scan_oopses(lpp_keep_scan_t *scan, lpp_store_t *store)
     int first = scan->parts->nelts, i;
     const char *name;
     DIR *dir;
-    apr_status_t rv = open_dir(store, NULL, &dir);
+    apr_status_t rv = lpp_store_read_dir(store, NULL, &dir);
 
     if (rv != APR_SUCCESS) {
         return rv;
@@ -172,8 +151,8 @@ static int compare_ids(const void *left, const void *right)
     return strcmp(a->id, b->id);
 }
 
-/* Newest first; where the file system's clock did not tell two apart, by the
- * time in their stems, else by id. */
+/* Newest first; where the file system's clock shows the same time, by the time
+ * in their stems, else by id. */
 static int compare_units(const void *left, const void *right)
 {
     const lpp_keep_unit_t *a = left, *b = right;
@@ -187,10 +166,11 @@ static int compare_units(const void *left, const void *right)
     return strcmp(a->files->id, b->files->id);
 }
 
-/* Clocks of hosts that share a directory may differ by so much. */
+/* How much the clocks of hosts that share a directory may differ. */
 #define AHEAD_US apr_time_from_sec(120)
 
-/* A time in the future is as old as it is far away, or now where it is near. */
+/* A time in the future counts as one as far in the past, or, where the clocks
+ * of hosts may differ by that much, as now. */
 static apr_time_t past(apr_time_t time, apr_time_t now)
 {
     return time <= now              ? time

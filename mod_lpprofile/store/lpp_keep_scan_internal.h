@@ -10,7 +10,7 @@
 #include "store/lpp_keep.h"
 #include "store/lpp_store.h"
 
-/* What an OOPS tells of, once it was read. */
+/* What an OOPS reports, once it was read. */
 typedef enum {
     LPP_KEEP_UNREAD,
     LPP_KEEP_INFORMATIONAL,
@@ -38,8 +38,8 @@ typedef struct lpp_keep_unit_t {
     apr_off_t oops_bytes;      /* of these, those of OOPSes */
     apr_time_t oldest, newest; /* of its files, none in the future */
     const char *stem; /* of its profile, or "" */
-    int selected;         /* all goes but the OOPS of a failure */
-    int failure_selected; /* that OOPS goes, too */
+    int selected;         /* all is removed but the OOPS of a failure */
+    int failure_selected; /* that OOPS is removed, too */
 } lpp_keep_unit_t;
 
 /* A date directory of OOPSes. */
@@ -62,11 +62,11 @@ typedef struct lpp_keep_pass_t {
     lpp_keep_scan_t scan;
     lpp_keep_result_t *result;
     apr_time_t now;      /* by the file system's clock */
-    apr_time_t previous; /* pass of anybody, by the same; 0: none known */
-    apr_time_t oldest;   /* of the profiles that stay, or 0 */
-    unsigned reads;      /* OOPSes opened: to see what they tell, */
-    unsigned reads_max;  /* so many at most */
-    int pending;         /* something goes as soon as it is not young */
+    apr_time_t previous; /* last pass of any process; 0: none known */
+    apr_time_t oldest;   /* of the profiles retained, or 0 */
+    unsigned reads;      /* OOPSes opened to read their kind, */
+    unsigned reads_max;  /* and the most to open */
+    int pending;         /* something is to be removed once it is old enough */
     int cut;             /* a ceiling was reached */
     int sweep;           /* look for stale temporary files, too */
     apr_pool_t *pool;
@@ -86,8 +86,8 @@ LPP_MUST_CHECK apr_status_t lpp_keep_scan_oopses(lpp_keep_scan_t *scan,
 /* Make the units of what was found, as of now. Signal-safe: no. Thread: any. */
 void lpp_keep_scan_group(lpp_keep_scan_t *scan, apr_time_t now);
 
-/* What OOPSes tell of that were opened in earlier passes of this process: by
- * id, from malloc. */
+/* What an OOPS reports that an earlier pass of this process opened. The list is
+ * sorted by id, in memory of malloc. */
 typedef struct lpp_keep_known_t {
     char id[LPP_OOPS_ID_LEN + 1];
     lpp_keep_kind_e kind;
@@ -100,23 +100,24 @@ typedef struct lpp_keep_memory_t {
     int count;
 } lpp_keep_memory_t;
 
-/* Tell the files of a grouped scan their kind where an unchanged one was opened
- * before; remember the kinds of this scan in place of those known so far (none
- * where memory is short), or with NULL forget all.
+/* recall sets the kind of each file of a grouped scan that an earlier pass
+ * opened and that has not changed since. remember stores the kinds of this scan
+ * instead of those known so far (none where memory is short); with NULL, it
+ * frees all.
  * Signal-safe: no. Thread: one at a time. */
 void lpp_keep_recall(const lpp_keep_memory_t *memory, lpp_keep_scan_t *scan);
 void lpp_keep_remember(lpp_keep_memory_t *memory, const lpp_keep_scan_t *scan);
 
 /*
- * Open an OOPS and see what it tells of; scratch is cleared. What cannot be
- * read, or does not say that it is this module's, is foreign.
+ * Open an OOPS and return what it reports; scratch is cleared. One that cannot
+ * be read, or does not name this module as its origin, is foreign.
  * Signal-safe: no. Thread: any.
  */
 lpp_keep_kind_e lpp_keep_read_oops(const lpp_keep_file_t *file,
                                    apr_pool_t *scratch);
 
-/* Select what does not fit the rule, from the newest unit on; remove what is
- * selected, the oldest first; remove date directories that hold nothing.
+/* Select what exceeds the rule, from the newest unit on; remove what is
+ * selected, the oldest first; remove date directories that are empty.
  * Signal-safe: no. Thread: any. */
 void lpp_keep_choose(lpp_keep_pass_t *pass);
 void lpp_keep_remove(lpp_keep_pass_t *pass);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_store: files in a directory that others may tamper with.
+ * lpp_store: files in a directory that other users may try to manipulate.
  *
  * Everything is done relative to a descriptor of the directory. A file is
  * written under a temporary name (.lpp-<pid>-<random>.tmp; O_EXCL, O_NOFOLLOW,
- * 0600), which every reader passes over, and renamed when whole; it is removed
- * when anything fails. Names come from this room only, so nothing of a URL
+ * 0600), which every reader ignores, and renamed when complete; it is removed
+ * when anything fails. Names are made here only, so that nothing of a URL
  * becomes a path.
  */
 #ifndef LPP_STORE_H
@@ -75,7 +75,8 @@ const char *lpp_store_stem(apr_time_t start, const char *page_id,
 const char *lpp_store_time(apr_time_t time, apr_pool_t *pool);
 const char *lpp_store_word(const char *page_id, apr_pool_t *pool);
 
-/* File name of a stem in a format, LPP_FORMAT_SAVED too. */
+/* File name of a stem in a format, LPP_FORMAT_SAVED too. NULL: no memory.
+ * Signal-safe: no. Thread: any. */
 const char *lpp_store_name(const char *stem, lpp_format_e format,
                            apr_pool_t *pool);
 
@@ -112,7 +113,9 @@ void lpp_store_abort(lpp_store_file_t *file);
  */
 LPP_MUST_CHECK apr_status_t lpp_store_new_id(char id[LPP_OOPS_ID_LEN + 1]);
 
-/* 1 when text is such an id (OOPS- in any case, hex in lower case). */
+/* 1 when text (may be NULL) is such an id: OOPS- in any case, hex in lower
+ * case.
+ * Signal-safe: yes. Thread: any. */
 int lpp_store_is_id(const char *text);
 
 /* One file that this module wrote, found in a store. */
@@ -162,12 +165,11 @@ LPP_MUST_CHECK apr_status_t lpp_store_open_file(lpp_store_t *store,
                                                 apr_pool_t *pool);
 
 /*
- * Remove temporary files that their writers left behind (killed meanwhile):
- * those of this module's own pattern that nobody wrote to for
- * LPP_STORE_STALE_S, or whose time lies that far in the future. By age and not
- * by process id, since hosts may share the directory. Called by retention, and
- * by a child when it opens its store, never in a request's way. Returns how
- * many went.
+ * Remove temporary files of writers that were killed: those whose names have
+ * this module's pattern and that were not written to for LPP_STORE_STALE_S, or
+ * whose time lies that far in the future. Decided by age and not by process id,
+ * since hosts may share the directory. Called by retention, and by a child when
+ * it opens its store; no request waits for it. Returns how many were removed.
  * Signal-safe: no. Thread: any.
  */
 #define LPP_STORE_STALE_S 3600

@@ -5,9 +5,11 @@
 #ifndef LPP_STORE_DIR_INTERNAL_H
 #define LPP_STORE_DIR_INTERNAL_H
 
+#include <dirent.h>
+
 #include "store/lpp_store.h"
 
-/* Names of files that are not whole: no reader takes them for its own. */
+/* Names of files that are not complete yet: every reader ignores them. */
 #define LPP_STORE_TEMP_PREFIX ".lpp-"
 #define LPP_STORE_TEMP_SUFFIX ".tmp"
 
@@ -16,12 +18,29 @@ struct lpp_store_t {
 };
 
 /*
- * A descriptor, which the caller closes, of the store's directory or of a part
- * of it; make: a missing part is made. APR_EINVAL: no name of a part.
+ * Open the store's directory (subdirectory NULL) or a part of it; the caller
+ * closes *fd. make: create a missing part. Errors: APR_EINVAL where
+ * subdirectory is not a name of this module, else that of the system.
  * Signal-safe: no. Thread: any.
  */
 LPP_MUST_CHECK apr_status_t lpp_store_open_part(lpp_store_t *store,
                                                 const char *subdirectory,
                                                 int make, int *fd);
+
+/*
+ * The same as a stream of its own; the caller closes it. Errors as above.
+ * Signal-safe: no. Thread: any.
+ */
+LPP_MUST_CHECK apr_status_t lpp_store_read_dir(lpp_store_t *store,
+                                               const char *subdirectory,
+                                               DIR **dir);
+
+/*
+ * Size and time of the regular file name in dir; 0: there is none, and both are
+ * unchanged.
+ * Signal-safe: yes. Thread: any.
+ */
+int lpp_store_stat(DIR *dir, const char *name, apr_off_t *bytes,
+                   apr_time_t *mtime);
 
 #endif

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_store_names: ids, stems and file names, made and read; touches no disk.
- * What it does not recognise is foreign, and the store passes it over.
+ * lpp_store_names: makes and reads ids, stems and file names; never accesses
+ * the disk. The store ignores names that are not recognised here.
  */
 #include <errno.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include <apr_cstr.h>
+#include <apr_escape.h>
 #include <apr_general.h>
 #include <apr_strings.h>
 
+#include "base/lpp_ascii.h"
 #include "base/lpp_clock.h"
 #include "store/lpp_store.h"
 
@@ -29,24 +31,18 @@ static const struct {
     {"", LPP_SAVED_SUFFIX}, /* LPP_FORMAT_SAVED */
 };
 
-/* By hand, not isalnum: what a locale calls a letter must not matter. */
 static int is_name_byte(char c)
 {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z')
-           || (c >= '0' && c <= '9') || (c && strchr("._:+@-", c));
-}
-
-static int is_digit(char c)
-{
-    return c >= '0' && c <= '9';
+    return lpp_is_alnum(c) || (c && strchr("._:+@-", c));
 }
 
 static int is_lower_hex(char c)
 {
-    return is_digit(c) || (c >= 'a' && c <= 'f');
+    return lpp_is_digit(c) || (c >= 'a' && c <= 'f');
 }
 
-/* The whole of the kernel's random source, or apr's where it has no call. */
+/* From the kernel's random source, or APR's where the kernel has no
+ * getrandom. */
 static apr_status_t random_bytes(unsigned char *bytes, apr_size_t len)
 {
     apr_size_t done = 0;
@@ -66,10 +62,8 @@ static apr_status_t random_bytes(unsigned char *bytes, apr_size_t len)
 
 apr_status_t lpp_store_new_id(char id[LPP_OOPS_ID_LEN + 1])
 {
-    static const char hex[] = "0123456789abcdef";
     unsigned char bytes[16];
     apr_status_t rv;
-    unsigned i;
 
     id[0] = '\0';
     rv = random_bytes(bytes, sizeof(bytes));
@@ -77,12 +71,7 @@ apr_status_t lpp_store_new_id(char id[LPP_OOPS_ID_LEN + 1])
         return rv;
     }
     memcpy(id, ID_PREFIX, ID_PREFIX_LEN);
-    for (i = 0; i < sizeof(bytes); i++) {
-        id[ID_PREFIX_LEN + 2 * i] = hex[bytes[i] >> 4];
-        id[ID_PREFIX_LEN + 2 * i + 1] = hex[bytes[i] & 15];
-    }
-    id[LPP_OOPS_ID_LEN] = '\0';
-    return APR_SUCCESS;
+    return apr_escape_hex(id + ID_PREFIX_LEN, bytes, sizeof(bytes), 0, NULL);
 }
 
 /* Whether text begins with an id. */
@@ -169,7 +158,7 @@ const char *lpp_store_name(const char *stem, lpp_format_e format,
 static int fits(const char *text, const char *pattern)
 {
     for (; *pattern; text++, pattern++) {
-        if (*pattern == '0' ? !is_digit(*text) : *text != *pattern) {
+        if (*pattern == '0' ? !lpp_is_digit(*text) : *text != *pattern) {
             return 0;
         }
     }
@@ -181,7 +170,7 @@ static const char *back_over_digits(const char *start, const char *end)
 {
     const char *p = end;
 
-    while (p > start && is_digit(p[-1])) {
+    while (p > start && lpp_is_digit(p[-1])) {
         p--;
     }
     return p < end ? p : NULL;

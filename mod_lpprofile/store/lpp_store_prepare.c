@@ -34,7 +34,7 @@
 #define NO_MEMORY "there is no memory to look at it"
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
-/* Who the children will be. */
+/* The user that children run as. */
 typedef struct user_t {
     apr_uid_t uid;
     apr_gid_t gid;
@@ -78,7 +78,7 @@ static void find_groups(user_t *user)
         && found) {
         int count = GROUPS_MAX;
 
-        /* -1: there are more than fit, and the array is full. */
+        /* -1: there are more than fit; the array is full. */
         user->group_count =
             getgrouplist(found->pw_name, user->gid, user->groups, &count) < 0
                 ? GROUPS_MAX
@@ -158,7 +158,7 @@ static int remember(apr_pool_t *pool, int fd)
     return 0;
 }
 
-/* Skip slashes and "." components, which lead nowhere. */
+/* Skip slashes and "." components. */
 static const char *skip_nothing(const char *rest)
 {
     for (;;) {
@@ -307,7 +307,7 @@ static apr_status_t check_directory(walk_t *walk)
     return APR_SUCCESS;
 }
 
-/* Look at the directory reached, before anything below it is believed. */
+/* Check the directory reached, before anything below it is trusted. */
 static apr_status_t check_ancestor(walk_t *walk)
 {
     struct stat st;

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_store_read: what is in a store: lists its files, opens one, and takes
- * away what dead writers left. Passes over what this module would not have
- * made; opens nothing through a link.
+ * lpp_store_read: lists the files of a store, opens one, and removes temporary
+ * files of writers that died. Ignores names that this module would not make;
+ * opens nothing through a link.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -17,7 +16,7 @@
 #include "store/lpp_store.h"
 #include "store/lpp_store_dir_internal.h"
 
-/* Whether name is one that the writer gives to a temporary file. */
+/* Whether name is that of a temporary file of this module. */
 static int is_temp(const char *name)
 {
     apr_size_t len = strlen(name), prefix = strlen(LPP_STORE_TEMP_PREFIX);
@@ -30,9 +29,8 @@ static int is_temp(const char *name)
                   == len - prefix - suffix;
 }
 
-/* A stream over a directory with a position of its own. */
-static apr_status_t read_dir(lpp_store_t *store, const char *subdirectory,
-                             DIR **dir)
+apr_status_t lpp_store_read_dir(lpp_store_t *store, const char *subdirectory,
+                                DIR **dir)
 {
     int fd;
     apr_status_t rv = lpp_store_open_part(store, subdirectory, 0, &fd);
@@ -48,8 +46,8 @@ static apr_status_t read_dir(lpp_store_t *store, const char *subdirectory,
     return rv;
 }
 
-/* The clock of a file system ticks every few milliseconds; where it does not
- * tell two apart, the time in the stem does. */
+/* The clock of a file system advances every few milliseconds; where it shows
+ * the same time, the time in the stem decides. */
 static int compare_newest_first(const void *left, const void *right)
 {
     const lpp_store_entry_t *a = left, *b = right;
@@ -60,18 +58,17 @@ static int compare_newest_first(const void *left, const void *right)
     return strcmp(b->stem, a->stem);
 }
 
-/* Fill in what the disk says of an entry; 0 where it is no file of ours. */
-static int stat_entry(int dir_fd, lpp_store_entry_t *entry)
+int lpp_store_stat(DIR *dir, const char *name, apr_off_t *bytes,
+                   apr_time_t *mtime)
 {
     struct stat st;
 
-    if (fstatat(dir_fd, entry->name, &st, AT_SYMLINK_NOFOLLOW) != 0
+    if (fstatat(dirfd(dir), name, &st, AT_SYMLINK_NOFOLLOW) != 0
         || !S_ISREG(st.st_mode)) {
         return 0;
     }
-    entry->bytes = st.st_size;
-    entry->mtime =
-        apr_time_from_sec(st.st_mtim.tv_sec) + st.st_mtim.tv_nsec / 1000;
+    *bytes = st.st_size;
+    *mtime = apr_time_from_sec(st.st_mtim.tv_sec) + st.st_mtim.tv_nsec / 1000;
     return 1;
 }
 
@@ -89,7 +86,7 @@ apr_status_t lpp_store_list(lpp_store_t *store, const char *id, int max,
     apr_status_t rv;
 
     *entries = NULL;
-    rv = read_dir(store, NULL, &dir);
+    rv = lpp_store_read_dir(store, NULL, &dir);
     if (rv != APR_SUCCESS) {
         return rv;
     }
@@ -97,11 +94,11 @@ apr_status_t lpp_store_list(lpp_store_t *store, const char *id, int max,
     while ((item = readdir(dir)) != NULL) {
         lpp_store_entry_t entry;
 
-        /* The cheap look first: the pool keeps what a parse allocates. */
+        /* The cheap test first: a parse allocates memory of the pool. */
         if ((!id || strstr(item->d_name, id))
             && lpp_store_parse_name(item->d_name, &entry, pool)
             && (!id || strcmp(entry.id, id) == 0)
-            && stat_entry(dirfd(dir), &entry)) {
+            && lpp_store_stat(dir, entry.name, &entry.bytes, &entry.mtime)) {
             APR_ARRAY_PUSH(found, lpp_store_entry_t) = entry;
         }
     }
@@ -132,7 +129,7 @@ apr_status_t lpp_store_open_file(lpp_store_t *store, const char *subdirectory,
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    /* O_NONBLOCK: a fifo put in place of the file must not hold us. */
+    /* O_NONBLOCK: opening a fifo put in place of the file must not block. */
     fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     rv = fd < 0 ? errno : APR_SUCCESS;
     close(dir_fd);
@@ -160,15 +157,17 @@ int lpp_store_sweep(lpp_store_t *store, const char *subdirectory)
     int removed = 0;
     DIR *dir;
 
-    if (read_dir(store, subdirectory, &dir) != APR_SUCCESS) {
+    if (lpp_store_read_dir(store, subdirectory, &dir) != APR_SUCCESS) {
         return 0;
     }
     while ((item = readdir(dir)) != NULL) {
-        lpp_store_entry_t entry = { .name = item->d_name };
+        apr_off_t bytes;
+        apr_time_t mtime;
 
         /* far in the future: the clock was set back since */
-        if (is_temp(item->d_name) && stat_entry(dirfd(dir), &entry)
-            && llabs(now - entry.mtime) > apr_time_from_sec(LPP_STORE_STALE_S)
+        if (is_temp(item->d_name)
+            && lpp_store_stat(dir, item->d_name, &bytes, &mtime)
+            && llabs(now - mtime) > apr_time_from_sec(LPP_STORE_STALE_S)
             && unlinkat(dirfd(dir), item->d_name, 0) == 0) {
             removed++;
         }

@@ -13,7 +13,7 @@
  * instruction. And none of its guesses (frame pointers, look of the code): a
  * frame without unwind information ends the walk.
  */
-#include "unwind/lpp_unwind_walk_internal.h"
+#include "unwind/lpp_unwind_libunwind_internal.h"
 
 #if defined(__has_include)
 #if __has_include(<libunwind.h>)

@@ -6,7 +6,7 @@
  * request are the same in every sample. The rules themselves hang on the
  * objects of lpp_maps, so that a child shares what its parent compiled.
  */
-#include "unwind/lpp_unwind_walk_internal.h"
+#include "unwind/lpp_unwind_table_internal.h"
 
 #if defined(__x86_64__)
 

@@ -2,13 +2,13 @@
 /*
  * mod_lpprofile_filter: see mod_lpprofile_filter.h.
  *
- * One output filter, just before the content-set filters (mod_deflate), so
- * that it sees plain HTML. Everything but what may be the page's tail goes
- * downstream at once; the block is built only when the rest of the page has
- * been through the filters behind us, so that it holds their work too. Owns
- * what it holds back (at most LPP_TAIL_MAX_BYTES, copied), never a page. Looks
- * at what a body begins with: JSON is no page, and a <meta> in a page's head
- * may forbid the block its style.
+ * One output filter, just before the content-set filters (mod_deflate), so that
+ * it sees plain HTML. Everything but the possible tail of the page goes
+ * downstream at once; the block is made only when the rest of the page has
+ * passed the filters after this one, so that it covers their work too. Holds
+ * back at most LPP_TAIL_MAX_BYTES, copied, never a page. It looks at the
+ * beginning of a body: JSON is no page, and a <meta> in the head of a page may
+ * forbid the style of the block.
  */
 #include <string.h>
 
@@ -17,7 +17,7 @@
 #include <util_filter.h>
 
 #include "parse/lpp_tail.h"
-#include "server/mod_lpprofile_entries.h"
+#include "server/mod_lpprofile_wrappers.h"
 #include "web/mod_lpprofile_filter.h"
 #include "web/mod_lpprofile_filter_internal.h"
 #include "request/mod_lpprofile_run.h"
@@ -25,24 +25,24 @@
 
 #define FILTER_NAME "LPPROFILE"
 #define PASS_BYTES 65536 /* read from a file before it is passed on */
-#define SCAN_BYTES (1024 * 1024) /* XHTML looked through ahead, at most */
+#define SCAN_BYTES (1024 * 1024) /* of XHTML examined in advance, at most */
 
 static ap_filter_rec_t *filter_handle;
 
 typedef enum {
-    STATE_UNDECIDED, /* no brigade that will become a response yet */
+    STATE_UNDECIDED, /* no data of a response seen yet */
     STATE_INJECT,
-    STATE_HEAD       /* headers as for GET, no block */
+    STATE_HEAD       /* HEAD: headers as for GET, no block */
 } state_e;
 
 typedef struct filter_ctx_t {
     state_e state;
     int xhtml;
     int passed;               /* something went downstream already */
-    int begun;                /* a byte of the body that is not blank came */
+    int begun;                /* a byte that is not blank was seen */
     lpp_tail_t tail;
     lpp_policy_head_t head;
-    apr_bucket_brigade *out;  /* on its way; empty between two calls */
+    apr_bucket_brigade *out;  /* to be passed on; empty between two calls */
     apr_bucket_brigade *held; /* copies: what lpp_tail holds back */
     apr_size_t out_bytes;
 } filter_ctx_t;
@@ -62,7 +62,7 @@ static apr_status_t pass_out(ap_filter_t *f)
     return rv;
 }
 
-/* Step aside for good: what was held, then bb, untouched. */
+/* Remove the filter: pass what was held, then bb, unchanged. */
 static apr_status_t give_way(ap_filter_t *f, apr_bucket_brigade *bb)
 {
     filter_ctx_t *ctx = f->ctx;
@@ -73,7 +73,7 @@ static apr_status_t give_way(ap_filter_t *f, apr_bucket_brigade *bb)
     return lpp_pass_brigade(f->next, bb);
 }
 
-/* Let the first count bytes of what is held go, with the metadata among
+/* Pass on the first count bytes of what is held, with the metadata among
  * them. */
 static apr_status_t release_held(filter_ctx_t *ctx, apr_size_t held,
                                  apr_size_t count)
@@ -100,8 +100,8 @@ static apr_status_t release_held(filter_ctx_t *ctx, apr_size_t held,
     return APR_SUCCESS;
 }
 
-/* Read a bucket without making those wait who could have what we already
- * have: it goes downstream, flushed, before a read that blocks. */
+/* Read a bucket. Before a read that blocks, pass on and flush what is there:
+ * the client must not wait for it. */
 static apr_status_t read_bucket(ap_filter_t *f, apr_bucket *b,
                                 const char **data, apr_size_t *len)
 {
@@ -118,8 +118,8 @@ static apr_status_t read_bucket(ap_filter_t *f, apr_bucket *b,
                              : rv;
 }
 
-/* One data bucket, of len bytes at data: its front goes on as it is, its tail
- * is copied. */
+/* One data bucket, of len bytes at data: its front is passed on as it is, its
+ * tail is copied. */
 static apr_status_t take_data(ap_filter_t *f, apr_bucket *b, const char *data,
                               apr_size_t len)
 {
@@ -139,7 +139,7 @@ static apr_status_t take_data(ap_filter_t *f, apr_bucket *b, const char *data,
     }
     count = count > held ? count - held : 0;
     if (count < len) {
-        /* The copy comes first: a split may move the bytes. */
+        /* Copy first: a split may move the bytes. */
         rv = apr_brigade_write(ctx->held, NULL, NULL, data + count,
                                len - count);
         if (rv == APR_SUCCESS && count) {
@@ -162,8 +162,8 @@ static apr_status_t take_data(ap_filter_t *f, apr_bucket *b, const char *data,
     return ctx->out_bytes >= PASS_BYTES ? pass_out(f) : APR_SUCCESS;
 }
 
-/* Metadata keeps its place among the data, but for a flush, which must not
- * wait for the end of the page. */
+/* Metadata keeps its place among the data, except a flush, which must not wait
+ * for the end of the page. */
 static apr_status_t take_metadata(ap_filter_t *f, apr_bucket *b)
 {
     filter_ctx_t *ctx = f->ctx;
@@ -184,8 +184,8 @@ static apr_status_t write_to_brigade(void *baton, const char *data,
     return apr_brigade_write(baton, NULL, NULL, data, len);
 }
 
-/* The end of the page, bb begins with EOS: first the rest of the page goes,
- * then the block is built of all that happened until then. */
+/* The end of the page, bb begins with EOS: pass on the rest of the page first,
+ * then make the block, which covers that work. */
 static apr_status_t finish(ap_filter_t *f, apr_bucket_brigade *bb)
 {
     filter_ctx_t *ctx = f->ctx;
@@ -210,7 +210,7 @@ static apr_status_t finish(ap_filter_t *f, apr_bucket_brigade *bb)
 
         rv = lpp_run_write_block(run, f->r, styled, ctx->xhtml, &sink);
         if (rv != APR_SUCCESS) {
-            apr_brigade_cleanup(block); /* half a block is none */
+            apr_brigade_cleanup(block); /* no part of a block */
         }
     }
     APR_BRIGADE_CONCAT(block, ctx->held);
@@ -219,7 +219,7 @@ static apr_status_t finish(ap_filter_t *f, apr_bucket_brigade *bb)
     return lpp_pass_brigade(f->next, bb);
 }
 
-/* First bytes of the body when they are here, without waiting for them. */
+/* The first bytes of the body as far as they have arrived; does not block. */
 static void peek(apr_bucket_brigade *bb, const char **data, apr_size_t *len)
 {
     apr_bucket *b = APR_BRIGADE_FIRST(bb);
@@ -235,9 +235,8 @@ static void peek(apr_bucket_brigade *bb, const char **data, apr_size_t *len)
     }
 }
 
-/* 1 when the page of XHTML is here as a whole, is small, and has no </body> at
- * its end: it is then left alone, headers and all. What cannot be told yet
- * counts as 0. */
+/* 1 when the whole XHTML page has arrived, is small, and has no </body> at its
+ * end: then it stays unchanged, headers too. 0 where that is not known yet. */
 static int has_no_tag(apr_bucket_brigade *bb)
 {
     apr_bucket *b;
@@ -267,7 +266,7 @@ static int has_no_tag(apr_bucket_brigade *bb)
     return !lpp_tail_end(&tail);
 }
 
-/* Look at the response once, before its first byte: 1 when it will be
+/* Examine the response once, before its first byte: 1 when it will be
  * changed. */
 static int decide(ap_filter_t *f, lpp_run_t *run, apr_bucket_brigade *bb)
 {
@@ -305,9 +304,9 @@ static int decide(ap_filter_t *f, lpp_run_t *run, apr_bucket_brigade *bb)
     return inject;
 }
 
-/* For HEAD the end goes alone, or httpd would take the length of a body
- * without block for the page's; a filter that compresses lets go of what it
- * has at a flush. */
+/* For HEAD send EOS in its own brigade, else httpd derives Content-Length from
+ * the body without the block. A filter that compresses needs a flush to pass on
+ * what it has. */
 static apr_status_t pass_head(ap_filter_t *f, apr_bucket_brigade *bb)
 {
     filter_ctx_t *ctx = f->ctx;
@@ -357,7 +356,7 @@ static apr_status_t take_all(ap_filter_t *f, apr_bucket_brigade *bb)
             return finish(f, bb);
         }
         if (AP_BUCKET_IS_ERROR(b)) {
-            return give_way(f, bb); /* cut off: no page to complete */
+            return give_way(f, bb); /* cut off: the page has no end */
         }
         if (APR_BUCKET_IS_METADATA(b)) {
             rv = take_metadata(f, b);
@@ -366,7 +365,7 @@ static apr_status_t take_all(ap_filter_t *f, apr_bucket_brigade *bb)
             rv = read_bucket(f, b, &data, &len);
             if (rv == APR_SUCCESS && !ctx->begun) {
                 if (lpp_filter_is_json(data, len)) {
-                    return give_way(f, bb); /* its headers are gone already */
+                    return give_way(f, bb); /* its headers were sent */
                 }
                 ctx->begun = lpp_filter_blank(data, len) < len;
             }
@@ -391,7 +390,7 @@ static apr_status_t filter_brigade(ap_filter_t *f, apr_bucket_brigade *bb)
         return APR_SUCCESS;
     }
     if (ctx->state == STATE_UNDECIDED) {
-        /* An error bucket makes a new response, with a filter of its own. */
+        /* An error bucket starts a new response, with a filter of its own. */
         if (!run || f->r->main || has_error(bb) || !decide(f, run, bb)) {
             return give_way(f, bb);
         }
@@ -402,7 +401,7 @@ static apr_status_t filter_brigade(ap_filter_t *f, apr_bucket_brigade *bb)
     return take_all(f, bb);
 }
 
-/* r may have one from before its handler already. */
+/* r may have one that was added before its handler ran. */
 __attribute__((noinline)) void lpp_filter_insert(request_rec *r)
 {
     ap_filter_t *f;
@@ -422,7 +421,7 @@ __attribute__((noinline)) void lpp_filter_insert(request_rec *r)
     ap_add_output_filter_handle(filter_handle, ctx, r, r->connection);
 }
 
-/* The filters that make a response's head go when they have sent it. */
+/* The filters that write the head of a response remove themselves after it. */
 int lpp_filter_join(request_rec *r)
 {
     ap_filter_t *f;
@@ -448,8 +447,8 @@ void lpp_filter_register_hooks(apr_pool_t *pool)
 {
     filter_handle = ap_register_output_filter(
         FILTER_NAME, filter_brigade, NULL, AP_FTYPE_CONTENT_SET - 1);
-    /* Last of the inserting hooks: of filters of one type the one inserted
-     * later stands later, and ours wants to see what the others made. */
+    /* Last of the inserting hooks: among filters of one type the one inserted
+     * later runs later, and this one must see what the others made. */
     ap_hook_insert_error_filter(insert_for_error, NULL, NULL,
                                 APR_HOOK_REALLY_LAST);
 }

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_filter: puts the block into HTML pages and our headers onto
- * responses, and never breaks one.
+ * mod_lpprofile_filter: puts the block into HTML pages and the headers of the
+ * module onto responses.
  */
 #ifndef MOD_LPPROFILE_FILTER_H
 #define MOD_LPPROFILE_FILTER_H
 
 #include <httpd.h>
 
-/* Put the filter into r's chain, once; after all hooks that insert filters.
- * Thread: request. */
+/* Put the filter into the chain of r, once; after all hooks that insert
+ * filters. Thread: request. */
 void lpp_filter_insert(request_rec *r);
 
 /*

@@ -15,9 +15,10 @@
 
 APLOG_USE_MODULE(lpprofile);
 
-/* A run belongs to the thread that serves its request, which httpd knows; where
- * it does not say, the caller is believed. (apr_os_thread_get is of no use:
- * for prefork's only thread it answers with a variable that is long gone.) */
+/* A run belongs to the thread that serves its request. httpd knows that thread;
+ * where it does not tell, the caller is trusted. (apr_os_thread_get cannot be
+ * used: for the only thread of prefork it returns a variable that no longer
+ * exists.) */
 static int is_serving_thread(const request_rec *r)
 {
 #if AP_HAS_THREAD_LOCAL
@@ -44,7 +45,7 @@ int lpp_inline_start(request_rec *r, const char *name)
     lpp_run_t *run;
     int fresh;
 
-    /* What most callers pay: nothing is profiled here, ever. */
+    /* The fast path: profiling is not allowed here. */
     if (!lpp_config_enabled(lpp_config_get(r->server)) && !lpp_run_any()) {
         return 0;
     }
@@ -59,8 +60,8 @@ int lpp_inline_start(request_rec *r, const char *name)
         here = here->main;
     }
     if (fresh) {
-        /* Too late, where the response is on its way: files and OOPS are
-         * made all the same. */
+        /* Too late if the headers were sent: files and OOPS are written all the
+         * same. */
         (void)lpp_filter_join(here);
     }
     lpp_run_enter_region(run, name, 1);
@@ -91,7 +92,7 @@ int lpp_inline_stop(request_rec *r)
     return is_serving_thread(r) ? lpp_run_leave_region(run) : refuse(r);
 }
 
-/* Their names are the API's: what is not static here is not exported. */
+/* The API fixes these names; functions that are not static are not exported. */
 static int lpprofile_start(request_rec *r, const char *name)
 {
     return lpp_inline_start(r, name);

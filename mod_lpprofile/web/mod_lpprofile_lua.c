@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_lua: regions for pages in Lua, as a table "lpprofile" that each
- * interpreter of mod_lua has from its first request on:
+ * mod_lpprofile_lua: regions for pages in Lua, as a table "lpprofile" in each
+ * interpreter of mod_lua:
  *
  *     lpprofile.start(r, "name")  lpprofile.time(r, "name")  lpprofile.stop(r)
  *     lpprofile.region(r, "name", f, ...)  -- returns what f(...) returns
  *
- * This module is not linked to Lua, whose version is mod_lua's choice and which
- * may not be there at all: the few functions needed are looked up when mod_lua
- * has a request, which proves that they are loaded. All of them have
- * been what they are from Lua 5.1 to 5.4, but lua_pcall.
+ * This module is not linked to Lua: mod_lua decides on its version, and it may
+ * not be installed. The few functions needed are looked up when mod_lua has a
+ * request, which means that they are loaded. All but lua_pcall are the same
+ * from Lua 5.1 to 5.4.
  */
 #include <dlfcn.h>
 #include <stdatomic.h>
@@ -49,7 +49,7 @@ static struct {
 
 typedef int lua_request_hook_fn(lua_State *lua, request_rec *r);
 
-/* region() in Lua itself: it passes on whatever f returns, and errors. */
+/* region() in Lua: it passes on the results of f, and its errors. */
 static const char table_text[] =
     "local start, time, stop = ...\n"
     "local function finish(r, ok, ...)\n"
@@ -63,8 +63,8 @@ static const char table_text[] =
     "        return finish(r, pcall(f, ...))\n"
     "    end }\n";
 
-/* Where mod_lua finds its Lua: another module may have brought in a different
- * one (Debian's mod_security2 does), and all names are the same. */
+/* Look up in the Lua that mod_lua uses: another module may have loaded a
+ * different one (Debian's mod_security2 does), with the same names. */
 static void *lua_scope(void)
 {
     module *lua = ap_find_linked_module("mod_lua.c");
@@ -84,8 +84,8 @@ static void *look_up(const char *name, int *missing)
     return found;
 }
 
-/* Once: mod_lua has one Lua in a process. Several threads may find the same at
- * the same time. */
+/* Done once: mod_lua has one Lua in a process. Several threads may do it at the
+ * same time, with the same result. */
 static int find_api(void)
 {
     static atomic_int found;
@@ -111,7 +111,7 @@ static int find_api(void)
     return !missing;
 }
 
-/* Both raise a Lua error where the page gave them something else. */
+/* Both raise a Lua error for an argument of the wrong type. */
 static request_rec *request_of(lua_State *lua)
 {
     return *(request_rec **)api.checkudata(lua, 1, "Apache2.Request");
@@ -157,8 +157,9 @@ static void add_table(lua_State *lua)
     }
 }
 
-/* Before each request of an interpreter, new or used again: the name in its
- * registry tells. It goes on without us where this fails. */
+/* Before each request of an interpreter, new or reused: the name in its
+ * registry tells whether the table is there. On an error the interpreter goes
+ * on without it. */
 static int before_request(lua_State *lua, request_rec *r)
 {
     int top;
@@ -181,7 +182,7 @@ void lpp_lua_register_hooks(apr_pool_t *pool)
 {
     lua_request_hook_fn *hook = before_request;
 
-    /* As APR_OPTIONAL_HOOK does, whose type for it stands in mod_lua.h, which
+    /* Like APR_OPTIONAL_HOOK, whose type for this hook is in mod_lua.h, which
      * is not installed. */
     apr_optional_hook_add("lua_request", (void (*)(void))hook, NULL, NULL,
                           APR_HOOK_MIDDLE);

@@ -2,10 +2,11 @@
 /*
  * mod_lpprofile_pages: see mod_lpprofile_pages.h.
  *
- * A page of ours has no file. It is claimed before anybody else translates the
- * URI, so that "ProxyPass /" or a rewrite rule does not swallow it; <Location>
- * and the access hooks still see its URI and guard it. Which request it is says
- * the plan of its run, never its handler's name, which anybody can configure.
+ * A page of the module has no file. It is claimed before other modules
+ * translate the URI, so that "ProxyPass /" or a rewrite rule does not take it;
+ * <Location> and the access hooks still see its URI and protect it. The plan of
+ * its run tells that a request is such a page, not the name of the handler,
+ * which can be configured.
  */
 #include <apr_base64.h>
 #include <apr_general.h>
@@ -27,8 +28,8 @@ APLOG_USE_MODULE(lpprofile);
 
 #define LATEST_MAX 20
 
-/* The plan when r is a page of ours itself: not what it was redirected to
- * (an ErrorDocument), not what it includes. */
+/* The plan if r itself is a page of the module: not a request it was redirected
+ * to (an ErrorDocument), nor one that it includes. */
 static const lpp_plan_t *page_plan(const request_rec *r)
 {
     lpp_run_t *run = r->main || r->prev ? NULL : lpp_run_get(r);
@@ -42,7 +43,7 @@ int lpp_pages_claim(request_rec *r)
     if (!page_plan(r)) {
         return DECLINED;
     }
-    /* No path: nothing on disk stands behind it. */
+    /* No path: there is no file for it. */
     r->filename = apr_pstrdup(r->pool, "lpprofile:page");
     r->handler = LPP_PAGES_HANDLER;
     return OK;
@@ -97,8 +98,8 @@ static apr_status_t write_home(request_rec *r, lpp_buf_t *buf)
     return lpp_report_home(&home, &sink, r->pool);
 }
 
-/* The same page again, asked for by a page of ours: then nobody else is
- * behind it. */
+/* The same page, requested by a page of the module: then no other site made the
+ * request. */
 static apr_status_t write_open_again(request_rec *r, const lpp_plan_t *plan,
                                      lpp_buf_t *buf)
 {
@@ -123,7 +124,7 @@ int lpp_pages_handle(request_rec *r)
     if (!plan) {
         return DECLINED;
     }
-    /* A page is for those who may see any of it: LPProfileRequireUser. */
+    /* LPProfileRequireUser holds for pages as well. */
     if (!lpp_url_came_by_link(r) && !lpp_run_visible(lpp_run_get(r))) {
         return HTTP_FORBIDDEN;
     }

@@ -10,8 +10,8 @@
 
 #define LPP_PAGES_HANDLER "lpprofile"
 
-/* What each does at its place; called by mod_lpprofile_hooks for requests that
- * are watched, does nothing unless r is a page. Thread: request. */
+/* The hooks of the pages, called by mod_lpprofile_hooks for requests that are
+ * watched. Each does nothing unless r is a page. Thread: request. */
 
 /* pre_translate_name and translate_name, before mod_proxy and mod_rewrite. */
 int lpp_pages_claim(request_rec *r);
@@ -19,7 +19,8 @@ int lpp_pages_claim(request_rec *r);
 /* map_to_storage. No directory walk: nothing is mapped. */
 int lpp_pages_skip_storage(request_rec *r);
 
-/* fixups. SetHandler and FallbackResource may have had other ideas since. */
+/* fixups: sets the handler again, which SetHandler or FallbackResource may have
+ * changed. */
 void lpp_pages_keep_handler(request_rec *r);
 
 /* handler */

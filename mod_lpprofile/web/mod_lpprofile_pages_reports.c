@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_pages_reports: the pages about saved profiles: the list, one,
- * two compared, and downloads. An id is looked up in the store and never made
- * a path of; a profile of another virtual host is as unknown as none.
+ * mod_lpprofile_pages_reports: the pages about saved profiles (the list, one,
+ * two compared) and downloads; and the headers of every page of the module. An
+ * id is looked up in the store, and no path is made of it; a profile of another
+ * virtual host is not found, like one that does not exist.
  */
 #include <stdlib.h>
 
+#include <apr_base64.h>
 #include <apr_strings.h>
 #include <http_core.h>
 #include <http_log.h>
@@ -15,12 +17,41 @@
 #include "base/lpp_log_tags.h"
 #include "report/lpp_report_pages.h"
 #include "server/mod_lpprofile_config.h"
+#include "request/mod_lpprofile_facts.h"
 #include "web/mod_lpprofile_pages_internal.h"
-#include "request/mod_lpprofile_run.h"
+#include "web/mod_lpprofile_url.h"
 
 APLOG_USE_MODULE(lpprofile);
 
-#define OTHERS_MAX 200 /* looked through for the same page */
+#define NONCE_BYTES 18
+#define OTHERS_MAX 200 /* profiles searched for the same page */
+
+/* A page of the module runs its own script and style alone, loads nothing else
+ * and is not cached, whatever headers the site sets. */
+const char *lpp_pages_set_headers(request_rec *r)
+{
+    unsigned char random[NONCE_BYTES];
+    char *nonce = NULL;
+    const char *own = "'none'";
+    apr_table_t *headers = lpp_url_last_headers(r);
+
+    if (apr_generate_random_bytes(random, sizeof(random)) == APR_SUCCESS) {
+        nonce = apr_palloc(r->pool,
+                           (apr_size_t)apr_base64_encode_len(sizeof(random)));
+        apr_base64_encode_binary(nonce, random, sizeof(random));
+        own = apr_pstrcat(r->pool, "'nonce-", nonce, "'", NULL);
+    }
+    apr_table_setn(headers, "Content-Security-Policy",
+                   apr_pstrcat(r->pool, "default-src 'none'; style-src ",
+                               own, "; script-src ", own, "; base-uri "
+                               "'none'; form-action 'self'; frame-ancestors "
+                               "'none'", NULL));
+    apr_table_setn(headers, "Content-Security-Policy-Report-Only", "");
+    apr_table_setn(headers, "X-Content-Type-Options", "nosniff");
+    apr_table_setn(headers, "Referrer-Policy", "no-referrer");
+    ap_set_content_type(r, "text/html; charset=utf-8");
+    return nonce;
+}
 
 apr_array_header_t *lpp_pages_list(request_rec *r, int max, int *more)
 {
@@ -30,7 +61,7 @@ apr_array_header_t *lpp_pages_list(request_rec *r, int max, int *more)
 
     *more = 0;
     if (lpp_store_open(&store, lpp_config_dir(conf), r->pool) != APR_SUCCESS
-        || lpp_saved_list(store, lpp_run_vhost(r->server, r->pool), max,
+        || lpp_saved_list(store, lpp_facts_vhost(r->server, r->pool), max,
                           &entries, more, r->pool) != APR_SUCCESS) {
         return apr_array_make(r->pool, 1, sizeof(lpp_saved_entry_t));
     }
@@ -49,7 +80,7 @@ static apr_status_t find(request_rec *r, const char *id,
     }
     rv = lpp_store_open(&store, lpp_config_dir(conf), r->pool);
     return rv != APR_SUCCESS ? rv
-        : lpp_saved_find(store, lpp_run_vhost(r->server, r->pool), id, entry,
+        : lpp_saved_find(store, lpp_facts_vhost(r->server, r->pool), id, entry,
                          saved, r->pool);
 }
 
@@ -62,7 +93,7 @@ static lpp_report_frame_t frame_of(request_rec *r)
     return frame;
 }
 
-/* A number in the query, or 0 for what is none. */
+/* A number in the query; 0 where it is not one. */
 static int number_in(const apr_table_t *args, const char *name)
 {
     const char *text = apr_table_get(args, name);
@@ -175,8 +206,8 @@ static apr_status_t read_into(lpp_store_t *store, const char *name,
     return rv == APR_EOF ? APR_SUCCESS : rv;
 }
 
-/* Keep what was made beside the profile's other files. That it was made
- * meanwhile by somebody else, or that the disk is full, harms nobody. */
+/* Store the file that was made with the other files of the profile. It does not
+ * matter if another process has made it meanwhile, or the disk is full. */
 static void keep(request_rec *r, lpp_store_t *store, const char *name,
                  const lpp_buf_t *buf)
 {
@@ -199,7 +230,7 @@ static void keep(request_rec *r, lpp_store_t *store, const char *name,
     }
 }
 
-/* The file that lies there, or one made from the saved profile. */
+/* The file in the store, or one made from the saved profile. */
 static int download(request_rec *r, const lpp_saved_entry_t *entry,
                     const lpp_saved_t *saved, lpp_format_e format,
                     lpp_buf_t *buf, apr_status_t *rv)

@@ -2,8 +2,8 @@
 /*
  * mod_lpprofile_status: see mod_lpprofile_status.h.
  *
- * One list of rows, shown as HTML or as "key: value" lines. All text goes
- * through row(), which escapes for the one or the other.
+ * One list of rows, as HTML or as "key: value" lines. All text goes through
+ * row(), which escapes for either.
  */
 #include <signal.h>
 #include <stdarg.h>
@@ -28,7 +28,7 @@
 
 #define ERROR_BYTES 256
 
-/* One row; key for ?auto (without the prefix), title for people. */
+/* One row; key (without the prefix) for ?auto, title for HTML. */
 static void row(request_rec *r, int flags, const char *key, const char *title,
                 const char *format, ...)
     __attribute__((format(printf, 5, 6)));
@@ -66,7 +66,7 @@ static void show_running(request_rec *r, int flags, const lpp_gate_t *gate,
 
     lpp_gate_get_holder(gate, &holder);
     if (holder.pid != 0 && lpp_gate_is_dead(holder.pid)) {
-        holder.pid = 0; /* the next one clears the record away */
+        holder.pid = 0; /* the next owner clears the record */
     }
     row(r, flags, "Running", "Profiles running", "%d", holder.pid != 0);
     if (holder.pid == 0) {
@@ -88,7 +88,7 @@ static void show_counts(request_rec *r, int flags, const lpp_gate_t *gate)
     lpp_gate_counts_t counts;
 
     lpp_gate_get_counts(gate, &counts);
-    row(r, flags, "Waiting", "Requests waiting for their turn", "%u",
+    row(r, flags, "Waiting", "Requests waiting to be profiled", "%u",
         counts.waiting);
     row(r, flags, "Profiles", "Requests profiled", "%u", counts.profiled);
     row(r, flags, "SkippedBusy", "Served unprofiled, too many waiting", "%u",
@@ -100,7 +100,7 @@ static void show_counts(request_rec *r, int flags, const lpp_gate_t *gate)
     row(r, flags, "SkippedChild",
         "Served unprofiled, sent by the profiled request itself", "%u",
         counts.child);
-    row(r, flags, "Deaths", "Processes that ended under a profile", "%u",
+    row(r, flags, "Deaths", "Processes that ended while profiling", "%u",
         counts.died);
 }
 
@@ -131,10 +131,11 @@ static void show_totals(request_rec *r, int flags, const lpp_gate_t *gate)
     row(r, flags, "OwnCpuSeconds", "CPU time of the profiler (seconds)",
         "%.6f", (double)totals.own_ns / 1e9);
     row(r, flags, "OwnCpuPercent",
-        "The same in percent of the profiled requests' CPU time", "%.2f",
+        "CPU time of the profiler (percent of that of the requests)", "%.2f",
         totals.cpu_ns ? 100.0 * (double)totals.own_ns / (double)totals.cpu_ns
                       : 0.0);
-    row(r, flags, "StoodDown", "Profiles whose rate it lowered for its cost",
+    row(r, flags, "StoodDown",
+        "Profiles at a lower rate or cut short, to limit their cost",
         "%" APR_UINT64_T_FMT, totals.stood_down);
     row(r, flags, "Signal", "Signal last used", "%s",
         signal_name(totals.signal, r->pool));
@@ -210,7 +211,7 @@ static int show_section(request_rec *r, int flags)
     return OK;
 }
 
-/* Our own messages begin with their tag. Parent and children alike. */
+/* The messages of this module begin with its tag, in parent and children. */
 static void keep_error(const ap_errorlog_info *info, const char *message)
 {
     const lpp_gate_t *gate;

@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_status: the profiler's section in mod_status, and ?auto.
+ * mod_lpprofile_status: the section of the profiler in mod_status, and ?auto.
  *
  * Reads the shared memory of the gate and lists the profile directory of the
- * host that was asked; changes nothing. Whoever may see server-status sees
- * figures; ids, URLs, page ids and the text of the last error only who passes
- * LPProfileAccess too. Keeps each warning or worse that this module logs as the
- * last error.
+ * requested host; changes nothing. Any client that may see server-status sees
+ * the figures; ids, URLs, page ids and the text of the last error are shown
+ * only to clients that pass LPProfileAccess too. Records each warning or worse
+ * that this module logs as the last error.
  */
 #ifndef MOD_LPPROFILE_STATUS_H
 #define MOD_LPPROFILE_STATUS_H
 
 #include <httpd.h>
 
-/* The section: always, since "not allowed" is worth knowing. */
+/* Register the section, always: it also says that profiling is not allowed. */
 void lpp_status_register_section(apr_pool_t *pool);
 
-/* The last error; for lpp_process_register_if_wanted. */
+/* Register the hook that records the last error; for
+ * lpp_process_register_if_wanted. */
 void lpp_status_register_hooks(apr_pool_t *pool);
 
 #endif

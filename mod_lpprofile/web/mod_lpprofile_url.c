@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_url: takes the segment out of a request, before anything that
- * decides about it looks at its URL. Owns the rewritten request's state; never
- * decides what a run does.
+ * mod_lpprofile_url: takes the segment out of a request, before any module
+ * decides by its URL, and out of the URLs in its headers. Does not decide what
+ * a run does.
  */
 #include <string.h>
 
@@ -16,14 +16,14 @@
 #include "base/lpp_log_tags.h"
 #include "server/mod_lpprofile_aggregate.h"
 #include "server/mod_lpprofile_config.h"
-#include "server/mod_lpprofile_entries.h"
+#include "server/mod_lpprofile_wrappers.h"
 #include "server/mod_lpprofile_process.h"
 #include "request/mod_lpprofile_run.h"
 #include "web/mod_lpprofile_url_internal.h"
 
 APLOG_USE_MODULE(lpprofile);
 
-/* Whether there is a segment, and it is ours. */
+/* Whether there is a segment, and it is for this server. */
 static int has_segment(const request_rec *r)
 {
     return r->parsed_uri.path && lpp_trigger_find(r->parsed_uri.path)
@@ -32,8 +32,8 @@ static int has_segment(const request_rec *r)
 }
 
 /*
- * What a browser fetches for a page; only these, since a missing or unknown
- * destination may be a person's own wish.
+ * Whether a browser fetches r as a part of a page. Other or missing
+ * destinations may be what a person asked for.
  */
 static int is_part_of_page(const request_rec *r)
 {
@@ -53,7 +53,7 @@ static int is_part_of_page(const request_rec *r)
     return 0;
 }
 
-/* The URI the client sent, with another path in it. */
+/* The URI that the client sent, with another path. */
 static const char *with_path(const request_rec *r, const char *path)
 {
     const char *uri = r->unparsed_uri, *rest = uri;
@@ -69,10 +69,10 @@ static const char *with_path(const request_rec *r, const char *path)
 }
 
 /*
- * Make r what it would be had the client sent the plain URL. ap_parse_uri is
- * the only way: access control is decided on parsed_uri.path, normalised in
- * place, and r->uri must be that very buffer. It forgets what the Host header
- * said, so that is kept.
+ * Make r what it would be if the client had sent the plain URL. Only
+ * ap_parse_uri does that: access control uses parsed_uri.path, normalised in
+ * place, and r->uri must be the same buffer. It drops the host name of the Host
+ * header, which is saved and restored.
  */
 static int rewrite(request_rec *r, const lpp_plan_t *plan)
 {
@@ -99,8 +99,8 @@ static int rewrite(request_rec *r, const lpp_plan_t *plan)
 }
 
 /*
- * The page is made anew for a profile: a 304 or a part of it would show
- * nothing. If-Match, If-Unmodified-Since and If stand: they guard a write.
+ * A profile needs the whole page: without this, the response could be a 304 or
+ * a part. If-Match, If-Unmodified-Since and If stay: they protect a write.
  */
 static void ignore_conditions(request_rec *r)
 {
@@ -112,7 +112,7 @@ static void ignore_conditions(request_rec *r)
     }
 }
 
-/* What the segment of r asks for, or NULL: then it is text. */
+/* The plan of the segment of r, or NULL where it is plain text. */
 static const lpp_plan_t *read_plan(const request_rec *r)
 {
     lpp_plan_t *plan;
@@ -122,13 +122,69 @@ static const lpp_plan_t *read_plan(const request_rec *r)
         return NULL;
     }
     if (lpp_aggregate_on() && plan->page) {
-        plan->page = 0; /* see-through, like any other */
+        plan->page = 0; /* transparent, like any other segment */
         plan->plain_path = "/";
     }
     return plan;
 }
 
-/* Take the segment out of r and keep what is needed to give it back. */
+/*
+ * Request headers that name a URL which a module of this server then acts on. A
+ * WebDAV client that works below /++profile++show/ sends the segment in all of
+ * them; with it, the target of a COPY would be a collection of that name.
+ * mod_dav compares scheme and port with the request's, but not the host, so the
+ * host does not matter here.
+ */
+
+/* A header that is one URL. */
+static void strip_url(request_rec *r, const char *name)
+{
+    const char *url = apr_table_get(r->headers_in, name);
+
+    if (url) {
+        apr_table_setn(r->headers_in, name,
+                       lpp_trigger_strip_uri(url, r->pool));
+    }
+}
+
+/*
+ * RFC 4918, 10.4: <URL> (conditions) <URL> (conditions). The parentheses hold
+ * tokens and ETags, which are not URLs; they end at the first ")" for mod_dav,
+ * too. What is malformed stays, and mod_dav refuses it.
+ */
+static void strip_if(request_rec *r)
+{
+    const char *rest = apr_table_get(r->headers_in, "If");
+    apr_array_header_t *pieces;
+    const char *open, *close, *url;
+
+    if (!rest || !lpp_trigger_find(rest)) {
+        return;
+    }
+    pieces = apr_array_make(r->pool, 16, sizeof(const char *));
+    while ((open = strpbrk(rest, "<(")) != NULL
+           && (close = strchr(open, *open == '<' ? '>' : ')')) != NULL) {
+        url = apr_pstrmemdup(r->pool, open + 1,
+                             (apr_size_t)(close - open - 1));
+        APR_ARRAY_PUSH(pieces, const char *) =
+            apr_pstrmemdup(r->pool, rest, (apr_size_t)(open + 1 - rest));
+        APR_ARRAY_PUSH(pieces, const char *) =
+            *open == '<' ? lpp_trigger_strip_uri(url, r->pool) : url;
+        rest = close; /* the next piece begins here */
+    }
+    APR_ARRAY_PUSH(pieces, const char *) = rest;
+    apr_table_setn(r->headers_in, "If",
+                   apr_array_pstrcat(r->pool, pieces, 0));
+}
+
+static void strip_headers(request_rec *r)
+{
+    strip_url(r, "Destination"); /* RFC 4918, 10.3 */
+    strip_url(r, "New-uri");     /* an older name, still read by mod_dav */
+    strip_if(r);
+}
+
+/* Take the segment out of r and save what is needed to restore it. */
 static int take_segment(request_rec *r, const lpp_plan_t *plan,
                         lpp_url_t **result)
 {
@@ -145,7 +201,7 @@ static int take_segment(request_rec *r, const lpp_plan_t *plan,
     if (status != OK) {
         return status;
     }
-    lpp_url_strip_headers(r);
+    strip_headers(r);
     apr_table_setn(r->subprocess_env, LPP_URL_ENV, url->path);
     lpp_url_keep(r, url);
     *result = url;
@@ -191,8 +247,8 @@ int lpp_url_join_chain(request_rec *r)
     return DECLINED;
 }
 
-/* Whether the segment of r counts for who has this access. One log line where
- * it does not, or not at once. */
+/* Whether the segment of r has effect with this access. Logged where it has
+ * none, or not at once. */
 static int is_trigger(const request_rec *r, const lpp_plan_t *plan,
                       lpp_access_e access, const char *why)
 {
@@ -211,8 +267,8 @@ static int is_trigger(const request_rec *r, const lpp_plan_t *plan,
     return 0;
 }
 
-/* A request on a host that allows profiling, with what may be a segment or with
- * LPProfileAllRequests. This and the next two are not inline, so that
+/* A request on a host that allows profiling, with a possible segment or with
+ * LPProfileAllRequests. This function and the next two are not inlined, so that
  * read_request saves no registers for them. */
 static __attribute__((noinline)) int consider(request_rec *r)
 {
@@ -224,7 +280,7 @@ static __attribute__((noinline)) int consider(request_rec *r)
     int segment, status;
 
     if (r->prev || r->main) {
-        return DECLINED; /* a segment in an internal redirect's URL is text */
+        return DECLINED; /* the segment of an internal redirect is text */
     }
     segment = has_segment(r);
     if ((!segment && !lpp_config_all_requests(conf))
@@ -266,7 +322,7 @@ static __attribute__((noinline)) int look_at_all(request_rec *r)
 }
 
 /*
- * Runs once the client's address (mod_remoteip) and a proxy request
+ * Runs after the client's address (mod_remoteip) and a proxy request
  * (mod_proxy) are known, and before mod_setenvif reads the URL. r->uri is still
  * the path, or "/" where there is none.
  */
@@ -286,7 +342,7 @@ static int read_request(request_rec *r)
     return consider(r);
 }
 
-/* The same place in a server whose requests are all summed up. */
+/* The same hook where all requests are summed up. */
 static int read_summed_request(request_rec *r)
 {
     const lpp_plan_t *plan;
@@ -308,8 +364,8 @@ static int read_summed_request(request_rec *r)
 }
 
 /*
- * Before the loggers: the access log shows the client's own line. The pointer
- * was copied into every record of the chain.
+ * Before the loggers: the access log shows the request line as sent. The
+ * pointer was copied into every request_rec of the chain.
  */
 void lpp_url_give_line_back(request_rec *r)
 {
@@ -328,7 +384,8 @@ void lpp_url_register_hooks(apr_pool_t *pool)
     static const char *const before[] = {
         "mod_remoteip.c", "mod_proxy.c", "mod_headers.c", NULL
     };
-    /* Whoever judges a URL as early as this; the two last would be first. */
+    /* Modules that use the URL in this phase. The last two would be first
+     * otherwise. */
     static const char *const after[] = {
         "mod_setenvif.c", "mod_qos.c", "mod_perl.c", "mod_security2.c", NULL
     };

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_url_follow: what follows from a profile or a see-through
- * segment for the neighbours: no cache keeps the response, mod_cache neither
- * answers nor stores, backends send an identity body and learn whose child
- * their request is, and mod_dir's redirect keeps the segment. Changes nothing
- * of a request without a run and a segment.
+ * mod_lpprofile_url_follow: effects of a profile or a segment on other modules:
+ * no cache stores the response, mod_cache neither answers nor stores, backends
+ * send an identity body and learn that their request is a child of this one,
+ * and the redirect of mod_dir keeps the segment. Stores what is remembered of
+ * the URL. A request without a run and a segment stays unchanged.
  */
 #include <string.h>
 #include <strings.h>
@@ -19,17 +19,55 @@
 #include <util_filter.h>
 
 #include "server/mod_lpprofile_aggregate.h"
-#include "server/mod_lpprofile_entries.h"
+#include "server/mod_lpprofile_wrappers.h"
 #include "request/mod_lpprofile_run.h"
 #include "web/mod_lpprofile_url_internal.h"
 
 #define CACHE_SOURCE "mod_cache.c"
+#define POOL_KEY "lpprofile url"
 
 static ap_filter_rec_t *encodings_filter_handle;
 static ap_filter_rec_t *location_filter_handle;
 static ap_filter_rec_t *last_headers_filter_handle;
 
-/* Take away every header whose name begins with len bytes of prefix. */
+static apr_status_t forget(void *unused)
+{
+    lpp_entries_unwatch();
+    return APR_SUCCESS;
+}
+
+void lpp_url_keep(request_rec *r, lpp_url_t *url)
+{
+    apr_pool_userdata_setn(url, POOL_KEY, NULL, r->pool);
+    lpp_entries_watch();
+    apr_pool_cleanup_register(r->pool, url, forget, apr_pool_cleanup_null);
+}
+
+lpp_url_t *lpp_url_get(const request_rec *r)
+{
+    void *url = NULL;
+
+    if (!lpp_entries_any()) {
+        return NULL;
+    }
+    while (r->main || r->prev) {
+        r = r->main ? r->main : r->prev;
+    }
+    /* An internal redirect shares the pool of the first request; a subrequest
+     * has its own, so start from the first request. */
+    apr_pool_userdata_get(&url, POOL_KEY, r->pool);
+    return url;
+}
+
+void lpp_url_give_encodings_back(lpp_url_t *url)
+{
+    if (url->headers) {
+        apr_table_setn(url->headers, "Accept-Encoding", url->encodings);
+        url->headers = NULL;
+    }
+}
+
+/* Remove every header whose name begins with len bytes of prefix. */
 static void unset_all(apr_table_t *headers, const char *prefix,
                       apr_size_t len)
 {
@@ -98,7 +136,7 @@ apr_table_t *lpp_url_last_headers(request_rec *r)
     return headers;
 }
 
-/* A response to a URL with a segment, but where nobody is to notice. */
+/* A response to a URL with a segment; but for the sum nothing may show. */
 static void keep_from_caches(request_rec *r)
 {
     if (!lpp_aggregate_on() && lpp_url_get(r)) {
@@ -106,7 +144,7 @@ static void keep_from_caches(request_rec *r)
     }
 }
 
-/* Whether a cached page would be wrong for r, or r's page in the cache. */
+/* Whether r must not be answered from the cache, nor stored in it. */
 static int is_uncacheable(const request_rec *r)
 {
     const lpp_run_t *run = lpp_run_get(r);
@@ -116,9 +154,9 @@ static int is_uncacheable(const request_rec *r)
 }
 
 /*
- * Runs before mod_cache's own, which would answer before most hooks. The other
- * quick handlers get their turn, then the ordinary path is taken here,
- * because declining would only call mod_cache next.
+ * Runs before the hook of mod_cache, which would answer before most hooks.
+ * Calls the other quick handlers, then serves the request the normal way:
+ * DECLINED would call mod_cache next.
  */
 static int pass_by_quick_cache(request_rec *r, int lookup)
 {
@@ -151,7 +189,7 @@ static int pass_by_quick_cache(request_rec *r, int lookup)
     if (status == OK) {
         status = ap_invoke_handler(r);
     }
-    /* DECLINED would make httpd go the whole way again. */
+    /* DECLINED would make httpd process the request again. */
     return status == DECLINED ? HTTP_INTERNAL_SERVER_ERROR : status;
 }
 
@@ -184,9 +222,9 @@ static int pass_by_cache(request_rec *r)
 }
 
 /*
- * The block can only go into an identity body. Accept-Encoding is away while
- * the handler asks its backend, and there again before the first output
- * filter looks: mod_deflate still compresses.
+ * The block can only be put into an identity body. Accept-Encoding is removed
+ * while the handler asks its backend, and restored before the first output
+ * filter runs: mod_deflate still compresses.
  */
 static void take_encodings(request_rec *r)
 {
@@ -227,7 +265,7 @@ void lpp_url_before_handler(request_rec *r)
     }
 }
 
-/* Whether an address is one of this machine's or of a network that is not
+/* Whether an address belongs to this machine or to a network that cannot be
  * reached from the Internet. */
 static int is_near(const apr_sockaddr_t *address, const request_rec *r)
 {
@@ -248,7 +286,7 @@ static int is_near(const apr_sockaddr_t *address, const request_rec *r)
     return apr_sockaddr_equal(address, r->connection->local_addr);
 }
 
-/* Whether the backend that r goes to may be somebody else's. */
+/* Whether the backend of r may belong to a third party. */
 static int is_third_party(const request_rec *r)
 {
     const char *url = apr_table_get(r->subprocess_env, "BALANCER_WORKER_NAME");
@@ -278,8 +316,8 @@ static int is_third_party(const request_rec *r)
 }
 
 /*
- * mod_proxy hands over a copy of the headers that it is about to send; r is a
- * subrequest where mod_include asks for a proxied part.
+ * r has a copy of the headers that mod_proxy is about to send; it is a
+ * subrequest where mod_include includes a proxied part.
  */
 static int fix_backend_headers(request_rec *r)
 {
@@ -291,7 +329,7 @@ static int fix_backend_headers(request_rec *r)
     if (lpp_run_plan(run)) {
         apr_table_unset(r->headers_in, "Accept-Encoding");
     }
-    /* Whatever the client sent by this name is not ours. */
+    /* A header of this name from the client is not valid. */
     apr_table_unset(r->headers_in, LPP_RUN_PARENT_HEADER);
     if (lpp_run_profiled(run) && !is_third_party(r)) {
         apr_table_setn(r->headers_in, LPP_RUN_PARENT_HEADER,
@@ -301,9 +339,8 @@ static int fix_backend_headers(request_rec *r)
 }
 
 /*
- * A redirect to the same URL with a slash, which is what mod_dir makes, keeps
- * the segment. Compared as a whole: anybody else's redirect goes where its
- * maker said. NULL where it stays.
+ * The redirect of mod_dir to the same URL with a slash keeps the segment. The
+ * whole URL is compared: other redirects stay as they are. NULL where it stays.
  */
 static const char *carry_segment(request_rec *r, const lpp_url_t *url)
 {
@@ -324,8 +361,8 @@ static const char *carry_segment(request_rec *r, const lpp_url_t *url)
                             r);
 }
 
-/* httpd has noted the old Location before the hook below and sets it after:
- * only a filter comes later. */
+/* httpd has saved the old Location before the hook below and sets it after
+ * that: only a filter runs later. */
 static apr_status_t set_location(ap_filter_t *f, apr_bucket_brigade *brigade)
 {
     ap_filter_t *next = f->next;
@@ -353,8 +390,8 @@ static __attribute__((noinline)) void follow_redirect(request_rec *r)
     }
 }
 
-/* Runs when httpd writes an error or redirect of its own; the handler is
- * done, the filters are new. */
+/* Runs when httpd writes an error or redirect of its own: the handler has
+ * finished, the filters are new. */
 static void before_own_response(request_rec *r)
 {
     if (lpp_entries_any()) {
@@ -371,7 +408,7 @@ void lpp_url_follow_register_hooks(apr_pool_t *pool)
         AP_FTYPE_RESOURCE - 1);
     location_filter_handle = ap_register_output_filter(
         "LPPROFILE_LOCATION", set_location, NULL, AP_FTYPE_RESOURCE - 1);
-    /* Behind mod_headers and all others who set headers. */
+    /* After mod_headers and all others that set headers. */
     last_headers_filter_handle = ap_register_output_filter(
         "LPPROFILE_HEADERS", set_last_headers, NULL, AP_FTYPE_PROTOCOL - 1);
     if (ap_find_linked_module(CACHE_SOURCE)) {

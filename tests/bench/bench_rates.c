@@ -17,7 +17,7 @@
 #include <apr_strings.h>
 
 #include "bench_util.h"
-#include "sampling/lpp_sampler.h"
+#include "sampling/lpp_session.h"
 #include "sampling/lpp_signal.h"
 #include "../unit/restart_trial.h"
 

@@ -52,7 +52,7 @@ static void add_head(lpp_buf_t *file)
     static const char head[] = "host\0" ID "\0page\0url\0host\0GET\0profiled\0"
                                "\x01\x02\x03\xc8\x01\x04\x00\x64\x50\x03";
 
-    lpp_buf_add(file, "LPPROF\r\x02", 8);
+    lpp_buf_add(file, "LPPROF\r\x03", 8);
     add_u32(file, sizeof(head) - 1);
     add_u32(file, crc32(0, (const unsigned char *)head, sizeof(head) - 1));
     lpp_buf_add(file, head, sizeof(head) - 1);

@@ -14,7 +14,15 @@ FILE_LINES = 800
 LONG_FILE_LINES = 600  # worth a look for a second noun
 FUNCTION_LINES = 60
 COLUMNS = 80
-HANDLERS = ('sampling/lpp_signal.o', 'sampling/lpp_crash.o')  # of signals
+# All that runs in signal handlers: these files ...
+HANDLERS = ('sampling/lpp_signal*.c', 'sampling/lpp_crash*.c')
+# ... less those that match and do not, each with where it runs instead.
+NOT_IN_HANDLERS = {
+    'sampling/lpp_signal_arm.c': 'takes the signal, arms a thread: in threads',
+    'sampling/lpp_signal_trial.c': 'in a scratch process',
+    'sampling/lpp_signal_trial_calls.c': 'in a scratch process',
+    'sampling/lpp_crash_arm.c': 'installs the handlers: in threads',
+}
 
 QUOTED = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 ANGLED = re.compile(r'^\s*#\s*include\s+<([^>]+)>', re.M)
@@ -239,15 +247,36 @@ def called_by(path, function):
     return {name for name in names if name != function}
 
 
+def handler_objects(root, build):
+    """The objects of HANDLERS, which may call each other."""
+    found = []
+    for pattern in HANDLERS:
+        paths = sorted((root / 'mod_lpprofile').glob(pattern))
+        if not paths:
+            raise Missing('mod_lpprofile/ has no %s' % pattern)
+        found += [str(path.relative_to(root / 'mod_lpprofile'))
+                  for path in paths]
+    gone = sorted(NOT_IN_HANDLERS.keys() - found)
+    if gone:
+        raise Missing('mod_lpprofile/ has no %s' % gone[0])
+    return [build / pathlib.Path(name).with_suffix('.o')
+            for name in found if name not in NOT_IN_HANDLERS]
+
+
 def signal_symbols(root, build):
     allowed = {row[0]: row[1] for row in
                rows(root / 'tests/guard/signal_symbols.txt', 3)}
     if not allowed:
         raise Missing('signal_symbols.txt is empty')
+    handlers = handler_objects(root, build)
+    own = {name for path in handlers
+           for name in symbols(path, '-g', '--defined-only')}
     faults = ['%s needs %s, which is not in signal_symbols.txt'
-              % (handler, name) for handler in HANDLERS
-              for name in symbols(build / handler, '-u')
-              if name not in allowed]
+              % (path.relative_to(build), name) for path in handlers
+              for name in symbols(path, '-u')
+              if name not in allowed and name not in own]
+    faults += ['signal_symbols.txt has %s, which is in a handler\'s file'
+               % name for name in allowed if name in own]
     for function, owner in allowed.items():
         if owner.endswith('.o'):
             faults += ['%s needs %s, which is not in signal_symbols.txt'
@@ -303,16 +332,37 @@ def strong_components(graph):
     return found
 
 
-def circles(root, build):
-    """Files that call each other in a circle. The module record, which most
-    of httpd's macros refer to, calls nobody."""
+def all_objects(root, build):
     objects = [build / path.relative_to(root / 'mod_lpprofile')
                .with_suffix('.o') for path in sources(root)
                if path.suffix == '.c']
     missing = [path for path in objects if not path.is_file()]
     if missing:
         raise Missing('%s: not built' % missing[0])
-    needs, owners = needs_and_owners(build, objects)
+    return objects
+
+
+# What only assembler of its own file refers to cannot be static.
+FROM_ASSEMBLER = {'lpp_signal_capture_stack'}
+
+
+def unused_api(root, build):
+    """A function or variable that no other file uses is static, unless a unit
+    test or fuzz target uses it."""
+    needs, owners = needs_and_owners(build, all_objects(root, build))
+    used = set().union(*needs.values())
+    for path in root.glob('tests/*/*.[ch]'):
+        used.update(re.findall(r'\blpp_\w+', read(path)))
+    return ['%s defines %s, which no other file uses: it is static'
+            % (owner, name) for name, owner in sorted(owners.items())
+            if name.startswith('lpp_')
+            and name not in used | FROM_ASSEMBLER]
+
+
+def circles(root, build):
+    """Files that call each other in a circle. The module record, which most
+    of httpd's macros refer to, calls nobody."""
+    needs, owners = needs_and_owners(build, all_objects(root, build))
     owners.pop('lpprofile_module', None)
     calls = {name: {owners[s] for s in symbols_ if s in owners} - {name}
              for name, symbols_ in needs.items()}
@@ -380,6 +430,7 @@ def log_tags(root):
     if list(numbers) != sorted(numbers):
         faults.append('lpp_log_tags.h is not in the order of its numbers')
     used = []
+    levels = {}
     for path in sources(root):
         if path == header:
             continue
@@ -395,6 +446,8 @@ def log_tags(root):
             continue
         for match in LOG_CALL.finditer(text):
             call = call_at(text, match.start())
+            for name in re.findall(r'\bLPP_TAG_\w+', call):
+                levels[name] = LOG_LEVEL.findall(call)
             if 'LPP_TAG_' not in call and not takes_tag(call):
                 line = text.count('\n', 0, match.start()) + 1
                 faults.append('%s:%d: a message without a tag'
@@ -405,6 +458,39 @@ def log_tags(root):
                for n in sorted(set(names) - set(used))]
     faults += ['%s is used by %d messages' % (n, used.count(n))
                for n in sorted(set(names)) if used.count(n) > 1]
+    return faults + tag_table(root, dict(defined), levels)
+
+
+# A level that a variable holds is not compared.
+LOG_LEVEL = re.compile(
+    r'\b(?:AP|LPP_)LOG_(EMERG|ALERT|CRIT|ERR(?:OR)?|WARNING|NOTICE|INFO|DEBUG)\b')
+TAG_ROW = re.compile(r'^\| (LPP\d+) \| ([^|]+) \| [^|]+\. \| [^|]+\. \|$', re.M)
+
+
+def tag_table(root, defined, levels):
+    """conf.d/LOG-TAGS.md has a row a tag, with the level of its message."""
+    where = 'conf.d/LOG-TAGS.md'
+    text = read(root / where)
+    rows = TAG_ROW.findall(text)
+    if not rows:
+        raise Missing('no rows in ' + where)
+    numbers = [number for number, _ in rows]
+    said = dict(rows)
+    faults = ['%s: a row that has not its four cells, in sentences: %s'
+              % (where, line) for line in text.splitlines()
+              if line.startswith('| LPP') and not TAG_ROW.match(line)]
+    if numbers != sorted(set(numbers)):
+        faults.append('%s is not in the order of its numbers' % where)
+    faults += ['%s is not in %s' % (number, where)
+               for number in sorted(set(defined.values()) - set(numbers))]
+    faults += ['%s has %s, which there is not' % (where, number)
+               for number in sorted(set(numbers) - set(defined.values()))]
+    for name, number in defined.items():
+        level = [x.lower().replace('error', 'err') for x in levels.get(name, [])]
+        if level and number in said and level != [
+                said[number].replace('error', 'err')]:
+            faults.append('%s: %s is of level %s'
+                          % (where, number, ' or '.join(level)))
     return faults
 
 
@@ -443,8 +529,10 @@ def locale(root):
 def licence(root):
     paths = [*sources(root)]
     for pattern in ('tests/**/*.py', 'tests/**/*.[ch]', 'tests/**/*.sh',
+                    'tests/**/*.js', 'mod_lpprofile/report/assets/*',
                     'tests/**/*.lua', 'conf.d/*', 'Makefile.apxs', '.ci/run'):
-        found = [p for p in root.glob(pattern) if p.is_file()]
+        found = [p for p in root.glob(pattern)
+                 if p.is_file() and p.suffix != '.md']
         if not found and '*' not in pattern:
             raise Missing('no ' + pattern)
         paths += found

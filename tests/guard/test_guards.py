@@ -54,6 +54,10 @@ def test_no_files_call_each_other_in_a_circle():
     assert not faults, '\n' + '\n'.join(faults)
 
 
+def test_what_one_file_uses_is_static():
+    assert guards.unused_api(ROOT, BUILD) == []
+
+
 def test_only_the_module_record_is_exported():
     assert guards.exports(BUILD) == []
 
@@ -78,8 +82,10 @@ GOOD = {
     'mod_lpprofile/mod_lpprofile.c':
         '#include "lpprofile.h"\n#include "server/mod_lpprofile_config.h"\n'
         'void f(void)\n{\n    lpp_log(E, 0, LPP_TAG_A, "a");\n'
-        '    ap_log_error(M, E, 0, s,\n                 LPP_TAG_B ": (b)");\n'
+        '    ap_log_error(M, APLOG_ERR, 0, s,\n                 LPP_TAG_B ": (b)");\n'
         '}\n',
+    'conf.d/LOG-TAGS.md': '| LPP001 | error | A. | Do. |\n'
+                          '| LPP002 | error | B. | Do. |\n',
     'conf.d/lpprofile.conf': '# LPProfileX On\n',
     'conf.d/lpprofile-dev.conf': 'LPProfileX On\n',
     'README.md': '| `LPProfileX` | x |\n',
@@ -138,6 +144,16 @@ def test_good_tree_has_no_fault(tmp_path, name):
      '2 messages'),
     ('log tags', 'mod_lpprofile/high/lpp_top.c', 'lpp_log(E, 0, "x", "y");\n',
      'without a tag'),
+    ('log tags', 'conf.d/LOG-TAGS.md', '| LPP001 | error | A. | Do. |\n',
+     'LPP002 is not in conf.d/LOG-TAGS.md'),
+    ('log tags', 'conf.d/LOG-TAGS.md',
+     GOOD['conf.d/LOG-TAGS.md'] + '| LPP003 | error | C. | Do. |\n',
+     'LPP003, which there is not'),
+    ('log tags', 'conf.d/LOG-TAGS.md',
+     GOOD['conf.d/LOG-TAGS.md'] + '| LPP004 | error | C |\n', 'four cells'),
+    ('log tags', 'conf.d/LOG-TAGS.md',
+     '| LPP001 | error | A. | Do. |\n| LPP002 | info | B. | Do. |\n',
+     'LPP002 is of level err'),
     ('locale', 'mod_lpprofile/high/lpp_top.c',
      'int x = apr_isspace(c);\n', 'apr_isspace follows'),
     ('locale', 'mod_lpprofile/high/lpp_top.c',
@@ -187,33 +203,63 @@ def test_binary_guards_without_input_fail(tmp_path):
         guards.exports(tmp_path)
     (tmp_path / 'tests/guard').mkdir(parents=True)
     shutil.copy(HERE / 'signal_symbols.txt', tmp_path / 'tests/guard')
-    with pytest.raises(guards.Missing):
+    with pytest.raises(guards.Missing, match='no sampling/lpp_signal'):
         guards.signal_symbols(tmp_path, tmp_path)
+    with pytest.raises(guards.Missing, match='not built'):
+        guards.signal_symbols(ROOT, tmp_path)
 
 
-def test_binary_guards_see_a_fault(tmp_path):
+# A signal room: its files may call each other and what is listed.
+HANDLERS = {
+    'sampling/lpp_signal.c': 'void *ring(void); void *code(void);\n'
+                             'void *f(void) { return ring() + code(); }\n',
+    'sampling/lpp_signal_code.c': 'void *g(void); void *code(void)'
+                                  '{ return g(); }\n',
+    'sampling/lpp_crash.c': 'void *g(void) { return 0; }\n',
+    'sampling/lpp_ring.c': 'void *ring(void) { return 0; }\n',
+} | dict.fromkeys(guards.NOT_IN_HANDLERS, 'void *malloc(unsigned long);'
+                  'static void *x(void) { return malloc(1); }\n')
+
+
+def test_the_signal_room_is_a_set_of_objects(tmp_path):
     (tmp_path / 'tests/guard').mkdir(parents=True)
-    (tmp_path / 'tests/guard/signal_symbols.txt').write_text(
-        '_GLOBAL_OFFSET_TABLE_ libc x\nring sampling/lpp_ring.o x\n')
-    (tmp_path / 'sampling').mkdir()
-    for name, text in (
-            ('lpp_signal', 'void *ring(void); void *f(void);\n'
-             'void *f(void) { return malloc(*(int *)ring()); }\n'),
-            ('lpp_crash', 'void *g(void);\n'
-             'void *g(void) { return getenv("x"); }\n'),
-            ('lpp_ring', 'void *ring(void); void *other(void);\n'
-             'void *ring(void) { return calloc(*(int *)other(), 1); }\n')):
-        source = tmp_path / 'sampling' / (name + '.c')
-        source.write_text('#include <stdlib.h>\n' + text)
-        subprocess.run(['gcc', '-O2', '-fPIC', '-c', '-o',
-                        source.with_suffix('.o'), source], check=True)
-    faults = guards.signal_symbols(tmp_path, tmp_path)
+    listed = tmp_path / 'tests/guard/signal_symbols.txt'
+    listed.write_text('_GLOBAL_OFFSET_TABLE_ libc x\n'
+                      'ring sampling/lpp_ring.o x\n')
+    build_in(tmp_path, HANDLERS)
+    build = tmp_path / 'build'
+    assert guards.signal_symbols(tmp_path, build) == []
+    build_in(tmp_path, {
+        'sampling/lpp_signal_code.c': 'void *malloc(unsigned long);\n'
+        'void *code(void) { return malloc(1); }\n',
+        'sampling/lpp_crash.c': 'char *getenv(char *);\n'
+        'void *g(void) { return getenv("x"); }\n',
+        'sampling/lpp_ring.c': 'void *calloc(long, long); int *other(void);\n'
+        'void *ring(void) { return calloc(*other(), 1); }\n'})
+    faults = guards.signal_symbols(tmp_path, build)
     assert [f.split()[0:3:2] for f in faults] == [
-        ['sampling/lpp_signal.o', 'malloc,'],
+        ['sampling/lpp_signal_code.o', 'malloc,'],
         ['sampling/lpp_crash.o', 'getenv,'],
         ['ring', 'calloc,'], ['ring', 'other,']]
+    listed.write_text(listed.read_text() + 'g sampling/lpp_crash.o x\n')
+    assert 'signal_symbols.txt has g, which is in a handler\'s file' in (
+        guards.signal_symbols(tmp_path, build))
+
+
+def test_a_file_that_is_no_handler_must_exist(tmp_path):
+    build_in(tmp_path, HANDLERS)
+    build = tmp_path / 'build'
+    assert len(guards.handler_objects(tmp_path, build)) == 3
+    gone = sorted(guards.NOT_IN_HANDLERS)[0]
+    (tmp_path / 'mod_lpprofile' / gone).unlink()
+    with pytest.raises(guards.Missing, match=gone):
+        guards.handler_objects(tmp_path, build)
+
+
+def test_a_second_exported_symbol_is_seen(tmp_path):
+    build_in(tmp_path, {'lpp_a.c': 'int f(void) { return 1; }\n'})
     subprocess.run(['gcc', '-shared', '-o', tmp_path / 'mod_lpprofile.so',
-                    tmp_path / 'sampling/lpp_signal.o'], check=True)
+                    tmp_path / 'build/lpp_a.o'], check=True)
     assert guards.exports(tmp_path) == ['mod_lpprofile.so exports f']
 
 
@@ -237,6 +283,20 @@ def test_a_circle_of_calls_is_seen(tmp_path):
     fault, = guards.circles(tmp_path, tmp_path / 'build')
     assert 'a/lpp_a.o > b/lpp_b.o (b)' in fault
     assert 'b/lpp_c.o > a/lpp_a.o (a)' in fault
+
+
+def test_a_function_that_no_other_file_uses_is_seen(tmp_path):
+    build_in(tmp_path, {
+        'a/lpp_a.c': 'void lpp_b(void); static void x(void) { lpp_b(); }\n'
+                     'void (*lpp_tested)(void) = x;',
+        'b/lpp_b.c': 'void lpp_c(void) {} void lpp_b(void) { lpp_c(); }'})
+    test = tmp_path / 'tests/unit/test_a.c'
+    test.parent.mkdir(parents=True)
+    test.write_text('extern void (*lpp_tested)(void);\n')
+    fault, = guards.unused_api(tmp_path, tmp_path / 'build')
+    assert fault.startswith('b/lpp_b.o defines lpp_c,')
+    with pytest.raises(guards.Missing):
+        guards.unused_api(ROOT, tmp_path)
 
 
 def test_circles_without_objects_fail(tmp_path):

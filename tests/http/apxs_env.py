@@ -3,12 +3,14 @@
 import atexit
 import functools
 import pathlib
+import re
 import shutil
 import subprocess
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 MODULES = HERE.parent / 'modules'
+UNIT = HERE.parent / 'unit'
 
 
 @functools.lru_cache(None)
@@ -21,17 +23,22 @@ def _base():
 
 @functools.lru_cache(None)
 def build(name):
-    """Path of NAME.so made of tests/modules/NAME.c or .cc."""
+    """Path of NAME.so made of tests/modules/NAME.c or .cc, and of the helpers in
+    tests/unit whose headers it includes."""
     source = next(MODULES.glob(name + '.c*'))
     made = _base() / (name + '.so')
-    includes = ['-I%s' % (HERE.parent / 'unit'),
+    includes = ['-I%s' % UNIT,
                 '-I%s' % (HERE.parent.parent / 'include')]
     if source.suffix == '.c':
         work = _base() / name
         work.mkdir()
-        shutil.copy(source, work)
-        command = ['apxs', '-c', '-Wc,-O2 -g', *includes, source.name]
-        _run(command, work)
+        names = re.findall(r'^#include "(\w+)\.h"', source.read_text(), re.M)
+        sources = [source, *filter(pathlib.Path.exists,
+                                   [UNIT / (name + '.c') for name in names])]
+        for each in sources:
+            shutil.copy(each, work)
+        _run(['apxs', '-c', '-Wc,-O2 -g', *includes,
+              *[each.name for each in sources]], work)
         shutil.copy(work / '.libs' / (name + '.so'), made)
     else:
         dirs = [subprocess.run(['apxs', '-q', name], check=True, text=True,

@@ -28,7 +28,7 @@ BUILD = pathlib.Path(os.environ.get('LPP_BUILD',
 
 
 def comparing_module(where):
-    """The module with the one file compiled that compares."""
+    """The module with lpp_unwind.c replaced by one that compares."""
     target = where / 'lpp_unwind_compare.o'
     variables = subprocess.run(
         ['make', '-s', '-f', 'Makefile.apxs', 'BUILD=%s' % BUILD,
@@ -38,9 +38,9 @@ def comparing_module(where):
         cwd=httpd_env.PROJECT, check=True, stdout=subprocess.PIPE,
         text=True).stdout.splitlines()
     compile_, link, libraries, objects = [line.split() for line in variables]
-    subprocess.run([*compile_, '-DLPP_UNWIND_COMPARE', '-c', '-o', str(target),
-                    'mod_lpprofile/unwind/lpp_unwind.c'], cwd=httpd_env.PROJECT,
-                   check=True)
+    subprocess.run([*compile_, '-c', '-o', str(target),
+                    'tests/modules/lpp_unwind_compare.c'],
+                   cwd=httpd_env.PROJECT, check=True)
     objects = [str(target) if name.endswith('/lpp_unwind.o') else name
                for name in objects]
     module = where / 'mod_lpprofile.so'

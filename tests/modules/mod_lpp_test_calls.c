@@ -5,13 +5,17 @@
  * microseconds. Also tells in X-Test-Arm-Us how long the post_read_request hooks
  * kept the request.
  */
-#include "blocking_calls.h"
+#include <string.h>
 
+#include <apr_strings.h>
 #include <apr_lib.h>
 #include <httpd.h>
 #include <http_config.h>
 #include <http_protocol.h>
 #include <util_filter.h>
+
+#include "blocking_calls.h"
+#include "blocking_io.h"
 
 module AP_MODULE_DECLARE_DATA lpp_test_calls_module;
 
@@ -25,7 +29,7 @@ static int handler(request_rec *r)
     }
     ap_set_content_type(r, "text/plain");
     number = r->args != NULL ? (unsigned)atoi(r->args) : 0;
-    if (number >= sizeof(calls) / sizeof(*calls)) {
+    if (number >= CALLS) {
         return HTTP_NOT_FOUND;
     }
     pool = r->pool;

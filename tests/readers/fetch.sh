@@ -1,11 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Usage: fetch.sh pprof|speedscope DIRECTORY
-# Fetches a reader that Debian has no small package of, for the tests alone:
+# Usage: fetch.sh pprof|speedscope|linters DIRECTORY
+# Fetches a program that Debian has no small package of, for the tests alone:
 #   pprof       google's, one file out of the package that Debian's golang-go
 #               stands for, of which nothing is installed: DIRECTORY/pprof
 #   speedscope  its npm package, of the version and checksum below:
 #               DIRECTORY/speedscope/
+#   linters     eslint and stylelint, with npm: DIRECTORY/linters/
 # What is there already stays. Exit code 2: it cannot be had here, the last line
 # says why; 1: what came is not what was asked for.
 set -u
@@ -58,10 +59,22 @@ speedscope() {
     mv "$scratch/package" "$1/speedscope"
 }
 
+linters() {
+    test -e "$1/linters/node_modules" && return
+    command -v npm >/dev/null || gone "linters: no npm to fetch them with"
+    # No script of a package runs.
+    npm install --prefix "$scratch/linters" --ignore-scripts --no-audit \
+        --no-fund eslint@9.9.1 stylelint@16.8.0 \
+        stylelint-config-recommended@14.0.1 >"$scratch/log" 2>&1 </dev/null \
+        || gone "linters: npm does not get them"
+    rm -rf "$1/linters"
+    mv "$scratch/linters" "$1/linters"
+}
+
 mkdir -p "$2" || exit 1
 scratch=$(mktemp -d "$2/fetch.XXXXXX") || exit 1
 trap 'rm -rf "$scratch"' EXIT
 case $1 in
-pprof | speedscope) "$1" "$2" ;;
+pprof | speedscope | linters) "$1" "$2" ;;
 *) exit 1 ;;
 esac

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Readers that Debian has no small package of, and made-up profiles for them.
+"""Programs that Debian has no small package of, and made-up profiles for them.
 
-pprof(), speedscope() -> the path of google's pprof, of speedscope's page;
-fetched once a build directory (fetch.sh), and the test is skipped, with the
+pprof(), speedscope(), linters() -> the path of google's pprof, of speedscope's
+page, of the directory with eslint and stylelint; fetched once a build directory (fetch.sh), and the test is skipped, with the
 reason, where they cannot be had. made(directory) -> {case: Totals} of the
 profiles that make_profiles wrote there.
 """
@@ -30,7 +30,7 @@ def fetched(name):
         done = subprocess.run(
             ['sh', str(HERE / 'fetch.sh'), name, str(BUILD / 'readers')],
             text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            timeout=120, stdin=subprocess.DEVNULL)
+            timeout=300, stdin=subprocess.DEVNULL)
     except subprocess.TimeoutExpired:
         return 2, name + ': nobody answered in time'
     return done.returncode, done.stdout.strip()
@@ -50,6 +50,10 @@ def pprof():
 
 def speedscope():
     return fetch('speedscope') / 'dist' / 'release' / 'index.html'
+
+
+def linters():
+    return fetch('linters') / 'node_modules'
 
 
 def made(directory):

@@ -162,9 +162,9 @@ static apr_status_t make_oops(lpp_oops_t **oops, apr_pool_t *pool)
 /* All that a saved profile can hold, below a view of its own. */
 static apr_status_t make_saved(lpp_saved_t *saved, apr_pool_t *pool)
 {
-    static const lpp_saved_memory_t memory[2] = { { 1000, 200, 30 },
-                                                  { 2000, 100, 40 } };
-    static const lpp_saved_region_t regions[] = { { "one", 3, 777 } };
+    static const lpp_memory_sizes_t memory[2] = { { 1000, 200, 30, 0, 0 },
+                                                  { 2000, 100, 40, 0, 0 } };
+    static const lpp_region_sum_t regions[] = { { "one", 3, 777, 0 } };
     lpp_oops_t *oops;
     apr_status_t status;
 

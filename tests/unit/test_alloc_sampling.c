@@ -6,7 +6,7 @@
 #include <dlfcn.h>
 #include <time.h>
 
-#include "sampling/lpp_sampler.h"
+#include "sampling/lpp_session.h"
 #include "sampling/lpp_signal.h"
 #include "names/lpp_symbol.h"
 #include "restart_trial.h"

@@ -199,13 +199,13 @@ static void write_page(void)
 
 static void the_page_tells_all_of_it(void **state)
 {
-    static const lpp_saved_memory_t small[2] = {{1 << 20, 1 << 20, 1024},
-                                                {1 << 20, 2 << 20, 2048}};
-    static const lpp_saved_memory_t large[2] = {{1 << 20, 1 << 20, 1024},
-                                                {1 << 20, 1 << 20, 9216}};
-    static const lpp_saved_region_t one[] = {{"parse" EVIL, 1, 1000}};
-    static const lpp_saved_region_t two[] = {{"parse" EVIL, 3, 9000},
-                                             {"render", 1, 50}};
+    static const lpp_memory_sizes_t small[2] = {{1 << 20, 1 << 20, 1024, 0, 0},
+                                                {1 << 20, 2 << 20, 2048, 0, 0}};
+    static const lpp_memory_sizes_t large[2] = {{1 << 20, 1 << 20, 1024, 0, 0},
+                                                {1 << 20, 1 << 20, 9216, 0, 0}};
+    static const lpp_region_sum_t one[] = {{"parse" EVIL, 1, 1000, 0}};
+    static const lpp_region_sum_t two[] = {{"parse" EVIL, 3, 9000, 0},
+                                           {"render", 1, 50, 0}};
     static const char *const text[] = {"SELECT '" EVIL "' FROM t" EVIL};
 
     (void)state;

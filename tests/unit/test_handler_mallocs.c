@@ -18,7 +18,7 @@
 #include <apr_general.h>
 #include <apr_strings.h>
 
-#include "sampling/lpp_sampler.h"
+#include "sampling/lpp_session.h"
 #include "sampling/lpp_will.h"
 #include "restart_trial.h"
 

@@ -8,8 +8,14 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
+
+#include <apr_general.h>
+#include <apr_strings.h>
 
 #include "keep_files.h"
 
@@ -292,7 +298,6 @@ static void what_is_of_the_future_is_not_kept_for_ever(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(the_newest_failures_stay),
         TEST(failures_with_profiles_count_too),

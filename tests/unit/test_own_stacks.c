@@ -20,7 +20,7 @@
 #include <apr_general.h>
 #include <apr_strings.h>
 
-#include "sampling/lpp_sampler.h"
+#include "sampling/lpp_session.h"
 #include "names/lpp_view.h"
 #include "restart_trial.h"
 

@@ -17,6 +17,7 @@
 #include <apr_xml.h>
 
 #include "fake_report.h"
+#include "report/lpp_report_internal.h"
 
 #define MAX_BYTES (4 * 1024 * 1024)
 
@@ -245,6 +246,43 @@ static void headline_names_modules_by_exact_figures(void **state)
     assert_has_not(out.data, "mod_small.c");
     report.full = 1;
     assert_has(block(&report), "mod_small.c");
+}
+
+/* lpp_report_headline.c, the table of rules. */
+static void headline_says_statements_then_modules_then_functions(void **state)
+{
+    static const lpp_scope_t scope = {LPP_SCOPE_REQUEST, "", 1,
+                                      LPP_CALLS_NONE, LPP_CALLS_NONE};
+    static const lpp_call_t call = {.phase = "handler", .calls = 1,
+        .module = "mod_lua.c", .function = LPP_CALLS_NONE,
+        .self_wall_ns = 600000000};
+    lpp_calls_table_t table = {&call, 1, &scope, 1, 0, 0, NULL, 0};
+    lpp_sqlview_t sql = {.count = 40, .total_us = 500000};
+    lpp_view_t view = *fake_view(pool);
+    lpp_report_t report = shown();
+    lpp_sink_t sink = lpp_buf_sink(&out);
+    lpp_page_t page = {&sink, pool, APR_SUCCESS};
+
+    (void)state;
+    view.calls = &table;
+    report.view = &view;
+    report.sql = &sql;
+    lpp_report_headline(&page, &report);
+    assert_int_equal(page.status, APR_SUCCESS);
+    assert_has(out.data, "waiting. <b>40</b> SQL statements took "
+               "500&#160;ms. In modules: <b>mod_lua.c</b> (38&#160;%). "
+               "Most of it in <code>luaV_execute</code>");
+    /* exact calls are counted on after the profile has ended */
+    lpp_buf_reset(&out);
+    view.honesty.cut_short = LPP_STOP_MAX_TIME;
+    lpp_report_headline(&page, &report);
+    assert_has(out.data, "500&#160;ms. Most of it in");
+    /* without a profile there are no modules and no functions */
+    lpp_buf_reset(&out);
+    report.view = NULL;
+    lpp_report_headline(&page, &report);
+    assert_has(out.data, "took 1.600&#160;s. <b>40</b> SQL statements took "
+               "500&#160;ms.</p>");
 }
 
 static void request_without_a_sample_says_so(void **state)
@@ -477,6 +515,8 @@ int main(void)
         cmocka_unit_test(block_is_open_where_it_was_asked_for),
         cmocka_unit_test(headline_says_where_the_time_went),
         cmocka_unit_test(headline_names_modules_by_exact_figures),
+        cmocka_unit_test(
+            headline_says_statements_then_modules_then_functions),
         cmocka_unit_test(request_without_a_sample_says_so),
         cmocka_unit_test(tables_stand_in_launchpads_order),
         cmocka_unit_test(log_says_where_and_how_to_open),

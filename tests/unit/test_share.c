@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lpp_tick_share: a profiler that is too dear lowers its rate, step by step,
+/* lpp_cost: a profiler that is too dear lowers its rate, step by step,
  * and ends the profile at last. How dear it is, is made up here: the helper's
  * own clock is told to run faster. */
 #include <pthread.h>
@@ -16,7 +16,7 @@
 #include <apr_general.h>
 #include <apr_strings.h>
 
-#include "sampling/lpp_sampler.h"
+#include "sampling/lpp_session.h"
 #include "restart_trial.h"
 
 /* 0: true; else the helper's CPU time counts so many times. */

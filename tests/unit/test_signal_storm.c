@@ -9,14 +9,20 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <signal.h>
 #include <sys/random.h>
-
-#include "blocking_calls.h"
+#include <sys/select.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include <apr_general.h>
 
+#include "blocking_calls.h"
+#include "blocking_io.h"
 #include "sampling/lpp_signal.h"
 #include "unwind/lpp_unwind.h"
 #include "restart_trial.h"
@@ -247,7 +253,7 @@ static void ten_thousand_a_second(void **state)
     }
     close(fds[1]);
     print_message("%.0f signals a second (%u more it was not back from the "
-                  "last), %u calls put back; of %u stacks %u whole, %u "
+                  "last), %u calls restarted; of %u stacks %u whole, %u "
                   "between turns, %u through objects that are gone, %u wrong; "
                   "%u turns, %u calls went wrong\n",
                   storm.sent / ((double)took / 1e9), storm.late,

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lpp_utf8: see lpp_utf8.h. */
+#include "base/lpp_utf8.h"
+
+static int is_continuation(unsigned char byte)
+{
+    return (byte & 0xc0) == 0x80;
+}
+
+/* The length of a character that begins with byte; 1 where none of several
+ * bytes does. */
+static unsigned length_of(unsigned char byte)
+{
+    return byte < 0xc2 || byte > 0xf4 ? 1
+           : byte < 0xe0              ? 2
+           : byte < 0xf0              ? 3
+                                      : 4;
+}
+
+unsigned lpp_utf8_read(const char *text, apr_uint32_t *character)
+{
+    static const apr_uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    const unsigned char *bytes = (const unsigned char *)text;
+    unsigned len = length_of(bytes[0]), i;
+    apr_uint32_t value = bytes[0];
+
+    *character = LPP_UTF8_INVALID;
+    if (len == 1) {
+        *character = value < 0x80 ? value : LPP_UTF8_INVALID;
+        return 1;
+    }
+    value &= 0x7fu >> len;
+    /* The NUL is no continuation byte, so this never reads past it. */
+    for (i = 1; i < len; i++) {
+        if (!is_continuation(bytes[i])) {
+            return i;
+        }
+        value = value << 6 | (bytes[i] & 0x3fu);
+    }
+    if (value >= least[len] && value <= 0x10ffff
+        && (value < 0xd800 || value > 0xdfff)) {
+        *character = value;
+    }
+    return len;
+}
+
+apr_size_t lpp_utf8_cut(const char *text, apr_size_t len)
+{
+    const unsigned char *bytes = (const unsigned char *)text;
+    apr_size_t back;
+
+    for (back = 1; back <= 3 && back <= len; back++) {
+        if (!is_continuation(bytes[len - back])) {
+            return length_of(bytes[len - back]) > back ? len - back : len;
+        }
+    }
+    return len;
+}

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lpp_queue: see lpp_queue_internal.h. */
+#include "sampling/lpp_queue_internal.h"
+
+#include <string.h>
+
+#include "sampling/lpp_sampler_internal.h"
+#include "sampling/lpp_session_internal.h"
+
+#define NS_PER_US 1000
+#define WANTED_SLICE_NS INT64_C(250000000)
+#define CHILD_SLICE_NS INT64_C(50000000)
+#define SPIN_NS 60000
+#define FREE_GATE_WAIT_US 100000 /* for the helper to take a free gate */
+
+/* Is the owner of the gate the request that sent this one? */
+static int owner_is_parent(const lpp_session_t *session)
+{
+    lpp_holder_t owner;
+
+    if (session->options.parent_id == NULL) {
+        return 0;
+    }
+    lpp_gate_get_holder(session->sampler->options.gate, &owner);
+    return owner.pid != 0
+           && strcmp(owner.id, session->options.parent_id) == 0;
+}
+
+/* Take the session out of the queue, if it is still there. */
+static void leave(lpp_session_t *session)
+{
+    lpp_session_t **at = &session->sampler->queue;
+
+    while (*at != NULL && *at != session) {
+        at = &(*at)->next;
+    }
+    if (*at == session) {
+        *at = session->next;
+    }
+}
+
+/* Whether something ends the wait (RUNNING: nothing); without the mutex.
+ * clients_us: the gate's sum of slow clients' time when the wait began. */
+static lpp_start_e check_wait(lpp_session_t *session, int64_t deadline_ns,
+                              apr_uint64_t clients_us)
+{
+    const lpp_session_options_t *options = &session->options;
+    lpp_gate_t *gate = session->sampler->options.gate;
+
+    if (atomic_load(&session->sampler->helper.stop)) {
+        return LPP_START_STOPPING;
+    }
+    if (owner_is_parent(session)) {
+        return LPP_START_CHILD;
+    }
+    if (options->wanted != NULL && !options->wanted(options->wanted_baton)) {
+        return LPP_START_GONE;
+    }
+    if (deadline_ns >= 0 && lpp_clock_ns(CLOCK_MONOTONIC) >= deadline_ns) {
+        return LPP_START_TIMED_OUT;
+    }
+    if (options->max_client_wait_us > 0
+        && lpp_gate_client_us(gate) - clients_us
+               >= (apr_uint64_t)options->max_client_wait_us) {
+        lpp_gate_hurry(gate);
+    }
+    return LPP_START_RUNNING;
+}
+
+/* Sleep one slice, or until the helper signals the session's condition. The
+ * mutex is held. */
+static void wait_slice(lpp_session_t *session, int64_t deadline_ns)
+{
+    int64_t until = lpp_clock_ns(CLOCK_MONOTONIC)
+        + (session->options.parent_id != NULL ? CHILD_SLICE_NS
+                                              : WANTED_SLICE_NS);
+    struct timespec then;
+
+    if (deadline_ns >= 0 && deadline_ns < until) {
+        until = deadline_ns;
+    }
+    then = lpp_clock_timespec(until);
+    pthread_cond_timedwait(&session->cond, &session->sampler->helper.mutex,
+                           &then);
+}
+
+/*
+ * A free gate is granted within some twenty microseconds, and to sleep and be
+ * woken would double that. So spin for a short time, unless the helper needs
+ * this processor.
+ */
+static void spin(const lpp_session_t *session)
+{
+    int64_t until;
+
+    if (!lpp_helper_may_spin()) {
+        return;
+    }
+    until = lpp_clock_ns(CLOCK_MONOTONIC) + SPIN_NS;
+    while (!atomic_load(&((lpp_session_t *)session)->settled)
+           && lpp_clock_ns(CLOCK_MONOTONIC) < until) {
+#if defined(__x86_64__)
+        __builtin_ia32_pause();
+#endif
+    }
+}
+
+/* Join the queue and wait there; RUNNING: granted. */
+static lpp_start_e wait_in_queue(lpp_session_t *session, apr_status_t *status,
+                                 apr_interval_time_t timeout_us)
+{
+    lpp_sampler_t *sampler = session->sampler;
+    int64_t deadline = timeout_us < 0 ? -1
+        : lpp_clock_ns(CLOCK_MONOTONIC) + timeout_us * NS_PER_US;
+    apr_uint64_t clients_us = lpp_gate_client_us(sampler->options.gate);
+    lpp_start_e how = LPP_START_RUNNING;
+    lpp_session_t **at;
+
+    pthread_mutex_lock(&sampler->helper.mutex);
+    *status = lpp_helper_start(&sampler->helper);
+    if (*status != APR_SUCCESS) {
+        pthread_mutex_unlock(&sampler->helper.mutex);
+        return atomic_load(&sampler->helper.stop) ? LPP_START_STOPPING
+                                                  : LPP_START_FAILED;
+    }
+    for (at = &sampler->queue; *at != NULL; at = &(*at)->next) {
+    }
+    *at = session;
+    lpp_helper_wake(&sampler->helper);
+    pthread_mutex_unlock(&sampler->helper.mutex);
+    spin(session);
+    pthread_mutex_lock(&sampler->helper.mutex);
+    while (session->state == SESSION_WAITING
+           || session->state == SESSION_PREPARING) {
+        wait_slice(session, deadline);
+        if (session->state != SESSION_WAITING) {
+            continue; /* PREPARING: the helper is nearly done with it */
+        }
+        pthread_mutex_unlock(&sampler->helper.mutex);
+        how = check_wait(session, deadline, clients_us);
+        pthread_mutex_lock(&sampler->helper.mutex);
+        if (how != LPP_START_RUNNING && session->state == SESSION_WAITING) {
+            leave(session);
+            pthread_mutex_unlock(&sampler->helper.mutex);
+            return how;
+        }
+        how = LPP_START_RUNNING;
+    }
+    if (session->state == SESSION_FAILED) {
+        *status = session->status;
+        how = atomic_load(&sampler->helper.stop) ? LPP_START_STOPPING
+                                                 : LPP_START_FAILED;
+    }
+    pthread_mutex_unlock(&sampler->helper.mutex);
+    return how;
+}
+
+static int is_free(lpp_gate_t *gate)
+{
+    lpp_holder_t owner;
+
+    lpp_gate_get_holder(gate, &owner);
+    return owner.pid == 0;
+}
+
+void lpp_queue_uncount(lpp_session_t *session)
+{
+    if (session->counted) {
+        session->counted = 0;
+        lpp_gate_leave(session->sampler->options.gate);
+    }
+}
+
+/* Be counted by the gate while waiting, where it counts no more than may
+ * wait. */
+static lpp_start_e wait_bounded(lpp_session_t *session, apr_status_t *status)
+{
+    lpp_gate_t *gate = session->sampler->options.gate;
+    apr_interval_time_t timeout_us = session->options.lock_timeout_us;
+    lpp_start_e how;
+
+    if (session->options.max_waiting == 0) {
+        /* Nobody may wait: take the gate only where it is free. */
+        if (!is_free(gate)) {
+            return LPP_START_BUSY;
+        }
+        how = wait_in_queue(session, status, FREE_GATE_WAIT_US);
+        return how == LPP_START_TIMED_OUT ? LPP_START_BUSY : how;
+    }
+    if (lpp_gate_enter(gate, session->options.max_waiting) != APR_SUCCESS) {
+        return LPP_START_BUSY;
+    }
+    /* To be granted a free gate is not to wait, however short the timeout. */
+    if (timeout_us >= 0 && timeout_us < FREE_GATE_WAIT_US && is_free(gate)) {
+        timeout_us = FREE_GATE_WAIT_US;
+    }
+    session->counted = 1; /* before the helper sees the session */
+    how = wait_in_queue(session, status, timeout_us);
+    lpp_queue_uncount(session);
+    return how;
+}
+
+static void count_skip(lpp_gate_t *gate, lpp_start_e how)
+{
+    if (how == LPP_START_BUSY) {
+        lpp_gate_count_skip(gate, LPP_GATE_BUSY);
+    }
+    else if (how == LPP_START_TIMED_OUT) {
+        lpp_gate_count_skip(gate, LPP_GATE_TIMED_OUT);
+    }
+    else if (how == LPP_START_GONE) {
+        lpp_gate_count_skip(gate, LPP_GATE_GONE);
+    }
+    else if (how == LPP_START_CHILD) {
+        lpp_gate_count_skip(gate, LPP_GATE_CHILD);
+    }
+}
+
+lpp_start_e lpp_queue_wait(lpp_session_t *session, apr_status_t *status)
+{
+    lpp_start_e how = owner_is_parent(session) ? LPP_START_CHILD
+                                               : wait_bounded(session, status);
+
+    if (how != LPP_START_RUNNING) {
+        count_skip(session->sampler->options.gate, how);
+    }
+    return how;
+}
+
+lpp_session_t *lpp_queue_take(lpp_sampler_t *sampler)
+{
+    lpp_session_t *session = sampler->queue;
+
+    if (session != NULL) {
+        sampler->queue = session->next;
+        session->state = SESSION_PREPARING;
+    }
+    return session;
+}
+
+void lpp_queue_fail(lpp_sampler_t *sampler, apr_status_t status)
+{
+    lpp_session_t *session;
+
+    while ((session = sampler->queue) != NULL) {
+        sampler->queue = session->next;
+        session->status = status;
+        session->state = SESSION_FAILED;
+        atomic_store(&session->settled, 1);
+        pthread_cond_signal(&session->cond);
+    }
+}

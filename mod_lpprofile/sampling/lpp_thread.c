@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lpp_thread: see lpp_thread_internal.h. */
+#include "sampling/lpp_thread_internal.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <apr_strings.h>
+
+#include "base/lpp_clock.h"
+
+apr_uint64_t lpp_thread_runs(const lpp_thread_t *thread)
+{
+    char text[96], *at;
+    ssize_t len;
+    int i;
+
+    if (thread->schedstat_fd < 0) {
+        return 0;
+    }
+    len = pread(thread->schedstat_fd, text, sizeof(text) - 1, 0);
+    if (len <= 0) {
+        return 0;
+    }
+    text[len] = '\0';
+    at = text;
+    for (i = 0; i < 2; i++) {
+        at = strchr(at, ' ');
+        if (at == NULL) {
+            return 0;
+        }
+        at++;
+    }
+    return strtoull(at, NULL, 10);
+}
+
+static int open_task_file(int tid, const char *name)
+{
+    char path[64];
+
+    apr_snprintf(path, sizeof(path), "/proc/self/task/%d/%s", tid, name);
+    return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+void lpp_thread_open(lpp_thread_t *thread)
+{
+    thread->process = getpid();
+    thread->schedstat_fd = open_task_file(thread->tid, "schedstat");
+    thread->syscall_fd = open_task_file(thread->tid, "syscall");
+}
+
+void lpp_thread_close(lpp_thread_t *thread)
+{
+    if (thread->schedstat_fd >= 0) {
+        close(thread->schedstat_fd);
+    }
+    if (thread->syscall_fd >= 0) {
+        close(thread->syscall_fd);
+    }
+    thread->schedstat_fd = thread->syscall_fd = -1;
+}
+
+int lpp_thread_look(const lpp_thread_t *thread, lpp_snapshot_t *snapshot,
+                    const lpp_thread_stack_t *stack, apr_int64_t cpu_ns)
+{
+    unsigned long long words[9];
+    struct iovec to, from;
+    char text[256], *at = text;
+    ssize_t len;
+    int i;
+
+    if (thread->syscall_fd < 0) {
+        return 0;
+    }
+    len = pread(thread->syscall_fd, text, sizeof(text) - 1, 0);
+    if (len <= 0) {
+        return 0;
+    }
+    text[len] = '\0';
+    for (i = 0; i < 9; i++) { /* number, six arguments, SP, PC */
+        char *end;
+
+        words[i] = strtoull(at, &end, 0);
+        if (end == at) {
+            return 0; /* "running", or blocked outside of a call */
+        }
+        at = end;
+    }
+    if (words[7] < stack->start || words[7] >= stack->end) {
+        return 0;
+    }
+    memset(snapshot, 0, sizeof(*snapshot));
+    snapshot->regs[LPP_REG_SP] = words[7];
+    snapshot->regs[LPP_REG_PC] = words[8];
+    snapshot->flags = LPP_SNAPSHOT_SYSCALL;
+    snapshot->stack = stack->copy;
+    snapshot->stack_address = words[7];
+    snapshot->stack_len = (apr_uint32_t)(
+        stack->end - words[7] > LPP_STACK_MAX_BYTES
+        ? LPP_STACK_MAX_BYTES : stack->end - words[7]);
+    to.iov_base = stack->copy;
+    from.iov_base = (void *)(apr_uintptr_t)words[7];
+    to.iov_len = from.iov_len = snapshot->stack_len;
+    /* The kernel copies: the thread may wake and end, and its stack may be
+     * unmapped. */
+    return process_vm_readv(thread->process, &to, 1, &from, 1, 0)
+               == (ssize_t)snapshot->stack_len
+           && lpp_clock_ns(thread->clock) == cpu_ns;
+}

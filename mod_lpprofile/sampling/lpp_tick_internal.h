@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_tick: what the helper does with the one session that runs: read the
+ * thread's clocks, ask for samples, weigh and unwind them, add them to the
+ * tree.
+ *
+ * A sample weighs the wall and CPU time that really passed since the one before
+ * it; ticks are never counted. Time that no sample saw stays unattributed: it
+ * is the difference between the total and the tree.
+ */
+#ifndef LPP_TICK_INTERNAL_H
+#define LPP_TICK_INTERNAL_H
+
+#include "sampling/lpp_cost_internal.h"
+#include "sampling/lpp_session.h"
+#include "sampling/lpp_thread_internal.h"
+
+/* The sample that was last asked for. */
+typedef struct lpp_asked_t {
+    int outstanding;        /* a signal without answer */
+    apr_uint64_t sequence;  /* of that */
+    lpp_weight_t weight;    /* what its sample will weigh */
+    apr_int64_t cpu_ns;     /* the thread's CPU clock then */
+    apr_uint64_t runs;      /* see lpp_thread_runs; 0: it ran, or not known */
+    int blocked;            /* the thread did not run */
+    unsigned changes;       /* lpp_frames_t's then */
+} lpp_asked_t;
+
+/* The blocked episode that has its sample; later time is credited to that. */
+typedef struct lpp_episode_t {
+    enum {
+        EPISODE_NONE,
+        EPISODE_FRESH,      /* the handler moved the CPU clock since */
+        EPISODE_KNOWN
+    } state;
+    apr_uint32_t node;      /* where its time goes */
+    apr_int64_t cpu_ns;     /* KNOWN: the CPU clock stands here */
+} lpp_episode_t;
+
+/* What the helper knows of the session it samples; no other thread uses it. */
+typedef struct lpp_tick_t {
+    lpp_session_t *session;    /* NULL: none runs */
+    unsigned segment;          /* number of the segment that this belongs to */
+    int sampling;              /* the thread is armed: signals may be sent */
+    lpp_thread_t thread;
+    apr_int64_t interval_ns;   /* between samples */
+    apr_int64_t watch_ns;      /* between looks at the clocks */
+    apr_int64_t next_sample_ns;
+    apr_int64_t start_wall_ns; /* of the session */
+    apr_int64_t cpu_offset_ns; /* from the thread's CPU clock to the request's
+                                  CPU time */
+    apr_int64_t given_wall_ns; /* time before is part of some sample's weight,
+                                  or stays unattributed */
+    apr_int64_t given_cpu_ns;  /* the same of the thread's CPU clock */
+    apr_int64_t seen_cpu_ns;   /* last reading of the thread's CPU clock ... */
+    apr_int64_t seen_wall_ns;  /* ... and when that was first read */
+    lpp_asked_t asked;
+    lpp_episode_t episode;
+    apr_int64_t own_start_ns;  /* the helper's CPU clock at the start */
+    lpp_cost_t cost;
+    int stand_down;            /* profiling costs too much at the lowest rate:
+                                  end the session */
+} lpp_tick_t;
+
+/* Begin with a session that was granted. Signal-safe: no. Thread: helper. */
+void lpp_tick_begin(lpp_sampler_t *sampler, lpp_session_t *session);
+
+/* Begin with a segment, where there is a new one. The helper's mutex is held.
+ * Signal-safe: no. Thread: helper. */
+void lpp_tick_follow(lpp_sampler_t *sampler);
+
+/* One tick of a session that runs; returns when the next one is due
+ * (CLOCK_MONOTONIC). Signal-safe: no. Thread: helper. */
+apr_int64_t lpp_tick_run(lpp_sampler_t *sampler);
+
+/* Add the samples that the handler has delivered to the tree.
+ * Signal-safe: no. Thread: helper. */
+void lpp_tick_drain(lpp_sampler_t *sampler);
+
+/* The segment is over: drain; a sample without answer is lost.
+ * Signal-safe: no. Thread: helper. */
+void lpp_tick_pause(lpp_sampler_t *sampler);
+
+/* The session is STOPPED and nothing armed: make its profile final, and add it
+ * to the sums of all children. Signal-safe: no. Thread: helper. */
+void lpp_tick_finish(lpp_sampler_t *sampler);
+
+#endif

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_sampler_waiting: requests that wait for the gate while another one owns
+ * it: in order, for how long, and for which reasons they do not.
+ */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <apr_general.h>
+
+#include "sampler_world.h"
+#include "sampling/lpp_sampler_internal.h"
+#include "sampling/lpp_session_internal.h"
+
+static void threads_are_profiled_one_after_another_in_order(void **state)
+{
+    world_t *world = *state;
+    lpp_session_options_t options = usual_options();
+    lpp_session_t *session = start(world, &options, no_roots);
+    pthread_t threads[3];
+    other_t others[3];
+    int i;
+
+    atomic_store(&turn, 0);
+    for (i = 0; i < 3; i++) {
+        make_other(&others[i], world);
+        pthread_create(&threads[i], NULL, profile_elsewhere, &others[i]);
+        wait_for_queue(world->sampler, i + 1);
+    }
+    test_spin(30 * MS);
+    lpp_session_stop(session, LPP_STOP_NOT);
+    lpp_session_close(session);
+    for (i = 0; i < 3; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(others[i].how, LPP_START_RUNNING);
+        assert_int_equal(others[i].order, i);
+        assert_true(others[i].samples > 5);
+        assert_true(others[i].waited >= 20000);
+        apr_pool_destroy(others[i].pool);
+    }
+}
+
+/* Start another thread's session while ours runs: until that thread has its
+ * answer, or for so long. */
+static void start_beside(world_t *world, other_t *other, int ms)
+{
+    lpp_session_options_t options = usual_options();
+    lpp_session_t *session = start(world, &options, no_roots);
+    pthread_t thread;
+    int i;
+
+    pthread_create(&thread, NULL, profile_elsewhere, other);
+    for (i = 0; i < ms && !atomic_load(&other->answered); i++) {
+        usleep(1000);
+    }
+    lpp_session_stop(session, LPP_STOP_NOT);
+    lpp_session_close(session);
+    pthread_join(thread, NULL);
+    apr_pool_destroy(other->pool);
+}
+
+#define LONG_MS 20000
+
+static int measure_time_out(world_t *world)
+{
+    lpp_gate_counts_t before, after;
+    other_t other;
+
+    lpp_gate_get_counts(world->gate, &before);
+    make_other(&other, world);
+    other.options.lock_timeout_us = 80000;
+    start_beside(world, &other, LONG_MS);
+    assert_int_equal(other.how, LPP_START_TIMED_OUT);
+    assert_true(other.waited >= 80000);
+    lpp_gate_get_counts(world->gate, &after);
+    assert_int_equal(after.timed_out, before.timed_out + 1);
+    assert_int_equal(after.waiting, 0);
+    return other.waited <= 200000;
+}
+
+static void a_waiter_times_out(void **state)
+{
+    measure(*state, measure_time_out);
+}
+
+static int measure_find_it_full(world_t *world)
+{
+    lpp_gate_counts_t before, after;
+    other_t other;
+
+    lpp_gate_get_counts(world->gate, &before);
+    make_other(&other, world);
+    other.options.max_waiting = 0;
+    start_beside(world, &other, LONG_MS);
+    assert_int_equal(other.how, LPP_START_BUSY);
+    lpp_gate_get_counts(world->gate, &after);
+    assert_int_equal(after.busy, before.busy + 1);
+    return other.waited <= 50000;
+}
+
+static void nobody_waits_where_the_room_is_full(void **state)
+{
+    measure(*state, measure_find_it_full);
+}
+
+static void a_free_gate_needs_no_waiting_room(void **state)
+{
+    lpp_session_options_t options = usual_options();
+    lpp_start_e how = LPP_START_BUSY;
+    apr_interval_time_t waited;
+    lpp_session_t *session;
+    world_t *world = *state;
+    apr_status_t status;
+    int i;
+
+    options.max_waiting = 0;
+    for (i = 0; i < MEASUREMENTS && how == LPP_START_BUSY; i++) {
+        how = lpp_session_start(world->sampler, &options, no_roots, &session,
+                                &waited, &status, world->pool);
+        /* Unless the machine kept the helper from it for that long. */
+        assert_true(how == LPP_START_RUNNING || waited >= 100000);
+    }
+    assert_int_equal(how, LPP_START_RUNNING);
+    lpp_session_close(session);
+}
+
+typedef struct seen_t {
+    lpp_gate_t *gate;
+    atomic_int stop;
+    unsigned owned, counted; /* looks at an owned gate; that found a waiter */
+} seen_t;
+
+static void *look_at_the_gate(void *baton)
+{
+    seen_t *seen = baton;
+    lpp_gate_counts_t counts;
+    lpp_holder_t before, after;
+
+    while (!atomic_load(&seen->stop)) {
+        lpp_gate_get_holder(seen->gate, &before);
+        lpp_gate_get_counts(seen->gate, &counts);
+        lpp_gate_get_holder(seen->gate, &after);
+        /* The same owner at both ends: nobody else came between. */
+        if (before.pid != 0 && memcmp(&before, &after, sizeof(before)) == 0) {
+            seen->owned++;
+            seen->counted += counts.waiting > 0;
+        }
+    }
+    return NULL;
+}
+
+static void an_owner_is_not_counted_as_waiting(void **state)
+{
+    lpp_session_options_t options = usual_options();
+    world_t *world = *state;
+    seen_t seen = { .gate = world->gate };
+    pthread_t looker;
+    int i;
+
+    options.max_waiting = 1;
+    assert_int_equal(pthread_create(&looker, NULL, look_at_the_gate, &seen), 0);
+    for (i = 0; i < 200; i++) {
+        /* Each start needs the only place. */
+        options.holder.start = i + 1;
+        lpp_session_close(start(world, &options, no_roots));
+    }
+    atomic_store(&seen.stop, 1);
+    assert_int_equal(pthread_join(looker, NULL), 0);
+    assert_true(seen.owned > 0);
+    assert_int_equal(seen.counted, 0);
+}
+
+static int not_wanted(void *baton)
+{
+    return ++*(apr_uint64_t *)baton < 2;
+}
+
+static int measure_leave(world_t *world)
+{
+    other_t other;
+
+    make_other(&other, world);
+    other.options.wanted = not_wanted;
+    other.options.wanted_baton = &other.asked;
+    start_beside(world, &other, LONG_MS);
+    assert_int_equal(other.how, LPP_START_GONE);
+    assert_int_equal(other.asked, 2);
+    assert_true(other.waited >= 400000);
+    return other.waited <= 800000;
+}
+
+static void a_waiter_whose_client_left_is_let_go(void **state)
+{
+    measure(*state, measure_leave);
+}
+
+static int measure_own_request(world_t *world)
+{
+    lpp_gate_counts_t before, after;
+    other_t other;
+
+    lpp_gate_get_counts(world->gate, &before);
+    make_other(&other, world);
+    other.options.parent_id = "OOPS-00000000000000000000000000000001";
+    start_beside(world, &other, LONG_MS);
+    assert_int_equal(other.how, LPP_START_CHILD);
+    lpp_gate_get_counts(world->gate, &after);
+    assert_int_equal(after.child, before.child + 1);
+    return other.waited <= 100000;
+}
+
+static void the_holders_own_request_does_not_wait(void **state)
+{
+    lpp_gate_counts_t before, after;
+    world_t *world = *state;
+    other_t other;
+
+    measure(world, measure_own_request);
+    lpp_gate_get_counts(world->gate, &before);
+    make_other(&other, world);
+    other.options.parent_id = "OOPS-00000000000000000000000000000002";
+    start_beside(world, &other, 200);
+    assert_int_equal(other.how, LPP_START_RUNNING);
+    lpp_gate_get_counts(world->gate, &after);
+    assert_int_equal(after.child, before.child);
+}
+
+static atomic_int held, holding;
+
+static void hold_thread(int number)
+{
+    static const struct timespec nap = { 0, 1000000 };
+
+    atomic_store(&holding, 1);
+    while (atomic_load(&held)) {
+        nanosleep(&nap, NULL);
+    }
+}
+
+/* As in a prefork child, whose end runs in a signal handler on top of the wait
+ * for a turn: the turn comes, its thread does not. */
+static void a_turn_that_comes_at_the_childs_end_is_given_back(void **state)
+{
+    world_t *world = *state;
+    lpp_session_options_t options = usual_options();
+    lpp_session_t *session = start(world, &options, no_roots);
+    struct sigaction action, old;
+    lpp_holder_t holder;
+    pthread_t waiter;
+    other_t other;
+    int i;
+
+    memset(&action, 0, sizeof(action));
+    action.sa_handler = hold_thread;
+    sigaction(SIGUSR2, &action, &old);
+    make_other(&other, world);
+    atomic_store(&held, 1);
+    pthread_create(&waiter, NULL, profile_elsewhere, &other);
+    wait_for_queue(world->sampler, 1);
+    /* Not while it holds the mutex, as it does for a moment now and then. */
+    pthread_mutex_lock(&world->sampler->helper.mutex);
+    pthread_kill(waiter, SIGUSR2);
+    while (!atomic_load(&holding)) {
+        usleep(1000);
+    }
+    pthread_mutex_unlock(&world->sampler->helper.mutex);
+    lpp_session_close(session);
+    do {
+        usleep(1000);
+        lpp_gate_get_holder(world->gate, &holder);
+    } while (holder.pid == 0); /* now it is the turn of who is held */
+    lpp_sampler_stop(world->sampler);
+    for (i = 0; i < 5000 && holder.pid != 0; i++) {
+        usleep(1000);
+        lpp_gate_get_holder(world->gate, &holder);
+    }
+    assert_int_equal(holder.pid, 0);
+    atomic_store(&held, 0);
+    pthread_join(waiter, NULL);
+    assert_int_equal(other.how, LPP_START_RUNNING); /* and cut at once */
+    assert_int_equal(other.samples, 0);
+    apr_pool_destroy(other.pool);
+    sigaction(SIGUSR2, &old, NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(threads_are_profiled_one_after_another_in_order),
+        CASE(a_waiter_times_out),
+        CASE(nobody_waits_where_the_room_is_full),
+        CASE(a_free_gate_needs_no_waiting_room),
+        CASE(an_owner_is_not_counted_as_waiting),
+        CASE(a_waiter_whose_client_left_is_let_go),
+        CASE(the_holders_own_request_does_not_wait),
+        CASE(a_turn_that_comes_at_the_childs_end_is_given_back),
+    };
+    int failed;
+
+    if (!open_sampler_world()) {
+        return 1;
+    }
+    failed = cmocka_run_group_tests(tests, NULL, NULL);
+    close_sampler_world();
+    return failed;
+}

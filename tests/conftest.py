@@ -80,10 +80,12 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.get_closest_marker('xdist_group'):
             continue
-        mpm = (item.callspec.params.get('mpm', '')
-               if hasattr(item, 'callspec') else '')
-        item.add_marker(pytest.mark.xdist_group(
-            ' '.join([item.path.stem, mpm]).strip()))
+        mpm = (item.callspec.params.get('mpm')
+               if hasattr(item, 'callspec') else None)
+        # No string where --mpm leaves none: pytest skips such a test.
+        name = ([item.path.stem, mpm] if isinstance(mpm, str)
+                else [item.path.stem])
+        item.add_marker(pytest.mark.xdist_group(' '.join(name)))
     items.sort(key=lambda item: not item.get_closest_marker('long'))
 
 

@@ -76,12 +76,16 @@ def pytest_addoption(parser):
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """What one worker of several runs together: the tests of a file that use
-    the same MPM, and so the same servers."""
+    the same MPM, and so the same servers; or what the file itself names."""
     for item in items:
-        mpm = (item.callspec.params.get('mpm', '')
-               if hasattr(item, 'callspec') else '')
-        item.add_marker(pytest.mark.xdist_group(
-            ' '.join([item.path.stem, mpm]).strip()))
+        if item.get_closest_marker('xdist_group'):
+            continue
+        mpm = (item.callspec.params.get('mpm')
+               if hasattr(item, 'callspec') else None)
+        # No string where --mpm leaves none: pytest skips such a test.
+        name = ([item.path.stem, mpm] if isinstance(mpm, str)
+                else [item.path.stem])
+        item.add_marker(pytest.mark.xdist_group(' '.join(name)))
     items.sort(key=lambda item: not item.get_closest_marker('long'))
 
 

@@ -45,6 +45,7 @@ STRING = re.compile(r'"(?:\\.|[^"\\\n])*"')
 NOT_APRS = re.compile(r'%[-+#0-9.*]*(?:(?:ll|hh|[zjtL])[diouxX]|[gGeEaA]\b'
                       r'|p(?![pAItTmFSBdD]))')
 LOG_CALL = re.compile(r'\b(ap_log_(?:[rspc]|cs)?error|lpp_log)\s*\(')
+TEST_IMPORT = re.compile(r'^(?:from|import)\s+(test_\w+)', re.M)
 
 
 class Missing(Exception):
@@ -65,6 +66,21 @@ def sources(root):
     if not any(path.suffix == '.c' for path in found):
         raise Missing('no sources under %s' % root)
     return found
+
+
+def test_files(root):
+    found = sorted(path for path in root.glob('tests/*/*')
+                   if path.suffix in ('.c', '.h', '.py'))
+    if not found:
+        raise Missing('no tests under %s' % root)
+    return found
+
+
+def test_imports(root):
+    """No test imports a test: what two need is a module of its own."""
+    return ['%s imports %s' % (path.relative_to(root), name)
+            for path in test_files(root) if path.suffix == '.py'
+            for name in TEST_IMPORT.findall(read(path))]
 
 
 def rows(path, fields):
@@ -549,15 +565,16 @@ def sizes(root):
                rows(root / 'tests/guard/sizes.txt', 3)}
     faults = []
     seen = 0
-    for path in sources(root):
+    for path in [*sources(root), *test_files(root)]:
         where = str(path.relative_to(root))
-        text = read(path)
-        lines = text.count('\n')
+        lines = read(path).count('\n')
         if lines > FILE_LINES:
             faults.append('%s has %d lines' % (where, lines))
         elif lines > LONG_FILE_LINES:
             warnings.warn('%s has %d lines: two nouns?' % (where, lines))
-        for name, length in functions(text):
+    for path in sources(root):
+        where = str(path.relative_to(root))
+        for name, length in functions(read(path)):
             seen += 1
             most = allowed.get('%s:%s' % (where, name), (FUNCTION_LINES,))[0]
             if length > most:

@@ -33,6 +33,7 @@ CHECKS = {
     'locale': lambda root: guards.locale(root),
     'licence': lambda root: guards.licence(root),
     'sizes': lambda root: guards.sizes(root),
+    'test imports': lambda root: guards.test_imports(root),
     'layout': lambda root: guards.layout(root),
 }
 
@@ -64,6 +65,7 @@ def test_only_the_module_record_is_exported():
 GOOD = {
     'tests/guard/ranks.txt': '0 base\n10 low\n20 high\n60 server\n90 .\n',
     'tests/guard/sizes.txt': '',
+    'tests/http/test_a.py': 'import helper\n',
     'tests/guard/locale.txt': '',
     'mod_lpprofile/README.md': '| 0 | `base/` |\n| 10 | `low/` | x |\n'
                                '| 20 | `high/` | x |\n| 60 | `server/` |\n',
@@ -169,6 +171,9 @@ def test_good_tree_has_no_fault(tmp_path, name):
     ('sizes', 'mod_lpprofile/high/lpp_top.c',
      'int f(void)\n{\n' + 'x;\n' * 60 + '}\n', 'f has 62 lines'),
     ('sizes', 'mod_lpprofile/high/lpp_top.c', 'int x;\n' * 810, 'has 811 lines'),
+    ('sizes', 'tests/http/test_a.py', 'x = 1\n' * 810, 'has 811 lines'),
+    ('test imports', 'tests/http/test_a.py', 'from test_b import c\n',
+     'imports test_b'),
     ('layout', 'mod_lpprofile/high/lpp_top.c', '\tint x;\n', 'tab'),
     ('layout', 'mod_lpprofile/high/lpp_top.c', 'int x; // y\n', 'comment'),
     ('layout', 'mod_lpprofile/high/lpp_top.c', 'int ' + 'x' * 80 + ';\n',

@@ -8,23 +8,30 @@ def command_line(pid):
     return pathlib.Path('/proc/%d/cmdline' % pid).read_bytes()
 
 
+def _stat(pid):
+    """(state, parent's process id) of a process; (None, 0): it has gone."""
+    try:
+        # Read for each process there is, many times a test.
+        with open('/proc/%s/stat' % pid, 'rb') as file:
+            state, parent = file.read().rpartition(b')')[2].split()[:2]
+    except OSError:
+        return None, 0
+    return state, int(parent)
+
+
 class Processes:
     """What the process self.process started, and what that started."""
 
     def descendants(self):
         """Process ids of everything the server started, in any depth."""
-        parents = {}
+        below = {}
         for entry in os.listdir('/proc'):
             if entry.isdigit():
-                try:
-                    stat = pathlib.Path('/proc', entry, 'stat').read_text()
-                except OSError:
-                    continue
-                parents[int(entry)] = int(stat.rpartition(')')[2].split()[1])
+                parent = _stat(entry)[1]
+                below.setdefault(parent, []).append(int(entry))
         found, todo = [], [self.process.pid]
         while todo:
-            pid = todo.pop()
-            children = [p for p, parent in parents.items() if parent == pid]
+            children = below.get(todo.pop(), [])
             found += children
             todo += children
         return found
@@ -45,14 +52,12 @@ class Processes:
         """Process ids of the children that serve (mod_cgid's is left out)."""
         result = []
         for pid in self.descendants():
+            state, ppid = _stat(pid)
             try:
-                stat = pathlib.Path('/proc/%d/stat' % pid).read_text()
                 line = command_line(pid)
             except OSError:
                 continue
-            ppid = int(stat.rpartition(')')[2].split()[1])
-            state = stat.rpartition(')')[2].split()[0]
-            if (ppid == self.process.pid and state != 'Z'
+            if (ppid == self.process.pid and state != b'Z'
                     and b'cgid' not in line and not self._runs_scripts(pid)):
                 result.append(pid)
         return result

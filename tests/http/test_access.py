@@ -14,7 +14,6 @@ PROXY_HEADERS = [
     ('X-Real-IP', '127.0.0.1'), ('Via', '1.1 here')]
 
 
-@pytest.mark.all_mpms
 def test_loopback_may(httpd):
     assert_profiled(httpd('LPProfilingAllowed On'))
 
@@ -80,7 +79,6 @@ def test_ipv6_loopback_may(httpd):
 RULE = 'LPProfilingAllowed On\nLPProfileAccess "req(\'X-Key\') == \'k\'"\n'
 
 
-@pytest.mark.all_mpms
 def test_rule_replaces_the_default(httpd):
     server = httpd(RULE)
     assert_profiled(server, headers=[('X-Key', 'k'), ('Via', '1.1 x')])
@@ -131,7 +129,6 @@ def test_expression_decides_for_each_request(httpd):
     assert refusals(server) == []
 
 
-@pytest.mark.all_mpms
 def test_all_requests_of_a_client_outside_are_still_logged(httpd):
     server = httpd(RULE + 'LPProfileAllRequests On\n')
     plain = httpd(profiler=False)

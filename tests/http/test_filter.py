@@ -28,7 +28,6 @@ XBLOCK = re.compile(rb'<div xmlns="http://www.w3.org/1999/xhtml">\n'
                     rb'</details>\n</div>\n', re.S)
 
 
-@pytest.mark.all_mpms
 def test_block_in_a_static_page(httpd):
     server = serve(httpd)
     plain = server.get('/index.html')

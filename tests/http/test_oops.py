@@ -296,7 +296,6 @@ URLS = [
 ]
 
 
-@pytest.mark.all_mpms
 def test_no_secret_gets_anywhere(httpd):
     server = httpd(ON + 'LPOopsHide x_hide_this\n'
                    'SetEnv DB_PASSWORD %s\n' % CANARY

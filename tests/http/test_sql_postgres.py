@@ -10,6 +10,9 @@ import apxs_env
 import databases
 from sql_pages import (ON, SECRET, figures, oops_of, rows_of, section, words)
 
+# One cluster for all.
+pytestmark = pytest.mark.xdist_group('postgres')
+
 LOOP = 50
 HANDLER = '<Location /dbd>\nSetHandler lpp-dbd\n</Location>\n'
 

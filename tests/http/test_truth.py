@@ -177,12 +177,12 @@ def callgrind_of_valgrind(tmp_path):
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT)
     try:
-        httpd_env.wait_for(lambda: listening(server.port), 120,
+        httpd_env.wait_for(lambda: listening(server.port), 600,
                            'httpd under valgrind')
-        assert server.get('/truth?fixed', timeout=120).status == 200
+        assert server.get('/truth?fixed', timeout=600).status == 200
     finally:
         process.terminate()
-        process.wait(120)
+        process.wait(600)
         process.stdout.close()
     listing = subprocess.run(['callgrind_annotate', '--threshold=100',
                               str(out)], check=True, text=True,

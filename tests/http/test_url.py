@@ -15,7 +15,6 @@ PLACES = ['/++profile++callgrind/dir/one.html',
           '//++profile++callgrind//dir/one.html']
 
 
-@pytest.mark.all_mpms
 @pytest.mark.parametrize('path', PLACES)
 def test_segment_is_seen_through(httpd, path):
     server = httpd('LPProfilingAllowed On', features=['cgi'])
@@ -116,7 +115,6 @@ def test_front_controller_in_a_directory_sees_the_plain_url(httpd):
                                        'REDIRECT_LPPROFILE_URI'}
 
 
-@pytest.mark.all_mpms
 def test_backend_sees_the_plain_url(httpd):
     backend = httpd(profiler=False, features=['cgi'], key='backend')
     server = httpd('LPProfilingAllowed On\n'
@@ -169,7 +167,6 @@ def test_methods_that_never_trigger(httpd):
     assert got.status in (400, 405) and not got.lpprofile
 
 
-@pytest.mark.all_mpms
 def test_access_log_keeps_the_line_of_the_client(httpd):
     server = httpd('LPProfilingAllowed On\nLogFormat "%r|%U|%>s" both\n'
                    'CustomLog ${ROOT}/both.log both\n'
@@ -285,7 +282,6 @@ def test_what_a_person_asked_for_is_profiled(httpd, kind):
                       [('Sec-Fetch-Dest', kind)]).lpprofile
 
 
-@pytest.mark.all_mpms
 def test_own_pages_win_over_everything(httpd):
     server = httpd('LPProfilingAllowed On\nProxyPass / http://127.0.0.1:1/\n'
                    '<Location "/++profile++reports">\nRequire all denied\n'

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_symbol_internal: what lpp_symbol.c uses of lpp_symbol_text.c.
+ * lpp_symbol_internal: what lpp_symbol.c uses of lpp_symbol_clean.c.
  */
 #ifndef LPP_SYMBOL_INTERNAL_H
 #define LPP_SYMBOL_INTERNAL_H

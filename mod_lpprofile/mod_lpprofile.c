@@ -15,7 +15,7 @@
 #include "web/mod_lpprofile_filter.h"
 #include "mod_lpprofile_hooks.h"
 #include "web/mod_lpprofile_inline.h"
-#include "server/mod_lpprofile_keep.h"
+#include "server/mod_lpprofile_retention.h"
 #include "request/mod_lpprofile_memory.h"
 #include "request/mod_lpprofile_phases.h"
 #include "server/mod_lpprofile_process.h"
@@ -38,7 +38,7 @@ static void register_hooks(apr_pool_t *pool)
     lpp_calls_register_hooks(pool);
     /* Hooks that run for each request are registered only where profiling is
      * allowed somewhere: elsewhere a request costs nothing. */
-    lpp_keeper_register_hooks(pool);
+    lpp_retention_child_register_hooks(pool);
     lpp_process_register_if_wanted(lpp_url_register_hooks);
     lpp_process_register_if_wanted(lpp_run_register_hooks);
     lpp_process_register_if_wanted(lpp_phases_register_filters);

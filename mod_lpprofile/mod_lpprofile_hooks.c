@@ -135,5 +135,5 @@ void lpp_hooks_register(apr_pool_t *pool)
     if (!ap_hook_get_log_transaction()) {
         ap_hook_log_transaction(no_log, NULL, NULL, APR_HOOK_LAST);
     }
-    lpp_entries_set_callbacks(callbacks, LPP_COUNT(callbacks));
+    lpp_wrappers_set_callbacks(callbacks, LPP_COUNT(callbacks));
 }

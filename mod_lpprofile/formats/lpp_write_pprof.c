@@ -157,8 +157,8 @@ static void write_head(writer_t *writer)
     part.sample_type = pointers;
     part.period_type = &values[VALUE_WALL];
     part.default_sample_type = values[VALUE_WALL].type;
-    part.period = view->honesty.asked_hz != 0
-        ? 1000000 / (int64_t)view->honesty.asked_hz : 0;
+    part.period = view->statistics.asked_hz != 0
+        ? 1000000 / (int64_t)view->statistics.asked_hz : 0;
     part.time_nanos = nanoseconds(view->about.start);
     part.duration_nanos = (int64_t)view->total.wall_us * 1000;
     comments = apr_palloc(writer->batch, (apr_size_t)notes->nelts

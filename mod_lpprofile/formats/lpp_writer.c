@@ -67,7 +67,7 @@ apr_array_header_t *lpp_writer_notes(const lpp_view_t *view, apr_pool_t *pool)
     apr_array_header_t *notes = apr_array_make(pool, 16,
                                                sizeof(lpp_writer_note_t));
     const lpp_view_about_t *about = &view->about;
-    const lpp_honesty_t *honesty = &view->honesty;
+    const lpp_sampling_statistics_t *statistics = &view->statistics;
 
     add(notes, "OOPS", about->id);
     add(notes, "Page", about->page_id);
@@ -77,9 +77,9 @@ apr_array_header_t *lpp_writer_notes(const lpp_view_t *view, apr_pool_t *pool)
     add(notes, "Start", iso_time(about->start, pool));
     add(notes, "Thread", apr_psprintf(pool, "%u.%u", about->pid,
                                       about->tid));
-    add(notes, "Trigger", honesty->cut_short == 0 ? "mod_lpprofile"
+    add(notes, "Trigger", statistics->cut_short == 0 ? "mod_lpprofile"
         : apr_pstrcat(pool, "mod_lpprofile, cut short: ",
-                      lpp_writer_cut_short(honesty->cut_short), NULL));
+                      lpp_writer_cut_short(statistics->cut_short), NULL));
     add(notes, "Counts", view->calls != NULL
         ? "exact calls of hooks, samples of all else; filters are not counted"
         : "samples");
@@ -92,30 +92,33 @@ apr_array_header_t *lpp_writer_notes(const lpp_view_t *view, apr_pool_t *pool)
     add(notes, "Samples", apr_psprintf(pool, "%" APR_UINT64_T_FMT
         " taken, %" APR_UINT64_T_FMT " lost, %" APR_UINT64_T_FMT
         " cut, %" APR_UINT64_T_FMT " broken, %" APR_UINT64_T_FMT
-        " past the tree's ceiling", honesty->samples, honesty->lost,
-        honesty->cut, honesty->broken, honesty->overflowed));
+        " past the tree's ceiling", statistics->samples, statistics->lost,
+        statistics->cut, statistics->broken, statistics->overflowed));
     add(notes, "Stacks", apr_psprintf(pool, "%" APR_UINT64_T_FMT
         " samples on stacks of their own (fibers, coroutines, goroutines), %"
         APR_UINT64_T_FMT " whose caller is not known behind code made at run "
         "time", view->own_stack_samples, view->run_time_samples));
     add(notes, "Rate", apr_psprintf(pool, "%.1f Hz of %u Hz asked%s",
-                                    view->true_hz, honesty->asked_hz,
-                                    honesty->lowered_hz == 0 ? ""
+                                    view->true_hz, statistics->asked_hz,
+                                    statistics->lowered_hz == 0 ? ""
         : ", lowered since the profiler took over 10 % of the CPU time"));
     add(notes, "Frames named", apr_psprintf(pool, "%u %%",
                                             view->named_percent));
-    add(notes, "Profiler", apr_psprintf(pool, "%" APR_UINT64_T_FMT
-        " us CPU of its own, %" APR_UINT64_T_FMT " signals, %"
-        APR_UINT64_T_FMT " calls repaired, unwinder %s",
-        honesty->own_ns / 1000, honesty->signals, honesty->repaired_calls,
-        honesty->unwinder != NULL ? honesty->unwinder : "none"));
+    add(notes, "Profiler",
+        apr_psprintf(
+            pool,
+            "%" APR_UINT64_T_FMT " us CPU of its own, %" APR_UINT64_T_FMT
+            " signals, %" APR_UINT64_T_FMT " calls repaired, unwinder %s",
+            statistics->own_ns / 1000, statistics->signals,
+            statistics->repaired_calls,
+            statistics->unwinder != NULL ? statistics->unwinder : "none"));
     if (lpp_view_profiler(view) != NULL) {
         add(notes, "On the request's thread", apr_psprintf(pool,
             "%" APR_UINT64_T_FMT " us of the profiler, " LPP_PROFILER_NAME,
             lpp_view_profiler(view)->self.wall_us));
     }
     add(notes, "Blocked", apr_psprintf(pool, "%" APR_UINT64_T_FMT " us",
-                                       honesty->blocked_ns / 1000));
+                                       statistics->blocked_ns / 1000));
     return notes;
 }
 

@@ -32,7 +32,7 @@
 #define PLACE_WAITING(place) ((apr_uint32_t)(place))
 
 /* The caller has locked the mutex and gate->writing. */
-static void publish(shared_t *shared, const lpp_holder_t *holder)
+static void publish(shared_t *shared, const lpp_owner_t *owner)
 {
     apr_uint64_t words[RECORD_WORDS];
     apr_uint32_t next = atomic_load(&shared->published) + 1;
@@ -40,7 +40,7 @@ static void publish(shared_t *shared, const lpp_holder_t *holder)
     size_t i;
 
     memset(words, 0, sizeof(words));
-    memcpy(words, holder, sizeof(*holder));
+    memcpy(words, owner, sizeof(*owner));
     for (i = 0; i < RECORD_WORDS; i++) {
         atomic_store_explicit(&record->word[i], words[i],
                               memory_order_relaxed);
@@ -51,7 +51,7 @@ static void publish(shared_t *shared, const lpp_holder_t *holder)
     atomic_thread_fence(memory_order_seq_cst);
 }
 
-void lpp_gate_get_holder(const lpp_gate_t *gate, lpp_holder_t *holder)
+void lpp_gate_get_owner(const lpp_gate_t *gate, lpp_owner_t *owner)
 {
     shared_t *shared = gate->shared;
     apr_uint64_t words[RECORD_WORDS];
@@ -70,12 +70,12 @@ void lpp_gate_get_holder(const lpp_gate_t *gate, lpp_holder_t *holder)
         atomic_thread_fence(memory_order_acquire);
         if (atomic_load_explicit(&shared->published, memory_order_relaxed)
             == seen) {
-            memcpy(holder, words, sizeof(*holder));
-            lpp_gate_bound_holder(holder);
+            memcpy(owner, words, sizeof(*owner));
+            lpp_gate_bound_owner(owner);
             return;
         }
     }
-    memset(holder, 0, sizeof(*holder));
+    memset(owner, 0, sizeof(*owner));
 }
 
 /*
@@ -247,7 +247,7 @@ apr_status_t lpp_gate_child_init(lpp_gate_t *gate, apr_pool_t *pchild)
 
 apr_status_t lpp_gate_try(lpp_gate_t *gate, apr_interval_time_t slice_us)
 {
-    lpp_holder_t left;
+    lpp_owner_t left;
     apr_status_t status;
 
     if (gate->held) {
@@ -272,9 +272,9 @@ apr_status_t lpp_gate_try(lpp_gate_t *gate, apr_interval_time_t slice_us)
     gate->held = 1;
     /* An owner removes its record before it unlocks the mutex, so a record
      * found here is that of an owner that died. */
-    lpp_gate_get_holder(gate, &left);
+    lpp_gate_get_owner(gate, &left);
     if (left.pid != 0) {
-        static const lpp_holder_t nobody;
+        static const lpp_owner_t nobody;
 
         publish(gate->shared, &nobody);
         lpp_gate_note_death(gate, left.pid);
@@ -283,11 +283,11 @@ apr_status_t lpp_gate_try(lpp_gate_t *gate, apr_interval_time_t slice_us)
     return APR_SUCCESS;
 }
 
-void lpp_gate_set_holder(lpp_gate_t *gate, const lpp_holder_t *holder)
+void lpp_gate_set_owner(lpp_gate_t *gate, const lpp_owner_t *owner)
 {
-    lpp_holder_t copy = *holder;
+    lpp_owner_t copy = *owner;
 
-    lpp_gate_bound_holder(&copy);
+    lpp_gate_bound_owner(&copy);
     if (copy.pid == 0) {
         copy.pid = (apr_uint32_t)getpid();
     }
@@ -303,16 +303,16 @@ void lpp_gate_set_holder(lpp_gate_t *gate, const lpp_holder_t *holder)
 void lpp_gate_set_page_id(lpp_gate_t *gate, const char *id,
                           const char *page_id)
 {
-    lpp_holder_t holder;
+    lpp_owner_t owner;
 
     pthread_mutex_lock(&gate->writing);
     if (gate->held) {
-        lpp_gate_get_holder(gate, &holder);
-        if (holder.pid != 0 && strcmp(holder.id, id) == 0) {
-            apr_cpystrn(holder.page_id, page_id, sizeof(holder.page_id));
-            publish(gate->shared, &holder);
+        lpp_gate_get_owner(gate, &owner);
+        if (owner.pid != 0 && strcmp(owner.id, id) == 0) {
+            apr_cpystrn(owner.page_id, page_id, sizeof(owner.page_id));
+            publish(gate->shared, &owner);
             if (gate->area) {
-                gate->area->holder = holder;
+                gate->area->owner = owner;
             }
         }
     }
@@ -321,7 +321,7 @@ void lpp_gate_set_page_id(lpp_gate_t *gate, const char *id,
 
 apr_status_t lpp_gate_release(lpp_gate_t *gate)
 {
-    static const lpp_holder_t nobody;
+    static const lpp_owner_t nobody;
 
     pthread_mutex_lock(&gate->writing);
     if (!gate->held) {
@@ -409,9 +409,9 @@ apr_uint64_t lpp_gate_client_us(const lpp_gate_t *gate)
     return atomic_load(&gate->shared->client_us);
 }
 
-void lpp_gate_hurry(lpp_gate_t *gate)
+void lpp_gate_ask_to_end(lpp_gate_t *gate)
 {
-    atomic_store(&gate->shared->hurried,
+    atomic_store(&gate->shared->asked_to_end,
                  atomic_load(&gate->shared->published));
 }
 
@@ -420,9 +420,9 @@ void lpp_gate_add_client_us(lpp_gate_t *gate, apr_uint64_t us)
     atomic_fetch_add(&gate->shared->client_us, us);
 }
 
-int lpp_gate_hurried(const lpp_gate_t *gate)
+int lpp_gate_asked_to_end(const lpp_gate_t *gate)
 {
-    return atomic_load(&gate->shared->hurried)
+    return atomic_load(&gate->shared->asked_to_end)
            == atomic_load(&gate->shared->published);
 }
 

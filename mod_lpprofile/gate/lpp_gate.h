@@ -21,7 +21,7 @@
 #include "base/lpp_base.h"
 
 /* The owner of the gate: what is being profiled. Every child can read it. */
-typedef struct lpp_holder_t {
+typedef struct lpp_owner_t {
     apr_uint32_t pid;             /* 0: the gate has no owner */
     apr_uint32_t tid;             /* kernel id of the profiled thread */
     apr_time_t start;             /* of the request, wall clock */
@@ -35,7 +35,7 @@ typedef struct lpp_holder_t {
     apr_uint32_t formats;         /* LPP_FORMAT_BIT of each file asked for */
     apr_uint32_t aggregate;       /* 1: for the server's sum only, no files */
     apr_uint32_t generation;      /* of the server's configuration */
-} lpp_holder_t;
+} lpp_owner_t;
 
 /* Running totals over all children, since the server's full start. */
 typedef struct lpp_gate_counts_t {
@@ -88,7 +88,7 @@ LPP_MUST_CHECK apr_status_t lpp_gate_try(lpp_gate_t *gate,
                                          apr_interval_time_t slice_us);
 
 /*
- * set_holder publishes the owner after a successful try and counts a profile;
+ * set_owner publishes the owner after a successful try and counts a profile;
  * pid 0 stands for the caller's, strings are cut. set_page_id changes the page
  * id of the profile called id once it is known. Both do nothing where this
  * child does not own the gate; set_page_id also where the child owns it for
@@ -97,7 +97,7 @@ LPP_MUST_CHECK apr_status_t lpp_gate_try(lpp_gate_t *gate,
  * own the gate, else that of the unlock.
  * Signal-safe: no. Thread: the helper; set_page_id: any thread of the child.
  */
-void lpp_gate_set_holder(lpp_gate_t *gate, const lpp_holder_t *holder);
+void lpp_gate_set_owner(lpp_gate_t *gate, const lpp_owner_t *owner);
 void lpp_gate_set_page_id(lpp_gate_t *gate, const char *id,
                           const char *page_id);
 apr_status_t lpp_gate_release(lpp_gate_t *gate);
@@ -119,7 +119,7 @@ void lpp_gate_settle(void *kept);
  * over may have written anything.
  * Signal-safe: yes. Thread: any.
  */
-void lpp_gate_get_holder(const lpp_gate_t *gate, lpp_holder_t *holder);
+void lpp_gate_get_owner(const lpp_gate_t *gate, lpp_owner_t *owner);
 
 /*
  * 1 where no process pid exists; 0 and numbers that are no process id count as
@@ -150,9 +150,9 @@ void lpp_gate_forget(lpp_gate_t *gate, apr_uint32_t pid);
  * Signal-safe: yes. Thread: client_us and hurry: any; the others: the helper.
  */
 apr_uint64_t lpp_gate_client_us(const lpp_gate_t *gate);
-void lpp_gate_hurry(lpp_gate_t *gate);
+void lpp_gate_ask_to_end(lpp_gate_t *gate);
 void lpp_gate_add_client_us(lpp_gate_t *gate, apr_uint64_t us);
-int lpp_gate_hurried(const lpp_gate_t *gate);
+int lpp_gate_asked_to_end(const lpp_gate_t *gate);
 
 /*
  * Count a request that was served unprofiled; read all counts.
@@ -162,7 +162,7 @@ void lpp_gate_count_skip(lpp_gate_t *gate, lpp_gate_skip_e why);
 void lpp_gate_get_counts(const lpp_gate_t *gate, lpp_gate_counts_t *counts);
 
 /*
- * Deaths. From set_holder to release (or settle), the owner's record is also in
+ * Deaths. From set_owner to release (or settle), the owner's record is also in
  * an area of the shared memory, with room for post-mortem data (the stack of a
  * crash, its samples). When the owner dies, the area stays; the first process
  * that detects the death notes it, and one process takes it over and writes the
@@ -174,24 +174,25 @@ void lpp_gate_get_counts(const lpp_gate_t *gate, lpp_gate_counts_t *counts);
  * Room for the post-mortem data of this child while it owns the gate:
  * LPP_GATE_AREA_BYTES, of which the first 4096 are zero. NULL where this child
  * does not own the gate, or where all areas wait for their reports.
- * Signal-safe: no. Thread: the helper, after set_holder.
+ * Signal-safe: no. Thread: the helper, after set_owner.
  */
 void *lpp_gate_extra(const lpp_gate_t *gate);
 
 /*
  * note_death: process pid has ended; if it owned the gate, its report is due.
  * Returns 1 where that is so and the death was not noted before. post_death:
- * this process ends now, before its request is served; holder is what
- * set_holder got. Both count the death.
+ * this process ends now, before its request is served; owner is what
+ * set_owner got. Both count the death.
  * Signal-safe: yes. Thread: any; note_death: also the parent.
  */
 int lpp_gate_note_death(lpp_gate_t *gate, apr_uint32_t pid);
-void lpp_gate_post_death(lpp_gate_t *gate, const lpp_holder_t *holder);
+void lpp_gate_post_death(lpp_gate_t *gate, const lpp_owner_t *owner);
 
 typedef struct lpp_death_t {
-    lpp_holder_t holder;
+    lpp_owner_t owner;
     apr_time_t noted;   /* CLOCK_MONOTONIC when the death was noted */
-    const void *extra;  /* its post-mortem data; valid until lpp_gate_bury */
+    /* Its post-mortem data; valid until lpp_gate_forget_death. */
+    const void *extra;
     unsigned area;      /* internal */
 } lpp_death_t;
 
@@ -206,7 +207,7 @@ unsigned lpp_gate_deaths(const lpp_gate_t *gate);
  * Signal-safe: no. Thread: any.
  */
 int lpp_gate_take_death(lpp_gate_t *gate, lpp_death_t *death);
-void lpp_gate_bury(lpp_gate_t *gate, const lpp_death_t *death);
+void lpp_gate_forget_death(lpp_gate_t *gate, const lpp_death_t *death);
 
 /* Sums over all finished profiles of all children. */
 typedef struct lpp_gate_totals_t {

@@ -18,19 +18,19 @@
 
 #define HEAD_BYTES 4096 /* of extra that are zeroed for a new owner */
 
-void lpp_gate_bound_holder(lpp_holder_t *holder)
+void lpp_gate_bound_owner(lpp_owner_t *owner)
 {
-    holder->id[sizeof(holder->id) - 1] = '\0';
-    holder->url[sizeof(holder->url) - 1] = '\0';
-    holder->page_id[sizeof(holder->page_id) - 1] = '\0';
-    holder->host[sizeof(holder->host) - 1] = '\0';
-    holder->vhost[sizeof(holder->vhost) - 1] = '\0';
-    holder->method[sizeof(holder->method) - 1] = '\0';
-    if (holder->start < 0 || holder->start > START_MAX) {
-        holder->start = 0;
+    owner->id[sizeof(owner->id) - 1] = '\0';
+    owner->url[sizeof(owner->url) - 1] = '\0';
+    owner->page_id[sizeof(owner->page_id) - 1] = '\0';
+    owner->host[sizeof(owner->host) - 1] = '\0';
+    owner->vhost[sizeof(owner->vhost) - 1] = '\0';
+    owner->method[sizeof(owner->method) - 1] = '\0';
+    if (owner->start < 0 || owner->start > START_MAX) {
+        owner->start = 0;
     }
-    if (holder->begin_us < 0) {
-        holder->begin_us = 0;
+    if (owner->begin_us < 0) {
+        owner->begin_us = 0;
     }
 }
 
@@ -45,27 +45,27 @@ static int change(area_t *area, apr_uint64_t from, apr_uint64_t to)
     return atomic_compare_exchange_strong(&area->state, &from, to);
 }
 
-/* Take a free area for holder. 1: it was free; its state is TAKEN. */
-static int fill(area_t *area, const lpp_holder_t *holder)
+/* Take a free area for owner. 1: it was free; its state is TAKEN. */
+static int fill(area_t *area, const lpp_owner_t *owner)
 {
     if (!change(area, AREA_STATE(AREA_FREE, 0),
-                AREA_STATE(AREA_TAKEN, holder->pid))) {
+                AREA_STATE(AREA_TAKEN, owner->pid))) {
         return 0;
     }
-    area->holder = *holder;
+    area->owner = *owner;
     memset(area->extra, 0, HEAD_BYTES);
     return 1;
 }
 
-area_t *lpp_gate_area_claim(lpp_gate_t *gate, const lpp_holder_t *holder)
+area_t *lpp_gate_area_claim(lpp_gate_t *gate, const lpp_owner_t *owner)
 {
     int i;
 
     for (i = 0; i < LPP_GATE_AREAS; i++) {
         area_t *area = &gate->shared->area[i];
 
-        if (fill(area, holder)) {
-            atomic_store(&area->state, AREA_STATE(AREA_HELD, holder->pid));
+        if (fill(area, owner)) {
+            atomic_store(&area->state, AREA_STATE(AREA_HELD, owner->pid));
             return area;
         }
     }
@@ -102,7 +102,7 @@ void lpp_gate_settle(void *kept)
 
     if (area) {
         /* Fails where this process has posted its own death meanwhile. */
-        change(area, AREA_STATE(AREA_HELD, area->holder.pid),
+        change(area, AREA_STATE(AREA_HELD, area->owner.pid),
                AREA_STATE(AREA_FREE, 0));
     }
 }
@@ -136,7 +136,7 @@ int lpp_gate_note_death(lpp_gate_t *gate, apr_uint32_t pid)
     return found > 0;
 }
 
-void lpp_gate_post_death(lpp_gate_t *gate, const lpp_holder_t *holder)
+void lpp_gate_post_death(lpp_gate_t *gate, const lpp_owner_t *owner)
 {
     int i;
 
@@ -144,8 +144,8 @@ void lpp_gate_post_death(lpp_gate_t *gate, const lpp_holder_t *holder)
     for (i = 0; i < LPP_GATE_AREAS; i++) {
         area_t *area = &gate->shared->area[i];
 
-        if (strcmp(area->holder.id, holder->id) == 0
-            && (note(gate->shared, area, holder->pid)
+        if (strcmp(area->owner.id, owner->id) == 0
+            && (note(gate->shared, area, owner->pid)
                 || AREA_KIND(atomic_load(&area->state)) == AREA_DEAD)) {
             return;
         }
@@ -153,9 +153,9 @@ void lpp_gate_post_death(lpp_gate_t *gate, const lpp_holder_t *holder)
     for (i = 0; i < LPP_GATE_AREAS; i++) {
         area_t *area = &gate->shared->area[i];
 
-        if (fill(area, holder)) {
+        if (fill(area, owner)) {
             atomic_store(&area->noted, lpp_monotonic_us());
-            atomic_store(&area->state, AREA_STATE(AREA_DEAD, holder->pid));
+            atomic_store(&area->state, AREA_STATE(AREA_DEAD, owner->pid));
             break;
         }
     }
@@ -205,8 +205,8 @@ int lpp_gate_take_death(lpp_gate_t *gate, lpp_death_t *death)
         if (!is_due(state) || state == mine || !change(area, state, mine)) {
             continue;
         }
-        death->holder = area->holder;
-        lpp_gate_bound_holder(&death->holder);
+        death->owner = area->owner;
+        lpp_gate_bound_owner(&death->owner);
         death->noted = atomic_load(&area->noted);
         now = lpp_monotonic_us();
         if (death->noted < 0 || death->noted > now) {
@@ -219,7 +219,7 @@ int lpp_gate_take_death(lpp_gate_t *gate, lpp_death_t *death)
     return 0;
 }
 
-void lpp_gate_bury(lpp_gate_t *gate, const lpp_death_t *death)
+void lpp_gate_forget_death(lpp_gate_t *gate, const lpp_death_t *death)
 {
     change(&gate->shared->area[death->area],
            AREA_STATE(AREA_TAKEN, (apr_uint32_t)getpid()),

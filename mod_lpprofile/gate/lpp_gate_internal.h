@@ -18,7 +18,7 @@
 #define LPP_GATE_ERROR_BYTES 256
 
 #define RECORD_WORDS                                                          \
-    ((sizeof(lpp_holder_t) + sizeof(apr_uint64_t) - 1) / sizeof(apr_uint64_t))
+    ((sizeof(lpp_owner_t) + sizeof(apr_uint64_t) - 1) / sizeof(apr_uint64_t))
 
 /* An owner as words, so that copying it while it changes is defined. */
 typedef struct record_t {
@@ -40,7 +40,7 @@ enum { AREA_FREE, AREA_HELD, AREA_DEAD, AREA_TAKEN };
 typedef struct area_t {
     _Atomic apr_uint64_t state;
     _Atomic apr_int64_t noted; /* lpp_monotonic_us() when it was noted */
-    lpp_holder_t holder;
+    lpp_owner_t owner;
     _Alignas(64) unsigned char extra[LPP_GATE_AREA_BYTES];
 } area_t;
 
@@ -74,7 +74,7 @@ typedef struct shared_t {
     /* Sum of the time in which owners were blocked on their clients, and the
      * number of the record whose owner is to stop waiting for its client. */
     _Atomic apr_uint64_t client_us;
-    _Atomic apr_uint32_t hurried;
+    _Atomic apr_uint32_t asked_to_end;
 
     /* Sums over finished profiles: see lpp_gate_totals_t. */
     _Atomic apr_uint64_t samples, lost, own_ns, cpu_ns, stood_down;
@@ -102,14 +102,14 @@ struct lpp_gate_t {
 
 /* Make a copy from shared memory valid: terminate its strings, set times that
  * no clock shows to 0. Signal-safe: yes. Thread: any. */
-void lpp_gate_bound_holder(lpp_holder_t *holder);
+void lpp_gate_bound_owner(lpp_owner_t *owner);
 
 /*
  * The owner's area: claim one (NULL: all wait for their reports), release it.
  * This child owns the gate and has locked writing.
  * Signal-safe: no. Thread: the helper.
  */
-area_t *lpp_gate_area_claim(lpp_gate_t *gate, const lpp_holder_t *holder);
+area_t *lpp_gate_area_claim(lpp_gate_t *gate, const lpp_owner_t *owner);
 void lpp_gate_area_release(lpp_gate_t *gate);
 
 /* Detach the area from the gate, still HELD; NULL: there is none, or too few

@@ -21,6 +21,7 @@
 
 #include <apr_hash.h>
 #include <apr_strings.h>
+#include <apr_tables.h>
 #include <apr_thread_mutex.h>
 
 #include "names/lpp_debugfile_internal.h"

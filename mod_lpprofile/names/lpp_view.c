@@ -327,8 +327,8 @@ void lpp_view_add_figures(lpp_view_t *view)
     view->named_percent = frames == 0 ? 0
         : (apr_uint32_t)(100.0 * (double)named / (double)frames);
     sampled_us = view->total.wall_us - view->branches[REST].self.wall_us;
-    sampled_us -= view->honesty.blocked_ns / 1000 < sampled_us
-        ? view->honesty.blocked_ns / 1000 : 0;
+    sampled_us -= view->statistics.blocked_ns / 1000 < sampled_us
+        ? view->statistics.blocked_ns / 1000 : 0;
     view->true_hz = sampled_us == 0 ? 0.0
         : 1e6 * (double)view->total.samples / (double)sampled_us;
 }
@@ -391,8 +391,8 @@ apr_status_t lpp_view_create(const lpp_view_t **view,
         goto leave;
     }
     made->about = *about;
-    made->honesty = profile->honesty;
-    made->honesty.samples = made->total.samples;
+    made->statistics = profile->statistics;
+    made->statistics.samples = made->total.samples;
     status = keep(&builder, made, pool)
         ? lpp_view_add_objects(made, maps, pool) : APR_ENOMEM;
     if (status != APR_SUCCESS) {

@@ -76,7 +76,7 @@ typedef struct lpp_view_t {
     const lpp_branch_t *branches;
     apr_uint32_t branch_count;
     lpp_cost_t total;              /* of the whole request */
-    lpp_honesty_t honesty;
+    lpp_sampling_statistics_t statistics;
     apr_uint32_t named_percent;    /* frames (weighted by samples) of kind
                                       SYMBOL or REGISTERED, 0 to 100 */
     apr_uint64_t own_stack_samples; /* below LPP_PC_OWN_STACK */

@@ -173,7 +173,7 @@ apr_uint32_t lpp_profile_add(lpp_profile_t *profile, const lpp_pc_t *frames,
         apr_uint32_t child = child_of(profile, node, frames[--count]);
 
         if (child == LPP_NODE_NONE) {
-            profile->honesty.overflowed++;
+            profile->statistics.overflowed++;
             break;
         }
         node = child;
@@ -190,7 +190,7 @@ void lpp_profile_credit(lpp_profile_t *profile, apr_uint32_t node,
     }
     weigh(&profile->nodes[node].self, weight);
     profile->total.samples += weight->samples;
-    profile->honesty.samples += weight->samples;
+    profile->statistics.samples += weight->samples;
 }
 
 apr_status_t lpp_profile_clone(const lpp_profile_t *profile,
@@ -215,7 +215,7 @@ apr_status_t lpp_profile_clone(const lpp_profile_t *profile,
            profile->count * sizeof(*made->nodes));
     made->count = profile->count;
     made->total = profile->total;
-    made->honesty = profile->honesty;
+    made->statistics = profile->statistics;
     index = made->index;
     for (i = 1; i < made->count; i++) {
         *slot_of(index, made->nodes, made->nodes[i].parent,
@@ -225,7 +225,8 @@ apr_status_t lpp_profile_clone(const lpp_profile_t *profile,
     return APR_SUCCESS;
 }
 
-static void merge_honesty(lpp_honesty_t *into, const lpp_honesty_t *from)
+static void merge_statistics(lpp_sampling_statistics_t *into,
+                          const lpp_sampling_statistics_t *from)
 {
     into->samples += from->samples;
     into->lost += from->lost;
@@ -256,7 +257,7 @@ void lpp_profile_merge(lpp_profile_t *into, const lpp_profile_t *from)
     apr_uint32_t i;
 
     weigh(&into->total, &from->total);
-    merge_honesty(&into->honesty, &from->honesty);
+    merge_statistics(&into->statistics, &from->statistics);
     weigh(&into->nodes[0].self, &from->nodes[0].self);
     if (placed != NULL) {
         placed[0] = 0;
@@ -270,7 +271,7 @@ void lpp_profile_merge(lpp_profile_t *into, const lpp_profile_t *from)
             child = child_of(into, at, node->pc);
         }
         if (child == LPP_NODE_NONE) {
-            into->honesty.overflowed += node->self.samples;
+            into->statistics.overflowed += node->self.samples;
         }
         else {
             at = child;

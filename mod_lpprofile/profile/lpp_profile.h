@@ -40,7 +40,7 @@ typedef enum {
 } lpp_stop_e;
 
 /* Sampling statistics, which every report shows. */
-typedef struct lpp_honesty_t {
+typedef struct lpp_sampling_statistics_t {
     apr_uint64_t samples;        /* in the tree */
     apr_uint64_t lost;           /* ring full, or never answered */
     apr_uint64_t cut;            /* stacks without their outer end */
@@ -55,7 +55,7 @@ typedef struct lpp_honesty_t {
                                     it since it cost too much; else 0 */
     int cut_short;               /* lpp_stop_e of an early end, 0: none */
     const char *unwinder;        /* static string */
-} lpp_honesty_t;
+} lpp_sampling_statistics_t;
 
 typedef struct lpp_profile_t {
     lpp_node_t *nodes;
@@ -64,7 +64,7 @@ typedef struct lpp_profile_t {
     apr_uint32_t max_nodes; /* ceiling */
     lpp_weight_t total;     /* exact: from start to stop. The caller sets the
                                times, add and credit count the samples */
-    lpp_honesty_t honesty;
+    lpp_sampling_statistics_t statistics;
     const lpp_calls_table_t *calls; /* exact calls, borrowed, or NULL: set by
                                the caller, not merged */
     apr_pool_t *pool;       /* owns nodes by a cleanup */
@@ -100,8 +100,8 @@ LPP_MUST_CHECK apr_status_t lpp_profile_clone(const lpp_profile_t *profile,
                                               apr_pool_t *pool);
 
 /*
- * Add all of from to into (same address space of lpp_pc_t), totals and honesty
- * too. Never fails: what has no room is counted.
+ * Add all of from to into (same address space of lpp_pc_t), totals and
+ * statistics too. Never fails: what has no room is counted.
  * Signal-safe: no. Thread: one at a time.
  */
 void lpp_profile_merge(lpp_profile_t *into, const lpp_profile_t *from);

@@ -95,7 +95,7 @@ static void modules_in_words(lpp_page_t *page, const lpp_report_t *report)
     const char *module = NULL;
     apr_uint32_t named;
 
-    if (!view || !view->calls || view->honesty.cut_short) {
+    if (!view || !view->calls || view->statistics.cut_short) {
         return;
     }
     by_name = time_by_module(view->calls, page->scratch);
@@ -228,10 +228,10 @@ static void profile_in_words(lpp_page_t *page, const lpp_report_t *report)
     rules_in_words(page, report);
     profiler_in_words(page, view);
     lpp_page_raw(page, "</p>\n");
-    if (view->honesty.cut_short) {
+    if (view->statistics.cut_short) {
         lpp_page_raw(page, "<p class=\"notice\">Cut short: the profile ended "
             "before the request did (");
-        lpp_page_text(page, lpp_writer_cut_short(view->honesty.cut_short));
+        lpp_page_text(page, lpp_writer_cut_short(view->statistics.cut_short));
         lpp_page_raw(page, ").</p>\n");
     }
 }

@@ -151,7 +151,7 @@ static void explain_frames(lpp_page_t *page, const lpp_view_t *view)
 static void statistics(lpp_page_t *page, const lpp_report_t *report)
 {
     const lpp_view_t *view = report->view;
-    const lpp_honesty_t *h = &view->honesty;
+    const lpp_sampling_statistics_t *h = &view->statistics;
     const lpp_function_t *profiler = lpp_view_profiler(view);
 
     lpp_page_rawf(page, "<p class=\"small\">%" APR_UINT64_T_FMT " sample%s at "

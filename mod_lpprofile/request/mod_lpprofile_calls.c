@@ -94,20 +94,20 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
         return OK; /* nothing is touched */
     }
     if (!lpp_config_hooks(s)) {
-        lpp_entries_prepare(NULL, lpprofile_module.name, pconf);
+        lpp_wrappers_prepare(NULL, lpprofile_module.name, pconf);
         return OK;
     }
-    lpp_entries_prepare(enter, lpprofile_module.name, pconf);
-    if (lpp_entries_left_out() > 0) {
+    lpp_wrappers_prepare(enter, lpprofile_module.name, pconf);
+    if (lpp_wrappers_left_out() > 0) {
         ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s,
                      LPP_TAG_HOOKS_LEFT_OUT ": %u of %u hooks are not "
                      "counted: there are no more wrappers",
-                     lpp_entries_left_out(),
-                     lpp_entries_left_out() + lpp_entries_count());
+                     lpp_wrappers_left_out(),
+                     lpp_wrappers_left_out() + lpp_wrappers_count());
     }
     ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, s,
                  LPP_TAG_HOOKS_COUNTED ": calls of %u hooks are counted while "
-                 "a request is profiled", lpp_entries_count());
+                 "a request is profiled", lpp_wrappers_count());
     return OK;
 }
 

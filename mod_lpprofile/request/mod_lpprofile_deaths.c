@@ -48,7 +48,7 @@ static int is_named(const server_rec *s, const char *host)
  * the host of that name, or of any other. The report pages of no host show that
  * profile.
  */
-static server_rec *host_of(const lpp_holder_t *holder, server_rec *main_server,
+static server_rec *host_of(const lpp_owner_t *owner, server_rec *main_server,
                            apr_pool_t *pool)
 {
     server_rec *s, *named = NULL, *enabled = NULL;
@@ -58,9 +58,9 @@ static server_rec *host_of(const lpp_holder_t *holder, server_rec *main_server,
             continue;
         }
         enabled = enabled ? enabled : s;
-        if (is_named(s, holder->host)) {
+        if (is_named(s, owner->host)) {
             named = named ? named : s;
-            if (!strcmp(lpp_facts_vhost(s, pool), holder->vhost)) {
+            if (!strcmp(lpp_facts_vhost(s, pool), owner->vhost)) {
                 return s;
             }
         }
@@ -98,8 +98,8 @@ static void write_samples(const lpp_output_t *output,
 static void report(const lpp_death_t *death, const lpp_deaths_tools_t *tools,
                    server_rec *main_server, apr_pool_t *pool)
 {
-    const lpp_holder_t *holder = &death->holder;
-    server_rec *host = host_of(holder, main_server, pool);
+    const lpp_owner_t *owner = &death->owner;
+    server_rec *host = host_of(owner, main_server, pool);
     lpp_profile_t *profile = NULL;
     lpp_oops_t *oops = NULL;
     lpp_facts_t facts;
@@ -108,18 +108,18 @@ static void report(const lpp_death_t *death, const lpp_deaths_tools_t *tools,
     int generation = 0;
     apr_status_t rv;
 
-    lpp_facts_of_owner(&facts, holder, lpp_config_get(host));
+    lpp_facts_of_owner(&facts, owner, lpp_config_get(host));
     lpp_output_begin(&output, &facts, pool);
     lpp_output_name(&output);
-    output.formats = holder->formats;
+    output.formats = owner->formats;
     output.saved.head.outcome = "process-died";
     ap_mpm_query(AP_MPMQ_GENERATION, &generation);
-    if (!holder->aggregate && tools->symbols) {
+    if (!owner->aggregate && tools->symbols) {
         rv = lpp_deaths_samples(&profile, death, tools->maps, pool);
         profile = rv == APR_SUCCESS ? profile : NULL;
     }
     rv = lpp_deaths_describe(&oops, death, &facts, tools,
-                             holder->generation == (apr_uint32_t)generation,
+                             owner->generation == (apr_uint32_t)generation,
                              profile, pool);
     if (rv == APR_SUCCESS) {
         oops->reporter = lpp_config_oops_reporter(facts.conf, host);
@@ -136,13 +136,13 @@ static void report(const lpp_death_t *death, const lpp_deaths_tools_t *tools,
         ap_log_error(APLOG_MARK, APLOG_WARNING, rv, host,
                      LPP_TAG_DEATHS_NO_OOPS ": %s: the OOPS report of process "
                      "%u could not be written to the " LPP_DIR_OOPS_DIR
-                     " \"%s\"", holder->id, holder->pid,
+                     " \"%s\"", owner->id, owner->pid,
                      lpp_config_oops_dir(facts.conf));
         return;
     }
     ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, host, LPP_TAG_DEATHS_REPORTED
                  ": process %u ended (%s) while it was profiling a request; "
-                 "see %s", holder->pid, oops->type, holder->id);
+                 "see %s", owner->pid, oops->type, owner->id);
 }
 
 /* Reset what is inherited from the parent: signal handlers and mask, and the
@@ -184,13 +184,13 @@ static void write_reports(server_rec *s)
     /* Bounded: a child with corrupted memory may add deaths without end. */
     for (left = DEATHS_MAX; left > 0
          && lpp_gate_take_death(inherited->gate, &death); left--) {
-        if (lpp_store_is_id(death.holder.id)) {
+        if (lpp_store_is_id(death.owner.id)) {
             report(&death, &tools, s, pool);
         }
         else {
             not_valid++;
         }
-        lpp_gate_bury(inherited->gate, &death);
+        lpp_gate_forget_death(inherited->gate, &death);
     }
     if (not_valid) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, LPP_TAG_DEATHS_NOT_VALID

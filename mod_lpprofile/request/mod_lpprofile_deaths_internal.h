@@ -24,7 +24,7 @@ typedef struct lpp_deaths_tools_t {
 /*
  * Read the samples that the dead process left. maps belongs to this process
  * alone: the objects that only the dead process had are added. Errors: those of
- * lpp_will_read.
+ * lpp_postmortem_read.
  * Signal-safe: no. Thread: the only one of its process.
  */
 LPP_MUST_CHECK apr_status_t lpp_deaths_samples(lpp_profile_t **profile,

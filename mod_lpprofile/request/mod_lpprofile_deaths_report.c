@@ -12,7 +12,7 @@
 #include <apr_strings.h>
 
 #include "sampling/lpp_sampler.h"
-#include "sampling/lpp_will.h"
+#include "sampling/lpp_postmortem.h"
 #include "request/mod_lpprofile_deaths_internal.h"
 
 #define FRAMES_MAX 256
@@ -118,7 +118,8 @@ static void describe_crash(lpp_oops_t *oops, const lpp_death_t *death,
                            const lpp_deaths_tools_t *tools, int same_places,
                            const lpp_profile_t *profile)
 {
-    const lpp_crash_t *crash = &((const lpp_legacy_t *)death->extra)->crash;
+    const lpp_crash_t *crash =
+        &((const lpp_postmortem_area_t *)death->extra)->crash;
     lpp_pc_t *frames = apr_palloc(oops->pool, FRAMES_MAX * sizeof(*frames));
     unsigned count = same_places ? unwind(crash, tools, frames) : 0;
     lpp_symbol_t symbol;
@@ -133,9 +134,9 @@ static void describe_crash(lpp_oops_t *oops, const lpp_death_t *death,
     oops->type = crash_name(crash);
     oops->value = apr_psprintf(
         oops->pool, "%s%s%s; process %u ended while it served this request, "
-        "%s", reason(crash, death->holder.pid, oops->pool), where,
+        "%s", reason(crash, death->owner.pid, oops->pool), where,
         crash->tid == crash->profiled_tid ? ""
-            : " on another thread than this request's", death->holder.pid,
+            : " on another thread than this request's", death->owner.pid,
         samples_of(profile, oops->pool));
 }
 
@@ -143,14 +144,14 @@ apr_status_t lpp_deaths_samples(lpp_profile_t **profile,
                                 const lpp_death_t *death, lpp_maps_t *maps,
                                 apr_pool_t *pool)
 {
-    apr_status_t status = lpp_will_read(
-        &((const lpp_legacy_t *)death->extra)->will, death->holder.id, maps,
-        profile, pool);
+    apr_status_t status = lpp_postmortem_read(
+        &((const lpp_postmortem_area_t *)death->extra)->postmortem,
+        death->owner.id, maps, profile, pool);
 
     if (status == APR_SUCCESS
-        && ((*profile)->honesty.cut_short <= LPP_STOP_NOT
-            || (*profile)->honesty.cut_short > LPP_STOP_SELF)) {
-        (*profile)->honesty.cut_short = LPP_STOP_CHILD;
+        && ((*profile)->statistics.cut_short <= LPP_STOP_NOT
+            || (*profile)->statistics.cut_short > LPP_STOP_SELF)) {
+        (*profile)->statistics.cut_short = LPP_STOP_CHILD;
     }
     return status;
 }
@@ -162,7 +163,8 @@ apr_status_t lpp_deaths_describe(lpp_oops_t **oops, const lpp_death_t *death,
                                  apr_pool_t *pool)
 {
     const lpp_view_about_t *about = &facts->about;
-    const lpp_crash_t *crash = &((const lpp_legacy_t *)death->extra)->crash;
+    const lpp_crash_t *crash =
+        &((const lpp_postmortem_area_t *)death->extra)->crash;
     apr_time_t end = death->noted, crashed = crash->when_us;
     lpp_oops_t *made;
     apr_status_t status = lpp_oops_create(&made, about->id, pool);

@@ -252,7 +252,7 @@ void lpp_facts_add_url(lpp_facts_t *facts, request_rec *r, apr_pool_t *pool)
     facts->vhost = lpp_facts_vhost(r->server, pool);
 }
 
-void lpp_facts_to_owner(const lpp_facts_t *facts, lpp_holder_t *owner)
+void lpp_facts_to_owner(const lpp_facts_t *facts, lpp_owner_t *owner)
 {
     const lpp_view_about_t *about = &facts->about;
 
@@ -268,7 +268,7 @@ void lpp_facts_to_owner(const lpp_facts_t *facts, lpp_holder_t *owner)
     apr_cpystrn(owner->method, about->method, sizeof(owner->method));
 }
 
-void lpp_facts_of_owner(lpp_facts_t *facts, const lpp_holder_t *owner,
+void lpp_facts_of_owner(lpp_facts_t *facts, const lpp_owner_t *owner,
                         const lpp_conf_t *conf)
 {
     memset(facts, 0, sizeof(*facts));

@@ -45,8 +45,8 @@ void lpp_facts_add_url(lpp_facts_t *facts, request_rec *r, apr_pool_t *pool);
  * is written for.
  * Signal-safe: no. Thread: any.
  */
-void lpp_facts_to_owner(const lpp_facts_t *facts, lpp_holder_t *owner);
-void lpp_facts_of_owner(lpp_facts_t *facts, const lpp_holder_t *owner,
+void lpp_facts_to_owner(const lpp_facts_t *facts, lpp_owner_t *owner);
+void lpp_facts_of_owner(lpp_facts_t *facts, const lpp_owner_t *owner,
                         const lpp_conf_t *conf);
 
 /*

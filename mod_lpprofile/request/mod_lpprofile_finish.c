@@ -16,7 +16,7 @@
 #include "base/lpp_clock.h"
 #include "base/lpp_log_tags.h"
 #include "server/mod_lpprofile_aggregate.h"
-#include "server/mod_lpprofile_keep.h"
+#include "server/mod_lpprofile_retention.h"
 #include "server/mod_lpprofile_process.h"
 #include "request/mod_lpprofile_run_internal.h"
 
@@ -154,7 +154,7 @@ void lpp_run_finish(void *baton)
                       atomic_exchange(&no_oops.left_out, 0));
     }
     if (bytes > 0) {
-        lpp_keeper_wrote(run->facts.conf, bytes);
+        lpp_retention_child_wrote(run->facts.conf, bytes);
     }
 
 leave:

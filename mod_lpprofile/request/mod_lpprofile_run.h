@@ -31,7 +31,7 @@ typedef struct lpp_run_t lpp_run_t;
  * watched by the hook wrappers (mod_lpprofile_wrappers). */
 static inline int lpp_run_any(void)
 {
-    return lpp_entries_any();
+    return lpp_wrappers_any();
 }
 
 /*

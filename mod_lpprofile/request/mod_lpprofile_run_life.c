@@ -170,7 +170,7 @@ static void log_start(const lpp_run_t *run, request_rec *r, apr_status_t rv)
     }
 }
 
-static void fill_owner(const lpp_run_t *run, lpp_holder_t *owner)
+static void fill_owner(const lpp_run_t *run, lpp_owner_t *owner)
 {
     int generation = 0;
 
@@ -253,7 +253,7 @@ void lpp_run_start(lpp_run_t *run, request_rec *r, int stacks)
         && (rv = lpp_store_new_id(id)) == APR_SUCCESS) {
         run->facts.about.id = apr_pstrdup(run->pool, id);
         lpp_facts_add_url(&run->facts, r, run->pool);
-        fill_owner(run, &options.holder);
+        fill_owner(run, &options.owner);
         fill_options(run, r, stacks, &options);
         lpp_memory_read(&run->memory[0], NULL); /* not in the profile */
         rv = start_session(run, r, &options);
@@ -282,7 +282,7 @@ void lpp_run_start(lpp_run_t *run, request_rec *r, int stacks)
 static apr_status_t abandon(void *baton)
 {
     lpp_run_t *run = baton;
-    lpp_holder_t owner;
+    lpp_owner_t owner;
 
     if (run->r) {
         lpp_run_unwatch(run);
@@ -296,7 +296,7 @@ static apr_status_t abandon(void *baton)
             lpp_session_stop(run->profiling.session, LPP_STOP_NOT);
             lpp_session_close(run->profiling.session);
         }
-        lpp_entries_unwatch();
+        lpp_wrappers_unwatch();
         lpp_run_free(run);
     }
     return APR_SUCCESS;
@@ -354,7 +354,7 @@ lpp_run_t *lpp_run_create(request_rec *r, const lpp_plan_t *plan, int access)
         return NULL;
     }
     ap_set_module_config(r->request_config, &lpprofile_module, run);
-    lpp_entries_watch();
+    lpp_wrappers_watch();
     apr_pool_cleanup_register(r->pool, run, abandon, apr_pool_cleanup_null);
     return run;
 }
@@ -461,7 +461,7 @@ void lpp_run_take_over(request_rec *r)
     run->r = NULL; /* from here on the job owns the run */
     apr_pool_cleanup_kill(r->pool, run, abandon);
     ap_set_module_config(r->request_config, &lpprofile_module, NULL);
-    lpp_entries_unwatch();
+    lpp_wrappers_unwatch();
     if (!process->jobs
         || lpp_jobs_submit(process->jobs, lpp_run_finish, run)
            != APR_SUCCESS) {

@@ -24,12 +24,12 @@
 
 void lpp_run_start_calls(lpp_run_t *run)
 {
-    if (lpp_entries_count() > 0 && run->profiling.session
-        && lpp_calls_create(&run->records.calls, lpp_entries_hooks(),
-                            lpp_entries_left_out(), run->pool)
+    if (lpp_wrappers_count() > 0 && run->profiling.session
+        && lpp_calls_create(&run->records.calls, lpp_wrappers_hooks(),
+                            lpp_wrappers_left_out(), run->pool)
            == APR_SUCCESS) {
         run->records.counting = 1;
-        lpp_entries_watch();
+        lpp_wrappers_watch();
     }
 }
 
@@ -37,7 +37,7 @@ void lpp_run_stop_calls(lpp_run_t *run)
 {
     if (run->records.counting) {
         run->records.counting = 0;
-        lpp_entries_unwatch();
+        lpp_wrappers_unwatch();
     }
 }
 
@@ -53,7 +53,7 @@ const lpp_calls_table_t *lpp_run_calls_table(const lpp_run_t *run,
 unsigned lpp_run_enter_profiler(const lpp_run_t *run)
 {
     return run->records.counting
-        ? lpp_calls_enter_here(run->records.calls, LPP_ENTRIES_PROFILER) : 0;
+        ? lpp_calls_enter_here(run->records.calls, LPP_WRAPPERS_PROFILER) : 0;
 }
 
 void lpp_run_leave_profiler(const lpp_run_t *run, unsigned handle)

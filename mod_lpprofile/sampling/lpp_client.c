@@ -76,6 +76,6 @@ int lpp_client_is_slow(lpp_client_t *client, lpp_gate_t *gate,
     }
     return max_us > 0
            && (us >= max_us
-               || (us >= MIN_US && lpp_gate_hurried(gate)
+               || (us >= MIN_US && lpp_gate_asked_to_end(gate)
                    && atomic_load(&client->since_ns) != 0));
 }

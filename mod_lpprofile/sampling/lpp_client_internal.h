@@ -44,8 +44,8 @@ void lpp_client_end(lpp_client_t *client);
  * Whether the client is too slow at now_ns (CLOCK_MONOTONIC): the request was
  * blocked on it for max_us (<= 0: no limit) or more; or long enough for any
  * client, is so now, and others waited long for slow clients
- * (lpp_gate_hurried). Adds the time to the gate's sum. clock: CPU clock of the
- * profiled thread.
+ * (lpp_gate_asked_to_end). Adds the time to the gate's sum. clock: CPU clock of
+ * the profiled thread.
  * Signal-safe: yes. Thread: the helper.
  */
 int lpp_client_is_slow(lpp_client_t *client, lpp_gate_t *gate,

@@ -16,12 +16,12 @@
 /* Is the owner of the gate the request that sent this one? */
 static int owner_is_parent(const lpp_session_t *session)
 {
-    lpp_holder_t owner;
+    lpp_owner_t owner;
 
     if (session->options.parent_id == NULL) {
         return 0;
     }
-    lpp_gate_get_holder(session->sampler->options.gate, &owner);
+    lpp_gate_get_owner(session->sampler->options.gate, &owner);
     return owner.pid != 0
            && strcmp(owner.id, session->options.parent_id) == 0;
 }
@@ -62,7 +62,7 @@ static lpp_start_e check_wait(lpp_session_t *session, int64_t deadline_ns,
     if (options->max_client_wait_us > 0
         && lpp_gate_client_us(gate) - clients_us
                >= (apr_uint64_t)options->max_client_wait_us) {
-        lpp_gate_hurry(gate);
+        lpp_gate_ask_to_end(gate);
     }
     return LPP_START_RUNNING;
 }
@@ -157,9 +157,9 @@ static lpp_start_e wait_in_queue(lpp_session_t *session, apr_status_t *status,
 
 static int is_free(lpp_gate_t *gate)
 {
-    lpp_holder_t owner;
+    lpp_owner_t owner;
 
-    lpp_gate_get_holder(gate, &owner);
+    lpp_gate_get_owner(gate, &owner);
     return owner.pid == 0;
 }
 

@@ -25,7 +25,7 @@
 #define TOUCH_BYTES 16384 /* of a slot; few stacks are deeper */
 #define EXPECTED_SPIN_NS 200000 /* for a session that was announced */
 
-_Static_assert(sizeof(lpp_legacy_t) <= LPP_GATE_AREA_BYTES,
+_Static_assert(sizeof(lpp_postmortem_area_t) <= LPP_GATE_AREA_BYTES,
                "the post-mortem data of an owner fits into its area");
 
 /* End a session early, because of why. The mutex is held. */
@@ -159,7 +159,7 @@ static void run_session(lpp_sampler_t *sampler, lpp_session_t *session)
     pthread_mutex_unlock(&sampler->helper.mutex);
     log_broken_calls(sampler);
     lpp_tick_finish(sampler);
-    sampler->will = NULL;
+    sampler->postmortem = NULL;
     pthread_mutex_lock(&sampler->helper.mutex);
 }
 
@@ -168,15 +168,15 @@ static void run_session(lpp_sampler_t *sampler, lpp_session_t *session)
 static void begin_post_mortem(lpp_sampler_t *sampler,
                               const lpp_session_t *session)
 {
-    lpp_legacy_t *area = lpp_gate_extra(sampler->options.gate);
+    lpp_postmortem_area_t *area = lpp_gate_extra(sampler->options.gate);
 
-    sampler->will = NULL;
+    sampler->postmortem = NULL;
     if (area != NULL) {
-        sampler->will = &area->will;
-        lpp_will_begin(sampler->will, session->options.holder.id);
+        sampler->postmortem = &area->postmortem;
+        lpp_postmortem_begin(sampler->postmortem, session->options.owner.id);
     }
     lpp_crash_arm(area != NULL ? &area->crash : NULL,
-                  session->options.holder.tid);
+                  session->options.owner.tid);
 }
 
 /* This child has the gate: prepare a session taken from the queue. The mutex is
@@ -189,7 +189,7 @@ static void prepare(lpp_sampler_t *sampler, lpp_session_t *session)
     /* Before others see the owner: its thread may take long to wake up, and
      * would be counted as waiting until then. */
     lpp_queue_uncount(session);
-    lpp_gate_set_holder(sampler->options.gate, &session->options.holder);
+    lpp_gate_set_owner(sampler->options.gate, &session->options.owner);
     begin_post_mortem(sampler, session);
     /* No thread is armed now: the last session's thread has disarmed itself, or
      * the helper has made it take no sample. */

@@ -12,7 +12,7 @@
 #include "sampling/lpp_sampler.h"
 #include "sampling/lpp_signal.h"
 #include "sampling/lpp_tick_internal.h"
-#include "sampling/lpp_will.h"
+#include "sampling/lpp_postmortem.h"
 
 /* A buffer for a stack whose pages have memory; one session at a time has it,
  * see lpp_stack_copy_t. */
@@ -36,7 +36,7 @@ struct lpp_sampler_t {
     /* The helper's own. */
     lpp_frames_t frames;
     lpp_tick_t tick;
-    lpp_will_t *will;           /* post-mortem data of the session, or NULL */
+    lpp_postmortem_t *postmortem; /* of the session, or NULL */
     unsigned char *blocked_stack; /* LPP_STACK_MAX_BYTES */
     unsigned touched_slots;     /* of the ring, from the front */
     int logged_broken;          /* that a call could not be restarted */

@@ -72,7 +72,7 @@ static lpp_start_e begin(lpp_session_t *session, lpp_arming_stack_t *stack)
         }
     }
     pthread_mutex_lock(&sampler->helper.mutex);
-    session->profile->honesty.unwinder = unwinder == NULL ? "none"
+    session->profile->statistics.unwinder = unwinder == NULL ? "none"
         : lpp_unwinder_name(unwinder);
     if (session->state == SESSION_GRANTED) {
         begin_segment(session);
@@ -117,8 +117,8 @@ static apr_status_t make(lpp_session_t **session, lpp_sampler_t *sampler,
     }
     made->sampler = sampler;
     made->options = *options;
-    made->options.holder.pid = (apr_uint32_t)getpid();
-    made->options.holder.tid = (apr_uint32_t)syscall(SYS_gettid);
+    made->options.owner.pid = (apr_uint32_t)getpid();
+    made->options.owner.tid = (apr_uint32_t)syscall(SYS_gettid);
     made->root_names = root_names;
     made->state = SESSION_WAITING;
     made->thread = pthread_self();

@@ -11,7 +11,7 @@
 typedef struct lpp_session_t lpp_session_t;
 
 typedef struct lpp_session_options_t {
-    lpp_holder_t holder;             /* pid and tid are filled in here */
+    lpp_owner_t owner;             /* pid and tid are filled in here */
     const char *parent_id;           /* OOPS id of the profiled request that
                                         sent this one, or NULL; borrowed */
     apr_uint32_t rate_hz;            /* 0: 1000 */

@@ -35,9 +35,9 @@ void lpp_tick_begin(lpp_sampler_t *sampler, lpp_session_t *session)
 
     memset(tick, 0, sizeof(*tick));
     tick->session = session;
-    session->profile->honesty.asked_hz = session->options.rate_hz;
+    session->profile->statistics.asked_hz = session->options.rate_hz;
     /* For a process that dies before the first tick. */
-    lpp_will_set_total(sampler->will, session->profile, 0, 0);
+    lpp_postmortem_set_total(sampler->postmortem, session->profile, 0, 0);
     atomic_store(&sampler->target.repaired, 0);
     tick->thread.schedstat_fd = tick->thread.syscall_fd = -1;
     tick->own_start_ns = lpp_clock_ns(CLOCK_THREAD_CPUTIME_ID);
@@ -124,8 +124,8 @@ static unsigned unwind(lpp_sampler_t *sampler, const lpp_snapshot_t *snapshot,
 static void save_weight(const lpp_sampler_t *sampler, apr_uint32_t node,
                         const lpp_weight_t *weight)
 {
-    lpp_will_add(sampler->will, sampler->tick.session->profile, node, weight,
-                 sampler->options.maps);
+    lpp_postmortem_add(sampler->postmortem, sampler->tick.session->profile,
+                       node, weight, sampler->options.maps);
 }
 
 /* Set the totals of the post-mortem data to those of now. */
@@ -133,7 +133,7 @@ static void save_total(const lpp_sampler_t *sampler, int64_t now, int64_t cpu)
 {
     const lpp_tick_t *tick = &sampler->tick;
 
-    lpp_will_set_total(sampler->will, tick->session->profile,
+    lpp_postmortem_set_total(sampler->postmortem, tick->session->profile,
                        (apr_uint64_t)(now - tick->start_wall_ns),
                        (apr_uint64_t)(cpu + tick->cpu_offset_ns));
 }
@@ -152,8 +152,8 @@ static apr_uint32_t add_stack(lpp_sampler_t *sampler, unsigned count,
     count = lpp_frames_hide(&sampler->frames, pcs, count, 1);
     pthread_mutex_lock(&session->tree_mutex);
     node = lpp_profile_add(session->profile, pcs, count, weight);
-    session->profile->honesty.cut += end == LPP_UNWIND_CUT;
-    session->profile->honesty.broken += broken;
+    session->profile->statistics.cut += end == LPP_UNWIND_CUT;
+    session->profile->statistics.broken += broken;
     pthread_mutex_unlock(&session->tree_mutex);
     save_weight(sampler, node, weight);
     return node;
@@ -162,7 +162,7 @@ static apr_uint32_t add_stack(lpp_sampler_t *sampler, unsigned count,
 static void count_lost(lpp_tick_t *tick)
 {
     pthread_mutex_lock(&tick->session->tree_mutex);
-    tick->session->profile->honesty.lost++;
+    tick->session->profile->statistics.lost++;
     pthread_mutex_unlock(&tick->session->tree_mutex);
     tick->asked.outstanding = 0;
     tick->episode.state = EPISODE_NONE;
@@ -206,7 +206,7 @@ void lpp_tick_pause(lpp_sampler_t *sampler)
     sampler->tick.sampling = 0;
     sampler->tick.episode.state = EPISODE_NONE;
     pthread_mutex_lock(&sampler->tick.session->tree_mutex);
-    sampler->tick.session->profile->honesty.repaired_calls +=
+    sampler->tick.session->profile->statistics.repaired_calls +=
         atomic_exchange(&sampler->target.repaired, 0);
     pthread_mutex_unlock(&sampler->tick.session->tree_mutex);
 }
@@ -254,7 +254,7 @@ static void credit(lpp_sampler_t *sampler, int64_t now, int64_t cpu)
     take_time(tick, now, cpu, &weight);
     pthread_mutex_lock(&tick->session->tree_mutex);
     lpp_profile_credit(tick->session->profile, tick->episode.node, &weight);
-    tick->session->profile->honesty.blocked_ns += weight.wall_ns;
+    tick->session->profile->statistics.blocked_ns += weight.wall_ns;
     pthread_mutex_unlock(&tick->session->tree_mutex);
     save_weight(sampler, tick->episode.node, &weight);
 }
@@ -311,7 +311,7 @@ static void send_signal(lpp_sampler_t *sampler, int64_t now, int64_t cpu)
     take_time(tick, now, cpu, &tick->asked.weight);
     tick->asked.outstanding = 1;
     pthread_mutex_lock(&tick->session->tree_mutex);
-    tick->session->profile->honesty.signals++;
+    tick->session->profile->statistics.signals++;
     pthread_mutex_unlock(&tick->session->tree_mutex);
 }
 
@@ -356,13 +356,13 @@ static void lower_rate(lpp_tick_t *tick)
     }
     atomic_store(&tick->session->lowered_hz, hz);
     pthread_mutex_lock(&tick->session->tree_mutex);
-    tick->session->profile->honesty.lowered_hz = hz;
+    tick->session->profile->statistics.lowered_hz = hz;
     pthread_mutex_unlock(&tick->session->tree_mutex);
 }
 
 static void judge_cost(lpp_tick_t *tick)
 {
-    apr_uint64_t signals = tick->session->profile->honesty.signals;
+    apr_uint64_t signals = tick->session->profile->statistics.signals;
 
     if (lpp_cost_judge(&tick->cost, tick->seen_cpu_ns, signals)
         == LPP_COST_LOW) {
@@ -421,14 +421,16 @@ int64_t lpp_tick_run(lpp_sampler_t *sampler)
 static void add_totals(const lpp_sampler_t *sampler)
 {
     const lpp_tick_t *tick = &sampler->tick;
-    const lpp_honesty_t *honesty = &tick->session->profile->honesty;
+    const lpp_sampling_statistics_t *statistics =
+        &tick->session->profile->statistics;
     lpp_gate_totals_t totals;
 
-    totals.samples = honesty->samples;
-    totals.lost = honesty->lost;
-    totals.own_ns = honesty->own_ns + honesty->signals * LPP_COST_HANDLER_NS;
+    totals.samples = statistics->samples;
+    totals.lost = statistics->lost;
+    totals.own_ns =
+        statistics->own_ns + statistics->signals * LPP_COST_HANDLER_NS;
     totals.cpu_ns = tick->session->profile->total.cpu_ns;
-    totals.stood_down = honesty->lowered_hz != 0 || tick->stand_down;
+    totals.stood_down = statistics->lowered_hz != 0 || tick->stand_down;
     totals.signal =
         (apr_uint32_t)atomic_load(&((lpp_sampler_t *)sampler)->signal);
     lpp_gate_add_totals(sampler->options.gate, &totals);
@@ -438,7 +440,7 @@ void lpp_tick_finish(lpp_sampler_t *sampler)
 {
     lpp_tick_t *tick = &sampler->tick;
     lpp_session_t *session = tick->session;
-    lpp_honesty_t *honesty = &session->profile->honesty;
+    lpp_sampling_statistics_t *statistics = &session->profile->statistics;
 
     lpp_tick_pause(sampler);
     lpp_thread_close(&tick->thread);
@@ -446,12 +448,12 @@ void lpp_tick_finish(lpp_sampler_t *sampler)
     session->profile->total.wall_ns =
         (apr_uint64_t)(session->end_wall_ns - session->start_wall_ns);
     session->profile->total.cpu_ns = (apr_uint64_t)session->cpu_before_ns;
-    honesty->cut_short = atomic_load(&session->cut_short);
-    honesty->own_ns = (apr_uint64_t)(
+    statistics->cut_short = atomic_load(&session->cut_short);
+    statistics->own_ns = (apr_uint64_t)(
         lpp_clock_ns(CLOCK_THREAD_CPUTIME_ID) - tick->own_start_ns);
     pthread_mutex_unlock(&session->tree_mutex);
     add_totals(sampler);
-    lpp_will_set_total(sampler->will, session->profile,
+    lpp_postmortem_set_total(sampler->postmortem, session->profile,
                        session->profile->total.wall_ns,
                        session->profile->total.cpu_ns);
     tick->session = NULL;

@@ -56,7 +56,7 @@ static void put_head(lpp_buf_t *buf, const lpp_saved_t *saved)
     lpp_saved_add_number(buf, about->tid);
     lpp_saved_add_number(buf, head.status);
     lpp_saved_add_number(buf, (apr_uint64_t)head.waited_us);
-    lpp_saved_add_number(buf, (apr_uint64_t)saved->view->honesty.cut_short);
+    lpp_saved_add_number(buf, (apr_uint64_t)saved->view->statistics.cut_short);
     lpp_saved_add_number(buf, saved->view->total.wall_us);
     lpp_saved_add_number(buf, saved->view->total.cpu_us);
     lpp_saved_add_number(buf, saved->view->total.samples);

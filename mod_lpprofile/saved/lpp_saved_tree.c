@@ -69,45 +69,45 @@ void lpp_saved_read_objects(lpp_saved_reader_t *reader, lpp_saved_t *saved)
 void lpp_saved_put_statistics(lpp_saved_writer_t *writer,
                               const lpp_saved_t *saved)
 {
-    const lpp_honesty_t *honesty = &saved->view->honesty;
+    const lpp_sampling_statistics_t *statistics = &saved->view->statistics;
     lpp_buf_t *content = &writer->content;
 
-    lpp_saved_add_number(content, honesty->samples);
-    lpp_saved_add_number(content, honesty->lost);
-    lpp_saved_add_number(content, honesty->cut);
-    lpp_saved_add_number(content, honesty->broken);
-    lpp_saved_add_number(content, honesty->overflowed);
-    lpp_saved_add_number(content, honesty->blocked_ns);
-    lpp_saved_add_number(content, honesty->signals);
-    lpp_saved_add_number(content, honesty->repaired_calls);
-    lpp_saved_add_number(content, honesty->own_ns);
-    lpp_saved_add_number(content, honesty->asked_hz);
-    lpp_saved_add_number(content, (apr_uint64_t)honesty->cut_short);
-    lpp_saved_add_number(content, honesty->lowered_hz);
-    lpp_saved_put_optional(writer, honesty->unwinder);
+    lpp_saved_add_number(content, statistics->samples);
+    lpp_saved_add_number(content, statistics->lost);
+    lpp_saved_add_number(content, statistics->cut);
+    lpp_saved_add_number(content, statistics->broken);
+    lpp_saved_add_number(content, statistics->overflowed);
+    lpp_saved_add_number(content, statistics->blocked_ns);
+    lpp_saved_add_number(content, statistics->signals);
+    lpp_saved_add_number(content, statistics->repaired_calls);
+    lpp_saved_add_number(content, statistics->own_ns);
+    lpp_saved_add_number(content, statistics->asked_hz);
+    lpp_saved_add_number(content, (apr_uint64_t)statistics->cut_short);
+    lpp_saved_add_number(content, statistics->lowered_hz);
+    lpp_saved_put_optional(writer, statistics->unwinder);
 }
 
 void lpp_saved_read_statistics(lpp_saved_reader_t *reader,
                                lpp_saved_t *saved)
 {
-    lpp_honesty_t *honesty = &reader->view->honesty;
+    lpp_sampling_statistics_t *statistics = &reader->view->statistics;
     const apr_uint64_t any = APR_UINT64_MAX;
 
-    honesty->samples = lpp_saved_number(reader, any);
-    honesty->lost = lpp_saved_number(reader, any);
-    honesty->cut = lpp_saved_number(reader, any);
-    honesty->broken = lpp_saved_number(reader, any);
-    honesty->overflowed = lpp_saved_number(reader, any);
-    honesty->blocked_ns = lpp_saved_number(reader, any);
-    honesty->signals = lpp_saved_number(reader, any);
-    honesty->repaired_calls = lpp_saved_number(reader, any);
-    honesty->own_ns = lpp_saved_number(reader, any);
-    honesty->asked_hz = (apr_uint32_t)lpp_saved_number(reader,
+    statistics->samples = lpp_saved_number(reader, any);
+    statistics->lost = lpp_saved_number(reader, any);
+    statistics->cut = lpp_saved_number(reader, any);
+    statistics->broken = lpp_saved_number(reader, any);
+    statistics->overflowed = lpp_saved_number(reader, any);
+    statistics->blocked_ns = lpp_saved_number(reader, any);
+    statistics->signals = lpp_saved_number(reader, any);
+    statistics->repaired_calls = lpp_saved_number(reader, any);
+    statistics->own_ns = lpp_saved_number(reader, any);
+    statistics->asked_hz = (apr_uint32_t)lpp_saved_number(reader,
                                                        APR_UINT32_MAX);
-    honesty->cut_short = (int)lpp_saved_number(reader, 255);
-    honesty->lowered_hz = (apr_uint32_t)lpp_saved_number(reader,
+    statistics->cut_short = (int)lpp_saved_number(reader, 255);
+    statistics->lowered_hz = (apr_uint32_t)lpp_saved_number(reader,
                                                          APR_UINT32_MAX);
-    honesty->unwinder = lpp_saved_optional(reader);
+    statistics->unwinder = lpp_saved_optional(reader);
 }
 
 static void put_functions(lpp_saved_writer_t *writer, const lpp_view_t *view)

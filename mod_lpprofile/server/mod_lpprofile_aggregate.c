@@ -81,7 +81,7 @@ void lpp_aggregate_record(const lpp_view_t *view, const request_rec *r,
         return;
     }
     atomic_fetch_add(&kept->shared->recorded, 1);
-    if (view->honesty.cut_short) {
+    if (view->statistics.cut_short) {
         atomic_fetch_add(&kept->shared->cut_short, 1);
     }
     ap_log_cserror(APLOG_MARK, APLOG_DEBUG, 0, r->connection, r->server,

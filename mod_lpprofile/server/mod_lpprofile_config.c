@@ -78,7 +78,7 @@ void *lpp_config_merge(apr_pool_t *pool, void *basev, void *vhostv)
      * LPOopsDir: the default is below LPProfileDir. */
     conf->oops_dir = vhost->oops_dir || vhost->dir ? vhost->oops_dir
                                                    : base->oops_dir;
-    MERGE_POINTER(keep);
+    MERGE_POINTER(retention);
     MERGE_NUMBER(oops_bson);
     MERGE_POINTER(oops_reporter);
     MERGE_POINTER(memory_log);
@@ -126,9 +126,9 @@ int lpp_config_oops_bson(const lpp_conf_t *conf)
     return conf->oops_bson > 0;
 }
 
-const lpp_keep_rule_t *lpp_config_keep(const lpp_conf_t *conf)
+const lpp_retention_rule_t *lpp_config_retention(const lpp_conf_t *conf)
 {
-    return conf->keep ? conf->keep : &lpp_keep_rule_default;
+    return conf->retention ? conf->retention : &lpp_retention_rule_default;
 }
 
 const char *lpp_config_oops_reporter(const lpp_conf_t *conf,
@@ -283,7 +283,7 @@ apr_array_header_t *lpp_config_settings(const lpp_conf_t *conf,
     add_setting(all, LPP_DIR_MAX_TIME,
                 say_time(lpp_config_max_time_us(conf), pool));
     add_setting(all, LPP_DIR_KEEP,
-                lpp_keep_rule_say(lpp_config_keep(conf), pool));
+                lpp_retention_rule_say(lpp_config_retention(conf), pool));
     add_setting(all, LPP_DIR_PAGE_ID,
                 say_expr(conf->page_id, "derived from the URL"));
     /* The merge passes the value of the main server to every host. */

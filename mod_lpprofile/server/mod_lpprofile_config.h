@@ -13,7 +13,7 @@
 #include <http_config.h>
 
 #include "base/lpp_base.h"
-#include "store/lpp_keep.h"
+#include "store/lpp_retention.h"
 
 /* Directive names, as symbols, so that no message misspells one. */
 #define LPP_DIR_ALLOWED "LPProfilingAllowed"
@@ -130,7 +130,7 @@ const char *lpp_config_memory_log(const lpp_conf_t *conf); /* not opened */
 const char *lpp_config_dir(const lpp_conf_t *conf);
 const char *lpp_config_oops_dir(const lpp_conf_t *conf);
 int lpp_config_oops_bson(const lpp_conf_t *conf); /* else rfc822 */
-const lpp_keep_rule_t *lpp_config_keep(const lpp_conf_t *conf);
+const lpp_retention_rule_t *lpp_config_retention(const lpp_conf_t *conf);
 const char *lpp_config_oops_reporter(const lpp_conf_t *conf,
                                      const server_rec *server);
 const apr_array_header_t *lpp_config_oops_hide(const lpp_conf_t *conf);

@@ -43,7 +43,7 @@ struct lpp_conf_t {
     const char *oops_dir;
     const char *dir_path;             /* absolute, made in post_config */
     const char *oops_dir_path;
-    const lpp_keep_rule_t *keep;      /* NULL: default */
+    const lpp_retention_rule_t *retention; /* NULL: default */
     int oops_bson;
     const char *oops_reporter;
     const char *memory_log;           /* as configured; NULL: none */

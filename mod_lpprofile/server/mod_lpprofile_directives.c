@@ -362,8 +362,8 @@ static const char *set_signal(cmd_parms *cmd, void *unused,
 static const char *set_keep(cmd_parms *cmd, void *unused, int count,
                             char *const words[])
 {
-    lpp_keep_rule_t *rule = apr_pmemdup(cmd->pool, &lpp_keep_rule_default,
-                                        sizeof(*rule));
+    lpp_retention_rule_t *rule =
+        apr_pmemdup(cmd->pool, &lpp_retention_rule_default, sizeof(*rule));
     unsigned parts = 0;
     int i;
 
@@ -372,13 +372,13 @@ static const char *set_keep(cmd_parms *cmd, void *unused, int count,
                "age=TIME and failures=NUMBER";
     }
     for (i = 0; i < count; i++) {
-        const char *why = lpp_keep_rule_read(rule, &parts, words[i]);
+        const char *why = lpp_retention_rule_read(rule, &parts, words[i]);
 
         if (why) {
             return refuse(cmd, words[i], why);
         }
     }
-    conf_of(cmd)->keep = rule;
+    conf_of(cmd)->retention = rule;
     return NULL;
 }
 

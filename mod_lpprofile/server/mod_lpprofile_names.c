@@ -162,7 +162,7 @@ static void add_hook(lpp_symbols_t *symbols, const char *getter,
     for (i = 0; i < links->nelts; i++) {
         const link_t *link = &APR_ARRAY_IDX(links, i, link_t);
 
-        hand_in(symbols, lpp_entries_original(link->function), link->module,
+        hand_in(symbols, lpp_wrappers_original(link->function), link->module,
                 name);
     }
 }

@@ -471,9 +471,9 @@ static apr_status_t make_child(lpp_process_t *made, const char **what,
     options.unwinder = generation.unwinder;
     options.unwind_kind = LPP_UNWIND_AUTO;
     options.signal_number = lpp_config_signal(generation.server);
-    lpp_entries_code(&options.hidden_start, &options.hidden_end);
+    lpp_wrappers_code(&options.hidden_start, &options.hidden_end);
     lpp_passes_code(&options.passes_start, &options.passes_end);
-    options.stands_for = lpp_entries_stands_for;
+    options.stands_for = lpp_wrappers_wrapped;
     *what = "set up the sampler";
     status = lpp_sampler_create(&made->sampler, &options, pchild);
     if (status != APR_SUCCESS) {

@@ -34,7 +34,7 @@ typedef int quick_fn(request_rec *r, int lookup);
 
 /* It does not matter when a thread sees a change: the thread that counted its
  * own request sees it at once. */
-atomic_int lpp_entries_watched;
+atomic_int lpp_wrappers_watched;
 
 /* Held while the arrays are changed, and while the count leaves 0. */
 static pthread_mutex_t changing = PTHREAD_MUTEX_INITIALIZER;
@@ -43,11 +43,11 @@ static pthread_mutex_t changing = PTHREAD_MUTEX_INITIALIZER;
 
 /* One hook that has a wrapper. */
 typedef struct place_t {
-    lpp_entries_fn **at;         /* in httpd's array, which lives in pconf */
-    lpp_entries_fn *function[2]; /* the original, the wrapper */
+    lpp_wrappers_fn **at;         /* in httpd's array, which lives in pconf */
+    lpp_wrappers_fn *function[2]; /* the original, the wrapper */
 } place_t;
 
-static place_t places[LPP_ENTRIES_MAX];
+static place_t places[LPP_WRAPPERS_MAX];
 static unsigned place_count;
 
 /* What a wrapper of the int kind does; all in one cache line. */
@@ -59,14 +59,14 @@ typedef struct int_hook_t {
     int runs_all;                 /* OK does not end its phase */
 } int_hook_t;
 
-static int_hook_t int_hooks[LPP_ENTRIES_INT];
-static void_fn *void_originals[LPP_ENTRIES_VOID];
-static quick_fn *quick_originals[LPP_ENTRIES_QUICK];
+static int_hook_t int_hooks[LPP_WRAPPERS_INT];
+static void_fn *void_originals[LPP_WRAPPERS_VOID];
+static quick_fn *quick_originals[LPP_WRAPPERS_QUICK];
 
-static lpp_entries_enter_fn *enter;     /* NULL: no calls are counted */
+static lpp_wrappers_enter_fn *enter;     /* NULL: no calls are counted */
 static const lpp_phase_callbacks_t *callbacks;
 static unsigned callbacks_count;
-static lpp_hook_t hooks[LPP_ENTRIES_MAX + 1]; /* the counted ones, and ours */
+static lpp_hook_t hooks[LPP_WRAPPERS_MAX + 1]; /* the counted ones, and ours */
 static apr_uint32_t used[3];   /* of each kind */
 static apr_uint32_t counted;   /* of all kinds */
 static apr_uint32_t left_out;
@@ -74,8 +74,8 @@ static apr_uint32_t left_out;
 /* Kept for phase callbacks: two a phase. */
 #define RESERVED (2 * 13)
 
-#define FIRST_VOID LPP_ENTRIES_INT
-#define FIRST_QUICK (LPP_ENTRIES_INT + LPP_ENTRIES_VOID)
+#define FIRST_VOID LPP_WRAPPERS_INT
+#define FIRST_QUICK (LPP_WRAPPERS_INT + LPP_WRAPPERS_VOID)
 
 /* Whether an answer ends the phase: all hooks of some phases run, unless one
  * answers neither OK nor DECLINED. */
@@ -213,7 +213,7 @@ static quick_fn *const quick_wrappers[] = { ALL_QUICK(QUICK_NAME) };
 
 /* What every hook's array holds, whatever the type of its function. */
 typedef struct link_t {
-    lpp_entries_fn *function;
+    lpp_wrappers_fn *function;
     const char *module;
     const char *const *predecessors;
     const char *const *successors;
@@ -250,7 +250,7 @@ static const struct {
     { "log_transaction", ap_hook_get_log_transaction, KIND_INT, 1 }
 };
 
-static int is_wrapper(lpp_entries_fn *function)
+static int is_wrapper(lpp_wrappers_fn *function)
 {
     const char *address;
 
@@ -260,11 +260,11 @@ static int is_wrapper(lpp_entries_fn *function)
 
 /* A free wrapper of that kind, now for original, and the number of the hook;
  * NULL where fewer than spare would stay free. */
-static lpp_entries_fn *take_wrapper(kind_e kind, lpp_entries_fn *original,
+static lpp_wrappers_fn *take_wrapper(kind_e kind, lpp_wrappers_fn *original,
                                     apr_uint32_t spare, apr_uint32_t *number)
 {
-    static const apr_uint32_t most[] = { LPP_ENTRIES_INT, LPP_ENTRIES_VOID,
-                                         LPP_ENTRIES_QUICK };
+    static const apr_uint32_t most[] = { LPP_WRAPPERS_INT, LPP_WRAPPERS_VOID,
+                                         LPP_WRAPPERS_QUICK };
     static const apr_uint32_t first[] = { 0, FIRST_VOID, FIRST_QUICK };
     apr_uint32_t n = used[kind];
 
@@ -276,14 +276,14 @@ static lpp_entries_fn *take_wrapper(kind_e kind, lpp_entries_fn *original,
     *number = first[kind] + n;
     if (kind == KIND_VOID) {
         void_originals[n] = (void_fn *)original;
-        return (lpp_entries_fn *)void_wrappers[n];
+        return (lpp_wrappers_fn *)void_wrappers[n];
     }
     if (kind == KIND_QUICK) {
         quick_originals[n] = (quick_fn *)original;
-        return (lpp_entries_fn *)quick_wrappers[n];
+        return (lpp_wrappers_fn *)quick_wrappers[n];
     }
     int_hooks[n].original = (int_fn *)original;
-    return (lpp_entries_fn *)int_wrappers[n];
+    return (lpp_wrappers_fn *)int_wrappers[n];
 }
 
 /* The callbacks around a module's hook in a phase; those around the whole phase
@@ -317,7 +317,7 @@ static apr_uint32_t add_place(unsigned phase, link_t *link, int is_counted,
                               apr_uint32_t before)
 {
     apr_uint32_t number;
-    lpp_entries_fn *wrapper;
+    lpp_wrappers_fn *wrapper;
 
     /* Some wrappers of the int kind are kept for hooks with callbacks. */
     wrapper = take_wrapper(phases[phase].kind, link->function,
@@ -377,7 +377,7 @@ static void add_places(unsigned phase, const char *own)
     }
 }
 
-void lpp_entries_set_callbacks(const lpp_phase_callbacks_t *made,
+void lpp_wrappers_set_callbacks(const lpp_phase_callbacks_t *made,
                                unsigned count)
 {
     callbacks = made;
@@ -391,7 +391,7 @@ static apr_status_t forget_places(void *unused)
     return APR_SUCCESS;
 }
 
-void lpp_entries_prepare(lpp_entries_enter_fn *count_enter, const char *own,
+void lpp_wrappers_prepare(lpp_wrappers_enter_fn *count_enter, const char *own,
                          apr_pool_t *pconf)
 {
     unsigned i;
@@ -399,8 +399,8 @@ void lpp_entries_prepare(lpp_entries_enter_fn *count_enter, const char *own,
     enter = count_enter;
     memset(used, 0, sizeof(used));
     memset(hooks, 0, sizeof(hooks));
-    hooks[LPP_ENTRIES_PROFILER].phase = LPP_PROFILER_NAME;
-    hooks[LPP_ENTRIES_PROFILER].module = own;
+    hooks[LPP_WRAPPERS_PROFILER].phase = LPP_PROFILER_NAME;
+    hooks[LPP_WRAPPERS_PROFILER].module = own;
     left_out = counted = place_count = 0;
     apr_pool_cleanup_register(pconf, NULL, forget_places,
                               apr_pool_cleanup_null);
@@ -409,22 +409,22 @@ void lpp_entries_prepare(lpp_entries_enter_fn *count_enter, const char *own,
     }
 }
 
-const lpp_hook_t *lpp_entries_hooks(void)
+const lpp_hook_t *lpp_wrappers_hooks(void)
 {
     return hooks;
 }
 
-apr_uint32_t lpp_entries_count(void)
+apr_uint32_t lpp_wrappers_count(void)
 {
     return counted;
 }
 
-apr_uint32_t lpp_entries_left_out(void)
+apr_uint32_t lpp_wrappers_left_out(void)
 {
     return left_out;
 }
 
-lpp_entries_fn *lpp_entries_original(lpp_entries_fn *function)
+lpp_wrappers_fn *lpp_wrappers_original(lpp_wrappers_fn *function)
 {
     unsigned i;
 
@@ -440,7 +440,7 @@ lpp_entries_fn *lpp_entries_original(lpp_entries_fn *function)
 
 /* The wrapper whose code begins last before address; code that all wrappers
  * share belongs to no hook. */
-const void *lpp_entries_stands_for(const void *address)
+const void *lpp_wrappers_wrapped(const void *address)
 {
     static const void *const shared[] = { wrapped_int, wrapped_void,
                                           wrapped_quick };
@@ -462,7 +462,7 @@ const void *lpp_entries_stands_for(const void *address)
     return original;
 }
 
-void lpp_entries_code(const void **start, const void **end)
+void lpp_wrappers_code(const void **start, const void **end)
 {
     *start = __start_lpp_wrappers;
     *end = __stop_lpp_wrappers;
@@ -483,7 +483,7 @@ static void change_places(int wrapped)
     unsigned i;
 
     for (i = 0; i < place_count; i++) {
-        lpp_entries_fn *const *function = places[i].function;
+        lpp_wrappers_fn *const *function = places[i].function;
 
         /* Else another module has replaced it since. */
         if (*places[i].at == function[!wrapped]) {
@@ -493,10 +493,10 @@ static void change_places(int wrapped)
     }
 }
 
-void lpp_entries_watch(void)
+void lpp_wrappers_watch(void)
 {
     pthread_mutex_lock(&changing);
-    if (atomic_fetch_add(&lpp_entries_watched, 1) == 0) {
+    if (atomic_fetch_add(&lpp_wrappers_watched, 1) == 0) {
         change_places(1);
     }
     pthread_mutex_unlock(&changing);
@@ -505,11 +505,11 @@ void lpp_entries_watch(void)
 /* The cleanups of a request may run in prefork's signal handler, on top of the
  * function above: hence a lock that does not wait. A thread that holds it
  * either counts up again, or has taken the wrappers out. */
-void lpp_entries_unwatch(void)
+void lpp_wrappers_unwatch(void)
 {
-    if (atomic_fetch_sub(&lpp_entries_watched, 1) == 1
+    if (atomic_fetch_sub(&lpp_wrappers_watched, 1) == 1
         && pthread_mutex_trylock(&changing) == 0) {
-        if (!lpp_entries_any()) {
+        if (!lpp_wrappers_any()) {
             change_places(0);
         }
         pthread_mutex_unlock(&changing);

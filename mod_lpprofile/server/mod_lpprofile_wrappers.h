@@ -26,13 +26,13 @@
 #include "profile/lpp_calls.h"
 
 /* How many wrappers there are, by the type of their hooks. */
-#define LPP_ENTRIES_INT 512   /* int (request_rec *) */
-#define LPP_ENTRIES_VOID 64   /* void (request_rec *) */
-#define LPP_ENTRIES_QUICK 16  /* int (request_rec *, int) */
-#define LPP_ENTRIES_MAX \
-    (LPP_ENTRIES_INT + LPP_ENTRIES_VOID + LPP_ENTRIES_QUICK)
+#define LPP_WRAPPERS_INT 512   /* int (request_rec *) */
+#define LPP_WRAPPERS_VOID 64   /* void (request_rec *) */
+#define LPP_WRAPPERS_QUICK 16  /* int (request_rec *, int) */
+#define LPP_WRAPPERS_MAX \
+    (LPP_WRAPPERS_INT + LPP_WRAPPERS_VOID + LPP_WRAPPERS_QUICK)
 
-#define LPP_ENTRIES_PROFILER LPP_ENTRIES_MAX
+#define LPP_WRAPPERS_PROFILER LPP_WRAPPERS_MAX
 
 /* A call that is counted: its recorder (NULL: not counted), and what
  * lpp_calls_enter returned. */
@@ -42,8 +42,8 @@ typedef struct lpp_counted_t {
 } lpp_counted_t;
 
 /* Called before a hook; counts the call where its request is profiled. hook is
- * an index into lpp_entries_hooks. The wrapper calls lpp_calls_leave. */
-typedef lpp_counted_t lpp_entries_enter_fn(request_rec *r, apr_uint32_t hook);
+ * an index into lpp_wrappers_hooks. The wrapper calls lpp_calls_leave. */
+typedef lpp_counted_t lpp_wrappers_enter_fn(request_rec *r, apr_uint32_t hook);
 
 /*
  * Phase callbacks: this module's own work at the begin and end of a phase,
@@ -61,8 +61,8 @@ typedef struct lpp_phase_callbacks_t {
     const char *module;            /* "mod_x.c", or NULL */
 } lpp_phase_callbacks_t;
 
-/* The callbacks for the next lpp_entries_prepare. Thread: parent at start. */
-void lpp_entries_set_callbacks(const lpp_phase_callbacks_t *made,
+/* The callbacks for the next lpp_wrappers_prepare. Thread: parent at start. */
+void lpp_wrappers_set_callbacks(const lpp_phase_callbacks_t *made,
                                unsigned count);
 
 /*
@@ -73,33 +73,33 @@ void lpp_entries_set_callbacks(const lpp_phase_callbacks_t *made,
  * are.
  * Signal-safe: no. Thread: parent at start, with no children.
  */
-void lpp_entries_prepare(lpp_entries_enter_fn *count_enter, const char *own,
+void lpp_wrappers_prepare(lpp_wrappers_enter_fn *count_enter, const char *own,
                          apr_pool_t *pconf);
 
-/* The hooks that are counted, by number; those past lpp_entries_count are
- * empty, except LPP_ENTRIES_PROFILER: what the profiler does within a call.
+/* The hooks that are counted, by number; those past lpp_wrappers_count are
+ * empty, except LPP_WRAPPERS_PROFILER: what the profiler does within a call.
  * Static. Thread: any. */
-const lpp_hook_t *lpp_entries_hooks(void);
+const lpp_hook_t *lpp_wrappers_hooks(void);
 
 /* How many hooks are counted; how many are not, for want of a wrapper.
  * Thread: any. */
-apr_uint32_t lpp_entries_count(void);
-apr_uint32_t lpp_entries_left_out(void);
+apr_uint32_t lpp_wrappers_count(void);
+apr_uint32_t lpp_wrappers_left_out(void);
 
 /* A hook's function: the original where function is a wrapper, else function.
  * Signal-safe: yes. Thread: any. */
-typedef void lpp_entries_fn(void);
-lpp_entries_fn *lpp_entries_original(lpp_entries_fn *function);
+typedef void lpp_wrappers_fn(void);
+lpp_wrappers_fn *lpp_wrappers_original(lpp_wrappers_fn *function);
 
 /*
  * The original of the wrapper whose code contains address; NULL where address
  * is in code that all wrappers share.
  * Signal-safe: yes. Thread: any.
  */
-const void *lpp_entries_stands_for(const void *address);
+const void *lpp_wrappers_wrapped(const void *address);
 
 /* The code of wrappers, whose frames no profile shows. */
-void lpp_entries_code(const void **start, const void **end);
+void lpp_wrappers_code(const void **start, const void **end);
 
 /* The code of all functions marked LPP_PASSES_ON. */
 void lpp_passes_code(const void **start, const void **end);
@@ -118,23 +118,23 @@ apr_status_t lpp_read_bucket(apr_bucket *b, const char **data,
 
 /* A request begins to be profiled: from now on its thread, and threads that it
  * hands the request to, run the wrappers. Signal-safe: no. Thread: any. */
-void lpp_entries_watch(void);
+void lpp_wrappers_watch(void);
 
 /* It no longer is. The last such call takes the wrappers out; where it runs in
  * a signal handler that interrupted the function above, they stay in.
  * Signal-safe: yes. Thread: any. */
-void lpp_entries_unwatch(void);
+void lpp_wrappers_unwatch(void);
 
-/* How many requests of this child are profiled; read by lpp_entries_any only.
+/* How many requests of this child are profiled; read by lpp_wrappers_any only.
  * Hidden, so that its address needs no look-up. */
-extern __attribute__((visibility("hidden"))) atomic_int lpp_entries_watched;
+extern __attribute__((visibility("hidden"))) atomic_int lpp_wrappers_watched;
 
 /* 1 while a request of this child is profiled.
  * Signal-safe: yes. Thread: any. */
-static inline int lpp_entries_any(void)
+static inline int lpp_wrappers_any(void)
 {
     return __builtin_expect(
-        atomic_load_explicit(&lpp_entries_watched, memory_order_relaxed) != 0,
+        atomic_load_explicit(&lpp_wrappers_watched, memory_order_relaxed) != 0,
         0);
 }
 

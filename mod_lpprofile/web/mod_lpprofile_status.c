@@ -62,24 +62,24 @@ static const lpp_gate_t *gate_of_server(void)
 static void show_running(request_rec *r, int flags, const lpp_gate_t *gate,
                          int access)
 {
-    lpp_holder_t holder;
+    lpp_owner_t owner;
 
-    lpp_gate_get_holder(gate, &holder);
-    if (holder.pid != 0 && lpp_gate_is_dead(holder.pid)) {
-        holder.pid = 0; /* the next owner clears the record */
+    lpp_gate_get_owner(gate, &owner);
+    if (owner.pid != 0 && lpp_gate_is_dead(owner.pid)) {
+        owner.pid = 0; /* the next owner clears the record */
     }
-    row(r, flags, "Running", "Profiles running", "%d", holder.pid != 0);
-    if (holder.pid == 0) {
+    row(r, flags, "Running", "Profiles running", "%d", owner.pid != 0);
+    if (owner.pid == 0) {
         return;
     }
     row(r, flags, "RunningSeconds", "Running for (seconds)", "%.3f",
-        (double)(lpp_monotonic_us() - holder.begin_us) / 1e6);
+        (double)(lpp_monotonic_us() - owner.begin_us) / 1e6);
     if (access) {
-        row(r, flags, "RunningId", "Running as", "%s", holder.id);
-        row(r, flags, "RunningPage", "Page", "%s", holder.page_id);
-        row(r, flags, "RunningUrl", "URL", "%s", holder.url);
+        row(r, flags, "RunningId", "Running as", "%s", owner.id);
+        row(r, flags, "RunningPage", "Page", "%s", owner.page_id);
+        row(r, flags, "RunningUrl", "URL", "%s", owner.url);
         row(r, flags, "RunningThread", "Process and thread", "%u.%u",
-            holder.pid, holder.tid);
+            owner.pid, owner.tid);
     }
 }
 

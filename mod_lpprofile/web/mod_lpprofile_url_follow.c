@@ -32,14 +32,14 @@ static ap_filter_rec_t *last_headers_filter_handle;
 
 static apr_status_t forget(void *unused)
 {
-    lpp_entries_unwatch();
+    lpp_wrappers_unwatch();
     return APR_SUCCESS;
 }
 
 void lpp_url_keep(request_rec *r, lpp_url_t *url)
 {
     apr_pool_userdata_setn(url, POOL_KEY, NULL, r->pool);
-    lpp_entries_watch();
+    lpp_wrappers_watch();
     apr_pool_cleanup_register(r->pool, url, forget, apr_pool_cleanup_null);
 }
 
@@ -47,7 +47,7 @@ lpp_url_t *lpp_url_get(const request_rec *r)
 {
     void *url = NULL;
 
-    if (!lpp_entries_any()) {
+    if (!lpp_wrappers_any()) {
         return NULL;
     }
     while (r->main || r->prev) {
@@ -208,8 +208,8 @@ static int bypass_cache(request_rec *r)
     /* Also where an internal redirect has renamed the variable. */
     apr_table_setn(r->subprocess_env, "no-cache", "1");
     for (i = 0; i < hooks->nelts; i++) {
-        if (lpp_entries_original((lpp_entries_fn *)links[i].pFunc)
-                == (lpp_entries_fn *)bypass_cache
+        if (lpp_wrappers_original((lpp_wrappers_fn *)links[i].pFunc)
+                == (lpp_wrappers_fn *)bypass_cache
             || (links[i].szName && !strcmp(links[i].szName, CACHE_SOURCE))) {
             continue;
         }
@@ -394,7 +394,7 @@ static __attribute__((noinline)) void follow_redirect(request_rec *r)
  * finished, the filters are new. */
 static void before_own_response(request_rec *r)
 {
-    if (lpp_entries_any()) {
+    if (lpp_wrappers_any()) {
         follow_redirect(r);
     }
 }

@@ -94,8 +94,8 @@ static lpp_profile_t *make_profile(apr_uint32_t samples, apr_pool_t *scratch)
     }
     profile->total.wall_ns = (apr_uint64_t)samples * 1000000;
     profile->total.cpu_ns = (apr_uint64_t)samples * 900000;
-    profile->honesty.asked_hz = 1000;
-    profile->honesty.unwinder = "table";
+    profile->statistics.asked_hz = 1000;
+    profile->statistics.unwinder = "table";
     return profile;
 }
 

@@ -150,8 +150,8 @@ static lpp_session_t *start_session(unsigned hz, apr_pool_t *scratch)
     apr_status_t status;
 
     memset(&options, 0, sizeof(options));
-    apr_cpystrn(options.holder.id, "OOPS-00000000000000000000000000000001",
-                sizeof(options.holder.id));
+    apr_cpystrn(options.owner.id, "OOPS-00000000000000000000000000000001",
+                sizeof(options.owner.id));
     options.rate_hz = hz;
     options.stacks = 1;
     options.lock_timeout_us = -1;
@@ -201,8 +201,8 @@ static took_t run_once(how_e how, unsigned hz)
         lpp_session_stop(session, LPP_STOP_NOT);
         need(lpp_session_profile(session, &profile, 5000000, scratch),
              "a profile");
-        took.helper_us = (double)profile->honesty.own_ns / 1e3
-            / (double)(profile->honesty.samples ? profile->honesty.samples
+        took.helper_us = (double)profile->statistics.own_ns / 1e3
+            / (double)(profile->statistics.samples ? profile->statistics.samples
                                                 : 1);
         lpp_session_close(session);
     }

@@ -130,7 +130,7 @@ def begun(server):
     return re.findall(HOLDER, '\n'.join(server.error_lines()))
 
 
-def with_holder(server, ms, act):
+def with_owner(server, ms, act):
     """Call act(pid) while the profile of a request of ms runs."""
     before = len(begun(server))
     results = []
@@ -153,7 +153,7 @@ def with_holder(server, ms, act):
 def killed_by(number):
     def fault(server):
         server.allow_log(r'AH0005[12]')
-        got = with_holder(server, 15000, lambda pid: os.kill(pid, number))
+        got = with_owner(server, 15000, lambda pid: os.kill(pid, number))
         assert isinstance(got, Exception)
     return fault
 
@@ -168,7 +168,7 @@ def crashes(how):
 
 def hangs(server):
     begin = time.monotonic()
-    got = with_holder(server, 2500, lambda pid: next_is_profiled_late(server))
+    got = with_owner(server, 2500, lambda pid: next_is_profiled_late(server))
     assert got.status == 200 and got.lpprofile.startswith('profiled')
     assert time.monotonic() - begin >= 2.4
 
@@ -305,7 +305,7 @@ def test_restarts_in_the_middle_leave_nothing_behind(httpd, mpm, how):
     usual = usual_state(server)
     parent = known(child_state.of(server.process.pid))
     for _ in range(2):
-        with_holder(server, 600, lambda pid: server.restart(how))
+        with_owner(server, 600, lambda pid: server.restart(how))
         next_is_profiled(server)
     check_children(server, usual)
     wait_for(lambda: known(child_state.of(server.process.pid)) == parent, 10,
@@ -317,7 +317,7 @@ def test_restarts_in_the_middle_leave_nothing_behind(httpd, mpm, how):
 def test_a_stop_in_the_middle_leaves_nothing_behind(httpd, mpm, how):
     server = make(httpd, mpm)
     next_is_profiled(server)
-    got = with_holder(server, 700, lambda pid: server.stop(how))
+    got = with_owner(server, 700, lambda pid: server.stop(how))
     if how == 'graceful-stop':
         assert got.status == 200
         assert server.wait_files(got.oops_id)

@@ -43,7 +43,7 @@ class Request(threading.Thread):
         return self
 
 
-def holder(server, count=1):
+def owner(server, count=1):
     """(pid, OOPS id) of the latest profile, once count were begun."""
     def look():
         found = re.findall(HOLDER, '\n'.join(server.error_lines()))
@@ -78,7 +78,7 @@ def test_two_profiled_requests_run_one_after_the_other(httpd):
     server = httpd(ON, features=['lua'])
     begin = time.monotonic()
     both = [Request(server, SLOW % 1000)]
-    holder(server)
+    owner(server)
     both.append(Request(server, SLOW % 200))
     for request in both:
         check_profiled(server, request)
@@ -93,7 +93,7 @@ def test_two_profiled_requests_run_one_after_the_other(httpd):
 def test_a_request_that_is_not_profiled_never_waits(httpd):
     server = httpd(ON, features=['lua'])
     slow = Request(server, SLOW % 2500)
-    holder(server)
+    owner(server)
     for _ in range(5):
         got = server.get('/index.html')
         assert got.status == 200 and got.lpprofile is None
@@ -105,7 +105,7 @@ def test_a_request_that_is_not_profiled_never_waits(httpd):
 def test_after_the_lock_timeout_it_is_served_unprofiled(httpd):
     server = httpd(ON + 'LPProfileLockTimeout 300ms', features=['lua'])
     slow = Request(server, SLOW % 3500)
-    holder(server)
+    owner(server)
     begin = time.monotonic()
     got = server.get('/++profile++callgrind/index.html')
     took = time.monotonic() - begin
@@ -131,7 +131,7 @@ def test_where_nobody_waits_a_free_turn_is_taken(httpd, bound, said):
         assert got.lpprofile.startswith('profiled'), got.lpprofile
         server.wait_files(got.oops_id)  # its turn is over with its log phase
     slow = Request(server, SLOW % 2500)
-    holder(server, 21)
+    owner(server, 21)
     got = server.get('/++profile++callgrind/index.html')
     assert got.lpprofile.startswith(said)
     assert slow.is_alive()
@@ -144,7 +144,7 @@ def test_where_nobody_waits_a_free_turn_is_taken(httpd, bound, said):
 def test_more_than_may_wait_are_served_at_once_as_busy(httpd):
     server = httpd(ON + 'LPProfileMaxWaiting 1', features=['lua', 'status'])
     slow = Request(server, SLOW % 3000)
-    holder(server)
+    owner(server)
     waiting = Request(server, '/++profile++callgrind/index.html')
     waiting_are(server, 1)
     got = server.get('/++profile++callgrind/index.html')
@@ -161,8 +161,8 @@ def test_more_than_may_wait_are_served_at_once_as_busy(httpd):
 def test_a_killed_holder_frees_the_gate_for_who_waits(httpd):
     server = httpd(ON, features=['lua'], fresh=True)
     slow = Request(server, SLOW % 20000)
-    pid, _ = holder(server)
-    # Under worker and event those in the holder's child go down with it.
+    pid, _ = owner(server)
+    # Under worker and event those in the owner's child go down with it.
     waiting = [Request(server, '/++profile++callgrind/index.html')
                for _ in range(4)]
     time.sleep(0.3)
@@ -188,7 +188,7 @@ def test_every_fit_mechanism(httpd, mechanism):
         check_profiled(server, request)
     assert time.monotonic() - begin >= 0.8
     slow = Request(server, SLOW % 20000)
-    pid, _ = holder(server, 3)
+    pid, _ = owner(server, 3)
     os.kill(pid, signal.SIGKILL)
     slow.wait()
     after = Request(server, '/++profile++callgrind/index.html')
@@ -220,7 +220,7 @@ def test_a_client_that_leaves_gives_up_its_turn(httpd):
     server = httpd(ON + 'LPProfileMaxWaiting 1', key='leave',
                    features=['lua', 'status'])
     slow = Request(server, SLOW % 3500)
-    holder(server)
+    owner(server)
     with socket.create_connection(('127.0.0.1', server.port)) as gone:
         gone.sendall(b'GET /++profile++callgrind/index.html HTTP/1.1\r\n'
                      b'Host: localhost\r\n\r\n')
@@ -257,7 +257,7 @@ def test_a_failing_handler_frees_the_gate(httpd):
 def test_a_profile_that_lasts_too_long_frees_the_gate(httpd):
     server = httpd(ON + 'LPProfileMaxTime 300ms', features=['lua'])
     slow = Request(server, SLOW % 3500)
-    holder(server)
+    owner(server)
     got = server.get('/++profile++callgrind/index.html')
     assert got.lpprofile.startswith('profiled')
     assert slow.is_alive()
@@ -290,10 +290,10 @@ def test_who_outlives_its_profile_leaves_the_next_ones_record_alone(httpd):
     ends = [server.root / 'run' / name for name in ('first', 'second')]
     first = Request(server, '/++profile++callgrind/lua/late.lua?until=%s'
                     % ends[0])
-    _, first_id = holder(server)
+    _, first_id = owner(server)
     second = Request(server, '/++profile++callgrind/lua/hold.lua?until=%s'
                      % ends[1])
-    _, second_id = holder(server, 2)
+    _, second_id = owner(server, 2)
     ends[0].touch()
     check_profiled(server, first)  # its page id is known for sure by now
     text = server.get('/server-status?auto').text
@@ -400,7 +400,7 @@ def test_waiting_streams_of_http2_leave_workers_to_others(httpd):
     server = httpd(ON + ONE_CHILD, features=['lua', 'status', 'http2'])
     asked = '/++profile++callgrind/index.html'
     slow = Request(server, SLOW % 7000)
-    holder(server)
+    owner(server)
     busy = status_number(server, 'SkippedBusy')
     # A connection gets few workers at first.
     streams = [subprocess.Popen(
@@ -415,7 +415,7 @@ def test_waiting_streams_of_http2_leave_workers_to_others(httpd):
         assert got.stdout.startswith(b'HTTP/2 200'), got.stderr
     got = server.curl(asked, '--http2-prior-knowledge', '-i')
     assert re.search(rb'(?i)^x-lpprofile: busy', got.stdout, re.M), got.stdout
-    assert slow.is_alive(), 'the holder ended before the plain GETs did'
+    assert slow.is_alive(), 'the owner ended before the plain GETs did'
     check_profiled(server, slow)
     for stream in streams:
         assert stream.wait(60) == 0

@@ -194,7 +194,7 @@ def filled(pattern):
     return fill
 
 
-# A dead holder with strings that have no end and a path for an id: all eight
+# A dead owner with strings that have no end and a path for an id: all eight
 # areas are due for a report of process 2^31 - 2, which is none.
 DEAD_EVERYWHERE = filled(struct.pack('<Q', 2 << 32 | 0x7ffffffe))
 

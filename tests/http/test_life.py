@@ -33,7 +33,7 @@ def in_background(server, path, results):
     return thread
 
 
-def holder_pid(server):
+def owner_pid(server):
     return int(server.expect_log(HOLDER).group(1))
 
 
@@ -59,7 +59,7 @@ def test_graceful_restart_in_the_middle_frees_the_gate(httpd, mpm):
     server = httpd(ON, features=['lua'], fresh=True)
     results = []
     thread = in_background(server, SLOW % 4000, results)
-    old = holder_pid(server)
+    old = owner_pid(server)
     server.restart('graceful')
     begin = time.monotonic()
     got = profiled(server)
@@ -90,7 +90,7 @@ def test_a_restart_in_the_middle_frees_the_gate(httpd):
     server = httpd(ON, features=['lua'], fresh=True)
     results = []
     thread = in_background(server, SLOW % 1500, results)
-    old = holder_pid(server)
+    old = owner_pid(server)
     server.restart('restart')
     begin = time.monotonic()
     profiled(server)
@@ -107,7 +107,7 @@ def test_stopping_in_the_middle_takes_no_longer_than_httpd_grants(httpd):
     results = []
     threads = [in_background(server, SLOW % 2000, results)
                for _ in range(3)]
-    holder_pid(server)
+    owner_pid(server)
     begin = time.monotonic()
     assert server.stop() == 0
     # Killed after nine; less shows that those who wait were let go at once,
@@ -122,7 +122,7 @@ def test_a_graceful_stop_lets_the_profile_be_written(httpd):
     server = httpd(ON, features=['lua'], fresh=True)
     results = []
     thread = in_background(server, SLOW % 800, results)
-    holder_pid(server)
+    owner_pid(server)
     assert server.stop('graceful-stop') == 0
     thread.join(40)
     assert results[0].status == 200, results

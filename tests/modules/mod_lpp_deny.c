@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * mod_lpp_deny: for tests: children in which system calls fail, as under a
- * hardened unit: LPP_DENY in the server's environment is a list of NUMBER=ERRNO,
- * by spaces; LPP_DENY_WRITE_EXECUTE: no memory is ever both written and run.
+ * hardened unit: LPP_DENY in the server's environment is a list of
+ * NUMBER=ERRNO, by spaces; LPP_DENY_WRITE_EXECUTE: no memory is ever both
+ * written and run.
  */
 #include <errno.h>
 #include <stddef.h>

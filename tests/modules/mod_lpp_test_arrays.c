@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpp_test_arrays: for tests: /lpp-arrays says how many functions in httpd's
- * hook arrays of requests lie in the profiler's object though they bear another
- * module's name, how many there are, and a checksum of all that is not the
- * function. /lpp-arrays?MS: after so many milliseconds.
+ * mod_lpp_test_arrays: for tests: /lpp-arrays says how many functions in
+ * httpd's hook arrays of requests lie in the profiler's object though they bear
+ * another module's name, how many there are, and a checksum of all that is not
+ * the function. /lpp-arrays?MS: after so many milliseconds.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

@@ -2,8 +2,8 @@
 /*
  * mod_lpp_test_calls: for tests: /lpp-calls?N runs blocking call number N of
  * blocking_calls.h in a handler and says what came of it: name, result, errno,
- * microseconds. Also tells in X-Test-Arm-Us how long the post_read_request hooks
- * kept the request.
+ * microseconds. Also tells in X-Test-Arm-Us how long the post_read_request
+ * hooks kept the request.
  */
 #include <string.h>
 

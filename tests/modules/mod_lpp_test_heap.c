@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * mod_lpp_test_heap: for test_selfcost.py. Handler "lpp-test-heap" leaves this
- * process with a heap of 200 MB of which every other piece is free, as that of a
- * large application looks, and answers how many microseconds of CPU it takes to
- * count it.
+ * process with a heap of 200 MB of which every other piece is free, as that of
+ * a large application looks, and answers how many microseconds of CPU it takes
+ * to count it.
  */
 #include <malloc.h>
 #include <stdlib.h>

@@ -110,7 +110,8 @@ NOINLINE void truth_read(long ms)
     STAY();
 }
 
-/* By the clock: how long each of the shapes took, and the recursion's bottom. */
+/* By the clock: how long each of the shapes took, and the recursion's bottom.
+ * */
 static double shapes_us[4], bottom_us;
 
 static double now_us(void)

@@ -87,8 +87,8 @@ static lpp_profile_t *begin(apr_uint64_t wall_us, apr_uint64_t cpu_us)
     need(lpp_profile_create(&profile, 0, pool));
     profile->total.wall_ns = wall_us * 1000 + 999;
     profile->total.cpu_ns = cpu_us * 1000 + 1;
-    profile->honesty.asked_hz = 1000;
-    profile->honesty.unwinder = "table";
+    profile->statistics.asked_hz = 1000;
+    profile->statistics.unwinder = "table";
     return profile;
 }
 

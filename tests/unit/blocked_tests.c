@@ -81,19 +81,19 @@ static int measure(const char *name, long (*call)(void), outcome_t *known)
                   "restarted %llu\n", name, plain.took_ns / 1e6,
                   profiled.took_ns / 1e6,
                   100.0 * (double)longer / (double)plain.took_ns,
-                  (unsigned long long)profile->honesty.signals,
-                  (unsigned long long)profile->honesty.repaired_calls);
+                  (unsigned long long)profile->statistics.signals,
+                  (unsigned long long)profile->statistics.repaired_calls);
     assert_int_equal(profiled.result, plain.result);
     assert_int_equal(profiled.error, plain.error);
     /* Nothing may end early. */
     assert_true(profiled.took_ns >= WAIT_NS - 1000000);
-    seen = profile->honesty.blocked_ns >= WAIT_NS * 3 / 4
-           && profile->honesty.signals >= !seen_without_signal()
-           && profile->honesty.signals <= 30;
+    seen = profile->statistics.blocked_ns >= WAIT_NS * 3 / 4
+           && profile->statistics.signals >= !seen_without_signal()
+           && profile->statistics.signals <= 30;
     assert_int_equal(lpp_signal_unrepaired(), 0);
     /* Also where a partial transfer is being resumed. */
-    assert_int_equal(profile->honesty.broken, 0);
-    assert_int_equal(profile->honesty.cut, 0);
+    assert_int_equal(profile->statistics.broken, 0);
+    assert_int_equal(profile->statistics.cut, 0);
     apr_pool_destroy(pool);
     return seen && longer < (apr_int64_t)(plain.took_ns / 50 + BUSY_NS);
 }
@@ -277,17 +277,17 @@ void after_one_broken_call_no_blocked_thread_is_hit(void **state)
         outcome = run_profiled(call_odd, &profile);
         print_message("a call that cannot be restarted: %.2f ms, signals %llu, "
                       "samples %llu\n", outcome.took_ns / 1e6,
-                      (unsigned long long)profile->honesty.signals,
-                      (unsigned long long)profile->honesty.samples);
+                      (unsigned long long)profile->statistics.signals,
+                      (unsigned long long)profile->statistics.samples);
         assert_int_equal(outcome.result, 0);
         assert_true(outcome.took_ns >= WAIT_NS);
         assert_int_equal(lpp_signal_unrepaired(), 1);
         if (seen_without_signal()) {
-            assert_true(profile->honesty.samples >= 1);
+            assert_true(profile->statistics.samples >= 1);
 #ifndef __SANITIZE_ADDRESS__ /* which has frames that hang on rbp */
-            assert_int_equal(profile->honesty.broken, 0);
+            assert_int_equal(profile->statistics.broken, 0);
 #endif
-            assert_true(profile->honesty.blocked_ns >= WAIT_NS * 3 / 4);
+            assert_true(profile->statistics.blocked_ns >= WAIT_NS * 3 / 4);
         }
     }
     apr_pool_destroy(pool);

@@ -21,7 +21,8 @@ static const char *const fake_names[][2] = {
     {"[request]", ""},
     {"[not sampled]", ""},
     {"ap_process_request_internal", "/usr/sbin/apache2"},
-    {"mod_rewrite.so:translate_name", "/usr/lib/apache2/modules/mod_rewrite.so"},
+    {"mod_rewrite.so:translate_name",
+     "/usr/lib/apache2/modules/mod_rewrite.so"},
     {"pcre2_match_8", "/usr/lib/x86_64-linux-gnu/libpcre2-8.so.0.11.2"},
     {"ap_invoke_handler", "/usr/sbin/apache2"},
     {"mod_lua.so:lua-script handler", "/usr/lib/apache2/modules/mod_lua.so"},
@@ -118,10 +119,10 @@ static const lpp_view_t *fake_view(apr_pool_t *pool)
     view->total = branches[0].total;
     view->named_percent = 93;
     view->true_hz = 998.2;
-    view->honesty.samples = view->total.samples;
-    view->honesty.asked_hz = 1000;
-    view->honesty.own_ns = 12345678;
-    view->honesty.unwinder = "libunwind";
+    view->statistics.samples = view->total.samples;
+    view->statistics.asked_hz = 1000;
+    view->statistics.own_ns = 12345678;
+    view->statistics.unwinder = "libunwind";
     return view;
 }
 

@@ -90,30 +90,30 @@ int wait_exit(pid_t pid)
     return status;
 }
 
-lpp_holder_t holder_named(const char *url)
+lpp_owner_t owner_named(const char *url)
 {
-    lpp_holder_t holder;
+    lpp_owner_t owner;
 
-    memset(&holder, 0, sizeof(holder));
-    holder.tid = 7;
-    holder.start = 42;
-    apr_cpystrn(holder.id, "OOPS-00112233445566778899aabbccddeeff",
-                sizeof(holder.id));
-    apr_cpystrn(holder.url, url, sizeof(holder.url));
-    apr_cpystrn(holder.host, "example.org", sizeof(holder.host));
-    return holder;
+    memset(&owner, 0, sizeof(owner));
+    owner.tid = 7;
+    owner.start = 42;
+    apr_cpystrn(owner.id, "OOPS-00112233445566778899aabbccddeeff",
+                sizeof(owner.id));
+    apr_cpystrn(owner.url, url, sizeof(owner.url));
+    apr_cpystrn(owner.host, "example.org", sizeof(owner.host));
+    return owner;
 }
 
 apr_status_t try_after(lpp_gate_t *gate, apr_interval_time_t slice_us,
-                       lpp_holder_t *dead)
+                       lpp_owner_t *dead)
 {
-    lpp_gate_get_holder(gate, dead);
+    lpp_gate_get_owner(gate, dead);
     return lpp_gate_try(gate, slice_us);
 }
 
-apr_status_t try_for(lpp_gate_t *gate, int ms, lpp_holder_t *dead)
+apr_status_t try_for(lpp_gate_t *gate, int ms, lpp_owner_t *dead)
 {
-    lpp_holder_t unasked;
+    lpp_owner_t unasked;
     apr_time_t end = apr_time_now() + apr_time_from_msec(ms);
     apr_status_t status;
 

@@ -45,15 +45,15 @@ void wait_until(volatile int *what, int value);
 int wait_exit(pid_t pid);
 
 /* An owner with this URL. */
-lpp_holder_t holder_named(const char *url);
+lpp_owner_t owner_named(const char *url);
 
 /* lpp_gate_try; *dead: the owner whose record stood before it, so where it
  * succeeds the one that died as owner; pid 0: none. */
 apr_status_t try_after(lpp_gate_t *gate, apr_interval_time_t slice_us,
-                       lpp_holder_t *dead);
+                       lpp_owner_t *dead);
 
 /* Likewise for so long (dead may be NULL); APR_TIMEUP where the gate stayed
  * closed. */
-apr_status_t try_for(lpp_gate_t *gate, int ms, lpp_holder_t *dead);
+apr_status_t try_for(lpp_gate_t *gate, int ms, lpp_owner_t *dead);
 
 #endif

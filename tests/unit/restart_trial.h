@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * restart_trial: for tests: what httpd's parent does at its start, without which
- * no blocked thread is signalled. A busy machine may spoil the measurement.
+ * restart_trial: for tests: what httpd's parent does at its start, without
+ * which no blocked thread is signalled. A busy machine may spoil the
+ * measurement.
  */
 #ifndef RESTART_TRIAL_H
 #define RESTART_TRIAL_H

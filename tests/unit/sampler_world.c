@@ -94,8 +94,8 @@ lpp_session_options_t usual_options(void)
     lpp_session_options_t options;
 
     memset(&options, 0, sizeof(options));
-    apr_cpystrn(options.holder.id, "OOPS-00000000000000000000000000000001",
-                sizeof(options.holder.id));
+    apr_cpystrn(options.owner.id, "OOPS-00000000000000000000000000000001",
+                sizeof(options.owner.id));
     options.rate_hz = 1000;
     options.stacks = 1;
     options.max_waiting = 8;
@@ -166,7 +166,7 @@ void spin_until_sampled(lpp_session_t *session, apr_uint64_t samples,
         test_spin(20 * MS);
         if (lpp_session_profile(session, &profile, 5000000, pool)
                 == APR_SUCCESS
-            && profile->honesty.samples >= samples) {
+            && profile->statistics.samples >= samples) {
             return;
         }
     }
@@ -248,14 +248,14 @@ void tell(const char *what, const lpp_profile_t *profile)
                   "%llu, blocked %.1f ms, repaired %llu, own %.2f ms\n", what,
                   profile->total.wall_ns / 1e6, all.wall_ns / 1e6,
                   profile->total.cpu_ns / 1e6, all.cpu_ns / 1e6,
-                  (unsigned long long)profile->honesty.samples,
-                  (unsigned long long)profile->honesty.signals,
-                  (unsigned long long)profile->honesty.lost,
-                  (unsigned long long)profile->honesty.cut,
-                  (unsigned long long)profile->honesty.broken,
-                  profile->honesty.blocked_ns / 1e6,
-                  (unsigned long long)profile->honesty.repaired_calls,
-                  profile->honesty.own_ns / 1e6);
+                  (unsigned long long)profile->statistics.samples,
+                  (unsigned long long)profile->statistics.signals,
+                  (unsigned long long)profile->statistics.lost,
+                  (unsigned long long)profile->statistics.cut,
+                  (unsigned long long)profile->statistics.broken,
+                  profile->statistics.blocked_ns / 1e6,
+                  (unsigned long long)profile->statistics.repaired_calls,
+                  profile->statistics.own_ns / 1e6);
 }
 
 int seen_without_signal(void)
@@ -280,7 +280,7 @@ void *profile_elsewhere(void *baton)
         lpp_session_stop(session, LPP_STOP_NOT);
         if (lpp_session_profile(session, &profile, 5000000, other->pool)
             == APR_SUCCESS) {
-            other->samples = profile->honesty.samples;
+            other->samples = profile->statistics.samples;
         }
         lpp_session_close(session);
     }

@@ -78,12 +78,12 @@ const lpp_view_t *make_view(unsigned stacks, const char *id)
     assert_int_equal(lpp_profile_create(&profile, 0, pool), APR_SUCCESS);
     profile->total.wall_ns = APR_UINT64_C(123456789999);
     profile->total.cpu_ns = APR_UINT64_C(98765432111);
-    profile->honesty.asked_hz = 1000;
-    profile->honesty.unwinder = "table";
-    profile->honesty.blocked_ns = 1234567;
-    profile->honesty.own_ns = 765432;
-    profile->honesty.cut_short = 1;
-    profile->honesty.lowered_hz = 250;
+    profile->statistics.asked_hz = 1000;
+    profile->statistics.unwinder = "table";
+    profile->statistics.blocked_ns = 1234567;
+    profile->statistics.own_ns = 765432;
+    profile->statistics.cut_short = 1;
+    profile->statistics.lowered_hz = 250;
     for (i = 0; i < stacks; i++) {
         lpp_weight_t weight = { 900000 + i * 1009, 800000 + i * 13, 1 };
         lpp_pc_t stack[40];

@@ -13,7 +13,7 @@
 #include "sql/lpp_dbd_internal.h"
 #include "gate/lpp_gate.h"
 #include "base/lpp_jobs.h"
-#include "store/lpp_keep.h"
+#include "store/lpp_retention.h"
 #include "oops/lpp_oops.h"
 #include "profile/lpp_regions.h"
 #include "sampling/lpp_ring_internal.h"
@@ -234,24 +234,24 @@ static void fill(const char *path)
     }
 }
 
-static apr_status_t keep(apr_pool_t *pool)
+static apr_status_t retention(apr_pool_t *pool)
 {
     char path[] = DIRECTORY;
-    lpp_keep_result_t result;
-    lpp_keep_t *made;
+    lpp_retention_result_t result;
+    lpp_retention_t *made;
     apr_status_t status;
     int kept = cannot_fail();
 
     make_directory(path);
     fill(path);
     may_fail(kept);
-    status = lpp_keep_create(&made, &lpp_keep_rule_default, pool);
+    status = lpp_retention_create(&made, &lpp_retention_rule_default, pool);
     if (status == APR_SUCCESS) {
-        lpp_keep_add_profiles(made, path);
-        lpp_keep_add_oopses(made, path);
-        lpp_keep_wrote(made, 100);
+        lpp_retention_add_profiles(made, path);
+        lpp_retention_add_oopses(made, path);
+        lpp_retention_wrote(made, 100);
         skipped_s = 120; /* it is due */
-        status = lpp_keep_pass(made, &result, pool);
+        status = lpp_retention_pass(made, &result, pool);
         if (status == APR_SUCCESS && result.removed_files != 3) {
             status = APR_ENOMEM;
         }
@@ -382,7 +382,7 @@ ROOM(oops_rfc822)
 ROOM(oops_bson)
 ROOM(names)
 ROOM(store)
-ROOM(keep)
+ROOM(retention)
 ROOM(jobs)
 ROOM(regions)
 ROOM(calls)
@@ -396,7 +396,7 @@ int main(void)
         cmocka_unit_test(test_ring),        cmocka_unit_test(test_gate),
         cmocka_unit_test(test_oops_rfc822), cmocka_unit_test(test_oops_bson),
         cmocka_unit_test(test_names),       cmocka_unit_test(test_store),
-        cmocka_unit_test(test_keep),        cmocka_unit_test(test_jobs),
+        cmocka_unit_test(test_retention),        cmocka_unit_test(test_jobs),
         cmocka_unit_test(test_regions),     cmocka_unit_test(test_calls),
         cmocka_unit_test(test_sqltext),     cmocka_unit_test(test_dbd)
     };

@@ -52,7 +52,7 @@ static apr_status_t make_view(const lpp_view_t **view, apr_pool_t *pool)
         return status;
     }
     fake_names = functions;
-    profile->honesty.unwinder = "table";
+    profile->statistics.unwinder = "table";
     profile->total.wall_ns = 40000000;
     profile->total.cpu_ns = 20000000;
     for (i = 0; i < 30; i++) {
@@ -102,8 +102,8 @@ static apr_status_t clone_and_merge(apr_pool_t *pool)
     }
     lpp_profile_merge(clone, profile);
     /* the totals are right whatever had no room */
-    MUST(clone->honesty.samples == 400);
-    return clone->honesty.overflowed ? APR_ENOMEM : APR_SUCCESS;
+    MUST(clone->statistics.samples == 400);
+    return clone->statistics.overflowed ? APR_ENOMEM : APR_SUCCESS;
 }
 
 /* Two statements alike from one place, and one that failed elsewhere. */

@@ -141,7 +141,8 @@ static apr_uint64_t now_us(clockid_t clock)
     struct timespec now;
 
     clock_gettime(clock, &now);
-    return (apr_uint64_t)now.tv_sec * 1000000 + (apr_uint64_t)now.tv_nsec / 1000;
+    return (apr_uint64_t)now.tv_sec * 1000000
+           + (apr_uint64_t)now.tv_nsec / 1000;
 }
 
 static void spin(apr_uint64_t us)

@@ -67,9 +67,9 @@ static void where_the_trial_fails_no_thread_is_hit(void **state)
         outcome = run_profiled(i % 2 ? call_poll : call_nanosleep, &profile);
         assert_int_equal(outcome.result, 0);
         assert_true(outcome.took_ns >= WAIT_NS - 1000000);
-        assert_int_equal(profile->honesty.repaired_calls, 0);
-        assert_int_equal(profile->honesty.signals, 0);
-        assert_int_equal(profile->honesty.blocked_ns, 0);
+        assert_int_equal(profile->statistics.repaired_calls, 0);
+        assert_int_equal(profile->statistics.signals, 0);
+        assert_int_equal(profile->statistics.blocked_ns, 0);
         assert_int_equal(lpp_signal_unrepaired(), 0);
         apr_pool_destroy(pool);
     }

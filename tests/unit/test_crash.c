@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test: not under valgrind: it crashes on purpose */
-/* lpp_crash: what a process that crashes leaves, and who gets the crash then. */
+/* lpp_crash: what a process that crashes leaves, and who gets the crash then.
+ * */
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>

@@ -25,29 +25,29 @@
 static void tells_who_holds_it(void **state)
 {
     lpp_gate_t *gate = make_gate(*state, APR_LOCK_DEFAULT);
-    lpp_holder_t holder = holder_named("http://example.org/a");
-    lpp_holder_t seen, dead;
+    lpp_owner_t owner = owner_named("http://example.org/a");
+    lpp_owner_t seen, dead;
     lpp_gate_counts_t counts;
 
     assert_int_equal(lpp_gate_child_init(gate, *state), APR_SUCCESS);
-    lpp_gate_get_holder(gate, &seen);
+    lpp_gate_get_owner(gate, &seen);
     assert_int_equal(seen.pid, 0);
     assert_int_equal(try_after(gate, 1000, &dead), APR_SUCCESS);
     assert_int_equal(dead.pid, 0);
-    lpp_gate_set_holder(gate, &holder);
-    lpp_gate_set_page_id(gate, holder.id, "RootObject:index.html");
+    lpp_gate_set_owner(gate, &owner);
+    lpp_gate_set_page_id(gate, owner.id, "RootObject:index.html");
     /* That profile is over: its request has just got as far. */
     lpp_gate_set_page_id(gate, "OOPS-ffeeddccbbaa99887766554433221100", "x:y");
-    lpp_gate_get_holder(gate, &seen);
+    lpp_gate_get_owner(gate, &seen);
     assert_int_equal(seen.pid, getpid());
     assert_int_equal(seen.tid, 7);
     assert_int_equal(seen.start, 42);
-    assert_string_equal(seen.id, holder.id);
+    assert_string_equal(seen.id, owner.id);
     assert_string_equal(seen.url, "http://example.org/a");
     assert_string_equal(seen.page_id, "RootObject:index.html");
     assert_string_equal(seen.host, "example.org");
     assert_int_equal(lpp_gate_release(gate), APR_SUCCESS);
-    lpp_gate_get_holder(gate, &seen);
+    lpp_gate_get_owner(gate, &seen);
     assert_int_equal(seen.pid, 0);
     assert_string_equal(seen.url, "");
     lpp_gate_get_counts(gate, &counts);
@@ -79,13 +79,13 @@ static void never_lets_the_same_child_in_twice(void **state)
 static void without_the_gate_nothing_is_published(void **state)
 {
     lpp_gate_t *gate = make_gate(*state, APR_LOCK_DEFAULT);
-    lpp_holder_t holder = holder_named("http://example.org/a");
-    lpp_holder_t seen;
+    lpp_owner_t owner = owner_named("http://example.org/a");
+    lpp_owner_t seen;
     lpp_gate_counts_t counts;
 
-    lpp_gate_set_holder(gate, &holder);
-    lpp_gate_set_page_id(gate, holder.id, "a:b");
-    lpp_gate_get_holder(gate, &seen);
+    lpp_gate_set_owner(gate, &owner);
+    lpp_gate_set_page_id(gate, owner.id, "a:b");
+    lpp_gate_get_owner(gate, &seen);
     assert_int_equal(seen.pid, 0);
     assert_string_equal(seen.page_id, "");
     lpp_gate_get_counts(gate, &counts);
@@ -95,12 +95,12 @@ static void without_the_gate_nothing_is_published(void **state)
 static void strings_without_end_are_cut(void **state)
 {
     lpp_gate_t *gate = make_gate(*state, APR_LOCK_DEFAULT);
-    lpp_holder_t holder, seen;
+    lpp_owner_t owner, seen;
 
-    memset(&holder, 'x', sizeof(holder));
+    memset(&owner, 'x', sizeof(owner));
     assert_int_equal(lpp_gate_try(gate, 0), APR_SUCCESS);
-    lpp_gate_set_holder(gate, &holder);
-    lpp_gate_get_holder(gate, &seen);
+    lpp_gate_set_owner(gate, &owner);
+    lpp_gate_get_owner(gate, &seen);
     assert_int_equal(strlen(seen.url), sizeof(seen.url) - 1);
     assert_int_equal(strlen(seen.id), sizeof(seen.id) - 1);
     assert_int_equal(strlen(seen.host), sizeof(seen.host) - 1);
@@ -114,7 +114,7 @@ static void take_turns(lpp_gate_t *gate)
     int i;
 
     for (i = 0; i < 40; i++) {
-        lpp_holder_t holder = holder_named("http://example.org/turn");
+        lpp_owner_t owner = owner_named("http://example.org/turn");
 
         if (try_for(gate, 10000, NULL) != APR_SUCCESS) {
             _exit(4);
@@ -122,7 +122,7 @@ static void take_turns(lpp_gate_t *gate)
         if (__atomic_add_fetch(&report->inside, 1, __ATOMIC_SEQ_CST) != 1) {
             report->broken = 1;
         }
-        lpp_gate_set_holder(gate, &holder);
+        lpp_gate_set_owner(gate, &owner);
         usleep(200);
         __atomic_add_fetch(&report->turns, 1, __ATOMIC_SEQ_CST);
         __atomic_sub_fetch(&report->inside, 1, __ATOMIC_SEQ_CST);
@@ -159,7 +159,7 @@ static void check_exclusion(apr_pool_t *pool, apr_lockmech_e mechanism)
 
 /* Child: wait for the gate of one that will be killed; dead is who it was. Once
  * that one is gone, the gate must open at once. */
-static void outlive_holder(lpp_gate_t *gate, lpp_holder_t *dead)
+static void outlive_owner(lpp_gate_t *gate, lpp_owner_t *dead)
 {
     apr_time_t end = apr_time_now() + apr_time_from_sec(60);
     apr_status_t status;
@@ -178,23 +178,23 @@ static void outlive_holder(lpp_gate_t *gate, lpp_holder_t *dead)
     }
 }
 
-/* Kill a holder; the gate must open at once and tell who it was. */
-static void check_dead_holder(apr_pool_t *pool, apr_lockmech_e mechanism)
+/* Kill a owner; the gate must open at once and tell who it was. */
+static void check_dead_owner(apr_pool_t *pool, apr_lockmech_e mechanism)
 {
     lpp_gate_t *gate = make_gate(pool, mechanism);
     lpp_gate_counts_t counts;
-    lpp_holder_t dead;
+    lpp_owner_t dead;
     pid_t pid, next;
 
     memset((void *)report, 0, sizeof(*report));
     pid = fork_child(gate);
     if (pid == 0) {
-        lpp_holder_t holder = holder_named("http://example.org/dies");
+        lpp_owner_t owner = owner_named("http://example.org/dies");
 
         if (try_for(gate, 1000, NULL) != APR_SUCCESS) {
             _exit(4);
         }
-        lpp_gate_set_holder(gate, &holder);
+        lpp_gate_set_owner(gate, &owner);
         report->ready = 1;
         for (;;) {
             pause();
@@ -203,12 +203,12 @@ static void check_dead_holder(apr_pool_t *pool, apr_lockmech_e mechanism)
     wait_until(&report->ready, 1);
     next = fork_child(gate);
     if (next == 0) {
-        outlive_holder(gate, &dead);
+        outlive_owner(gate, &dead);
         if (dead.pid != (apr_uint32_t)pid
             || strcmp(dead.url, "http://example.org/dies") != 0) {
             _exit(6);
         }
-        lpp_gate_get_holder(gate, &dead);
+        lpp_gate_get_owner(gate, &dead);
         if (dead.pid != 0) {
             _exit(7);
         }
@@ -230,7 +230,7 @@ static void check_dead_holder(apr_pool_t *pool, apr_lockmech_e mechanism)
     }                                                                         \
     static void a_dead_holder_frees_##name(void **state)                      \
     {                                                                         \
-        check_dead_holder(*state, mechanism);                                 \
+        check_dead_owner(*state, mechanism);                                 \
     }
 
 BY_MECHANISM(default, APR_LOCK_DEFAULT)
@@ -296,25 +296,25 @@ static void rewrite_for_ever(lpp_gate_t *gate)
         _exit(4);
     }
     for (i = 0;; i++) {
-        lpp_holder_t holder;
+        lpp_owner_t owner;
 
-        memset(&holder, 'a' + i % 26, sizeof(holder));
-        lpp_gate_set_holder(gate, &holder);
+        memset(&owner, 'a' + i % 26, sizeof(owner));
+        lpp_gate_set_owner(gate, &owner);
         report->ready = 1;
     }
 }
 
 /* All letters the same, in a record that was written whole. */
-static int is_whole(const lpp_holder_t *holder)
+static int is_whole(const lpp_owner_t *owner)
 {
-    char letter = holder->url[0];
+    char letter = owner->url[0];
 
-    return (holder->tid & 0xff) == (unsigned char)letter
-           && holder->id[0] == letter
-           && holder->url[sizeof(holder->url) - 2] == letter
-           && holder->page_id[0] == letter
-           && holder->host[sizeof(holder->host) - 2] == letter
-           && holder->vhost[sizeof(holder->vhost) - 2] == letter;
+    return (owner->tid & 0xff) == (unsigned char)letter
+           && owner->id[0] == letter
+           && owner->url[sizeof(owner->url) - 2] == letter
+           && owner->page_id[0] == letter
+           && owner->host[sizeof(owner->host) - 2] == letter
+           && owner->vhost[sizeof(owner->vhost) - 2] == letter;
 }
 
 /* Kill the writer in the middle of writing, often: reading goes on, fast,
@@ -326,7 +326,7 @@ static void a_writer_killed_while_writing_leaves_a_whole_record(void **state)
 
     for (round = 0; round < 30; round++) {
         apr_time_t took = apr_time_from_sec(1);
-        lpp_holder_t seen, dead;
+        lpp_owner_t seen, dead;
         pid_t pid;
         int i;
 
@@ -337,7 +337,7 @@ static void a_writer_killed_while_writing_leaves_a_whole_record(void **state)
         }
         wait_until(&report->ready, 1);
         for (i = 0; i < 2000; i++) {
-            lpp_gate_get_holder(gate, &seen);
+            lpp_gate_get_owner(gate, &seen);
             if (seen.pid != 0) {
                 assert_true(is_whole(&seen));
                 whole++;
@@ -348,7 +348,7 @@ static void a_writer_killed_while_writing_leaves_a_whole_record(void **state)
         /* What the writer left stays: who must wait for it waits each time. */
         for (i = 0; i < 4 && took >= apr_time_from_msec(500); i++) {
             took = -apr_time_now();
-            lpp_gate_get_holder(gate, &seen);
+            lpp_gate_get_owner(gate, &seen);
             took += apr_time_now();
         }
         assert_true(took < apr_time_from_msec(500));
@@ -385,19 +385,19 @@ static void skips_are_counted_by_reason(void **state)
 static void who_is_told_to_hurry_is_so_until_its_record_changes(void **state)
 {
     lpp_gate_t *gate = make_gate(*state, APR_LOCK_DEFAULT);
-    lpp_holder_t holder = holder_named("http://example.org/a");
+    lpp_owner_t owner = owner_named("http://example.org/a");
 
     assert_int_equal(lpp_gate_child_init(gate, *state), APR_SUCCESS);
     assert_int_equal(lpp_gate_try(gate, 1000), APR_SUCCESS);
-    lpp_gate_set_holder(gate, &holder);
-    assert_int_equal(lpp_gate_hurried(gate), 0);
-    lpp_gate_hurry(gate);
-    assert_int_equal(lpp_gate_hurried(gate), 1);
-    lpp_gate_set_page_id(gate, holder.id, "a:b");
-    assert_int_equal(lpp_gate_hurried(gate), 0);
-    lpp_gate_hurry(gate);
+    lpp_gate_set_owner(gate, &owner);
+    assert_int_equal(lpp_gate_asked_to_end(gate), 0);
+    lpp_gate_ask_to_end(gate);
+    assert_int_equal(lpp_gate_asked_to_end(gate), 1);
+    lpp_gate_set_page_id(gate, owner.id, "a:b");
+    assert_int_equal(lpp_gate_asked_to_end(gate), 0);
+    lpp_gate_ask_to_end(gate);
     assert_int_equal(lpp_gate_release(gate), APR_SUCCESS);
-    assert_int_equal(lpp_gate_hurried(gate), 0);
+    assert_int_equal(lpp_gate_asked_to_end(gate), 0);
     lpp_gate_add_client_us(gate, 40);
     lpp_gate_add_client_us(gate, 2);
     assert_int_equal(lpp_gate_client_us(gate), 42);

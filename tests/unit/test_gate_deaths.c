@@ -23,19 +23,19 @@
 #include "gate_world.h"
 
 /* A child that dies holding the gate, with something left in its room. */
-static pid_t die_as_holder(lpp_gate_t *gate, const char *url)
+static pid_t die_as_owner(lpp_gate_t *gate, const char *url)
 {
     pid_t pid = fork_child(gate);
 
     if (pid == 0) {
-        lpp_holder_t holder = holder_named(url);
-        lpp_holder_t dead;
+        lpp_owner_t owner = owner_named(url);
+        lpp_owner_t dead;
 
         if (try_for(gate, 5000, &dead) != APR_SUCCESS) {
             _exit(4);
         }
-        lpp_gate_set_holder(gate, &holder);
-        lpp_gate_set_page_id(gate, holder.id, "Dir:page");
+        lpp_gate_set_owner(gate, &owner);
+        lpp_gate_set_page_id(gate, owner.id, "Dir:page");
         if (!lpp_gate_extra(gate)) {
             _exit(5);
         }
@@ -49,7 +49,7 @@ static pid_t die_as_holder(lpp_gate_t *gate, const char *url)
 static void a_death_is_noted_and_taken_once(void **state)
 {
     lpp_gate_t *gate = make_gate(*state, APR_LOCK_DEFAULT);
-    pid_t pid = die_as_holder(gate, "http://example.org/dies");
+    pid_t pid = die_as_owner(gate, "http://example.org/dies");
     lpp_gate_counts_t counts;
     lpp_death_t death, other;
 
@@ -60,16 +60,16 @@ static void a_death_is_noted_and_taken_once(void **state)
     assert_int_equal(lpp_gate_deaths(gate), 1);
     assert_int_equal(lpp_gate_take_death(gate, &death), 1);
     assert_int_equal(lpp_gate_take_death(gate, &other), 0);
-    assert_int_equal(death.holder.pid, pid);
-    assert_string_equal(death.holder.url, "http://example.org/dies");
-    assert_string_equal(death.holder.page_id, "Dir:page");
+    assert_int_equal(death.owner.pid, pid);
+    assert_string_equal(death.owner.url, "http://example.org/dies");
+    assert_string_equal(death.owner.page_id, "Dir:page");
     assert_string_equal(death.extra, "left");
     assert_true(death.noted > 0);
-    lpp_gate_bury(gate, &death);
+    lpp_gate_forget_death(gate, &death);
     assert_int_equal(lpp_gate_take_death(gate, &other), 0);
     lpp_gate_get_counts(gate, &counts);
     assert_int_equal(counts.died, 1);
-    /* The next holder finds the record, and nothing more to note. */
+    /* The next owner finds the record, and nothing more to note. */
     assert_int_equal(lpp_gate_child_init(gate, *state), APR_SUCCESS);
     assert_int_equal(try_for(gate, 5000, NULL), APR_SUCCESS);
     lpp_gate_get_counts(gate, &counts);
@@ -81,13 +81,13 @@ static void a_death_is_noted_and_taken_once(void **state)
 static void who_released_leaves_no_death(void **state)
 {
     lpp_gate_t *gate = make_gate(*state, APR_LOCK_DEFAULT);
-    lpp_holder_t holder = holder_named("http://example.org/a");
+    lpp_owner_t owner = owner_named("http://example.org/a");
     lpp_death_t death;
 
     assert_int_equal(lpp_gate_child_init(gate, *state), APR_SUCCESS);
     assert_int_equal(lpp_gate_try(gate, 1000), APR_SUCCESS);
     assert_null(lpp_gate_extra(gate));
-    lpp_gate_set_holder(gate, &holder);
+    lpp_gate_set_owner(gate, &owner);
     assert_non_null(lpp_gate_extra(gate));
     assert_int_equal(lpp_gate_release(gate), APR_SUCCESS);
     assert_null(lpp_gate_extra(gate));
@@ -98,8 +98,8 @@ static void who_released_leaves_no_death(void **state)
 static void the_next_holder_notes_a_death_too(void **state)
 {
     lpp_gate_t *gate = make_gate(*state, APR_LOCK_DEFAULT);
-    pid_t pid = die_as_holder(gate, "http://example.org/dies");
-    lpp_holder_t dead;
+    pid_t pid = die_as_owner(gate, "http://example.org/dies");
+    lpp_owner_t dead;
 
     assert_int_equal(lpp_gate_child_init(gate, *state), APR_SUCCESS);
     assert_int_equal(try_for(gate, 5000, &dead), APR_SUCCESS);
@@ -112,7 +112,7 @@ static void the_next_holder_notes_a_death_too(void **state)
 static void a_reporter_that_dies_is_replaced(void **state)
 {
     lpp_gate_t *gate = make_gate(*state, APR_LOCK_DEFAULT);
-    pid_t pid = die_as_holder(gate, "http://example.org/dies");
+    pid_t pid = die_as_owner(gate, "http://example.org/dies");
     lpp_death_t death;
 
     assert_int_equal(lpp_gate_note_death(gate, (apr_uint32_t)pid), 1);
@@ -122,28 +122,28 @@ static void a_reporter_that_dies_is_replaced(void **state)
     }
     assert_int_equal(wait_exit(pid), 0);
     assert_int_equal(lpp_gate_take_death(gate, &death), 1);
-    assert_string_equal(death.holder.url, "http://example.org/dies");
-    lpp_gate_bury(gate, &death);
+    assert_string_equal(death.owner.url, "http://example.org/dies");
+    lpp_gate_forget_death(gate, &death);
 }
 
 static void a_process_posts_its_own_death_once(void **state)
 {
     lpp_gate_t *gate = make_gate(*state, APR_LOCK_DEFAULT);
-    lpp_holder_t holder = holder_named("http://example.org/exits");
+    lpp_owner_t owner = owner_named("http://example.org/exits");
     lpp_death_t death;
 
-    holder.pid = (apr_uint32_t)getpid();
+    owner.pid = (apr_uint32_t)getpid();
     assert_int_equal(lpp_gate_child_init(gate, *state), APR_SUCCESS);
     assert_int_equal(lpp_gate_try(gate, 1000), APR_SUCCESS);
-    lpp_gate_set_holder(gate, &holder);
-    lpp_gate_post_death(gate, &holder); /* before the helper let go */
+    lpp_gate_set_owner(gate, &owner);
+    lpp_gate_post_death(gate, &owner); /* before the helper let go */
     assert_int_equal(lpp_gate_release(gate), APR_SUCCESS);
     assert_int_equal(lpp_gate_deaths(gate), 1);
-    lpp_gate_post_death(gate, &holder); /* and again, after */
+    lpp_gate_post_death(gate, &owner); /* and again, after */
     assert_int_equal(lpp_gate_deaths(gate), 1);
     assert_int_equal(lpp_gate_take_death(gate, &death), 1);
-    lpp_gate_bury(gate, &death);
-    lpp_gate_post_death(gate, &holder); /* when nothing is left of it */
+    lpp_gate_forget_death(gate, &death);
+    lpp_gate_post_death(gate, &owner); /* when nothing is left of it */
     assert_int_equal(lpp_gate_deaths(gate), 1);
 }
 
@@ -151,28 +151,28 @@ static void a_process_posts_its_own_death_once(void **state)
 static void who_is_kept_leaves_a_death_until_it_is_settled(void **state)
 {
     lpp_gate_t *gate = make_gate(*state, APR_LOCK_DEFAULT);
-    lpp_holder_t holder = holder_named("http://example.org/long");
+    lpp_owner_t owner = owner_named("http://example.org/long");
     lpp_death_t death;
     void *kept;
 
-    holder.pid = (apr_uint32_t)getpid();
+    owner.pid = (apr_uint32_t)getpid();
     assert_int_equal(lpp_gate_child_init(gate, *state), APR_SUCCESS);
     assert_int_equal(lpp_gate_try(gate, 1000), APR_SUCCESS);
-    lpp_gate_set_holder(gate, &holder);
+    lpp_gate_set_owner(gate, &owner);
     strcpy(lpp_gate_extra(gate), "left");
     assert_int_equal(lpp_gate_release_keep(gate, &kept), APR_SUCCESS);
     assert_non_null(kept);
     /* The next one has the gate and a place of its own. */
     assert_int_equal(lpp_gate_try(gate, 1000), APR_SUCCESS);
-    holder = holder_named("http://example.org/next");
-    holder.id[6] = 'f';
-    holder.pid = 98;
-    lpp_gate_set_holder(gate, &holder);
+    owner = owner_named("http://example.org/next");
+    owner.id[6] = 'f';
+    owner.pid = 98;
+    lpp_gate_set_owner(gate, &owner);
     assert_string_equal(lpp_gate_extra(gate), "");
     assert_int_equal(lpp_gate_release(gate), APR_SUCCESS);
     assert_int_equal(lpp_gate_note_death(gate, (apr_uint32_t)getpid()), 1);
     assert_int_equal(lpp_gate_take_death(gate, &death), 1);
-    assert_string_equal(death.holder.url, "http://example.org/long");
+    assert_string_equal(death.owner.url, "http://example.org/long");
     assert_string_equal(death.extra, "left");
     lpp_gate_settle(kept); /* too late: it is being reported */
     assert_int_equal(lpp_gate_take_death(gate, &death), 0);
@@ -181,16 +181,16 @@ static void who_is_kept_leaves_a_death_until_it_is_settled(void **state)
 static void who_is_settled_leaves_no_death(void **state)
 {
     lpp_gate_t *gate = make_gate(*state, APR_LOCK_DEFAULT);
-    lpp_holder_t holder = holder_named("http://example.org/long");
+    lpp_owner_t owner = owner_named("http://example.org/long");
     void *kept[8];
     int i;
 
     lpp_gate_settle(NULL);
-    holder.pid = (apr_uint32_t)getpid();
+    owner.pid = (apr_uint32_t)getpid();
     assert_int_equal(lpp_gate_child_init(gate, *state), APR_SUCCESS);
     for (i = 0; i < 8; i++) {
         assert_int_equal(lpp_gate_try(gate, 1000), APR_SUCCESS);
-        lpp_gate_set_holder(gate, &holder);
+        lpp_gate_set_owner(gate, &owner);
         assert_non_null(lpp_gate_extra(gate));
         assert_int_equal(lpp_gate_release_keep(gate, &kept[i]), APR_SUCCESS);
         /* Half of the places stay for those that are being profiled. */
@@ -210,11 +210,11 @@ static void more_deaths_than_room_do_no_harm(void **state)
     int i;
 
     for (i = 0; i < 12; i++) {
-        lpp_holder_t holder = holder_named("http://example.org/many");
+        lpp_owner_t owner = owner_named("http://example.org/many");
 
-        holder.id[6] = (char)('a' + i);
-        holder.pid = 99;
-        lpp_gate_post_death(gate, &holder);
+        owner.id[6] = (char)('a' + i);
+        owner.pid = 99;
+        lpp_gate_post_death(gate, &owner);
     }
     lpp_gate_get_counts(gate, &counts);
     assert_int_equal(counts.died, 12);
@@ -222,9 +222,9 @@ static void more_deaths_than_room_do_no_harm(void **state)
     assert_int_equal(lpp_gate_child_init(gate, *state), APR_SUCCESS);
     assert_int_equal(lpp_gate_try(gate, 1000), APR_SUCCESS);
     {
-        lpp_holder_t holder = holder_named("http://example.org/a");
+        lpp_owner_t owner = owner_named("http://example.org/a");
 
-        lpp_gate_set_holder(gate, &holder);
+        lpp_gate_set_owner(gate, &owner);
     }
     assert_null(lpp_gate_extra(gate));
     assert_int_equal(lpp_gate_release(gate), APR_SUCCESS);

@@ -56,14 +56,14 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void check_holder(const lpp_holder_t *holder)
+static void check_owner(const lpp_owner_t *owner)
 {
-    assert_true(strlen(holder->id) < sizeof(holder->id));
-    assert_true(strlen(holder->url) < sizeof(holder->url));
-    assert_true(strlen(holder->page_id) < sizeof(holder->page_id));
-    assert_true(strlen(holder->host) < sizeof(holder->host));
-    assert_true(strlen(holder->method) < sizeof(holder->method));
-    assert_true(holder->start >= 0);
+    assert_true(strlen(owner->id) < sizeof(owner->id));
+    assert_true(strlen(owner->url) < sizeof(owner->url));
+    assert_true(strlen(owner->page_id) < sizeof(owner->page_id));
+    assert_true(strlen(owner->host) < sizeof(owner->host));
+    assert_true(strlen(owner->method) < sizeof(owner->method));
+    assert_true(owner->start >= 0);
 }
 
 /* All that the parent and its writer of reports call. */
@@ -71,7 +71,7 @@ static void do_what_the_parent_does(void)
 {
     lpp_gate_counts_t counts;
     lpp_gate_totals_t totals;
-    lpp_holder_t holder;
+    lpp_owner_t owner;
     lpp_death_t death;
     char text[LPP_GATE_ERROR_BYTES + 8];
     apr_time_t when;
@@ -82,8 +82,8 @@ static void do_what_the_parent_does(void)
     lpp_gate_forget(gate, 0xfffffff0u);
     lpp_gate_note_death(gate, (apr_uint32_t)getpid());
     assert_in_range(lpp_gate_deaths(gate), 0, LPP_GATE_AREAS);
-    lpp_gate_get_holder(gate, &holder);
-    check_holder(&holder);
+    lpp_gate_get_owner(gate, &owner);
+    check_owner(&owner);
     lpp_gate_get_counts(gate, &counts);
     lpp_gate_get_totals(gate, &totals);
     lpp_gate_set_error(gate, "LPP999: an error");
@@ -91,12 +91,12 @@ static void do_what_the_parent_does(void)
     assert_true(strlen(text) <= LPP_GATE_ERROR_BYTES);
     for (taken = 0; taken <= LPP_GATE_AREAS
                     && lpp_gate_take_death(gate, &death); taken++) {
-        check_holder(&death.holder);
-        assert_true(death.holder.start <= apr_time_now());
+        check_owner(&death.owner);
+        assert_true(death.owner.start <= apr_time_now());
         assert_in_range(death.noted, 0, apr_time_now());
         assert_true((const unsigned char *)death.extra
                     + LPP_GATE_AREA_BYTES <= mapped + page + bytes);
-        lpp_gate_bury(gate, &death);
+        lpp_gate_forget_death(gate, &death);
     }
     assert_in_range(taken, 0, LPP_GATE_AREAS);
 }
@@ -105,34 +105,34 @@ static void do_what_the_parent_does(void)
 static void do_what_children_do(void)
 {
     lpp_gate_totals_t one = { 1, 1, 1, 1, 1, 1 };
-    lpp_holder_t holder, dead;
+    lpp_owner_t owner, dead;
     apr_pool_t *pchild;
     void *kept = NULL;
 
     apr_pool_create(&pchild, pool);
-    memset(&holder, 'x', sizeof(holder));
-    holder.pid = (apr_uint32_t)getpid();
-    lpp_gate_bound_holder(&holder);
+    memset(&owner, 'x', sizeof(owner));
+    owner.pid = (apr_uint32_t)getpid();
+    lpp_gate_bound_owner(&owner);
     assert_int_equal(lpp_gate_child_init(gate, pchild), APR_SUCCESS);
     if (lpp_gate_enter(gate, 3) == APR_SUCCESS) {
         lpp_gate_leave(gate);
     }
     lpp_gate_leave(gate);
-    lpp_gate_get_holder(gate, &dead);
-    check_holder(&dead);
+    lpp_gate_get_owner(gate, &dead);
+    check_owner(&dead);
     assert_int_equal(lpp_gate_try(gate, 1000), APR_SUCCESS);
-    lpp_gate_set_holder(gate, &holder);
-    lpp_gate_set_page_id(gate, holder.id, "a:b");
+    lpp_gate_set_owner(gate, &owner);
+    lpp_gate_set_page_id(gate, owner.id, "a:b");
     if (lpp_gate_extra(gate)) {
         ((char *)lpp_gate_extra(gate))[0] = 1;
         ((char *)lpp_gate_extra(gate))[LPP_GATE_AREA_BYTES - 1] = 1;
     }
     assert_int_equal(lpp_gate_release_keep(gate, &kept), APR_SUCCESS);
     lpp_gate_settle(kept);
-    lpp_gate_post_death(gate, &holder);
+    lpp_gate_post_death(gate, &owner);
     lpp_gate_count_skip(gate, LPP_GATE_BUSY);
-    lpp_gate_hurry(gate);
-    lpp_gate_hurried(gate);
+    lpp_gate_ask_to_end(gate);
+    lpp_gate_asked_to_end(gate);
     lpp_gate_add_client_us(gate, lpp_gate_client_us(gate));
     lpp_gate_add_totals(gate, &one);
     apr_pool_destroy(pchild);
@@ -214,10 +214,10 @@ static void random_bytes(void **state)
         }
         for (i = 0; i < LPP_GATE_AREAS; i++) {
             area_t *area = &gate->shared->area[i];
-            unsigned char *at = (unsigned char *)&area->holder;
+            unsigned char *at = (unsigned char *)&area->owner;
             size_t j;
 
-            for (j = 0; j < sizeof(area->holder); j++) {
+            for (j = 0; j < sizeof(area->owner); j++) {
                 at[j] = (unsigned char)(rand() | 1);
             }
             atomic_store(&area->noted, (apr_int64_t)(

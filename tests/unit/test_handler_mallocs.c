@@ -20,7 +20,7 @@
 #include <apr_strings.h>
 
 #include "sampling/lpp_session.h"
-#include "sampling/lpp_will.h"
+#include "sampling/lpp_postmortem.h"
 #include "restart_trial.h"
 
 void *__libc_malloc(size_t size);

@@ -236,15 +236,15 @@ static void is_below_own_stack(const world_t *world,
                   (unsigned long long)all.samples,
                   (unsigned long long)work_s.samples,
                   (unsigned long long)caller_s.samples,
-                  (unsigned long long)profile->honesty.lost,
-                  (unsigned long long)profile->honesty.broken);
+                  (unsigned long long)profile->statistics.lost,
+                  (unsigned long long)profile->statistics.broken);
     assert_true(profile->total.samples > 10);
     assert_true(work_s.samples * 10 >= profile->total.samples * 8);
     assert_int_equal(caller_s.samples, all.samples);
     assert_true(all.cpu_ns > 0 && all.cpu_ns <= all.wall_ns + 1000000);
     assert_true(all.wall_ns * 10 >= profile->total.wall_ns * 5);
-    assert_int_equal(profile->honesty.broken, 0);
-    assert_int_equal(profile->honesty.cut, 0);
+    assert_int_equal(profile->statistics.broken, 0);
+    assert_int_equal(profile->statistics.cut, 0);
 }
 
 /* The frame that the kernel pushes would reach into the page that is nobody's:
@@ -309,7 +309,8 @@ static void a_coroutine_is_seen_on_its_own_stack(void **state)
 #if defined(__x86_64__)
 /* ---- code made at run time ---- */
 
-typedef unsigned made_fn(volatile char *room, unsigned (*work)(volatile char *));
+typedef unsigned made_fn(volatile char *room,
+                         unsigned (*work)(volatile char *));
 
 /* What the stack that ends at such code is worth: its callees below it, itself
  * below the request. */
@@ -341,10 +342,10 @@ static void code_made_at_run_time_is_told(void **state)
     print_message("%llu samples, %llu below made code, %llu broken\n",
                   (unsigned long long)profile->total.samples,
                   (unsigned long long)made.samples,
-                  (unsigned long long)profile->honesty.broken);
+                  (unsigned long long)profile->statistics.broken);
     assert_true(made.samples > 10);
     assert_true(made.samples * 10 >= profile->total.samples * 8);
-    assert_int_equal(profile->honesty.broken, 0);
+    assert_int_equal(profile->statistics.broken, 0);
 }
 #endif
 

@@ -62,7 +62,7 @@ static void equal_stacks_share_their_nodes(void **state)
     assert_int_equal(profile->nodes[leaf].self.wall_ns, 2000);
     assert_int_equal(profile->nodes[leaf].pc, 30);
     assert_int_equal(profile->nodes[profile->nodes[leaf].parent].pc, 20);
-    assert_int_equal(profile->honesty.samples, 3);
+    assert_int_equal(profile->statistics.samples, 3);
     assert_int_equal(profile->total.samples, 3);
 }
 
@@ -93,7 +93,7 @@ static void credit_adds_time_without_a_sample(void **state)
     lpp_profile_credit(profile, leaf, &blocked);
     assert_int_equal(profile->nodes[leaf].self.wall_ns, 6000);
     assert_int_equal(profile->nodes[leaf].self.samples, 1);
-    assert_int_equal(profile->honesty.samples, 1);
+    assert_int_equal(profile->statistics.samples, 1);
 }
 
 /* 50,000 different nodes: the index grows with them and finds them all. */
@@ -111,7 +111,7 @@ static void many_nodes_are_found_again(void **state)
     }
     assert_int_equal(profile->count, 50002);
     assert_int_equal(sum(profile).samples, 100000);
-    assert_int_equal(profile->honesty.overflowed, 0);
+    assert_int_equal(profile->statistics.overflowed, 0);
 }
 
 static void a_full_tree_counts_and_keeps_the_totals(void **state)
@@ -127,7 +127,7 @@ static void a_full_tree_counts_and_keeps_the_totals(void **state)
         lpp_profile_add(profile, stack, 2, &one);
     }
     assert_int_equal(profile->count, 4);
-    assert_int_equal(profile->honesty.overflowed, 8);
+    assert_int_equal(profile->statistics.overflowed, 8);
     assert_int_equal(sum(profile).samples, 10);
     assert_int_equal(sum(profile).wall_ns, 10000);
     /* the deepest node that exists took them */
@@ -159,12 +159,12 @@ static void a_clone_is_equal_and_apart(void **state)
 
         lpp_profile_add(profile, &pc, 1, &one);
     }
-    profile->honesty.lost = 7;
+    profile->statistics.lost = 7;
     profile->total.wall_ns = 99;
     assert_int_equal(lpp_profile_clone(profile, &clone, *state),
                      APR_SUCCESS);
     assert_int_equal(clone->count, profile->count);
-    assert_int_equal(clone->honesty.lost, 7);
+    assert_int_equal(clone->statistics.lost, 7);
     assert_int_equal(clone->total.wall_ns, 99);
     /* the copy's index knows the copied nodes */
     assert_int_equal(lpp_profile_add(clone, stack, 3, &one), leaf);
@@ -183,18 +183,18 @@ static void a_merge_is_the_sum(void **state)
     lpp_profile_add(b, NULL, 0, &one);
     a->total.wall_ns = 10;
     b->total.wall_ns = 20;
-    b->honesty.lost = 3;
-    b->honesty.unwinder = "table";
-    b->honesty.asked_hz = 1000;
+    b->statistics.lost = 3;
+    b->statistics.unwinder = "table";
+    b->statistics.asked_hz = 1000;
     lpp_profile_merge(a, b);
     assert_int_equal(a->count, 4);
     assert_int_equal(sum(a).samples, 4);
     assert_int_equal(a->total.samples, 4);
-    assert_int_equal(a->honesty.samples, 4);
+    assert_int_equal(a->statistics.samples, 4);
     assert_int_equal(a->total.wall_ns, 30);
-    assert_int_equal(a->honesty.lost, 3);
-    assert_string_equal(a->honesty.unwinder, "table");
-    assert_int_equal(a->honesty.asked_hz, 1000);
+    assert_int_equal(a->statistics.lost, 3);
+    assert_string_equal(a->statistics.unwinder, "table");
+    assert_int_equal(a->statistics.asked_hz, 1000);
 }
 
 static void a_merge_into_a_full_tree_keeps_the_totals(void **state)
@@ -208,7 +208,7 @@ static void a_merge_into_a_full_tree_keeps_the_totals(void **state)
     assert_int_equal(a->count, 2);
     assert_int_equal(sum(a).samples, 2);
     assert_int_equal(a->nodes[1].self.samples, 2);
-    assert_int_equal(a->honesty.overflowed, 1);
+    assert_int_equal(a->statistics.overflowed, 1);
 }
 
 int main(void)

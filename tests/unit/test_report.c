@@ -274,7 +274,7 @@ static void headline_says_statements_then_modules_then_functions(void **state)
                "Most of it in <code>luaV_execute</code>");
     /* exact calls are counted on after the profile has ended */
     lpp_buf_reset(&out);
-    view.honesty.cut_short = LPP_STOP_MAX_TIME;
+    view.statistics.cut_short = LPP_STOP_MAX_TIME;
     lpp_report_headline(&page, &report);
     assert_has(out.data, "500&#160;ms. Most of it in");
     /* without a profile there are no modules and no functions */
@@ -291,7 +291,7 @@ static void request_without_a_sample_says_so(void **state)
     lpp_report_t report = shown();
 
     (void)state;
-    view.total.samples = view.honesty.samples = 0;
+    view.total.samples = view.statistics.samples = 0;
     report.view = &view;
     assert_has(block(&report), "too short for a sample");
     assert_has_not(out.data, "Most of it");

@@ -424,7 +424,8 @@ static void a_page_to_open_again_shows_its_address_alone(void **state)
     assert_int_equal(lpp_report_open_again(
                          &frame, "/++profile++reports?a=\"><b>&c='d'", &sink,
                          pool), APR_SUCCESS);
-    assert_has("<a href=\"/++profile++reports?a=&#34;&#62;&#60;b&#62;&#38;c=&#39;d");
+    assert_has(
+        "<a href=\"/++profile++reports?a=&#34;&#62;&#60;b&#62;&#38;c=&#39;d");
     assert_sound();
 }
 

@@ -97,7 +97,7 @@ static void a_taken_signal_means_no_stacks_but_exact_totals(void **state)
     lpp_session_close(session);
     tell("no signal", profile);
     assert_ptr_equal(signal(SIGPROF, SIG_DFL), on_other);
-    assert_int_equal(profile->honesty.signals, 0);
+    assert_int_equal(profile->statistics.signals, 0);
     assert_true(profile->total.cpu_ns >= 60 * MS);
     if (seen_without_signal()) { /* what is blocked has its stack, though */
         assert_true(weight_under(world, profile, DOZE).wall_ns >= 80 * MS);
@@ -107,7 +107,7 @@ static void a_taken_signal_means_no_stacks_but_exact_totals(void **state)
     assert_int_equal(lpp_sampler_signal(world->sampler), SIGPROF);
     spin_until_sampled(session, 6, world->pool);
     lpp_session_stop(session, LPP_STOP_NOT);
-    assert_true(final_profile(world, session)->honesty.samples > 5);
+    assert_true(final_profile(world, session)->statistics.samples > 5);
     lpp_session_close(session);
 }
 
@@ -117,7 +117,7 @@ static void without_stacks_the_gate_is_held_and_nothing_sent(void **state)
     lpp_session_options_t options = usual_options();
     lpp_session_t *session;
     lpp_profile_t *profile;
-    lpp_holder_t holder;
+    lpp_owner_t owner;
     sigset_t before, during;
     int number;
 
@@ -129,16 +129,16 @@ static void without_stacks_the_gate_is_held_and_nothing_sent(void **state)
         assert_int_equal(sigismember(&before, number),
                          sigismember(&during, number));
     }
-    lpp_gate_get_holder(world->gate, &holder);
-    assert_int_equal(holder.pid, getpid());
+    lpp_gate_get_owner(world->gate, &owner);
+    assert_int_equal(owner.pid, getpid());
     test_spin(20 * MS);
     usleep(20000);
     lpp_session_stop(session, LPP_STOP_NOT);
     profile = final_profile(world, session);
     lpp_session_close(session);
-    lpp_gate_get_holder(world->gate, &holder);
-    assert_int_equal(holder.pid, 0);
-    assert_int_equal(profile->honesty.signals, 0);
+    lpp_gate_get_owner(world->gate, &owner);
+    assert_int_equal(owner.pid, 0);
+    assert_int_equal(profile->statistics.signals, 0);
     assert_int_equal(profile->count, 1);
     assert_true(profile->total.wall_ns >= 40 * MS);
     assert_true(profile->total.cpu_ns >= 20 * MS);
@@ -155,15 +155,15 @@ static void a_profile_can_be_had_on_the_way(void **state)
     test_spin(80 * MS);
     spin_until_sampled(session, 31, world->pool);
     first = final_profile(world, session);
-    spin_until_sampled(session, first->honesty.samples + 1, world->pool);
+    spin_until_sampled(session, first->statistics.samples + 1, world->pool);
     lpp_session_stop(session, LPP_STOP_NOT);
     last = final_profile(world, session);
     lpp_session_close(session);
     sum = weight_of_all(first);
-    assert_true(first->honesty.samples > 30);
+    assert_true(first->statistics.samples > 30);
     assert_true(sum.wall_ns <= first->total.wall_ns);
     assert_true(first->total.cpu_ns >= 100 * MS);
-    assert_true(last->honesty.samples > first->honesty.samples);
+    assert_true(last->statistics.samples > first->statistics.samples);
     assert_true(last->total.wall_ns > first->total.wall_ns);
 }
 
@@ -214,7 +214,7 @@ static void a_request_goes_on_on_another_thread(void **state)
     assert_in_range(profile->total.cpu_ns, 100 * MS, cpu + elsewhere.cpu_ns);
     assert_true(profile->total.wall_ns >= 200 * MS);
     assert_true(weight_of_all(profile).cpu_ns <= profile->total.cpu_ns);
-    assert_true(profile->honesty.samples > 30);
+    assert_true(profile->statistics.samples > 30);
 }
 
 static void *stop_elsewhere(void *baton)
@@ -246,7 +246,7 @@ static void a_request_may_end_on_another_thread(void **state)
     session = start(world, &options, no_roots);
     spin_until_sampled(session, 4, world->pool);
     lpp_session_stop(session, LPP_STOP_NOT);
-    assert_true(final_profile(world, session)->honesty.samples > 3);
+    assert_true(final_profile(world, session)->statistics.samples > 3);
     lpp_session_close(session);
     pthread_sigmask(SIG_SETMASK, NULL, &after);
     assert_true(sigismember(&after, SIGRTMAX - 2));
@@ -313,18 +313,18 @@ static void forks_while_sampled_are_not_touched(void **state)
     profile = final_profile(world, session);
     lpp_session_close(session);
     tell("30 forks", profile);
-    assert_true(profile->honesty.samples > 3);
+    assert_true(profile->statistics.samples > 3);
 }
 
 static void a_forgotten_stop_is_made_up_for(void **state)
 {
     world_t *world = *state;
     lpp_session_options_t options = usual_options();
-    lpp_holder_t holder;
+    lpp_owner_t owner;
 
     lpp_session_close(start(world, &options, no_roots));
-    lpp_gate_get_holder(world->gate, &holder);
-    assert_int_equal(holder.pid, 0);
+    lpp_gate_get_owner(world->gate, &owner);
+    assert_int_equal(owner.pid, 0);
 }
 
 static void starting_and_stopping_are_quick(void **state)

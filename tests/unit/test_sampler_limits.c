@@ -50,7 +50,7 @@ static void the_childs_end_cuts_and_lets_waiters_go(void **state)
     profile = final_profile(world, session);
     assert_true(profile->total.wall_ns >= 80 * MS);
     assert_true(spun < 390 * MS);
-    assert_int_equal(profile->honesty.cut_short, LPP_STOP_CHILD);
+    assert_int_equal(profile->statistics.cut_short, LPP_STOP_CHILD);
     lpp_session_close(session);
     pthread_join(stopper, NULL);
     assert_int_equal(lpp_session_start(world->sampler, &options, no_roots,
@@ -75,7 +75,7 @@ static lpp_session_t *cut_at_100_ms(world_t *world)
         profile = final_profile(world, session);
         tell("cut at 100 ms", profile);
         assert_true(profile->total.wall_ns >= 100 * MS);
-        assert_int_equal(profile->honesty.cut_short, LPP_STOP_MAX_TIME);
+        assert_int_equal(profile->statistics.cut_short, LPP_STOP_MAX_TIME);
         if (profile->total.wall_ns <= 125 * MS) {
             break;
         }

@@ -69,7 +69,7 @@ static void stacks_begin_at_the_caller_of_the_root_function(void **state)
     lfind(NULL, &one, &number, sizeof(one), rooted_work);
     profile = rooted.profile;
     tell("rooted", profile);
-    assert_true(profile->honesty.samples > 10);
+    assert_true(profile->statistics.samples > 10);
     for (i = 1; i < profile->count; i++) {
         const lpp_node_t *node = &profile->nodes[i];
 
@@ -84,8 +84,8 @@ static void stacks_begin_at_the_caller_of_the_root_function(void **state)
     }
     assert_int_equal(tops, 1);
     assert_int_equal(elsewhere, 1); /* lfind */
-    assert_int_equal(profile->honesty.broken, 0);
-    assert_int_equal(profile->honesty.cut, 0);
+    assert_int_equal(profile->statistics.broken, 0);
+    assert_int_equal(profile->statistics.cut, 0);
     /* Leaf first: rooted_work, lfind, we. */
     assert_in_range(rooted.count, 3, 8);
     assert_string_not_equal(object_of(rooted.frames[rooted.count - 2]),

@@ -35,14 +35,14 @@ static int measure_spin(world_t *world)
     spin = weight_under(world, profile, SPIN);
     all = weight_of_all(profile);
     /* Some may fall on the way there and back. */
-    assert_true((spin.samples + 3) * 100 >= profile->honesty.samples * 97);
+    assert_true((spin.samples + 3) * 100 >= profile->statistics.samples * 97);
     assert_true(all.wall_ns <= profile->total.wall_ns);
     assert_true(all.cpu_ns <= profile->total.cpu_ns);
     assert_true(profile->total.cpu_ns >= 300 * MS);
-    assert_int_equal(profile->honesty.broken, 0);
-    assert_int_equal(profile->honesty.cut, 0);
-    assert_int_equal(profile->honesty.asked_hz, 1000);
-    return profile->honesty.samples > 100 && spin.cpu_ns >= 280 * MS;
+    assert_int_equal(profile->statistics.broken, 0);
+    assert_int_equal(profile->statistics.cut, 0);
+    assert_int_equal(profile->statistics.asked_hz, 1000);
+    return profile->statistics.samples > 100 && spin.cpu_ns >= 280 * MS;
 }
 
 static void a_spinning_thread_is_seen_where_it_spins(void **state)
@@ -69,11 +69,11 @@ static int measure_doze(world_t *world)
     assert_true(took >= 300 * MS);
     assert_true(doze.wall_ns <= profile->total.wall_ns);
     return took < 400 * MS /* not twice */
-           && profile->honesty.signals >= !seen_without_signal()
-           && profile->honesty.signals <= 5
-           && profile->honesty.repaired_calls >= !seen_without_signal()
+           && profile->statistics.signals >= !seen_without_signal()
+           && profile->statistics.signals <= 5
+           && profile->statistics.repaired_calls >= !seen_without_signal()
            && doze.wall_ns >= 200 * MS && doze.cpu_ns < 10 * MS
-           && profile->honesty.blocked_ns >= 180 * MS;
+           && profile->statistics.blocked_ns >= 180 * MS;
 }
 
 static void a_sleeping_thread_is_left_alone_and_credited(void **state)
@@ -145,7 +145,7 @@ static void samples_may_begin_later(void **state)
     tell("sampled later", profile);
     assert_int_equal(lpp_session_sample(session, no_roots), LPP_START_FAILED);
     lpp_session_close(session);
-    assert_true(profile->honesty.samples > 10);
+    assert_true(profile->statistics.samples > 10);
     /* Of what came after alone: CPU time, which no other process adds to. */
     assert_in_range(profile->total.cpu_ns, 50 * MS, cpu);
     assert_true(weight_under(world, profile, SPIN).wall_ns
@@ -195,9 +195,9 @@ static int measure_ten_kilohertz(world_t *world)
     lpp_session_close(session);
     tell("10 kHz, 200 ms", profile);
     spin = weight_under(world, profile, SPIN);
-    assert_true((spin.samples + 3) * 100 >= profile->honesty.samples * 97);
-    assert_int_equal(profile->honesty.broken, 0);
-    return profile->honesty.samples > 500;
+    assert_true((spin.samples + 3) * 100 >= profile->statistics.samples * 97);
+    assert_int_equal(profile->statistics.broken, 0);
+    return profile->statistics.samples > 500;
 }
 
 static void ten_kilohertz_work(void **state)
@@ -225,7 +225,7 @@ static int measure_ten_hertz(world_t *world)
     print_message("usleep(300 ms) at 10 Hz took %.2f ms\n", took / 1e6);
     assert_true(took >= 300 * MS);
     return took < 312 * MS
-           && profile->honesty.repaired_calls >= !seen_without_signal();
+           && profile->statistics.repaired_calls >= !seen_without_signal();
 }
 
 static void ten_hertz_still_shorten_sleeps_exactly(void **state)

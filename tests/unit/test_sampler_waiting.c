@@ -145,12 +145,12 @@ static void *look_at_the_gate(void *baton)
 {
     seen_t *seen = baton;
     lpp_gate_counts_t counts;
-    lpp_holder_t before, after;
+    lpp_owner_t before, after;
 
     while (!atomic_load(&seen->stop)) {
-        lpp_gate_get_holder(seen->gate, &before);
+        lpp_gate_get_owner(seen->gate, &before);
         lpp_gate_get_counts(seen->gate, &counts);
-        lpp_gate_get_holder(seen->gate, &after);
+        lpp_gate_get_owner(seen->gate, &after);
         /* The same owner at both ends: nobody else came between. */
         if (before.pid != 0 && memcmp(&before, &after, sizeof(before)) == 0) {
             seen->owned++;
@@ -172,7 +172,7 @@ static void an_owner_is_not_counted_as_waiting(void **state)
     assert_int_equal(pthread_create(&looker, NULL, look_at_the_gate, &seen), 0);
     for (i = 0; i < 200; i++) {
         /* Each start needs the only place. */
-        options.holder.start = i + 1;
+        options.owner.start = i + 1;
         lpp_session_close(start(world, &options, no_roots));
     }
     atomic_store(&seen.stop, 1);
@@ -256,7 +256,7 @@ static void a_turn_that_comes_at_the_childs_end_is_given_back(void **state)
     lpp_session_options_t options = usual_options();
     lpp_session_t *session = start(world, &options, no_roots);
     struct sigaction action, old;
-    lpp_holder_t holder;
+    lpp_owner_t owner;
     pthread_t waiter;
     other_t other;
     int i;
@@ -278,14 +278,14 @@ static void a_turn_that_comes_at_the_childs_end_is_given_back(void **state)
     lpp_session_close(session);
     do {
         usleep(1000);
-        lpp_gate_get_holder(world->gate, &holder);
-    } while (holder.pid == 0); /* now it is the turn of who is held */
+        lpp_gate_get_owner(world->gate, &owner);
+    } while (owner.pid == 0); /* now it is the turn of who is held */
     lpp_sampler_stop(world->sampler);
-    for (i = 0; i < 5000 && holder.pid != 0; i++) {
+    for (i = 0; i < 5000 && owner.pid != 0; i++) {
         usleep(1000);
-        lpp_gate_get_holder(world->gate, &holder);
+        lpp_gate_get_owner(world->gate, &owner);
     }
-    assert_int_equal(holder.pid, 0);
+    assert_int_equal(owner.pid, 0);
     atomic_store(&held, 0);
     pthread_join(waiter, NULL);
     assert_int_equal(other.how, LPP_START_RUNNING); /* and cut at once */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_saved_sections: a reader passes over the sections of a saved profile that
- * it does not know, and refuses sections that are not right.
+ * test_saved_sections: a reader passes over the sections of a saved profile
+ * that it does not know, and refuses sections that are not right.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -96,7 +96,7 @@ static lpp_buf_t *make_file(const char *id)
     fake_names = names;
     assert_int_equal(lpp_profile_create(&profile, 0, pool), APR_SUCCESS);
     profile->total.wall_ns = profile->total.cpu_ns = 5000000;
-    profile->honesty.unwinder = "table";
+    profile->statistics.unwinder = "table";
     lpp_profile_add(profile, stack, 2, &weight);
     assert_int_equal(lpp_view_create(&saved.view, profile, NULL, NULL, &about,
                                      pool), APR_SUCCESS);

@@ -85,8 +85,8 @@ static lpp_session_t *start(void)
     apr_status_t status;
 
     memset(&options, 0, sizeof(options));
-    apr_cpystrn(options.holder.id, "OOPS-00000000000000000000000000000001",
-                sizeof(options.holder.id));
+    apr_cpystrn(options.owner.id, "OOPS-00000000000000000000000000000001",
+                sizeof(options.owner.id));
     options.rate_hz = 200;
     options.stacks = 1;
     options.max_waiting = 8;
@@ -128,9 +128,9 @@ static void it_halves_its_rate_and_ends_the_profile_at_last(void **state)
     assert_int_equal(lpp_session_cut_short(session), LPP_STOP_SELF);
     assert_int_equal(lpp_session_profile(session, &profile, 5000000, pool),
                      APR_SUCCESS);
-    assert_int_equal(profile->honesty.cut_short, LPP_STOP_SELF);
-    assert_int_equal(profile->honesty.asked_hz, 200);
-    assert_int_equal(profile->honesty.lowered_hz, 25);
+    assert_int_equal(profile->statistics.cut_short, LPP_STOP_SELF);
+    assert_int_equal(profile->statistics.asked_hz, 200);
+    assert_int_equal(profile->statistics.lowered_hz, 25);
     assert_int_equal(lpp_session_lowered_hz(session), 25);
     /* 200, 100, 50, 25 Hz for 100 ms of CPU time each. */
     assert_true(profile->total.cpu_ns >= 400000000u);
@@ -150,7 +150,7 @@ static apr_uint32_t lowered_of_a_cheap_one(void)
     assert_int_equal(lpp_session_profile(session, &profile, 5000000, pool),
                      APR_SUCCESS);
     lpp_session_close(session);
-    return profile->honesty.lowered_hz;
+    return profile->statistics.lowered_hz;
 }
 
 /* A pause of the machine within a tick makes that tick dear, truly. */

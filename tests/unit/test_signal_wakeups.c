@@ -367,9 +367,9 @@ static void and_so_it_does_under_the_sampler(void **state)
                      APR_SUCCESS);
     lpp_session_close(session);
     print_message("%u signals of ours, %u calls restarted\n",
-                  (unsigned)profile->honesty.signals,
-                  (unsigned)profile->honesty.repaired_calls);
-    assert_true(profile->honesty.repaired_calls > 0);
+                  (unsigned)profile->statistics.signals,
+                  (unsigned)profile->statistics.repaired_calls);
+    assert_true(profile->statistics.repaired_calls > 0);
     assert_int_equal(lpp_signal_unrepaired(), 0);
 }
 

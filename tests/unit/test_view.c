@@ -288,7 +288,7 @@ static void unnamed_frames_lower_the_share(void **state)
     const lpp_view_t *view;
 
     add(fixture, stack, 4, 1000, 0);
-    fixture->profile->honesty.blocked_ns = 500000;
+    fixture->profile->statistics.blocked_ns = 500000;
     fixture->profile->total.wall_ns = 3000;
     view = view_of(fixture);
     assert_int_equal(view->named_percent, 75);
@@ -304,7 +304,7 @@ static void the_true_rate_leaves_blocked_time_out(void **state)
 
     add(fixture, stack, 1, 1000000, 0);
     lpp_profile_credit(fixture->profile, 1, &blocked);
-    fixture->profile->honesty.blocked_ns = 9000000;
+    fixture->profile->statistics.blocked_ns = 9000000;
     fixture->profile->total.wall_ns = 20000000;
     view = view_of(fixture);
     assert_true(view->true_hz > 999.9 && view->true_hz < 1000.1);

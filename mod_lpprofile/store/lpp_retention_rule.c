@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_keep_rule: count, size, age and failures as people write them.
+ * lpp_retention_rule: count, size, age and failures as people write them.
  */
 #include <string.h>
 
 #include <apr_strings.h>
 
-#include "store/lpp_keep.h"
+#include "store/lpp_retention.h"
 
 #define COUNT_MAX APR_INT64_C(1000000000)
 #define BYTES_MAX (APR_INT64_C(1) << 50)
@@ -51,8 +51,8 @@ static const struct {
      "1000000000"},
 };
 
-const lpp_keep_rule_t lpp_keep_rule_default = {1000, APR_INT64_C(64) << 20,
-                                               7 * DAY_US, 200};
+const lpp_retention_rule_t lpp_retention_rule_default = {
+    1000, APR_INT64_C(64) << 20, 7 * DAY_US, 200};
 
 /* 0 where text is no number with one of units behind it, or past max. */
 static apr_int64_t read_number(const char *text, const unit_t *units,
@@ -73,7 +73,7 @@ static apr_int64_t read_number(const char *text, const unit_t *units,
     return 0;
 }
 
-const char *lpp_keep_rule_read(lpp_keep_rule_t *rule, unsigned *parts,
+const char *lpp_retention_rule_read(lpp_retention_rule_t *rule, unsigned *parts,
                                const char *word)
 {
     apr_int64_t *const values[] = {&rule->count, &rule->bytes, &rule->age_us,
@@ -117,7 +117,8 @@ static const char *say_in(const unit_t *units, apr_int64_t value,
                         best->name);
 }
 
-const char *lpp_keep_rule_say(const lpp_keep_rule_t *rule, apr_pool_t *pool)
+const char *lpp_retention_rule_say(const lpp_retention_rule_t *rule,
+                                   apr_pool_t *pool)
 {
     return apr_pstrcat(pool, "count=", say_in(plain, rule->count, pool),
                        " size=", say_in(sizes, rule->bytes, pool),
@@ -126,7 +127,8 @@ const char *lpp_keep_rule_say(const lpp_keep_rule_t *rule, apr_pool_t *pool)
                        NULL);
 }
 
-int lpp_keep_rule_same(const lpp_keep_rule_t *a, const lpp_keep_rule_t *b)
+int lpp_retention_rule_same(const lpp_retention_rule_t *a,
+                            const lpp_retention_rule_t *b)
 {
     return a->count == b->count && a->bytes == b->bytes
            && a->age_us == b->age_us && a->failures == b->failures;

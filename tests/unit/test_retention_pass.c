@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_keep_pass: when a pass runs and when it does not: several processes, one
- * lock, clocks that were set, and how much one pass does.
+ * test_retention_pass: when a pass runs and when it does not: several
+ * processes, one lock, clocks that were set, and how much one pass does.
  */
 #include <fcntl.h>
 #include <setjmp.h>
@@ -21,7 +21,7 @@
 #include <apr_general.h>
 #include <apr_strings.h>
 
-#include "keep_files.h"
+#include "retention_files.h"
 
 static void what_was_left_is_not_taken_for_done(void **state)
 {
@@ -30,18 +30,20 @@ static void what_was_left_is_not_taken_for_done(void **state)
     put_profile(f, 0, 10, 100);
     put_profile(f, 1, 10, 99);
     use_rule(f, "count=1", NULL, NULL);
-    lpp_keep_wrote(f->keep, 1);
+    lpp_retention_wrote(f->keep, 1);
     sleep(3); /* what this process wrote is complete; another's is not */
     put(f, file_of(f, 0, LPP_FORMAT_PPROF), 10, YOUNG);
     skipped_s += 120;
-    assert_int_equal(lpp_keep_pass(f->keep, &f->result, f->pool), APR_SUCCESS);
+    assert_int_equal(lpp_retention_pass(f->keep, &f->result, f->pool),
+                     APR_SUCCESS);
     assert_int_equal(f->result.ran, 1);
     assert_int_equal(parts_there(f, 0, 100), 3);
     assert_true(f->result.again_us > 0);
     set_age(in(f, file_of(f, 0, LPP_FORMAT_PPROF)), 10);
     sleep(3);
     skipped_s += 120;
-    assert_int_equal(lpp_keep_pass(f->keep, &f->result, f->pool), APR_SUCCESS);
+    assert_int_equal(lpp_retention_pass(f->keep, &f->result, f->pool),
+                     APR_SUCCESS);
     assert_int_equal(f->result.ran, 1);
     assert_int_equal(parts_there(f, 0, 100), 0);
     assert_int_equal(f->result.again_us, 0);
@@ -57,15 +59,17 @@ static void one_passes_at_a_time(void **state)
     use_rule(f, "count=1", NULL, NULL);
     fd = open(in(f, ".lpp-keep"), O_RDWR | O_CREAT, 0600);
     assert_int_equal(flock(fd, LOCK_EX), 0);
-    lpp_keep_wrote(f->keep, 1);
+    lpp_retention_wrote(f->keep, 1);
     skipped_s += 120;
-    assert_int_equal(lpp_keep_pass(f->keep, &f->result, f->pool), APR_SUCCESS);
+    assert_int_equal(lpp_retention_pass(f->keep, &f->result, f->pool),
+                     APR_SUCCESS);
     assert_int_equal(f->result.ran, 0);
     assert_true(f->result.again_us > 0);
     assert_int_equal(parts_there(f, 1, 100), 3);
     close(fd);
     skipped_s += 120; /* it is still due */
-    assert_int_equal(lpp_keep_pass(f->keep, &f->result, f->pool), APR_SUCCESS);
+    assert_int_equal(lpp_retention_pass(f->keep, &f->result, f->pool),
+                     APR_SUCCESS);
     assert_int_equal(f->result.ran, 1);
     assert_int_equal(parts_there(f, 1, 100), 0);
 }
@@ -73,7 +77,7 @@ static void one_passes_at_a_time(void **state)
 static void a_pass_of_another_process_is_enough(void **state)
 {
     fixture_t *f = *state;
-    lpp_keep_t *mine;
+    lpp_retention_t *mine;
 
     use_rule(f, "count=1", NULL, NULL);
     mine = f->keep;
@@ -83,9 +87,10 @@ static void a_pass_of_another_process_is_enough(void **state)
      * not complete then */
     stopped = apr_time_now();
     set_time(in(f, ".lpp-keep"), stopped - apr_time_from_msec(100));
-    lpp_keep_wrote(mine, 1);
+    lpp_retention_wrote(mine, 1);
     skipped_s += 120;
-    assert_int_equal(lpp_keep_pass(mine, &f->result, f->pool), APR_SUCCESS);
+    assert_int_equal(lpp_retention_pass(mine, &f->result, f->pool),
+                     APR_SUCCESS);
     assert_int_equal(f->result.ran, 0);
     assert_true(f->result.again_us > 0);
     stopped = 0;
@@ -93,7 +98,8 @@ static void a_pass_of_another_process_is_enough(void **state)
     sleep(3);
     pass(f);
     skipped_s += 120;
-    assert_int_equal(lpp_keep_pass(mine, &f->result, f->pool), APR_SUCCESS);
+    assert_int_equal(lpp_retention_pass(mine, &f->result, f->pool),
+                     APR_SUCCESS);
     assert_int_equal(f->result.ran, 0);
     assert_int_equal(f->result.again_us, 0);
 }
@@ -106,9 +112,10 @@ static void a_clock_astray_does_not_stop_it(void **state)
     put_profile(f, 2, 10, 50);
     use_rule(f, "count=1", NULL, NULL);
     put(f, ".lpp-keep", 1, -1000000);
-    lpp_keep_wrote(f->keep, 1);
+    lpp_retention_wrote(f->keep, 1);
     skipped_s += 120;
-    assert_int_equal(lpp_keep_pass(f->keep, &f->result, f->pool), APR_SUCCESS);
+    assert_int_equal(lpp_retention_pass(f->keep, &f->result, f->pool),
+                     APR_SUCCESS);
     assert_int_equal(f->result.ran, 1);
     assert_int_equal(parts_there(f, 1, 100), 0);
 }
@@ -122,17 +129,18 @@ static void a_lock_that_is_a_trap_is_not_taken(void **state)
     put_profile(f, 1, 10, 100);
     put_profile(f, 2, 10, 50);
     use_rule(f, "count=1", NULL, NULL);
-    lpp_keep_wrote(f->keep, 1);
+    lpp_retention_wrote(f->keep, 1);
     skipped_s += 120;
-    assert_int_not_equal(lpp_keep_pass(f->keep, &f->result, f->pool),
+    assert_int_not_equal(lpp_retention_pass(f->keep, &f->result, f->pool),
                          APR_SUCCESS);
     assert_int_equal(parts_there(f, 1, 100), 3);
     unlink(in(f, ".lpp-keep"));
     assert_int_equal(mkfifo(in(f, ".lpp-keep"), 0600), 0);
-    lpp_keep_wrote(f->keep, 1);
+    lpp_retention_wrote(f->keep, 1);
     skipped_s += 120;
-    assert_int_equal(lpp_keep_pass(f->keep, &f->result, f->pool), APR_EINVAL);
-    assert_int_equal(f->result.again_us, LPP_KEEP_LATER_US);
+    assert_int_equal(lpp_retention_pass(f->keep, &f->result, f->pool),
+                     APR_EINVAL);
+    assert_int_equal(f->result.again_us, LPP_RETENTION_LATER_US);
 }
 
 static void it_looks_often_only_near_the_limits(void **state)
@@ -141,21 +149,23 @@ static void it_looks_often_only_near_the_limits(void **state)
     int i;
 
     use_rule(f, "count=160", "size=160K", NULL);
-    assert_in_range(lpp_keep_wrote(f->keep, 1), LPP_KEEP_SOON_US - 100000,
-                    LPP_KEEP_SOON_US);
-    assert_int_equal(lpp_keep_pass(f->keep, &f->result, f->pool), APR_SUCCESS);
+    assert_in_range(lpp_retention_wrote(f->keep, 1),
+                    LPP_RETENTION_SOON_US - 100000, LPP_RETENTION_SOON_US);
+    assert_int_equal(lpp_retention_pass(f->keep, &f->result, f->pool),
+                     APR_SUCCESS);
     assert_int_equal(f->result.ran, 0); /* not yet */
     assert_true(f->result.again_us > 0);
     pass(f);
     for (i = 0; i < 9; i++) { /* a sixteenth of the room is far enough */
-        assert_in_range(lpp_keep_wrote(f->keep, 1), LPP_KEEP_SOON_US + 1,
-                        LPP_KEEP_LATER_US);
+        assert_in_range(lpp_retention_wrote(f->keep, 1),
+                        LPP_RETENTION_SOON_US + 1, LPP_RETENTION_LATER_US);
     }
-    assert_in_range(lpp_keep_wrote(f->keep, 1), 0, LPP_KEEP_SOON_US);
+    assert_in_range(lpp_retention_wrote(f->keep, 1), 0, LPP_RETENTION_SOON_US);
     pass(f);
-    assert_in_range(lpp_keep_wrote(f->keep, 9000), LPP_KEEP_SOON_US + 1,
-                    LPP_KEEP_LATER_US);
-    assert_in_range(lpp_keep_wrote(f->keep, 9000), 0, LPP_KEEP_SOON_US);
+    assert_in_range(lpp_retention_wrote(f->keep, 9000),
+                    LPP_RETENTION_SOON_US + 1, LPP_RETENTION_LATER_US);
+    assert_in_range(lpp_retention_wrote(f->keep, 9000), 0,
+                    LPP_RETENTION_SOON_US);
 }
 
 static void a_missing_directory_is_told(void **state)
@@ -163,11 +173,11 @@ static void a_missing_directory_is_told(void **state)
     fixture_t *f = *state;
 
     use_rule(f, "count=1", NULL, NULL);
-    lpp_keep_add_profiles(f->keep, in(f, "no/where"));
-    lpp_keep_wrote(f->keep, 1);
+    lpp_retention_add_profiles(f->keep, in(f, "no/where"));
+    lpp_retention_wrote(f->keep, 1);
     skipped_s += 120;
-    assert_int_equal(lpp_keep_pass(f->keep, &f->result, f->pool), ENOENT);
-    assert_int_equal(f->result.again_us, LPP_KEEP_LATER_US);
+    assert_int_equal(lpp_retention_pass(f->keep, &f->result, f->pool), ENOENT);
+    assert_int_equal(f->result.again_us, LPP_RETENTION_LATER_US);
 }
 
 static double timed_pass(fixture_t *f)
@@ -192,8 +202,8 @@ static void a_pass_is_bounded(void **state)
     }
     use_rule(f, "count=500", NULL, NULL);
     first = timed_pass(f);
-    assert_in_range(f->result.removed_files, LPP_KEEP_REMOVE_MAX - 2,
-                    LPP_KEEP_REMOVE_MAX);
+    assert_in_range(f->result.removed_files, LPP_RETENTION_REMOVE_MAX - 2,
+                    LPP_RETENTION_REMOVE_MAX);
     assert_true(f->result.again_us > 0);
     assert_int_equal(parts_there(f, 0, 50000), 0); /* the oldest first */
     assert_int_equal(parts_there(f, 1999, 50000 - 1999), 3);
@@ -204,7 +214,7 @@ static void a_pass_is_bounded(void **state)
     assert_int_equal(f->result.removed_files, 0);
     print_message("7500 files, %d removed: %.1f ms; 2500 files, 1000 "
                   "removed: %.1f ms; 1500 files, none removed: %.1f ms\n",
-                  LPP_KEEP_REMOVE_MAX, first, second, third);
+                  LPP_RETENTION_REMOVE_MAX, first, second, third);
 }
 
 /* What a child of the server does, with nothing shared but the directory. */
@@ -217,12 +227,12 @@ static int write_and_pass(fixture_t *f, int child)
         int number = 1000 * child + i;
 
         put_profile(f, number, 100, 10 + (300 - i) / 10);
-        lpp_keep_wrote(f->keep, 200);
+        lpp_retention_wrote(f->keep, 200);
         skipped_s += 5;
         if (i % 10 == 9) {
             set_age(in(f, ".lpp-keep"), 60);
         }
-        if (lpp_keep_pass(f->keep, &f->result, f->pool) != APR_SUCCESS) {
+        if (lpp_retention_pass(f->keep, &f->result, f->pool) != APR_SUCCESS) {
             return 1;
         }
     }

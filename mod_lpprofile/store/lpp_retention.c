@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_keep: when a retention pass is due, and which process makes it.
+ * lpp_retention: when a retention pass is due, and which process makes it.
  *
  * The process that makes a pass locks a file in each directory of profiles; the
  * kernel unlocks it when the process ends. The file's time is that of the last
@@ -18,8 +18,8 @@
 #include <apr_strings.h>
 
 #include "base/lpp_clock.h"
-#include "store/lpp_keep.h"
-#include "store/lpp_keep_scan_internal.h"
+#include "store/lpp_retention.h"
+#include "store/lpp_retention_scan_internal.h"
 #include "store/lpp_store.h"
 #include "store/lpp_store_dir_internal.h"
 
@@ -32,15 +32,15 @@
  * of them, the pass comes up to a minute later. */
 #define WRITERS 16
 
-struct lpp_keep_t {
-    lpp_keep_rule_t rule;
+struct lpp_retention_t {
+    lpp_retention_rule_t rule;
     apr_array_header_t *profile_dirs; /* const char *, absolute */
     apr_array_header_t *oops_dirs;
     apr_pool_t *pool;
 
     pthread_mutex_t lock;   /* guards the following */
     apr_time_t due_us;      /* monotonic; 0: not before something is written */
-    apr_time_t written;     /* wall clock of the last lpp_keep_wrote, or of a
+    apr_time_t written; /* wall clock of the last lpp_retention_wrote, or of a
                                pass of this process that left something */
     apr_int64_t more_count; /* written since the last pass */
     apr_int64_t more_bytes;
@@ -55,25 +55,26 @@ struct lpp_keep_t {
     apr_time_t swept_us;
     apr_interval_time_t stall_us; /* the wait after the last pass, if that
                                      removed nothing; else 0 */
-    lpp_keep_memory_t memory;
+    lpp_retention_memory_t memory;
 };
 
 static apr_status_t destroy_lock(void *baton)
 {
-    lpp_keep_t *keep = baton;
+    lpp_retention_t *retention = baton;
 
-    pthread_mutex_destroy(&keep->lock);
-    lpp_keep_remember(&keep->memory, NULL);
+    pthread_mutex_destroy(&retention->lock);
+    lpp_retention_remember(&retention->memory, NULL);
     return APR_SUCCESS;
 }
 
-apr_status_t lpp_keep_create(lpp_keep_t **keep, const lpp_keep_rule_t *rule,
-                             apr_pool_t *pool)
+apr_status_t lpp_retention_create(lpp_retention_t **retention,
+                                  const lpp_retention_rule_t *rule,
+                                  apr_pool_t *pool)
 {
-    lpp_keep_t *made = apr_pcalloc(pool, sizeof(*made));
+    lpp_retention_t *made = apr_pcalloc(pool, sizeof(*made));
     int rc;
 
-    *keep = NULL;
+    *retention = NULL;
     if (!made) {
         return APR_ENOMEM;
     }
@@ -86,7 +87,7 @@ apr_status_t lpp_keep_create(lpp_keep_t **keep, const lpp_keep_rule_t *rule,
     made->profile_dirs = apr_array_make(pool, 1, sizeof(const char *));
     made->oops_dirs = apr_array_make(pool, 1, sizeof(const char *));
     made->pool = pool;
-    *keep = made;
+    *retention = made;
     return APR_SUCCESS;
 }
 
@@ -108,87 +109,95 @@ static void add_dir(apr_array_header_t *dirs, const char *path)
     }
 }
 
-void lpp_keep_add_profiles(lpp_keep_t *keep, const char *path)
+void lpp_retention_add_profiles(lpp_retention_t *retention, const char *path)
 {
-    add_dir(keep->profile_dirs, path);
+    add_dir(retention->profile_dirs, path);
 }
 
-void lpp_keep_add_oopses(lpp_keep_t *keep, const char *path)
+void lpp_retention_add_oopses(lpp_retention_t *retention, const char *path)
 {
-    add_dir(keep->oops_dirs, path);
+    add_dir(retention->oops_dirs, path);
 }
 
 /* Whether a limit may have been reached since the last pass. */
-static int is_near(const lpp_keep_t *keep, apr_time_t now)
+static int is_near(const lpp_retention_t *retention, apr_time_t now)
 {
-    return !keep->known || keep->more_count >= keep->room_count / WRITERS
-           || keep->more_bytes >= keep->room_bytes / WRITERS
-           || (keep->oldest && keep->oldest + keep->rule.age_us <= now);
+    return !retention->known
+           || retention->more_count >= retention->room_count / WRITERS
+           || retention->more_bytes >= retention->room_bytes / WRITERS
+           || (retention->oldest
+               && retention->oldest + retention->rule.age_us <= now);
 }
 
-apr_interval_time_t lpp_keep_wrote(lpp_keep_t *keep, apr_off_t bytes)
+apr_interval_time_t lpp_retention_wrote(lpp_retention_t *retention,
+                                        apr_off_t bytes)
 {
     apr_time_t now = apr_time_now(), clock = lpp_monotonic_us(), due;
     apr_interval_time_t delay;
 
-    pthread_mutex_lock(&keep->lock);
-    keep->more_count++;
-    keep->more_bytes += bytes;
-    keep->written = now;
-    due = clock + (is_near(keep, now) ? LPP_KEEP_SOON_US : LPP_KEEP_LATER_US);
-    due = due > keep->stalled_us ? due : keep->stalled_us;
-    if (keep->due_us == 0 || due < keep->due_us) {
-        keep->due_us = due;
+    pthread_mutex_lock(&retention->lock);
+    retention->more_count++;
+    retention->more_bytes += bytes;
+    retention->written = now;
+    due = clock
+          + (is_near(retention, now) ? LPP_RETENTION_SOON_US
+                                : LPP_RETENTION_LATER_US);
+    due = due > retention->stalled_us ? due : retention->stalled_us;
+    if (retention->due_us == 0 || due < retention->due_us) {
+        retention->due_us = due;
     }
-    delay = keep->due_us > clock ? keep->due_us - clock : 0;
-    pthread_mutex_unlock(&keep->lock);
+    delay = retention->due_us > clock ? retention->due_us - clock : 0;
+    pthread_mutex_unlock(&retention->lock);
     return delay;
 }
 
 /* 1 when a pass is due; else result->again_us says when one will be. */
-static int begin_pass(lpp_keep_t *keep, lpp_keep_result_t *result,
-                     apr_time_t *written)
+static int begin_pass(lpp_retention_t *retention,
+                      lpp_retention_result_t *result, apr_time_t *written)
 {
     apr_time_t clock = lpp_monotonic_us();
     int due;
 
-    pthread_mutex_lock(&keep->lock);
-    due = keep->due_us != 0 && keep->due_us <= clock;
-    if (!due && keep->due_us != 0) {
-        result->again_us = keep->due_us - clock;
+    pthread_mutex_lock(&retention->lock);
+    due = retention->due_us != 0 && retention->due_us <= clock;
+    if (!due && retention->due_us != 0) {
+        result->again_us = retention->due_us - clock;
     }
-    *written = keep->written;
-    pthread_mutex_unlock(&keep->lock);
+    *written = retention->written;
+    pthread_mutex_unlock(&retention->lock);
     return due;
 }
 
 /* Set when the next pass is due. What was written during this one has set a
  * time already, which counts unless passes remove nothing. */
-static void end_pass(lpp_keep_t *keep, lpp_keep_result_t *result,
-                     apr_time_t written, const lpp_keep_pass_t *pass)
+static void end_pass(lpp_retention_t *retention, lpp_retention_result_t *result,
+                     apr_time_t written, const lpp_retention_pass_t *pass)
 {
     apr_time_t clock = lpp_monotonic_us(), due;
 
-    pthread_mutex_lock(&keep->lock);
-    if (keep->written > written && !result->again_us) {
-        result->again_us = LPP_KEEP_SOON_US;
+    pthread_mutex_lock(&retention->lock);
+    if (retention->written > written && !result->again_us) {
+        result->again_us = LPP_RETENTION_SOON_US;
     }
     due = result->again_us ? clock + result->again_us : 0;
-    keep->due_us = due;
+    retention->due_us = due;
     if (pass) {
         /* Or this pass's own time stamp would look like a later pass. */
         if ((pass->pending || pass->cut || pass->scan.cut)
-            && pass->now > keep->written) {
-            keep->written = pass->now;
+            && pass->now > retention->written) {
+            retention->written = pass->now;
         }
-        keep->known = 1;
-        keep->more_count = keep->more_bytes = 0;
-        keep->room_count = keep->rule.count - (apr_int64_t)result->profiles;
-        keep->room_bytes = keep->rule.bytes - (apr_int64_t)result->bytes;
-        keep->oldest = pass->oldest;
-        keep->stalled_us = keep->stall_us ? clock + keep->stall_us : 0;
+        retention->known = 1;
+        retention->more_count = retention->more_bytes = 0;
+        retention->room_count =
+            retention->rule.count - (apr_int64_t)result->profiles;
+        retention->room_bytes =
+            retention->rule.bytes - (apr_int64_t)result->bytes;
+        retention->oldest = pass->oldest;
+        retention->stalled_us =
+            retention->stall_us ? clock + retention->stall_us : 0;
     }
-    pthread_mutex_unlock(&keep->lock);
+    pthread_mutex_unlock(&retention->lock);
 }
 
 static apr_status_t close_fd(void *baton)
@@ -217,7 +226,7 @@ static int is_own_lock(int fd, struct stat *st)
 
 /* Lock one directory for as long as pass->pool lives; *fd is the lock file.
  * APR_EAGAIN: another process has locked it; APR_EINVAL: not our own file. */
-static apr_status_t lock_dir(lpp_keep_pass_t *pass, lpp_store_t *store,
+static apr_status_t lock_dir(lpp_retention_pass_t *pass, lpp_store_t *store,
                              int *fd)
 {
     apr_time_t previous;
@@ -245,7 +254,7 @@ static apr_status_t lock_dir(lpp_keep_pass_t *pass, lpp_store_t *store,
 
 /* Set the lock file's time to now, and read it back: the file system's
  * clock. */
-static void stamp(lpp_keep_pass_t *pass, int fd)
+static void stamp(lpp_retention_pass_t *pass, int fd)
 {
     if (pwrite(fd, "\n", 1, 0) == 1 && futimens(fd, NULL) == 0
         && time_of(fd) > 0) {
@@ -256,36 +265,38 @@ static void stamp(lpp_keep_pass_t *pass, int fd)
 /* Whether another process made a pass after all that this process wrote was
  * complete. A time in the future comes from a wrong clock and does not
  * count. */
-static int is_done_by_other(const lpp_keep_pass_t *pass, apr_time_t written)
+static int is_done_by_other(const lpp_retention_pass_t *pass,
+                            apr_time_t written)
 {
-    return pass->previous > written + LPP_KEEP_YOUNG_US
+    return pass->previous > written + LPP_RETENTION_YOUNG_US
            && pass->previous <= apr_time_now();
 }
 
-static int is_too_early(const lpp_keep_pass_t *pass)
+static int is_too_early(const lpp_retention_pass_t *pass)
 {
     apr_time_t now = apr_time_now();
 
     return pass->previous <= now && now - pass->previous < INTERVAL_US;
 }
 
-static void sweep_parts(const lpp_keep_pass_t *pass)
+static void sweep_parts(const lpp_retention_pass_t *pass)
 {
     int i;
 
     for (i = 0; i < pass->scan.parts->nelts; i++) {
-        const lpp_keep_part_t *part =
-            &APR_ARRAY_IDX(pass->scan.parts, i, lpp_keep_part_t);
+        const lpp_retention_part_t *part =
+            &APR_ARRAY_IDX(pass->scan.parts, i, lpp_retention_part_t);
 
         lpp_store_sweep(part->store, part->name);
     }
 }
 
 /* Lock and read the directories of profiles. */
-static apr_status_t enter_profiles(lpp_keep_t *keep, lpp_keep_pass_t *pass,
+static apr_status_t enter_profiles(lpp_retention_t *retention,
+                                   lpp_retention_pass_t *pass,
                                    apr_time_t written)
 {
-    const apr_array_header_t *dirs = keep->profile_dirs;
+    const apr_array_header_t *dirs = retention->profile_dirs;
     lpp_store_t **stores =
         apr_palloc(pass->pool, sizeof(*stores) * (apr_size_t)dirs->nelts);
     int *locks =
@@ -314,15 +325,16 @@ static apr_status_t enter_profiles(lpp_keep_t *keep, lpp_keep_pass_t *pass,
         if (pass->sweep) {
             lpp_store_sweep(stores[i], NULL);
         }
-        rv = lpp_keep_scan_profiles(&pass->scan, stores[i]);
+        rv = lpp_retention_scan_profiles(&pass->scan, stores[i]);
     }
     return rv;
 }
 
 /* An OOPS directory that does not exist yet is empty. */
-static apr_status_t enter_oopses(const lpp_keep_t *keep, lpp_keep_pass_t *pass)
+static apr_status_t enter_oopses(const lpp_retention_t *retention,
+                                 lpp_retention_pass_t *pass)
 {
-    const apr_array_header_t *dirs = keep->oops_dirs;
+    const apr_array_header_t *dirs = retention->oops_dirs;
     apr_status_t rv = APR_SUCCESS;
     lpp_store_t *store;
     int i;
@@ -331,7 +343,7 @@ static apr_status_t enter_oopses(const lpp_keep_t *keep, lpp_keep_pass_t *pass)
         rv = lpp_store_open(&store, APR_ARRAY_IDX(dirs, i, const char *),
                             pass->pool);
         if (rv == APR_SUCCESS) {
-            rv = lpp_keep_scan_oopses(&pass->scan, store);
+            rv = lpp_retention_scan_oopses(&pass->scan, store);
         }
         else if (APR_STATUS_IS_ENOENT(rv)) {
             rv = APR_SUCCESS;
@@ -343,91 +355,94 @@ static apr_status_t enter_oopses(const lpp_keep_t *keep, lpp_keep_pass_t *pass)
 /* The time until the next pass; 0: when something was written. After a pass
  * that left work undone, removed nothing and read nothing new, the wait
  * doubles. */
-static apr_interval_time_t next_pass(lpp_keep_t *keep,
-                                     const lpp_keep_pass_t *pass)
+static apr_interval_time_t next_pass(lpp_retention_t *retention,
+                                     const lpp_retention_pass_t *pass)
 {
     int cut = pass->cut || pass->scan.cut;
 
     if (cut && !pass->result->removed_files && !pass->reads) {
-        keep->stall_us = keep->stall_us ? 2 * keep->stall_us
+        retention->stall_us = retention->stall_us ? 2 * retention->stall_us
                                         : 2 * INTERVAL_US;
-        if (keep->stall_us > LPP_KEEP_STALLED_US) {
-            keep->stall_us = LPP_KEEP_STALLED_US;
+        if (retention->stall_us > LPP_RETENTION_STALLED_US) {
+            retention->stall_us = LPP_RETENTION_STALLED_US;
         }
-        return keep->stall_us;
+        return retention->stall_us;
     }
-    keep->stall_us = 0;
-    return cut ? INTERVAL_US : pass->pending ? LPP_KEEP_SOON_US : 0;
+    retention->stall_us = 0;
+    return cut ? INTERVAL_US : pass->pending ? LPP_RETENTION_SOON_US : 0;
 }
 
-static apr_status_t run_pass(lpp_keep_t *keep, lpp_keep_pass_t *pass,
-                             apr_time_t written)
+static apr_status_t run_pass(lpp_retention_t *retention,
+                             lpp_retention_pass_t *pass, apr_time_t written)
 {
-    lpp_keep_result_t *result = pass->result;
+    lpp_retention_result_t *result = pass->result;
     apr_time_t clock = lpp_monotonic_us();
     apr_status_t rv;
 
     pass->now = apr_time_now();
-    pass->sweep = !keep->swept_us || clock - keep->swept_us > SWEEP_EVERY_US;
-    lpp_keep_scan_init(&pass->scan, pass->pool);
-    rv = enter_profiles(keep, pass, written);
+    pass->sweep =
+        !retention->swept_us || clock - retention->swept_us > SWEEP_EVERY_US;
+    lpp_retention_scan_init(&pass->scan, pass->pool);
+    rv = enter_profiles(retention, pass, written);
     if (rv == APR_SUCCESS) {
-        rv = enter_oopses(keep, pass);
+        rv = enter_oopses(retention, pass);
     }
     if (rv != APR_SUCCESS) {
         return rv;
     }
     if (pass->sweep) {
-        keep->swept_us = clock;
+        retention->swept_us = clock;
         sweep_parts(pass);
     }
-    lpp_keep_scan_group(&pass->scan, pass->now);
-    lpp_keep_recall(&keep->memory, &pass->scan);
-    pass->reads_max = LPP_KEEP_READS_MAX;
-    lpp_keep_choose(pass);
-    pass->reads_max += LPP_KEEP_REMOVE_MAX;
-    lpp_keep_remove(pass);
-    lpp_keep_remove_empty(pass);
-    lpp_keep_remember(&keep->memory, &pass->scan);
+    lpp_retention_scan_group(&pass->scan, pass->now);
+    lpp_retention_recall(&retention->memory, &pass->scan);
+    pass->reads_max = LPP_RETENTION_READS_MAX;
+    lpp_retention_choose(pass);
+    pass->reads_max += LPP_RETENTION_REMOVE_MAX;
+    lpp_retention_remove(pass);
+    lpp_retention_remove_empty(pass);
+    lpp_retention_remember(&retention->memory, &pass->scan);
     result->ran = 1;
-    result->again_us = next_pass(keep, pass);
+    result->again_us = next_pass(retention, pass);
     return APR_SUCCESS;
 }
 
-apr_status_t lpp_keep_pass(lpp_keep_t *keep, lpp_keep_result_t *result,
-                           apr_pool_t *scratch)
+apr_status_t lpp_retention_pass(lpp_retention_t *retention,
+                                lpp_retention_result_t *result,
+                                apr_pool_t *scratch)
 {
     apr_time_t written;
     apr_status_t rv;
-    lpp_keep_pass_t pass;
+    lpp_retention_pass_t pass;
 
     memset(result, 0, sizeof(*result));
-    if (!begin_pass(keep, result, &written)) {
+    if (!begin_pass(retention, result, &written)) {
         return APR_SUCCESS;
     }
     memset(&pass, 0, sizeof(pass));
-    pass.rule = &keep->rule;
+    pass.rule = &retention->rule;
     pass.previous = APR_INT64_MAX;
     pass.result = result;
     rv = apr_pool_create(&pass.pool, scratch);
     if (rv == APR_SUCCESS) {
         rv = apr_pool_create(&pass.scratch, pass.pool);
         if (rv == APR_SUCCESS) {
-            rv = run_pass(keep, &pass, written);
+            rv = run_pass(retention, &pass, written);
         }
         apr_pool_destroy(pass.pool); /* unlocks the directories */
     }
     if (rv == APR_SUCCESS) {
-        end_pass(keep, result, written, &pass);
+        end_pass(retention, result, written, &pass);
         return APR_SUCCESS;
     }
     memset(result, 0, sizeof(*result));
     if (APR_STATUS_IS_EBUSY(rv)) {
-        end_pass(keep, result, written, NULL); /* another process made it */
+        end_pass(retention, result, written,
+                 NULL); /* another process made it */
         return APR_SUCCESS;
     }
     result->again_us =
-        APR_STATUS_IS_EAGAIN(rv) ? INTERVAL_US : LPP_KEEP_LATER_US;
-    end_pass(keep, result, written, NULL);
+        APR_STATUS_IS_EAGAIN(rv) ? INTERVAL_US : LPP_RETENTION_LATER_US;
+    end_pass(retention, result, written, NULL);
     return APR_STATUS_IS_EAGAIN(rv) ? APR_SUCCESS : rv;
 }

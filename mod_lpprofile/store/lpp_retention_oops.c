@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_keep_oops: opens an OOPS to see whether it reports a failure. Two fields
- * are read: informational, and the branch, which is this module's name where
- * this module wrote it; other programs may keep their OOPSes in the same place
- * under names of the same form.
+ * lpp_retention_oops: opens an OOPS to see whether it reports a failure. Two
+ * fields are read: informational, and the branch, which is this module's name
+ * where this module wrote it; other programs may keep their OOPSes in the same
+ * place under names of the same form.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include <bson/bson.h>
 
-#include "store/lpp_keep_scan_internal.h"
+#include "store/lpp_retention_scan_internal.h"
 
 /* The two headers of rfc822 stand behind value and URL, which have ceilings of
  * their own; a bson document is read whole. */
@@ -45,20 +45,20 @@ static int header_is(const char *text, const char *name, const char *value)
     return found && len == strlen(value) && memcmp(found, value, len) == 0;
 }
 
-static lpp_keep_kind_e kind_of_rfc822(const char *text)
+static lpp_retention_kind_e kind_of_rfc822(const char *text)
 {
     if (strncmp(text, "Oops-Id: ", 9) != 0
         || !header_is(text, "Branch", LPP_NAME)) {
-        return LPP_KEEP_FOREIGN;
+        return LPP_RETENTION_FOREIGN;
     }
     if (header_is(text, "Informational", "True")) {
-        return LPP_KEEP_INFORMATIONAL;
+        return LPP_RETENTION_INFORMATIONAL;
     }
-    return header_is(text, "Informational", "False") ? LPP_KEEP_FAILURE
-                                                     : LPP_KEEP_FOREIGN;
+    return header_is(text, "Informational", "False") ? LPP_RETENTION_FAILURE
+                                                     : LPP_RETENTION_FOREIGN;
 }
 
-static lpp_keep_kind_e kind_of_bson(const char *data, apr_size_t len)
+static lpp_retention_kind_e kind_of_bson(const char *data, apr_size_t len)
 {
     bson_iter_t branch, informational;
     bson_t document;
@@ -69,10 +69,10 @@ static lpp_keep_kind_e kind_of_bson(const char *data, apr_size_t len)
         || strcmp(bson_iter_utf8(&branch, NULL), LPP_NAME) != 0
         || !bson_iter_init_find(&informational, &document, "informational")
         || !BSON_ITER_HOLDS_BOOL(&informational)) {
-        return LPP_KEEP_FOREIGN;
+        return LPP_RETENTION_FOREIGN;
     }
-    return bson_iter_bool(&informational) ? LPP_KEEP_INFORMATIONAL
-                                          : LPP_KEEP_FAILURE;
+    return bson_iter_bool(&informational) ? LPP_RETENTION_INFORMATIONAL
+                                          : LPP_RETENTION_FAILURE;
 }
 
 /* A bson document begins with its own length. */
@@ -84,28 +84,28 @@ static int is_bson(const unsigned char *head, apr_off_t bytes)
                   == bytes;
 }
 
-static lpp_keep_kind_e read_kind(apr_file_t *from, apr_off_t bytes)
+static lpp_retention_kind_e read_kind(apr_file_t *from, apr_off_t bytes)
 {
     unsigned char head[4] = {0};
     apr_off_t start = 0;
     apr_size_t len = 0, wanted;
-    lpp_keep_kind_e kind = LPP_KEEP_FOREIGN;
+    lpp_retention_kind_e kind = LPP_RETENTION_FOREIGN;
     char *data;
     int bson;
 
     if (apr_file_read_full(from, head, sizeof(head), NULL) != APR_SUCCESS
         || apr_file_seek(from, APR_SET, &start) != APR_SUCCESS) {
-        return LPP_KEEP_FOREIGN;
+        return LPP_RETENTION_FOREIGN;
     }
     bson = is_bson(head, bytes);
     if (bson && bytes > BSON_MAX_BYTES) {
-        return LPP_KEEP_FOREIGN;
+        return LPP_RETENTION_FOREIGN;
     }
     wanted = bson || bytes < RFC822_MAX_BYTES ? (apr_size_t)bytes
                                               : RFC822_MAX_BYTES;
     data = malloc(wanted + 1);
     if (!data) {
-        return LPP_KEEP_FOREIGN;
+        return LPP_RETENTION_FOREIGN;
     }
     apr_file_read_full(from, data, wanted, &len);
     data[len] = '\0';
@@ -119,10 +119,10 @@ static lpp_keep_kind_e read_kind(apr_file_t *from, apr_off_t bytes)
     return kind;
 }
 
-lpp_keep_kind_e lpp_keep_read_oops(const lpp_keep_file_t *file,
+lpp_retention_kind_e lpp_retention_read_oops(const lpp_retention_file_t *file,
                                    apr_pool_t *scratch)
 {
-    lpp_keep_kind_e kind = LPP_KEEP_FOREIGN;
+    lpp_retention_kind_e kind = LPP_RETENTION_FOREIGN;
     apr_file_t *from;
 
     if (lpp_store_open_file(file->store, file->part, file->name, &from,

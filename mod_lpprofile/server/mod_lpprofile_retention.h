@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_keep: applies LPProfileKeep. Knows which hosts share
+ * mod_lpprofile_retention: applies LPProfileKeep. Knows which hosts share
  * directories (they are one group, with one rule) and has the jobs thread apply
  * retention after files were written; never on the thread of a request.
  */
-#ifndef MOD_LPPROFILE_KEEP_H
-#define MOD_LPPROFILE_KEEP_H
+#ifndef MOD_LPPROFILE_RETENTION_H
+#define MOD_LPPROFILE_RETENTION_H
 
 #include "server/mod_lpprofile_config.h"
 
@@ -14,10 +14,10 @@
  * bytes, its OOPS included: retention is due, soon or later.
  * Signal-safe: no. Thread: any, of a child.
  */
-void lpp_keeper_wrote(const lpp_conf_t *conf, apr_off_t bytes);
+void lpp_retention_child_wrote(const lpp_conf_t *conf, apr_off_t bytes);
 
 /* Hooks: check_config (hosts that share a directory share one rule),
  * child_init. */
-void lpp_keeper_register_hooks(apr_pool_t *pool);
+void lpp_retention_child_register_hooks(apr_pool_t *pool);
 
 #endif

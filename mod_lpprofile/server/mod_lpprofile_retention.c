@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_keep: see mod_lpprofile_keep.h.
+ * mod_lpprofile_retention: see mod_lpprofile_retention.h.
  *
  * Hosts whose LPProfileDir or LPOopsDir is the same directory, by name or as
- * the file system sees it, form a group; each child has one lpp_keep_t a
+ * the file system sees it, form a group; each child has one lpp_retention_t a
  * group. Groups are found at configtest, to compare their rules, and again in
  * each child, when the directories exist.
  */
@@ -17,9 +17,9 @@
 #include <http_log.h>
 
 #include "base/lpp_clock.h"
-#include "store/lpp_keep.h"
+#include "store/lpp_retention.h"
 #include "base/lpp_log_tags.h"
-#include "server/mod_lpprofile_keep.h"
+#include "server/mod_lpprofile_retention.h"
 #include "server/mod_lpprofile_process.h"
 
 APLOG_USE_MODULE(lpprofile);
@@ -28,7 +28,7 @@ typedef struct group_t group_t;
 struct group_t {
     group_t *into;      /* the group that this one was merged into, or NULL */
     server_rec *server; /* its first host */
-    lpp_keep_t *keep;   /* in a child, or NULL */
+    lpp_retention_t *retention; /* in a child, or NULL */
 };
 
 typedef struct host_t {
@@ -40,7 +40,7 @@ typedef struct host_t {
 /* Of this child: set in child_init, then never changed. */
 static struct {
     const apr_array_header_t *hosts; /* host_t, or NULL */
-    const apr_array_header_t *keeps; /* lpp_keep_t *, one a group */
+    const apr_array_header_t *retentions; /* lpp_retention_t *, one a group */
     server_rec *server;
 } child;
 
@@ -143,82 +143,90 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     for (i = 0; i < hosts->nelts; i++) {
         const host_t *host = &APR_ARRAY_IDX(hosts, i, host_t);
         server_rec *first = root_of(host->group)->server;
-        const lpp_keep_rule_t *theirs = lpp_config_keep(lpp_config_get(first));
-        const lpp_keep_rule_t *ours = lpp_config_keep(host->conf);
+        const lpp_retention_rule_t *theirs =
+            lpp_config_retention(lpp_config_get(first));
+        const lpp_retention_rule_t *ours = lpp_config_retention(host->conf);
 
-        if (!lpp_keep_rule_same(theirs, ours)) {
+        if (!lpp_retention_rule_same(theirs, ours)) {
             ap_log_error(APLOG_MARK, APLOG_CRIT, 0, host->server,
-                         LPP_TAG_KEEP_DIFFERS ": " LPP_DIR_KEEP " %s of %s: "
+                         LPP_TAG_RETENTION_DIFFERS
+                         ": " LPP_DIR_KEEP " %s of %s: "
                          "must be that of %s, %s, since they share a directory"
                          " for profiles or OOPS reports",
-                         lpp_keep_rule_say(ours, ptemp),
+                         lpp_retention_rule_say(ours, ptemp),
                          name_of(host->server, ptemp), name_of(first, ptemp),
-                         lpp_keep_rule_say(theirs, ptemp));
+                         lpp_retention_rule_say(theirs, ptemp));
             return HTTP_INTERNAL_SERVER_ERROR;
         }
     }
     return OK;
 }
 
-/* Create the lpp_keep_t of a group with the first of its hosts, and add the
- * directories of this one. */
-static apr_status_t add_to_keep(const host_t *host, apr_array_header_t *keeps,
-                                apr_pool_t *pchild)
+/* Create the lpp_retention_t of a group with the first of its hosts, and add
+ * the directories of this one. */
+static apr_status_t add_to_retention(const host_t *host,
+                                     apr_array_header_t *retentions,
+                                     apr_pool_t *pchild)
 {
     group_t *group = root_of(host->group);
     apr_status_t rv;
 
-    if (!group->keep) {
-        rv = lpp_keep_create(&group->keep, lpp_config_keep(host->conf),
-                             pchild);
+    if (!group->retention) {
+        rv = lpp_retention_create(&group->retention,
+                                  lpp_config_retention(host->conf), pchild);
         if (rv != APR_SUCCESS) {
             return rv;
         }
-        APR_ARRAY_PUSH(keeps, lpp_keep_t *) = group->keep;
+        APR_ARRAY_PUSH(retentions, lpp_retention_t *) = group->retention;
     }
-    lpp_keep_add_profiles(group->keep, lpp_config_dir(host->conf));
-    lpp_keep_add_oopses(group->keep, lpp_config_oops_dir(host->conf));
+    lpp_retention_add_profiles(group->retention, lpp_config_dir(host->conf));
+    lpp_retention_add_oopses(group->retention, lpp_config_oops_dir(host->conf));
     return APR_SUCCESS;
 }
 
 static void child_init(apr_pool_t *pchild, server_rec *s)
 {
     apr_array_header_t *hosts = group_hosts(s, pchild);
-    apr_array_header_t *keeps =
-        apr_array_make(pchild, 1, sizeof(lpp_keep_t *));
+    apr_array_header_t *retentions =
+        apr_array_make(pchild, 1, sizeof(lpp_retention_t *));
     apr_status_t rv = APR_SUCCESS;
     int i;
 
     for (i = 0; i < hosts->nelts && rv == APR_SUCCESS; i++) {
-        rv = add_to_keep(&APR_ARRAY_IDX(hosts, i, host_t), keeps, pchild);
+        rv = add_to_retention(&APR_ARRAY_IDX(hosts, i, host_t), retentions,
+                              pchild);
     }
     if (rv != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_ERR, rv, s, LPP_TAG_KEEP_NO_CHILD
+        ap_log_error(APLOG_MARK, APLOG_ERR, rv, s, LPP_TAG_RETENTION_NO_CHILD
                      ": this process removes no old profiles");
         return;
     }
     child.hosts = hosts;
-    child.keeps = keeps;
+    child.retentions = retentions;
     child.server = s;
 }
 
-static void report(const lpp_keep_result_t *result, apr_status_t rv,
+static void report(const lpp_retention_result_t *result, apr_status_t rv,
                    apr_interval_time_t took_us)
 {
     if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, rv, child.server,
-                     LPP_TAG_KEEP_FAILED ": old profiles could not be looked "
-                     "for in a directory of " LPP_DIR_DIR " or "
-                     LPP_DIR_OOPS_DIR "; it must be readable, and .lpp-keep in "
+                     LPP_TAG_RETENTION_FAILED
+                     ": old profiles could not be looked "
+                     "for in a directory of " LPP_DIR_DIR
+                     " or " LPP_DIR_OOPS_DIR
+                     "; it must be readable, and .lpp-keep in "
                      "it a regular file of the server's User with one link");
     }
     else if (result->removed_files) {
-        ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, child.server,
-                     LPP_TAG_KEEP_REMOVED ": " LPP_DIR_KEEP ": %u profiles "
-                     "(%u files) removed, %u are left; this took %"
-                     APR_TIME_T_FMT " ms", result->removed_profiles,
-                     result->removed_files, result->profiles,
-                     apr_time_as_msec(took_us));
+        ap_log_error(
+            APLOG_MARK, APLOG_DEBUG, 0, child.server,
+            LPP_TAG_RETENTION_REMOVED
+            ": " LPP_DIR_KEEP ": %u profiles "
+            "(%u files) removed, %u are left; this took %" APR_TIME_T_FMT
+            " ms",
+            result->removed_profiles, result->removed_files, result->profiles,
+            apr_time_as_msec(took_us));
     }
 }
 
@@ -226,7 +234,7 @@ static void report(const lpp_keep_result_t *result, apr_status_t rv,
 static void run_passes(void *baton)
 {
     apr_interval_time_t again_us = 0;
-    lpp_keep_result_t result;
+    lpp_retention_result_t result;
     apr_pool_t *pool;
     int i;
 
@@ -234,10 +242,11 @@ static void run_passes(void *baton)
     if (apr_pool_create_unmanaged_ex(&pool, NULL, NULL) != APR_SUCCESS) {
         return; /* the next profile tries again */
     }
-    for (i = 0; i < child.keeps->nelts; i++) {
+    for (i = 0; i < child.retentions->nelts; i++) {
         apr_time_t begin = lpp_monotonic_us();
-        apr_status_t rv = lpp_keep_pass(
-            APR_ARRAY_IDX(child.keeps, i, lpp_keep_t *), &result, pool);
+        apr_status_t rv = lpp_retention_pass(
+            APR_ARRAY_IDX(child.retentions, i, lpp_retention_t *), &result,
+            pool);
 
         report(&result, rv, lpp_monotonic_us() - begin);
         if (result.again_us && (!again_us || result.again_us < again_us)) {
@@ -252,7 +261,7 @@ static void run_passes(void *baton)
     }
 }
 
-void lpp_keeper_wrote(const lpp_conf_t *conf, apr_off_t bytes)
+void lpp_retention_child_wrote(const lpp_conf_t *conf, apr_off_t bytes)
 {
     lpp_jobs_t *jobs = lpp_process_get()->jobs;
     int i;
@@ -261,10 +270,10 @@ void lpp_keeper_wrote(const lpp_conf_t *conf, apr_off_t bytes)
         const host_t *host = &APR_ARRAY_IDX(child.hosts, i, host_t);
 
         if (host->conf == conf) {
-            lpp_keep_t *keep = root_of(host->group)->keep;
+            lpp_retention_t *retention = root_of(host->group)->retention;
 
             if (lpp_jobs_defer(jobs, run_passes, NULL,
-                               lpp_keep_wrote(keep, bytes))
+                               lpp_retention_wrote(retention, bytes))
                 != APR_SUCCESS) {
                 return; /* as above */
             }
@@ -273,7 +282,7 @@ void lpp_keeper_wrote(const lpp_conf_t *conf, apr_off_t bytes)
     }
 }
 
-void lpp_keeper_register_hooks(apr_pool_t *pool)
+void lpp_retention_child_register_hooks(apr_pool_t *pool)
 {
     ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_keep_scan: reads the directories and groups the files of one id. Changes
- * nothing on disk. Files that it ignores, retention never removes.
+ * lpp_retention_scan: reads the directories and groups the files of one id.
+ * Changes nothing on disk. Files that it ignores, retention never removes.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -9,25 +9,25 @@
 #include <apr_strings.h>
 
 #include "base/lpp_ascii.h"
-#include "store/lpp_keep_scan_internal.h"
+#include "store/lpp_retention_scan_internal.h"
 #include "store/lpp_store_dir_internal.h"
 
 #define DATE_LEN 10 /* 2026-11-22 */
 
-void lpp_keep_scan_init(lpp_keep_scan_t *scan, apr_pool_t *pool)
+void lpp_retention_scan_init(lpp_retention_scan_t *scan, apr_pool_t *pool)
 {
     memset(scan, 0, sizeof(*scan));
     scan->pool = pool;
-    scan->files = apr_array_make(pool, 256, sizeof(lpp_keep_file_t));
-    scan->parts = apr_array_make(pool, 8, sizeof(lpp_keep_part_t));
-    scan->units = apr_array_make(pool, 64, sizeof(lpp_keep_unit_t));
+    scan->files = apr_array_make(pool, 256, sizeof(lpp_retention_file_t));
+    scan->parts = apr_array_make(pool, 8, sizeof(lpp_retention_part_t));
+    scan->units = apr_array_make(pool, 64, sizeof(lpp_retention_unit_t));
 }
 
 /* Add the file of that entry, if it is a regular one. */
-static void add_file(lpp_keep_scan_t *scan, DIR *dir, lpp_store_t *store,
+static void add_file(lpp_retention_scan_t *scan, DIR *dir, lpp_store_t *store,
                      const char *part, const lpp_store_entry_t *entry)
 {
-    lpp_keep_file_t *file;
+    lpp_retention_file_t *file;
     apr_off_t bytes;
     apr_time_t mtime;
 
@@ -42,15 +42,15 @@ static void add_file(lpp_keep_scan_t *scan, DIR *dir, lpp_store_t *store,
     file->part = part;
     file->bytes = bytes;
     file->mtime = mtime;
-    file->kind = LPP_KEEP_UNREAD;
+    file->kind = LPP_RETENTION_UNREAD;
 }
 
 /* The next name; NULL at the end, or at the limit of files. */
-static const char *next_name(lpp_keep_scan_t *scan, DIR *dir)
+static const char *next_name(lpp_retention_scan_t *scan, DIR *dir)
 {
     const struct dirent *item;
 
-    if (scan->files->nelts >= LPP_KEEP_FILES_MAX) {
+    if (scan->files->nelts >= LPP_RETENTION_FILES_MAX) {
         scan->cut = 1;
         return NULL;
     }
@@ -58,7 +58,8 @@ static const char *next_name(lpp_keep_scan_t *scan, DIR *dir)
     return item ? item->d_name : NULL;
 }
 
-apr_status_t lpp_keep_scan_profiles(lpp_keep_scan_t *scan, lpp_store_t *store)
+apr_status_t lpp_retention_scan_profiles(lpp_retention_scan_t *scan,
+                                         lpp_store_t *store)
 {
     lpp_store_entry_t entry;
     const char *name;
@@ -97,7 +98,7 @@ static int is_own_id(const char *name)
 }
 
 /* A part that was removed meanwhile, or is a link, is ignored. */
-static void scan_part(lpp_keep_scan_t *scan, lpp_store_t *store,
+static void scan_part(lpp_retention_scan_t *scan, lpp_store_t *store,
                       const char *part)
 {
     lpp_store_entry_t entry = { .stem = "" };
@@ -117,7 +118,8 @@ static void scan_part(lpp_keep_scan_t *scan, lpp_store_t *store,
     closedir(dir);
 }
 
-apr_status_t lpp_keep_scan_oopses(lpp_keep_scan_t *scan, lpp_store_t *store)
+apr_status_t lpp_retention_scan_oopses(lpp_retention_scan_t *scan,
+                                       lpp_store_t *store)
 {
     int first = scan->parts->nelts, i;
     const char *name;
@@ -130,7 +132,7 @@ apr_status_t lpp_keep_scan_oopses(lpp_keep_scan_t *scan, lpp_store_t *store)
     while ((name = next_name(scan, dir)) != NULL) {
         if (is_date(name)
             && (name = apr_pstrdup(scan->pool, name)) != NULL) {
-            lpp_keep_part_t *part = apr_array_push(scan->parts);
+            lpp_retention_part_t *part = apr_array_push(scan->parts);
 
             part->store = store;
             part->name = name;
@@ -139,14 +141,14 @@ apr_status_t lpp_keep_scan_oopses(lpp_keep_scan_t *scan, lpp_store_t *store)
     closedir(dir);
     for (i = first; i < scan->parts->nelts; i++) {
         scan_part(scan, store,
-                  APR_ARRAY_IDX(scan->parts, i, lpp_keep_part_t).name);
+                  APR_ARRAY_IDX(scan->parts, i, lpp_retention_part_t).name);
     }
     return APR_SUCCESS;
 }
 
 static int compare_ids(const void *left, const void *right)
 {
-    const lpp_keep_file_t *a = left, *b = right;
+    const lpp_retention_file_t *a = left, *b = right;
 
     return strcmp(a->id, b->id);
 }
@@ -155,7 +157,7 @@ static int compare_ids(const void *left, const void *right)
  * in their stems, else by id. */
 static int compare_units(const void *left, const void *right)
 {
-    const lpp_keep_unit_t *a = left, *b = right;
+    const lpp_retention_unit_t *a = left, *b = right;
 
     if (a->oldest != b->oldest) {
         return a->oldest < b->oldest ? 1 : -1;
@@ -178,8 +180,8 @@ static apr_time_t past(apr_time_t time, apr_time_t now)
                                     : now - (time - now);
 }
 
-static void add_to_unit(lpp_keep_unit_t *unit, const lpp_keep_file_t *file,
-                        apr_time_t now)
+static void add_to_unit(lpp_retention_unit_t *unit,
+                        const lpp_retention_file_t *file, apr_time_t now)
 {
     apr_time_t time = past(file->mtime, now);
 
@@ -202,10 +204,10 @@ static void add_to_unit(lpp_keep_unit_t *unit, const lpp_keep_file_t *file,
     unit->count++;
 }
 
-void lpp_keep_scan_group(lpp_keep_scan_t *scan, apr_time_t now)
+void lpp_retention_scan_group(lpp_retention_scan_t *scan, apr_time_t now)
 {
-    lpp_keep_file_t *files = (lpp_keep_file_t *)scan->files->elts;
-    lpp_keep_unit_t *unit = NULL;
+    lpp_retention_file_t *files = (lpp_retention_file_t *)scan->files->elts;
+    lpp_retention_unit_t *unit = NULL;
     int i;
 
     qsort(files, (size_t)scan->files->nelts, sizeof(*files), compare_ids);
@@ -219,5 +221,5 @@ void lpp_keep_scan_group(lpp_keep_scan_t *scan, apr_time_t now)
         add_to_unit(unit, &files[i], now);
     }
     qsort(scan->units->elts, (size_t)scan->units->nelts,
-          sizeof(lpp_keep_unit_t), compare_units);
+          sizeof(lpp_retention_unit_t), compare_units);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * keep_files: for the tests of lpp_keep: a directory of profiles and OOPSes,
- * files of any age in it, a pass over them. Both clocks are the test's
+ * retention_files: for the tests of lpp_retention: a directory of profiles and
+ * OOPSes, files of any age in it, a pass over them. Both clocks are the test's
  * (--wrap): the monotonic one moves only where it moves it, so that a pass is
  * due when it wants one, and the other can be stopped. Files get the age they
  * need by utimes, all of it before one and the same moment: no midnight falls
@@ -16,7 +16,7 @@
 #include <apr_time.h>
 
 #include "base/lpp_formats.h"
-#include "store/lpp_keep.h"
+#include "store/lpp_retention.h"
 #include "store/lpp_store.h"
 
 #define DAY 86400
@@ -40,8 +40,8 @@ typedef struct fixture_t {
     const char *oops;
     lpp_store_t *store;
     lpp_store_t *oopses;
-    lpp_keep_t *keep;
-    lpp_keep_result_t result;
+    lpp_retention_t *keep;
+    lpp_retention_result_t result;
 } fixture_t;
 
 /* Path of name in the directory; lives in f->pool. */

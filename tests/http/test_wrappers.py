@@ -47,7 +47,7 @@ def gone(server):
 
 
 @pytest.mark.all_mpms
-def test_entries_are_there_for_a_profiled_request_alone(arrays):
+def test_wrappers_are_there_for_a_profiled_request_alone(arrays):
     server = arrays()
     before = look(server)
     assert before[0] == 0 and before[1] > 20

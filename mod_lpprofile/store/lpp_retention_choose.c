@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_keep_choose: selects which of the files found are removed, and removes
- * them. Opens an OOPS only where it matters whether it reports a failure, never
- * to learn its age. Removes relative to the descriptor of the directory; unlink
- * follows no link.
+ * lpp_retention_choose: selects which of the files found are removed, and
+ * removes them. Opens an OOPS only where it matters whether it reports a
+ * failure, never to learn its age. Removes relative to the descriptor of the
+ * directory; unlink follows no link.
  */
 #include <fcntl.h>
 #include <string.h>
@@ -12,14 +12,14 @@
 #include <apr_strings.h>
 
 #include "base/lpp_clock.h"
-#include "store/lpp_keep_scan_internal.h"
+#include "store/lpp_retention_scan_internal.h"
 #include "store/lpp_store_dir_internal.h"
 
 /* An empty date directory is removed when no request of that day can run. */
 #define EMPTY_AFTER_US apr_time_from_sec(48 * 3600)
 
 /* 1 where the file may be opened once more, to learn its kind. */
-static int may_read(lpp_keep_pass_t *pass)
+static int may_read(lpp_retention_pass_t *pass)
 {
     if (pass->reads >= pass->reads_max) {
         pass->cut = 1;
@@ -30,30 +30,32 @@ static int may_read(lpp_keep_pass_t *pass)
 }
 
 /* What an OOPS reports; UNREAD where no more may be opened in this pass. */
-static lpp_keep_kind_e kind_of(lpp_keep_pass_t *pass, lpp_keep_file_t *file)
+static lpp_retention_kind_e kind_of(lpp_retention_pass_t *pass,
+                                    lpp_retention_file_t *file)
 {
-    if (file->kind == LPP_KEEP_UNREAD && may_read(pass)) {
-        file->kind = lpp_keep_read_oops(file, pass->scratch);
+    if (file->kind == LPP_RETENTION_UNREAD && may_read(pass)) {
+        file->kind = lpp_retention_read_oops(file, pass->scratch);
     }
     return file->kind;
 }
 
 /* What the OOPSes of a unit report: a failure, if any of them does. */
-static lpp_keep_kind_e kind_of_unit(lpp_keep_pass_t *pass,
-                                    lpp_keep_unit_t *unit)
+static lpp_retention_kind_e kind_of_unit(lpp_retention_pass_t *pass,
+                                    lpp_retention_unit_t *unit)
 {
-    lpp_keep_kind_e worst = LPP_KEEP_UNREAD;
+    lpp_retention_kind_e worst = LPP_RETENTION_UNREAD;
     unsigned i;
 
     for (i = 0; i < unit->count; i++) {
-        lpp_keep_kind_e kind = unit->files[i].part
+        lpp_retention_kind_e kind = unit->files[i].part
                                    ? kind_of(pass, &unit->files[i])
-                                   : LPP_KEEP_UNREAD;
+                                   : LPP_RETENTION_UNREAD;
 
-        if (kind == LPP_KEEP_FAILURE) {
+        if (kind == LPP_RETENTION_FAILURE) {
             return kind;
         }
-        worst = kind == LPP_KEEP_INFORMATIONAL || worst == LPP_KEEP_UNREAD
+        worst = kind == LPP_RETENTION_INFORMATIONAL
+                        || worst == LPP_RETENTION_UNREAD
                     ? kind
                     : worst;
     }
@@ -62,15 +64,15 @@ static lpp_keep_kind_e kind_of_unit(lpp_keep_pass_t *pass,
 
 /* Whether anything can be beyond the rule: counts every OOPS both as a profile
  * and as a failure, so that none needs to be opened where all is well. */
-static int is_within(const lpp_keep_pass_t *pass)
+static int is_within(const lpp_retention_pass_t *pass)
 {
     const apr_array_header_t *units = pass->scan.units;
     apr_int64_t bytes = 0, oopses = 0, oops_bytes = 0;
     int i;
 
     for (i = 0; i < units->nelts; i++) {
-        const lpp_keep_unit_t *unit =
-            &APR_ARRAY_IDX(units, i, lpp_keep_unit_t);
+        const lpp_retention_unit_t *unit =
+            &APR_ARRAY_IDX(units, i, lpp_retention_unit_t);
 
         bytes += unit->bytes;
         oopses += unit->count > unit->profile_files;
@@ -78,7 +80,7 @@ static int is_within(const lpp_keep_pass_t *pass)
     }
     return units->nelts <= pass->rule->count && bytes <= pass->rule->bytes
            && oopses <= pass->rule->failures
-           && oops_bytes <= LPP_KEEP_FAILURES_BYTES;
+           && oops_bytes <= LPP_RETENTION_FAILURES_BYTES;
 }
 
 /* What is retained so far, and whether a limit was exceeded before. */
@@ -88,10 +90,10 @@ typedef struct totals_t {
 } totals_t;
 
 /* Select a unit once it is not young. */
-static void select_unit(lpp_keep_pass_t *pass, lpp_keep_unit_t *unit,
+static void select_unit(lpp_retention_pass_t *pass, lpp_retention_unit_t *unit,
                         int with_failure)
 {
-    if (pass->now - unit->newest < LPP_KEEP_YOUNG_US) {
+    if (pass->now - unit->newest < LPP_RETENTION_YOUNG_US) {
         pass->pending = 1;
         return;
     }
@@ -99,7 +101,8 @@ static void select_unit(lpp_keep_pass_t *pass, lpp_keep_unit_t *unit,
     unit->failure_selected = with_failure;
 }
 
-static void keep_profile(lpp_keep_pass_t *pass, const lpp_keep_unit_t *unit)
+static void keep_profile(lpp_retention_pass_t *pass,
+                         const lpp_retention_unit_t *unit)
 {
     pass->result->profiles++;
     pass->result->bytes += unit->bytes;
@@ -107,13 +110,13 @@ static void keep_profile(lpp_keep_pass_t *pass, const lpp_keep_unit_t *unit)
 }
 
 /* A unit that is not too old, by what it holds. */
-static void choose_unit(lpp_keep_pass_t *pass, lpp_keep_unit_t *unit,
+static void choose_unit(lpp_retention_pass_t *pass, lpp_retention_unit_t *unit,
                         totals_t *totals)
 {
-    const lpp_keep_rule_t *rule = pass->rule;
-    lpp_keep_kind_e kind = kind_of_unit(pass, unit);
-    int failure = kind == LPP_KEEP_FAILURE;
-    int profile = unit->profile_files || kind == LPP_KEEP_INFORMATIONAL;
+    const lpp_retention_rule_t *rule = pass->rule;
+    lpp_retention_kind_e kind = kind_of_unit(pass, unit);
+    int failure = kind == LPP_RETENTION_FAILURE;
+    int profile = unit->profile_files || kind == LPP_RETENTION_INFORMATIONAL;
 
     if (!failure && !profile) {
         return; /* not ours, or not known yet */
@@ -128,7 +131,7 @@ static void choose_unit(lpp_keep_pass_t *pass, lpp_keep_unit_t *unit,
         || (failure
             && (totals->failures + 1 > rule->failures
                 || totals->failure_bytes + unit->oops_bytes
-                       > LPP_KEEP_FAILURES_BYTES));
+                       > LPP_RETENTION_FAILURES_BYTES));
     if (profile) {
         keep_profile(pass, unit);
     }
@@ -143,10 +146,10 @@ static void choose_unit(lpp_keep_pass_t *pass, lpp_keep_unit_t *unit,
 
 /* Select, from the newest on, what exceeds a limit. What is too old is selected
  * whatever it is: its kind is read when it is removed. */
-void lpp_keep_choose(lpp_keep_pass_t *pass)
+void lpp_retention_choose(lpp_retention_pass_t *pass)
 {
-    lpp_keep_unit_t *unit = (lpp_keep_unit_t *)pass->scan.units->elts;
-    lpp_keep_unit_t *end = unit + pass->scan.units->nelts;
+    lpp_retention_unit_t *unit = (lpp_retention_unit_t *)pass->scan.units->elts;
+    lpp_retention_unit_t *end = unit + pass->scan.units->nelts;
     int within = is_within(pass);
     totals_t totals = {0};
 
@@ -163,7 +166,7 @@ void lpp_keep_choose(lpp_keep_pass_t *pass)
     }
 }
 
-static int remove_file(const lpp_keep_file_t *file)
+static int remove_file(const lpp_retention_file_t *file)
 {
     int fd, gone;
 
@@ -176,16 +179,16 @@ static int remove_file(const lpp_keep_file_t *file)
 }
 
 /* The OOPS of a failure may outlive its profile. */
-static int may_go(lpp_keep_pass_t *pass, const lpp_keep_unit_t *unit,
-                  lpp_keep_file_t *file)
+static int may_go(lpp_retention_pass_t *pass, const lpp_retention_unit_t *unit,
+                  lpp_retention_file_t *file)
 {
     if (!file->part) {
         return 1;
     }
     switch (kind_of(pass, file)) {
-    case LPP_KEEP_INFORMATIONAL:
+    case LPP_RETENTION_INFORMATIONAL:
         return 1;
-    case LPP_KEEP_FAILURE:
+    case LPP_RETENTION_FAILURE:
         return unit->failure_selected;
     default:
         return 0;
@@ -193,10 +196,11 @@ static int may_go(lpp_keep_pass_t *pass, const lpp_keep_unit_t *unit,
 }
 
 /* Remove what is selected, the oldest first. */
-void lpp_keep_remove(lpp_keep_pass_t *pass)
+void lpp_retention_remove(lpp_retention_pass_t *pass)
 {
-    lpp_keep_unit_t *first = (lpp_keep_unit_t *)pass->scan.units->elts;
-    lpp_keep_unit_t *unit = first + pass->scan.units->nelts;
+    lpp_retention_unit_t *first =
+        (lpp_retention_unit_t *)pass->scan.units->elts;
+    lpp_retention_unit_t *unit = first + pass->scan.units->nelts;
 
     while (unit-- > first) {
         unsigned i, gone = 0;
@@ -204,7 +208,8 @@ void lpp_keep_remove(lpp_keep_pass_t *pass)
         if (!unit->selected) {
             continue;
         }
-        if (pass->result->removed_files + unit->count > LPP_KEEP_REMOVE_MAX) {
+        if (pass->result->removed_files + unit->count
+            > LPP_RETENTION_REMOVE_MAX) {
             pass->cut = 1;
             return;
         }
@@ -229,7 +234,7 @@ static void write_date(char date[16], apr_time_t time)
 
 /* Remove date directories of past days, or of days far ahead, that are empty:
  * rmdir fails for the others. */
-void lpp_keep_remove_empty(const lpp_keep_pass_t *pass)
+void lpp_retention_remove_empty(const lpp_retention_pass_t *pass)
 {
     char before[16], after[16];
     int i;
@@ -237,8 +242,8 @@ void lpp_keep_remove_empty(const lpp_keep_pass_t *pass)
     write_date(before, pass->now - EMPTY_AFTER_US);
     write_date(after, pass->now + EMPTY_AFTER_US);
     for (i = 0; i < pass->scan.parts->nelts; i++) {
-        const lpp_keep_part_t *part =
-            &APR_ARRAY_IDX(pass->scan.parts, i, lpp_keep_part_t);
+        const lpp_retention_part_t *part =
+            &APR_ARRAY_IDX(pass->scan.parts, i, lpp_retention_part_t);
 
         if (strcmp(part->name, before) < 0 || strcmp(part->name, after) > 0) {
             unlinkat(part->store->fd, part->name, AT_REMOVEDIR);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_will: post-mortem data: what another process can read of a profile whose
- * process died: the samples so far, and the crash, where there was one.
+ * lpp_postmortem: post-mortem data: what another process can read of a profile
+ * whose process died: the samples so far, and the crash, where there was one.
  *
  * Lies in the gate's shared memory (lpp_gate_extra). The helper adds each
  * sample as it comes. The process may be killed between any two instructions:
@@ -12,84 +12,85 @@
  *
  * The reader checks all of it: any child could have written there.
  */
-#ifndef LPP_WILL_H
-#define LPP_WILL_H
+#ifndef LPP_POSTMORTEM_H
+#define LPP_POSTMORTEM_H
 
 #include "sampling/lpp_crash_internal.h"
 #include "objects/lpp_maps.h"
 #include "profile/lpp_profile.h"
 
-#define LPP_WILL_NODES 32768
-#define LPP_WILL_OBJECTS 256
-#define LPP_WILL_PATH_BYTES 256
-#define LPP_WILL_BUILD_ID_BYTES 64
+#define LPP_POSTMORTEM_NODES 32768
+#define LPP_POSTMORTEM_OBJECTS 256
+#define LPP_POSTMORTEM_PATH_BYTES 256
+#define LPP_POSTMORTEM_BUILD_ID_BYTES 64
 
-typedef struct lpp_will_node_t {
+typedef struct lpp_postmortem_node_t {
     lpp_pc_t pc;
     apr_uint64_t wall_ns, cpu_ns; /* self */
     apr_uint32_t parent;
     apr_uint32_t samples;
-} lpp_will_node_t;
+} lpp_postmortem_node_t;
 
-typedef struct lpp_will_object_t {
+typedef struct lpp_postmortem_object_t {
     apr_uint64_t bias;
     apr_uint32_t number;       /* in the dead process */
     apr_uint32_t build_id_len; /* 0: it has none */
-    unsigned char build_id[LPP_WILL_BUILD_ID_BYTES];
-    char path[LPP_WILL_PATH_BYTES];
-} lpp_will_object_t;
+    unsigned char build_id[LPP_POSTMORTEM_BUILD_ID_BYTES];
+    char path[LPP_POSTMORTEM_PATH_BYTES];
+} lpp_postmortem_object_t;
 
-typedef struct lpp_will_t {
+typedef struct lpp_postmortem_t {
     char id[LPP_OOPS_ID_LEN + 1]; /* of the profile */
     char unwinder[16];
     atomic_uint nodes;         /* complete ones; 0: no data */
     atomic_uint objects;
     apr_uint64_t wall_ns, cpu_ns; /* of the request, at the last tick */
-    lpp_honesty_t honesty;     /* at the last tick; unwinder is NULL */
-    lpp_will_object_t object[LPP_WILL_OBJECTS];
-    lpp_will_node_t node[LPP_WILL_NODES];
-} lpp_will_t;
+    /* At the last tick; unwinder is NULL. */
+    lpp_sampling_statistics_t statistics;
+    lpp_postmortem_object_t object[LPP_POSTMORTEM_OBJECTS];
+    lpp_postmortem_node_t node[LPP_POSTMORTEM_NODES];
+} lpp_postmortem_t;
 
 /* The area of the owner of the gate (lpp_gate_extra): its first 4096 bytes are
  * zero at the start. */
-typedef struct lpp_legacy_t {
+typedef struct lpp_postmortem_area_t {
     lpp_crash_t crash;
-    lpp_will_t will;
-} lpp_legacy_t;
+    lpp_postmortem_t postmortem;
+} lpp_postmortem_area_t;
 
 /*
  * Begin with the profile of that id: data of an older one is void.
  * Signal-safe: no. Thread: the helper.
  */
-void lpp_will_begin(lpp_will_t *will, const char *id);
+void lpp_postmortem_begin(lpp_postmortem_t *postmortem, const char *id);
 
 /*
  * weight was added to node of profile (lpp_profile_add, _credit); maps has its
- * objects. will NULL: nothing is done.
+ * objects. postmortem NULL: nothing is done.
  * Signal-safe: no. Thread: the helper.
  */
-void lpp_will_add(lpp_will_t *will, const lpp_profile_t *profile,
-                  apr_uint32_t node, const lpp_weight_t *weight,
-                  const lpp_maps_t *maps);
+void lpp_postmortem_add(lpp_postmortem_t *postmortem,
+                        const lpp_profile_t *profile, apr_uint32_t node,
+                        const lpp_weight_t *weight, const lpp_maps_t *maps);
 
 /*
  * Set the times of the request up to now, and copy the profile's sampling
- * statistics. will NULL: nothing is done.
+ * statistics. postmortem NULL: nothing is done.
  * Signal-safe: no. Thread: the helper.
  */
-void lpp_will_set_total(lpp_will_t *will, const lpp_profile_t *profile,
-                        apr_uint64_t wall_ns, apr_uint64_t cpu_ns);
+void lpp_postmortem_set_total(lpp_postmortem_t *postmortem,
+                              const lpp_profile_t *profile,
+                              apr_uint64_t wall_ns, apr_uint64_t cpu_ns);
 
 /*
  * Make a profile, in pool, of the data that a dead process left under that id,
  * with the numbers that its objects have in maps; those that are not in it are
  * added. Errors: APR_ENOENT, there is none of that id; APR_EINVAL, it is not
- * what lpp_will_add writes; APR_ENOMEM.
+ * what lpp_postmortem_add writes; APR_ENOMEM.
  * Signal-safe: no. Thread: that of lpp_maps_refresh.
  */
-LPP_MUST_CHECK apr_status_t lpp_will_read(const lpp_will_t *will,
-                                          const char *id, lpp_maps_t *maps,
-                                          lpp_profile_t **profile,
-                                          apr_pool_t *pool);
+LPP_MUST_CHECK apr_status_t lpp_postmortem_read(
+    const lpp_postmortem_t *postmortem, const char *id, lpp_maps_t *maps,
+    lpp_profile_t **profile, apr_pool_t *pool);
 
 #endif

@@ -15,7 +15,7 @@
 #include <apr_general.h>
 #include <apr_strings.h>
 
-#include "keep_files.h"
+#include "retention_files.h"
 #include "oops/lpp_oops.h"
 
 long skipped_s;
@@ -78,18 +78,19 @@ void use_rule4(fixture_t *f, const char *count, const char *size,
                const char *age, const char *failures)
 {
     const char *const words[] = {count, size, age, failures};
-    lpp_keep_rule_t rule;
+    lpp_retention_rule_t rule;
     unsigned parts = 0, i;
 
-    rule = lpp_keep_rule_default;
+    rule = lpp_retention_rule_default;
     for (i = 0; i < LPP_COUNT(words); i++) {
         if (words[i]) {
-            assert_null(lpp_keep_rule_read(&rule, &parts, words[i]));
+            assert_null(lpp_retention_rule_read(&rule, &parts, words[i]));
         }
     }
-    assert_int_equal(lpp_keep_create(&f->keep, &rule, f->pool), APR_SUCCESS);
-    lpp_keep_add_profiles(f->keep, f->dir);
-    lpp_keep_add_oopses(f->keep, f->oops);
+    assert_int_equal(lpp_retention_create(&f->keep, &rule, f->pool),
+                     APR_SUCCESS);
+    lpp_retention_add_profiles(f->keep, f->dir);
+    lpp_retention_add_oopses(f->keep, f->oops);
 }
 
 void use_rule(fixture_t *f, const char *count, const char *size,
@@ -117,12 +118,13 @@ void pass(fixture_t *f)
 {
     const char *lock = in(f, ".lpp-keep");
 
-    lpp_keep_wrote(f->keep, 1);
+    lpp_retention_wrote(f->keep, 1);
     skipped_s += 120;
     if (access(lock, F_OK) == 0) {
         set_age(lock, 60);
     }
-    assert_int_equal(lpp_keep_pass(f->keep, &f->result, f->pool), APR_SUCCESS);
+    assert_int_equal(lpp_retention_pass(f->keep, &f->result, f->pool),
+                     APR_SUCCESS);
     assert_int_equal(f->result.ran, 1);
 }
 

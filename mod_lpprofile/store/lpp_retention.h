@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_keep: retention: removes old profiles, so that a directory stays within a
- * count, a size and an age.
+ * lpp_retention: retention: removes old profiles, so that a directory stays
+ * within a count, a size and an age.
  *
  * A profile is all files with one OOPS id: those in the profile directories of
- * a lpp_keep_t and its OOPS; they go together. Its time is that of its oldest
- * file. The OOPS of a real failure outlives its profile: the newest failures
- * stay, within a number and LPP_KEEP_FAILURES_BYTES, until they are too old. An
- * OOPS that cannot be read as one of this module's (its branch must say so)
- * always stays.
+ * a lpp_retention_t and its OOPS; they go together. Its time is that of its
+ * oldest file. The OOPS of a real failure outlives its profile: the newest
+ * failures stay, within a number and LPP_RETENTION_FAILURES_BYTES, until they
+ * are too old. An OOPS that cannot be read as one of this module's (its branch
+ * must say so) always stays.
  *
  * A time in the future, left by a clock that was set back, counts as if it lay
  * as far in the past (as now where it is two minutes or less): such a file is
@@ -16,47 +16,51 @@
  *
  * Never removed: files whose names lpp_store would not make, anything that is
  * not a regular file, targets of links, temporary files that may still be
- * written to, and a profile of which any file is younger than LPP_KEEP_YOUNG_US
- * (it may not be complete). A process that has opened a file can still read it.
+ * written to, and a profile of which any file is younger than
+ * LPP_RETENTION_YOUNG_US (it may not be complete). A process that has opened a
+ * file can still read it.
  *
  * Several processes, and hosts, may share a directory: a lock file in it
  * (.lpp-keep) lets one make a pass at a time, and the file's time is that of
  * the last pass, by the file system's clock. The lock file is used only if it
  * is a regular file of the process's own user with one link.
  *
- * A pass looks at LPP_KEEP_FILES_MAX files and removes LPP_KEEP_REMOVE_MAX at
- * most; the next pass continues. While passes remove nothing, the time between
- * them grows. Ages need no file to be opened. An OOPS is opened where it
- * matters whether it reports a failure, and before it is removed, once in each
- * process. A pass may take long: call it on a thread that no request waits for.
+ * A pass looks at LPP_RETENTION_FILES_MAX files and removes
+ * LPP_RETENTION_REMOVE_MAX at most; the next pass continues. While passes
+ * remove nothing, the time between them grows. Ages need no file to be opened.
+ * An OOPS is opened where it matters whether it reports a failure, and before
+ * it is removed, once in each process. A pass may take long: call it on a
+ * thread that no request waits for.
  */
-#ifndef LPP_KEEP_H
-#define LPP_KEEP_H
+#ifndef LPP_RETENTION_H
+#define LPP_RETENTION_H
 
 #include "base/lpp_base.h"
 
-#define LPP_KEEP_YOUNG_US apr_time_from_sec(2)
-#define LPP_KEEP_FILES_MAX 50000
-#define LPP_KEEP_REMOVE_MAX 5000
-#define LPP_KEEP_READS_MAX 5000 /* OOPSes opened to select what is removed */
-#define LPP_KEEP_FAILURES_BYTES (APR_INT64_C(16) << 20) /* of all of them */
+#define LPP_RETENTION_YOUNG_US apr_time_from_sec(2)
+#define LPP_RETENTION_FILES_MAX 50000
+#define LPP_RETENTION_REMOVE_MAX 5000
+#define LPP_RETENTION_READS_MAX                                               \
+    5000 /* OOPSes opened to select what is removed */
+#define LPP_RETENTION_FAILURES_BYTES                                          \
+    (APR_INT64_C(16) << 20) /* of all of them */
 
 /* From the first profile that was written to the pass. */
-#define LPP_KEEP_SOON_US apr_time_from_sec(3)
+#define LPP_RETENTION_SOON_US apr_time_from_sec(3)
 /* The same, while the directory is far below its limits. */
-#define LPP_KEEP_LATER_US apr_time_from_sec(60)
+#define LPP_RETENTION_LATER_US apr_time_from_sec(60)
 /* The longest wait while passes remove nothing. */
-#define LPP_KEEP_STALLED_US apr_time_from_sec(600)
+#define LPP_RETENTION_STALLED_US apr_time_from_sec(600)
 
-typedef struct lpp_keep_rule_t {
+typedef struct lpp_retention_rule_t {
     apr_int64_t count; /* profiles */
     apr_int64_t bytes; /* of all their files */
     apr_interval_time_t age_us;
     apr_int64_t failures; /* OOPSes that report one */
-} lpp_keep_rule_t;
+} lpp_retention_rule_t;
 
 /* count=1000 size=64M age=7d failures=200 */
-extern const lpp_keep_rule_t lpp_keep_rule_default;
+extern const lpp_retention_rule_t lpp_retention_rule_default;
 
 /*
  * Read one word of a rule, such as "count=10", "size=64M", "age=7d" or
@@ -65,41 +69,44 @@ extern const lpp_keep_rule_t lpp_keep_rule_default;
  * is then unchanged.
  * Signal-safe: yes. Thread: any.
  */
-LPP_MUST_CHECK const char *lpp_keep_rule_read(lpp_keep_rule_t *rule,
+LPP_MUST_CHECK const char *lpp_retention_rule_read(lpp_retention_rule_t *rule,
                                               unsigned *parts,
                                               const char *word);
 
-/* A rule as text, of words that lpp_keep_rule_read reads.
+/* A rule as text, of words that lpp_retention_rule_read reads.
  * Signal-safe: no. Thread: any. */
-const char *lpp_keep_rule_say(const lpp_keep_rule_t *rule, apr_pool_t *pool);
+const char *lpp_retention_rule_say(const lpp_retention_rule_t *rule,
+                                   apr_pool_t *pool);
 
 /* Whether two rules are equal. Signal-safe: yes. Thread: any. */
-int lpp_keep_rule_same(const lpp_keep_rule_t *a, const lpp_keep_rule_t *b);
+int lpp_retention_rule_same(const lpp_retention_rule_t *a,
+                            const lpp_retention_rule_t *b);
 
 /* Directories under one rule, as one process sees them. */
-typedef struct lpp_keep_t lpp_keep_t;
+typedef struct lpp_retention_t lpp_retention_t;
 
 /*
  * Without directories yet; lives in pool. APR_ENOMEM, or that of the lock.
  * Signal-safe: no. Thread: child-init.
  */
-LPP_MUST_CHECK apr_status_t lpp_keep_create(lpp_keep_t **keep,
-                                            const lpp_keep_rule_t *rule,
+LPP_MUST_CHECK apr_status_t lpp_retention_create(lpp_retention_t **retention,
+                                            const lpp_retention_rule_t *rule,
                                             apr_pool_t *pool);
 
 /* Add the directory of profiles or OOPSes; copied; the same one twice is one.
  * Before the first of the calls below. Signal-safe: no. Thread: child-init. */
-void lpp_keep_add_profiles(lpp_keep_t *keep, const char *path);
-void lpp_keep_add_oopses(lpp_keep_t *keep, const char *path);
+void lpp_retention_add_profiles(lpp_retention_t *retention, const char *path);
+void lpp_retention_add_oopses(lpp_retention_t *retention, const char *path);
 
 /*
  * One profile was written, of so many bytes with its OOPS. Returns how long
  * from now a pass is due: soon, or late where the limits are far.
  * Signal-safe: no. Thread: any.
  */
-apr_interval_time_t lpp_keep_wrote(lpp_keep_t *keep, apr_off_t bytes);
+apr_interval_time_t lpp_retention_wrote(lpp_retention_t *retention,
+                                        apr_off_t bytes);
 
-typedef struct lpp_keep_result_t {
+typedef struct lpp_retention_result_t {
     int ran;           /* 0: not due, or made by another process */
     unsigned profiles; /* that are left */
     apr_off_t bytes;   /* of those */
@@ -107,16 +114,16 @@ typedef struct lpp_keep_result_t {
     unsigned removed_files;       /* with the OOPSes of failures */
     apr_interval_time_t again_us; /* when the next pass is due; 0: when
                                      something was written */
-} lpp_keep_result_t;
+} lpp_retention_result_t;
 
 /*
  * Bring the directories within the rule, if that is due. Errors: the first
  * directory that could not be opened or locked (result is then empty, but for
  * again_us).
- * Signal-safe: no. Thread: any, one at a time a keep.
+ * Signal-safe: no. Thread: any, one at a time for each lpp_retention_t.
  */
-LPP_MUST_CHECK apr_status_t lpp_keep_pass(lpp_keep_t *keep,
-                                          lpp_keep_result_t *result,
+LPP_MUST_CHECK apr_status_t lpp_retention_pass(lpp_retention_t *retention,
+                                          lpp_retention_result_t *result,
                                           apr_pool_t *scratch);
 
 #endif

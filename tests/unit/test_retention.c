@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_keep: what goes and what must stay, over directories that others write
- * to at the same time. When it goes: test_keep_pass.c; failures and files from
- * the future: test_keep_failures.c.
+ * test_retention: what goes and what must stay, over directories that others
+ * write to at the same time. When it goes: test_retention_pass.c; failures and
+ * files from the future: test_retention_failures.c.
  */
 #include <fcntl.h>
 #include <setjmp.h>
@@ -18,7 +18,7 @@
 #include <apr_general.h>
 #include <apr_strings.h>
 
-#include "keep_files.h"
+#include "retention_files.h"
 
 static void rules_are_read_or_refused_with_a_reason(void **state)
 {
@@ -75,22 +75,23 @@ static void rules_are_read_or_refused_with_a_reason(void **state)
     apr_size_t i;
 
     for (i = 0; i < LPP_COUNT(cases); i++) {
-        lpp_keep_rule_t rule, before;
+        lpp_retention_rule_t rule, before;
         unsigned parts = 0;
         const char *why;
 
-        rule = lpp_keep_rule_default;
+        rule = lpp_retention_rule_default;
         before = rule;
-        why = lpp_keep_rule_read(&rule, &parts, cases[i].word);
+        why = lpp_retention_rule_read(&rule, &parts, cases[i].word);
         if (cases[i].said) {
             assert_null(why);
-            assert_string_equal(lpp_keep_rule_say(&rule, f->pool),
+            assert_string_equal(lpp_retention_rule_say(&rule, f->pool),
                                 cases[i].said);
-            assert_non_null(lpp_keep_rule_read(&rule, &parts, cases[i].word));
+            assert_non_null(
+                lpp_retention_rule_read(&rule, &parts, cases[i].word));
         }
         else {
             assert_non_null(why);
-            assert_true(lpp_keep_rule_same(&rule, &before));
+            assert_true(lpp_retention_rule_same(&rule, &before));
         }
     }
 }
@@ -388,7 +389,7 @@ static void oopses_alone_are_profiles_of_hosts_that_share_them(void **state)
             0);
     }
     use_rule(f, "count=3", NULL, NULL);
-    lpp_keep_add_profiles(f->keep, second);
+    lpp_retention_add_profiles(f->keep, second);
     pass(f);
     assert_int_equal(f->result.removed_profiles, 3);
     assert_int_equal(parts_there(f, 3, 70), 3);

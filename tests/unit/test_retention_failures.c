@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_keep_failures: OOPSes of real failures have bounds of their own; what a
- * pass opens, and how it goes on where there is more than it may look at; files
- * that a clock which was set left in the future.
+ * test_retention_failures: OOPSes of real failures have bounds of their own;
+ * what a pass opens, and how it goes on where there is more than it may look
+ * at; files that a clock which was set left in the future.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,7 +17,7 @@
 #include <apr_general.h>
 #include <apr_strings.h>
 
-#include "keep_files.h"
+#include "retention_files.h"
 
 static unsigned opened; /* files */
 
@@ -218,7 +218,7 @@ static void many_fresh_oopses_do_not_stop_it(void **state)
     assert_int_equal(parts_there(f, 3, 200), 3);
     assert_false(oops_there(f, 4, 9 * DAY));
     for (; f->result.again_us && passes < 8; passes++) {
-        assert_true(f->result.again_us < LPP_KEEP_SOON_US);
+        assert_true(f->result.again_us < LPP_RETENTION_SOON_US);
         pass(f);
     }
     assert_int_equal(f->result.again_us, 0); /* and then it is done */
@@ -235,20 +235,20 @@ static void passes_that_get_nothing_done_wait_longer(void **state)
     apr_interval_time_t last = 0, again;
     int i;
 
-    put_foreign(f, LPP_KEEP_FILES_MAX + 10, 100);
+    put_foreign(f, LPP_RETENTION_FILES_MAX + 10, 100);
     use_rule(f, "count=1", NULL, NULL);
-    for (i = 0; i < 30 && last < LPP_KEEP_STALLED_US; i++) {
+    for (i = 0; i < 30 && last < LPP_RETENTION_STALLED_US; i++) {
         skipped_s += 600;
         pass(f);
         again = f->result.again_us;
         assert_true(again > 0);
-        assert_true(i < 12 || again == LPP_KEEP_STALLED_US
+        assert_true(i < 12 || again == LPP_RETENTION_STALLED_US
                     || again == 2 * last);
         last = again;
     }
-    assert_int_equal(last, LPP_KEEP_STALLED_US);
+    assert_int_equal(last, LPP_RETENTION_STALLED_US);
     /* whatever is written */
-    assert_true(lpp_keep_wrote(f->keep, 1) > LPP_KEEP_LATER_US);
+    assert_true(lpp_retention_wrote(f->keep, 1) > LPP_RETENTION_LATER_US);
     /* until there is something to do again */
     put_profile(f, 2, 10, 300);
     put_profile(f, 3, 10, 9 * DAY);
@@ -256,7 +256,7 @@ static void passes_that_get_nothing_done_wait_longer(void **state)
     pass(f);
     assert_false(there(f, file_of(f, 3, LPP_FORMAT_PSTATS)));
     assert_true(there(f, file_of(f, 2, LPP_FORMAT_PSTATS)));
-    assert_true(f->result.again_us < LPP_KEEP_SOON_US);
+    assert_true(f->result.again_us < LPP_RETENTION_SOON_US);
 }
 
 static void what_is_of_the_future_is_not_the_newest(void **state)

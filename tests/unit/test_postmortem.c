@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lpp_will: the samples of a process that died, read by another; wills that no
- * honest process would have left. */
+/* lpp_postmortem: the samples of a process that died, read by another; wills
+ * that no honest process would have left. */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -16,29 +16,29 @@
 
 #include <apr_strings.h>
 
-#include "sampling/lpp_will.h"
+#include "sampling/lpp_postmortem.h"
 
 #define ID "OOPS-0123456789abcdef0123456789abcdef"
 #define OTHER "OOPS-ffffffffffffffffffffffffffffffff"
 
 static apr_pool_t *pool;
-static lpp_will_t *will; /* shared with children */
+static lpp_postmortem_t *postmortem; /* shared with children */
 static lpp_maps_t *maps;
 
 static int setup(void **state)
 {
     apr_initialize();
     apr_pool_create(&pool, NULL);
-    will = mmap(NULL, sizeof(*will), PROT_READ | PROT_WRITE,
+    postmortem = mmap(NULL, sizeof(*postmortem), PROT_READ | PROT_WRITE,
                 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    assert_ptr_not_equal(will, MAP_FAILED);
+    assert_ptr_not_equal(postmortem, MAP_FAILED);
     assert_int_equal(lpp_maps_create(&maps, pool), APR_SUCCESS);
     return 0;
 }
 
 static int teardown(void **state)
 {
-    munmap(will, sizeof(*will));
+    munmap(postmortem, sizeof(*postmortem));
     apr_pool_destroy(pool);
     apr_terminate();
     return 0;
@@ -68,8 +68,9 @@ static lpp_profile_t *fresh_profile(void)
 static void sample(lpp_profile_t *profile, const lpp_pc_t *frames,
                    unsigned count)
 {
-    lpp_will_add(will, profile, lpp_profile_add(profile, frames, count, &one),
-                 &one, maps);
+    lpp_postmortem_add(postmortem, profile,
+                       lpp_profile_add(profile, frames, count, &one), &one,
+                       maps);
 }
 
 /* As the helper of a process that is about to die. */
@@ -78,13 +79,13 @@ static lpp_profile_t *leave_three_samples(void)
     lpp_profile_t *profile = fresh_profile();
     lpp_pc_t frames[3] = { in_libc(), here(8), here(0) };
 
-    profile->honesty.unwinder = "table";
-    profile->honesty.cut = 7;
-    lpp_will_begin(will, ID);
+    profile->statistics.unwinder = "table";
+    profile->statistics.cut = 7;
+    lpp_postmortem_begin(postmortem, ID);
     sample(profile, frames, 3);
     sample(profile, frames, 3);
     sample(profile, frames + 1, 2);
-    lpp_will_set_total(will, profile, 5000, 2000);
+    lpp_postmortem_set_total(postmortem, profile, 5000, 2000);
     return profile;
 }
 
@@ -92,7 +93,7 @@ static lpp_profile_t *read_will(void)
 {
     lpp_profile_t *profile;
 
-    assert_int_equal(lpp_will_read(will, ID, maps, &profile, pool),
+    assert_int_equal(lpp_postmortem_read(postmortem, ID, maps, &profile, pool),
                      APR_SUCCESS);
     return profile;
 }
@@ -112,11 +113,11 @@ static void samples_outlive_the_process(void **state)
     profile = read_will();
     assert_int_equal(profile->count, 4);
     assert_int_equal(profile->total.samples, 3);
-    assert_int_equal(profile->honesty.samples, 3);
+    assert_int_equal(profile->statistics.samples, 3);
     assert_int_equal(profile->total.wall_ns, 5000);
     assert_int_equal(profile->total.cpu_ns, 2000);
-    assert_int_equal(profile->honesty.cut, 7);
-    assert_string_equal(profile->honesty.unwinder, "table");
+    assert_int_equal(profile->statistics.cut, 7);
+    assert_string_equal(profile->statistics.unwinder, "table");
     assert_int_equal(profile->nodes[3].pc, in_libc());
     assert_int_equal(profile->nodes[3].self.wall_ns, 2000);
     assert_int_equal(profile->nodes[3].self.cpu_ns, 800);
@@ -131,9 +132,9 @@ static void an_object_that_only_the_dead_had_is_added(void **state)
     lpp_profile_t *profile;
 
     leave_three_samples();
-    strcpy(will->object[0].path, "/usr/lib/only-there.so");
-    memcpy(will->object[0].build_id, id, sizeof(id));
-    will->object[0].build_id_len = sizeof(id);
+    strcpy(postmortem->object[0].path, "/usr/lib/only-there.so");
+    memcpy(postmortem->object[0].build_id, id, sizeof(id));
+    postmortem->object[0].build_id_len = sizeof(id);
     profile = read_will();
     assert_int_equal(lpp_maps_count(maps), count + 1);
     assert_int_equal(LPP_PC_OBJECT(profile->nodes[1].pc), count + 1);
@@ -165,13 +166,14 @@ static void a_will_of_another_profile_is_none(void **state)
 
     leave_three_samples();
     assert_true(APR_STATUS_IS_ENOENT(
-        lpp_will_read(will, OTHER, maps, &profile, pool)));
+        lpp_postmortem_read(postmortem, OTHER, maps, &profile, pool)));
     assert_null(profile);
-    lpp_will_begin(will, OTHER);
+    lpp_postmortem_begin(postmortem, OTHER);
     assert_true(APR_STATUS_IS_ENOENT(
-        lpp_will_read(will, ID, maps, &profile, pool)));
-    assert_int_equal(lpp_will_read(will, OTHER, maps, &profile, pool),
-                     APR_SUCCESS);
+        lpp_postmortem_read(postmortem, ID, maps, &profile, pool)));
+    assert_int_equal(
+        lpp_postmortem_read(postmortem, OTHER, maps, &profile, pool),
+        APR_SUCCESS);
     assert_int_equal(profile->count, 1);
     assert_int_equal(profile->total.samples, 0);
 }
@@ -182,15 +184,15 @@ static void what_has_no_room_is_credited_to_an_ancestor(void **state)
     lpp_profile_t *profile = fresh_profile(), *left;
     apr_uint32_t i;
 
-    lpp_will_begin(will, ID);
-    for (i = 0; i < LPP_WILL_NODES + 1000; i++) {
+    lpp_postmortem_begin(postmortem, ID);
+    for (i = 0; i < LPP_POSTMORTEM_NODES + 1000; i++) {
         lpp_pc_t frames[2] = { here(i), in_libc() };
 
         sample(profile, frames, 2);
     }
     left = read_will();
-    assert_int_equal(left->count, LPP_WILL_NODES);
-    assert_int_equal(left->total.samples, LPP_WILL_NODES + 1000);
+    assert_int_equal(left->count, LPP_POSTMORTEM_NODES);
+    assert_int_equal(left->total.samples, LPP_POSTMORTEM_NODES + 1000);
     assert_int_equal(left->nodes[1].pc, in_libc());
     assert_int_equal(left->nodes[1].self.samples, 1002);
 }
@@ -199,45 +201,45 @@ static void refused(void)
 {
     lpp_profile_t *profile;
 
-    assert_int_equal(lpp_will_read(will, ID, maps, &profile, pool),
+    assert_int_equal(lpp_postmortem_read(postmortem, ID, maps, &profile, pool),
                      APR_EINVAL);
 }
 
 static void a_will_that_makes_no_sense_is_refused(void **state)
 {
     leave_three_samples();
-    will->node[2].parent = 2;
+    postmortem->node[2].parent = 2;
     refused();
     leave_three_samples();
-    will->node[2].parent = LPP_NODE_NONE;
+    postmortem->node[2].parent = LPP_NODE_NONE;
     refused();
     leave_three_samples();
-    will->node[1].wall_ns = UINT64_MAX;
+    postmortem->node[1].wall_ns = UINT64_MAX;
     refused();
     leave_three_samples();
-    will->wall_ns = UINT64_MAX;
+    postmortem->wall_ns = UINT64_MAX;
     refused();
     leave_three_samples();
-    will->nodes = LPP_WILL_NODES + 1;
+    postmortem->nodes = LPP_POSTMORTEM_NODES + 1;
     refused();
     leave_three_samples();
-    will->objects = LPP_WILL_OBJECTS + 1;
+    postmortem->objects = LPP_POSTMORTEM_OBJECTS + 1;
     refused();
     leave_three_samples();
-    memset(will->object[0].path, 'x', sizeof(will->object[0].path));
+    memset(postmortem->object[0].path, 'x', sizeof(postmortem->object[0].path));
     refused();
     leave_three_samples();
-    will->object[0].number = LPP_OBJECTS_MAX + 1;
+    postmortem->object[0].number = LPP_OBJECTS_MAX + 1;
     refused();
     leave_three_samples();
-    will->object[0].build_id_len = LPP_WILL_BUILD_ID_BYTES + 1;
+    postmortem->object[0].build_id_len = LPP_POSTMORTEM_BUILD_ID_BYTES + 1;
     refused();
 }
 
 /* Whatever bytes stand there: a status or a sound tree. */
 static void any_bytes_are_survived(void **state)
 {
-    unsigned char *bytes = (unsigned char *)will;
+    unsigned char *bytes = (unsigned char *)postmortem;
     unsigned round, sound = 0;
 
     srand(7);
@@ -250,13 +252,15 @@ static void any_bytes_are_survived(void **state)
         leave_three_samples();
         for (i = 0; i < 3; i++) {
             /* The head, the first objects, the first nodes. */
-            size_t at = i == 0 ? (size_t)rand() % 200
-                : i == 1 ? offsetof(lpp_will_t, object) + (size_t)rand() % 800
-                         : offsetof(lpp_will_t, node) + (size_t)rand() % 200;
+            size_t at =
+                i == 0 ? (size_t)rand() % 200
+                : i == 1
+                    ? offsetof(lpp_postmortem_t, object) + (size_t)rand() % 800
+                    : offsetof(lpp_postmortem_t, node) + (size_t)rand() % 200;
 
             bytes[at] = (unsigned char)rand();
         }
-        if (lpp_will_read(will, ID, maps, &profile, one_round)
+        if (lpp_postmortem_read(postmortem, ID, maps, &profile, one_round)
             == APR_SUCCESS) {
             for (i = 1; i < profile->count; i++) {
                 assert_true(profile->nodes[i].parent < i);
@@ -272,32 +276,32 @@ static void any_bytes_are_survived(void **state)
  * itself, stays within its memory and its own tree. */
 static void the_writer_survives_false_counts(void **state)
 {
-    static const unsigned counts[] = { 0, 2, 250, LPP_WILL_NODES,
-        LPP_WILL_NODES + 1, 0x7fffffff, 0xfffffff0, 0xffffffff };
+    static const unsigned counts[] = { 0, 2, 250, LPP_POSTMORTEM_NODES,
+        LPP_POSTMORTEM_NODES + 1, 0x7fffffff, 0xfffffff0, 0xffffffff };
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    size_t bytes = (sizeof(*will) + page - 1) / page * page;
+    size_t bytes = (sizeof(*postmortem) + page - 1) / page * page;
     unsigned char *mapped = mmap(NULL, bytes + 2 * page, PROT_NONE,
                                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    lpp_will_t *old = will;
+    lpp_postmortem_t *old = postmortem;
     lpp_pc_t frames[2] = { in_libc(), here(0) };
     unsigned i, j;
 
     assert_ptr_not_equal(mapped, MAP_FAILED);
     assert_int_equal(mprotect(mapped + page, bytes, PROT_READ | PROT_WRITE),
                      0);
-    will = (lpp_will_t *)(mapped + page);
+    postmortem = (lpp_postmortem_t *)(mapped + page);
     for (i = 0; i < LPP_COUNT(counts); i++) {
         for (j = 0; j < LPP_COUNT(counts); j++) {
             lpp_profile_t *profile = fresh_profile();
 
-            lpp_will_begin(will, ID);
-            atomic_store(&will->nodes, counts[i]);
-            atomic_store(&will->objects, counts[j]);
+            lpp_postmortem_begin(postmortem, ID);
+            atomic_store(&postmortem->nodes, counts[i]);
+            atomic_store(&postmortem->objects, counts[j]);
             sample(profile, frames, 2);
-            lpp_will_set_total(will, profile, 1, 1);
+            lpp_postmortem_set_total(postmortem, profile, 1, 1);
         }
     }
-    will = old;
+    postmortem = old;
     munmap(mapped, bytes + 2 * page);
 }
 

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_postmortem: post-mortem data, see lpp_postmortem.h.
+ *
+ * One writer, the helper; another process reads after the writer's death.
+ * Counts are stored after what they count, so that a writer that is killed at
+ * any point leaves less data, not wrong data. Other processes may write to the
+ * same memory: the writer bounds each count that it reads back, the reader
+ * works on a copy, which cannot change between check and use. Owns no memory.
+ */
+#include "sampling/lpp_postmortem.h"
+
+#include <string.h>
+
+/* A day: no profile lasts that long, and sums of such cannot overflow. */
+#define TIME_MAX_NS (APR_UINT64_C(86400) * 1000000000)
+
+void lpp_postmortem_begin(lpp_postmortem_t *postmortem, const char *id)
+{
+    atomic_store(&postmortem->nodes, 0);
+    atomic_store(&postmortem->objects, 0);
+    memset(postmortem->unwinder, 0, sizeof(postmortem->unwinder));
+    memset(&postmortem->statistics, 0, sizeof(postmortem->statistics));
+    memset(&postmortem->node[0], 0, sizeof(postmortem->node[0]));
+    postmortem->wall_ns = postmortem->cpu_ns = 0;
+    strncpy(postmortem->id, id, sizeof(postmortem->id) - 1);
+    postmortem->id[sizeof(postmortem->id) - 1] = '\0';
+    atomic_store(&postmortem->nodes, 1); /* the root */
+}
+
+static int has_object(const lpp_postmortem_t *postmortem, unsigned count,
+                      unsigned number)
+{
+    for (; count > 0; count--) {
+        if (postmortem->object[count - 1].number == number) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Add path and build id of the object of pc, where they are not there yet. */
+static void add_object(lpp_postmortem_t *postmortem, lpp_pc_t pc,
+                       const lpp_maps_t *maps)
+{
+    unsigned count = atomic_load(&postmortem->objects);
+    const lpp_object_t *object = lpp_maps_object(maps, LPP_PC_OBJECT(pc));
+    lpp_postmortem_object_t *added;
+
+    if (object == NULL || count >= LPP_POSTMORTEM_OBJECTS
+        || has_object(postmortem, count, object->number)
+        || strlen(object->path) >= sizeof(added->path)
+        || object->build_id_len > sizeof(added->build_id)) {
+        return;
+    }
+    added = &postmortem->object[count];
+    added->number = object->number;
+    added->bias = object->bias;
+    added->build_id_len = (apr_uint32_t)object->build_id_len;
+    if (object->build_id_len > 0) {
+        memcpy(added->build_id, object->build_id, object->build_id_len);
+    }
+    strcpy(added->path, object->path);
+    atomic_store(&postmortem->objects, count + 1);
+}
+
+void lpp_postmortem_add(lpp_postmortem_t *postmortem,
+                        const lpp_profile_t *profile, apr_uint32_t node,
+                        const lpp_weight_t *weight, const lpp_maps_t *maps)
+{
+    lpp_postmortem_node_t *added;
+    apr_uint32_t count;
+
+    if (postmortem == NULL) {
+        return;
+    }
+    count = atomic_load(&postmortem->nodes);
+    if (count == 0 || count > LPP_POSTMORTEM_NODES || count > profile->count) {
+        return; /* another process wrote there: none of it can be used */
+    }
+    while (count < profile->count && count < LPP_POSTMORTEM_NODES) {
+        added = &postmortem->node[count];
+        memset(added, 0, sizeof(*added));
+        added->pc = profile->nodes[count].pc;
+        added->parent = profile->nodes[count].parent;
+        add_object(postmortem, added->pc, maps);
+        atomic_store(&postmortem->nodes, ++count);
+    }
+    node = node < profile->count ? node : 0;
+    while (node >= count) {
+        node = profile->nodes[node].parent; /* always a smaller number */
+    }
+    postmortem->node[node].wall_ns += weight->wall_ns;
+    postmortem->node[node].cpu_ns += weight->cpu_ns;
+    postmortem->node[node].samples += (apr_uint32_t)weight->samples;
+}
+
+void lpp_postmortem_set_total(lpp_postmortem_t *postmortem,
+                              const lpp_profile_t *profile,
+                              apr_uint64_t wall_ns, apr_uint64_t cpu_ns)
+{
+    if (postmortem == NULL) {
+        return;
+    }
+    postmortem->wall_ns = wall_ns;
+    postmortem->cpu_ns = cpu_ns;
+    postmortem->statistics = profile->statistics;
+    postmortem->statistics.unwinder = NULL; /* an address of this process */
+    if (postmortem->unwinder[0] == '\0'
+        && profile->statistics.unwinder != NULL) {
+        strncpy(postmortem->unwinder, profile->statistics.unwinder,
+                sizeof(postmortem->unwinder) - 1);
+    }
+}
+
+/* numbers[n]: the number in maps of object n of the dead process; 0: it has
+ * none. APR_EINVAL: they are not what the writer writes. */
+static apr_status_t find_objects(const lpp_postmortem_t *postmortem,
+                                 lpp_maps_t *maps, unsigned *numbers)
+{
+    unsigned i, count = atomic_load(&((lpp_postmortem_t *)postmortem)->objects);
+
+    memset(numbers, 0, (LPP_OBJECTS_MAX + 1) * sizeof(*numbers));
+    for (i = 0; i < count; i++) {
+        const lpp_postmortem_object_t *object = &postmortem->object[i];
+
+        if (object->number > LPP_OBJECTS_MAX || object->path[0] == '\0'
+            || object->build_id_len > sizeof(object->build_id)
+            || memchr(object->path, '\0', sizeof(object->path)) == NULL) {
+            return APR_EINVAL;
+        }
+        numbers[object->number] = lpp_maps_adopt(
+            maps, object->path, object->bias, object->build_id,
+            object->build_id_len);
+    }
+    return APR_SUCCESS;
+}
+
+/* Convert count nodes to those of a profile; total gets their sum. APR_EINVAL:
+ * they are not what the writer writes. */
+static apr_status_t read_nodes(const lpp_postmortem_t *postmortem,
+                               unsigned count, const unsigned *numbers,
+                               lpp_node_t *nodes, lpp_weight_t *total)
+{
+    unsigned i;
+
+    for (i = 0; i < count; i++) {
+        const lpp_postmortem_node_t *node = &postmortem->node[i];
+        unsigned object = LPP_PC_OBJECT(node->pc);
+
+        if ((i > 0 && node->parent >= i) || node->wall_ns > TIME_MAX_NS
+            || node->cpu_ns > TIME_MAX_NS) {
+            return APR_EINVAL;
+        }
+        object = object <= LPP_OBJECTS_MAX ? numbers[object] : 0;
+        memset(&nodes[i], 0, sizeof(nodes[i]));
+        nodes[i].pc = LPP_PC_MAKE(object, LPP_PC_ADDRESS(node->pc));
+        nodes[i].parent = i > 0 ? node->parent : LPP_NODE_NONE;
+        nodes[i].self.wall_ns = node->wall_ns;
+        nodes[i].self.cpu_ns = node->cpu_ns;
+        nodes[i].self.samples = node->samples;
+        total->wall_ns += node->wall_ns;
+        total->cpu_ns += node->cpu_ns;
+        total->samples += node->samples;
+    }
+    return APR_SUCCESS;
+}
+
+/* A copy in pool, to which no other process writes; NULL: no memory. */
+static const lpp_postmortem_t *copy_data(const lpp_postmortem_t *postmortem,
+                                         apr_pool_t *pool)
+{
+    lpp_postmortem_t *copy = apr_palloc(pool, sizeof(*copy));
+
+    if (copy != NULL) {
+        memcpy(copy, postmortem, sizeof(*copy));
+        copy->unwinder[sizeof(copy->unwinder) - 1] = '\0';
+    }
+    return copy;
+}
+
+apr_status_t lpp_postmortem_read(const lpp_postmortem_t *postmortem,
+                                 const char *id, lpp_maps_t *maps,
+                                 lpp_profile_t **profile, apr_pool_t *pool)
+{
+    unsigned count = atomic_load(&((lpp_postmortem_t *)postmortem)->nodes);
+    unsigned *numbers;
+    lpp_profile_t data;
+    apr_status_t status;
+
+    *profile = NULL;
+    if (count == 0 || memcmp(postmortem->id, id, sizeof(postmortem->id)) != 0) {
+        return APR_ENOENT;
+    }
+    memset(&data, 0, sizeof(data));
+    postmortem = copy_data(postmortem, pool);
+    numbers = apr_palloc(pool, (LPP_OBJECTS_MAX + 1) * sizeof(*numbers));
+    data.nodes = apr_palloc(pool, LPP_POSTMORTEM_NODES * sizeof(*data.nodes));
+    if (postmortem == NULL || numbers == NULL || data.nodes == NULL) {
+        return APR_ENOMEM;
+    }
+    if (count > LPP_POSTMORTEM_NODES || postmortem->wall_ns > TIME_MAX_NS
+        || postmortem->cpu_ns > TIME_MAX_NS
+        || atomic_load(&((lpp_postmortem_t *)postmortem)->objects)
+               > LPP_POSTMORTEM_OBJECTS) {
+        return APR_EINVAL;
+    }
+    data.count = count;
+    status = find_objects(postmortem, maps, numbers);
+    if (status == APR_SUCCESS) {
+        status =
+            read_nodes(postmortem, count, numbers, data.nodes, &data.total);
+    }
+    if (status == APR_SUCCESS) {
+        status = lpp_profile_create(profile, LPP_POSTMORTEM_NODES, pool);
+    }
+    if (status != APR_SUCCESS) {
+        return status;
+    }
+    /* The process may have died within a tick. */
+    if (data.total.wall_ns < postmortem->wall_ns) {
+        data.total.wall_ns = postmortem->wall_ns;
+    }
+    if (data.total.cpu_ns < postmortem->cpu_ns) {
+        data.total.cpu_ns = postmortem->cpu_ns;
+    }
+    data.statistics = postmortem->statistics;
+    data.statistics.samples = data.total.samples;
+    data.statistics.unwinder = postmortem->unwinder;
+    lpp_profile_merge(*profile, &data);
+    return APR_SUCCESS;
+}

@@ -101,7 +101,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     if (lpp_wrappers_left_out() > 0) {
         ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s,
                      LPP_TAG_HOOKS_LEFT_OUT ": %u of %u hooks are not "
-                     "counted: there are no more wrappers",
+                     "counted: all hook wrappers are in use",
                      lpp_wrappers_left_out(),
                      lpp_wrappers_left_out() + lpp_wrappers_count());
     }

@@ -88,8 +88,8 @@ static void write_samples(const lpp_output_t *output,
     }
     if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, rv, ap_server_conf,
-                     LPP_TAG_DEATHS_NO_FILE ": %s: the samples that process "
-                     "%u left could not be written to the " LPP_DIR_DIR
+                     LPP_TAG_DEATHS_NO_FILE ": %s: the samples of process %u, "
+                     "which ended, could not be written to the " LPP_DIR_DIR
                      " \"%s\"", about.id, about.pid,
                      lpp_config_dir(facts->conf));
     }
@@ -194,8 +194,8 @@ static void write_reports(server_rec *s)
     }
     if (not_valid) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, LPP_TAG_DEATHS_NOT_VALID
-                     ": what %d processes that ended left of the request they "
-                     "were profiling is not valid: no report is written",
+                     ": the post-mortem data of %d processes is not valid; no "
+                     "report is written for them",
                      not_valid);
     }
 }
@@ -214,8 +214,8 @@ static void fork_writer(server_rec *s)
     if (pid < 0) {
         /* The record stays in shared memory: the next death forks again. */
         ap_log_error(APLOG_MARK, APLOG_WARNING, errno, s,
-                     LPP_TAG_DEATHS_NO_WRITER ": no process could be had that "
-                     "writes the OOPS report of a dead one; it waits");
+                     LPP_TAG_DEATHS_NO_WRITER ": no process could be forked to "
+                     "write a post-mortem OOPS report; it is written later");
         return;
     }
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {

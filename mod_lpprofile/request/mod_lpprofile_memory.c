@@ -337,7 +337,8 @@ static void complain(request_rec *r, const lpp_memory_log_t *log,
                                           now)) {
         ap_log_cserror(APLOG_MARK, APLOG_WARNING, rv, r->connection, r->server,
                        LPP_TAG_MEMORY_WRITE ": " LPP_DIR_MEMORY_LOG " %s: "
-                       "cannot be written; lines lost since last said: %u",
+                       "cannot be written; lines lost since the last such "
+                       "message: %u",
                        log->name, atomic_exchange(&shared->lost, 0));
     }
 }

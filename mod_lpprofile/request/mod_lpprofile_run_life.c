@@ -138,9 +138,9 @@ static void log_start(const lpp_run_t *run, request_rec *r, apr_status_t rv)
     switch (run->profiling.start) {
     case LPP_START_TIMED_OUT:
         ap_log_cserror(APLOG_MARK, APLOG_WARNING, 0, r->connection, r->server,
-                       LPP_TAG_RUN_TIMED_OUT ": served unprofiled, no turn "
-                       "within " LPP_DIR_LOCK_TIMEOUT " (%"
-                       APR_TIME_T_FMT " ms)",
+                       LPP_TAG_RUN_TIMED_OUT ": served unprofiled, another "
+                       "profile lasted longer than " LPP_DIR_LOCK_TIMEOUT
+                       " (waited %" APR_TIME_T_FMT " ms)",
                        apr_time_as_msec(run->profiling.waited_us));
         break;
     case LPP_START_FAILED:

@@ -58,7 +58,7 @@ static void check_driver(const char *args, server_rec *s, apr_pool_t *ptemp)
     why = lpp_dbd_check(driver, name);
     if (why) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, LPP_TAG_SQL_DRIVER
-                     ": SQL statements of the driver %s are not seen: %s",
+                     ": SQL statements of the driver %s are not recorded: %s",
                      name, why);
     }
 }
@@ -113,8 +113,9 @@ static apr_status_t post_connect(apr_pool_t *pool, dbd_cfg_t *cfg,
                           &why, pool);
     if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_DEBUG, rv, cfg->server,
-                     LPP_TAG_SQL_CONNECTION ": statements of a connection to "
-                     "%s are not seen: %s", cfg->name, why ? why : "memory");
+                     LPP_TAG_SQL_CONNECTION ": SQL statements of a connection "
+                     "to %s are not recorded: %s", cfg->name,
+                     why ? why : "out of memory");
         return APR_SUCCESS;
     }
     /* Statements that were prepared before this hook ran. */

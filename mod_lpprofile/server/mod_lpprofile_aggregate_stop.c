@@ -119,8 +119,8 @@ static void say_result(const lpp_aggregate_kept_t *kept)
         "out: %" APR_UINT64_T_FMT " that a profiled request waited for, %"
         APR_UINT64_T_FMT " at a process's end, %" APR_UINT64_T_FMT
         " not profiled, %" APR_UINT64_T_FMT " not written, %" APR_UINT64_T_FMT
-        " not finished; cut short: %" APR_UINT64_T_FMT "; rows without room: %"
-        APR_UINT64_T_FMT "; torn bytes: %" APR_UINT64_T_FMT,
+        " not finished; cut short: %" APR_UINT64_T_FMT "; rows left out: %"
+        APR_UINT64_T_FMT "; damaged bytes: %" APR_UINT64_T_FMT,
         kept->target, shared->summed, shared->wall_us,
         atomic_load(&shared->skipped[LPP_AGGREGATE_CHILD]),
         atomic_load(&shared->skipped[LPP_AGGREGATE_STOPPING]),

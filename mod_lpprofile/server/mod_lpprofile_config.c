@@ -361,9 +361,9 @@ static apr_status_t prepare(const char *directive, const char *path,
     else if (rv == APR_SUCCESS && !strcmp(directive, LPP_DIR_DIR)
              && stat(path, &st) == 0 && (st.st_mode & (S_IRGRP | S_IROTH))) {
         ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, server,
-                     LPP_TAG_CONFIG_DIR_READABLE ": %s %s: names of files in "
-                     "it, which tell of pages and times, can be read by "
-                     "others; to take that right away: chmod go-rwx",
+                     LPP_TAG_CONFIG_DIR_READABLE ": %s %s: other users can "
+                     "list its files, whose names contain page ids and times; "
+                     "to prevent this: chmod go-rwx",
                      directive, path);
     }
     if (rv != APR_SUCCESS) {
@@ -408,9 +408,9 @@ static void warn_if_served(const char *directive, const char *path,
         if (core->ap_document_root
             && is_below(path, core->ap_document_root, pool)) {
             ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
-                         LPP_TAG_CONFIG_SERVED ": %s %s lies below "
-                         "DocumentRoot %s: profiles and OOPS reports could "
-                         "be read by everybody; move it elsewhere",
+                         LPP_TAG_CONFIG_SERVED ": %s %s is below DocumentRoot "
+                         "%s: everybody could read its profiles and OOPS "
+                         "reports; move it elsewhere",
                          directive, path, core->ap_document_root);
             return;
         }

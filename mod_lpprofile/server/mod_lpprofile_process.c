@@ -217,7 +217,7 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog,
         ap_log_error(APLOG_MARK, APLOG_CRIT, 0, s,
                      LPP_TAG_PROCESS_MUTEX_UNFIT
                      ": The Mutex directive's mechanism for " MUTEX_TYPE
-                     " stays locked for ever when a process that holds it is "
+                     " stays locked when the process that has locked it is "
                      "killed; use pthread, sysvsem, fcntl or flock, as in "
                      "\"Mutex pthread " MUTEX_TYPE "\"");
         return HTTP_INTERNAL_SERVER_ERROR;
@@ -303,7 +303,7 @@ static const lpp_signal_trial_t *find_trial(server_rec *s)
     }
     if (status != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_NOTICE, *kept->failed ? 0 : status, s,
-                     LPP_TAG_SIGNAL_NO_RESTART ": A trial has not shown that "
+                     LPP_TAG_SIGNAL_NO_RESTART ": A trial did not show that "
                      "interrupted system calls can be restarted here%s%s; no "
                      "thread is interrupted, and profiles have hardly any "
                      "stacks", *kept->failed ? ": " : "", kept->failed);

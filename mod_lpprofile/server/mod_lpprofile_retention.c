@@ -212,11 +212,10 @@ static void report(const lpp_retention_result_t *result, apr_status_t rv,
     if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, rv, child.server,
                      LPP_TAG_RETENTION_FAILED
-                     ": old profiles could not be looked "
-                     "for in a directory of " LPP_DIR_DIR
-                     " or " LPP_DIR_OOPS_DIR
-                     "; it must be readable, and .lpp-keep in "
-                     "it a regular file of the server's User with one link");
+                     ": a directory of " LPP_DIR_DIR " or " LPP_DIR_OOPS_DIR
+                     " could not be searched for old profiles; it must be "
+                     "readable, and .lpp-keep in it must be a regular file of "
+                     "the server's User with one link");
     }
     else if (result->removed_files) {
         ap_log_error(

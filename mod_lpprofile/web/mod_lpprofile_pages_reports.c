@@ -226,7 +226,7 @@ static void keep(request_rec *r, lpp_store_t *store, const char *name,
     if (rv != APR_SUCCESS && !APR_STATUS_IS_EEXIST(rv)) {
         ap_log_cserror(APLOG_MARK, APLOG_INFO, rv, r->connection, r->server,
                        LPP_TAG_PAGES_NOT_KEPT
-                       ": %s was sent, but could not be kept", name);
+                       ": %s was sent, but could not be saved", name);
     }
 }
 

@@ -257,8 +257,8 @@ static int is_trigger(const request_rec *r, const lpp_plan_t *plan,
     }
     if (access == LPP_ACCESS_BY_LINK && plan->page) {
         ap_log_cserror(APLOG_MARK, APLOG_INFO, 0, r->connection, r->server,
-                       LPP_TAG_URL_BY_LINK ": the answer to a link asks to "
-                       "open %s again: %s", plan->plain_path, why);
+                       LPP_TAG_URL_BY_LINK ": a link led to %s; the answer "
+                       "asks to open it again: %s", plan->plain_path, why);
         return 1;
     }
     ap_log_cserror(APLOG_MARK, APLOG_INFO, 0, r->connection, r->server,

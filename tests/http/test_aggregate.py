@@ -20,8 +20,8 @@ RECORDED = re.compile(r'LPP142: added to the sum: (\S+), (\d+) us')
 DONE = re.compile(r'LPP143: (\S+): (\d+) requests, (\d+) us; left out: '
                   r'(\d+) that a profiled request waited for, (\d+) at a '
                   r"process's end, (\d+) not profiled, (\d+) not written, "
-                  r'(\d+) not finished; cut short: (\d+); rows without room: '
-                  r'(\d+); torn bytes: (\d+)')
+                  r'(\d+) not finished; cut short: (\d+); rows left out: '
+                  r'(\d+); damaged bytes: (\d+)')
 
 
 @pytest.fixture

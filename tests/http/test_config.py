@@ -257,7 +257,7 @@ def test_directory_that_others_may_change_stops_the_start(
 @pytest.mark.skipif(os.geteuid() != 0, reason='needs another user')
 @pytest.mark.parametrize('directive,mode,said', [
     ('LPOopsDir', 0o770, 'LPP083: .*can be written to by its group'),
-    ('LPProfileDir', 0o755, 'LPP084: .*can be read by others'),
+    ('LPProfileDir', 0o755, 'LPP084: .*other users can list its files'),
 ])
 @pytest.mark.log_allows('LPP083')
 def test_directory_that_some_may_use_is_warned_about(
@@ -283,8 +283,8 @@ def test_unusable_directory_of_a_host_that_profiles_nothing(httpd):
 def test_directory_below_document_root_is_warned_about(httpd):
     server = httpd('LPProfilingAllowed On\nLPProfileDir ${SITE}/profiles\n',
                    fresh=True)
-    server.expect_log(r'LPP042: LPProfileDir \S+ lies below DocumentRoot')
-    server.expect_log(r'LPP042: LPOopsDir \S+ lies below DocumentRoot')
+    server.expect_log(r'LPP042: LPProfileDir \S+ is below DocumentRoot')
+    server.expect_log(r'LPP042: LPOopsDir \S+ is below DocumentRoot')
 
 
 def test_directory_elsewhere_is_not_warned_about(httpd):

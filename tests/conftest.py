@@ -82,11 +82,14 @@ def pytest_collection_modifyitems(items):
             continue
         mpm = (item.callspec.params.get('mpm')
                if hasattr(item, 'callspec') else None)
-        # No string where --mpm leaves none: pytest skips such a test.
-        name = ([item.path.stem, mpm] if isinstance(mpm, str)
+        # No string where --mpm leaves none: pytest skips such a test. All of
+        # Chromium is one group: several at once only slow each other down.
+        name = ([item.path.parent.name] if item.path.parent.name == 'browser'
+                else [item.path.stem, mpm] if isinstance(mpm, str)
                 else [item.path.stem])
         item.add_marker(pytest.mark.xdist_group(' '.join(name)))
-    items.sort(key=lambda item: not item.get_closest_marker('long'))
+    items.sort(key=lambda item: 2 - bool(item.get_closest_marker('long'))
+               - 2 * (item.path.parent.name == 'browser'))
 
 
 def pytest_generate_tests(metafunc):

@@ -111,8 +111,20 @@ def chromium():
                                {'value': not script})
         return driver
 
+    def park():
+        for driver in drivers.values():
+            driver.get('about:blank')
+
+    make.park = park
     yield make
     for driver in drivers.values():
         driver.quit()
     for directory in directories:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def parked(chromium):
+    """A page that stays open is drawn on and on, at the cost of other tests."""
+    yield
+    chromium.park()

@@ -288,17 +288,17 @@ def signal_symbols(root, build):
 
 def needs_and_owners(build, objects):
     """(object -> symbols it needs, symbol -> object that defines it)."""
-    needs, owners = {}, {}
-    for path in objects:
-        out = subprocess.run(['nm', str(path)], check=True, text=True,
-                             stdout=subprocess.PIPE).stdout
-        name = str(path.relative_to(build))
-        needs[name] = set()
-        for words in map(str.split, out.splitlines()):
-            if len(words) == 2 and words[0] == 'U':
-                needs[name].add(words[1])
-            elif len(words) == 3 and words[1] in 'TDBRVW':
-                owners[words[2]] = name
+    needs = {str(path.relative_to(build)): set() for path in objects}
+    owners = {}
+    out = subprocess.run(['nm', '-A', *needs], check=True, text=True,
+                         cwd=build, stdout=subprocess.PIPE).stdout
+    for line in out.splitlines():
+        name, _, rest = line.partition(':')
+        words = rest.split()
+        if len(words) == 2 and words[0] == 'U':
+            needs[name].add(words[1])
+        elif len(words) == 3 and words[1] in 'TDBRVW':
+            owners[words[2]] = name
     return needs, owners
 
 

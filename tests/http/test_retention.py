@@ -351,7 +351,8 @@ def small_disk(tmp_path):
     subprocess.run(['umount', '-l', str(disk)], check=True)
 
 
-def test_a_full_disk_is_told_once_and_harms_nobody(httpd, small_disk):
+# The disk first: it goes when the server has stopped.
+def test_a_full_disk_is_told_once_and_harms_nobody(small_disk, httpd):
     server = httpd(ON + 'LPProfileDir %s/profiles\n' % small_disk
                    + 'StartServers 1\nServerLimit 1\nThreadsPerChild 8\n'
                    'MaxRequestWorkers 8\n'

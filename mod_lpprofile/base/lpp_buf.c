@@ -88,7 +88,8 @@ apr_status_t lpp_buf_add_string(lpp_buf_t *buf, const char *string)
 
 apr_status_t lpp_buf_add_byte(lpp_buf_t *buf, char byte)
 {
-    /* Callers add many single bytes: there is room for nearly all of them. */
+    /* Fast path: callers add many single bytes, and few of them make it
+     * grow. */
     if (buf->status == APR_SUCCESS && buf->len + 1 < buf->allocated
         && buf->len < buf->max_bytes) {
         buf->data[buf->len++] = byte;
@@ -154,7 +155,7 @@ apr_status_t lpp_sink_write(const lpp_sink_t *sink, const char *data,
     return len ? sink->write(sink->baton, data, len) : APR_SUCCESS;
 }
 
-/* The text in a buffer of malloc, its length in *len; NULL: no memory. */
+/* The text, malloc'd, with its length in *len. NULL: no memory. */
 static char *format_large(int *len, const char *format, va_list args)
 {
     va_list again;

@@ -2,7 +2,7 @@
 /*
  * lpp_base: limits, units and small types that all folders use.
  *
- * Has the limits that decide how much memory and disk a profile can take.
+ * The limits decide how much memory and disk space a profile can use.
  *
  * Names end in their unit: _ns, _us, _hz, _bytes. Wall time is CLOCK_MONOTONIC,
  * CPU time is the CPU clock of the profiled thread (lpp_clock.h). Every

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_buf: see lpp_buf.h. Uses malloc, since a pool would keep each smaller
- * copy that a growing buffer leaves behind.
+ * lpp_buf: see lpp_buf.h. Uses malloc: in a pool, each smaller copy of a
+ * growing buffer would stay allocated.
  */
 #include <stdlib.h>
 #include <string.h>

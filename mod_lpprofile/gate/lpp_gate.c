@@ -214,7 +214,7 @@ apr_status_t lpp_gate_create(lpp_gate_t **gate, apr_global_mutex_t *mutex,
         return status;
     }
     /* New pages are zero and use no memory until they are written. APR's base
-     * address is 8 bytes behind the start of a page; it is the same in every
+     * address is 8 bytes after the start of a page; it is the same in every
      * child, since the mapping is inherited. */
     made->shared = (shared_t *)(((apr_uintptr_t)apr_shm_baseaddr_get(shm)
                                  + _Alignof(shared_t) - 1)

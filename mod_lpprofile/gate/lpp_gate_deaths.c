@@ -101,7 +101,7 @@ void lpp_gate_settle(void *kept)
     area_t *area = kept;
 
     if (area) {
-        /* Fails where this process has posted its own death meanwhile. */
+        /* Fails if this process has posted its own death meanwhile. */
         change(area, AREA_STATE(AREA_HELD, area->owner.pid),
                AREA_STATE(AREA_FREE, 0));
     }

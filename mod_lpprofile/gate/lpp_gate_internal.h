@@ -113,7 +113,8 @@ area_t *lpp_gate_area_claim(lpp_gate_t *gate, const lpp_owner_t *owner);
 void lpp_gate_area_release(lpp_gate_t *gate);
 
 /* Detach the area from the gate; it stays HELD. NULL: the gate has no area, or
- * too few areas are free. Conditions, signal safety and thread as above. */
+ * too few areas are free. Conditions as above.
+ * Signal-safe: no. Thread: the helper. */
 area_t *lpp_gate_area_keep(lpp_gate_t *gate);
 
 #endif

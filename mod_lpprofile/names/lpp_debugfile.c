@@ -194,7 +194,7 @@ static const char *find_file(const lpp_object_t *object, lpp_elf_t *elf,
     return NULL;
 }
 
-/* Whether a file has line tables, so that libdw is worth loading. */
+/* Whether a file has line tables, so that libdw must be loaded. */
 static int has_lines(const char *path)
 {
     lpp_elf_image_t image;

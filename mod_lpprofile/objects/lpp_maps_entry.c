@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #define ALIGN_ROOM                                                            \
-    16 /* the copies keep their address modulo 8, and a reader
-                         of whole words may overrun the end by seven bytes */
+    16 /* a copy has the same address modulo 8 as the original, and a reader of
+          whole words may read seven bytes past the end */
 #define EH_FRAME_MAX_BYTES (64u * 1024 * 1024)
 
 static const void *at(apr_uint64_t address)

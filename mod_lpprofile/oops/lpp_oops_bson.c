@@ -16,8 +16,8 @@
 #include "oops/lpp_oops.h"
 #include "oops/lpp_oops_text_internal.h"
 
-#define ROW_BYTES 96 /* of a timeline row beside its texts */
-#define VAR_BYTES 16 /* of a variable beside its texts */
+#define ROW_BYTES 96 /* of a timeline row without its texts */
+#define VAR_BYTES 16 /* of a variable without its texts */
 #define HEAD_BYTES 1024
 #define GROWTH 8 /* doubled beyond the need, and copied meanwhile */
 

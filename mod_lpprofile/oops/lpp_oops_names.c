@@ -20,7 +20,7 @@ static const char *const contained[] = {
 /* So is a name that has one of these as a word, between separators. */
 static const char *const words[] = {"PASS", "PWD", "PW", "SID", "OTP", "SIG"};
 
-/* These are hidden where they stand as a header in text, too. */
+/* These are also hidden as the names of headers in text. */
 static const char *const header_names[] = {
     "COOKIE", "SET_COOKIE", "AUTHORIZATION", "PROXY_AUTHORIZATION"};
 

@@ -22,12 +22,12 @@ typedef enum {
     LPP_MARKUP_SPACE,     /* white space between tags */
     LPP_MARKUP_TEXT,      /* other text, and the content of a <script> */
     LPP_MARKUP_COMMENT,   /* of a comment, <!x>, or <?x> */
-    LPP_MARKUP_OPEN,      /* "<", or "</", and nothing more yet */
+    LPP_MARKUP_OPEN,      /* "<" or "</", kind not known yet */
     LPP_MARKUP_START,     /* of a start tag, after its "<" */
     LPP_MARKUP_START_END, /* its ">" */
-    LPP_MARKUP_END,       /* of an end tag: name and white space alone */
+    LPP_MARKUP_END,       /* of an end tag with only name and white space */
     LPP_MARKUP_END_END,   /* the ">" of such a one */
-    LPP_MARKUP_END_ODD    /* of an end tag with more in it */
+    LPP_MARKUP_END_ODD    /* of an end tag with anything else in it */
 } lpp_markup_e;
 
 typedef struct lpp_markup_t {

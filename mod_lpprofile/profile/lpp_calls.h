@@ -25,7 +25,7 @@
                                       counts */
 #define LPP_CALLS_MADE_MAX 30      /* of these, made by one function */
 #define LPP_CALLS_DEPTH_MAX 64     /* nested counted calls */
-#define LPP_CALLS_SPANS_MAX 300    /* single calls kept with their times */
+#define LPP_CALLS_SPANS_MAX 300    /* single calls stored with their times */
 #define LPP_CALLS_SPAN_MIN_NS 1000000   /* of such a call */
 #define LPP_CALLS_CPU_STEP_NS 20000
 #define LPP_CALLS_CPU_FIX_NS 500000

@@ -61,7 +61,7 @@ LPP_MUST_CHECK apr_status_t lpp_aggregate_read(lpp_aggregate_t *aggregate,
 
 /*
  * Add one table. Rows are matched by (file, line, name). The indexes of edges
- * must be valid. A row without memory of its own is added to the row for
+ * must be valid. If there is no memory for a row, it is added to the row for
  * others.
  * Errors: APR_ENOMEM: nothing was added.
  * Signal-safe: no. Thread: one at a time.

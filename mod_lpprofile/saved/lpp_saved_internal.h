@@ -14,9 +14,9 @@
  *   section     tag, a number above the tag of the section before it; length of
  *               what follows, 4 bytes; the content
  *
- * A reader passes over sections whose tags it does not know, and over what is
- * left of a section when it has read what it knows. The version changes only
- * where that is not enough: then files of before are refused.
+ * A reader skips sections with unknown tags, and unknown values at the end of
+ * a section. The version changes only if that is not enough: files of other
+ * versions are refused.
  *
  * Numbers are LEB128 in at most ten bytes. A string is its bytes and a NUL; in
  * a section it is its number in the table. 4-byte numbers and doubles are
@@ -75,9 +75,8 @@ void lpp_saved_put_number(lpp_saved_writer_t *writer, apr_uint64_t value);
 void lpp_saved_put_string(lpp_saved_writer_t *writer, const char *string);
 void lpp_saved_put_optional(lpp_saved_writer_t *writer, const char *string);
 
-/* The state of a reader. Once it is bad, every function returns 0 or "" and
- * reads no further. The functions that take it are not signal-safe; one thread
- * at a time. */
+/* The state of a reader. Once it is bad, every function returns 0, "" or NULL
+ * and reads no further. */
 typedef struct lpp_saved_reader_t {
     const unsigned char *at, *end;
     const char *const *strings; /* the table, NULL before it was read */
@@ -103,28 +102,34 @@ typedef struct lpp_saved_section_t {
 } lpp_saved_section_t;
 
 /* get_u32 returns the number in the four bytes at at; get_bytes the next
- * string, which points into the file. */
+ * string, which points into the file.
+ * Signal-safe: no; get_u32: yes. Thread: one at a time a reader. */
 apr_uint32_t lpp_saved_get_u32(const unsigned char *at);
 const char *lpp_saved_get_bytes(lpp_saved_reader_t *reader);
 
-/* The next number; bad if it is larger than max. */
+/* The next number; bad if it is larger than max.
+ * Signal-safe: no. Thread: one at a time a reader. */
 apr_uint64_t lpp_saved_number(lpp_saved_reader_t *reader, apr_uint64_t max);
 
 /* The number of things that follow, each of at least min_bytes; bad if it is
- * larger than max, or if the file is too short for them. */
+ * larger than max, or if the file is too short for them.
+ * Signal-safe: no. Thread: one at a time a reader. */
 apr_uint32_t lpp_saved_count(lpp_saved_reader_t *reader, apr_uint32_t max,
                              unsigned min_bytes);
 
-/* The string of the table with the next number; never NULL. */
+/* The string of the table with the next number; never NULL.
+ * Signal-safe: no. Thread: one at a time a reader. */
 const char *lpp_saved_string(lpp_saved_reader_t *reader);
 
 /* The same for one that may be NULL; and for one that must be a name: UTF-8
- * without control characters. */
+ * without control characters.
+ * Signal-safe: no. Thread: one at a time a reader. */
 const char *lpp_saved_optional(lpp_saved_reader_t *reader);
 const char *lpp_saved_name(lpp_saved_reader_t *reader);
 
 /* A zeroed array in reader->pool; NULL if the reader is bad, or becomes so
- * because memory is short (status is then APR_ENOMEM). */
+ * because memory is short (status is then APR_ENOMEM).
+ * Signal-safe: no. Thread: one at a time a reader. */
 void *lpp_saved_array(lpp_saved_reader_t *reader, apr_size_t count,
                       apr_size_t size);
 

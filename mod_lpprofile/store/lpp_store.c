@@ -34,7 +34,7 @@ struct lpp_store_file_t {
     const char *name;    /* final name */
     char *buffer;        /* BUFFER_BYTES */
     apr_size_t used;     /* of buffer */
-    apr_off_t bytes;     /* taken so far, buffered ones too */
+    apr_off_t bytes;     /* written so far, buffered ones included */
     apr_status_t status; /* first error, sticky */
     lpp_sink_t sink;
     apr_pool_t *pool;

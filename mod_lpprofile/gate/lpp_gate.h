@@ -29,7 +29,7 @@ typedef struct lpp_owner_t {
     apr_time_t begin_us;          /* the same moment, CLOCK_MONOTONIC */
     char id[LPP_OOPS_ID_LEN + 1]; /* OOPS id */
     char url[512];                /* masked URL, cut */
-    char page_id[LPP_PAGEID_MAX_BYTES + 1]; /* "" until it is known */
+    char page_id[LPP_PAGEID_MAX_BYTES + 1]; /* as known so far */
     char host[128];               /* server name */
     char vhost[LPP_VHOST_KEY_LEN + 1]; /* key of the virtual host */
     char method[16];              /* of the request, cut */
@@ -45,8 +45,7 @@ typedef struct lpp_gate_counts_t {
     apr_uint32_t busy;      /* served unprofiled: too many waited */
     apr_uint32_t timed_out; /* served unprofiled: waited too long */
     apr_uint32_t gone;      /* client left while waiting */
-    apr_uint32_t child;     /* subrequest sent by the owner, served
-                               unprofiled */
+    apr_uint32_t child;     /* the owner waits for them; served unprofiled */
     apr_uint32_t died;      /* requests whose process ended meanwhile */
 } lpp_gate_counts_t;
 

@@ -129,8 +129,8 @@ static void count_group(maker_t *maker, const group_t *group)
     edge->calls = group->calls;
 }
 
-/* Sort the edges, and merge edges of one caller and callee, as several phases
- * with calls from the root make them. */
+/* Sort the edges. Merge edges with the same caller and callee, which exist if a
+ * function has calls from the root in several phases. */
 static void sort_edges(maker_t *maker)
 {
     apr_uint32_t i, made = 0;

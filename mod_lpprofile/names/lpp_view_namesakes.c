@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_view_namesakes: distinguishes functions of one name. Two static functions
- * may have the same one; readers that identify functions by name would add them
- * up. Their addresses distinguish them.
+ * lpp_view_namesakes: distinguishes functions with the same name. Two static
+ * functions may have one, and readers that identify functions by name would add
+ * them up. Their addresses are added to the names.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -314,7 +314,7 @@ static apr_status_t gather_all(lpp_maps_t *maps)
         status = gather.status;
     }
     if (status != APR_ENOMEM) {
-        /* Not set after an error, so that the next refresh tries again. */
+        /* Not set if memory was short, so that the next refresh tries again. */
         maps->adds = gather.adds;
         maps->subs = gather.subs;
         maps->gathered = 1;

@@ -154,7 +154,7 @@ const lpp_calls_table_t *lpp_calls_table(lpp_calls_t *calls,
 
 /*
  * Single calls of LPP_CALLS_SPAN_MIN_NS or more that have ended, in the order
- * of their ends, *count of them; valid until the next leave.
+ * of their ends, *count of them; valid as long as the recorder.
  * Signal-safe: no. Thread: as lpp_calls_table.
  */
 const lpp_call_span_t *lpp_calls_spans(const lpp_calls_t *calls,

@@ -242,8 +242,8 @@ apr_status_t lpp_aggregate_read(lpp_aggregate_t *aggregate, int fd)
         if (status == APR_EINVAL || status == APR_EOF) {
             apr_int64_t from = offset;
 
-            /* After an incomplete record at the end there may still be
-             * bytes. */
+            /* At APR_EOF there may be fewer bytes than a head: skip them,
+             * too. */
             apr_pool_clear(pool);
             buffer = apr_palloc(pool, SCAN_BYTES);
             if (status == APR_EINVAL) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_base: what every room shares: limits, units, small types.
+ * lpp_base: limits, units and small types that all folders use.
  *
- * Has the limits that decide how much memory and disk a profile can take.
+ * The limits decide how much memory and disk space a profile can use.
  *
  * Names end in their unit: _ns, _us, _hz, _bytes. Wall time is CLOCK_MONOTONIC,
  * CPU time is the CPU clock of the profiled thread (lpp_clock.h). Every
@@ -48,9 +48,10 @@
 #define LPP_VHOST_KEY_LEN 40        /* hex digits: lpp_facts_vhost */
 
 /*
- * A place in code that outlives dlclose: an object of lpp_maps in the upper 16
- * bits, the address as the object's own file counts it in the lower 48. Object
- * 0 means "in no known object"; the address is then that of the process.
+ * A place in code that stays valid after dlclose: the number of its object in
+ * lpp_maps in the upper 16 bits, its address in the object's file in the lower
+ * 48. Object 0 means "in no known object"; the address is then one of the
+ * process.
  */
 typedef apr_uint64_t lpp_pc_t;
 #define LPP_PC_ADDRESS_BITS 48
@@ -62,11 +63,12 @@ typedef apr_uint64_t lpp_pc_t;
 #define LPP_PC_ADDRESS(pc) ((apr_uint64_t)((pc) & LPP_PC_ADDRESS_MASK))
 
 /*
- * Frames that are not functions, at addresses where no code is. PROFILER: the
- * whole sample, taken while the profiler worked on the request's thread.
- * OWN_STACK: the outermost frame of a stack that is not the thread's own (of a
- * fiber, coroutine or goroutine). RUN_TIME_CODE: code in no loaded object, made
- * by a JIT compiler, for example, whose addresses mean nothing later.
+ * Frames that are not functions; no code has these addresses. PROFILER: the
+ * only frame of a sample that was taken while the profiler worked on the
+ * request's thread. OWN_STACK: the outermost frame of a stack that is not the
+ * thread's own (of a fiber, coroutine or goroutine). RUN_TIME_CODE: code in no
+ * loaded object, for example of a JIT compiler; its addresses mean nothing
+ * later.
  */
 #define LPP_PC_PROFILER LPP_PC_MAKE(0, 1)
 #define LPP_PC_OWN_STACK LPP_PC_MAKE(0, 2)
@@ -77,8 +79,8 @@ typedef apr_uint64_t lpp_pc_t;
 
 /*
  * Marks a function of this module that calls code of others (a hook of another
- * module, a database driver): what runs below it is not the profiler's work.
- * Its own frames are not shown.
+ * module, a database driver): what that code does is not counted as the
+ * profiler's work. The function's own frames are not shown.
  */
 #define LPP_PASSES_ON __attribute__((section("lpp_passes"), noinline))
 

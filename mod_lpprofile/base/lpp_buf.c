@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_buf: see lpp_buf.h. Uses malloc, since a pool would keep each smaller
- * copy that a growing buffer leaves behind.
+ * lpp_buf: see lpp_buf.h. Uses malloc: in a pool, each smaller copy of a
+ * growing buffer would stay allocated.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -88,7 +88,8 @@ apr_status_t lpp_buf_add_string(lpp_buf_t *buf, const char *string)
 
 apr_status_t lpp_buf_add_byte(lpp_buf_t *buf, char byte)
 {
-    /* Callers add many single bytes: there is room for nearly all of them. */
+    /* Fast path: callers add many single bytes, and few of them make it
+     * grow. */
     if (buf->status == APR_SUCCESS && buf->len + 1 < buf->allocated
         && buf->len < buf->max_bytes) {
         buf->data[buf->len++] = byte;
@@ -154,7 +155,7 @@ apr_status_t lpp_sink_write(const lpp_sink_t *sink, const char *data,
     return len ? sink->write(sink->baton, data, len) : APR_SUCCESS;
 }
 
-/* The text in a buffer of malloc, its length in *len; NULL: no memory. */
+/* The text, malloc'd, with its length in *len. NULL: no memory. */
 static char *format_large(int *len, const char *format, va_list args)
 {
     va_list again;

@@ -14,7 +14,7 @@
 
 #include "base/lpp_base.h"
 
-/* Where a writer writes to; it knows no path, descriptor or configuration. */
+/* The output of a writer, which knows no path, descriptor or configuration. */
 typedef struct lpp_sink_t {
     /* Writes all of data or fails; called from one thread at a time. */
     apr_status_t (*write)(void *baton, const char *data, apr_size_t len);
@@ -40,7 +40,7 @@ typedef struct lpp_buf_t {
 void lpp_buf_init(lpp_buf_t *buf, apr_pool_t *pool, apr_size_t max_bytes);
 
 /*
- * An empty buffer in pool. Returns NULL where memory is short.
+ * Create an empty buffer in pool. Returns NULL if memory is short.
  * Signal-safe: no. Thread: any, one at a time.
  */
 LPP_MUST_CHECK lpp_buf_t *lpp_buf_create(apr_pool_t *pool,
@@ -48,10 +48,10 @@ LPP_MUST_CHECK lpp_buf_t *lpp_buf_create(apr_pool_t *pool,
 
 /*
  * Add bytes, a string (never NULL), one byte, printf output. Each returns
- * buf->status: APR_SUCCESS, APR_ENOSPC past the ceiling, APR_ENOMEM. Callers
- * may ignore it and look at buf->status once.
- * Formats are APR's: no %g, %e, %a, %ll, %z, %j, %t, nor a bare %p; halves are
- * rounded up; numbers are the same in every locale.
+ * buf->status: APR_SUCCESS, APR_ENOSPC past the ceiling, APR_ENOMEM. A caller
+ * may ignore the result and check buf->status once. Formats are APR's: no %g,
+ * %e, %a, %ll, %z, %j, %t, nor a plain %p; halves are rounded up; numbers are
+ * the same in every locale.
  * Signal-safe: no. Thread: any, one at a time.
  */
 apr_status_t lpp_buf_add(lpp_buf_t *buf, const char *data, apr_size_t len);

@@ -2,10 +2,11 @@
 /*
  * lpp_jobs: see lpp_jobs.h.
  *
- * A ring of jobs, filled under a lock and emptied by one thread without it; a
- * semaphore wakes that thread, because sem_post may be called from a signal
- * handler and a condition may not. The queue is malloc'd, not from the pool:
- * a job that outlasts the time it is given must not find it gone.
+ * A ring of jobs. Submitters fill it under a lock; one thread empties it
+ * without the lock. A semaphore wakes that thread, because sem_post may be
+ * called from a signal handler and a condition variable may not be signalled
+ * there. The queue is malloc'd, not allocated from the pool: a job that runs
+ * longer than the cleanup waits still uses it.
  */
 #include <pthread.h>
 #include <semaphore.h>
@@ -18,7 +19,7 @@
 #include "base/lpp_jobs.h"
 
 #define STOP_WAIT_MS 1000 /* for all the jobs */
-#define STOP_LAST_MS 4000 /* for the one in hand, in addition */
+#define STOP_LAST_MS 4000 /* in addition, for the running job */
 
 typedef enum stop_e {
     STOP_NOT,
@@ -51,8 +52,8 @@ struct lpp_jobs_t {
  * reachable, so that leak checkers do not report them. */
 static _Atomic(lpp_jobs_t *) all_queues;
 
-/* 1 when the thread is to end. Decided under the lock, so that no job can be
- * added after the thread's last look. */
+/* 1 when the thread must end. Decided under the lock, so that no job can be
+ * added after the thread's last check. */
 static int may_end(lpp_jobs_t *jobs)
 {
     int end;
@@ -85,7 +86,7 @@ static void run_deferred(lpp_jobs_t *jobs)
 }
 
 /* Wait until there is a job or the deferred function is due. May return early;
- * the caller then looks again. */
+ * the caller then checks again. */
 static void wait_for_work(lpp_jobs_t *jobs)
 {
     apr_time_t due = atomic_load(&jobs->due_us);
@@ -124,7 +125,8 @@ static void *jobs_thread(void *data)
     }
 }
 
-/* Create the thread with all signals blocked: they are the host's. */
+/* Create the thread with all signals blocked, so that the host's own threads
+ * receive them. */
 static apr_status_t start_thread(lpp_jobs_t *jobs)
 {
     pthread_attr_t attributes;
@@ -169,10 +171,10 @@ static int has_ended(const lpp_jobs_t *jobs, int wait_ms)
 }
 
 /*
- * Runs before the pool's subpools are destroyed, since jobs may live in those;
- * perhaps in a signal handler that interrupted a submit on this very thread, so
- * no lock is taken here. The running job gets more time, since it would go on
- * with memory that is freed.
+ * Runs before the subpools of the pool are destroyed, since jobs may use them.
+ * May run in a signal handler that interrupted a submit on the same thread, so
+ * it takes no lock. Waits longer for the running job, since that job would
+ * otherwise use memory that has been freed.
  */
 static apr_status_t stop_jobs(void *data)
 {
@@ -184,8 +186,8 @@ static apr_status_t stop_jobs(void *data)
         atomic_store(&jobs->stop, STOP_NOW);
         (void)has_ended(jobs, STOP_LAST_MS);
     }
-    /* The queue is not freed: free() is not signal-safe, and a late submitter
-     * must still find the flag. There is one queue a child. */
+    /* The queue is not freed: free() is not signal-safe, and a thread that
+     * submits a job late still reads stop. There is one queue in each child. */
     return APR_SUCCESS;
 }
 
@@ -256,7 +258,7 @@ apr_status_t lpp_jobs_defer(lpp_jobs_t *jobs, void (*function)(void *baton),
             jobs->deferred.function = function;
             jobs->deferred.baton = baton;
             atomic_store(&jobs->due_us, due);
-            sem_post(&jobs->wake); /* it sleeps until a later time */
+            sem_post(&jobs->wake); /* wake it: it waits until a later time */
         }
         status = APR_SUCCESS;
     }

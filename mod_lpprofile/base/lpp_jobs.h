@@ -18,12 +18,13 @@
 typedef struct lpp_jobs_t lpp_jobs_t;
 
 /*
- * A queue for this child. A pre-cleanup of pool, which runs before subpools are
- * destroyed, so that jobs may live in those, waits for the queued jobs for at
- * most one second; jobs that have not begun by then are dropped, and the one
- * that runs has four seconds more. The process ends without a job that takes
- * longer. The cleanup may run in prefork's signal handler. Errors: APR_ENOMEM,
- * or that of the semaphore.
+ * Create the job queue of this child. It has a pre-cleanup of pool, which runs
+ * before the subpools are destroyed, since jobs may use them. The cleanup waits
+ * at most one second for the queued jobs, drops those that have not begun by
+ * then, and waits four seconds more for the running one. A job that takes
+ * longer is abandoned when the process ends. The cleanup may run in prefork's
+ * signal handler.
+ * Errors: APR_ENOMEM, or that of the semaphore.
  * Signal-safe: no. Thread: child-init.
  */
 LPP_MUST_CHECK apr_status_t lpp_jobs_create(lpp_jobs_t **jobs,
@@ -41,11 +42,11 @@ LPP_MUST_CHECK apr_status_t lpp_jobs_submit(lpp_jobs_t *jobs,
                                             void *baton);
 
 /*
- * Run function(baton) once on the jobs thread, delay_us from now, between two
- * jobs: for work that is done once after many jobs. Only one function can be
- * deferred at a time: where one is already, the earlier of the two times
- * counts. It is dropped when the child ends. APR_EAGAIN: the thread was not
- * created yet (no job was submitted), or the child ends.
+ * Run function(baton) once on the jobs thread, delay_us microseconds from now,
+ * between two jobs. Meant for work that is done once after many jobs. Only one
+ * function can be deferred at a time: if one already is, the earlier of the two
+ * times applies. It is dropped when the child ends. APR_EAGAIN: no job was
+ * submitted yet, so the thread does not exist, or the child is ending.
  * Signal-safe: no. Thread: any.
  */
 LPP_MUST_CHECK apr_status_t lpp_jobs_defer(lpp_jobs_t *jobs,

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_log: the log as a callback, so that core rooms need no httpd.
+ * lpp_log: logs through a callback, so that the core does not depend on httpd.
  *
- * Core rooms return a status and do not log; they log only what no caller can
- * see, such as an error in a thread of their own. Every message has a tag,
- * "LPP" and three digits, assigned once in lpp_log_tags.h and never reused.
+ * The core returns a status instead of logging. It logs only errors that no
+ * caller can see, such as those in a thread of its own. Every message has a
+ * tag, "LPP" and three digits, assigned once in lpp_log_tags.h and never
+ * reused.
  */
 #ifndef LPP_LOG_H
 #define LPP_LOG_H

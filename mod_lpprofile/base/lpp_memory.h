@@ -13,7 +13,7 @@ typedef struct lpp_memory_sizes_t {
     apr_uint64_t rss_bytes;  /* resident */
     apr_uint64_t heap_bytes; /* malloc'd and in use, all arenas; 0: not
                                 counted */
-    /* Known to the process itself only; 0 in what was saved: */
+    /* Only measured in the process itself; 0 in a saved profile: */
     apr_uint64_t private_bytes; /* of rss_bytes, what is neither of a file nor
                                    shared */
     apr_uint64_t heap_took_us;  /* time that counting the heap took */

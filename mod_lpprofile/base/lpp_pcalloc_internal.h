@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_pcalloc: apr_pcalloc() as a function and not as the macro that
- * apr_pools.h puts over it.
+ * lpp_pcalloc: makes apr_pcalloc() the function and not the macro of
+ * apr_pools.h.
  *
  * The macro is memset(apr_palloc(pool, size), 0, size). APR's pools return NULL
- * where memory is short and no abort function is set, as in the pools that this
- * module creates for itself; the macro then writes through that NULL in the
- * host. The function behind it returns NULL, which every caller here handles.
- * lpp_base.h includes this after apr_pools.h, so that no file of the module
- * can use the macro.
+ * if memory is short and no abort function is set, as in the pools that this
+ * module creates for itself; the macro then writes to NULL in the host. The
+ * function returns NULL, which every caller here handles. lpp_base.h includes
+ * this after apr_pools.h, so that no file of the module can use the macro.
  */
 #ifndef LPP_PCALLOC_INTERNAL_H
 #define LPP_PCALLOC_INTERNAL_H

@@ -7,8 +7,8 @@ static int is_continuation(unsigned char byte)
     return (byte & 0xc0) == 0x80;
 }
 
-/* The length of a character that begins with byte; 1 where none of several
- * bytes does. */
+/* The length in bytes of a character that begins with byte; 1 if byte begins no
+ * longer character. */
 static unsigned length_of(unsigned char byte)
 {
     return byte < 0xc2 || byte > 0xf4 ? 1

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_marshal: values in Python's marshal format, version 2. Everything is
- * little-endian, whatever this machine is.
+ * lpp_marshal: values in Python's marshal format, version 2. Numbers are
+ * little-endian on every machine.
  */
 #include "formats/lpp_marshal_internal.h"
 
@@ -9,7 +9,7 @@
 
 #define DIGIT_BITS 15 /* of Python's long integers */
 
-/* At most eight. */
+/* count is at most eight. */
 static void add_bytes(lpp_buf_t *buf, apr_uint64_t value, unsigned count)
 {
     char bytes[8];

@@ -2,10 +2,10 @@
 /*
  * lpp_marshal: values in Python's marshal format, version 2.
  *
- * Only what every Python from 3.8 on reads: no references, no interning. The
- * caller keeps containers whole: a dictionary is begun, gets a key and a value
- * each, and is ended; a tuple is followed by as many values as it said.
- * Errors stay in the buffer, as lpp_buf keeps them.
+ * Only values that every Python from 3.8 on reads: no references, no interning.
+ * The caller must keep containers complete: a dictionary is begun, gets pairs
+ * of a key and a value, and is ended; a tuple is followed by as many values as
+ * its count. Errors stay in the buffer (lpp_buf.status).
  */
 #ifndef LPP_MARSHAL_INTERNAL_H
 #define LPP_MARSHAL_INTERNAL_H
@@ -13,8 +13,9 @@
 #include "base/lpp_buf.h"
 
 /*
+ * Add a value to buf (not NULL). string is valid UTF-8 and not NULL.
+ * Errors: those of lpp_buf, in buf->status.
  * Signal-safe: no. Thread: any, one at a time a buffer.
- * string: valid UTF-8.
  */
 void lpp_marshal_begin_dict(lpp_buf_t *buf);
 void lpp_marshal_end_dict(lpp_buf_t *buf);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_pstats: the bytes of a table. See lpp_pstats.h; how a view
- * becomes a table stands in lpp_write_pstats.c.
+ * lpp_pstats: writes the bytes of a table; see lpp_pstats.h. lpp_write_pstats.c
+ * makes the table of a view.
  */
 #include "formats/lpp_pstats.h"
 
@@ -38,7 +38,8 @@ static int index_edges(writer_t *writer, apr_pool_t *pool)
         at += writer->first_in[i];
         writer->first_in[i] = at;
     }
-    /* filling moves each start to its end, which is the next one's start */
+    /* Filling moves each start to its end, which is the start of the next
+     * one. */
     for (i = 0; i < pstats->edge_count; i++) {
         writer->by_callee[writer->first_in[pstats->edges[i].callee + 1]++] = i;
     }
@@ -55,8 +56,8 @@ static void add_key(writer_t *writer, apr_uint32_t index)
     lpp_marshal_string(&writer->out, function->name);
 }
 
-/* Two counts and two times: of a function cc, nc (recursion is counted once),
- * of an edge nc, cc. */
+/* Add two counts and two times. In a function the counts are cc and nc, which
+ * are equal here, in an edge nc and cc. */
 static void add_figures(lpp_buf_t *out, apr_uint64_t calls,
                         apr_uint64_t self_us, apr_uint64_t total_us)
 {
@@ -88,7 +89,7 @@ static void add_function(writer_t *writer, apr_uint32_t index)
     lpp_marshal_end_dict(out);
 }
 
-/* Write what is in the buffer to the sink. */
+/* Write the buffer to the sink and make it empty. */
 static apr_status_t flush(writer_t *writer, const lpp_sink_t *sink)
 {
     apr_status_t status = writer->out.status;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_pstats: what a pstats file holds, as a table: functions, known by (file,
- * line, name), and who called whom. Between the view and the marshalled
- * bytes, so that tables of many requests can be summed up.
+ * lpp_pstats: the content of a pstats file as a table: functions, identified by
+ * (file, line, name), and calls between them. It is a step between the view and
+ * the marshalled bytes, so that tables of many requests can be summed up.
  *
  * The file is one dictionary {(file, line, name): (cc, nc, tt, ct, callers)},
  * callers another {(file, line, name): (nc, cc, tt, ct)}: the order of the two
- * counts differs, as cProfile has it. Every caller is a key too, every count
- * at least 1, and the root is always there: readers break otherwise.
+ * counts differs, as in files of cProfile. Every caller is a key, too, every
+ * count is at least 1, and the root is always there: readers fail otherwise.
  */
 #ifndef LPP_PSTATS_H
 #define LPP_PSTATS_H
@@ -39,8 +39,8 @@ typedef struct lpp_pstats_t {
 } lpp_pstats_t;
 
 /*
- * The table of a view, in pool; strings are the view's or pool's. Function 0
- * is the root. The sum of all self_us is the view's total.
+ * Make the table of a view, in pool; strings are borrowed from the view or in
+ * pool. Function 0 is the root. The sum of all self_us is the view's total.
  * Errors: APR_ENOMEM.
  * Signal-safe: no. Thread: any.
  */
@@ -49,8 +49,8 @@ LPP_MUST_CHECK apr_status_t lpp_pstats_create(lpp_pstats_t **pstats,
                                               apr_pool_t *pool);
 
 /*
- * Write a table as Python's marshalled pstats, in wall seconds. Strings that
- * are not UTF-8 must not be in it.
+ * Write a table as Python's marshalled pstats, in wall seconds. All strings
+ * must be UTF-8.
  * Errors: those of the sink; APR_ENOMEM.
  * Signal-safe: no. Thread: any.
  */

@@ -3,10 +3,10 @@
  * lpp_write_callgrind: a profile in callgrind's format, for KCacheGrind,
  * QCacheGrind and callgrind_annotate.
  *
- * Names are written once with a number and by the number from then on. The
- * events are Wall, CPU (microseconds) and Samples; Wait is derived by the
- * reader. No line ends in a blank, and "summary:" comes after "events:": both
- * make KCacheGrind drop a file.
+ * A name is written once with a number, and after that only its number is. The
+ * events are Wall, CPU (microseconds) and Samples; the reader derives Wait. No
+ * line ends in a blank, and "summary:" comes after "events:": otherwise
+ * KCacheGrind rejects the file.
  */
 #include "formats/lpp_writer.h"
 
@@ -24,14 +24,15 @@ typedef struct names_t {
 
 typedef struct writer_t {
     const lpp_view_t *view;
-    lpp_buf_t out;              /* one function at a time, then to sink */
+    lpp_buf_t out;              /* written to the sink when it is large */
     names_t objects, files;
     apr_hash_t *bases;          /* base name -> the first object's path */
-    unsigned char *defined;     /* function: its name was written */
+    unsigned char *defined;     /* of each function, 1: its name was written */
     apr_pool_t *pool;
 } writer_t;
 
-/* No control characters; '#' begins a comment; "(1" would be a number. */
+/* Add text without control characters; a "#" would begin a comment, and a "(1"
+ * at the begin would be a number. */
 static void add_text(lpp_buf_t *out, const char *text)
 {
     apr_size_t plain;
@@ -57,7 +58,7 @@ static void add_text(lpp_buf_t *out, const char *text)
     }
 }
 
-/* A number and what follows it; most of the file is made of these. */
+/* Add a number and the byte after it. Most of the file is made of these. */
 static void add_number(lpp_buf_t *out, apr_uint64_t number, char next)
 {
     char text[24], *at = text + sizeof(text);
@@ -75,7 +76,7 @@ static void add_numbered(writer_t *writer, names_t *names, const char *key,
 {
     unsigned *number;
 
-    if (text[0] == '\0') { /* the root lies in no object */
+    if (text[0] == '\0') { /* the root has no object */
         lpp_buf_addf(&writer->out, "%s=\n", key);
         return;
     }
@@ -100,9 +101,9 @@ static void add_numbered(writer_t *writer, names_t *names, const char *key,
 }
 
 /*
- * The source file; where it is unknown the object's base name, since
- * callgrind_annotate knows functions by file and name only and would add up
- * namesakes of different objects.
+ * The source file; if it is unknown, the object's base name, since
+ * callgrind_annotate identifies functions only by file and name and would add
+ * up functions of different objects.
  */
 static const char *file_of(writer_t *writer, const lpp_symbol_t *symbol)
 {
@@ -124,7 +125,7 @@ static const char *file_of(writer_t *writer, const lpp_symbol_t *symbol)
     return strcmp(first, symbol->object) == 0 ? base : symbol->object;
 }
 
-/* Object, file and function, as caller or (prefix "c") as callee. */
+/* Add object, file and function, as caller or (with prefix "c") as callee. */
 static void add_function(writer_t *writer, apr_uint32_t index, int callee)
 {
     const lpp_symbol_t *symbol = &writer->view->functions[index].symbol;
@@ -191,7 +192,8 @@ static void add_head(writer_t *writer)
                  view->total.cpu_us, view->total.samples);
 }
 
-/* One function with its calls; edge moves on to the next caller's. */
+/* Add one function with its calls; *edge moves to the edges of the next
+ * caller. */
 static void add_body(writer_t *writer, apr_uint32_t index,
                      apr_uint32_t *edge)
 {
@@ -220,7 +222,7 @@ static void add_body(writer_t *writer, apr_uint32_t index,
     }
 }
 
-/* Write what is in the buffer to the sink. */
+/* Write the buffer to the sink and make it empty. */
 static apr_status_t flush(writer_t *writer, const lpp_sink_t *sink)
 {
     apr_status_t status = writer->out.status;
@@ -260,7 +262,7 @@ apr_status_t lpp_write_callgrind(const lpp_view_t *view,
             add_body(&writer, index, &edge);
         }
         while (edge < view->edge_count && view->edges[edge].caller == index) {
-            edge++; /* those of a function that was left out */
+            edge++; /* skip the edges of a function that was left out */
         }
         if (writer.out.len > 32768) {
             status = flush(&writer, sink);

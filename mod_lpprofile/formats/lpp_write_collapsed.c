@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_write_collapsed: folded stacks, root first, weighed by wall
- * microseconds: what flamegraph.pl and speedscope read.
+ * lpp_write_collapsed: folded stacks, root first, with wall microseconds, for
+ * flamegraph.pl and speedscope.
  *
- * One line a branch that has time of its own, so the lines sum up to the
- * total. The walk keeps the path to the branch at hand in one buffer and cuts
- * it back on its way up.
+ * One line for each branch with self time, so the sum of the lines is the
+ * total. The walk keeps the path to the current branch in one buffer and
+ * shortens it when it returns to a parent.
  */
 #include "formats/lpp_writer.h"
 
 #include <string.h>
 
-/* ';' parts frames; a line ends in a blank and the weight. */
+/* Add a name; ";" separates frames, and a line ends in a blank and the
+ * weight. */
 static void add_name(lpp_buf_t *path, const char *name)
 {
     apr_size_t start = path->len, plain;
@@ -37,8 +38,8 @@ static void add_name(lpp_buf_t *path, const char *name)
     }
 }
 
-/* Functions of different objects may share a name: say which object, unless
- * the name begins with it already. */
+/* Add a frame. Functions of different objects may have the same name, so the
+ * object is added, unless the name begins with it already. */
 static void add_frame(lpp_buf_t *path, const lpp_symbol_t *symbol)
 {
     const char *object = lpp_view_object_name(symbol);
@@ -66,7 +67,7 @@ static apr_status_t write_line(const lpp_sink_t *sink, const lpp_buf_t *path,
     return status;
 }
 
-/* The next branch in the order of the tree; LPP_NODE_NONE: that was all. */
+/* The next branch in the order of the tree; LPP_NODE_NONE: there is none. */
 static apr_uint32_t next_of(const lpp_view_t *view, apr_uint32_t at)
 {
     if (view->branches[at].first_child != LPP_NODE_NONE) {
@@ -107,7 +108,7 @@ apr_status_t lpp_write_collapsed(const lpp_view_t *view,
         add_frame(&path, &view->functions[branch->function].symbol);
         status = path.status;
         ends[at] = path.len;
-        /* a profile of no time at all still is a file with its root */
+        /* the file of a profile without time has the root */
         if (branch->self.wall_us != 0
             || (at == 0 && view->total.wall_us == 0)) {
             status = write_line(sink, &path, branch->self.wall_us);

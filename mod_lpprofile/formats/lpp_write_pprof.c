@@ -3,10 +3,10 @@
  * lpp_write_pprof: a profile as gzipped profile.proto, for "go tool pprof",
  * speedscope, Pyroscope.
  *
- * A serialized message may be written in parts, whose repeated fields append:
- * samples go out a batch at a time, so that memory stays small whatever the
- * depth. Text comes last, when all of it is known. Ids are small and begin at
- * 1; every location has a function.
+ * A serialized message may be written in parts; repeated fields of the parts
+ * are appended. So samples are written in batches, which need little memory for
+ * any depth. Strings are written last, when all are known. Ids are small and
+ * begin at 1; every location has a function.
  */
 #include "formats/lpp_writer.h"
 
@@ -40,7 +40,8 @@ static apr_uint64_t cpu_of(const lpp_cost_t *cost)
     return cost->cpu_us;
 }
 
-/* The values of a sample, in the order of the file; a new one is a row. */
+/* The values of a sample, in the order of the file. To add a value, add a
+ * row. */
 static const struct {
     const char *type, *unit;
     apr_uint64_t (*get)(const lpp_cost_t *cost);
@@ -51,7 +52,7 @@ static const struct {
 };
 
 #define VALUES LPP_COUNT(value_types)
-#define VALUE_WALL 1 /* the period's, and what pprof shows if not asked */
+#define VALUE_WALL 1 /* type of the period, and shown by default */
 
 typedef struct writer_t {
     const lpp_view_t *view;
@@ -87,7 +88,7 @@ static apr_int64_t text(writer_t *writer, const char *string)
     return *number;
 }
 
-/* Compress and write to the sink; last: the end of the file. */
+/* Compress data and write it to the sink; last: this is the end of the file. */
 static void zip(writer_t *writer, void *data, apr_size_t len, int last)
 {
     unsigned char out[16384];
@@ -111,7 +112,7 @@ static void zip(writer_t *writer, void *data, apr_size_t len, int last)
     } while (writer->status == APR_SUCCESS && writer->zip.avail_out == 0);
 }
 
-/* Write one part, and free what it was made of. */
+/* Write one part, and clear the pool of its batch. */
 static void write_part(writer_t *writer, const Lpp__Pprof__Profile *part)
 {
     apr_size_t len = lpp__pprof__profile__get_packed_size(part);
@@ -129,7 +130,7 @@ static void write_part(writer_t *writer, const Lpp__Pprof__Profile *part)
     apr_pool_clear(writer->batch);
 }
 
-/* The nearest moment that fits, in the years 1678 to 2262. */
+/* The time in nanoseconds, limited to the years 1678 to 2262. */
 static int64_t nanoseconds(apr_time_t time)
 {
     return time > INT64_MAX / 1000   ? INT64_MAX
@@ -137,7 +138,7 @@ static int64_t nanoseconds(apr_time_t time)
                                      : (int64_t)time * 1000;
 }
 
-/* Types, period, times, comments: what a file has once. */
+/* Write what a file has once: types, period, times, comments. */
 static void write_head(writer_t *writer)
 {
     const lpp_view_t *view = writer->view;
@@ -179,7 +180,7 @@ static void write_head(writer_t *writer)
     write_part(writer, &part);
 }
 
-/* One location a place in code; the root and the rest have their own. */
+/* Make one location for each pc; the root and the rest have their own. */
 static int make_locations(writer_t *writer)
 {
     const lpp_view_t *view = writer->view;
@@ -219,18 +220,18 @@ static void fill_mapping(writer_t *writer, const lpp_object_t *object,
     mapping->id = writer->mappings[object->number];
     mapping->memory_start = object->start;
     mapping->memory_limit = object->end;
-    /* linkers give code the same offset in the file as in memory */
+    /* With common linkers, code has the same offset in file and memory. */
     mapping->file_offset = object->start - object->bias;
     mapping->filename = text(writer, object->path);
     if (object->build_id != NULL) {
         mapping->build_id = text(writer, apr_pescape_hex(
             writer->pool, object->build_id, object->build_id_len, 0));
     }
-    /* named already: pprof must not guess names from stripped files */
+    /* functions have names: pprof must not search for others */
     mapping->has_functions = 1;
 }
 
-/* The objects that locations lie in, by their numbers: the program first. */
+/* Write the objects of the locations, by their numbers: the program first. */
 static void write_mappings(writer_t *writer)
 {
     Lpp__Pprof__Profile part = LPP__PPROF__PROFILE__INIT;
@@ -268,7 +269,7 @@ static void write_functions(writer_t *writer)
             function->id = i + 1;
             function->name = text(writer, symbol->name);
             function->system_name = function->name;
-            /* pprof adds up namesakes unless their files differ */
+            /* pprof adds up functions of one name unless their files differ */
             function->filename = text(writer, symbol->file != NULL
                                       ? symbol->file : symbol->object);
             function->start_line = symbol->line;
@@ -381,7 +382,7 @@ static int has_self(const lpp_view_t *view, apr_uint32_t at)
 {
     const lpp_cost_t *self = &view->branches[at].self;
 
-    /* a profile of no time at all still has its root */
+    /* a profile without time has the root */
     return self->wall_us != 0 || self->samples != 0
         || (at == 0 && view->total.wall_us == 0);
 }
@@ -466,7 +467,7 @@ apr_status_t lpp_write_pprof(const lpp_view_t *view, const lpp_sink_t *sink,
                         Z_DEFAULT_STRATEGY) != Z_OK) {
         goto leave;
     }
-    text(&writer, ""); /* string 0, as the format demands */
+    text(&writer, ""); /* string 0 must be "" */
     write_head(&writer);
     write_samples(&writer);
     write_mappings(&writer);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_write_pstats: a view as the table that a pstats file holds, and that
- * file. What readers insist on stands in lpp_pstats.h.
+ * lpp_write_pstats: makes the table of a view, and writes it as a pstats file.
+ * lpp_pstats.h describes what readers require.
  */
 #include "formats/lpp_writer.h"
 
@@ -29,7 +29,7 @@ static const char *file_of(const lpp_symbol_t *symbol)
     if (symbol->file != NULL && symbol->file[0] != '\0') {
         return symbol->file;
     }
-    /* '~' and line 0: pstats shows the bare name */
+    /* with "~" and line 0 pstats shows only the name */
     return symbol->object[0] != '\0' ? symbol->object : "~";
 }
 
@@ -38,7 +38,7 @@ static int is_zero(const lpp_cost_t *cost)
     return cost->wall_us == 0 && cost->samples == 0;
 }
 
-/* The functions that took time, and the root. Two objects may hold the same
+/* Add the functions with time, and the root. Two objects may have the same
  * function of the same source line: each has a row. 0: no memory. */
 static apr_uint32_t add_functions(maker_t *maker)
 {
@@ -99,8 +99,8 @@ static apr_uint32_t find_edge(const lpp_view_t *view, apr_uint32_t caller,
     return low;
 }
 
-/* A call that took time has a caller and a callee that did: both have rows. So
- * has one that was counted. */
+/* Add the edges. Caller and callee of an edge with time have time, too, so both
+ * have rows; so have those of a counted call. */
 static apr_uint32_t add_edges(maker_t *maker)
 {
     const lpp_view_t *view = maker->view;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_writer: what several writers say in the same words.
+ * lpp_writer: text that several writers share.
  */
 #include "base/lpp_ascii.h"
 #include "base/lpp_clock.h"
@@ -15,14 +15,14 @@ static const char *one_line(const char *text, apr_pool_t *pool)
     char *copy = apr_pstrdup(pool, text && text[0] != '\0' ? text : "-"), *at;
 
     if (copy == NULL) {
-        return "-"; /* a note less, where memory is short */
+        return "-"; /* no memory */
     }
     for (at = copy; *at != '\0'; at++) {
         if (lpp_is_control(*at)) {
             *at = ' ';
         }
     }
-    /* some readers fail on blanks at the ends */
+    /* Some readers fail if there are blanks at the ends. */
     while (at > copy + 1 && at[-1] == ' ') {
         *--at = '\0';
     }

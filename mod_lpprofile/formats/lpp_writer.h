@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_writer: a named profile as the bytes of one format.
+ * lpp_writer: writes a view as the bytes of one format.
  *
  * A writer gets const data and a sink; it knows no path and no configuration.
- * ../shared/formats.md holds what the readers of each format insist on.
  */
 #ifndef LPP_WRITER_H
 #define LPP_WRITER_H
@@ -14,12 +13,12 @@
 #include "base/lpp_formats.h"
 #include "names/lpp_view.h"
 
-/* Errors: those of the sink; APR_ENOMEM from scratch. */
+/* Write view to sink. Errors: those of the sink; APR_ENOMEM. */
 typedef apr_status_t lpp_writer_fn(const lpp_view_t *view,
                                    const lpp_sink_t *sink,
                                    apr_pool_t *scratch);
 
-/* What is known of one format; strings are static. */
+/* One format; strings are static. */
 typedef struct lpp_writer_t {
     lpp_format_e format;
     const char *action;       /* in the URL */
@@ -30,7 +29,8 @@ typedef struct lpp_writer_t {
     lpp_writer_fn *write;     /* NULL: not in this build */
 } lpp_writer_t;
 
-/* The entry of a format; never NULL for a valid one. Thread: any. */
+/* The entry of a format; never NULL for a valid one.
+ * Signal-safe: yes. Thread: any. */
 const lpp_writer_t *lpp_writer_get(lpp_format_e format);
 
 /*
@@ -51,16 +51,21 @@ typedef struct lpp_writer_note_t {
 } lpp_writer_note_t;
 
 /*
- * What each format with a head says of the request, and the sampling
- * statistics; array of lpp_writer_note_t in pool. Signal-safe: no. Thread: any.
+ * The comments on the request, and the sampling statistics, for the head of a
+ * file: array of lpp_writer_note_t in pool; strings are in pool or those of
+ * view.
+ * Signal-safe: no. Thread: any.
  */
 apr_array_header_t *lpp_writer_notes(const lpp_view_t *view,
                                      apr_pool_t *pool);
 
-/* Why a profile ended before its request (lpp_stop_e), as words. */
+/* Why a profile ended before its request (lpp_stop_e), as static text.
+ * Signal-safe: yes. Thread: any. */
 const char *lpp_writer_cut_short(int why);
 
-/* The count readers insist on: exact calls, else samples, at least 1. */
+/* The count for readers that require at least 1: exact calls; if these are 0,
+ * samples; else 1.
+ * Signal-safe: yes. Thread: any. */
 apr_uint64_t lpp_writer_count(apr_uint64_t calls, apr_uint64_t samples);
 
 #endif

@@ -2,10 +2,11 @@
 /*
  * lpp_gate: see lpp_gate.h.
  *
- * Owns one anonymous shared mapping. Everything in it is atomic and stays valid
- * when a writer is killed between two instructions: no reader waits for a
- * writer, and what a dead child added is found by its process id. Locks the
- * mutex, but neither creates nor destroys it; logs nothing.
+ * Owns one anonymous shared mapping. All of it is atomic, and it stays valid
+ * when a process that writes to it is killed between two instructions: no
+ * reader waits for a writer, and waiting requests of a dead child are found by
+ * its process id. Locks the mutex, but neither creates nor destroys it; logs
+ * nothing.
  */
 #include <errno.h>
 #include <sched.h>
@@ -23,7 +24,7 @@
 #define TICKET_TRIES 1000      /* yields before the ticket is taken over */
 #define FORGET_TRIES 100
 
-/* pid in the place that children without a place of their own share. */
+/* The pid of the place that children without their own place share. */
 #define PID_SHARED 0xffffffffu
 
 /* The place of a child: its pid, and how many of its requests wait. */
@@ -184,8 +185,8 @@ static void claim_place(lpp_gate_t *gate, apr_uint32_t pid)
     gate->place_pid = PID_SHARED;
 }
 
-/* Also runs in the signal handler of a prefork child: atomics only. A process
- * that this child forked does not own the place. */
+/* Also runs in the signal handler of a prefork child, so it uses atomics only.
+ * A process forked by this child does not own the place. */
 static apr_status_t child_cleanup(void *data)
 {
     lpp_gate_t *gate = data;
@@ -213,7 +214,7 @@ apr_status_t lpp_gate_create(lpp_gate_t **gate, apr_global_mutex_t *mutex,
         return status;
     }
     /* New pages are zero and use no memory until they are written. APR's base
-     * address is 8 bytes behind the start of a page; it is the same in every
+     * address is 8 bytes after the start of a page; it is the same in every
      * child, since the mapping is inherited. */
     made->shared = (shared_t *)(((apr_uintptr_t)apr_shm_baseaddr_get(shm)
                                  + _Alignof(shared_t) - 1)
@@ -251,7 +252,8 @@ apr_status_t lpp_gate_try(lpp_gate_t *gate, apr_interval_time_t slice_us)
     apr_status_t status;
 
     if (gate->held) {
-        /* Whether the same process can lock twice depends on the mechanism. */
+        /* Depending on the mechanism, the process could lock the mutex
+         * twice. */
         return APR_EINVAL;
     }
     if (slice_us > 0) {
@@ -328,8 +330,8 @@ apr_status_t lpp_gate_release(lpp_gate_t *gate)
         pthread_mutex_unlock(&gate->writing);
         return APR_EINVAL;
     }
-    /* First, so that a process killed between the two leaves no area that
-     * would be reported. */
+    /* The area is released first: if the process is killed between the two
+     * calls, no death is reported. */
     lpp_gate_area_release(gate);
     publish(gate->shared, &nobody);
     gate->held = 0;
@@ -345,8 +347,9 @@ apr_status_t lpp_gate_release_keep(lpp_gate_t *gate, void **kept)
     return lpp_gate_release(gate);
 }
 
-/* The parent reports deaths, but not while it rereads its configuration: check
- * for dead children before a request is refused. */
+/* The parent reports the deaths of children, but not while it rereads its
+ * configuration, so dead children are looked for before a request is
+ * refused. */
 static void forget_dead_waiters(lpp_gate_t *gate)
 {
     shared_t *shared = gate->shared;
@@ -396,7 +399,8 @@ void lpp_gate_forget(lpp_gate_t *gate, apr_uint32_t pid)
     for (i = 0; i < used; i++) {
         apr_uint64_t old = atomic_load(&shared->place[i]);
 
-        /* A dead child changes nothing; a new one with that pid may. */
+        /* A dead child does not change its place, but a new child with the same
+         * pid may. */
         for (tries = 0; tries < FORGET_TRIES && PLACE_PID(old) == pid
                         && !atomic_compare_exchange_weak(&shared->place[i],
                                                          &old, 0); tries++) {

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_gate: one profile at a time over all children.
+ * lpp_gate: allows one profile at a time over all children.
  *
- * A global mutex (created by the skin, so that "Mutex ... lpprofile" selects
- * its mechanism) and memory shared by all generations of children: who owns the
- * gate, how many requests wait for it. In a child, only the sampler's helper
- * thread locks and unlocks the mutex, since APR's mutexes belong to the thread
- * that locked them, while a request may end on any thread. When a process dies
- * as owner, the kernel unlocks the mutex; the next owner finds its record.
+ * It has a global mutex (created by the caller, so that "Mutex ... lpprofile"
+ * selects its mechanism) and memory shared by all generations of children,
+ * which has the owner of the gate and the number of requests that wait for it.
+ * In a child, only the sampler's helper thread locks and unlocks the mutex,
+ * since APR's mutexes belong to the thread that locked them, while a request
+ * may end on any thread. When the owner's process dies, the kernel unlocks the
+ * mutex; the next owner finds the record of the dead one.
  *
  * The mechanisms pthread (robust; httpd's default on Linux), sysvsem (undo),
  * fcntl and flock can be used. posixsem cannot: it stays locked when its owner
@@ -28,7 +29,7 @@ typedef struct lpp_owner_t {
     apr_time_t begin_us;          /* the same moment, CLOCK_MONOTONIC */
     char id[LPP_OOPS_ID_LEN + 1]; /* OOPS id */
     char url[512];                /* masked URL, cut */
-    char page_id[LPP_PAGEID_MAX_BYTES + 1]; /* as far as known by then */
+    char page_id[LPP_PAGEID_MAX_BYTES + 1]; /* as known so far */
     char host[128];               /* server name */
     char vhost[LPP_VHOST_KEY_LEN + 1]; /* key of the virtual host */
     char method[16];              /* of the request, cut */
@@ -44,7 +45,7 @@ typedef struct lpp_gate_counts_t {
     apr_uint32_t busy;      /* served unprofiled: too many waited */
     apr_uint32_t timed_out; /* served unprofiled: waited too long */
     apr_uint32_t gone;      /* client left while waiting */
-    apr_uint32_t child;     /* made by the owner, served unprofiled */
+    apr_uint32_t child;     /* the owner waits for them; served unprofiled */
     apr_uint32_t died;      /* requests whose process ended meanwhile */
 } lpp_gate_counts_t;
 
@@ -78,9 +79,9 @@ LPP_MUST_CHECK apr_status_t lpp_gate_child_init(lpp_gate_t *gate,
                                                 apr_pool_t *pchild);
 
 /*
- * Try for the mutex for at most slice_us (kept to 50 ms). APR_SUCCESS: this
- * child owns the gate; where the owner before it died as such, its record is
- * removed and its death noted. APR_TIMEUP: another child owns it. APR_EINVAL:
+ * Try to lock the mutex for at most slice_us (limited to 50 ms). APR_SUCCESS:
+ * this child owns the gate; if the previous owner died, its record is removed
+ * and its death noted. APR_TIMEUP: another child owns the gate. APR_EINVAL:
  * this child owns it already. Any other error: the mutex is broken.
  * Signal-safe: no. Thread: the helper, always the same one of a child.
  */
@@ -89,12 +90,12 @@ LPP_MUST_CHECK apr_status_t lpp_gate_try(lpp_gate_t *gate,
 
 /*
  * set_owner publishes the owner after a successful try and counts a profile;
- * pid 0 stands for the caller's, strings are cut. set_page_id changes the page
- * id of the profile called id once it is known. Both do nothing where this
- * child does not own the gate; set_page_id also where the child owns it for
- * another profile, since a profile may end before its request does. release
- * ends the ownership. Errors of release: APR_EINVAL where this child does not
- * own the gate, else that of the unlock.
+ * pid 0 means the caller's pid; strings are cut. set_page_id sets the page id,
+ * once known, of the profile with that OOPS id. Both do nothing if this child
+ * does not own the gate; set_page_id also does nothing if the child owns it for
+ * another profile, since a profile may end before its request. release ends the
+ * ownership. Errors of release: APR_EINVAL if this child does not own the gate,
+ * else that of the unlock.
  * Signal-safe: no. Thread: the helper; set_page_id: any thread of the child.
  */
 void lpp_gate_set_owner(lpp_gate_t *gate, const lpp_owner_t *owner);
@@ -104,36 +105,38 @@ apr_status_t lpp_gate_release(lpp_gate_t *gate);
 
 /*
  * release_keep releases the gate for a request that goes on after its profile
- * has ended: if its process dies, the death is still reported. *kept is for
- * lpp_gate_settle once the request has ended, or NULL where less than half of
- * the areas are free. settle frees it; NULL is allowed.
+ * has ended, and keeps its area, so that the death of its process is still
+ * reported. *kept is to be passed to lpp_gate_settle when the request has
+ * ended; it is NULL if less than half of the areas are free. settle frees the
+ * area; NULL is allowed. Errors: as release.
  * Signal-safe: settle only. Thread: the helper; settle: any of this child.
  */
 apr_status_t lpp_gate_release_keep(lpp_gate_t *gate, void **kept);
 void lpp_gate_settle(void *kept);
 
 /*
- * Copy the owner's record; pid 0: the gate has no owner. The copy is of one
- * moment, and never waits for a writer, not even for one that was killed while
- * it wrote. Its strings are terminated; apart from that, a child that was taken
- * over may have written anything.
+ * Copy the owner's record; pid 0: the gate has no owner. The members of the
+ * copy belong together. It never waits for a writer, not even for one that was
+ * killed while it wrote. The strings are terminated; everything else may be
+ * wrong if an attacker controls a child.
  * Signal-safe: yes. Thread: any.
  */
 void lpp_gate_get_owner(const lpp_gate_t *gate, lpp_owner_t *owner);
 
 /*
- * 1 where no process pid exists; 0 and numbers that are no process id count as
- * dead, since pid may come from shared memory. Sends no signal.
+ * 1 if there is no process with that pid. 0 and numbers that cannot be a
+ * process id count as dead, since pid may come from shared memory. Sends no
+ * signal.
  * Signal-safe: yes. Thread: any.
  */
 int lpp_gate_is_dead(apr_uint32_t pid);
 
 /*
- * enter counts the caller among the requests that wait for the gate. Returns
- * APR_EBUSY where max_waiting wait already. Each success is paired with one
- * leave in the same child. forget(pid) removes the waiting requests of a child
- * that died; the parent calls it when it reaps the child, and enter does the
- * same for dead children before it returns APR_EBUSY.
+ * enter counts the caller as a request that waits for the gate. It returns
+ * APR_EBUSY if max_waiting requests wait already. Each success must be followed
+ * by one leave in the same child. forget(pid) removes the waiting requests of a
+ * child that died; the parent calls it when it reaps the child, and enter does
+ * the same for dead children before it returns APR_EBUSY.
  * Signal-safe: leave and forget only. Thread: any.
  */
 LPP_MUST_CHECK apr_status_t lpp_gate_enter(lpp_gate_t *gate,
@@ -142,12 +145,13 @@ void lpp_gate_leave(lpp_gate_t *gate);
 void lpp_gate_forget(lpp_gate_t *gate, apr_uint32_t pid);
 
 /*
- * Slow clients: client_us is the sum of the time in which owners were blocked
- * on their clients, in microseconds, to which each owner adds. A waiting
- * request compares it with the sum when its wait began, and calls hurry when
- * the difference is too large. hurried returns 1 where hurry was called since
- * the owner's record last changed.
- * Signal-safe: yes. Thread: client_us and hurry: any; the others: the helper.
+ * Slow clients. client_us returns the total time in which owners were blocked
+ * on their clients, in microseconds; each owner adds its time by add_client_us.
+ * A waiting request compares the total with that at the begin of its wait, and
+ * calls ask_to_end if the difference is too large. asked_to_end returns 1 if
+ * ask_to_end was called since the owner's record last changed.
+ * Signal-safe: yes. Thread: client_us and ask_to_end: any; the others: the
+ * helper.
  */
 apr_uint64_t lpp_gate_client_us(const lpp_gate_t *gate);
 void lpp_gate_ask_to_end(lpp_gate_t *gate);
@@ -164,25 +168,25 @@ void lpp_gate_get_counts(const lpp_gate_t *gate, lpp_gate_counts_t *counts);
 /*
  * Deaths. From set_owner to release (or settle), the owner's record is also in
  * an area of the shared memory, with room for post-mortem data (the stack of a
- * crash, its samples). When the owner dies, the area stays; the first process
- * that detects the death notes it, and one process takes it over and writes the
- * report.
+ * crash, its samples). When the owner dies, the area keeps them; the first
+ * process that detects the death notes it, and one process takes it over and
+ * writes the report.
  */
 #define LPP_GATE_AREA_BYTES (1280u * 1024)
 
 /*
- * Room for the post-mortem data of this child while it owns the gate:
- * LPP_GATE_AREA_BYTES, of which the first 4096 are zero. NULL where this child
- * does not own the gate, or where all areas wait for their reports.
+ * The memory for the post-mortem data of this child while it owns the gate:
+ * LPP_GATE_AREA_BYTES, of which the first 4096 are zero. NULL if this child
+ * does not own the gate, or if all areas wait for their reports.
  * Signal-safe: no. Thread: the helper, after set_owner.
  */
 void *lpp_gate_extra(const lpp_gate_t *gate);
 
 /*
- * note_death: process pid has ended; if it owned the gate, its report is due.
- * Returns 1 where that is so and the death was not noted before. post_death:
- * this process ends now, before its request is served; owner is what
- * set_owner got. Both count the death.
+ * note_death: process pid has ended; if it owned an area, its report is due.
+ * Returns 1 if so and the death was not noted before. post_death: this process
+ * ends now, before its request is served; owner is the one given to set_owner.
+ * Both count the death.
  * Signal-safe: yes. Thread: any; note_death: also the parent.
  */
 int lpp_gate_note_death(lpp_gate_t *gate, apr_uint32_t pid);
@@ -200,10 +204,11 @@ typedef struct lpp_death_t {
 unsigned lpp_gate_deaths(const lpp_gate_t *gate);
 
 /*
- * take_death takes over one death to report: 1, or 0 where there is none. No
- * other process gets the same death unless this one ends before it calls bury,
- * which frees the area. Strings are terminated and times lie in the past; all
- * else, extra too, is as some child wrote it, and extra may still change.
+ * take_death takes over one death to report: 1, or 0 if there is none. No other
+ * process gets the same death unless this one ends before it calls
+ * forget_death, which frees the area. Strings are terminated and times are in
+ * the past; everything else, extra too, is what a child wrote, and extra may
+ * still change.
  * Signal-safe: no. Thread: any.
  */
 int lpp_gate_take_death(lpp_gate_t *gate, lpp_death_t *death);
@@ -215,22 +220,22 @@ typedef struct lpp_gate_totals_t {
     apr_uint64_t lost;
     apr_uint64_t own_ns;     /* CPU time of the profiler ... */
     apr_uint64_t cpu_ns;     /* ... and of the requests it profiled */
-    apr_uint64_t stood_down; /* profiles whose rate it lowered or that it
-                                ended since it cost too much */
-    apr_uint32_t signal;     /* of the profile that ended last, 0: none yet */
+    apr_uint64_t stood_down; /* profiles that cost too much: rate lowered, or
+                                ended early */
+    apr_uint32_t signal;     /* of the profile that ended last; 0: none ended */
 } lpp_gate_totals_t;
 
 /*
- * Add one profile's figures (signal 0: leave it); read the sums.
+ * Add one profile's figures (signal 0 leaves the stored one); read the sums.
  * Signal-safe: yes. Thread: any.
  */
 void lpp_gate_add_totals(lpp_gate_t *gate, const lpp_gate_totals_t *one);
 void lpp_gate_get_totals(const lpp_gate_t *gate, lpp_gate_totals_t *totals);
 
 /*
- * set_error stores text (cut) as the last error; get_error copies it to text,
- * of so many bytes, and when (CLOCK_MONOTONIC): "" and 0 where there was no
- * error, or while one is being stored.
+ * set_error stores text (cut) as the last error. get_error copies it to text, a
+ * buffer of that many bytes, and its time (CLOCK_MONOTONIC) to when: "" and 0
+ * if there was no error, or while one is being stored.
  * Signal-safe: yes. Thread: any.
  */
 void lpp_gate_set_error(lpp_gate_t *gate, const char *text);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_gate_deaths: areas of shared memory for owners that die.
+ * lpp_gate_deaths: the areas of shared memory with the data of owners.
  *
- * An area's state says which process owns it; each change is one compare and
+ * An area's state has the process that owns it. Each change is one compare and
  * exchange, so that a death is noted once and reported once, although the next
- * owner, the parent and the dying process itself may all detect it at the same
- * moment. Takes no lock and no mutex; nothing here waits.
+ * owner, the parent and the dying process may detect it at the same moment.
+ * Takes no lock and no mutex; nothing here waits.
  */
 #include <string.h>
 #include <unistd.h>
@@ -16,7 +16,7 @@
 /* The end of year 9999: a date of four digits. */
 #define START_MAX apr_time_from_sec(APR_INT64_C(253402300799))
 
-#define HEAD_BYTES 4096 /* of extra that are zeroed for a new owner */
+#define HEAD_BYTES 4096 /* the part of extra that is zeroed */
 
 void lpp_gate_bound_owner(lpp_owner_t *owner)
 {
@@ -36,7 +36,7 @@ void lpp_gate_bound_owner(lpp_owner_t *owner)
 
 int lpp_gate_is_dead(apr_uint32_t pid)
 {
-    /* For 0 and less, kill() addresses a group of processes. */
+    /* For 0 and negative numbers, kill() would address process groups. */
     return (pid_t)pid <= 0 || (kill((pid_t)pid, 0) != 0 && errno == ESRCH);
 }
 
@@ -101,7 +101,7 @@ void lpp_gate_settle(void *kept)
     area_t *area = kept;
 
     if (area) {
-        /* Fails where this process has posted its own death meanwhile. */
+        /* Fails if this process has posted its own death meanwhile. */
         change(area, AREA_STATE(AREA_HELD, area->owner.pid),
                AREA_STATE(AREA_FREE, 0));
     }
@@ -140,7 +140,7 @@ void lpp_gate_post_death(lpp_gate_t *gate, const lpp_owner_t *owner)
 {
     int i;
 
-    /* In its own area, where it still has that. */
+    /* Use its own area if it still has one, else a free one. */
     for (i = 0; i < LPP_GATE_AREAS; i++) {
         area_t *area = &gate->shared->area[i];
 

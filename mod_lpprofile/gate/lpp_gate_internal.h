@@ -26,11 +26,11 @@ typedef struct record_t {
 } record_t;
 
 /*
- * What stays of an owner after its death. state is AREA_STATE(kind, pid): FREE;
- * HELD by the child that owns the gate; DEAD, to be reported; TAKEN by the
- * process that writes the report. The process whose compare-and-exchange
- * changes the state is the one to act on it, so a death is handled once,
- * however many processes detect it.
+ * The record and the post-mortem data of an owner, which remain after its
+ * death. state is AREA_STATE(kind, pid): FREE; HELD by the child that owns the
+ * gate; DEAD, to be reported; TAKEN by the process that writes the report. The
+ * process whose compare-and-exchange changes the state acts on it, so a death
+ * is handled once, although several processes may detect it.
  */
 enum { AREA_FREE, AREA_HELD, AREA_DEAD, AREA_TAKEN };
 #define AREA_STATE(kind, pid) (((apr_uint64_t)(kind) << 32) | (pid))
@@ -45,11 +45,11 @@ typedef struct area_t {
 } area_t;
 
 /*
- * The memory that all children of all generations share. A child that was taken
- * over may write anything here, and runs as User, while the parent may be root.
- * So each count, index, length and string is read once into a local variable
- * and bounded before use; nothing here is an address; no loop of the parent
- * depends on a child to end.
+ * The memory that all children of all generations share. An attacker who
+ * controls a child may write anything here; children run as User, while the
+ * parent may be root. So each count, index, length and string is read once into
+ * a local variable and bounded before use; nothing here is an address; no loop
+ * of the parent depends on a child to end.
  */
 typedef struct shared_t {
     /* Number of records published; the valid one is record[published & 1].
@@ -62,8 +62,8 @@ typedef struct shared_t {
     _Atomic apr_uint32_t skipped[LPP_GATE_CHILD + 1]; /* by lpp_gate_skip_e */
     _Atomic apr_uint32_t died;
 
-    /* The ticket of the process that may add a waiting request now, 0: none,
-     * and how many tickets were numbered: see take_ticket. */
+    /* The ticket of the process that may add a waiting request now, 0: none;
+     * and the number of tickets given so far: see take_ticket. */
     _Atomic apr_uint32_t ticket;
     _Atomic apr_uint32_t tickets;
 
@@ -112,8 +112,9 @@ void lpp_gate_bound_owner(lpp_owner_t *owner);
 area_t *lpp_gate_area_claim(lpp_gate_t *gate, const lpp_owner_t *owner);
 void lpp_gate_area_release(lpp_gate_t *gate);
 
-/* Detach the area from the gate, still HELD; NULL: there is none, or too few
- * areas are free. As above. */
+/* Detach the area from the gate; it stays HELD. NULL: the gate has no area, or
+ * too few areas are free. Conditions as above.
+ * Signal-safe: no. Thread: the helper. */
 area_t *lpp_gate_area_keep(lpp_gate_t *gate);
 
 #endif

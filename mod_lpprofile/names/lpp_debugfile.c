@@ -2,10 +2,10 @@
 /*
  * lpp_debugfile: separate debug files, source lines, demangled names.
  *
- * libdw reads DWARF. libdwfl, the part of it that asks debuginfod servers, is
- * not used, so that no environment variable can cause network access. Files are
- * read, not mapped (see lpp_elf_image). Those from which lines were read stay
- * open as long as the process, which needs names until its end and must not
+ * libdw reads DWARF. libdwfl, its part that asks debuginfod servers, is not
+ * used, so that no environment variable can cause network access. Files are
+ * read, not mapped (see lpp_elf_image). Files from which lines were read stay
+ * open as long as the process, since it needs names until its end and must not
  * call free() there.
  */
 #include "names/lpp_debugfile_internal.h"
@@ -29,13 +29,13 @@
 #define CRC_MAX_BYTES (512u * 1024 * 1024)
 
 struct lpp_debugfile_t {
-    const char *path; /* of what may hold DWARF */
+    const char *path; /* the file that may have DWARF */
     int tried;
     Dwarf *dwarf;     /* opened when the first line is asked for */
     lpp_debugfile_t *older; /* see all_opened */
 };
 
-/* What is taken from libdw (and libelf, which it brings along). */
+/* The functions used of libdw (and of libelf, which it loads). */
 typedef struct libdw_t {
     int tried;
     void *handle;
@@ -54,7 +54,7 @@ typedef struct libdw_t {
 typedef char *demangle_fn(const char *name, char *out, size_t *len,
                           int *status);
 
-static libdw_t libdw; /* guarded by the caller's lock, as all here */
+static libdw_t libdw; /* guarded by the caller's lock, as all in this file */
 
 /* Files with DWARF are never closed; the list keeps them reachable, so that
  * leak checkers do not report them. */
@@ -116,7 +116,7 @@ static const char *build_id_path(const unsigned char *id, apr_size_t len,
                         name + 2);
 }
 
-/* Whether the file has that checksum, which .gnu_debuglink requires. */
+/* Whether the file has the checksum that .gnu_debuglink requires. */
 static int has_crc(const char *path, apr_uint32_t wanted)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -137,8 +137,8 @@ static int has_crc(const char *path, apr_uint32_t wanted)
     return got == 0 && (apr_uint32_t)crc == wanted;
 }
 
-/* The symbols of a debug file, if it is that of elf; else NULL. path NULL: no
- * memory. */
+/* The symbols of the debug file at path (NULL: no memory), if it belongs to
+ * elf; else NULL. */
 static lpp_elf_t *read_debug(const lpp_elf_t *elf, const char *path,
                              const apr_uint32_t *crc, apr_pool_t *pool)
 {
@@ -158,7 +158,8 @@ static lpp_elf_t *read_debug(const lpp_elf_t *elf, const char *path,
     return crc != NULL && has_crc(path, *crc) ? debug : NULL;
 }
 
-/* By build id, else by the name in .gnu_debuglink in its three usual places. */
+/* Find the debug file by build id, else by the name in .gnu_debuglink in its
+ * three usual directories. */
 static const char *find_file(const lpp_object_t *object, lpp_elf_t *elf,
                              lpp_elf_t **debug, apr_pool_t *pool)
 {
@@ -193,7 +194,7 @@ static const char *find_file(const lpp_object_t *object, lpp_elf_t *elf,
     return NULL;
 }
 
-/* Whether a file has line tables, so that libdw is worth loading. */
+/* Whether a file has line tables, so that libdw must be loaded. */
 static int has_lines(const char *path)
 {
     lpp_elf_image_t image;
@@ -324,7 +325,7 @@ void lpp_debugfile_line(lpp_debugfile_t *debug, apr_uint64_t address,
         debug->tried = 1;
         debug->dwarf = open_dwarf(debug->path);
     }
-    /* only where a compilation unit covers the address */
+    /* a line is known only if a compilation unit covers the address */
     if (debug->dwarf == NULL
         || libdw.addrdie(debug->dwarf, address, &unit) == NULL
         || libdw.getlines(&unit, &lines, &count) != 0) {
@@ -341,7 +342,8 @@ void lpp_debugfile_line(lpp_debugfile_t *debug, apr_uint64_t address,
     }
 }
 
-/* Legacy Rust names are C++ names that end in a hash: "::h" and 16 digits. */
+/* Remove the hash of an older Rust name, which is a C++ name that ends in "::h"
+ * and 16 digits. */
 static void drop_hash(char *name)
 {
     apr_size_t len = strlen(name);

@@ -13,8 +13,9 @@
 #define SUFFIX ".list"
 #define LIST_MAX_BYTES (8 * 1024 * 1024)
 
-/* Most packages have their symbols in NAME-dbgsym; those whose names begin like
- * these have them elsewhere. "*" stands for the version that follows. */
+/* Most packages have their debug symbols in NAME-dbgsym. Packages whose names
+ * begin with one of these have them in another package. "*" stands for the
+ * version that follows. */
 static const struct {
     const char *begins;
     const char *symbols;
@@ -65,8 +66,8 @@ static int has_line(const char *list, const char *path, apr_pool_t *pool)
     return line != NULL && strstr(list, line) != NULL;
 }
 
-/* Where directories were merged, a package may list a file of /usr/lib in
- * /lib, and the other way round. */
+/* Where directories are merged, a package may list a file of /usr/lib in /lib,
+ * and vice versa. */
 static int has_path(const char *list, const char *path, apr_pool_t *pool)
 {
     const char *other = strncmp(path, "/usr/", 5) == 0 ? path + 4

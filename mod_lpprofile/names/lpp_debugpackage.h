@@ -2,9 +2,9 @@
 /*
  * lpp_debugpackage: the Debian package that has the debug symbols of an object.
  *
- * Looks the object up in dpkg's lists of installed files and names the package
- * of symbols that Debian's archives have for it. Reads these lists alone; asks
- * neither apt nor the network. On other systems it finds nothing.
+ * Searches dpkg's lists of installed files for the object, and returns the name
+ * of the package with its debug symbols in Debian's archives. Reads only these
+ * lists; uses neither apt nor the network. On other systems it finds nothing.
  */
 #ifndef LPP_DEBUGPACKAGE_H
 #define LPP_DEBUGPACKAGE_H
@@ -14,11 +14,11 @@
 #define LPP_DEBUGPACKAGE_LISTS "/var/lib/dpkg/info"
 
 /*
- * For each of count objects, by absolute path as the kernel shows it, set
- * packages[i] to the name of its package of debug symbols, in pool; NULL where
- * no package has the object. lists is the directory of dpkg's file lists. Reads
- * some megabytes, which takes 10 to 50 ms.
- * Signal-safe: no. Thread: any, but none that a profiled request waits for.
+ * For each of count objects, given by absolute path as the kernel shows it, set
+ * packages[i] to the name of the package with its debug symbols, in pool; NULL:
+ * no package has the object, or no memory. lists is the directory of dpkg's
+ * file lists. Reads some megabytes, which takes 10 to 50 ms.
+ * Signal-safe: no. Thread: any that no profiled request waits for.
  */
 void lpp_debugpackage_find(const char *lists, const char *const *paths,
                            apr_uint32_t count, const char **packages,

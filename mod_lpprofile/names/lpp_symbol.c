@@ -2,12 +2,12 @@
 /*
  * lpp_symbol: finds the name of a place in code.
  *
- * Owns one table of functions per object, read once, the names that the skin
- * registered, and every name it has returned. All of it is in a pool of its own
- * with its own allocator, guarded by one lock, so that request threads and the
- * jobs thread never use a pool of the process; it lasts as long as the process.
- * Never uses the network, and never reads memory of an object that may be
- * unloaded.
+ * Owns one table of functions for each object, read once; the names registered
+ * by the httpd part of this module; and every name it has returned. All of it
+ * is in a pool with its own allocator, guarded by one lock, so that request
+ * threads and the jobs thread never use a pool of the process. It lasts as long
+ * as the process. Never uses the network, and never reads memory of an object
+ * that may be unloaded.
  */
 #include "names/lpp_symbol.h"
 
@@ -44,7 +44,7 @@ struct lpp_symbols_t {
     table_t **tables;         /* by number of the object */
     apr_hash_t *registered;   /* lpp_pc_t -> name */
     apr_hash_t *known;        /* lpp_pc_t of start -> lpp_symbol_t */
-    apr_allocator_t *allocator; /* of pool; seen by leak checkers here */
+    apr_allocator_t *allocator; /* of pool; stored here for leak checkers */
     lpp_symbols_t *older;     /* see all_tables */
 };
 
@@ -83,8 +83,8 @@ static apr_uint64_t inode_at(apr_uint64_t address)
     return found;
 }
 
-/* Whether the file on disk still is the one that was loaded: by build id, or
- * without one by the inode that is mapped, while it is mapped. */
+/* Whether the file on disk is still the one that was loaded: by build id;
+ * without one, by the inode that is mapped, if it still is. */
 static int is_same_file(const lpp_object_t *object, const lpp_elf_t *elf)
 {
     apr_size_t len;
@@ -120,7 +120,7 @@ static table_t no_table = { NULL, "no memory to read it", NULL };
 static const lpp_symbol_t no_symbol = { 0, "(no memory for the name)", "",
     NULL, 0, LPP_NAME_UNKNOWN, NULL };
 
-/* The table of an object, read now if it was not before. */
+/* The table of an object; read now, if it was not read before. */
 static table_t *table_of(lpp_symbols_t *symbols, const lpp_object_t *object)
 {
     table_t *table = symbols->tables[object->number];
@@ -131,7 +131,7 @@ static table_t *table_of(lpp_symbols_t *symbols, const lpp_object_t *object)
     }
     table = apr_pcalloc(symbols->pool, sizeof(*table));
     if (table == NULL) {
-        return &no_table; /* the next call tries again */
+        return &no_table; /* the next call will try again */
     }
     symbols->tables[object->number] = table;
     if (strcmp(object->path, "[vdso]") == 0) {
@@ -156,7 +156,7 @@ static table_t *table_of(lpp_symbols_t *symbols, const lpp_object_t *object)
     return table;
 }
 
-/* Make the symbol of a function that has not been asked for before. NULL: no
+/* Make the symbol of a function that is asked for the first time. NULL: no
  * memory. */
 static lpp_symbol_t *make(lpp_symbols_t *symbols, lpp_pc_t start,
                           const lpp_object_t *object, const table_t *table,
@@ -362,8 +362,9 @@ void lpp_symbols_destroy(lpp_symbols_t *symbols)
 }
 
 /*
- * lpp_maps_find belongs to the thread that refreshes the table; the objects by
- * number may be read by any thread, and a registration is rare.
+ * Only the thread that refreshes the table may call lpp_maps_find, so this
+ * searches the objects by number, which any thread may read. A registration is
+ * rare.
  */
 static const lpp_object_t *object_of(const lpp_symbols_t *symbols,
                                      apr_uint64_t address)
@@ -413,7 +414,7 @@ apr_status_t lpp_symbols_register(lpp_symbols_t *symbols,
             goto leave;
         }
         apr_hash_set(symbols->registered, key, sizeof(*key), name);
-        /* it may have a name by its offset already */
+        /* it may already have a name made of its offset */
         symbol = apr_hash_get(symbols->known, &pc, sizeof(pc));
         if (symbol != NULL) {
             symbol->registered = name;

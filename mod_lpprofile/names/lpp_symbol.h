@@ -3,10 +3,10 @@
  * lpp_symbol: finds the name of a place in code.
  *
  * Sources of names, in this order: symbol table or debug file; names registered
- * by the skin (the httpd hook, filter or handler a function is registered as);
- * the object and the offset of the function's start, found by its FDE. A symbol
- * names only the bytes of its own size. Tables are read once per object; there
- * is no network access.
+ * by the httpd part of this module (the hook, filter or handler that a function
+ * is registered as); the object and the offset of the function's start, found
+ * by its FDE. A symbol names only the addresses within its own size. Tables are
+ * read once for each object; there is no network access.
  */
 #ifndef LPP_SYMBOL_H
 #define LPP_SYMBOL_H
@@ -15,14 +15,14 @@
 
 typedef enum {
     LPP_NAME_SYMBOL,     /* symbol table or debug file */
-    LPP_NAME_REGISTERED, /* registered by the skin */
+    LPP_NAME_REGISTERED, /* registered as a hook, filter or handler */
     LPP_NAME_OFFSET,     /* object+0xoffset of the function's start */
     LPP_NAME_UNKNOWN     /* in no known object */
 } lpp_name_kind_e;
 
-/* A name. Strings are valid UTF-8 without control characters, never NULL but
- * for file, and live as long as the table they came from. file and line are
- * left to lpp_symbols_add_line. */
+/* A name. Strings are valid UTF-8 without control characters, never NULL except
+ * file and registered, and live as long as their table. Only
+ * lpp_symbols_add_line sets file and line. */
 typedef struct lpp_symbol_t {
     lpp_pc_t start;       /* first instruction: the function's identity */
     const char *name;
@@ -30,8 +30,8 @@ typedef struct lpp_symbol_t {
     const char *file;     /* source file, or NULL */
     unsigned line;        /* of the function's start, 0: unknown */
     lpp_name_kind_e kind;
-    const char *registered; /* the name it is registered as, or NULL, also
-                               where name is another one */
+    const char *registered; /* the name it is registered as, or NULL; also set
+                               if name is another one */
 } lpp_symbol_t;
 
 typedef struct lpp_symbols_t lpp_symbols_t;
@@ -47,23 +47,23 @@ LPP_MUST_CHECK apr_status_t lpp_symbols_create(lpp_symbols_t **symbols,
 
 /*
  * Read the tables of all objects that are loaded now, instead of at the first
- * look-up in each: in the parent, so that its children share the memory.
+ * look-up in each. The parent calls it, so that its children share the memory.
  * Signal-safe: no. Thread: any.
  */
 void lpp_symbols_read(lpp_symbols_t *symbols);
 
 /* Free a table (not NULL) that no other thread uses and of which no source
- * lines were read.
+ * lines were read. All its names become invalid.
  * Signal-safe: no. Thread: parent. */
 void lpp_symbols_destroy(lpp_symbols_t *symbols);
 
 /*
- * Register a name for the function at a process address: the base name of its
- * object and what, as in "mod_rewrite.so:translate_name". For a function of the
- * program itself, owner, where not NULL, replaces the base name, as in
- * "core.c:handler". Both are copied. The first name of an address stays. The
- * symbol table of the object has precedence. Errors: APR_ENOENT: in no known
- * object; APR_ENOMEM.
+ * Register a name for the function at an address of this process: the base name
+ * of its object and what, as in "mod_rewrite.so:translate_name". For a function
+ * of the program itself, owner, if not NULL, replaces the base name, as in
+ * "core.c:handler". Both are copied. A second name for the same address is
+ * ignored. The symbol table of the object has precedence.
+ * Errors: APR_ENOENT: the address is in no known object; APR_ENOMEM.
  * Signal-safe: no. Thread: any.
  */
 LPP_MUST_CHECK apr_status_t lpp_symbols_register(lpp_symbols_t *symbols,
@@ -72,24 +72,24 @@ LPP_MUST_CHECK apr_status_t lpp_symbols_register(lpp_symbols_t *symbols,
                                                  const char *what);
 
 /*
- * Find the name of pc. Never fails: where there is no name, symbol has the
- * object and the offset, or the address.
+ * Find the name of pc and set all of symbol. Never fails: if there is no name,
+ * symbol has the object and the offset, or the address.
  * Signal-safe: no. Thread: any.
  */
 void lpp_symbols_resolve(lpp_symbols_t *symbols, lpp_pc_t pc,
                          lpp_symbol_t *symbol);
 
 /*
- * Add source file and line of the function's start, where debug information of
- * its object is on this machine. The first call for a large debug file takes a
- * tenth of a second: not while a response waits.
+ * Set source file and line of the function's start, if debug information of its
+ * object is on this machine. The first call for a large debug file takes a
+ * tenth of a second: do not call it while a response waits.
  * Signal-safe: no. Thread: any.
  */
 void lpp_symbols_add_line(lpp_symbols_t *symbols, lpp_symbol_t *symbol);
 
 /*
- * A stack (frames leaf first) as the text of a traceback, outermost first, with
- * source lines where there are any; "" where count is 0.
+ * Format a stack (frames leaf first) as the text of a traceback, outermost
+ * first, with source lines if known; in pool; "" if count is 0.
  * Signal-safe: no. Thread: any.
  */
 const char *lpp_symbols_traceback(lpp_symbols_t *symbols,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_symbol_clean: makes a name valid text, whatever bytes a symbol table
- * holds.
+ * lpp_symbol_clean: makes valid text of a name, since a symbol table may have
+ * any bytes.
  */
 #include <string.h>
 

@@ -8,9 +8,9 @@
 #include "names/lpp_symbol.h"
 
 /*
- * A copy of len bytes of text as lpp_symbol_t promises names: valid UTF-8
+ * Copy len bytes of text into pool as a name for lpp_symbol_t: valid UTF-8
  * without control characters, "?" in place of each bad byte, cut at 1 kB. text
- * is NUL-terminated at or behind len, or NULL. Returns NULL for NULL, and where
+ * is NUL-terminated at or after len, or NULL. Returns NULL for NULL, and if
  * memory is short.
  * Signal-safe: no. Thread: any.
  */

@@ -18,20 +18,21 @@
 #define ROOT 0u   /* function and branch */
 #define REST 1u   /* function and branch */
 
-/* Keys to indexes; open addressing, made for a known number of keys. */
+/* A map of keys to indexes with open addressing, made for a known number of
+ * keys. */
 typedef struct map_t {
     apr_uint64_t *keys;
     apr_uint32_t *values; /* LPP_NODE_NONE: free */
     apr_uint32_t mask;
 } map_t;
 
-/* A view being made. All but the results is in the pool scratch. */
+/* A view being made. Everything except the results is in the pool scratch. */
 typedef struct builder_t {
     const lpp_profile_t *profile;
     lpp_symbols_t *symbols;
     int lines;                    /* source lines are wanted */
     apr_pool_t *scratch;
-    lpp_function_t *functions;    /* room for one a node and two */
+    lpp_function_t *functions;    /* room for one for each node, and two more */
     apr_uint32_t function_count;
     lpp_branch_t *branches;       /* the same */
     lpp_weight_t *selfs;          /* of each branch, exact */
@@ -60,7 +61,7 @@ static int make_map(map_t *map, apr_uint32_t most, apr_pool_t *pool)
     return 1;
 }
 
-/* The value of key; LPP_NODE_NONE where key is new: the caller sets it. */
+/* The value of key; LPP_NODE_NONE: key is new, the caller sets the value. */
 static apr_uint32_t *look_up(map_t *map, apr_uint64_t key)
 {
     apr_uint64_t hash = key * APR_UINT64_C(0x9e3779b97f4a7c15);
@@ -157,9 +158,9 @@ static apr_uint32_t branch_at(builder_t *builder, apr_uint32_t parent,
     return *place;
 }
 
-/* A frame that the sampler added for a hook (see stands_for there) has the
- * first address of the function, to which no call returns. Mostly the
- * function's own frame is below it. */
+/* Whether branch is a frame that the sampler added in place of a hook wrapper
+ * (stands_for in lpp_sampler.h) and function's own frame comes next. Its
+ * address is the first of the function, to which no call returns. */
 static int is_stand_in(const builder_t *builder, apr_uint32_t branch,
                        apr_uint32_t function)
 {
@@ -208,7 +209,7 @@ static int is_filter(const lpp_symbol_t *symbol)
                == 0;
 }
 
-/* Filters are not counted: those that samples saw get a list. */
+/* List the filters found in samples, since their calls are not counted. */
 static int list_filters(const builder_t *builder, lpp_calls_table_t *table,
                         apr_pool_t *pool)
 {
@@ -228,8 +229,8 @@ static int list_filters(const builder_t *builder, lpp_calls_table_t *table,
     return filters != NULL;
 }
 
-/* Add the exact calls, each with a function; one without samples has no
- * line. */
+/* Add the exact calls, each with its function. A function without samples gets
+ * no source line. */
 static int add_calls(builder_t *builder, lpp_view_t *view,
                      const lpp_maps_t *maps, apr_pool_t *pool)
 {
@@ -262,8 +263,8 @@ static int add_calls(builder_t *builder, lpp_view_t *view,
 
 /*
  * Round nanoseconds to microseconds. Each branch is rounded down, and its CPU
- * time is limited to its wall time (two clocks, read one after the other). The
- * branch REST gets what is missing to the exact total; where the samples have
+ * time is limited to its wall time (the clocks are read one after the other).
+ * The branch REST gets the difference from the exact total. If the samples have
  * more than the total, the total becomes their sum, so that all sums in all
  * outputs are right.
  */
@@ -313,7 +314,7 @@ void lpp_view_add_figures(lpp_view_t *view)
 
         if (symbol->start == LPP_PC_OWN_STACK) {
             view->own_stack_samples += branch->total.samples;
-            continue; /* no frame of code */
+            continue; /* not a function */
         }
         if (symbol->start == LPP_PC_RUN_TIME_CODE && branch->parent == ROOT) {
             view->run_time_samples += branch->total.samples;
@@ -406,7 +407,7 @@ leave:
     return status;
 }
 
-/* Found by name, since a saved view has no other mark of it. */
+/* Found by its name, since a saved view has no other mark for it. */
 const lpp_function_t *lpp_view_profiler(const lpp_view_t *view)
 {
     apr_uint32_t i;

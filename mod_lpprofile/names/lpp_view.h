@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_view: a profile with names: what writers and the report page read.
+ * lpp_view: a profile with names, which writers and the report page read.
  *
- * Made once from tree and symbols, and const from then on. All times are whole
- * microseconds, rounded here and nowhere else, so that every output of one
- * profile has the same totals: self times of branches are rounded down, and the
- * remainder, with the time outside all samples, is the self time of the
- * function "[not sampled]" below the root. Where functions of one object have
- * the same name, their addresses are added to it, so that (object, name) is
- * unique.
+ * Made once from tree and symbols, and const after that. All times are whole
+ * microseconds, rounded only here, so that every output of one profile has the
+ * same totals: self times of branches are rounded down, and the remainder, with
+ * the time outside all samples, is the self time of the function "[not
+ * sampled]" below the root. If functions of one object have the same name,
+ * their addresses are added to it, so that (object, name) is unique.
  */
 #ifndef LPP_VIEW_H
 #define LPP_VIEW_H
@@ -29,21 +28,25 @@ typedef struct lpp_cost_t {
 typedef struct lpp_function_t {
     lpp_symbol_t symbol;
     lpp_cost_t self;
-    lpp_cost_t total;    /* inclusive; recursion counted once a sample */
-    apr_uint64_t calls;  /* exact count, 0 where the module did not count, or
-                            where it was also called from elsewhere */
+    lpp_cost_t total;    /* inclusive; each sample counts once, also in a
+                            recursion */
+    apr_uint64_t calls;  /* exact count; 0 if the calls were not counted, or if
+                            it was also called from elsewhere */
 } lpp_function_t;
 
-/* caller called callee: the time below, each sample counted once an edge. A
- * call that was counted and never sampled is an edge without time, from the
- * function "ap_run_<phase>" where that has samples, else from the root. */
+/*
+ * A call from caller to callee, with the time in the callee; each sample counts
+ * once for an edge. A call that was counted but never sampled is an edge
+ * without time, from the function "ap_run_<phase>" if that has samples, else
+ * from the root.
+ */
 typedef struct lpp_edge_t {
     apr_uint32_t caller, callee; /* function indexes */
     lpp_cost_t total;
     apr_uint64_t calls;          /* exact count or 0 */
 } lpp_edge_t;
 
-/* The call tree by function; parents stand before their children. */
+/* The call tree by function; parents come before their children. */
 typedef struct lpp_branch_t {
     apr_uint32_t function;
     apr_uint32_t parent;       /* LPP_NODE_NONE in branch 0, the root */
@@ -64,8 +67,8 @@ typedef struct lpp_view_about_t {
     apr_time_t start;     /* wall clock, of the request */
     apr_uint32_t pid;
     apr_uint32_t tid;
-    int lines;            /* look for source lines too: slow, see
-                             lpp_symbols_add_line; 0 in a response's way */
+    int lines;            /* also find source lines, which is slow (see
+                             lpp_symbols_add_line); 0 while a response waits */
 } lpp_view_about_t;
 
 typedef struct lpp_view_t {
@@ -85,9 +88,9 @@ typedef struct lpp_view_t {
     double true_hz;                /* samples a second of sampled wall time,
                                       blocked time left out */
     lpp_view_about_t about;
-    const lpp_pc_t *branch_pcs;    /* a pc of each branch, for pprof */
-    const lpp_object_t *objects;   /* those the pcs lie in, by number; path,
-                                      place and build id only, borrowed */
+    const lpp_pc_t *branch_pcs;    /* one pc for each branch, for pprof */
+    const lpp_object_t *objects;   /* the objects of the pcs, by number; only
+                                      path, place and build id; borrowed */
     apr_uint32_t object_count;
     const lpp_calls_table_t *calls; /* exact calls, with the functions of the
                                        view, and the filters that samples saw;
@@ -95,10 +98,10 @@ typedef struct lpp_view_t {
 } lpp_view_t;
 
 /*
- * Make a view of a profile in pool; the strings of about, and names and paths,
- * which last as long as symbols and maps, are borrowed. maps may be NULL: the
- * view then has no objects. Functions in profile->calls without samples are in
- * the view, without time.
+ * Make a view of a profile in pool. Borrowed are the strings of about, and
+ * names and paths, which live as long as symbols and maps. maps may be NULL:
+ * the view then has no objects. Functions in profile->calls without samples are
+ * in the view, without time.
  * Errors: APR_ENOMEM.
  * Signal-safe: no. Thread: any.
  */
@@ -116,23 +119,26 @@ typedef enum {
 } lpp_view_order_e;
 
 /*
- * Indexes of the heaviest functions in that order (wall time), the root left
- * out; writes at most max, returns how many.
+ * Write the indexes of the functions that come first in that order to
+ * functions, at most max; the root, and functions with nothing to compare, are
+ * left out. Returns their number; 0 if memory is short.
  * Signal-safe: no. Thread: any.
  */
 apr_uint32_t lpp_view_top(const lpp_view_t *view, lpp_view_order_e order,
                           apr_uint32_t *functions, apr_uint32_t max,
                           apr_pool_t *scratch);
 
-/* The function LPP_PROFILER_NAME: the profiler's own work on the request's
- * thread; NULL where there are no samples of it. Signal-safe: no. Thread:
- * any. */
+/* The function LPP_PROFILER_NAME, which has the profiler's own work on the
+ * request's thread; NULL if no sample has it.
+ * Signal-safe: no. Thread: any. */
 const lpp_function_t *lpp_view_profiler(const lpp_view_t *view);
 
-/* The object that pc lies in, or NULL. Signal-safe: no. Thread: any. */
+/* The object of pc, or NULL.
+ * Signal-safe: no. Thread: any. */
 const lpp_object_t *lpp_view_object(const lpp_view_t *view, lpp_pc_t pc);
 
-/* A short name of an object for people: base name, or "" . Thread: any. */
+/* The base name of a symbol's object, to show; "" if it is unknown.
+ * Signal-safe: yes. Thread: any. */
 const char *lpp_view_object_name(const lpp_symbol_t *symbol);
 
 #endif

@@ -2,10 +2,11 @@
 /*
  * lpp_view_calls: exact calls of a view's functions and edges.
  *
- * A hook is called by the function "ap_run_<phase>", which is how the calls of
- * a function that serves several phases find their edges. A compiler may have
- * put that function into its own caller; then an only edge of an only phase is
- * the one. What never stood in a sample gets an edge without time.
+ * Hooks are called by the function "ap_run_<phase>", so the calls of a function
+ * that serves several phases are assigned to edges by the name of the caller. A
+ * compiler may have inlined that function into its caller: if the callee then
+ * has one edge and one phase, its calls belong to that edge. Calls without a
+ * sample get an edge without time.
  */
 #include "names/lpp_view_graph.h"
 
@@ -25,7 +26,8 @@ typedef struct group_t {
 
 /* What is known of a function's sampled callers. */
 typedef struct callers_t {
-    apr_uint32_t edges;   /* of others than the root: a cut stack ends there */
+    apr_uint32_t edges;   /* edges from other callers than the root, where cut
+                             stacks end */
     apr_uint32_t counted; /* of these, edges whose calls are known */
     apr_uint32_t last;    /* one of them */
     apr_uint32_t phases;
@@ -49,7 +51,7 @@ static int compare_groups(const void *a, const void *b)
     return strcmp(left->phase, right->phase);
 }
 
-/* One group a function and phase, in order; returns how many. */
+/* Make one group for each function and phase, sorted; returns how many. */
 static apr_uint32_t make_groups(const lpp_calls_table_t *table,
                                 apr_uint32_t function_count, group_t *groups)
 {
@@ -127,7 +129,8 @@ static void count_group(maker_t *maker, const group_t *group)
     edge->calls = group->calls;
 }
 
-/* New edges to their places; those of several phases from the root are one. */
+/* Sort the edges. Merge edges with the same caller and callee, which exist if a
+ * function has calls from the root in several phases. */
 static void sort_edges(maker_t *maker)
 {
     apr_uint32_t i, made = 0;
@@ -223,7 +226,7 @@ apr_status_t lpp_view_count_calls(lpp_view_t *view, lpp_function_t *functions,
         const callers_t *callers = &maker.callers[groups[i].function];
 
         if (callers->edges != callers->counted) {
-            /* sampled on a way that nobody counts */
+            /* also called by callers whose calls are not counted */
             functions[groups[i].function].calls = 0;
         }
     }
@@ -274,7 +277,7 @@ static int find_firsts(firsts_t *firsts, const lpp_view_t *view,
     return 1;
 }
 
-/* The call that function stands for where it was called by caller. */
+/* The call of function in the phase of its caller, else its first call. */
 static apr_uint32_t call_of(const lpp_view_t *view, const firsts_t *firsts,
                             apr_uint32_t function, apr_uint32_t caller)
 {

@@ -2,10 +2,10 @@
 /*
  * lpp_view_graph: inclusive times, edges and orders of a view.
  *
- * A sample counts once for a function and once for an edge, however often they
- * stand on its stack: one walk over the tree counts what is on the path above,
- * and only the outermost occurrence adds. The walk follows parent links and
- * needs neither recursion nor a stack.
+ * A sample counts once for a function and once for an edge, even if they are on
+ * its stack several times: one walk over the tree counts what is on the path
+ * from the root, and only the outermost occurrence adds its time. The walk
+ * follows parent links and needs neither recursion nor a stack.
  */
 #include "names/lpp_view_graph.h"
 
@@ -37,7 +37,7 @@ void lpp_siblings_sort(lpp_sibling_t *siblings, apr_uint32_t count)
     qsort(siblings, count, sizeof(*siblings), compare_siblings);
 }
 
-/* Sum up towards the root and link children, heaviest first. */
+/* Add the totals of children to parents; link children, heaviest first. */
 static int link_branches(lpp_branch_t *branches, apr_uint32_t count,
                          apr_pool_t *scratch)
 {
@@ -125,7 +125,7 @@ static int make_edges(lpp_view_t *view, const lpp_branch_t *branches,
     return 1;
 }
 
-/* How often each function and edge stands on the path to the branch at hand. */
+/* How often each function and edge is on the path to the current branch. */
 typedef struct path_t {
     apr_uint32_t *functions;
     apr_uint32_t *edges;
@@ -207,7 +207,7 @@ apr_status_t lpp_view_graph_add(lpp_view_t *view, lpp_branch_t *branches,
     return APR_SUCCESS;
 }
 
-/* A function with the figures it is ranked by. */
+/* A function with the figures by which it is sorted. */
 typedef struct ranked_t {
     apr_uint64_t first, second;
     apr_uint32_t function;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_view_graph: inclusive times, edges and orders of a view. For the two
- * rooms that make views: lpp_view and lpp_saved.
+ * lpp_view_graph: inclusive times, edges and orders of a view. For lpp_view and
+ * lpp_saved, which make views.
  */
 #ifndef LPP_VIEW_GRAPH_H
 #define LPP_VIEW_GRAPH_H
@@ -11,19 +11,19 @@
 /* Add one cost to another. Signal-safe: yes. Thread: any. */
 void lpp_cost_add(lpp_cost_t *into, const lpp_cost_t *cost);
 
-/* One branch of a tree while its siblings are put in order. */
+/* One branch of a tree while siblings are sorted. */
 typedef struct lpp_sibling_t {
     apr_uint32_t parent, branch; /* indexes of branches */
-    apr_uint64_t width_us;       /* what it is as wide as in a picture */
+    apr_uint64_t width_us;       /* its width in a graph */
 } lpp_sibling_t;
 
 /* Sort by parent, the widest of each first. Signal-safe: no. Thread: any. */
 void lpp_siblings_sort(lpp_sibling_t *siblings, apr_uint32_t count);
 
 /*
- * From branches that have function, parent, depth and self: their totals and
- * children, the functions' self and total, and view's edges (in pool). Parents
- * must stand before children.
+ * Compute, from branches that have function, parent, depth and self: their
+ * totals and children, the functions' self and total, and the view's edges (in
+ * pool). Parents must come before children.
  * Errors: APR_ENOMEM.
  * Signal-safe: no. Thread: any.
  */
@@ -33,7 +33,8 @@ LPP_MUST_CHECK apr_status_t lpp_view_graph_add(
     apr_pool_t *scratch, apr_pool_t *pool);
 
 /*
- * Add " (0x...)", their address, to names that functions of one object share.
+ * Add the address, as " (0x...)", to names that functions of one object share;
+ * new names are in pool.
  * Errors: APR_ENOMEM.
  * Signal-safe: no. Thread: any.
  */
@@ -42,11 +43,14 @@ LPP_MUST_CHECK apr_status_t lpp_view_part_namesakes(lpp_function_t *functions,
                                                     apr_pool_t *scratch,
                                                     apr_pool_t *pool);
 
-/* named_percent and true_hz of a view that has all else. Thread: any. */
+/* Set named_percent, own_stack_samples, run_time_samples and true_hz of a view
+ * that has everything else.
+ * Signal-safe: no. Thread: any. */
 void lpp_view_add_figures(lpp_view_t *view);
 
 /*
- * The objects that the view's pcs lie in. maps may be NULL. Errors: APR_ENOMEM.
+ * Set the objects of the view's pcs, in pool. maps may be NULL.
+ * Errors: APR_ENOMEM.
  * Signal-safe: no. Thread: any.
  */
 LPP_MUST_CHECK apr_status_t lpp_view_add_objects(lpp_view_t *view,
@@ -54,17 +58,18 @@ LPP_MUST_CHECK apr_status_t lpp_view_add_objects(lpp_view_t *view,
                                                  apr_pool_t *pool);
 
 /*
- * Where a function of this process lies: the place of its address, 0 in no
- * known object. maps NULL: address is the place.
+ * The lpp_pc_t of a function at an address of this process; 0: in no known
+ * object. With maps NULL, address itself is returned.
  * Signal-safe: no. Thread: any.
  */
 lpp_pc_t lpp_view_place(const lpp_maps_t *maps, const void *address);
 
 /*
- * Of each branch, the call (index into view->calls->calls, LPP_CALLS_NONE) that
- * it is below: the outermost on its way from the root, and the innermost. A
- * function of several phases goes by its caller's name. Both arrays have
- * branch_count members, in pool; NULL where the view has no calls.
+ * For each branch, find the calls (index into view->calls->calls, or
+ * LPP_CALLS_NONE) that it is or is below: the outermost one on the path from
+ * the root, and the innermost one. For a function of several phases, the
+ * caller's name decides. Both arrays have branch_count members, in pool; they
+ * are NULL if the view has no calls.
  * Errors: APR_ENOMEM.
  * Signal-safe: no. Thread: any.
  */
@@ -74,8 +79,9 @@ LPP_MUST_CHECK apr_status_t lpp_view_branch_calls(const lpp_view_t *view,
                                                   apr_pool_t *pool);
 
 /*
- * Exact calls from view->calls, whose functions are set: into functions and
- * the view's edges, which are made anew in pool. Nothing where there are none.
+ * Copy the exact calls of view->calls, whose functions must be set, to
+ * functions and to the view's edges, which are allocated again in pool. Does
+ * nothing if there are none.
  * Errors: APR_ENOMEM.
  * Signal-safe: no. Thread: any.
  */

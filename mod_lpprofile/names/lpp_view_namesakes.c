@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_view_namesakes: functions of one name. Two static functions may share
- * one; readers that know functions by name would add them up. Their addresses
- * tell them apart.
+ * lpp_view_namesakes: distinguishes functions with the same name. Two static
+ * functions may have one, and readers that identify functions by name would add
+ * them up. Their addresses are added to the names.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +31,7 @@ static int compare_places(const void *a, const void *b)
     return order != 0 ? order : from < to ? -1 : from > to;
 }
 
-/* Give the count namesakes from first on their address. */
+/* Add their address to the count names from first on. */
 static int add_addresses(lpp_function_t **first, apr_uint32_t count,
                          apr_pool_t *pool)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_view_objects: the loaded objects a view's samples lie in. Kept with the
- * view, and not looked up in the process's own table, so that a view can be
- * read back in another process.
+ * lpp_view_objects: the loaded objects of a view's samples. They are stored in
+ * the view, and not looked up in the process's own table, so that a view can be
+ * read in another process.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -70,7 +70,8 @@ leave:
     return status;
 }
 
-/* lpp_maps_find belongs to the helper; objects by number are for all. */
+/* Only the helper may call lpp_maps_find; any thread may read objects by
+ * number. */
 lpp_pc_t lpp_view_place(const lpp_maps_t *maps, const void *address)
 {
     apr_uint64_t at = (apr_uintptr_t)address;

@@ -2,8 +2,8 @@
 /*
  * lpp_elf: the functions of one ELF file, as sorted arrays.
  *
- * Owns the arrays and the string tables they point into; both live in the
- * pool of the reader. Knows no process and no other object.
+ * The arrays and their string tables live in the pool given by the caller. Does
+ * not depend on a process or on other objects.
  */
 #include "objects/lpp_elf.h"
 
@@ -14,8 +14,9 @@
 
 #include "objects/lpp_elf_image.h"
 
-/* One function symbol. reach: largest end of this and all before, so that a
- * search for what covers an address knows when to stop going back. */
+/* One function symbol. reach is the largest end of this symbol and all before
+ * it, so that a search backwards for a symbol that covers an address knows when
+ * to stop. */
 typedef struct symbol_t {
     apr_uint32_t start, end, reach;
     unsigned char rank;      /* smaller is preferred */
@@ -38,9 +39,10 @@ struct lpp_elf_t {
 };
 
 /*
- * Which of several names of one address people know: a plain function before
- * a resolver and a label; global, weak, reserved ("__poll" is the global name
- * of the weak "poll"), local, weak and reserved.
+ * The rank of a name among several for one address; the best known name comes
+ * first. A plain function precedes a resolver, which precedes a label. Within
+ * each: global; weak; global and reserved (as "__poll", whose weak name is
+ * "poll"); local; weak and reserved.
  */
 static unsigned char rank_of(unsigned char info, const char *name)
 {
@@ -68,8 +70,9 @@ static apr_size_t underscores(const char *name)
     return strspn(name, "_");
 }
 
-/* By start; of one start the one to keep first: sized before unsized, then by
- * rank, then the plainer name. Total, so that every run keeps the same one. */
+/* By start. Of several with one start, the one to keep comes first: sized
+ * before unsized, then by rank, then by fewer underscores and a shorter name.
+ * The order is total, so that every run keeps the same one. */
 static int compare(const void *a, const void *b)
 {
     const symbol_t *left = a, *right = b;
@@ -197,7 +200,7 @@ static apr_status_t read_table(lpp_elf_t *elf, const lpp_elf_image_t *image,
     return APR_SUCCESS;
 }
 
-/* Where the section that holds address ends. */
+/* The end of the section that contains address. */
 static apr_uint64_t section_end(const lpp_elf_image_t *image,
                                 apr_uint64_t address)
 {
@@ -216,9 +219,10 @@ static apr_uint64_t section_end(const lpp_elf_image_t *image,
 }
 
 /*
- * The end of a symbol without size, written in assembler: the end of its FDE
- * where it starts one; a label inside of an FDE covers nothing; where no FDE
- * is near, up to the next symbol or FDE, which is as far as it can reach.
+ * The end of a symbol without size, as assembler code has. If the symbol begins
+ * an FDE: the end of that FDE. A label inside an FDE covers nothing. A function
+ * outside of all FDEs extends to the next symbol or FDE, at most to the end of
+ * its section.
  */
 static apr_uint32_t end_of_unsized(const lpp_elf_t *elf,
                                    const lpp_elf_image_t *image, unsigned at)
@@ -247,7 +251,8 @@ static apr_uint32_t end_of_unsized(const lpp_elf_t *elf,
     return (apr_uint32_t)end;
 }
 
-/* Sort, keep one name a start, give sizes to those without, drop the rest. */
+/* Sort; keep one symbol for each start; set missing ends; remove empty
+ * symbols. */
 static void finish_symbols(lpp_elf_t *elf, const lpp_elf_image_t *image,
                            apr_pool_t *pool)
 {
@@ -309,7 +314,7 @@ static apr_status_t read_image(lpp_elf_t **elf, const char *path,
     }
     full = lpp_elf_image_section(&image, SHT_SYMTAB, NULL);
     dynamic = lpp_elf_image_section(&image, SHT_DYNSYM, NULL);
-    /* a table that cannot be read is as good as none: the ranges remain */
+    /* A symbol table that cannot be read counts as none: the ranges remain. */
     if (full != NULL) {
         status = read_table(made, &image, full, 0, pool);
     }
@@ -388,7 +393,7 @@ static const symbol_t *covering(const lpp_elf_t *elf, apr_uint64_t address)
     }
 }
 
-/* What lies between known functions belongs to none of them. */
+/* The gap around address between the nearest known functions. */
 static void find_gap(const lpp_elf_t *elf, apr_uint64_t address,
                      unsigned next, lpp_elf_function_t *function)
 {

@@ -2,8 +2,9 @@
 /*
  * lpp_elf_image: bytes, headers and sections of an ELF file.
  *
- * Copies with pread rather than mapping: a package upgrade may shorten a file
- * at any time, and a mapped one would then kill the host with SIGBUS.
+ * Copies with pread instead of mapping the file: a package upgrade may shorten
+ * a file at any time, and access to a mapped file would then kill the host with
+ * SIGBUS.
  */
 #include "objects/lpp_elf_image.h"
 
@@ -67,7 +68,7 @@ static int is_own_kind(const ElfW(Ehdr) *header)
         && header->e_phentsize == sizeof(ElfW(Phdr));
 }
 
-/* Sections are a help, not a need: a file without them still has segments. */
+/* Sections are optional: a file without them still has segments. */
 static void read_sections(lpp_elf_image_t *image)
 {
     const ElfW(Ehdr) *header = &image->header;
@@ -104,7 +105,7 @@ apr_status_t lpp_elf_image_open(lpp_elf_image_t *image, const char *path,
     image->memory = memory;
     image->size = len;
     if (path != NULL) {
-        /* never wait for a fifo that took the file's place */
+        /* O_NONBLOCK: do not wait if a fifo has replaced the file. */
         image->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
         if (image->fd < 0) {
             return errno;

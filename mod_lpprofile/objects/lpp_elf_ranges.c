@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_elf_ranges: where functions begin and end by .eh_frame, which stripped
- * files keep.
+ * lpp_elf_ranges: where functions begin and end, read from .eh_frame, which
+ * stripped files still have.
  *
- * The binary search table of .eh_frame_hdr gives the starts; each entry's FDE
- * gives the length. Reads the file, not memory: the object may be unloaded.
+ * The binary search table of .eh_frame_hdr has the starts; the FDE of each
+ * entry has the length. Reads the file and not memory, since the object may be
+ * unloaded.
  */
 #include "objects/lpp_elf_image.h"
 
@@ -17,11 +18,11 @@
 #define ENC_COUNT 0x03           /* unsigned 4 bytes */
 #define ENC_FORM 0x0f
 
-/* .eh_frame as copied, with the place it has in the file's addresses. */
+/* A copy of .eh_frame, with its address in the file. */
 typedef struct frames_t {
     unsigned char *data;
     apr_uint64_t address, len;
-    apr_uint64_t cie;            /* offset of the CIE last looked at */
+    apr_uint64_t cie;            /* offset of the CIE that was read last */
     unsigned encoding;           /* of pc in the FDEs of that CIE */
 } frames_t;
 
@@ -33,7 +34,8 @@ static apr_uint32_t word_at(const unsigned char *data)
     return word;
 }
 
-/* Bytes of an encoded pointer; 0: one we do not read. */
+/* The size of an encoded pointer in bytes; 0: an encoding that is not read
+ * here. */
 static unsigned width_of(unsigned encoding)
 {
     switch (encoding & ENC_FORM) {
@@ -63,7 +65,8 @@ static int skip_leb(const frames_t *frames, apr_uint64_t *at)
     return 0;
 }
 
-/* The pointer encoding a CIE sets for its FDEs; 0xff: cannot be read. */
+/* The pointer encoding that a CIE sets for its FDEs; 0xff: it cannot be
+ * read. */
 static unsigned read_cie(const frames_t *frames, apr_uint64_t at)
 {
     const char *augmentation;
@@ -112,7 +115,7 @@ static unsigned read_cie(const frames_t *frames, apr_uint64_t at)
     return 0x00;
 }
 
-/* The length of the function whose FDE stands at address; 0: unknown. */
+/* The length of the function whose FDE is at address; 0: unknown. */
 static apr_uint64_t length_of(frames_t *frames, apr_uint64_t address)
 {
     apr_uint64_t at = address - frames->address, len = 0;
@@ -143,7 +146,8 @@ static apr_uint64_t length_of(frames_t *frames, apr_uint64_t address)
     return len;
 }
 
-/* Copy .eh_frame: from where the header points to the segment's end. */
+/* Copy .eh_frame, from the address in the header to the end of the section, or
+ * else of the segment. 0: it cannot be read. */
 static int copy_frames(const lpp_elf_image_t *image, apr_uint64_t address,
                        frames_t *frames)
 {
@@ -184,7 +188,8 @@ static int compare(const void *a, const void *b)
     return left->start < right->start ? -1 : left->start > right->start;
 }
 
-/* Turn the table's entries into ranges that do not overlap. */
+/* Convert the table's entries to ranges that do not overlap. Returns their
+ * number. */
 static unsigned fill(const unsigned char *hdr, apr_uint64_t hdr_address,
                      unsigned entries, frames_t *frames,
                      lpp_elf_range_t *ranges)
@@ -268,7 +273,7 @@ unsigned lpp_elf_ranges_find(const lpp_elf_range_t *ranges, unsigned count,
 {
     unsigned low = 0, high = count;
 
-    while (low < high) { /* the first that ends behind address */
+    while (low < high) { /* find the first that ends after address */
         unsigned middle = low + (high - low) / 2;
 
         if (ranges[middle].end > address) {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_elf_stubs: PLT stubs and what they jump to.
+ * lpp_elf_stubs: PLT stubs and the functions that they jump to.
  *
- * A stub holds no symbol of its own. On x86-64 it is a jump through a slot
- * (ff 25 and a distance), and the relocation of that slot names the function:
- * exact, where counting entries would guess. Elsewhere there are no stubs, and
- * such places are named by their offset.
+ * A stub has no symbol. On x86-64 it is a jump through a slot (ff 25 and a
+ * distance), and the relocation of that slot names the function. This is exact,
+ * while counting entries would be a guess. On other machines no stubs are read,
+ * and their addresses are named by their offset.
  */
 #include "objects/lpp_elf_image.h"
 
@@ -16,7 +16,7 @@
 
 #define MOST_STUBS 65536u
 
-/* Which symbol fills which slot. */
+/* A slot, and the symbol whose address it gets. */
 typedef struct slot_t {
     apr_uint64_t address;
     apr_uint32_t symbol;
@@ -30,7 +30,7 @@ static int compare_slots(const void *a, const void *b)
         : left->address > right->address;
 }
 
-/* All slots that a named symbol fills, sorted, malloc'd. */
+/* All slots that get the address of a named symbol; sorted, malloc'd. */
 static slot_t *read_slots(const lpp_elf_image_t *image, unsigned *count)
 {
     slot_t *slots = NULL;
@@ -76,7 +76,7 @@ static slot_t *read_slots(const lpp_elf_image_t *image, unsigned *count)
     return slots;
 }
 
-/* The slot a stub jumps through; 0: this is no such stub. */
+/* The address of the slot that a stub jumps through; 0: not such a stub. */
 static apr_uint64_t slot_of(const unsigned char *code, unsigned len,
                             apr_uint64_t address)
 {

@@ -2,9 +2,9 @@
 /*
  * lpp_maps: the table of loaded objects.
  *
- * Owns the numbers given to objects and the copies of what unwinding needs of
- * them. Reads an object's memory only inside the dl_iterate_phdr callback,
- * where the loader's lock keeps it mapped. Never forgets an object.
+ * Owns the numbers of objects, and copies of their data that unwinding needs.
+ * Reads an object's memory only inside the dl_iterate_phdr callback, where the
+ * loader's lock keeps it mapped. Objects are never removed from the table.
  */
 #include <limits.h>
 #include <stdlib.h>
@@ -45,7 +45,7 @@ typedef struct gather_t {
     apr_status_t status;
 } gather_t;
 
-/* Assign entry the next number. 0: there is none, entry was freed. */
+/* Assign the next number to entry. 0: no number is left; entry was freed. */
 static int publish_entry(lpp_maps_t *maps, lpp_entry_t *entry)
 {
     unsigned count = maps->count;
@@ -85,7 +85,7 @@ static lpp_entry_t *renew_entry(lpp_maps_t *maps, lpp_entry_t *old)
     return entry;
 }
 
-/* The newest entry for this very layout, loaded or gone. */
+/* The newest entry with this layout, loaded or gone. */
 static lpp_entry_t *find_entry(const lpp_maps_t *maps,
                                const lpp_layout_t *layout)
 {
@@ -314,7 +314,7 @@ static apr_status_t gather_all(lpp_maps_t *maps)
         status = gather.status;
     }
     if (status != APR_ENOMEM) {
-        /* Where memory was short, the next refresh tries again. */
+        /* Not set if memory was short, so that the next refresh tries again. */
         maps->adds = gather.adds;
         maps->subs = gather.subs;
         maps->gathered = 1;

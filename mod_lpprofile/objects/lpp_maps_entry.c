@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_maps_entry: reading one loaded object's headers, copying what is needed.
+ * lpp_maps_entry: reads the headers of one loaded object and copies the data
+ * that is needed.
  *
- * Owns nothing. Trusts no length: whatever the headers claim must lie in a
- * readable, file-backed segment of the object.
+ * Owns nothing. Trusts no length: the data that the headers describe must be in
+ * a readable, file-backed segment of the object.
  */
 #include "objects/lpp_maps_entry_internal.h"
 
@@ -13,8 +14,8 @@
 #include <unistd.h>
 
 #define ALIGN_ROOM                                                            \
-    16 /* the copies keep their address modulo 8, and a reader
-                         of whole words may overrun the end by seven bytes */
+    16 /* a copy has the same address modulo 8 as the original, and a reader of
+          whole words may read seven bytes past the end */
 #define EH_FRAME_MAX_BYTES (64u * 1024 * 1024)
 
 static const void *at(apr_uint64_t address)
@@ -86,7 +87,8 @@ static void find_build_id(const struct dl_phdr_info *info,
     }
 }
 
-/* Bytes of .eh_frame up to its terminator or the end of its segment. */
+/* The length of .eh_frame up to its terminator, or to the end of its
+ * segment. */
 static apr_uint64_t eh_frame_length(apr_uint64_t start, apr_uint64_t end)
 {
     apr_uint64_t address = start, len;
@@ -120,8 +122,8 @@ static apr_uint64_t eh_frame_length(apr_uint64_t start, apr_uint64_t end)
     return address - start;
 }
 
-/* Linkers write the pointer as 4 bytes relative to itself or to the header; an
- * object with another form counts as one without unwind tables. */
+/* Linkers write the pointer as 4 bytes, relative to itself or to the header. An
+ * object with another encoding counts as one without unwind tables. */
 static void find_eh_frame(const struct dl_phdr_info *info,
                           lpp_layout_t *layout, const ElfW(Phdr) *segment)
 {
@@ -177,7 +179,7 @@ void lpp_layout_read(lpp_layout_t *layout, const struct dl_phdr_info *info)
     }
 }
 
-/* Copy len bytes of the process at address to *room and move *room on. */
+/* Copy len bytes at address of this process to *room, and advance *room. */
 static const unsigned char *copy_bytes(unsigned char **room,
                                        apr_uint64_t address, apr_uint64_t len)
 {
@@ -238,9 +240,8 @@ static int same_bytes(const unsigned char *copy, apr_size_t copy_len,
            && (len == 0 || memcmp(copy, at(address), len) == 0);
 }
 
-/* Whether the object there now is the file that this entry was made from. The
- * table of the header has the start of every function, so it differs where the
- * code does. */
+/* The table of .eh_frame_hdr has the start of every function, so it differs if
+ * the code differs. */
 int lpp_entry_same(const lpp_entry_t *entry, const lpp_layout_t *layout)
 {
     const lpp_object_t *object = &entry->object;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_maps_entry: one loaded object: what its program headers tell, and the
- * copies made of it. Internal to lpp_maps.
+ * lpp_maps_entry: one loaded object: the data in its program headers, and the
+ * copies of its tables. Internal to lpp_maps.
  */
 #ifndef LPP_MAPS_ENTRY_INTERNAL_H
 #define LPP_MAPS_ENTRY_INTERNAL_H
@@ -28,14 +28,15 @@ typedef struct lpp_layout_t {
 } lpp_layout_t;
 
 /*
- * Read info into layout. Only inside a dl_iterate_phdr callback: the loader's
- * lock is what keeps the object mapped.
+ * Read info into layout. Call it only inside a dl_iterate_phdr callback, where
+ * the loader's lock keeps the object mapped.
  * Signal-safe: no. Thread: any.
  */
 void lpp_layout_read(lpp_layout_t *layout, const struct dl_phdr_info *info);
 
-/* An object with what only this room needs; one malloc block with its copies,
- * which share with another entry has its copies there. */
+/* An object with its internal members. Each entry is one malloc'd block that
+ * includes its copies; an entry may point to the copies of another entry
+ * instead. */
 typedef struct lpp_entry_t {
     lpp_object_t object; /* first: the public part */
     lpp_range_t ranges[LPP_LAYOUT_RANGES];

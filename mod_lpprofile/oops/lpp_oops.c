@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_oops: the neutral record of a report. Owns its table and timeline; masks
- * each request variable that is added, so that encoders mask nothing.
+ * lpp_oops: the record of a report, for both encodings. Owns its table and
+ * timeline; masks each request variable that is added, so that encoders need
+ * not mask anything.
  */
 #include <string.h>
 
@@ -38,7 +39,7 @@ apr_status_t lpp_oops_create(lpp_oops_t **oops, const char *id,
     return APR_SUCCESS;
 }
 
-/* A time that every encoding can hold; also takes NaN for 0. */
+/* Limit a time to what every encoding can represent; NaN becomes 0. */
 static double to_ms(double ms)
 {
     return ms >= 0 ? (ms < MS_MAX ? ms : MS_MAX) : 0;
@@ -65,7 +66,7 @@ void lpp_oops_add_event(lpp_oops_t *oops, double start_ms, double end_ms,
         oops->timeline_dropped++;
         return;
     }
-    /* Events arrive almost in order: find the place from the end. */
+    /* Events arrive almost in order, so search from the end. */
     apr_array_push(oops->timeline);
     events = (lpp_oops_event_t *)oops->timeline->elts;
     for (at = oops->timeline->nelts - 1;
@@ -94,7 +95,7 @@ void lpp_oops_add_var(lpp_oops_t *oops, const char *name, const char *value,
         value = LPP_OOPS_HIDDEN;
     }
     else {
-        /* before the cut, which may remove the "@" that ends user info */
+        /* Mask before the cut, which may remove the "@" that ends user info. */
         value = is_query(name)
                     ? lpp_oops_mask_query(value, hidden, oops->pool)
                     : lpp_oops_mask_url(value, hidden, oops->pool);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_oops: one OOPS report as a neutral record, what must be hidden in it,
- * and its encodings.
+ * lpp_oops: one OOPS report as a record, the rules for what is hidden in it,
+ * and its two encodings.
  *
- * Keys and layout are those of python-oops and oops-datedir-repo. Secrets are
- * masked when a record is filled, by the calls below; encoders mask nothing.
+ * Keys and layout are those of python-oops and oops-datedir-repo. The functions
+ * below mask secrets when a record is filled; encoders mask nothing.
  */
 #ifndef LPP_OOPS_H
 #define LPP_OOPS_H
@@ -19,20 +19,21 @@
 typedef struct lpp_oops_value_t {
     const char *text;
     apr_size_t len;
-    int in_text; /* hidden also as a word within text */
+    int in_text; /* 1: hidden also as a word within a text */
 } lpp_oops_value_t;
 
-/* What is hidden besides the names that lpp_oops_is_sensitive knows. The arrays
- * are in the pools of their creators. */
+/* Additional things to hide, besides the names that lpp_oops_is_sensitive
+ * knows. The arrays live in the pools of their creators. */
 typedef struct lpp_oops_hidden_t {
     const apr_array_header_t *names; /* of LPOopsHide (char *), or NULL */
     apr_array_header_t *values;      /* lpp_oops_value_t, or NULL */
 } lpp_oops_hidden_t;
 
 /*
- * Hide the values of a request's Cookie, or Authorization, header (NULL: it has
- * none): the whole, what follows the scheme, and of cookies each value of 8
- * bytes or more that has a digit in it. Copied into pool; 64 in all.
+ * Add the values of a request's Cookie or Authorization header (NULL: it has
+ * none) to hidden: the whole header; of Authorization what follows the scheme;
+ * of cookies each value of 8 bytes or more that has a digit in it. Copied into
+ * pool; 64 values in all.
  * Signal-safe: no. Thread: one at a time.
  */
 void lpp_oops_hide_cookies(lpp_oops_hidden_t *hidden, const char *header,
@@ -40,7 +41,7 @@ void lpp_oops_hide_cookies(lpp_oops_hidden_t *hidden, const char *header,
 void lpp_oops_hide_authorization(lpp_oops_hidden_t *hidden, const char *header,
                                  apr_pool_t *pool);
 
-/* One row of the timeline. Milliseconds since the request began, as LP. */
+/* One row of the timeline. Times are milliseconds since the request began. */
 typedef struct lpp_oops_event_t {
     double start_ms;
     double end_ms;
@@ -48,7 +49,7 @@ typedef struct lpp_oops_event_t {
     const char *detail;
 } lpp_oops_event_t;
 
-/* A report. No string is NULL unless said; all live in pool. */
+/* A report. No string is NULL unless noted. */
 typedef struct lpp_oops_t {
     const char *id;
     const char *type; /* "ProfilingOops", "HTTPBadGateway", "SIGSEGV" */
@@ -59,7 +60,7 @@ typedef struct lpp_oops_t {
     const char *branch_nick; /* module name */
     const char *revno;       /* module version */
     const char *tb_text;     /* begins with "Traceback" or is "" */
-    const char *username;    /* NULL: nobody */
+    const char *username;    /* NULL: not logged in */
     const char *url;         /* masked */
     double duration_s;
     int informational;
@@ -70,30 +71,34 @@ typedef struct lpp_oops_t {
 } lpp_oops_t;
 
 /*
- * An empty record: strings "", tables empty, informational 1, branch_nick and
- * revno those of the module. id and the other strings are borrowed.
+ * Create an empty record in pool: strings are "", tables empty, informational
+ * 1, branch_nick and revno those of the module. id is borrowed, and so are the
+ * other strings that the caller sets.
+ * Errors: APR_ENOMEM.
  * Signal-safe: no. Thread: any.
  */
 LPP_MUST_CHECK apr_status_t lpp_oops_create(lpp_oops_t **oops, const char *id,
                                             apr_pool_t *pool);
 
 /*
- * Add a timeline row (copied); past the ceiling it is counted.
+ * Add a timeline row; strings are copied. Rows past LPP_TIMELINE_MAX are
+ * counted.
  * Signal-safe: no. Thread: one at a time.
  */
 void lpp_oops_add_event(lpp_oops_t *oops, double start_ms, double end_ms,
                         const char *category, const char *detail);
 
 /*
- * Add a request variable, hidden or masked as its name and value demand.
- * hidden may be NULL, here and below. Values are cut at LPP_VALUE_MAX_BYTES.
+ * Add a request variable (copied), hidden or masked according to its name and
+ * value. value and hidden may be NULL; hidden also in the functions below.
+ * Values are cut at LPP_VALUE_MAX_BYTES.
  * Signal-safe: no. Thread: one at a time.
  */
 void lpp_oops_add_var(lpp_oops_t *oops, const char *name, const char *value,
                       const lpp_oops_hidden_t *hidden);
 
 /*
- * Whether a variable or parameter of that name (decoded) is hidden, by the
+ * 1 if a variable or parameter with that name (decoded) must be hidden, by the
  * lists in lpp_oops_names.c or by hidden's names, which are whole names
  * compared in the same normal form.
  * Signal-safe: yes. Thread: any.
@@ -101,15 +106,15 @@ void lpp_oops_add_var(lpp_oops_t *oops, const char *name, const char *value,
 int lpp_oops_is_sensitive(const char *name, const lpp_oops_hidden_t *hidden);
 
 /*
- * Mask what a text may hold of secrets: parameters of queries and paths and
- * members of JSON with a sensitive name (of queries "code", too), user info,
- * and hidden's values, in a URL, a request line, a query string or running text
- * that holds URLs; in text, too, the rest of a line behind Cookie:, a name of
- * LPOopsHide or another header with a sensitive name. mask_query takes a query
- * string and nothing else, so that a value ends at "&" alone. Looks through
- * percent escapes, nested ones too. Masking what is masked does no harm.
- * Returns text itself where nothing was hidden, "<hidden>" where memory is
- * short.
+ * Mask the secrets in a text: a URL, a request line, a query string, or running
+ * text with URLs in it. Masked are parameters of queries and paths and members
+ * of JSON with a sensitive name ("code" in queries, too), user info, and
+ * hidden's values; in running text also the rest of a line after "Cookie:", a
+ * name of LPOopsHide, or another header with a sensitive name. mask_query takes
+ * only a query string, in which a value ends at "&". Percent escapes are
+ * decoded for this, nested ones too. Masking a text twice is harmless. Returns
+ * text itself if nothing is masked, else a string in pool; "<hidden>" if memory
+ * is short.
  * Signal-safe: no. Thread: any.
  */
 const char *lpp_oops_mask_url(const char *text,

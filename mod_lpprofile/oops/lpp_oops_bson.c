@@ -16,8 +16,8 @@
 #include "oops/lpp_oops.h"
 #include "oops/lpp_oops_text_internal.h"
 
-#define ROW_BYTES 96 /* of a timeline row beside its texts */
-#define VAR_BYTES 16 /* of a variable beside its texts */
+#define ROW_BYTES 96 /* of a timeline row without its texts */
+#define VAR_BYTES 16 /* of a variable without its texts */
 #define HEAD_BYTES 1024
 #define GROWTH 8 /* doubled beyond the need, and copied meanwhile */
 
@@ -27,7 +27,8 @@ typedef struct encoder_t {
     int failed;
 } encoder_t;
 
-/* The length of the valid character that text begins with; 0: none. */
+/* The length of the valid character at the begin of text; 0: it is not
+ * valid. */
 static unsigned valid_length(const char *text)
 {
     apr_uint32_t character;
@@ -179,7 +180,7 @@ static void add_timeline(encoder_t *encoder, const lpp_oops_t *oops)
 
 static apr_size_t text_bytes(const char *text)
 {
-    return text ? 4 * strlen(text) : 0; /* every byte could be a bad one */
+    return text ? 4 * strlen(text) : 0; /* each invalid byte becomes four */
 }
 
 /* An upper bound of the size of the document. */
@@ -210,9 +211,9 @@ static apr_size_t most_bytes(const lpp_oops_t *oops)
     return most;
 }
 
-/* Whether libbson will get its memory. Another thread may allocate it in
- * between; the process then ends, as it does when httpd's own pools get no
- * memory. */
+/* Check whether libbson will get its memory. Another thread may allocate that
+ * memory in between; the process then ends, as it does when httpd's own pools
+ * get no memory. */
 static apr_status_t try_memory(const lpp_oops_t *oops)
 {
     apr_size_t most = most_bytes(oops);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_oops_mask: masks in text the values of sensitive names, and known values.
+ * lpp_oops_mask: masks the values of sensitive names, and known values, in
+ * text.
  *
  * Text may be a URL, a request line, a query, a header's value, or a log
- * message that contains any of these. It is examined as it is and after
+ * message that contains any of these. It is examined as it is, and after
  * percent-decoding it up to DECODINGS times, since a URL often contains another
- * one as a parameter; what is masked is replaced in the original text. Where a
+ * one as a parameter. The masked parts are replaced in the original text. If a
  * text can be read in two ways, more is masked. The time is linear in the
  * length.
  */
@@ -48,7 +49,7 @@ static int is_one_of(char c, const char *set)
     return c && strchr(set, c) != NULL;
 }
 
-/* The place in the original text of byte at of the view. */
+/* The position in the original text of byte at of the view. */
 static apr_size_t origin(const view_t *view, apr_size_t at)
 {
     return view->origin ? view->origin[at] : at;
@@ -70,8 +71,8 @@ static void hide(view_t *view, apr_size_t from, apr_size_t to)
     memset(view->hide + from, 1, to - from);
 }
 
-/* The name that ends before byte end of the view, not going below floor; its
- * length may be 0. */
+/* Where the name that ends before byte end of the view begins, at floor or
+ * later; its length may be 0. */
 static apr_size_t find_name(const view_t *view, apr_size_t floor,
                             apr_size_t end)
 {
@@ -81,7 +82,7 @@ static apr_size_t find_name(const view_t *view, apr_size_t floor,
            && !is_one_of(view->bytes[from - 1], "?&;/\"'<>(),=#{}|\\:`")) {
         from--;
     }
-    /* "[Cookie: ..." is a cookie, too */
+    /* skip what is before the name in "[Cookie: ..." */
     while (from < end && !lpp_is_alnum(view->bytes[from])
            && view->bytes[from] != '_' && view->bytes[from] != '-') {
         from++;
@@ -89,7 +90,8 @@ static apr_size_t find_name(const view_t *view, apr_size_t floor,
     return from;
 }
 
-/* A parameter of a path, as in /a;jsessionid=1/b?c, ends with its segment. */
+/* Whether the value at from is that of a parameter of a path, as in
+ * /a;jsessionid=1/b?c. It ends at the end of its path segment. */
 static int is_in_path(const view_t *view, apr_size_t from)
 {
     apr_size_t word = from;
@@ -107,8 +109,9 @@ static int is_in_path(const view_t *view, apr_size_t from)
            || memmem(view->text + word, from - word, "://", 3) != NULL;
 }
 
-/* Where the value that begins at from of the text ends, and where the part to
- * be hidden does: before what closes a sentence or a quotation. */
+/* The end of the value that begins at *from of the text. *hide_end is the end
+ * of the part to mask, without characters that close a sentence or a
+ * quotation. */
 static apr_size_t find_value_end(const view_t *view, apr_size_t *from,
                                  int in_path, apr_size_t *hide_end)
 {
@@ -138,7 +141,7 @@ static apr_size_t find_value_end(const view_t *view, apr_size_t *from,
         last--;
     }
     *hide_end = last;
-    /* masked before: "<hidden>" must keep its own bracket */
+    /* already masked: "<hidden>" must keep its own bracket */
     if (end - *from >= HIDDEN_LEN && last - *from < HIDDEN_LEN
         && memcmp(text + *from, LPP_OOPS_HIDDEN, HIDDEN_LEN) == 0) {
         *hide_end = *from;
@@ -174,10 +177,12 @@ static apr_size_t hide_parameter(view_t *view, apr_size_t name,
     return end;
 }
 
-/* Likewise a header in the text: the rest of its line is masked. Only a name
- * with "-" in it and a blank behind the colon may be sensitive for a word in
- * it; others are a host and its port, or a message that begins with a
- * module. */
+/*
+ * Likewise a header in the text: the rest of its line is masked. A name is
+ * searched for sensitive words only if it has a "-" in it and a blank follows
+ * the colon; other text before a colon is a host before its port, or a module
+ * at the begin of a message.
+ */
 static apr_size_t hide_header(view_t *view, apr_size_t name, apr_size_t colon)
 {
     apr_size_t from = origin(view, colon + 1), end, len = colon - name;
@@ -199,10 +204,12 @@ static apr_size_t hide_header(view_t *view, apr_size_t name, apr_size_t colon)
     return end;
 }
 
-/* The end in the view of the JSON value that begins at *from, which is moved
- * behind its quote. A quote is the end if no more backslashes are before it
- * than before the first one, since JSON may be a string within JSON. An object
- * or list is masked with the rest of the line. */
+/*
+ * The end in the view of the JSON value that begins at *from, which is moved
+ * after its first quote. A quote ends the value if it has no more backslashes
+ * before it than the first one has, since JSON may be in a string of JSON. An
+ * object or list is masked with the rest of the line.
+ */
 static apr_size_t find_json_end(const view_t *view, apr_size_t *from)
 {
     const char *bytes = view->bytes;
@@ -238,8 +245,8 @@ static apr_size_t find_json_end(const view_t *view, apr_size_t *from)
     return at;
 }
 
-/* Likewise a member of an object in JSON or the like, "name": value. An escape
- * in the name may stand for any letter. */
+/* Likewise a member of a JSON object or similar, "name": value. An escape in
+ * the name may stand for any letter. */
 static apr_size_t hide_member(view_t *view, apr_size_t floor, apr_size_t colon)
 {
     const char *bytes = view->bytes;
@@ -334,7 +341,7 @@ static void hide_user_info(view_t *view)
             at++;
             continue;
         }
-        /* browsers read any number of slashes as two */
+        /* browsers treat any number of slashes as two */
         while (at < view->len && view->bytes[at] == '/') {
             at++;
         }
@@ -350,12 +357,12 @@ static void hide_user_info(view_t *view)
         if (sign) {
             hide(view, origin(view, at), origin(view, sign));
         }
-        /* its end may be the beginning of the next one */
+        /* the next URL may begin here */
         at = end;
     }
 }
 
-/* Percent-decode the view once more; 0 where there was nothing to decode. */
+/* Percent-decode the view once more. 0: there was nothing to decode. */
 static int decode(view_t *view)
 {
     apr_size_t from, to = 0;
@@ -367,7 +374,7 @@ static int decode(view_t *view)
     if (!view->origin) {
         apr_size_t i;
 
-        /* text itself must not be changed */
+        /* a copy, since the original must not change */
         view->bytes = apr_pmemdup(view->pool, view->text, view->len + 1);
         view->origin =
             apr_palloc(view->pool, (view->len + 1) * sizeof(*view->origin));

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_oops_names: which names of variables and parameters hold secrets. Names
- * are compared in upper case, "-" as "_", without the HTTP_ and REDIRECT_ that
- * CGI and internal redirects put in front. Allocates nothing.
+ * lpp_oops_names: decides which variables and parameters have secret values, by
+ * their names. Names are compared in upper case, with "-" as "_", and without
+ * the HTTP_ and REDIRECT_ that CGI and internal redirects add. Allocates
+ * nothing.
  */
 #include <string.h>
 
@@ -10,16 +11,16 @@
 #include "oops/lpp_oops.h"
 #include "oops/lpp_oops_text_internal.h"
 
-/* A name with one of these anywhere in it is hidden. */
+/* A name that contains one of these is hidden. */
 static const char *const contained[] = {
     "PASSWORD", "PASSWD",     "SECRET",     "TOKEN", "APIKEY", "API_KEY",
     "SESSION",  "CSRF",       "XSRF",       "JWT",   "COOKIE", "SIGNATURE",
     "SESSID",   "PASSPHRASE", "CREDENTIAL", "AUTHORIZATION"};
 
-/* So is one that is one of these, or has it between two separators. */
+/* So is a name that has one of these as a word, between separators. */
 static const char *const words[] = {"PASS", "PWD", "PW", "SID", "OTP", "SIG"};
 
-/* These are hidden where they stand as a header in text, too. */
+/* These are also hidden as the names of headers in text. */
 static const char *const header_names[] = {
     "COOKIE", "SET_COOKIE", "AUTHORIZATION", "PROXY_AUTHORIZATION"};
 
@@ -41,7 +42,7 @@ static int begins_with(const char *name, apr_size_t len, const char *word)
     return 1;
 }
 
-/* Take HTTP_ and REDIRECT_ away, however many there are. */
+/* Remove all leading HTTP_ and REDIRECT_. */
 static void strip_prefixes(const char **name, apr_size_t *len)
 {
     static const char *const prefixes[] = {"HTTP_", "REDIRECT_"};
@@ -91,7 +92,7 @@ static int is_of(const char *name, apr_size_t len,
 }
 
 /* Whether one of the words is a part of the name, as in user[pass], or its last
- * part is KEY behind a "_". */
+ * part is KEY after a "_". */
 static int has_word(const char *name, apr_size_t len)
 {
     apr_size_t from = 0, end, i;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * lpp_oops_rfc822: a record in the layout of oops-datedir-repo's
- * serializer_rfc822: headers, request variables, timeline, traceback, a blank
- * line between each. All of it is ASCII.
+ * serializer_rfc822: headers, request variables, timeline, traceback, with a
+ * blank line between them. All of it is ASCII.
  *
- * That project's reader recognises the parts by the form of each line, so a few
- * things are quoted that its own writer does not quote, and its reader loses: a
- * variable whose name looks like a timeline row, blanks at the ends of a line,
- * an empty detail.
+ * The reader of that project recognises the parts by the form of each line. So
+ * some things are quoted here that its own writer does not quote and its reader
+ * then loses: a variable whose name looks like a timeline row, blanks at the
+ * ends of a line, an empty detail.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_oops_text_internal: sensitive names and values, for the files that mask.
+ * lpp_oops_text_internal: tests for sensitive names and values.
  */
 #ifndef LPP_OOPS_TEXT_INTERNAL_H
 #define LPP_OOPS_TEXT_INTERNAL_H
@@ -23,7 +23,8 @@ int lpp_oops_hides_value(const char *value, apr_size_t len,
                          const lpp_oops_hidden_t *hidden);
 
 /*
- * The place of value in text, from byte from on, as a whole word; len: none.
+ * The position of value as a whole word in text, from byte from on; len: it is
+ * not there.
  * Signal-safe: yes. Thread: any.
  */
 apr_size_t lpp_oops_find_value(const char *text, apr_size_t len,

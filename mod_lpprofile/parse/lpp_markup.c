@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_markup: see lpp_markup_internal.h. A state machine; each state has a
- * function that takes one byte, or a run of those that change nothing.
+ * lpp_markup: see lpp_markup_internal.h. A state machine: each state has a
+ * function that reads one byte, or a run of bytes that leave the state
+ * unchanged.
  */
 #include <string.h>
 
@@ -70,7 +71,7 @@ static void add_to_name(lpp_markup_t *markup, char c)
     }
 }
 
-/* A run of bytes up to stop, or to the end. */
+/* The number of bytes before stop, or all of them. */
 static apr_size_t run_to(const char *data, apr_size_t len, char stop)
 {
     const char *at = memchr(data, stop, len);
@@ -129,7 +130,7 @@ static apr_size_t after_open(lpp_markup_t *markup, char c, lpp_markup_e *what)
     return 0;
 }
 
-/* The ">" of a tag: what comes next is its content. */
+/* The ">" that ends a tag. After some start tags the content is raw text. */
 static apr_size_t end_tag(lpp_markup_t *markup, int self_closing,
                           lpp_markup_e *what)
 {
@@ -141,7 +142,8 @@ static apr_size_t end_tag(lpp_markup_t *markup, int self_closing,
         return 1;
     }
     *what = LPP_MARKUP_START_END;
-    /* A self-closing one is in SVG or MathML, or a mistake. */
+    /* A self-closing tag has no content: it is in SVG or MathML, or a
+     * mistake. */
     for (i = 0; !markup->xml && !self_closing && i < LPP_COUNT(raw_elements);
          i++) {
         if (lpp_markup_is(markup, raw_elements[i])) {
@@ -152,7 +154,7 @@ static apr_size_t end_tag(lpp_markup_t *markup, int self_closing,
     return 1;
 }
 
-/* In a tag's name, and in an end tag that has nothing else yet. */
+/* In a tag's name, or in the white space after the name of an end tag. */
 static apr_size_t in_name(lpp_markup_t *markup, char c, lpp_markup_e *what)
 {
     *what = markup->end_tag ? LPP_MARKUP_END : LPP_MARKUP_START;
@@ -181,7 +183,7 @@ static apr_size_t in_name(lpp_markup_t *markup, char c, lpp_markup_e *what)
     return 1;
 }
 
-/* Among a tag's attributes. A quote is one only after "=". */
+/* In the attributes of a tag. A quote begins a value only after "=". */
 static apr_size_t in_tag(lpp_markup_t *markup, const char *data,
                          apr_size_t len, lpp_markup_e *what)
 {
@@ -244,7 +246,7 @@ static apr_size_t in_bogus(lpp_markup_t *markup, const char *data,
     return 1;
 }
 
-/* Which of the two that begin with "<!" it is; else it goes to ">". */
+/* After "<!": a comment, CDATA, or else a declaration that ends at ">". */
 static apr_size_t in_declaration(lpp_markup_t *markup, const char *data,
                                  apr_size_t len, lpp_markup_e *what)
 {
@@ -318,7 +320,8 @@ static apr_size_t in_comment(lpp_markup_t *markup, const char *data,
     return 1;
 }
 
-/* In a <script>: text up to "</script" and what may end a name. */
+/* In the content of a <script>: text up to "</script" and a byte that may end a
+ * name. */
 static apr_size_t in_raw(lpp_markup_t *markup, const char *data,
                          apr_size_t len, lpp_markup_e *what)
 {

@@ -1,32 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_markup: tells the parts of an HTML or XHTML page apart in a stream that
- * comes in pieces: text, comments, tags, and the text of <script>, <style> and
- * the like, in which there are neither.
+ * lpp_markup: finds the parts of an HTML or XHTML page, which may arrive in
+ * pieces: text, comments, tags, and the content of <script>, <style> and
+ * similar elements, which has no tags and no comments.
  *
- * The tokenizer of the HTML standard, without what only a tree could tell: a
- * <script> that is escaped twice ends at its first end tag, and <![CDATA[ is
- * one in XML alone. No memory of its own. It never looks back and it stops at
- * nothing: every byte is a part of something. Fuzzed by fuzz_tail.
+ * The tokenizer of the HTML standard, without the rules that need a document
+ * tree: a <script> that is escaped twice ends at its first end tag, and
+ * <![CDATA[ begins a section in XML only. Allocates no memory. Never rereads a
+ * byte and has no error state: every byte belongs to some part. Fuzzed by
+ * fuzz_tail.
  */
 #ifndef LPP_MARKUP_INTERNAL_H
 #define LPP_MARKUP_INTERNAL_H
 
 #include "base/lpp_base.h"
 
-#define LPP_MARKUP_NAME_MAX 10 /* longer names are no name that is asked for */
+#define LPP_MARKUP_NAME_MAX 10 /* no caller asks for a longer name */
 
 /* What a run of bytes is. */
 typedef enum {
     LPP_MARKUP_SPACE,     /* white space between tags */
     LPP_MARKUP_TEXT,      /* other text, and the content of a <script> */
     LPP_MARKUP_COMMENT,   /* of a comment, <!x>, or <?x> */
-    LPP_MARKUP_OPEN,      /* "<", or "</", and nothing more yet */
+    LPP_MARKUP_OPEN,      /* "<" or "</", kind not known yet */
     LPP_MARKUP_START,     /* of a start tag, after its "<" */
     LPP_MARKUP_START_END, /* its ">" */
-    LPP_MARKUP_END,       /* of an end tag: name and white space alone */
+    LPP_MARKUP_END,       /* of an end tag with only name and white space */
     LPP_MARKUP_END_END,   /* the ">" of such a one */
-    LPP_MARKUP_END_ODD    /* of an end tag with more in it */
+    LPP_MARKUP_END_ODD    /* of an end tag with anything else in it */
 } lpp_markup_e;
 
 typedef struct lpp_markup_t {
@@ -45,19 +46,21 @@ typedef struct lpp_markup_t {
 void lpp_markup_init(lpp_markup_t *markup, int xml);
 
 /*
- * Take a run of bytes from the front of data (len at least 1) and say in *what
- * they are. Returns how many: 0 to len. 0 comes with LPP_MARKUP_TEXT alone and
- * means that what was LPP_MARKUP_OPEN was text; it never comes twice in a row.
+ * Read a run of bytes from the beginning of data (len at least 1) and set *what
+ * to their kind. Returns their number, 0 to len. 0 is returned only with
+ * LPP_MARKUP_TEXT and means that the preceding LPP_MARKUP_OPEN was text; the
+ * next call returns more than 0.
  * Signal-safe: yes. Thread: one at a time.
  */
 apr_size_t lpp_markup_next(lpp_markup_t *markup, const char *data,
                            apr_size_t len, lpp_markup_e *what);
 
-/* 1 where the tag it is in, or was last in, has that name (lower case), as a
- * whole; name at most LPP_MARKUP_NAME_MAX. Signal-safe: yes. */
+/* 1 if the current or last tag has that whole name (lower case, at most
+ * LPP_MARKUP_NAME_MAX bytes).
+ * Signal-safe: yes. Thread: any. */
 int lpp_markup_is(const lpp_markup_t *markup, const char *name);
 
-/* As HTML has it. Signal-safe: yes. */
+/* White space as HTML defines it. Signal-safe: yes. Thread: any. */
 static inline int lpp_markup_is_space(char c)
 {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f';

@@ -31,7 +31,8 @@ static int sources_allow_inline(char *sources)
     return allowed;
 }
 
-/* One policy: the most specific directive counts, the first of that name. */
+/* Whether one policy allows it: the most specific directive decides; of several
+ * with the same name, the first one. */
 static int policy_allows_inline(char *policy)
 {
     static const char *const names[] = {"default-src", "style-src",
@@ -84,8 +85,9 @@ void lpp_policy_head_init(lpp_policy_head_t *head, int xml, apr_pool_t *pool)
     head->pool = pool;
 }
 
-/* The character of "&...;" at *at, which moves behind it; 0: not one that a
- * policy or a name can hold, or not known here. */
+/* The character that the reference "&...;" at *at stands for; *at moves past
+ * it. 0: an unknown reference, or a character that neither a policy nor a name
+ * can have. */
 static char read_reference(const char **at)
 {
     static const struct {
@@ -125,7 +127,8 @@ static char read_reference(const char **at)
     return '\0';
 }
 
-/* Decode an attribute's value in place; 0 where that cannot be done here. */
+/* Decode the references in an attribute's value, in place. 0: it has one that
+ * read_reference does not know. */
 static int decode(char *value)
 {
     const char *from = value;
@@ -147,7 +150,8 @@ static int decode(char *value)
     return 1;
 }
 
-/* Take one attribute from *at, cut out in place; 0: none is left. */
+/* Read one attribute at *at, NUL-terminate its name and value in place, and
+ * move *at past it. 0: no attribute is left. */
 static int read_attribute(char **at, char **name, char **value)
 {
     char *p = *at, *name_end, quote;
@@ -174,7 +178,7 @@ static int read_attribute(char **at, char **name, char **value)
         *name_end = '\0';
     }
     else {
-        /* Without a value, its name may end where the next one begins. */
+        /* Without a value, the next attribute may begin right here. */
         if (p > name_end) {
             *name_end = '\0';
         }
@@ -199,7 +203,8 @@ static char *trimmed(char *text)
     return text;
 }
 
-/* The attributes of a whole <meta>: 1 where it is a policy that forbids. */
+/* 1 if the attributes are those of a <meta> with a policy that forbids an
+ * inline <style>. */
 static int meta_forbids(char *attributes, apr_pool_t *pool)
 {
     char *name, *value, *kind = NULL, *content = NULL;
@@ -220,7 +225,7 @@ static int meta_forbids(char *attributes, apr_pool_t *pool)
     return !decode(content) || !lpp_policy_allows_style(content, pool);
 }
 
-/* Keep count bytes of the <meta> it is in; 0: it is too long, or no memory. */
+/* Store count bytes of the current <meta>. 0: it is too long, or no memory. */
 static int keep(lpp_policy_head_t *head, const char *data, apr_size_t count)
 {
     apr_size_t i;
@@ -232,7 +237,7 @@ static int keep(lpp_policy_head_t *head, const char *data, apr_size_t count)
         || count > LPP_POLICY_META_MAX_BYTES - head->meta_bytes) {
         return 0;
     }
-    for (i = 0; i < count; i++) { /* to a browser, a NUL does not end it */
+    for (i = 0; i < count; i++) { /* for browsers a NUL does not end the text */
         head->meta[head->meta_bytes++] = data[i] ? data[i] : '?';
     }
     head->meta[head->meta_bytes] = '\0';
@@ -289,7 +294,8 @@ void lpp_policy_head_feed(lpp_policy_head_t *head, const char *data,
         at += count;
     }
     if (!head->done && head->seen_bytes == LPP_POLICY_HEAD_MAX_BYTES) {
-        head->forbidden = head->meta_bytes > 0; /* the rest may be anything */
+        head->forbidden = head->meta_bytes > 0; /* an incomplete <meta> may be a
+                                                   policy */
         head->done = 1;
     }
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_policy: whether a page's Content-Security-Policy allows an inline
- * <style>: the policy of a header, and those of <meta> elements in the page's
- * head. One that cannot be read counts as forbidding it. Works on text only;
- * fuzzed.
+ * lpp_policy: whether the Content-Security-Policy of a page allows an inline
+ * <style>. Reads the policy in the header and those in <meta> elements of the
+ * page's head. A policy that cannot be read counts as forbidding it. Works on
+ * text only; fuzzed.
  */
 #ifndef LPP_POLICY_H
 #define LPP_POLICY_H
@@ -15,8 +15,8 @@
 #define LPP_POLICY_META_MAX_BYTES 8192  /* of one <meta>; longer: forbids */
 
 /*
- * 1 when the value of a header, which may hold several policies, allows an
- * inline <style>; 0 when one of them does not, or without memory.
+ * 1 if value (of the header, with one or more policies; not NULL) allows an
+ * inline <style>; 0 if one of the policies does not, or if memory is short.
  * Signal-safe: no. Thread: any.
  */
 int lpp_policy_allows_style(const char *value, apr_pool_t *pool);
@@ -24,10 +24,10 @@ int lpp_policy_allows_style(const char *value, apr_pool_t *pool);
 typedef struct lpp_policy_head_t {
     lpp_markup_t markup;
     apr_size_t seen_bytes;
-    int done;         /* the head is over, or as much of it as is looked at */
+    int done;         /* the head has ended, or the limit was reached */
     int forbidden;    /* a <meta> forbids an inline <style> */
     apr_pool_t *pool; /* of meta, made at the first one */
-    char *meta;       /* attributes of the <meta> it is in, or NULL */
+    char *meta;       /* attributes of the current <meta>, or NULL */
     apr_size_t meta_bytes;
 } lpp_policy_head_t;
 
@@ -36,10 +36,11 @@ typedef struct lpp_policy_head_t {
 void lpp_policy_head_init(lpp_policy_head_t *head, int xml, apr_pool_t *pool);
 
 /*
- * See the next len bytes of a page. When all of it went by, or done is set,
+ * Read the next len bytes of a page. After all bytes, or once done is set,
  * head->forbidden says whether a <meta http-equiv="Content-Security-Policy">
- * before </head> or <body> forbids. Those in comments, in the content of a
- * <script> and the like do not count; one in a <template> or <noscript> does.
+ * before </head> or <body> forbids an inline <style>. A <meta> in a comment or
+ * in the content of a <script> or similar element does not count; one in a
+ * <template> or <noscript> does.
  * Signal-safe: no. Thread: one at a time.
  */
 void lpp_policy_head_feed(lpp_policy_head_t *head, const char *data,

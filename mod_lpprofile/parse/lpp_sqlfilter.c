@@ -33,7 +33,7 @@ typedef struct clause_t {
 struct lpp_sqlfilter_t {
     apr_array_header_t *clauses; /* clause_t */
     apr_array_header_t *refused; /* const char * */
-    int given;                   /* any clause at all was typed */
+    int given;                   /* the condition has a clause, known or not */
 };
 
 /* Upper case (ASCII), white space runs as one blank, none at the ends. */
@@ -59,7 +59,7 @@ static char *normalise(const char *text, apr_pool_t *pool)
     return result;
 }
 
-/* Fill a clause from normalised text; 0 where it is of no known kind. */
+/* Read a clause from normalised text. 0: it has no known form. */
 static int read_clause(const char *text, clause_t *clause, apr_pool_t *pool)
 {
     apr_size_t i, len;

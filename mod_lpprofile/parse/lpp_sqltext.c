@@ -15,7 +15,7 @@ typedef enum { ESCAPES_NO, ESCAPES_YES, ESCAPES_UNSURE } escapes_e;
 
 typedef struct scan_t {
     const char *begin; /* of the input */
-    const char *at;    /* what is to be read next */
+    const char *at;    /* the next byte to read */
     char *start, *out; /* the output, and its end */
     lpp_sqltext_flavour_e flavour;
 } scan_t;
@@ -45,8 +45,8 @@ static int in_name(char c)
     return lpp_is_alnum(c) || c == '_' || c == '$' || (c & 0x80);
 }
 
-/* The end of a quoted text whose first quote is before at. Where it is unsure
- * whether a quote ends it, the text goes to the end of the statement. */
+/* The end of a quoted text; at is after its first quote. If it is not known
+ * whether a quote is escaped, the text extends to the end of the statement. */
 static const char *skip_quoted(const char *at, char quote, escapes_e escapes)
 {
     for (; *at; at++) {
@@ -66,7 +66,7 @@ static const char *skip_quoted(const char *at, char quote, escapes_e escapes)
     return at;
 }
 
-/* Oracle's q'[it's]': behind its end. at is behind the first quote. */
+/* The end of Oracle's q'[it's]'; at is after the first quote. */
 static const char *skip_bracketed(const char *at)
 {
     static const char opening[] = "[{(<", closing[] = "]})>";
@@ -77,8 +77,8 @@ static const char *skip_bracketed(const char *at)
     return found ? found + 2 : at + strlen(at);
 }
 
-/* PostgreSQL's $tag$ text $tag$: behind its end, or NULL where at begins
- * none. */
+/* The end of PostgreSQL's $tag$ text $tag$, or NULL if no such text begins at
+ * at. */
 static const char *skip_dollars(const char *at, apr_pool_t *pool)
 {
     const char *end = at + 1, *found;
@@ -99,8 +99,8 @@ static const char *skip_dollars(const char *at, apr_pool_t *pool)
     return found ? found + (end - at) : end + strlen(end);
 }
 
-/* Behind a C comment; PostgreSQL's nest. at is behind its first slash and
- * star. */
+/* The end of a C comment, which may be nested in PostgreSQL; at is after its
+ * first slash and star. */
 static const char *skip_comment(const char *at, int nests)
 {
     unsigned depth = 1;
@@ -142,8 +142,8 @@ static void put_blank(scan_t *scan)
     }
 }
 
-/* Take back the prefix of a string, as in E'...', U&'...': how many bytes of
- * the output it has. */
+/* The length of the prefix of a string, as in E'...' or U&'...', which is
+ * already in the output; the caller removes it. */
 static apr_size_t prefix_length(const scan_t *scan)
 {
     const char *out = scan->out;
@@ -220,7 +220,7 @@ static void read_number(scan_t *scan)
     put(scan, '?');
 }
 
-/* Strings and names in quotes; 0 where there is none. */
+/* Read a string or name in quotes. 0: none begins here. */
 static int read_quotes(scan_t *scan, apr_pool_t *pool)
 {
     const lpp_sqltext_flavour_e flavour = scan->flavour;
@@ -308,8 +308,8 @@ const char *lpp_sqltext_mask(const char *statement,
     return scan.start;
 }
 
-/* MySQL quotes what is left of the statement as it stands, quotes and all:
- * near 'x' AND y = 'it's' at line 1. It ends at the last quote. */
+/* MySQL's message quotes the rest of the statement unchanged, with its quotes:
+ * near 'x' AND y = 'it's' at line 1. The quotation ends at the last quote. */
 static const char *mask_rest_of_statement(const char *message,
                                           apr_pool_t *pool)
 {

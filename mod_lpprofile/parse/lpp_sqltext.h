@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_sqltext: SQL as text: literals taken out, names of databases.
+ * lpp_sqltext: removes literals from SQL text; makes short names of databases.
  *
  * Statements have personal data in their literals, which are replaced by "?".
  * Where a text can be read in two ways, the one that masks more is used. Works
@@ -24,10 +24,11 @@ typedef enum {
 lpp_sqltext_flavour_e lpp_sqltext_flavour(const char *driver);
 
 /*
- * The statement with each literal (strings, numbers) as "?", without comments,
- * white space collapsed: two statements that differ in literals alone become
- * the same text. What an unfinished literal (of a text that was cut) held is
- * hidden as well. In pool; "" where memory is short.
+ * The statement with each literal (strings, numbers) replaced by "?", without
+ * comments, white space collapsed: statements that differ only in literals give
+ * the same text. The text of an unfinished literal (in a statement that was
+ * cut) is removed, too. statement is not NULL. In pool; "" where memory is
+ * short.
  * Signal-safe: no. Thread: any.
  */
 const char *lpp_sqltext_mask(const char *statement,
@@ -41,10 +42,10 @@ const char *lpp_sqltext_mask(const char *statement,
 const char *lpp_sqltext_mask_error(const char *message, apr_pool_t *pool);
 
 /*
- * A short name of a database for people: "pgsql:localhost/shop",
- * "sqlite3:users.db", or the driver alone; from the parameters of a connection
- * (DBDParams, may be NULL), of which it holds host and database and nothing
- * else. No white space in it.
+ * A short name of a database to show: "pgsql:localhost/shop",
+ * "sqlite3:users.db", or the driver alone. Of the parameters of a connection
+ * (DBDParams, may be NULL) it has only the host and the database. No white
+ * space in it. In pool.
  * Signal-safe: no. Thread: any.
  */
 const char *lpp_sqltext_database(const char *driver, const char *params,

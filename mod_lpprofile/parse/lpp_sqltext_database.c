@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_sqltext_database: names of databases: host and database of the parameters
- * of a connection, and none of the other parameters.
+ * lpp_sqltext_database: names of databases, made of the host and the database
+ * in the parameters of a connection, and of no other parameter.
  */
 #include <string.h>
 
@@ -16,8 +16,9 @@
 #define NAME_MAX_BYTES 120
 #define SEPARATORS ",;| \t\r\n" /* of any of apr_dbd's drivers */
 
-/* The length of a value, or of a text in quotes, in which a backslash escapes
- * the next byte. That is libpq's rule; with other drivers it may hide more. */
+/* The length of a value, up to one of ends; a backslash escapes the next byte.
+ * That is libpq's rule; with other drivers a value may appear longer than it
+ * is. */
 static apr_size_t value_length(const char *value, const char *ends)
 {
     const char *at = value;
@@ -75,7 +76,7 @@ static const char *first_value(const char *params, const char *const *keys,
     return value;
 }
 
-/* Without blanks, which end a category in an OOPS, and of limited length. */
+/* Replace blanks, which end a category in an OOPS, and limit the length. */
 static const char *tidy(char *name)
 {
     char *p;
@@ -91,7 +92,7 @@ static const char *tidy(char *name)
     return name;
 }
 
-/* Not "password=a://b". */
+/* 1 for a URL, but not for "password=a://b". */
 static int is_url(const char *params)
 {
     while (lpp_is_alnum(*params)) {

@@ -10,7 +10,7 @@ void lpp_tail_init(lpp_tail_t *tail, int xml)
     lpp_markup_init(&tail->markup, xml);
 }
 
-/* Pass on all but what may still become a tag. */
+/* Hold back only the bytes that may still become a tag. */
 static void drop(lpp_tail_t *tail)
 {
     tail->found = 0;
@@ -27,11 +27,11 @@ static int could_be(const lpp_markup_t *markup, const char *name)
           && !strncmp(markup->name, name, markup->name_len);
 }
 
-/* The next count bytes are of that kind. */
+/* Process count bytes of that kind. */
 static void take(lpp_tail_t *tail, lpp_markup_e what, apr_size_t count)
 {
     const lpp_markup_t *markup = &tail->markup;
-    /* "<" and "</", which are not told apart from text before they end. */
+    /* A "<" or "</" before these bytes: held back until its kind is known. */
     apr_size_t before = tail->partial;
 
     tail->held += tail->found || before ? count : 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_trigger: see lpp_trigger.h. Everything here works on the path as
- * the client encoded it: splitting comes first, decoding once and last, so that
- * an escape can never become a separator.
+ * lpp_trigger: see lpp_trigger.h. All functions work on the path as the client
+ * encoded it: it is split first and decoded once, last, so that an escape never
+ * becomes a separator.
  */
 #include <string.h>
 
@@ -46,8 +46,8 @@ typedef struct action_t {
 } action_t;
 
 /*
- * The byte that the encoded text at p stands for, and in *used the bytes it
- * takes there; reads nothing past a NUL. %00 is never a NUL of ours.
+ * Decode the byte at p; *used gets the number of bytes that encode it. Reads
+ * nothing past a NUL. %00 is left as it is.
  */
 static char decode_one(const char *p, apr_size_t len, apr_size_t *used)
 {
@@ -62,7 +62,7 @@ static char decode_one(const char *p, apr_size_t len, apr_size_t *used)
     return p[0];
 }
 
-/* Bytes of path that spell the mark here, 0 where they do not. */
+/* The number of bytes at path that spell the mark, encoded or not; 0: none. */
 static apr_size_t mark_length(const char *path)
 {
     apr_size_t at = 0, used;
@@ -72,8 +72,8 @@ static apr_size_t mark_length(const char *path)
         if (!path[at]) {
             return 0;
         }
-        /* Three bytes are only looked at one after the other, so a NUL among
-         * them stops decode_one before the next is read. */
+        /* decode_one reads the three bytes in order and stops at a NUL, so it
+         * does not read past the end of path. */
         if (decode_one(path + at, 3, &used) != LPP_TRIGGER_MARK[i]) {
             return 0;
         }
@@ -108,7 +108,7 @@ char *lpp_trigger_decode(const char *text, apr_size_t len, apr_pool_t *pool)
     return result;
 }
 
-/* Split one action into name and config; 0 when it cannot be a known name. */
+/* Split one action into name and config. 0: it has no possible name. */
 static int read_action(const char *text, apr_size_t len, action_t *action,
                        apr_pool_t *pool)
 {
@@ -133,7 +133,7 @@ static int read_action(const char *text, apr_size_t len, action_t *action,
     return 1;
 }
 
-/* An id in its canonical case, or NULL where it is none. */
+/* An id in its canonical case; NULL: it is not an id. */
 static const char *read_id(const action_t *action, apr_pool_t *pool)
 {
     char *id, *p;
@@ -318,7 +318,8 @@ apr_status_t lpp_trigger_parse(const char *path, lpp_plan_t **result,
     }
     else {
         drop_pages(plan);
-        /* Whole segments go, so no dots or slashes can grow together. */
+        /* Only a whole segment is removed, so that its neighbours are never
+         * joined to form new dots or slashes. */
         plan->plain_path = apr_pstrcat(pool, head, end, NULL);
         if (!plan->plain_path[0]) {
             plan->plain_path = "/";
@@ -380,7 +381,7 @@ const char *lpp_trigger_put_back(const lpp_plan_t *plan, const char *original,
     apr_size_t before = segment ? (apr_size_t)(segment - 1 - original) : 0;
     const char *head;
 
-    /* Another path than the client asked for: the root is always right. */
+    /* Not the path that the client asked for: insert at the root. */
     if (strncmp(original, location, before) || location[before] != '/') {
         before = 0;
     }

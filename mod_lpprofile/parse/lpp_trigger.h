@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_trigger: reads what a URL path asks for into a plan.
+ * lpp_trigger: reads the trigger segment of a URL path into a plan.
  *
  * Finds the first segment that begins with ++profile++ (percent-encoded or
- * not), removes it, and reads the actions in it. Works on text only; access is
- * checked elsewhere. Fuzzed.
+ * not), removes it, and reads the actions in it. Works on text only; other code
+ * checks the access. Fuzzed.
  */
 #ifndef LPP_TRIGGER_H
 #define LPP_TRIGGER_H
@@ -15,18 +15,18 @@
 
 #define LPP_TRIGGER_MARK "++profile++"
 
-/* What a segment asks for; formats stand in lpp_plan_t.formats. */
+/* The actions of a segment; its formats are in lpp_plan_t.formats. */
 enum {
     LPP_ACTION_HELP = 1 << 0,
     LPP_ACTION_SHOW = 1 << 1,
     LPP_ACTION_SQL = 1 << 2,
     LPP_ACTION_SQLTRACE = 1 << 3,
-    LPP_ACTION_REPORTS = 1 << 4, /* this and the next: of pages alone */
+    LPP_ACTION_REPORTS = 1 << 4, /* this and the next: own pages only */
     LPP_ACTION_REPORT = 1 << 5,
     LPP_ACTION_AGAINST = 1 << 6  /* beside REPORT: compare */
 };
 
-/* What one URL path asks for. Filled whole by lpp_trigger_parse. */
+/* What one URL path asks for. lpp_trigger_parse sets every member. */
 typedef struct lpp_plan_t {
     const char *plain_path;    /* the path without the segment, still encoded,
                                   "/" where nothing is left; of a page its
@@ -55,10 +55,10 @@ typedef struct lpp_plan_t {
 const char *lpp_trigger_find(const char *path);
 
 /*
- * Read the segment of path into a plan in pool. APR_NOTFOUND: no segment in
- * path. APR_EINVAL: the path is not one to rewrite (not beginning with "/").
- * APR_ENOMEM. A malformed escape is kept as text. Unknown action names are
- * dropped.
+ * Read the segment of path (not NULL) into a plan in pool. A malformed escape
+ * is kept as text; unknown action names are ignored.
+ * Errors: APR_NOTFOUND: no segment in path; APR_EINVAL: the path does not begin
+ * with "/"; APR_ENOMEM.
  * Signal-safe: no. Thread: any.
  */
 LPP_MUST_CHECK apr_status_t lpp_trigger_parse(const char *path,
@@ -66,28 +66,30 @@ LPP_MUST_CHECK apr_status_t lpp_trigger_parse(const char *path,
                                               apr_pool_t *pool);
 
 /*
- * Take the trigger segment out of the path of uri (absolute, or a path),
- * leaving the rest alone; a blank ends the path as "?" and "#" do. Returns a
- * string of pool, or uri itself where it has none or memory is short.
+ * Remove the trigger segment from the path of uri (absolute, or a path; not
+ * NULL), leaving the rest unchanged; a blank ends the path as "?" and "#" do.
+ * Returns a string in pool, or uri itself if it has no segment or memory is
+ * short.
  * Signal-safe: no. Thread: any.
  */
 const char *lpp_trigger_strip_uri(const char *uri, apr_pool_t *pool);
 
 /*
- * Take the trigger segment out of the target of a request line ("GET /a/b
- * HTTP/1.1", absolute form too), leaving query, method and version alone.
- * Returns a string of pool, or line itself where it has none or memory is
- * short.
+ * Remove the trigger segment from the target of a request line (not NULL: "GET
+ * /a/b HTTP/1.1", absolute form too), leaving query, method and version
+ * unchanged. Returns a string in pool, or line itself if it has no segment or
+ * memory is short.
  * Signal-safe: no. Thread: any.
  */
 const char *lpp_trigger_strip_line(const char *line, apr_pool_t *pool);
 
 /*
- * Put the segment that a plan took out back into a path of the same server, at
- * the place it came from, or at the root where path is another one: a redirect
- * then carries it on. location is an encoded path, query and fragment allowed,
- * beginning with "/". original is the path that the plan was parsed from.
- * Returns location itself where memory is short.
+ * Insert the segment of a plan into location, a path on the same server, so
+ * that a redirect is profiled, too: at its original place if location begins as
+ * original does up to there, else at the root. location is an encoded path that
+ * begins with "/", query and fragment allowed. original is the path that the
+ * plan was parsed from. Returns a string in pool, or location itself if memory
+ * is short.
  * Signal-safe: no. Thread: any.
  */
 const char *lpp_trigger_put_back(const lpp_plan_t *plan, const char *original,

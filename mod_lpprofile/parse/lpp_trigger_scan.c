@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_trigger_scan: see lpp_trigger_scan_internal.h; the parts that few
- * requests need.
+ * lpp_trigger_scan: see lpp_trigger_scan_internal.h; the functions that only
+ * few requests call.
  */
 #include <stddef.h>
 
@@ -35,13 +35,13 @@ const char *lpp_trigger_candidate(const char *at)
         after_slash >>= 16;
         within = ~0u;
     }
-    /* Of the text's own bytes: those below its NUL. */
+    /* Ignore bytes after the NUL. */
     found &= end ? (end & -end) - 1 : ~0u;
     return found ? block + __builtin_ctz(found) : NULL;
 }
 
-/* Reads aligned blocks, each in one memory page; reading bytes twice does no
- * harm. */
+/* Reads aligned blocks, each in one memory page. Reading some bytes twice is
+ * harmless. */
 __attribute__((no_sanitize_address))
 lpp_trigger_look_e lpp_trigger_look_behind(const char *path)
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_trigger_scan: whether a path may have a trigger segment. The only work of
- * an unprofiled request on a host that allows profiling; hence inline.
- * lpp_trigger.c reads what is found.
+ * lpp_trigger_scan: whether a path may have a trigger segment. This is the only
+ * work for an unprofiled request on a host that allows profiling, so it is
+ * inline. lpp_trigger.c then reads the segment.
  *
- * Reads 16 bytes at a time, also bytes around the text, but only in memory
- * pages of the text; AddressSanitizer is disabled for that.
+ * Reads 16 bytes at a time, also bytes before and after the text, but only in
+ * memory pages of the text; AddressSanitizer is disabled for that.
  */
 #ifndef LPP_TRIGGER_SCAN_INTERNAL_H
 #define LPP_TRIGGER_SCAN_INTERNAL_H
@@ -17,7 +17,7 @@
 
 #if defined(__SSE2__)
 
-/* Whole vectors of 16 bytes, and which of their bytes are c. */
+/* Load 16 bytes; compare each of them with c. */
 __attribute__((no_sanitize_address))
 static inline __m128i lpp_trigger_load(const char *block)
 {
@@ -29,16 +29,19 @@ static inline __m128i lpp_trigger_equal(__m128i bytes, char c)
     return _mm_cmpeq_epi8(bytes, _mm_set1_epi8(c));
 }
 
-/* What a mark can begin with. */
+/* The bytes that a mark can begin with. */
 static inline __m128i lpp_trigger_marks(__m128i bytes)
 {
     return _mm_or_si128(lpp_trigger_equal(bytes, '+'),
                         lpp_trigger_equal(bytes, '%'));
 }
 
-/* A bit for each byte from at on that ends the quick look: NUL, and behind a
- * slash what a mark can begin with; "'" and ")", too, which takes half of the
- * instructions and hardly happens. at - 1 is text. */
+/*
+ * A bit for each byte from at on at which the quick look stops: a NUL, and a
+ * byte after a slash that a mark can begin with. It also stops at "'" and ")"
+ * after a slash: that test takes half of the instructions, and these bytes are
+ * rare there. at - 1 is in the text.
+ */
 __attribute__((no_sanitize_address))
 static inline unsigned lpp_trigger_stops(const char *at)
 {
@@ -58,18 +61,19 @@ static inline unsigned lpp_trigger_stops(const char *at)
 #endif
 
 /*
- * The first byte, not before at, that a mark can begin with ("+", or "%" of an
- * encoded one) and that stands after a slash, or NULL. at is text or lies in
- * it; a slash before at is not seen. At most two instructions a byte.
+ * The first byte, at or after at, that follows a slash and that a mark can
+ * begin with ("+", or "%" of an encoded one); NULL: none. at points into the
+ * text; a slash before at is not seen. At most two instructions a byte.
  * Signal-safe: yes. Thread: any.
  */
 const char *lpp_trigger_candidate(const char *at);
 
 /*
- * A quick look at a path (not empty), nearly always enough: NO, surely nothing
- * that lpp_trigger_candidate would find; MAYBE; LONG, nothing in the first 17
- * bytes, call lpp_trigger_look_behind, which returns NO or MAYBE. With SSE2,
- * about 25 instructions, and one a byte behind these.
+ * A quick look at a path (not empty), which is nearly always enough. NO:
+ * lpp_trigger_candidate would find nothing. MAYBE: it might. LONG: nothing in
+ * the first 17 bytes; call lpp_trigger_look_behind, which returns NO or MAYBE.
+ * With SSE2, this takes about 25 instructions, and about one for each byte
+ * after these.
  * Signal-safe: yes. Thread: any.
  */
 typedef enum {
@@ -86,7 +90,8 @@ static inline lpp_trigger_look_e lpp_trigger_look(const char *path)
 #if defined(__SSE2__)
     unsigned found;
 
-    /* Near the end of a memory page (of the smallest size) the caller looks. */
+    /* Near the end of a memory page (of the smallest size): let the caller
+     * search. */
     if (((uintptr_t)path & 4095) > 4096 - 17) {
         return LPP_TRIGGER_MAYBE;
     }

@@ -2,10 +2,10 @@
 /*
  * lpp_calls: see lpp_calls.h.
  *
- * A place is a hook in a scope; both are found by an open-addressing index.
- * What runs stands on a stack of fixed depth, by index and never by pointer
- * into the C stack: a call left by longjmp does no harm. Owns memory of the
- * pool only; nothing here waits.
+ * A place is a hook in a scope; an open-addressing index finds both. The calls
+ * that run are on a stack of fixed depth, which is addressed by index and has
+ * no pointers into the C stack, so a call left by longjmp does no harm. Owns
+ * memory of the pool only; nothing here waits.
  */
 #include "profile/lpp_calls_internal.h"
 
@@ -16,8 +16,9 @@
 #define FIRST_PLACES 128
 #define FIRST_SPANS 16
 
-/* The clock is this thread's: it may have gone on elsewhere. Out of line: it is
- * seldom called, from functions that run for every hook. */
+/* Reads the CPU clock of the calling thread; a request may have continued on
+ * another thread. Not inlined: it is called rarely, from functions that run for
+ * every hook. */
 static __attribute__((noinline)) void read_cpu(lpp_calls_t *calls,
                                                apr_uint64_t now)
 {
@@ -73,7 +74,8 @@ static apr_uint32_t slot_of(const lpp_calls_t *calls, apr_uint32_t scope,
     return at;
 }
 
-/* Twice the room. The old arrays stay in the pool: no more than the new. */
+/* Enlarge the arrays to room. The old ones stay in the pool; together they are
+ * no larger than the new ones. */
 static int grow_places(lpp_calls_t *calls, apr_uint32_t room)
 {
     place_t *places = apr_palloc(calls->pool, room * sizeof(*places));
@@ -104,7 +106,7 @@ static apr_uint32_t place_of(lpp_calls_t *calls, apr_uint32_t scope,
 
     if (next < calls->count && calls->places[next].scope == scope
         && calls->places[next].hook == hook) {
-        return next; /* the same phases run again */
+        return next; /* the phases run again in the same order */
     }
     slot = slot_of(calls, scope, hook);
     if (calls->index[slot] != 0) {
@@ -163,7 +165,7 @@ unsigned lpp_calls_enter_here(lpp_calls_t *calls, apr_uint32_t hook)
     return lpp_calls_enter(calls, scope, hook);
 }
 
-/* A timeline has room for calls that a person can see. */
+/* Store a call that is long enough to be seen in a timeline. */
 static __attribute__((noinline)) void keep_span(lpp_calls_t *calls,
                                                 const frame_t *frame,
                                                 apr_uint64_t now)
@@ -196,7 +198,7 @@ static __attribute__((noinline)) void keep_span(lpp_calls_t *calls,
     span->path = calls->scopes[place->scope].about.path;
 }
 
-/* The innermost call that runs has ended. */
+/* End the innermost call that runs. */
 static void pop(lpp_calls_t *calls, apr_uint64_t now, apr_uint64_t cpu_now)
 {
     frame_t *frame = &calls->stack[--calls->depth];
@@ -205,7 +207,7 @@ static void pop(lpp_calls_t *calls, apr_uint64_t now, apr_uint64_t cpu_now)
     apr_uint64_t cpu = lpp_calls_less(cpu_now, frame->start_cpu_ns);
 
     if (cpu > wall) {
-        cpu = wall; /* two clocks */
+        cpu = wall; /* limit it: the clocks are read one after the other */
     }
     place->self_wall_ns += lpp_calls_less(wall, frame->below_wall_ns);
     place->self_cpu_ns += lpp_calls_less(cpu, frame->below_cpu_ns);
@@ -263,7 +265,7 @@ static apr_uint32_t hash_of(const lpp_scope_t *about)
     return hash;
 }
 
-/* Where the scope stands in the index, or would. */
+/* The slot of the scope in the index: its own, or the free one for it. */
 static apr_uint16_t *scope_slot(const lpp_calls_t *calls,
                                 const lpp_scope_t *about, apr_uint32_t hash)
 {
@@ -282,7 +284,8 @@ static apr_uint16_t *scope_slot(const lpp_calls_t *calls,
     return &calls->scope_index[at];
 }
 
-/* Its number, or that of the last scope where memory is short. */
+/* Add a scope and return its number; if memory is short, that of the last
+ * one. */
 static apr_uint32_t add_scope(lpp_calls_t *calls, const lpp_scope_t *about,
                               apr_uint32_t hash)
 {
@@ -311,14 +314,14 @@ static apr_uint32_t add_scope(lpp_calls_t *calls, const lpp_scope_t *about,
     return calls->scope_count++;
 }
 
-/* A request without a scope of its own. */
+/* Count a request in the scope for others. */
 static apr_uint32_t add_to_others(lpp_calls_t *calls, apr_uint32_t others)
 {
     calls->scopes[others].about.requests++;
     return others;
 }
 
-/* The last scope takes all that have no room, whoever made them. */
+/* The last scope is for all requests that have no room, whatever made them. */
 static apr_uint32_t last_scope(lpp_calls_t *calls)
 {
     lpp_scope_t about = { LPP_SCOPE_OTHERS, "", 1, 0, LPP_CALLS_NONE };

@@ -13,13 +13,13 @@
 
 /* A call, or a scope, that made further requests. */
 typedef struct maker_t {
-    apr_uint32_t made;   /* scopes below it, but for the one of the others */
-    apr_uint32_t others; /* that one, 0: none yet */
+    apr_uint32_t made;   /* scopes that it made, without the one for others */
+    apr_uint32_t others; /* the scope for others, 0: none */
 } maker_t;
 
 typedef struct place_t {
     apr_uint32_t scope, hook;
-    apr_uint32_t active;  /* times it stands on the stack */
+    apr_uint32_t active;  /* number of its frames on the stack */
     apr_uint32_t decided;
     int result, has_result;
     apr_uint64_t calls;
@@ -58,19 +58,19 @@ struct lpp_calls_t {
     apr_uint32_t span_count, span_room;
     frame_t stack[LPP_CALLS_DEPTH_MAX];
     unsigned depth;
-    apr_uint32_t last_place;   /* of the last call that began: that of the next
-                                  one is mostly behind it */
-    /* The call that ended last; follower LPP_CALLS_NONE: one began since, or
-     * it decided. */
-    apr_uint32_t follower;     /* the hook behind it */
+    apr_uint32_t last_place;   /* of the last call that began; the place of the
+                                  next call is usually the one after it */
+    /* The call that ended last. follower is LPP_CALLS_NONE if a call began
+     * since, or if the result ended the phase. */
+    apr_uint32_t follower;     /* the hook after it */
     apr_uint64_t left_wall_ns, left_cpu_ns;
     /* The CPU clock: the last reading, and the last result of cpu_at. */
     pthread_t thread;
     int has_thread;
-    apr_uint64_t seen_wall_ns; /* when a call began or ended last */
-    apr_uint64_t read_wall_ns; /* when it was read */
+    apr_uint64_t seen_wall_ns; /* last time at which a call began or ended */
+    apr_uint64_t read_wall_ns; /* time of the last reading */
     apr_uint64_t read_cpu_ns;  /* less offset */
-    apr_int64_t offset_ns;     /* the thread's clock less ours */
+    apr_int64_t offset_ns;     /* the thread's clock less read_cpu_ns */
     apr_uint64_t said_cpu_ns;
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_calls, what was counted: a table of the figures as of now. Changes
- * nothing of the recorder but its CPU clock.
+ * lpp_calls_table: makes a table of the current figures. Changes nothing in the
+ * recorder except its CPU clock.
  */
 #include "profile/lpp_calls_internal.h"
 
@@ -9,7 +9,8 @@
 
 #include <apr_strings.h>
 
-/* The time so far of calls that run. Those of an inner one are below. */
+/* Add the time so far of calls that run. The time of an inner call is
+ * subtracted from the self time of the outer one. */
 static void add_running(lpp_calls_t *calls, lpp_call_t *rows)
 {
     apr_uint64_t now = (apr_uint64_t)lpp_clock_ns(CLOCK_MONOTONIC);

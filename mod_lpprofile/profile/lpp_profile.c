@@ -2,10 +2,10 @@
 /*
  * lpp_profile: the samples of one request as a tree of (parent, pc).
  *
- * Owns the nodes and the index that finds a child in constant time. Memory is
- * malloc'd and freed by a cleanup of the profile's pool, so that growing does
- * not leave the old array in the pool. A child's number is always larger than
- * its parent's, so that the tree can be walked without recursion.
+ * Owns the nodes and the index that finds a child in constant time. Both are
+ * malloc'd and freed by a cleanup of the profile's pool, since a larger array
+ * in the pool would leave the old one there. A child's number is always larger
+ * than its parent's, so that the tree can be walked without recursion.
  */
 #include "profile/lpp_profile.h"
 
@@ -14,8 +14,9 @@
 
 #define FIRST_NODES 256u
 
-/* Open addressing; a slot holds a node's number, LPP_NODE_NONE is free. Twice
- * as many slots as there may be nodes, so that a probe ends soon. */
+/* Open addressing; a slot has the number of a node, or LPP_NODE_NONE if it is
+ * free. There are at least twice as many slots as nodes, so that searches are
+ * short. */
 typedef struct index_t {
     apr_uint32_t *slots;
     apr_uint32_t mask;
@@ -30,7 +31,7 @@ static apr_uint32_t hash_of(apr_uint32_t parent, lpp_pc_t pc)
     return (apr_uint32_t)(h >> 32);
 }
 
-/* The slot of (parent, pc): that of its node, else the free one to take. */
+/* The slot of (parent, pc): the one with its node, else the free one for it. */
 static apr_uint32_t *slot_of(const index_t *index, const lpp_node_t *nodes,
                              apr_uint32_t parent, lpp_pc_t pc)
 {
@@ -47,7 +48,8 @@ static apr_uint32_t *slot_of(const index_t *index, const lpp_node_t *nodes,
     return &index->slots[at];
 }
 
-/* Make room for twice the nodes. The profile stays whole when that fails. */
+/* Enlarge the arrays to wanted nodes, at most max_nodes. If that fails, the
+ * profile is unchanged. */
 static apr_status_t grow(lpp_profile_t *profile, apr_uint32_t wanted)
 {
     index_t *index = profile->index;
@@ -85,7 +87,7 @@ static apr_status_t grow(lpp_profile_t *profile, apr_uint32_t wanted)
     return APR_SUCCESS;
 }
 
-/* The child pc of parent, made if need be; LPP_NODE_NONE: no room. */
+/* The child pc of parent, created if there is none; LPP_NODE_NONE: no room. */
 static apr_uint32_t child_of(lpp_profile_t *profile, apr_uint32_t parent,
                              lpp_pc_t pc)
 {

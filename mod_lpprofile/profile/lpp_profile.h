@@ -2,10 +2,10 @@
 /*
  * lpp_profile: the samples of one request as a tree of (parent, pc).
  *
- * Holds integers only; names are added by lpp_view. Node 0 is the request.
- * Nothing here recurses, since the depth of a stack has no limit. A tree that
- * has reached its ceiling counts the stacks that have no room; their weight
- * goes to the deepest node that exists, so that the totals stay right.
+ * Has integers only; lpp_view adds names. Node 0 is the request. Nothing here
+ * recurses, since the depth of a stack has no limit. When the tree has reached
+ * its ceiling, stacks without room are counted, and their weight goes to the
+ * deepest node that exists, so that the totals stay right.
  */
 #ifndef LPP_PROFILE_H
 #define LPP_PROFILE_H
@@ -42,7 +42,7 @@ typedef enum {
 /* Sampling statistics, which every report shows. */
 typedef struct lpp_sampling_statistics_t {
     apr_uint64_t samples;        /* in the tree */
-    apr_uint64_t lost;           /* ring full, or never answered */
+    apr_uint64_t lost;           /* ring full, or the signal was not handled */
     apr_uint64_t cut;            /* stacks without their outer end */
     apr_uint64_t broken;         /* stacks an unwinder could not finish */
     apr_uint64_t overflowed;     /* stacks the tree had no node left for */
@@ -80,10 +80,10 @@ LPP_MUST_CHECK apr_status_t lpp_profile_create(lpp_profile_t **profile,
                                                apr_pool_t *pool);
 
 /*
- * Add one stack, frames leaf first (count 0: the weight goes to the root).
- * Returns the leaf's node, to which lpp_profile_credit can add the time of the
- * same wait later. Never fails: a stack without room is counted. Both also add
- * to the samples of total and of the statistics.
+ * add adds one stack, frames leaf first (count 0: the weight goes to the root),
+ * and returns the node of the leaf. It never fails: a stack without room is
+ * counted. credit adds more time to that node, for example the rest of a wait.
+ * Both add to the samples of total and of the statistics.
  * Signal-safe: no. Thread: one at a time (the helper).
  */
 apr_uint32_t lpp_profile_add(lpp_profile_t *profile, const lpp_pc_t *frames,
@@ -92,7 +92,8 @@ void lpp_profile_credit(lpp_profile_t *profile, apr_uint32_t node,
                         const lpp_weight_t *weight);
 
 /*
- * A copy in another pool. Errors: APR_ENOMEM.
+ * Copy a profile into another pool.
+ * Errors: APR_ENOMEM.
  * Signal-safe: no. Thread: one at a time.
  */
 LPP_MUST_CHECK apr_status_t lpp_profile_clone(const lpp_profile_t *profile,
@@ -100,8 +101,8 @@ LPP_MUST_CHECK apr_status_t lpp_profile_clone(const lpp_profile_t *profile,
                                               apr_pool_t *pool);
 
 /*
- * Add all of from to into (same address space of lpp_pc_t), totals and
- * statistics too. Never fails: what has no room is counted.
+ * Add all of from to into, totals and statistics too; both must use the same
+ * object numbers in lpp_pc_t. Never fails: samples without room are counted.
  * Signal-safe: no. Thread: one at a time.
  */
 void lpp_profile_merge(lpp_profile_t *into, const lpp_profile_t *from);

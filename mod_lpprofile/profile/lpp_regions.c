@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_regions: see lpp_regions.h. A stack of what is open, a list of
- * all that began, a sum for each name.
+ * lpp_regions: see lpp_regions.h. A stack of the open regions, a list of all
+ * regions in the order of their starts, and a sum for each name.
  */
 #include "profile/lpp_regions.h"
 
@@ -56,7 +56,7 @@ lpp_regions_t *lpp_regions_create(apr_pool_t *pool)
     return regions->entries ? regions : NULL;
 }
 
-/* One line, no control characters, of bounded length; cut between
+/* Copy name to buffer without control characters, cut at a limit between two
  * characters of UTF-8. */
 static const char *clean_name(const char *name, char *buffer)
 {
@@ -143,7 +143,7 @@ int lpp_regions_enter(lpp_regions_t *regions, const char *name, int profiled,
     return 1;
 }
 
-/* No longer inside. */
+/* Stop counting time as inside a profiled region. */
 static void end_inside(lpp_regions_t *regions, apr_time_t now_us)
 {
     regions->inside_us = lpp_regions_inside_us(regions, now_us);
@@ -246,7 +246,7 @@ apr_uint64_t lpp_regions_sum_us(const lpp_regions_t *regions,
     const open_t *end = open + (regions->depth < LPP_REGIONS_DEPTH_MAX
                                     ? regions->depth : LPP_REGIONS_DEPTH_MAX);
 
-    /* The outermost of that name; those within it are part of its time. */
+    /* Only the outermost open region of that name adds time. */
     while (open < end && open->name != index) {
         open++;
     }

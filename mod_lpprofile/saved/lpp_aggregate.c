@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_aggregate: the sum. Rows are found by (file, line, name), calls by the
- * rows they join. Counts from outside may be anything: they saturate.
+ * lpp_aggregate: the sum. Rows are found by (file, line, name), edges by their
+ * two rows. Counts in a file may have any value, so additions saturate.
  */
 #include <string.h>
 
@@ -48,8 +48,8 @@ static void add_to(apr_uint64_t *sum, apr_uint64_t value)
     *sum = *sum + value < *sum ? ~APR_UINT64_C(0) : *sum + value;
 }
 
-/* A copy that Python can decode: what is not UTF-8 becomes "?", and so does all
- * of it where memory is short. */
+/* A copy that Python can decode, with "?" for each byte that is not UTF-8; only
+ * "?" if memory is short. */
 static const char *copy_text(const char *text, apr_pool_t *pool)
 {
     char *copy = apr_pstrdup(pool, text), *at;
@@ -85,8 +85,8 @@ static apr_uint32_t new_row(lpp_aggregate_t *aggregate, const char *key,
     return (apr_uint32_t)aggregate->functions->nelts - 1;
 }
 
-/* The row of a function, made where there is none; past the ceiling, or where
- * memory is short, all share one. */
+/* The row of a function; created if there is none. Past the ceiling, or without
+ * memory, functions share one row. */
 static apr_uint32_t row_of(lpp_aggregate_t *aggregate,
                            const lpp_pstats_function_t *function,
                            apr_pool_t *scratch)
@@ -190,7 +190,7 @@ void lpp_aggregate_skip(lpp_aggregate_t *aggregate, apr_uint64_t bytes)
     aggregate->counts.torn_bytes += bytes;
 }
 
-/* Readers insist on counts of at least 1. */
+/* Readers require counts of at least 1. */
 static void mend_counts(lpp_aggregate_t *aggregate)
 {
     int i;
@@ -209,7 +209,8 @@ static void mend_counts(lpp_aggregate_t *aggregate)
     }
 }
 
-/* What is called once a request; there even where no request was. */
+/* Set the calls of the root, once for each request. It exists without requests,
+ * too. */
 static void count_requests(lpp_aggregate_t *aggregate)
 {
     static const lpp_pstats_function_t root = { ROOT_FILE, LPP_VIEW_ROOT_NAME,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_aggregate_spool: records: a head with length and checksum, then the
- * table, packed by zlib. Written and read on one machine, by one build: numbers
- * are this machine's. The head's mark lets a reader find the next record
- * behind a torn one.
+ * lpp_aggregate_spool: records, each with a head that has length and checksum,
+ * and the table, compressed by zlib. They are written and read on one machine
+ * by one build, in the machine's own number format. The head's mark lets a
+ * reader find the next record after an incomplete one.
  */
 #include <errno.h>
 #include <string.h>
@@ -24,8 +24,8 @@ typedef struct head_t {
     apr_uint32_t check;    /* of the packed bytes and both lengths */
 } head_t;
 
-/* Fixed parts of the unpacked bytes; file and name follow each function, a
- * NUL behind both. */
+/* The fixed parts of the unpacked bytes. Each function is followed by file and
+ * name, both with a NUL. */
 typedef struct raw_counts_t {
     apr_uint32_t functions, edges;
 } raw_counts_t;
@@ -124,7 +124,7 @@ leave:
     return status;
 }
 
-/* Exactly len bytes from an offset; APR_EOF where there are fewer. */
+/* Read exactly len bytes at an offset; APR_EOF if there are fewer. */
 static apr_status_t read_at(int fd, void *data, apr_size_t len,
                             apr_int64_t offset)
 {
@@ -145,8 +145,8 @@ static apr_status_t read_at(int fd, void *data, apr_size_t len,
     return APR_SUCCESS;
 }
 
-/* One record: APR_SUCCESS and its whole length, APR_EINVAL where it is torn,
- * APR_EOF behind the last one. */
+/* Read and add one record. APR_SUCCESS: *len is its whole length; APR_EINVAL:
+ * it is incomplete or damaged; APR_EOF: there is none. */
 static apr_status_t read_record(lpp_aggregate_t *aggregate, int fd,
                                 apr_int64_t offset, apr_size_t *len,
                                 apr_pool_t *pool)
@@ -191,8 +191,7 @@ static apr_status_t read_record(lpp_aggregate_t *aggregate, int fd,
     return status;
 }
 
-/* Where the next mark stands from offset on; past the end where there is
- * none. */
+/* Move *offset to the next mark, or to the end of the file if there is none. */
 static apr_status_t find_mark(int fd, apr_int64_t *offset, char *buffer)
 {
     for (;;) {
@@ -225,9 +224,8 @@ apr_status_t lpp_aggregate_read(lpp_aggregate_t *aggregate, int fd)
     apr_int64_t offset = 0;
     apr_status_t status;
 
-    /* A pool without a parent: in a process that was forked while another
-     * thread destroyed a pool, the locks of the other pools may be held for
-     * ever. */
+    /* This pool has no parent: if the process was forked while another thread
+     * destroyed a pool, the locks of the other pools may stay locked. */
     status = apr_pool_create_unmanaged_ex(&pool, NULL, NULL);
     if (status != APR_SUCCESS) {
         return status;
@@ -244,7 +242,8 @@ apr_status_t lpp_aggregate_read(lpp_aggregate_t *aggregate, int fd)
         if (status == APR_EINVAL || status == APR_EOF) {
             apr_int64_t from = offset;
 
-            /* A torn end may be longer than no head at all. */
+            /* At APR_EOF there may be fewer bytes than a head: skip them,
+             * too. */
             apr_pool_clear(pool);
             buffer = apr_palloc(pool, SCAN_BYTES);
             if (status == APR_EINVAL) {
@@ -262,7 +261,8 @@ apr_status_t lpp_aggregate_read(lpp_aggregate_t *aggregate, int fd)
     return status;
 }
 
-/* A string of len bytes and a NUL at *at. */
+/* Read a string of len bytes and a NUL at *at, and move *at past it. NULL: it
+ * is not valid. */
 static char *take_string(char **at, const char *end, apr_uint32_t len)
 {
     char *string = *at;

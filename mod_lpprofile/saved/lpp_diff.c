@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_diff: two views as one. First the functions of both, by object and name;
- * then the branches, by parent and function; nothing recurses.
+ * lpp_diff: merges two views. First the functions of both, by object and name;
+ * then the branches, by parent and function. Nothing recurses.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +26,7 @@ typedef struct builder_t {
     apr_pool_t *scratch;
 } builder_t;
 
-/* A hash holds a number plus one, as a pointer. */
+/* A hash has a number plus one, as a pointer. */
 static apr_uint32_t number_of(const void *known)
 {
     return (apr_uint32_t)(apr_uintptr_t)known - 1;
@@ -37,7 +37,7 @@ static void *next_number(apr_uint32_t *count)
     return (void *)(apr_uintptr_t)++*count;
 }
 
-/* The function of both views that one of a view is. */
+/* The merged function for a function of one view; created if there is none. */
 static apr_uint32_t function_index(builder_t *builder,
                                    const lpp_symbol_t *symbol)
 {
@@ -107,7 +107,7 @@ static int add_view(builder_t *builder, const lpp_view_t *view, int side)
     return 1;
 }
 
-/* Sum up towards the root; children in order of their width. */
+/* Add the totals of children to parents; sort children by their width. */
 static int link_branches(builder_t *builder)
 {
     lpp_diff_branch_t *branches = builder->branches;

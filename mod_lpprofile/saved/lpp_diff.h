@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_diff: two views laid over each other, function by function and branch by
- * branch. Functions are the same where object and name are; what only one view
- * has costs nothing in the other. Const once made; borrows both views.
+ * lpp_diff: compares two views, function by function and branch by branch.
+ * Functions are the same if object and name are equal. A function or branch
+ * that only one view has costs nothing in the other. Const once made; borrows
+ * both views.
  */
 #ifndef LPP_DIFF_H
 #define LPP_DIFF_H
@@ -21,8 +22,8 @@ typedef struct lpp_diff_branch_t {
     apr_uint32_t first_child, next_sibling; /* widest sibling first */
     apr_uint32_t depth;
     lpp_cost_t self[2], total[2];
-    apr_uint64_t width_us; /* the larger of both selfs, summed up from the
-                              leaves: what both views need as room */
+    apr_uint64_t width_us; /* the larger of both self times, summed up from the
+                              leaves: the width that both views need */
 } lpp_diff_branch_t;
 
 typedef struct lpp_diff_t {
@@ -35,7 +36,8 @@ typedef struct lpp_diff_t {
 
 enum { LPP_DIFF_BEFORE, LPP_DIFF_AFTER };
 
-/* Self wall time of a function after, less before. */
+/* Self wall time of a function after, less that before, in microseconds.
+ * Signal-safe: yes. Thread: any. */
 static inline apr_int64_t lpp_diff_self_us(const lpp_diff_function_t *function)
 {
     return (apr_int64_t)function->self[LPP_DIFF_AFTER].wall_us
@@ -43,7 +45,8 @@ static inline apr_int64_t lpp_diff_self_us(const lpp_diff_function_t *function)
 }
 
 /*
- * Compare. Lives in pool, as long as both views do. Errors: APR_ENOMEM.
+ * Compare two views. *diff is in pool and valid as long as both views.
+ * Errors: APR_ENOMEM.
  * Signal-safe: no. Thread: any.
  */
 LPP_MUST_CHECK apr_status_t lpp_diff_create(const lpp_diff_t **diff,
@@ -52,8 +55,9 @@ LPP_MUST_CHECK apr_status_t lpp_diff_create(const lpp_diff_t **diff,
                                             apr_pool_t *pool);
 
 /*
- * Indexes of the functions whose self time grew (sign 1) or shrank (-1) most;
- * the root is left out. At most max; returns how many.
+ * Write the indexes of the functions whose self time grew (sign 1) or shrank
+ * (-1) most to functions, at most max; the root is left out. Returns their
+ * number.
  * Signal-safe: no. Thread: any.
  */
 apr_uint32_t lpp_diff_top(const lpp_diff_t *diff, int sign,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_diff_pairs: two lists as one, by what their entries are called.
+ * lpp_diff_pairs: merges two lists by the names of their entries.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -88,9 +88,12 @@ static const apr_array_header_t *finish(pairs_t *pairs)
     return pairs->list;
 }
 
-/* Calls of a redirect or subrequest count with those of the request. A name of
- * the form "object+offset" or "module:phase (address)" differs from build to
- * build and from start to start: only a symbol's tells functions apart. */
+/*
+ * Add the exact calls of one side; those of redirects and subrequests are added
+ * to those of the request. Only a name from a symbol table identifies a
+ * function: a name of the form "object+offset" or "module:phase (address)"
+ * differs between builds and starts.
+ */
 static void add_calls(pairs_t *pairs, int side, const lpp_view_t *view)
 {
     const lpp_calls_table_t *table = view->calls;

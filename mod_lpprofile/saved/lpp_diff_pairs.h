@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_diff_pairs: what two saved profiles have beside their call trees, laid
- * side by side: exact calls by module and phase, SQL statements that are the
- * same but for their values, inline regions. What only one of them has is
- * listed, with nothing in the other. Const once made; borrows both profiles.
+ * lpp_diff_pairs: compares two saved profiles except for their call trees:
+ * exact calls by module and phase, SQL statements that differ only in literals,
+ * inline regions. An entry that only one profile has is listed with 0 in the
+ * other. Const once made; borrows both profiles.
  */
 #ifndef LPP_DIFF_PAIRS_H
 #define LPP_DIFF_PAIRS_H
@@ -13,7 +13,7 @@
 #include "saved/lpp_diff.h"
 #include "saved/lpp_saved.h"
 
-/* One thing in both. */
+/* One entry, with its figures in both profiles. */
 typedef struct lpp_diff_pair_t {
     const char *name;      /* phase; statement, literals as "?"; region */
     const char *place;     /* module; database; "" */
@@ -23,9 +23,9 @@ typedef struct lpp_diff_pair_t {
 } lpp_diff_pair_t;
 
 /*
- * Arrays of lpp_diff_pair_t in pool, the largest change of time first, then
- * that of the count; empty where neither has any, NULL where memory is short.
- * Of statements past a log's ceiling nothing is known.
+ * Arrays of lpp_diff_pair_t in pool, sorted by the change of time, then of the
+ * count, largest first. Empty if neither profile has an entry; NULL if memory
+ * is short. Statements past a log's ceiling are not included.
  * Signal-safe: no. Thread: any.
  */
 const apr_array_header_t *lpp_diff_calls(const lpp_saved_t *before,

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_saved: a profile as it is kept for the report pages.
+ * lpp_saved: saves a profile for the report pages.
  *
  * One compact file beside the others of a profile, from which every format can
- * be made again byte for byte and every page be shown. It begins with a head
- * that is read alone for a list, guarded by a checksum; the rest is
- * compressed, in sections, and readers pass over those that they do not know.
+ * be made again byte for byte and every page be shown. It begins with a head,
+ * with a checksum, which alone is read for a list. The rest is compressed, in
+ * sections; readers skip sections with unknown tags.
  *
- * Nothing in a file is trusted: every number, length and index is checked
- * before use, and a file with one that does not fit is refused as a whole.
- * Files of another version are refused.
+ * The content of a file is not trusted: every number, length and index is
+ * checked before use, and a file with a wrong one is refused as a whole. Files
+ * of another version are refused.
  */
 #ifndef LPP_SAVED_H
 #define LPP_SAVED_H
@@ -28,15 +28,16 @@
 #define LPP_SAVED_HEAD_MAX_BYTES 16384       /* of the head, magic and all */
 #define LPP_SAVED_BODY_MAX_BYTES (64u << 20) /* of the rest, uncompressed */
 
-/* What a list shows. No string is NULL. */
+/* The head, with what a list shows. No string is NULL. */
 typedef struct lpp_saved_head_t {
-    const char *vhost;   /* to which it belongs: lpp_facts_vhost; not shown */
+    const char *vhost;   /* key of its virtual host (lpp_facts_vhost); not
+                            shown */
     const char *id;      /* OOPS id */
     const char *page_id;
     const char *url;     /* masked */
     const char *host;
     const char *method;
-    const char *outcome; /* what ran: "profiled", "no-signal" */
+    const char *outcome; /* "profiled", "no-signal" */
     apr_time_t start;    /* wall clock; any value */
     apr_uint32_t pid, tid;
     apr_uint32_t status; /* of the response */
@@ -45,17 +46,17 @@ typedef struct lpp_saved_head_t {
     lpp_cost_t total;
 } lpp_saved_head_t;
 
-/* All of it. */
+/* A whole saved profile. */
 typedef struct lpp_saved_t {
     lpp_saved_head_t head;
     const lpp_view_t *view;
     const lpp_oops_t *oops; /* or NULL where it could not be made */
     const char *oops_path;  /* where the OOPS was written, or "" */
-    const lpp_sqlview_t *sql;  /* or NULL where the URL did not ask */
+    const lpp_sqlview_t *sql;  /* NULL: the URL did not ask for it */
     const char *sql_condition; /* as the URL had it, encoded, or NULL */
     const lpp_memory_sizes_t *memory; /* two: before and after; or NULL */
     apr_uint32_t inline_count;  /* individual profiles of inline regions */
-    int inline_ignored;         /* they were within a full profile */
+    int inline_ignored;         /* 1: they were inside a full profile */
     const lpp_region_sum_t *regions;
     apr_uint32_t region_count;
 } lpp_saved_t;
@@ -71,9 +72,10 @@ LPP_MUST_CHECK apr_status_t lpp_saved_write(const lpp_saved_t *saved,
                                             apr_pool_t *scratch);
 
 /*
- * Read what lpp_saved_write made, all in pool; *head alone from the first bytes
- * (LPP_SAVED_HEAD_MAX_BYTES are enough) of it. APR_EINVAL: it is not such a
- * file, of another version, cut short or changed. APR_ENOMEM.
+ * Read a file that lpp_saved_write made, into pool; read_head reads only the
+ * head, from the first bytes of the file (LPP_SAVED_HEAD_MAX_BYTES are enough).
+ * Errors: APR_EINVAL: not such a file, of another version, cut off or changed;
+ * APR_ENOMEM.
  * Signal-safe: no. Thread: any.
  */
 LPP_MUST_CHECK apr_status_t lpp_saved_read_head(lpp_saved_head_t *head,
@@ -94,12 +96,13 @@ typedef struct lpp_saved_entry_t {
 } lpp_saved_entry_t;
 
 /*
- * The profiles of one virtual host in a store, newest first: array of
+ * List the profiles of one virtual host in a store, newest first: array of
  * lpp_saved_entry_t in pool. Looks at the newest LPP_SAVED_LIST_MAX saved files
- * at most (*more: there are others), and stops after max of this host (0: all).
- * Files that cannot be read, those of another version among them, and files
- * whose id is not that of their name are passed over. Errors: those of
- * lpp_store_list. Signal-safe: no. Thread: any.
+ * at most (*more is 1 if there are others), and stops after max profiles of
+ * this host (0: all). Files that cannot be read, of another version, or with an
+ * id that differs from their name are skipped.
+ * Errors: those of lpp_store_list.
+ * Signal-safe: no. Thread: any.
  */
 #define LPP_SAVED_LIST_MAX 20000
 LPP_MUST_CHECK apr_status_t lpp_saved_list(lpp_store_t *store,
@@ -108,10 +111,10 @@ LPP_MUST_CHECK apr_status_t lpp_saved_list(lpp_store_t *store,
                                            int *more, apr_pool_t *pool);
 
 /*
- * The profile with that id, if it is one of that virtual host. APR_ENOENT: no
- * such id, removed meanwhile, or another host's; APR_EINVAL: the file is
- * damaged, or of another version; others: those of reading it. Signal-safe: no.
- * Thread: any.
+ * Find the profile with that id, if it belongs to that virtual host.
+ * Errors: APR_ENOENT: no such id, removed meanwhile, or of another host;
+ * APR_EINVAL: the file is damaged, or of another version; those of reading it.
+ * Signal-safe: no. Thread: any.
  */
 LPP_MUST_CHECK apr_status_t lpp_saved_find(lpp_store_t *store,
                                            const char *vhost, const char *id,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_saved_calls: the section of the exact calls of a saved profile, which is
- * there only where calls were counted. The counts of functions and edges are
- * computed from them. No sum is trusted: times are checked against each other,
- * indexes against the view.
+ * lpp_saved_calls: the section of the exact calls of a saved profile. It exists
+ * only if calls were counted. The counts of functions and edges are computed
+ * from it. Sums are not trusted: times are compared with each other, and
+ * indexes are checked against the view.
  */
 #include <string.h>
 
@@ -69,7 +69,7 @@ void lpp_saved_put_calls(lpp_saved_writer_t *writer, const lpp_saved_t *saved)
     }
 }
 
-/* A scope's maker stands before it, so that no walk upwards is endless. */
+/* A scope's parent must come before it, so that following parents ends. */
 static lpp_scope_t *read_scopes(lpp_saved_reader_t *reader,
                                 lpp_calls_table_t *table)
 {
@@ -137,7 +137,7 @@ static lpp_call_t *read_rows(lpp_saved_reader_t *reader,
     for (i = 0; rows && i < table->count && !reader->bad; i++) {
         read_call(reader, &rows[i], table, function_count);
     }
-    /* A call that made a scope is one of that scope's maker. */
+    /* The call that made a scope must be a call in the scope's parent. */
     for (i = 0; rows && i < table->scope_count && !reader->bad; i++) {
         const lpp_scope_t *scope = &table->scopes[i];
 

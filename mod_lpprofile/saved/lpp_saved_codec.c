@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_saved_codec: numbers and strings of the saved form, both ways. What is
- * read is checked; once something is wrong, every call gives 0 or "".
+ * lpp_saved_codec: writes and reads numbers and strings of a saved profile.
+ * What is read is checked; after an error, every function returns 0 or "".
  */
 #include <string.h>
 
@@ -39,7 +39,8 @@ apr_uint32_t lpp_saved_count(lpp_saved_reader_t *reader, apr_uint32_t max,
 {
     apr_uint64_t count = lpp_saved_number(reader, max);
 
-    /* before anything is allocated for them: are there so many bytes? */
+    /* Before memory is allocated for them: the file must have that many
+     * bytes. */
     if (count * min_bytes > (apr_uint64_t)(reader->end - reader->at)) {
         reader->bad = 1;
         count = 0;

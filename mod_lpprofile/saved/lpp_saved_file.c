@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_saved_file: the file of a saved profile, written and read: its head, the
- * compressed body, and the table of the sections that stand in it. Nothing is
- * written that can be computed from the rest. Nothing in a file is trusted: see
+ * lpp_saved_file: writes and reads the file of a saved profile: its head, the
+ * compressed body, and the table of its sections. Values that can be computed
+ * from others are not written. The content of a file is not trusted: see
  * lpp_saved.h.
  */
 #include <stdlib.h>
@@ -18,11 +18,12 @@
 #define LENGTH_BYTES 4                   /* of a section's length */
 
 /*
- * The sections of a body, in the order of their tags. A new one gets a tag of
- * its own, above those that it needs while it is read, and two functions beside
- * each other in a file for its noun. A tag is never used again for something
- * else. A section grows at its end alone: a reader of before stops there, and a
- * reader that knows more looks whether at is end before it reads the addition.
+ * The sections of a body, in the order of their tags. A new section needs its
+ * own tag, higher than those of the sections it needs while it is read, and two
+ * functions beside each other in the file for its subject. A tag is never used
+ * for something else. Values are added only at the end of a section: an older
+ * reader stops before them, and a newer reader checks whether at is end before
+ * it reads them.
  */
 static const lpp_saved_section_t sections[] = {
     {10, 1, lpp_saved_put_about, lpp_saved_read_about},
@@ -99,7 +100,7 @@ static apr_status_t write_body(const lpp_buf_t *body, const lpp_sink_t *sink)
     return status;
 }
 
-/* Tag, length, content; nothing where there is no content. */
+/* Write tag, length and content; nothing if the content is empty. */
 static void put_section(lpp_saved_writer_t *writer,
                         const lpp_saved_section_t *section,
                         const lpp_saved_t *saved)
@@ -132,7 +133,7 @@ static void put_sections(lpp_saved_writer_t *writer, const lpp_saved_t *saved)
     }
 }
 
-/* The first error of all buffers. */
+/* An error of any buffer, else APR_SUCCESS. */
 static apr_status_t status_of(const lpp_saved_writer_t *writer)
 {
     return writer->no_memory ? APR_ENOMEM
@@ -145,7 +146,8 @@ static apr_status_t status_of(const lpp_saved_writer_t *writer)
 apr_status_t lpp_saved_write(const lpp_saved_t *saved, const lpp_sink_t *sink,
                              apr_pool_t *scratch)
 {
-    lpp_saved_writer_t writer; /* its pool, and so its buffers, go first */
+    lpp_saved_writer_t writer; /* lives longer than its pool, which owns its
+                                  buffers */
     apr_status_t status;
 
     memset(&writer, 0, sizeof(writer));
@@ -199,7 +201,7 @@ static void read_head_fields(lpp_saved_reader_t *reader,
     head->total.wall_us = lpp_saved_number(reader, SPAN_MAX);
     head->total.cpu_us = lpp_saved_number(reader, head->total.wall_us);
     head->total.samples = lpp_saved_number(reader, SPAN_MAX);
-    /* more may follow, which a later version of this module has added */
+    /* a later version may have added values here */
     if (!lpp_store_is_id(head->id)) {
         reader->bad = 1;
     }
@@ -237,7 +239,7 @@ apr_status_t lpp_saved_read_head(lpp_saved_head_t *head, const char *data,
     return reader.bad ? APR_EINVAL : APR_SUCCESS;
 }
 
-/* Uncompress the body behind the head into the reader's pool. */
+/* Uncompress the body, after the head, into the reader's pool. */
 static apr_status_t unpack(lpp_saved_reader_t *reader, const char *data,
                            apr_size_t len)
 {
@@ -281,13 +283,13 @@ static void read_strings(lpp_saved_reader_t *reader)
 
 /* A walk over the sections; tag 0: no section is left. */
 typedef struct walk_t {
-    apr_uint32_t left;             /* sections behind this one */
+    apr_uint32_t left;             /* sections after this one */
     apr_uint32_t tag;
     const unsigned char *at, *end; /* its content */
 } walk_t;
 
-/* Go to the section that stands next. Its tag must be over the last one, so
- * that each is there once, and in the order of the table. */
+/* Go to the next section. Its tag must be higher than the last one, so that
+ * each section occurs once, and in the order of the table. */
 static void next_section(lpp_saved_reader_t *reader, walk_t *walk)
 {
     apr_uint32_t last = walk->tag, len = 0;
@@ -316,8 +318,8 @@ static void next_section(lpp_saved_reader_t *reader, walk_t *walk)
     walk->end = reader->at += len;
 }
 
-/* Read the section where the walk is. What this version does not know at its
- * end is passed over. */
+/* Read the current section. Values at its end that this version does not know
+ * are skipped. */
 static void read_section(lpp_saved_reader_t *reader, const walk_t *walk,
                          const lpp_saved_section_t *section,
                          lpp_saved_t *saved)
@@ -331,7 +333,7 @@ static void read_section(lpp_saved_reader_t *reader, const walk_t *walk,
     reader->end = end;
 }
 
-/* Each section of the table; those that are not in it are passed over. */
+/* Read each section that is in the table; skip the others. */
 static void read_sections(lpp_saved_reader_t *reader, lpp_saved_t *saved)
 {
     walk_t walk = {0, 0, NULL, NULL};

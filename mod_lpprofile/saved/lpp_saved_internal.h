@@ -14,9 +14,9 @@
  *   section     tag, a number above the tag of the section before it; length of
  *               what follows, 4 bytes; the content
  *
- * A reader passes over sections whose tags it does not know, and over what is
- * left of a section when it has read what it knows. The version changes only
- * where that is not enough: then files of before are refused.
+ * A reader skips sections with unknown tags, and unknown values at the end of
+ * a section. The version changes only if that is not enough: files of other
+ * versions are refused.
  *
  * Numbers are LEB128 in at most ten bytes. A string is its bytes and a NUL; in
  * a section it is its number in the table. 4-byte numbers and doubles are
@@ -42,7 +42,8 @@
 
 #define LPP_SAVED_HEAD_STRING_MAX_BYTES 2000
 
-/* The string members of a head, in their order in the file. */
+/* The string members of a head, in their order in the file.
+ * Signal-safe: yes. Thread: any. */
 #define LPP_SAVED_HEAD_STRINGS 7
 const char **lpp_saved_head_string(lpp_saved_head_t *head, unsigned i);
 
@@ -59,23 +60,28 @@ typedef struct lpp_saved_writer_t {
 } lpp_saved_writer_t;
 
 /* Add to a buffer: a number; a double; a string and its NUL, cut to max bytes
- * (not within a character). _set_u32: write value to the four bytes at at. */
+ * (between two characters). set_u32 writes value to the four bytes at at.
+ * Errors stay in the buffer.
+ * Signal-safe: no. Thread: any, one at a time a buffer. */
 void lpp_saved_add_number(lpp_buf_t *buf, apr_uint64_t value);
 void lpp_saved_add_double(lpp_buf_t *buf, double value);
 void lpp_saved_add_bytes(lpp_buf_t *buf, const char *string, apr_size_t max);
 void lpp_saved_set_u32(char *at, apr_uint64_t value);
 
-/* Add a number, a string, a string that may be NULL, to the content. */
+/* Add a number, a string, a string that may be NULL, to the content. Errors
+ * stay in the writer.
+ * Signal-safe: no. Thread: any, one at a time a writer. */
 void lpp_saved_put_number(lpp_saved_writer_t *writer, apr_uint64_t value);
 void lpp_saved_put_string(lpp_saved_writer_t *writer, const char *string);
 void lpp_saved_put_optional(lpp_saved_writer_t *writer, const char *string);
 
-/* Where a reader is. Once bad, every call gives 0 or "" and moves no more. */
+/* The state of a reader. Once it is bad, every function returns 0, "" or NULL
+ * and reads no further. */
 typedef struct lpp_saved_reader_t {
     const unsigned char *at, *end;
     const char *const *strings; /* the table, NULL before it was read */
     apr_uint32_t string_count;
-    int bad;                    /* what was read is not right */
+    int bad;                    /* the file is not valid, or memory was short */
     apr_status_t status;        /* APR_ENOMEM where memory was short */
     lpp_view_t *view;           /* being made; saved->view */
     apr_pool_t *pool;           /* what was read lives here */
@@ -90,34 +96,44 @@ typedef void lpp_saved_read_fn(lpp_saved_reader_t *reader,
 typedef struct lpp_saved_section_t {
     apr_uint32_t tag;
     int required;            /* a file without it is refused */
-    lpp_saved_put_fn *put;   /* adds to the content; nothing: it is left out */
-    lpp_saved_read_fn *read; /* gets the content as all that there is */
+    lpp_saved_put_fn *put;   /* adds to the content; adds nothing: section left
+                                out */
+    lpp_saved_read_fn *read; /* reads the content, and no bytes after it */
 } lpp_saved_section_t;
 
-/* The number in the four bytes at at; the string that stands next. */
+/* get_u32 returns the number in the four bytes at at; get_bytes the next
+ * string, which points into the file.
+ * Signal-safe: no; get_u32: yes. Thread: one at a time a reader. */
 apr_uint32_t lpp_saved_get_u32(const unsigned char *at);
 const char *lpp_saved_get_bytes(lpp_saved_reader_t *reader);
 
-/* The next number, which must not be over max. */
+/* The next number; bad if it is larger than max.
+ * Signal-safe: no. Thread: one at a time a reader. */
 apr_uint64_t lpp_saved_number(lpp_saved_reader_t *reader, apr_uint64_t max);
 
-/* How many things follow, each of at least min_bytes, at most max. */
+/* The number of things that follow, each of at least min_bytes; bad if it is
+ * larger than max, or if the file is too short for them.
+ * Signal-safe: no. Thread: one at a time a reader. */
 apr_uint32_t lpp_saved_count(lpp_saved_reader_t *reader, apr_uint32_t max,
                              unsigned min_bytes);
 
-/* The string of the table that the next number names; never NULL. */
+/* The string of the table with the next number; never NULL.
+ * Signal-safe: no. Thread: one at a time a reader. */
 const char *lpp_saved_string(lpp_saved_reader_t *reader);
 
-/* The same for one that may be NULL, and for one that must be a name: UTF-8
- * without control characters. */
+/* The same for one that may be NULL; and for one that must be a name: UTF-8
+ * without control characters.
+ * Signal-safe: no. Thread: one at a time a reader. */
 const char *lpp_saved_optional(lpp_saved_reader_t *reader);
 const char *lpp_saved_name(lpp_saved_reader_t *reader);
 
-/* A zeroed array in reader->pool; NULL and status where memory is short. */
+/* A zeroed array in reader->pool; NULL if the reader is bad, or becomes so
+ * because memory is short (status is then APR_ENOMEM).
+ * Signal-safe: no. Thread: one at a time a reader. */
 void *lpp_saved_array(lpp_saved_reader_t *reader, apr_size_t count,
                       apr_size_t size);
 
-/* The sections, the writer and the reader of each. */
+/* The writer and the reader of each section. */
 lpp_saved_put_fn lpp_saved_put_about, lpp_saved_put_objects,
     lpp_saved_put_statistics, lpp_saved_put_tree, lpp_saved_put_calls,
     lpp_saved_put_oops, lpp_saved_put_sql, lpp_saved_put_memory,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_saved_list: saved profiles in a store: which are there, and the one with
- * an id. A profile belongs to one virtual host; others are answered as if it
- * did not exist.
+ * lpp_saved_list: lists the saved profiles in a store, and finds the one with
+ * an id. A profile belongs to one virtual host; for other hosts it does not
+ * exist.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -71,7 +71,7 @@ static void add_file(files_t *files, const lpp_store_entry_t *entry)
     }
 }
 
-/* 0: no memory. */
+/* Set the members of an entry except its head. 0: no memory. */
 static int describe(lpp_saved_entry_t *entry, const files_t *files,
                     apr_pool_t *pool)
 {
@@ -83,8 +83,8 @@ static int describe(lpp_saved_entry_t *entry, const files_t *files,
     return entry->name && entry->stem;
 }
 
-/* Read the head of a saved file; 1 when it is what its name says, and that
- * host's. */
+/* Read the head of a saved file. 1: its id is that of its name, and it belongs
+ * to that virtual host. */
 static int look_into(lpp_store_t *store, const lpp_store_entry_t *file,
                      const char *vhost, lpp_saved_head_t *head,
                      apr_pool_t *pool, apr_pool_t *scratch)
@@ -113,7 +113,7 @@ static int compare_starts(const void *a, const void *b)
     return strcmp(left->head.id, right->head.id);
 }
 
-/* All files by the profile they belong to; returns 0 where memory is short. */
+/* Group all files by profile. 0: no memory. */
 static int gather_files(apr_hash_t *by_id, const apr_array_header_t *all,
                         apr_pool_t *pool)
 {
@@ -221,8 +221,8 @@ apr_status_t lpp_saved_find(lpp_store_t *store, const char *vhost,
     if (status == APR_SUCCESS) {
         status = lpp_saved_read_head(&entry->head, data, len, pool);
     }
-    /* a profile of another host is answered as one that does not exist, even if
-     * it is damaged */
+    /* A profile of another host is reported as not existing, even if it is
+     * damaged. */
     if (status == APR_SUCCESS && (strcmp(entry->head.vhost, vhost) != 0
                                   || strcmp(entry->head.id, id) != 0)) {
         return APR_ENOENT;

@@ -109,7 +109,7 @@ static void read_timeline(lpp_saved_reader_t *reader, lpp_oops_t *oops)
         event.end_ms = read_double(reader);
         event.category = lpp_saved_string(reader);
         event.detail = lpp_saved_string(reader);
-        /* by start, and none ends before it begins */
+        /* sorted by start, and no event ends before it begins */
         if (event.start_ms < last || event.end_ms < event.start_ms) {
             reader->bad = 1;
         }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_saved_request: three sections of a saved profile: which request it is
- * of, the process's memory, and the inline regions.
+ * lpp_saved_request: three sections of a saved profile: the request, the
+ * process's memory, and the inline regions.
  */
 #include "saved/lpp_saved_internal.h"
 

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_saved_sql: the section of the SQL statements of a saved profile, which is
- * there only where the URL asked for them. Lists and groups are made again.
- * Stacks have names, no addresses: the log that is read back knows a stack by
- * its number alone.
+ * lpp_saved_sql: the section of the SQL statements of a saved profile. It
+ * exists only if the URL asked for them. Lists and groups are computed again.
+ * Stacks have names and no addresses: in the log that is read, a stack is only
+ * a number.
  */
 #include <string.h>
 
 #include "saved/lpp_saved_internal.h"
 
 #define TIME_MAX (APR_UINT64_C(1) << 46)
-#define TOTAL_MAX (APR_UINT64_C(1) << 62) /* more than all of them */
+#define TOTAL_MAX (APR_UINT64_C(1) << 62) /* more than the sum of all */
 #define DROPPED_MAX 10000000
 #define STATEMENT_BYTES 10
 #define FRAME_BYTES 2
@@ -88,7 +88,7 @@ static void read_stack(lpp_saved_reader_t *reader, lpp_sqlview_stack_t *stack)
     stack->database = (unsigned)lpp_saved_number(reader, count);
 }
 
-/* Stacks with names, and a log that has as many. */
+/* Read the stacks with names, and add as many stacks to the log. */
 static lpp_sqlview_stack_t *read_stacks(lpp_saved_reader_t *reader,
                                         lpp_sqllog_t *log)
 {
@@ -131,7 +131,7 @@ static void read_statement(lpp_saved_reader_t *reader, lpp_sqllog_t *log)
     running = (int)lpp_saved_number(reader, 1);
     statement.stack = (unsigned)lpp_saved_number(
         reader, lpp_sqllog_stack_count(log));
-    /* what is left of a text is no longer than it was */
+    /* A text that was cut is not longer than the whole text. */
     if (bytes < statement.bytes) {
         reader->bad = 1;
     }
@@ -152,7 +152,7 @@ static void read_statement(lpp_saved_reader_t *reader, lpp_sqllog_t *log)
     }
 }
 
-/* Statements past the ceiling, of which the log has only number and time. */
+/* Read the number and time of the statements past the ceiling. */
 static void read_dropped(lpp_saved_reader_t *reader, lpp_sqllog_t *log)
 {
     apr_uint64_t dropped = lpp_saved_number(reader, DROPPED_MAX);
@@ -160,7 +160,7 @@ static void read_dropped(lpp_saved_reader_t *reader, lpp_sqllog_t *log)
     lpp_sql_statement_t none;
 
     if (dropped && lpp_sqllog_count(log) < LPP_SQL_STATEMENTS_MAX) {
-        return; /* memory was short then; the others are right */
+        return; /* memory was short when it was written; the rest is valid */
     }
     memset(&none, 0, sizeof(none));
     none.text = none.database = none.call = "";

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * lpp_saved_tree: three sections of a saved profile: the objects, the sampling
- * statistics, and the tree: functions, branches and what is known of edges.
- * Times and edges are computed again, by lpp_view_graph.h as at first, so that
- * a file cannot claim sums that its parts do not have.
+ * statistics, and the tree, which is functions, branches and the known calls of
+ * edges. Total times and edges are computed again by lpp_view_graph.h, so that
+ * a file cannot have sums that differ from their parts.
  */
 #include <string.h>
 
@@ -11,7 +11,7 @@
 #include "names/lpp_view_graph.h"
 
 #define TOTAL_MAX (APR_UINT64_C(1) << 62) /* so that no sum wraps */
-/* Root, rest, and what a tree at its ceiling has. */
+/* Root, rest, and the nodes of a tree at its ceiling. */
 #define BRANCHES_MAX (LPP_TREE_MAX_NODES + 2)
 
 void lpp_saved_put_objects(lpp_saved_writer_t *writer,
@@ -56,7 +56,7 @@ void lpp_saved_read_objects(lpp_saved_reader_t *reader, lpp_saved_t *saved)
             reader, LPP_SAVED_BUILD_ID_MAX_BYTES, 1);
         object->build_id = object->build_id_len ? reader->at : NULL;
         reader->at += object->build_id_len;
-        /* in order, so that each number is there once and can be found */
+        /* sorted, so that each number occurs once and can be found */
         if (object->number <= last) {
             reader->bad = 1;
         }
@@ -161,7 +161,7 @@ static void put_branches(lpp_saved_writer_t *writer, const lpp_view_t *view)
         const lpp_branch_t *branch = &view->branches[i];
 
         lpp_saved_put_number(writer, branch->function);
-        /* how far back, which is smaller than the number itself */
+        /* the distance, which needs fewer bytes than the number itself */
         lpp_saved_put_number(writer, i == 0 ? 0 : i - branch->parent);
         lpp_saved_put_number(writer, LPP_PC_OBJECT(view->branch_pcs[i]));
         lpp_saved_put_number(writer, LPP_PC_ADDRESS(view->branch_pcs[i]));
@@ -171,8 +171,8 @@ static void put_branches(lpp_saved_writer_t *writer, const lpp_view_t *view)
     }
 }
 
-/* The first two branches are the root and the rest, and no other is one of
- * them: see lpp_view.h. */
+/* Whether a branch is in its place: the first two are the root and the rest,
+ * and no other is one of them: see lpp_view.h. */
 static int is_in_place(const lpp_branch_t *branch, apr_uint32_t i)
 {
     if (i < 2) {
@@ -211,7 +211,7 @@ static lpp_branch_t *read_branches(lpp_saved_reader_t *reader,
 
         branch->function = (apr_uint32_t)lpp_saved_number(
             reader, function_count - 1);
-        /* 1 to i back: a parent stands before its child, always */
+        /* 1 to i before it: a parent comes before its child */
         branch->parent = i - (apr_uint32_t)lpp_saved_number(reader, i);
         if (i > 0 && branch->parent == i) {
             reader->bad = 1;
@@ -232,8 +232,8 @@ static lpp_branch_t *read_branches(lpp_saved_reader_t *reader,
     return branches;
 }
 
-/* The edges follow from the branches, but for exact calls; and these from the
- * table of calls, where there is one. */
+/* Edges are computed from the branches, except their exact calls; these are
+ * computed from the table of calls, if there is one. */
 static void put_edge_calls(lpp_saved_writer_t *writer, const lpp_view_t *view)
 {
     apr_uint32_t i, count = 0;

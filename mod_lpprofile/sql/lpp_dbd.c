@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_dbd: see lpp_dbd.h. Here: which drivers there are, and whether
- * they are what we take them for. Slots are static: a driver may be asked for
- * by connections that are older than any pool of ours.
+ * lpp_dbd: see lpp_dbd.h. This file has the list of drivers, and checks their
+ * structure. Slots are static, since a driver may be used by connections that
+ * are older than any pool of this module.
  */
 #include <dlfcn.h>
 #include <pthread.h>
@@ -16,7 +16,7 @@
 static pthread_mutex_t slots_mutex = PTHREAD_MUTEX_INITIALIZER;
 static unsigned slot_count; /* guarded by slots_mutex */
 
-/* From here on the structure holds functions, and pformat, a text. */
+/* From this member on, the structure has functions, and the text pformat. */
 #define FIRST_FUNCTION offsetof(lpp_dbd_driver_t, init)
 
 static int in_object(const void *address, const void *base)
@@ -26,7 +26,7 @@ static int in_object(const void *address, const void *base)
     return dladdr(address, &info) && info.dli_fbase == base;
 }
 
-/* Each pointer is NULL or points into the object that the driver lies in. */
+/* Whether each pointer is NULL or points into the driver's object. */
 static int pointers_fit(const lpp_dbd_driver_t *driver, const void *base)
 {
     apr_size_t at;
@@ -71,7 +71,8 @@ const char *lpp_dbd_check(const apr_dbd_driver_t *driver, const char *name)
     return NULL;
 }
 
-/* The slot of a driver, made at its first connection. slots_mutex is held. */
+/* Find the slot of a driver; assign one at its first connection. slots_mutex is
+ * locked. */
 static apr_status_t find_slot(const apr_dbd_driver_t *driver,
                               const char *name, lpp_dbd_slot_t **slot,
                               const char **why)
@@ -99,7 +100,7 @@ static apr_status_t find_slot(const apr_dbd_driver_t *driver,
     lpp_dbd_replace_calls(&(*slot)->copy);
     lpp_dbd_replace_of_slot(&(*slot)->copy, i);
     slot_count++;
-    /* From the second driver on each call looks for its own. */
+    /* With more than one driver, each call must look for its own. */
     atomic_store(&lpp_dbd_sole, slot_count == 1 ? driver : NULL);
     return APR_SUCCESS;
 }

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_dbd: an apr_dbd driver that tells of every statement sent through it.
+ * lpp_dbd: an apr_dbd driver that reports every statement sent through it.
  *
- * A decorated driver is a copy of the real one with those functions replaced
- * that send statements or fetch rows; all others stay the real ones. Copies
- * live as long as the process. Where no request is watched, a call costs one
- * test more than before; where a process has several drivers, finding which it
- * is, too; where it prepares a statement, keeping its text.
+ * A decorated driver is a copy of the real one in which the functions that send
+ * statements or fetch rows are replaced; all others are the real ones. Copies
+ * live as long as the process. If no request is watched, a call costs one test
+ * more than before. In a process with several drivers, it also has to find the
+ * right one; when a statement is prepared, its text is stored.
  *
- * apr_dbd_driver_t is a private structure of apr-util, unchanged since 1.3:
- * what can be checked of it is checked before the first use of each driver.
+ * apr_dbd_driver_t is a private structure of apr-util, unchanged since 1.3.
+ * What can be checked of it is checked before the first use of each driver.
  */
 #ifndef LPP_DBD_H
 #define LPP_DBD_H
@@ -26,7 +26,8 @@
 /* A statement that is about to be sent. All borrowed. */
 typedef struct lpp_dbd_call_t {
     const char *call;     /* "query", "pvselect", "transaction_start": static */
-    const char *text;     /* whole; of a prepared one as it was prepared */
+    const char *text;     /* whole text; of a prepared statement, its text as
+                             prepared */
     const char *label;    /* of a prepared one, or NULL */
     const char *driver;   /* "pgsql" */
     const char *database; /* as given to lpp_dbd_decorate, or the driver */
@@ -36,8 +37,8 @@ typedef struct lpp_dbd_watch_t lpp_dbd_watch_t;
 
 /* A request that is watched. Used by one thread at a time. */
 struct lpp_dbd_watch_t {
-    /* Returns a token that is passed to the other two. Called before the time
-     * of the statement begins. */
+    /* Returns a token that is passed to the other two functions. Called before
+     * the time measurement of the statement begins. */
     int (*begin)(lpp_dbd_watch_t *watch, const lpp_dbd_call_t *call);
     /* rows < 0: not known. error: of the driver, or NULL. */
     void (*end)(lpp_dbd_watch_t *watch, int token, long rows,
@@ -46,37 +47,40 @@ struct lpp_dbd_watch_t {
      * error: the statement failed while rows were fetched, or NULL. */
     void (*fetched)(lpp_dbd_watch_t *watch, int token, apr_uint64_t took_us,
                     long rows, const char *error);
-    /* For lpp_dbd alone; zero at first. */
+    /* Internal to lpp_dbd; zero at first. */
     struct {
         const void *results; /* or a transaction */
         apr_dbd_t *handle;
         int token;
-        int counted; /* its rows are counted as they come */
+        int counted; /* 1: its rows are counted when fetched */
         long got;
     } open[LPP_DBD_OPEN_MAX];
     unsigned next_open;
 };
 
-/* How many requests are watched in this process; every call reads it. */
+/* The number of watched requests in this process; every call reads it. */
 extern atomic_int lpp_dbd_watched;
 
-/* The watch of the calling thread, or NULL. Called only while lpp_dbd_watched
- * is not 0. */
+/* Set the function that returns the watch of the calling thread, or NULL if it
+ * has none. It is called only while lpp_dbd_watched is not 0. Set it before
+ * that.
+ * Signal-safe: no. Thread: child-init. */
 typedef lpp_dbd_watch_t *lpp_dbd_current_fn(void);
 void lpp_dbd_set_current(lpp_dbd_current_fn *function);
 
 /*
- * Check that a driver has the expected structure and that name. Returns NULL,
+ * Check that a driver has the expected structure, and that name. Returns NULL,
  * or what is wrong, as a static sentence.
  * Signal-safe: no. Thread: any.
  */
 const char *lpp_dbd_check(const apr_dbd_driver_t *driver, const char *name);
 
 /*
- * Replace *driver by its decorated copy, and know handle as a connection to
- * database (copied), until pool goes, which must be before handle is closed.
- * Errors: APR_EINVAL: the driver is not what was expected, *why says what (as
- * lpp_dbd_check); APR_ENOSPC: too many drivers; APR_ENOMEM.
+ * Replace *driver by its decorated copy, and register handle as a connection to
+ * database (copied) until pool is destroyed, which must happen before handle is
+ * closed.
+ * Errors: APR_EINVAL: the driver is not as expected, *why says what is wrong
+ * (as lpp_dbd_check); APR_ENOSPC: too many drivers; APR_ENOMEM.
  * Signal-safe: no. Thread: any.
  */
 LPP_MUST_CHECK apr_status_t lpp_dbd_decorate(const apr_dbd_driver_t **driver,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * lpp_dbd_calls: the functions of a decorated driver. Each calls the real one
- * with the same arguments and returns its result, with or without a watch; all
+ * with the same arguments and returns its result, with or without a watch. All
  * have the same form, one for each kind of arguments. The functions that do not
  * get the connection as an argument are in lpp_dbd_rows.c.
  */
@@ -42,7 +42,8 @@ static inline int end_query(const sent_t *sent, int rv, const int *rows)
     return rv;
 }
 
-/* Rows are fetched later: their time and number are added to the statement. */
+/* End a statement whose rows are fetched later; their time and number are added
+ * to it then. */
 static inline int end_select(const sent_t *sent, int rv,
                              apr_dbd_results_t **results, int random)
 {
@@ -79,7 +80,7 @@ LPP_PASSES_ON static int select_rows(apr_pool_t *pool, apr_dbd_t *handle,
     return end_select(&sent, rv, results, random);
 }
 
-/* Reports the label as well, which may mark the text as secret. */
+/* Report a prepare with its label, which may mark the text as secret. */
 static void begin_prepare(sent_t *sent, const char *text, const char *label)
 {
     lpp_dbd_call_t call = {"prepare", text, label, NULL, NULL};
@@ -101,15 +102,16 @@ LPP_PASSES_ON static int prepare(apr_pool_t *pool, apr_dbd_t *handle,
     }
     rv = sent.real->prepare(pool, handle, text, label, args, values, types,
                             statement);
-    /* Without a label, drivers send nothing yet: reported only if it fails. */
+    /* Without a label, drivers do not send it yet: report it only if it
+     * fails. */
     if (sent.watch && !label && rv) {
         begin_prepare(&sent, text, label);
     }
     if (label || rv) {
         (void)end_query(&sent, rv, NULL);
     }
-    /* Also without a watch: another request may execute the statement, and this
-     * costs little compared with preparing it. */
+    /* Store the text also without a watch: another request may execute the
+     * statement, and this costs little compared with preparing it. */
     if (!rv) {
         lpp_dbd_remember(handle, *statement, label, text, pool);
     }

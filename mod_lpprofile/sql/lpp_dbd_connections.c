@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_dbd_connections: what is known of connections and prepared statements,
- * found by their addresses. Entries are in the callers' pools, and are removed
- * from the lists by cleanups of those. One mutex guards all lists; a
- * statement's text is read without it, by the one thread that uses the
- * connection.
+ * lpp_dbd_connections: data of connections and prepared statements, found by
+ * their addresses. Entries are in the callers' pools, whose cleanups remove
+ * them from the lists. One mutex guards all lists; a statement's text is read
+ * without it, by the one thread that uses the connection.
  */
 #include <pthread.h>
 #include <string.h>
@@ -19,7 +18,7 @@ _Atomic(const lpp_dbd_driver_t *) lpp_dbd_sole;
 
 #define BUCKETS 256u
 
-/* What an entry of either list begins with. */
+/* The common begin of the entries of both lists. */
 typedef struct entry_t entry_t;
 struct entry_t {
     entry_t *next;
@@ -39,9 +38,8 @@ typedef struct prepared_t {
     const char *text;
 } prepared_t;
 
-/* Locking it a second time returns an error: a child of prefork clears its
- * pools in a signal handler, which may interrupt a thread that has locked
- * it. */
+/* Locking it twice returns an error: a child of prefork clears its pools in a
+ * signal handler, which may interrupt a thread that has locked it. */
 static pthread_mutex_t mutex
     = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
 static entry_t *connections[BUCKETS]; /* guarded by mutex */
@@ -130,7 +128,8 @@ const lpp_dbd_driver_t *lpp_dbd_driver_of(apr_dbd_t *handle)
     if (sole) {
         return sole;
     }
-    /* open() of a decorated driver adds its connections: all are known. */
+    /* All connections are registered: open() of a decorated driver does it,
+     * too. */
     connection = find_connection(handle);
     return connection ? connection->real : lpp_dbd_slots[0].real;
 }

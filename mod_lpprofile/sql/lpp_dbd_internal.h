@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_dbd_internal: the driver structure, and what the files of lpp_dbd share:
- * _dbd (drivers), _dbd_calls and _dbd_rows (the functions that replace the
- * real ones), _dbd_connections (which connection, which prepared statement).
+ * lpp_dbd_internal: the driver structure, and definitions shared by the files
+ * of lpp_dbd: _dbd (drivers), _dbd_calls and _dbd_rows (the functions that
+ * replace the real ones), _dbd_connections (which connection, which prepared
+ * statement).
  */
 #ifndef LPP_DBD_INTERNAL_H
 #define LPP_DBD_INTERNAL_H
@@ -77,7 +78,7 @@ typedef struct lpp_dbd_slot_t {
 
 extern lpp_dbd_slot_t lpp_dbd_slots[LPP_DBD_DRIVERS_MAX];
 
-/* The real driver, where this process has just one; else NULL. */
+/* The real driver, if this process has only one; else NULL. */
 extern _Atomic(const lpp_dbd_driver_t *) lpp_dbd_sole;
 
 /* The real driver of a connection. Signal-safe: no. Thread: any. */
@@ -99,10 +100,14 @@ apr_status_t lpp_dbd_add_connection(apr_dbd_t *handle,
                                     const lpp_dbd_driver_t *real,
                                     const char *database, apr_pool_t *pool);
 
-/* Put the functions of this room into a copy of the slot's real driver. */
+/* Replace functions in a copy of the slot's real driver: those that get the
+ * connection as an argument; those that do not.
+ * Signal-safe: no. Thread: any, while slots_mutex is locked. */
 void lpp_dbd_replace_calls(lpp_dbd_driver_t *copy);
 void lpp_dbd_replace_of_slot(lpp_dbd_driver_t *copy, unsigned slot);
 
+/* The watch of the calling thread, or NULL.
+ * Signal-safe: no. Thread: any. */
 lpp_dbd_watch_t *lpp_dbd_current(void);
 
 /* The only cost of a call while no request is watched. */
@@ -112,13 +117,15 @@ static inline lpp_dbd_watch_t *lpp_dbd_watching(void)
                ? lpp_dbd_current() : NULL;
 }
 
-/* Report the begin of a statement, by text or as a prepared one (text NULL), to
- * the watch. Returns the watch's token. */
+/* Report the begin of a statement to the watch: text, or a prepared statement
+ * (text NULL). Returns the watch's token.
+ * Signal-safe: no. Thread: that of the connection. */
 int lpp_dbd_begin(lpp_dbd_watch_t *watch, apr_dbd_t *handle, const char *name,
                   const char *text, const apr_dbd_prepared_t *statement);
 
-/* Remember results whose rows are still to be fetched (or a transaction that
- * has begun). counted: their rows are counted when fetched. */
+/* Remember results whose rows will be fetched (or a transaction that has
+ * begun). counted: their rows are counted when fetched.
+ * Signal-safe: no. Thread: that of the connection. */
 void lpp_dbd_watch_results(lpp_dbd_watch_t *watch, const void *results,
                            apr_dbd_t *handle, int token, int counted);
 

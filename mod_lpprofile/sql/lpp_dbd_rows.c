@@ -89,8 +89,8 @@ LPP_PASSES_ON static int end_transaction(const lpp_dbd_driver_t *real,
     return rv;
 }
 
-/* The error of an asynchronous statement: PostgreSQL's driver reports none
- * where a statement fails while its rows are fetched. */
+/* The error of a statement that failed while its rows were fetched:
+ * PostgreSQL's driver does not return it. */
 static const char *late_error(const lpp_dbd_driver_t *real, apr_dbd_t *handle)
 {
     const char *error;
@@ -136,7 +136,7 @@ LPP_PASSES_ON static apr_dbd_t *open_connection(const lpp_dbd_driver_t *real,
 {
     apr_dbd_t *handle = real->open(pool, params, error);
 
-    /* Unknown connections would be given the wrong driver. */
+    /* An unregistered connection would be used with the wrong driver. */
     if (handle && lpp_dbd_add_connection(handle, real, real->name, pool)
                       != APR_SUCCESS) {
         real->close(handle);

@@ -69,7 +69,8 @@ int lpp_sqllog_wants_stack(lpp_sqllog_t *log, const char *text)
     return wanted;
 }
 
-/* A copy of the text, cut at its ceiling between two characters. */
+/* A copy of the text, cut at its ceiling between two characters; "" past the
+ * ceiling for all texts. */
 static const char *keep_text(lpp_sqllog_t *log, const char *text,
                              apr_size_t bytes)
 {
@@ -86,7 +87,7 @@ static const char *keep_text(lpp_sqllog_t *log, const char *text,
 }
 
 /* A copy of the database's name, since a connection may be closed before its
- * request ends; successive statements share one. */
+ * request ends; successive statements of one database share it. */
 static const char *keep_database(lpp_sqllog_t *log, const char *database)
 {
     int last = log->statements->nelts - 1;
@@ -155,7 +156,8 @@ void lpp_sqllog_started(lpp_sqllog_t *log, int index, apr_uint64_t start_us)
     }
 }
 
-/* Databases end their messages with a newline. */
+/* A copy of the message without white space at its ends: databases end their
+ * messages with a newline. */
 static const char *keep_error(lpp_sqllog_t *log, const char *error)
 {
     apr_size_t len;

@@ -41,7 +41,8 @@ static int sorter_init(sorter_t *sorter, unsigned count, apr_pool_t *pool)
     return 1;
 }
 
-/* The group of that key, made where there is none; key stays. */
+/* Add a statement to the group of key, which is created if there is none. key
+ * is borrowed. */
 static lpp_sqlview_group_t *sorter_add(sorter_t *sorter, const void *key,
                                        apr_ssize_t len, unsigned index,
                                        apr_uint64_t took_us)
@@ -78,7 +79,8 @@ static int heavier(const void *a, const void *b)
     return left->first > right->first ? 1 : -1;
 }
 
-/* Only what came more than once, heaviest first. */
+/* Keep only groups of two statements or more, heaviest first. Returns their
+ * number. */
 static unsigned sorter_finish(sorter_t *sorter)
 {
     unsigned i, kept = 0;
@@ -144,7 +146,7 @@ static int group_stacks(lpp_sqlview_t *view, apr_pool_t *pool)
     return 1;
 }
 
-/* Put index into the list of the slowest, if it is one. */
+/* Add a statement to the list of the slowest, if it is one of these. */
 static void add_top(lpp_sqlview_t *view, unsigned index)
 {
     apr_uint64_t took = lpp_sqllog_at(view->log, index)->took_us;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_sqlview: an evaluation of a log of SQL statements: the slowest, the
+ * lpp_sqlview: an evaluation of a log of SQL statements: the slowest ones, the
  * longest times between them, those that differ in literals only, those that
  * were sent from the same place in the code.
  *
- * Made once from a log, const from then on; borrows the log.
+ * Made once from a log, and const after that; borrows the log.
  */
 #ifndef LPP_SQLVIEW_H
 #define LPP_SQLVIEW_H
@@ -15,23 +15,24 @@
 #define LPP_SQLVIEW_TOP 10   /* rows of each top list */
 #define LPP_SQLVIEW_NONE 0xffffffffu
 
-/* Launchpad's marks: yellow and red. */
+/* Launchpad's limits for yellow and red. */
 #define LPP_SQLVIEW_SLOW_US 100000
 #define LPP_SQLVIEW_VERY_SLOW_US 500000
 
-/* Statements that have something in common, heaviest first in their list. */
+/* A group of similar statements; the heaviest group is first in its list. */
 typedef struct lpp_sqlview_group_t {
     unsigned count;
     apr_uint64_t total_us;
     unsigned first;       /* index of its first statement */
-    const char *text;     /* of that one, literals as "?" */
-    unsigned stack;       /* of a trigger: the stack they share */
+    const char *text;     /* text of the first one, literals as "?" */
+    unsigned stack;       /* in triggers: the stack they share */
 } lpp_sqlview_group_t;
 
-/* Time before a statement in which no other ran. */
+/* A time before a statement in which no statement ran. */
 typedef struct lpp_sqlview_gap_t {
     apr_uint64_t us;
-    unsigned before;      /* index; the count: after the last */
+    unsigned before;      /* index of the statement; count: after the last
+                             one */
 } lpp_sqlview_gap_t;
 
 typedef struct lpp_sqlview_frame_t {
@@ -52,7 +53,7 @@ typedef struct lpp_sqlview_t {
     unsigned count;                /* statements in the log */
     unsigned failed;
     apr_uint64_t total_us;         /* in the database, dropped ones too */
-    apr_uint64_t from_us, until_us; /* the time it is about */
+    apr_uint64_t from_us, until_us; /* the time that it covers */
     unsigned top[LPP_SQLVIEW_TOP]; /* slowest statements */
     unsigned top_count;
     lpp_sqlview_gap_t gaps[LPP_SQLVIEW_TOP];
@@ -68,9 +69,9 @@ typedef struct lpp_sqlview_t {
 
 /*
  * Evaluate a log from from_us to until_us, both microseconds since the request
- * began. symbols NULL: the stacks get no names and are left out.
+ * began; in pool. With symbols NULL, stacks have no frames.
  * Errors: APR_ENOMEM.
- * Signal-safe: no. Thread: any, while nobody adds to the log.
+ * Signal-safe: no. Thread: any, while no thread adds to the log.
  */
 LPP_MUST_CHECK apr_status_t lpp_sqlview_create(const lpp_sqlview_t **view,
                                                const lpp_sqllog_t *log,
@@ -80,8 +81,9 @@ LPP_MUST_CHECK apr_status_t lpp_sqlview_create(const lpp_sqlview_t **view,
                                                apr_pool_t *pool);
 
 /*
- * The same for a log that was read from a file, whose stacks have their names
- * already: stack n at stacks[n - 1], in the view's pool.
+ * The same for a log read from a file, whose stacks already have names: stack n
+ * is stacks[n - 1], in pool.
+ * Errors: APR_ENOMEM.
  * Signal-safe: no. Thread: as above.
  */
 LPP_MUST_CHECK apr_status_t lpp_sqlview_restore(

@@ -4,8 +4,9 @@
  *
  * The process that makes a pass locks a file in each directory of profiles; the
  * kernel unlocks it when the process ends. The file's time is that of the last
- * pass: a process whose last profile was complete by then makes none. All calls
- * are relative to descriptors of directories, and unlink follows no link.
+ * pass: a process whose last profile was complete by then does not make one.
+ * All calls are relative to descriptors of directories, and unlink follows no
+ * link.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,9 +28,9 @@
 /* The least time between two passes, of any processes. */
 #define INTERVAL_US apr_time_from_sec(2)
 #define SWEEP_EVERY_US apr_time_from_sec(600)
-/* A pass is due soon where this process wrote this fraction of what was free:
- * so many processes may write as much without knowing of each other. With more
- * of them, the pass comes up to a minute later. */
+/* A pass is due soon if this process has written 1/WRITERS of what was free: so
+ * many processes may write as much without information about each other. With
+ * more processes, the pass may be up to a minute late. */
 #define WRITERS 16
 
 struct lpp_retention_t {
@@ -45,7 +46,7 @@ struct lpp_retention_t {
     apr_int64_t more_count; /* written since the last pass */
     apr_int64_t more_bytes;
     int known;              /* this process has made a pass: */
-    apr_int64_t room_count; /* what was free below the rule then */
+    apr_int64_t room_count; /* what was free within the rule then */
     apr_int64_t room_bytes;
     apr_time_t oldest; /* and the oldest profile then, or 0 */
     apr_time_t stalled_us; /* monotonic: no pass is due before, since the last
@@ -168,8 +169,8 @@ static int begin_pass(lpp_retention_t *retention,
     return due;
 }
 
-/* Set when the next pass is due. What was written during this one has set a
- * time already, which counts unless passes remove nothing. */
+/* Set when the next pass is due. A profile written during this pass makes one
+ * due soon, unless result->again_us is set. */
 static void end_pass(lpp_retention_t *retention, lpp_retention_result_t *result,
                      apr_time_t written, const lpp_retention_pass_t *pass)
 {
@@ -182,7 +183,8 @@ static void end_pass(lpp_retention_t *retention, lpp_retention_result_t *result,
     due = result->again_us ? clock + result->again_us : 0;
     retention->due_us = due;
     if (pass) {
-        /* Or this pass's own time stamp would look like a later pass. */
+        /* Otherwise the time stamp of this pass would look like a later
+         * pass. */
         if ((pass->pending || pass->cut || pass->scan.cut)
             && pass->now > retention->written) {
             retention->written = pass->now;
@@ -224,8 +226,9 @@ static int is_own_lock(int fd, struct stat *st)
            && st->st_uid == geteuid();
 }
 
-/* Lock one directory for as long as pass->pool lives; *fd is the lock file.
- * APR_EAGAIN: another process has locked it; APR_EINVAL: not our own file. */
+/* Lock one directory until pass->pool is destroyed; *fd is the lock file.
+ * APR_EAGAIN: another process has locked it; APR_EINVAL: the file is not one of
+ * this module. */
 static apr_status_t lock_dir(lpp_retention_pass_t *pass, lpp_store_t *store,
                              int *fd)
 {
@@ -252,8 +255,8 @@ static apr_status_t lock_dir(lpp_retention_pass_t *pass, lpp_store_t *store,
     return APR_SUCCESS;
 }
 
-/* Set the lock file's time to now, and read it back: the file system's
- * clock. */
+/* Set the lock file's time to now. Reading it back gives the present time by
+ * the file system's clock. */
 static void stamp(lpp_retention_pass_t *pass, int fd)
 {
     if (pwrite(fd, "\n", 1, 0) == 1 && futimens(fd, NULL) == 0

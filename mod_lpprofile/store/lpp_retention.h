@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_retention: retention: removes old profiles, so that a directory stays
- * within a count, a size and an age.
+ * lpp_retention: removes old profiles, so that a directory stays within a
+ * count, a size and an age.
  *
  * A profile is all files with one OOPS id: those in the profile directories of
- * a lpp_retention_t and its OOPS; they go together. Its time is that of its
- * oldest file. The OOPS of a real failure outlives its profile: the newest
- * failures stay, within a number and LPP_RETENTION_FAILURES_BYTES, until they
- * are too old. An OOPS that cannot be read as one of this module's (its branch
- * must say so) always stays.
+ * a lpp_retention_t and its OOPS. They are removed together, and its time is
+ * that of its oldest file. But the OOPS of a real failure may be retained
+ * longer than its profile: the newest failures are retained, within a number
+ * and LPP_RETENTION_FAILURES_BYTES, until they are too old. An OOPS that cannot
+ * be read as one of this module's (its branch must say so) is never removed.
  *
- * A time in the future, left by a clock that was set back, counts as if it lay
- * as far in the past (as now where it is two minutes or less): such a file is
- * not the newest, and is not kept for ever.
+ * A time in the future, left by a clock that was set back, counts as if it were
+ * as far in the past (as now, if it is two minutes or less): such a file does
+ * not count as the newest and is removed in the end.
  *
  * Never removed: files whose names lpp_store would not make, anything that is
  * not a regular file, targets of links, temporary files that may still be
@@ -20,15 +20,15 @@
  * LPP_RETENTION_YOUNG_US (it may not be complete). A process that has opened a
  * file can still read it.
  *
- * Several processes, and hosts, may share a directory: a lock file in it
- * (.lpp-keep) lets one make a pass at a time, and the file's time is that of
- * the last pass, by the file system's clock. The lock file is used only if it
- * is a regular file of the process's own user with one link.
+ * Several processes and hosts may share a directory. A lock file in it
+ * (.lpp-keep) lets one of them make a pass at a time; the file's time is that
+ * of the last pass, by the file system's clock. The lock file is used only if
+ * it is a regular file of the process's own user with one link.
  *
  * A pass looks at LPP_RETENTION_FILES_MAX files and removes
  * LPP_RETENTION_REMOVE_MAX at most; the next pass continues. While passes
- * remove nothing, the time between them grows. Ages need no file to be opened.
- * An OOPS is opened where it matters whether it reports a failure, and before
+ * remove nothing, the time between them grows. Files need not be opened for
+ * their ages. An OOPS is opened if its kind decides what is removed, and before
  * it is removed, once in each process. A pass may take long: call it on a
  * thread that no request waits for.
  */
@@ -73,7 +73,7 @@ LPP_MUST_CHECK const char *lpp_retention_rule_read(lpp_retention_rule_t *rule,
                                               unsigned *parts,
                                               const char *word);
 
-/* A rule as text, of words that lpp_retention_rule_read reads.
+/* A rule as text, of words that lpp_retention_rule_read reads; in pool.
  * Signal-safe: no. Thread: any. */
 const char *lpp_retention_rule_say(const lpp_retention_rule_t *rule,
                                    apr_pool_t *pool);
@@ -82,25 +82,28 @@ const char *lpp_retention_rule_say(const lpp_retention_rule_t *rule,
 int lpp_retention_rule_same(const lpp_retention_rule_t *a,
                             const lpp_retention_rule_t *b);
 
-/* Directories under one rule, as one process sees them. */
+/* The directories with one rule, in one process. */
 typedef struct lpp_retention_t lpp_retention_t;
 
 /*
- * Without directories yet; lives in pool. APR_ENOMEM, or that of the lock.
+ * Create an object without directories, in pool; rule is copied.
+ * Errors: APR_ENOMEM, that of the lock.
  * Signal-safe: no. Thread: child-init.
  */
 LPP_MUST_CHECK apr_status_t lpp_retention_create(lpp_retention_t **retention,
                                             const lpp_retention_rule_t *rule,
                                             apr_pool_t *pool);
 
-/* Add the directory of profiles or OOPSes; copied; the same one twice is one.
- * Before the first of the calls below. Signal-safe: no. Thread: child-init. */
+/* Add a directory of profiles or of OOPSes; path is copied; the same path twice
+ * counts once. Call these before the functions below.
+ * Signal-safe: no. Thread: child-init. */
 void lpp_retention_add_profiles(lpp_retention_t *retention, const char *path);
 void lpp_retention_add_oopses(lpp_retention_t *retention, const char *path);
 
 /*
- * One profile was written, of so many bytes with its OOPS. Returns how long
- * from now a pass is due: soon, or late where the limits are far.
+ * Call when a profile was written; bytes is its size, with its OOPS. Returns
+ * the time until a pass is due, in microseconds: short, or longer if the limits
+ * are far.
  * Signal-safe: no. Thread: any.
  */
 apr_interval_time_t lpp_retention_wrote(lpp_retention_t *retention,
@@ -117,9 +120,9 @@ typedef struct lpp_retention_result_t {
 } lpp_retention_result_t;
 
 /*
- * Bring the directories within the rule, if that is due. Errors: the first
- * directory that could not be opened or locked (result is then empty, but for
- * again_us).
+ * Make a pass, if one is due: remove what exceeds the rule.
+ * Errors: that of the first directory that could not be opened or locked (then
+ * result has only again_us), APR_ENOMEM.
  * Signal-safe: no. Thread: any, one at a time for each lpp_retention_t.
  */
 LPP_MUST_CHECK apr_status_t lpp_retention_pass(lpp_retention_t *retention,

@@ -18,7 +18,7 @@
 /* An empty date directory is removed when no request of that day can run. */
 #define EMPTY_AFTER_US apr_time_from_sec(48 * 3600)
 
-/* 1 where the file may be opened once more, to learn its kind. */
+/* 1 if one more OOPS may be opened in this pass. */
 static int may_read(lpp_retention_pass_t *pass)
 {
     if (pass->reads >= pass->reads_max) {
@@ -62,8 +62,8 @@ static lpp_retention_kind_e kind_of_unit(lpp_retention_pass_t *pass,
     return worst;
 }
 
-/* Whether anything can be beyond the rule: counts every OOPS both as a profile
- * and as a failure, so that none needs to be opened where all is well. */
+/* Whether everything is surely within the rule. Every OOPS counts both as a
+ * profile and as a failure, so that none needs to be opened in this case. */
 static int is_within(const lpp_retention_pass_t *pass)
 {
     const apr_array_header_t *units = pass->scan.units;
@@ -89,7 +89,7 @@ typedef struct totals_t {
     int full, failures_full;
 } totals_t;
 
-/* Select a unit once it is not young. */
+/* Select a unit, or make a later pass do so if it is still young. */
 static void select_unit(lpp_retention_pass_t *pass, lpp_retention_unit_t *unit,
                         int with_failure)
 {
@@ -109,7 +109,7 @@ static void keep_profile(lpp_retention_pass_t *pass,
     pass->oldest = unit->oldest;
 }
 
-/* A unit that is not too old, by what it holds. */
+/* Retain or select a unit that is not too old, by the kinds of its files. */
 static void choose_unit(lpp_retention_pass_t *pass, lpp_retention_unit_t *unit,
                         totals_t *totals)
 {
@@ -119,7 +119,7 @@ static void choose_unit(lpp_retention_pass_t *pass, lpp_retention_unit_t *unit,
     int profile = unit->profile_files || kind == LPP_RETENTION_INFORMATIONAL;
 
     if (!failure && !profile) {
-        return; /* not ours, or not known yet */
+        return; /* not of this module, or unread */
     }
     if (profile) {
         totals->full = totals->full || pass->result->profiles + 1 > rule->count
@@ -144,8 +144,8 @@ static void choose_unit(lpp_retention_pass_t *pass, lpp_retention_unit_t *unit,
     }
 }
 
-/* Select, from the newest on, what exceeds a limit. What is too old is selected
- * whatever it is: its kind is read when it is removed. */
+/* Select the units that exceed a limit, from the newest on. A unit that is too
+ * old is selected without its kind, which is read when it is removed. */
 void lpp_retention_choose(lpp_retention_pass_t *pass)
 {
     lpp_retention_unit_t *unit = (lpp_retention_unit_t *)pass->scan.units->elts;
@@ -178,7 +178,8 @@ static int remove_file(const lpp_retention_file_t *file)
     return gone;
 }
 
-/* The OOPS of a failure may outlive its profile. */
+/* Whether a file of a selected unit may be removed: the OOPS of a failure may
+ * be retained longer than its profile. */
 static int may_go(lpp_retention_pass_t *pass, const lpp_retention_unit_t *unit,
                   lpp_retention_file_t *file)
 {

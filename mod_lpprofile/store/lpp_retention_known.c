@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_retention_known: what the OOPSes report that earlier passes opened, so
- * that a process opens each of them once. Both lists are sorted by id.
+ * lpp_retention_known: remembers the kinds of the OOPSes that earlier passes
+ * opened, so that a process opens each of them once. Both lists are sorted by
+ * id.
  */
 #include <stdlib.h>
 #include <string.h>

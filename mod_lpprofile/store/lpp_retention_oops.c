@@ -2,8 +2,8 @@
 /*
  * lpp_retention_oops: opens an OOPS to see whether it reports a failure. Two
  * fields are read: informational, and the branch, which is this module's name
- * where this module wrote it; other programs may keep their OOPSes in the same
- * place under names of the same form.
+ * where this module wrote it; other programs may store their OOPSes in the same
+ * directory under similar names.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,8 +12,8 @@
 
 #include "store/lpp_retention_scan_internal.h"
 
-/* The two headers of rfc822 stand behind value and URL, which have ceilings of
- * their own; a bson document is read whole. */
+/* In rfc822 the two headers come after value and URL, which have limits of
+ * their own; a bson document is read as a whole. */
 #define RFC822_MAX_BYTES (256 * 1024)
 #define BSON_MAX_BYTES (64 * 1024 * 1024)
 #define BSON_MIN_BYTES 5

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_retention_rule: count, size, age and failures as people write them.
+ * lpp_retention_rule: reads and writes a rule as text: count, size, age,
+ * failures.
  */
 #include <string.h>
 
@@ -54,7 +55,7 @@ static const struct {
 const lpp_retention_rule_t lpp_retention_rule_default = {
     1000, APR_INT64_C(64) << 20, 7 * DAY_US, 200};
 
-/* 0 where text is no number with one of units behind it, or past max. */
+/* 0 if text is not a number with one of units after it, or is over max. */
 static apr_int64_t read_number(const char *text, const unit_t *units,
                                apr_int64_t max)
 {

@@ -91,7 +91,7 @@ static int is_date(const char *name)
     return name[DATE_LEN] == '\0';
 }
 
-/* Only the spelling that the store makes: its prefix in capitals. */
+/* Only an id as the store makes it, with its prefix in capitals. */
 static int is_own_id(const char *name)
 {
     return lpp_store_is_id(name) && strncmp(name, "OOPS-", 5) == 0;
@@ -153,8 +153,8 @@ static int compare_ids(const void *left, const void *right)
     return strcmp(a->id, b->id);
 }
 
-/* Newest first; where the file system's clock shows the same time, by the time
- * in their stems, else by id. */
+/* Newest first; units of the same time by the time in their stems, else by
+ * id. */
 static int compare_units(const void *left, const void *right)
 {
     const lpp_retention_unit_t *a = left, *b = right;
@@ -171,8 +171,8 @@ static int compare_units(const void *left, const void *right)
 /* How much the clocks of hosts that share a directory may differ. */
 #define AHEAD_US apr_time_from_sec(120)
 
-/* A time in the future counts as one as far in the past, or, where the clocks
- * of hosts may differ by that much, as now. */
+/* A time in the future becomes one as far in the past; or now, if the clocks of
+ * hosts may differ by that much. */
 static apr_time_t past(apr_time_t time, apr_time_t now)
 {
     return time <= now              ? time

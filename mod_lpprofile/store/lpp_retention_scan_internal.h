@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_retention_scan: what lies in the directories, for lpp_retention alone.
+ * lpp_retention_scan: the files in the directories, for lpp_retention only.
  */
 #ifndef LPP_RETENTION_SCAN_INTERNAL_H
 #define LPP_RETENTION_SCAN_INTERNAL_H
@@ -15,7 +15,7 @@ typedef enum {
     LPP_RETENTION_UNREAD,
     LPP_RETENTION_INFORMATIONAL,
     LPP_RETENTION_FAILURE,
-    LPP_RETENTION_FOREIGN /* not this module's, or not to be read */
+    LPP_RETENTION_FOREIGN /* of another program, or cannot be read */
 } lpp_retention_kind_e;
 
 typedef struct lpp_retention_file_t {
@@ -66,7 +66,7 @@ typedef struct lpp_retention_pass_t {
     apr_time_t oldest;   /* of the profiles retained, or 0 */
     unsigned reads;      /* OOPSes opened to read their kind, */
     unsigned reads_max;  /* and the most to open */
-    int pending;         /* something is to be removed once it is old enough */
+    int pending;         /* something must be removed when it is old enough */
     int cut;             /* a ceiling was reached */
     int sweep;           /* look for stale temporary files, too */
     apr_pool_t *pool;
@@ -86,8 +86,8 @@ lpp_retention_scan_oopses(lpp_retention_scan_t *scan, lpp_store_t *store);
 /* Make the units of what was found, as of now. Signal-safe: no. Thread: any. */
 void lpp_retention_scan_group(lpp_retention_scan_t *scan, apr_time_t now);
 
-/* What an OOPS reports that an earlier pass of this process opened. The list is
- * sorted by id, in memory of malloc. */
+/* The kind of an OOPS that an earlier pass of this process opened. The list is
+ * sorted by id and malloc'd. */
 typedef struct lpp_retention_known_t {
     char id[LPP_OOPS_ID_LEN + 1];
     lpp_retention_kind_e kind;
@@ -118,8 +118,9 @@ void lpp_retention_remember(lpp_retention_memory_t *memory,
 lpp_retention_kind_e lpp_retention_read_oops(const lpp_retention_file_t *file,
                                    apr_pool_t *scratch);
 
-/* Select what exceeds the rule, from the newest unit on; remove what is
- * selected, the oldest first; remove date directories that are empty.
+/* choose selects what exceeds the rule, from the newest unit on. remove removes
+ * what is selected, the oldest first. remove_empty removes empty date
+ * directories.
  * Signal-safe: no. Thread: any. */
 void lpp_retention_choose(lpp_retention_pass_t *pass);
 void lpp_retention_remove(lpp_retention_pass_t *pass);

@@ -3,8 +3,9 @@
  * lpp_store: opens a directory, and writes files in it.
  *
  * Owns the descriptor of the directory, and of a file that is being written.
- * Works from descriptors only, so that renaming or replacing a directory above
- * leads nowhere; never overwrites, never follows a link, never logs.
+ * All calls are relative to descriptors, so that renaming or replacing a
+ * directory above has no effect. Never overwrites a file, never follows a link,
+ * never logs.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -33,7 +34,7 @@ struct lpp_store_file_t {
     const char *name;    /* final name */
     char *buffer;        /* BUFFER_BYTES */
     apr_size_t used;     /* of buffer */
-    apr_off_t bytes;     /* taken so far, buffered ones too */
+    apr_off_t bytes;     /* written so far, buffered ones included */
     apr_status_t status; /* first error, sticky */
     lpp_sink_t sink;
     apr_pool_t *pool;
@@ -48,8 +49,8 @@ static apr_status_t close_store(void *baton)
     return APR_SUCCESS;
 }
 
-/* Open directory name of at; make it first where it is missing and make is
- * set. Returns -1 and errno. */
+/* Open directory name in directory at; if make is set, create it first if it is
+ * missing. Returns -1 and sets errno on failure. */
 static int open_dir_at(int at, const char *name, int make)
 {
     int fd = openat(at, name, DIR_FLAGS);
@@ -74,8 +75,8 @@ apr_status_t lpp_store_open_part(lpp_store_t *store, const char *subdirectory,
     return *fd < 0 ? errno : APR_SUCCESS;
 }
 
-/* Under 5 % of the file system is free for the unprivileged. Systems that
- * count no blocks are taken as roomy. */
+/* Whether less than 5 % of the file system is free for unprivileged users. 0
+ * for file systems that do not count blocks. */
 static int is_nearly_full(int dir_fd)
 {
     struct statvfs fs;
@@ -158,8 +159,9 @@ static apr_status_t write_to_file(void *baton, const char *data,
     return APR_SUCCESS;
 }
 
-/* Create the temporary file. Its random part is the hex of a fresh id, so a
- * name taken already means an attack or a broken source: no second try. */
+/* Create the temporary file. Its random part is the hex of a new id, so if the
+ * name exists already, somebody is attacking or the random source is broken:
+ * there is no second try. */
 static apr_status_t create_temp(lpp_store_file_t *file)
 {
     char id[LPP_OOPS_ID_LEN + 1];
@@ -182,11 +184,11 @@ static apr_status_t create_temp(lpp_store_file_t *file)
         return errno;
     }
     file->temp = temp;
-    /* The umask may have taken bits away that readers of ours need. */
+    /* The umask may have removed bits that readers in this module need. */
     return fchmod(file->fd, 0600) == 0 ? APR_SUCCESS : errno;
 }
 
-/* Give the file its name, unless that is taken. */
+/* Rename the file to its final name, unless that exists. */
 static apr_status_t publish(lpp_store_file_t *file)
 {
     if (syscall(SYS_renameat2, file->dir_fd, file->temp, file->dir_fd,
@@ -198,8 +200,8 @@ static apr_status_t publish(lpp_store_file_t *file)
     if (errno != EINVAL && errno != ENOSYS && errno != ENOTSUP) {
         return errno;
     }
-    /* A file system without that flag (NFS): a hard link refuses, too, when
-     * the name is taken; closing the file then removes the temporary name. */
+    /* The file system does not have that flag (NFS): a hard link fails, too, if
+     * the name exists. Closing the file then removes the temporary name. */
     return linkat(file->dir_fd, file->temp, file->dir_fd, file->name, 0) == 0
                ? APR_SUCCESS
                : errno;
@@ -212,7 +214,7 @@ apr_status_t lpp_store_open(lpp_store_t **store, const char *path,
     int fd;
 
     *store = NULL;
-    /* Root must not create below what others may write to. */
+    /* Root must not create a directory in one that others may write to. */
     fd = open_dir_at(AT_FDCWD, path, geteuid() != 0);
     if (fd < 0) {
         return errno;
@@ -277,7 +279,7 @@ apr_status_t lpp_store_finish(lpp_store_file_t *file, apr_off_t *bytes)
         file->status = APR_EBADF;
     }
     if (file->status == APR_SUCCESS && flush(file) == APR_SUCCESS) {
-        /* close is where a network file system tells of a full disk */
+        /* a network file system may report a full disk only here */
         file->fd = -1;
         if (close(fd) != 0) {
             file->status = errno;

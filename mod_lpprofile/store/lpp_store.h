@@ -2,10 +2,10 @@
 /*
  * lpp_store: files in a directory that other users may try to manipulate.
  *
- * Everything is done relative to a descriptor of the directory. A file is
- * written under a temporary name (.lpp-<pid>-<random>.tmp; O_EXCL, O_NOFOLLOW,
- * 0600), which every reader ignores, and renamed when complete; it is removed
- * when anything fails. Names are made here only, so that nothing of a URL
+ * All calls are relative to a descriptor of the directory. A file is written
+ * under a temporary name (.lpp-<pid>-<random>.tmp; O_EXCL, O_NOFOLLOW, 0600),
+ * which all readers ignore, and renamed when complete; it is removed if
+ * anything fails. Only this module makes the names, so that no part of a URL
  * becomes a path.
  */
 #ifndef LPP_STORE_H
@@ -22,25 +22,30 @@ typedef struct lpp_store_t lpp_store_t;
 typedef struct lpp_store_file_t lpp_store_file_t;
 
 /*
- * Make a directory at start, before privileges are dropped. Missing ancestors
- * are made with 0711 as root (User must pass through them), else 0700; the last
- * component with 0700, given to uid and gid where the process is root. What
- * exists is never given away. Refuses (APR_EACCES) one that uid could not write
- * to (tried in a forked process that became uid), one whose last component is a
- * symbolic link, and, as root, one with an ancestor that uid may write to. A
- * sticky ancestor is allowed; so is one below a directory that was prepared
- * with the same pool before (LPOopsDir in LPProfileDir): what is missing there
- * is made with uid's rights, not with root's.
- * Refuses, too, whatever lets somebody else than root and uid put files there
- * or another directory in its place: another owner, write permission for
- * others, for the group (shared: only *warning, since programs that read OOPSes
- * may be in it), of an ancestor without sticky bit for others, of one of
- * another owner. *warning gets a sentence, else NULL, where a group may be
- * trusted: group-writable ancestors, and what belongs to root and uid's own
- * group; without root, for ancestors of others.
- * Once a directory and pool.
- * path must be absolute (APR_EINVAL). *why gets a sentence without path on
- * every failure.
+ * Create or check a directory at start, before privileges are dropped. Missing
+ * ancestors are created with 0711 as root (User must pass through them), else
+ * 0700; the last component with 0700, and owned by uid and gid if the process
+ * is root. The owner of an existing directory is never changed.
+ *
+ * Refuses (APR_EACCES) a directory that uid could not write to (tried in a
+ * forked process that became uid), one whose last component is a symbolic link,
+ * and, as root, one with an ancestor that uid may write to. A sticky ancestor
+ * is allowed. So is one below a directory that was prepared before with the
+ * same pool (LPOopsDir in LPProfileDir): what is missing there is created with
+ * uid's rights, not with root's.
+ *
+ * Refuses, too, if a user other than root and uid could put files there or
+ * another directory in its place: a directory of another owner, with write
+ * permission for others or for the group (with shared, the group is only a
+ * *warning, since programs that read OOPSes may be in it); an ancestor that
+ * others may write to and that has no sticky bit, or one of another owner. If
+ * the group may be trustworthy, *warning gets a sentence, else NULL: for
+ * ancestors that a group may write to, and for a directory of root and uid's
+ * own group; if the process is not root, also for ancestors of other owners.
+ * Each directory gives its warning once for each pool.
+ *
+ * path must be absolute (APR_EINVAL). On every failure *why gets a sentence
+ * without the path. Sentences are static or in pool.
  * Signal-safe: no. Thread: parent at start.
  */
 LPP_MUST_CHECK apr_status_t lpp_store_prepare(const char *path, apr_uid_t uid,
@@ -50,17 +55,18 @@ LPP_MUST_CHECK apr_status_t lpp_store_prepare(const char *path, apr_uid_t uid,
                                               apr_pool_t *pool);
 
 /*
- * Open a prepared directory; the descriptor closes with pool. A missing last
- * component is made (0700) unless the process is root.
+ * Open a prepared directory, in pool, which closes the descriptor. A missing
+ * last component is created (0700) unless the process is root.
+ * Errors: those of open; APR_ENOMEM.
  * Signal-safe: no. Thread: any.
  */
 LPP_MUST_CHECK apr_status_t lpp_store_open(lpp_store_t **store,
                                            const char *path, apr_pool_t *pool);
 
 /*
- * The stem of one profile's files: <time>-<pageid>-<oopsid>-<thread>, contract
- * section 5. Bytes outside [A-Za-z0-9._:+@-] of page_id become "_", at most
- * LPP_PAGEID_MAX_BYTES of it are kept. NULL: no memory.
+ * The stem of the names of one profile's files, in pool:
+ * <time>-<pageid>-<oopsid>-<thread>. Bytes of page_id outside [A-Za-z0-9._:+@-]
+ * become "_", and at most LPP_PAGEID_MAX_BYTES of it are used. NULL: no memory.
  * Signal-safe: no. Thread: any.
  */
 const char *lpp_store_stem(apr_time_t start, const char *page_id,
@@ -68,24 +74,27 @@ const char *lpp_store_stem(apr_time_t start, const char *page_id,
                            apr_pool_t *pool);
 
 /*
- * Its parts, which stand in the memory log too: a time as local time with
- * milliseconds, and a page id as one word (NULL or "": "Unknown").
+ * Parts of a stem, also used in the memory log; in pool: a time as local time
+ * with milliseconds, and a page id as one word (NULL or "": "Unknown").
  * Signal-safe: no. Thread: any.
  */
 const char *lpp_store_time(apr_time_t time, apr_pool_t *pool);
 const char *lpp_store_word(const char *page_id, apr_pool_t *pool);
 
-/* File name of a stem in a format, LPP_FORMAT_SAVED too. NULL: no memory.
+/* The file name for a stem and a format (LPP_FORMAT_SAVED, too), in pool. NULL:
+ * no memory.
  * Signal-safe: no. Thread: any. */
 const char *lpp_store_name(const char *stem, lpp_format_e format,
                            apr_pool_t *pool);
 
 /*
- * Begin a file that will be called name (a single component of the allowed
- * bytes, else APR_EINVAL); subdirectory NULL, or one component that is made
- * (0700) when missing: the date of an OOPS. APR_ENOSPC where the file system
- * has under 5 % free. Bytes go to the sink, which stays with the file; past
- * LPP_FILE_MAX_BYTES it fails with APR_ENOSPC.
+ * Begin a file with the final name name (a single component of the allowed
+ * bytes, else APR_EINVAL). subdirectory is NULL, or one component that is
+ * created (0700) if it is missing: the date of an OOPS. Write the content to
+ * the sink, which lives as long as the file; past LPP_FILE_MAX_BYTES it fails
+ * with APR_ENOSPC.
+ * Errors: APR_EINVAL; APR_ENOSPC: less than 5 % of the file system is free;
+ * those of open; APR_ENOMEM.
  * Signal-safe: no. Thread: any, one at a time a file.
  */
 LPP_MUST_CHECK apr_status_t lpp_store_begin(lpp_store_t *store,
@@ -96,10 +105,11 @@ LPP_MUST_CHECK apr_status_t lpp_store_begin(lpp_store_t *store,
 const lpp_sink_t *lpp_store_sink(lpp_store_file_t *file);
 
 /*
- * Finish it: flush, close, rename; the final name appears whole or never. An
- * existing file of that name is never overwritten (APR_EEXIST). abort removes
- * the temporary file; a cleanup of the pool does so too when neither was
- * called. *bytes, when not NULL, gets the size.
+ * finish flushes, closes and renames the file; the final name appears only with
+ * the whole content. An existing file of that name is never overwritten
+ * (APR_EEXIST). *bytes, if bytes is not NULL, gets the size. abort removes the
+ * temporary file; a cleanup of the pool does so too if neither was called.
+ * Errors of finish: the first one of the sink, of close, or of the rename.
  * Signal-safe: no. Thread: any.
  */
 LPP_MUST_CHECK apr_status_t lpp_store_finish(lpp_store_file_t *file,
@@ -107,13 +117,14 @@ LPP_MUST_CHECK apr_status_t lpp_store_finish(lpp_store_file_t *file,
 void lpp_store_abort(lpp_store_file_t *file);
 
 /*
- * A new OOPS id: "OOPS-" and 32 lower-case hex digits of the kernel's random
- * source; unique over hosts.
+ * Make a new OOPS id: "OOPS-" and 32 lower-case hex digits of the kernel's
+ * random source; unique over hosts.
+ * Errors: those of the random source.
  * Signal-safe: no. Thread: any.
  */
 LPP_MUST_CHECK apr_status_t lpp_store_new_id(char id[LPP_OOPS_ID_LEN + 1]);
 
-/* 1 when text (may be NULL) is such an id: OOPS- in any case, hex in lower
+/* 1 if text (may be NULL) is an OOPS id: OOPS- in any case, hex digits in lower
  * case.
  * Signal-safe: yes. Thread: any. */
 int lpp_store_is_id(const char *text);
@@ -129,22 +140,25 @@ typedef struct lpp_store_entry_t {
 } lpp_store_entry_t;
 
 /*
- * Read a file name into entry (id in pool; bytes and mtime are set to 0): 1
- * when this module could have made it, else (and where memory is short) 0 and
- * entry is unchanged.
+ * Read a file name into entry; id is in pool, bytes and mtime are set to 0.
+ * Returns 1 if this module could have made the name; 0 if not, or if memory is
+ * short: entry is then unchanged.
  * Signal-safe: no. Thread: any.
  */
 int lpp_store_parse_name(const char *name, lpp_store_entry_t *entry,
                          apr_pool_t *pool);
 
-/* Whether name is one component that this room would create: allowed bytes, no
- * leading dot. Signal-safe: yes. */
+/* 1 if name (not NULL) is one component that this module would create: allowed
+ * bytes, no leading dot.
+ * Signal-safe: yes. Thread: any. */
 int lpp_store_is_name(const char *name);
 
 /*
- * List the profile files, newest first, at most max (0: all); names that this
- * module would not have made, and anything but regular files, are passed over.
- * With id not NULL: only those of that profile.
+ * List the profile files, newest first, at most max (0: all): array of
+ * lpp_store_entry_t in pool. Names that this module would not have made, and
+ * anything that is not a regular file, are skipped. With id not NULL: only the
+ * files of that profile.
+ * Errors: those of opening the directory.
  * Signal-safe: no. Thread: any.
  */
 LPP_MUST_CHECK apr_status_t lpp_store_list(lpp_store_t *store, const char *id,
@@ -153,9 +167,10 @@ LPP_MUST_CHECK apr_status_t lpp_store_list(lpp_store_t *store, const char *id,
                                            apr_pool_t *pool);
 
 /*
- * Open a file for reading: regular, not through a symbolic link. Names as for
- * lpp_store_begin, else APR_EINVAL. APR_ENOENT where it is not there. Closes
- * with pool; read it or send it from that pool, do not set it aside.
+ * Open a regular file for reading; no symbolic link is followed. pool closes
+ * it; read it or send it from that pool, do not set it aside.
+ * Errors: APR_EINVAL: a name that lpp_store_begin would not allow; APR_ENOENT:
+ * there is no such file; those of open; APR_ENOMEM.
  * Signal-safe: no. Thread: any.
  */
 LPP_MUST_CHECK apr_status_t lpp_store_open_file(lpp_store_t *store,

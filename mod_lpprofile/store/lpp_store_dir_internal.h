@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_store_dir: what the files that write and that read a store share.
+ * lpp_store_dir: definitions shared by the files that write and read a store.
  */
 #ifndef LPP_STORE_DIR_INTERNAL_H
 #define LPP_STORE_DIR_INTERNAL_H
@@ -28,7 +28,8 @@ LPP_MUST_CHECK apr_status_t lpp_store_open_part(lpp_store_t *store,
                                                 int make, int *fd);
 
 /*
- * The same as a stream of its own; the caller closes it. Errors as above.
+ * Open the same directory for reading its names; the caller closes *dir. Errors
+ * as above.
  * Signal-safe: no. Thread: any.
  */
 LPP_MUST_CHECK apr_status_t lpp_store_read_dir(lpp_store_t *store,
@@ -36,8 +37,8 @@ LPP_MUST_CHECK apr_status_t lpp_store_read_dir(lpp_store_t *store,
                                                DIR **dir);
 
 /*
- * Size and time of the regular file name in dir; 0: there is none, and both are
- * unchanged.
+ * Get the size and time of the regular file name in dir. Returns 0 if there is
+ * none; both are then unchanged.
  * Signal-safe: yes. Thread: any.
  */
 int lpp_store_stat(DIR *dir, const char *name, apr_off_t *bytes,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * lpp_store_names: makes and reads ids, stems and file names; never accesses
- * the disk. The store ignores names that are not recognised here.
+ * the disk. The store ignores names that these functions do not recognise.
  */
 #include <errno.h>
 #include <string.h>
@@ -165,7 +165,7 @@ static int fits(const char *text, const char *pattern)
     return 1;
 }
 
-/* Step back over digits; NULL where there is none. */
+/* Step back from end over digits; NULL: there is none. */
 static const char *back_over_digits(const char *start, const char *end)
 {
     const char *p = end;
@@ -176,8 +176,8 @@ static const char *back_over_digits(const char *start, const char *end)
     return p < end ? p : NULL;
 }
 
-/* Where the id of a stem of len bytes begins, or NULL for what is no stem. Read
- * from the end, since a page id may hold anything a name may. */
+/* The begin of the id in a stem of len bytes; NULL: not a stem. Searched from
+ * the end, since a page id may have all allowed bytes. */
 static const char *find_id(const char *stem, apr_size_t len)
 {
     const char *p = back_over_digits(stem, stem + len);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_store_prepare: makes a directory at start, perhaps as root.
+ * lpp_store_prepare: creates or checks a directory at start, perhaps as root.
  *
- * As root the path is walked one component at a time, each opened relative to
- * the one before and never through a link unseen: a directory that User may
- * write to could be changed under our feet, so nothing below one is touched
- * with root's rights. What User may really do is tried in a forked process
- * that became User, since mode bits, groups, ACLs and read-only mounts are the
- * kernel's to judge. Never changes the owner of what it did not make. What
- * other users could do is seen from owners and mode bits: with an ACL, the
- * group bits are its mask.
+ * As root, the path is walked one component at a time; each is opened relative
+ * to the previous one, and links are followed only by this code. User may
+ * change a directory that it can write to at any time, so nothing below such a
+ * directory is done with root's rights. Whether User can write is tried in a
+ * forked process that became User, since mode bits, groups, ACLs and read-only
+ * mounts are for the kernel to evaluate. Changes only the owner of directories
+ * that it created. What other users could do is judged from owners and mode
+ * bits: with an ACL, the group bits are its mask.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -52,7 +52,8 @@ typedef struct walk_t {
     int fd;           /* directory reached so far, own */
     const char *rest; /* components still to go; no leading slash */
     int links;        /* followed so far */
-    int as_user;      /* below a prepared store: go on with User's rights */
+    int as_user;      /* below a prepared directory: continue with User's
+                         rights */
     int shared;       /* a group may write there */
     const user_t *user;
     const char *why;
@@ -66,7 +67,7 @@ static apr_status_t refuse(walk_t *walk, apr_status_t rv, const char *why)
     return rv;
 }
 
-/* The groups that httpd's children will have (initgroups). */
+/* The groups that httpd's children will have (as by initgroups). */
 static void find_groups(user_t *user)
 {
     struct passwd entry, *found = NULL;
@@ -99,8 +100,8 @@ static int in_groups(const user_t *user, gid_t gid)
 }
 
 /* Whether user may change what a directory holds, or grant itself that right.
- * Errs on the safe side: with an ACL, the group bits are its mask, and any
- * named user in it may be ours. */
+ * In doubt, 1: with an ACL, the group bits are its mask, and any user named in
+ * it may be this one. */
 static int may_change(const user_t *user, int fd, const struct stat *st)
 {
     if (st->st_uid == user->uid) {
@@ -144,7 +145,7 @@ static int was_prepared(apr_pool_t *pool, const struct stat *st)
     return 0;
 }
 
-/* 0 where it was prepared before. */
+/* Remember a prepared directory. 0: it was prepared before. */
 static int remember(apr_pool_t *pool, int fd)
 {
     struct stat st;
@@ -170,7 +171,8 @@ static const char *skip_nothing(const char *rest)
     }
 }
 
-/* Take the next component off the rest: "" at the end, NULL: no memory. */
+/* Remove the next component from rest and return it; "": at the end, NULL: no
+ * memory. */
 static const char *next_component(walk_t *walk)
 {
     const char *name = skip_nothing(walk->rest);
@@ -186,9 +188,9 @@ static void go_to(walk_t *walk, int fd)
     walk->fd = fd;
 }
 
-/* Follow a link among the ancestors by putting its target before the rest. Its
- * directory cannot be changed by User, or is sticky: there only root's links
- * count. */
+/* Follow a link among the ancestors: put its target before rest. User cannot
+ * change the directory of the link, unless that is sticky; as root, only links
+ * of root are followed. */
 static apr_status_t follow_link(walk_t *walk, const char *name,
                                 const struct stat *st)
 {
@@ -226,7 +228,8 @@ static void warn(walk_t *walk, const char *warning)
     }
 }
 
-/* The directory reached, and what is wrong with it, as a sentence. */
+/* A sentence with the path of the current directory and what is wrong with
+ * it. */
 static const char *say_here(const walk_t *walk, const char *what)
 {
     char link[32], target[PATH_MAX];
@@ -239,8 +242,8 @@ static const char *say_here(const walk_t *walk, const char *what)
                        what, NULL);
 }
 
-/* Whether somebody else than root and User could put another directory in the
- * place of one below an ancestor. */
+/* Check whether a user other than root and User could replace a directory below
+ * this ancestor. */
 static apr_status_t check_others(walk_t *walk, const struct stat *st)
 {
     int root = geteuid() == 0;
@@ -264,7 +267,7 @@ static apr_status_t check_others(walk_t *walk, const struct stat *st)
                       say_here(walk, "can be written to by everybody: take "
                                      "that right away (chmod o-w)"));
     }
-    /* The group that a user has for himself is he himself. */
+    /* User's own group is assumed to have no other members. */
     if ((st->st_mode & S_IWGRP) && st->st_gid != 0
         && (root || st->st_gid != walk->user->gid)) {
         warn(walk, say_here(walk, "can be written to by its group, who could "
@@ -274,8 +277,8 @@ static apr_status_t check_others(walk_t *walk, const struct stat *st)
     return APR_SUCCESS;
 }
 
-/* Whether somebody else than root and User could put files into the directory
- * that was asked for. */
+/* Check whether a user other than root and User could put files into the
+ * requested directory. */
 static apr_status_t check_directory(walk_t *walk)
 {
     const user_t *user = walk->user;
@@ -307,7 +310,7 @@ static apr_status_t check_directory(walk_t *walk)
     return APR_SUCCESS;
 }
 
-/* Check the directory reached, before anything below it is trusted. */
+/* Check the current directory before anything below it is trusted. */
 static apr_status_t check_ancestor(walk_t *walk)
 {
     struct stat st;
@@ -327,8 +330,8 @@ static apr_status_t check_ancestor(walk_t *walk)
                   "a directory above it can be changed by the server's User");
 }
 
-/* Enter component name, making it where it is missing; last: it is the
- * directory that is asked for. */
+/* Enter component name, and create it if it is missing. last: it is the
+ * requested directory. */
 static apr_status_t enter(walk_t *walk, const char *name, int last)
 {
     int root = geteuid() == 0, made = 0, mkdir_errno = 0;
@@ -348,7 +351,7 @@ static apr_status_t enter(walk_t *walk, const char *name, int last)
     }
     fd = openat(walk->fd, name, DIR_FLAGS);
     if (fd < 0 && !root && !last && errno == EACCES) {
-        /* One may pass through a directory that one may not list. */
+        /* A directory may be passable without being readable. */
         fd = openat(walk->fd, name,
                     O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     }
@@ -367,8 +370,9 @@ static apr_status_t enter(walk_t *walk, const char *name, int last)
     return APR_SUCCESS;
 }
 
-/* In the forked process, which is User by now: make and enter what is left,
- * then see whether a file could be made. Calls nothing but the kernel. */
+/* Runs in the forked process, as User: create and enter the remaining
+ * components, then check whether a file could be created. Makes system calls
+ * only. */
 static int try_as_user(int fd, const char *const *names, const char *path)
 {
     int i;
@@ -385,7 +389,7 @@ static int try_as_user(int fd, const char *const *names, const char *path)
         }
         fd = next;
     }
-    /* By descriptor, and by path: children will open it by path. */
+    /* Check by descriptor and by path, since children will open it by path. */
     if (faccessat(fd, ".", W_OK | X_OK, 0) != 0
         || access(path, W_OK | X_OK) != 0) {
         return errno;
@@ -393,7 +397,7 @@ static int try_as_user(int fd, const char *const *names, const char *path)
     return 0;
 }
 
-/* Run try_as_user as User; the status of the first call that failed. */
+/* Run try_as_user as User. Returns the status of the first call that failed. */
 static apr_status_t ask_as_user(walk_t *walk, const char *const *names,
                                 const char *path)
 {
@@ -432,7 +436,7 @@ static apr_status_t ask_as_user(walk_t *walk, const char *const *names,
     return APR_SUCCESS;
 }
 
-/* What is left of the path, for try_as_user; NULL: no memory. */
+/* The remaining components of the path, for try_as_user; NULL: no memory. */
 static const char *const *rest_of(walk_t *walk)
 {
     apr_array_header_t *names =
@@ -489,10 +493,10 @@ static apr_status_t prepare(walk_t *walk, const char *path)
         }
         rv = enter(walk, name, !*walk->rest);
         if (rv == APR_SUCCESS && !*walk->rest) {
-            break; /* reached: it may well be writable */
+            break; /* the requested directory itself may be writable */
         }
     }
-    /* what lies below a prepared directory only User may reach */
+    /* Below a prepared directory, only User can change anything. */
     if (rv == APR_SUCCESS && !walk->as_user) {
         rv = check_directory(walk);
     }
@@ -524,12 +528,13 @@ apr_status_t lpp_store_prepare(const char *path, apr_uid_t uid, apr_gid_t gid,
         *why = "the root directory cannot be opened";
         return errno;
     }
-    /* The modes are to be ours; at start no other thread minds. */
+    /* So that the modes are exactly those given. At start no other thread is
+     * affected. */
     mask = umask(0);
     rv = prepare(&walk, path);
     umask(mask);
     if (rv == APR_SUCCESS && !walk.as_user && !remember(pool, walk.fd)) {
-        walk.warning = NULL; /* said before, of another host */
+        walk.warning = NULL; /* logged before, for another virtual host */
     }
     close(walk.fd);
     *why = walk.why;

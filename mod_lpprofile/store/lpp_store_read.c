@@ -2,7 +2,7 @@
 /*
  * lpp_store_read: lists the files of a store, opens one, and removes temporary
  * files of writers that died. Ignores names that this module would not make;
- * opens nothing through a link.
+ * follows no link.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -94,7 +94,7 @@ apr_status_t lpp_store_list(lpp_store_t *store, const char *id, int max,
     while ((item = readdir(dir)) != NULL) {
         lpp_store_entry_t entry;
 
-        /* The cheap test first: a parse allocates memory of the pool. */
+        /* The fast test first, since parsing allocates memory of the pool. */
         if ((!id || strstr(item->d_name, id))
             && lpp_store_parse_name(item->d_name, &entry, pool)
             && (!id || strcmp(entry.id, id) == 0)
@@ -164,7 +164,8 @@ int lpp_store_sweep(lpp_store_t *store, const char *subdirectory)
         apr_off_t bytes;
         apr_time_t mtime;
 
-        /* far in the future: the clock was set back since */
+        /* A time far in the future comes from a clock that was set back
+         * since. */
         if (is_temp(item->d_name)
             && lpp_store_stat(dir, item->d_name, &bytes, &mtime)
             && llabs(now - mtime) > apr_time_from_sec(LPP_STORE_STALE_S)

@@ -131,8 +131,12 @@ int lpp_config_user(const lpp_conf_t *conf, request_rec *r);
  * Signal-safe: no. Thread: request. */
 const char *lpp_config_page_id(const lpp_conf_t *conf, request_rec *r);
 
-/* only the name */
-const char *lpp_config_memory_log(const lpp_conf_t *conf); /* not opened */
+/*
+ * Values in force. Directories are absolute after post_config, NULL before it;
+ * memory_log and oops_hide are NULL if not set.
+ * Signal-safe: no. Thread: any.
+ */
+const char *lpp_config_memory_log(const lpp_conf_t *conf); /* its name */
 const char *lpp_config_dir(const lpp_conf_t *conf);
 const char *lpp_config_oops_dir(const lpp_conf_t *conf);
 int lpp_config_oops_bson(const lpp_conf_t *conf); /* else rfc822 */

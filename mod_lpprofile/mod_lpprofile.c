@@ -2,8 +2,8 @@
 /*
  * mod_lpprofile: Launchpad's request profiling for Apache httpd 2.4.
  *
- * Registers only: the module record, and the hooks of every room, in the order
- * in which data passes the rooms (README.md).
+ * Registers only: the module record, and the hooks of every folder, in the
+ * order in which data passes through them (README.md).
  */
 #include <httpd.h>
 #include <http_config.h>
@@ -29,15 +29,15 @@ static void register_hooks(apr_pool_t *pool)
     lpp_process_register_hooks(pool);
     lpp_sql_register_functions();
     if (!lpp_aggregate_on()) {
-        lpp_deaths_register_hooks(pool); /* there are no OOPSes of a sum */
+        lpp_deaths_register_hooks(pool); /* a sum has no OOPS reports */
     }
     lpp_status_register_section(pool);
     lpp_memory_register_open(pool);
     lpp_aggregate_register_hooks(pool);
     lpp_inline_register_functions();
     lpp_calls_register_hooks(pool);
-    /* Hooks that run for each request are registered only where profiling is
-     * allowed somewhere: elsewhere a request costs nothing. */
+    /* Hooks that run for each request are registered only if profiling is
+     * allowed somewhere: otherwise a request has no cost. */
     lpp_retention_child_register_hooks(pool);
     lpp_process_register_if_wanted(lpp_url_register_hooks);
     lpp_process_register_if_wanted(lpp_run_register_hooks);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_hooks: see mod_lpprofile_hooks.h. Knows the order of the rooms
- * in a phase, and nothing else of them.
+ * mod_lpprofile_hooks: see mod_lpprofile_hooks.h. Contains the order of this
+ * module's calls in a phase, and nothing else.
  *
  * The phase is entered first, so that it contains the time of this module.
  */
@@ -73,7 +73,8 @@ static int begin_fixups(request_rec *r)
     return DECLINED;
 }
 
-/* The lookup of a subrequest ends here; a request goes on to its filters. */
+/* The look-up of a subrequest ends here; other requests continue with their
+ * filters. */
 static void end_fixups(request_rec *r)
 {
     if (r->main) {
@@ -86,7 +87,7 @@ static void end_fixups(request_rec *r)
     lpp_run_tell_page(r);
 }
 
-/* Filters were inserted just before. */
+/* The filters were inserted just before. */
 static int begin_handler(request_rec *r)
 {
     lpp_phases_enter_handler(lpp_run_phases(r), r);
@@ -95,8 +96,8 @@ static int begin_handler(request_rec *r)
     return lpp_pages_handle(r);
 }
 
-/* The run reads the plain request line; then the loggers get the one that was
- * sent. */
+/* The run reads the plain request line first; then it is restored to what the
+ * client sent, for the loggers. */
 static int begin_log(request_rec *r)
 {
     lpp_phases_leave_all(lpp_run_phases(r));
@@ -131,7 +132,8 @@ static int no_log(request_rec *r)
 
 void lpp_hooks_register(apr_pool_t *pool)
 {
-    /* Every other phase that matters has a hook of httpd's core. */
+    /* Callbacks need a hook in their phase; in all other phases used here
+     * httpd's core has one. */
     if (!ap_hook_get_log_transaction()) {
         ap_hook_log_transaction(no_log, NULL, NULL, APR_HOOK_LAST);
     }

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_report: the block and its frame. The sections are in the files beside
- * this one; here is their order, and what surrounds them.
+ * lpp_report: the block and what encloses it. The sections are in the other
+ * files of this folder; this file has their order.
  */
 #include <string.h>
 
 #include "report/lpp_report_internal.h"
 
-/* The element that the block is in: style sheets of pages have no rule for its
- * name, and their other rules do not apply inside a shadow tree. */
+/* The element that contains the block: style sheets of pages have no rule for
+ * its name, and their other rules do not apply inside a shadow tree. */
 #define HOST "lpp-profile"
 
 static void figure(lpp_page_t *page, const char *name, apr_uint64_t us,
@@ -63,7 +63,7 @@ static void notices(lpp_page_t *page, const char *const *list)
     }
 }
 
-/* A block in a page is a snapshot; the files on disk are final. */
+/* The block in a page is a snapshot; the files on disk are final. */
 static void provisional_note(lpp_page_t *page, const lpp_report_t *report)
 {
     if (report->provisional && report->oops_id) {

@@ -2,10 +2,10 @@
 /*
  * lpp_report: profile, names and OOPS as HTML.
  *
- * Everything it writes is ASCII: other characters are character references, so
- * that it fits into a page of any ASCII-compatible charset, and well-formed as
- * XHTML. One escape function for all text. It knows no request, no path and no
- * configuration; what it may say is in lpp_report_t.
+ * All output is ASCII, with character references for other characters, so that
+ * it fits into a page of any ASCII-compatible charset, and well-formed as
+ * XHTML. One function escapes all text. It uses no request, path or
+ * configuration other than what lpp_report_t contains.
  */
 #ifndef LPP_REPORT_H
 #define LPP_REPORT_H
@@ -32,24 +32,26 @@ typedef struct lpp_report_t {
                                    and masked; NULL: "/" */
     const char *oops_id;        /* or NULL where nothing was profiled */
     const char *oops_path;      /* where the OOPS goes, or NULL */
-    const lpp_oops_t *oops;     /* or NULL */
+    const lpp_oops_t *oops;     /* or NULL: nothing was profiled */
     const lpp_view_t *view;     /* or NULL */
-    const lpp_sqlview_t *sql;   /* or NULL where it was not asked for */
+    const lpp_sqlview_t *sql;   /* or NULL: it was not asked for */
     const lpp_report_file_t *files;
     int file_count;
     int all_requests;           /* LPProfileAllRequests is on */
-    int provisional;            /* a snapshot in the page, not the end */
+    int provisional;            /* a snapshot in the page, not the final
+                                   profile */
     const lpp_memory_sizes_t *memory; /* two: at the start and now; or NULL */
     apr_uint32_t inline_count;  /* individual profiles of an inline request */
-    int inline_ignored;         /* regions were within a full profile */
+    int inline_ignored;         /* regions were ignored within a full profile */
     const lpp_region_sum_t *regions; /* inline ones */
     apr_uint32_t region_count;
     const char *const *notices; /* sentences, NULL-terminated, or NULL */
     apr_interval_time_t waited_us; /* for the gate; not in the profile */
-    int styled;                 /* 0: CSP forbids inline style: write none */
-    int xhtml;                  /* well-formed, no shadow DOM */
-    int full;                   /* sections of a page of our own: functions
-                                   are links, the flame graph is finer */
+    int styled;                 /* 0: the CSP forbids inline style, so none is
+                                   written */
+    int xhtml;                  /* well-formed XML, no shadow DOM */
+    int full;                   /* sections of the module's own page: functions
+                                   are links, the flame graph has more detail */
 } lpp_report_t;
 
 /*
@@ -67,10 +69,11 @@ typedef struct lpp_report_setting_t {
     const char *value;
 } lpp_report_setting_t;
 
-/* The page /++profile++ on its own. */
+/* The content of the page /++profile++. */
 typedef struct lpp_report_home_t {
     const char *host;
-    const char *nonce;   /* of the page's own CSP, for its <style>; or NULL */
+    const char *nonce;   /* of the page's own CSP, for its <style>; NULL:
+                            none */
     const lpp_report_setting_t *settings;
     int setting_count;
     const apr_array_header_t *latest; /* lpp_report_latest_t, or NULL */
@@ -85,7 +88,7 @@ typedef struct lpp_report_latest_t {
 } lpp_report_latest_t;
 
 /*
- * Write that page, whole. Errors: those of the sink.
+ * Write the whole page /++profile++. Errors: those of the sink.
  * Signal-safe: no. Thread: any.
  */
 LPP_MUST_CHECK apr_status_t lpp_report_home(const lpp_report_home_t *home,
@@ -93,9 +96,9 @@ LPP_MUST_CHECK apr_status_t lpp_report_home(const lpp_report_home_t *home,
                                             apr_pool_t *scratch);
 
 /*
- * Write text for HTML text and quoted attributes: & < > " ' escaped, what is
- * not ASCII as character references, invalid UTF-8 and control characters (but
- * tab and newline) as U+FFFD. NULL writes nothing.
+ * Write text for HTML text and quoted attributes: & < > " ' are escaped, other
+ * characters than ASCII become character references, invalid UTF-8 and control
+ * characters (but tab and newline) become U+FFFD. NULL writes nothing.
  * Signal-safe: no. Thread: any.
  */
 LPP_MUST_CHECK apr_status_t lpp_report_escape(const lpp_sink_t *sink,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * lpp_report, "By module and phase": what each module did in each phase of the
- * request, of its redirects and subrequests, exactly; and below that, what the
- * samples saw there. A request stands below the one that made it. The walk goes
- * by an own stack, whose depth is that of the requests.
+ * request, of its redirects and subrequests, by exact calls; and below that,
+ * what the samples show there. A request appears below the one that made it.
+ * The walk uses its own stack, as deep as the requests are nested.
  */
 #include "report/lpp_report_calls_internal.h"
 
@@ -17,7 +17,7 @@
 #define FULL_ALL_ROWS 5000
 #define COLUMNS LPP_CALLS_COLUMNS
 
-/* Functions for which there is no row. */
+/* Functions without a row of their own. */
 typedef struct others_t {
     apr_uint32_t functions;
     apr_uint64_t calls, ns;
@@ -28,12 +28,14 @@ typedef struct tree_t {
     const lpp_view_t *view;
     const lpp_calls_table_t *table;
     apr_uint32_t *sorted;       /* calls: by scope, then heaviest first */
-    apr_uint32_t *first;        /* of each scope, one more: where in sorted */
+    apr_uint32_t *first;        /* of each scope, and one more: index in
+                                   sorted */
     apr_uint32_t *child;        /* of each scope: the first that it made */
-    apr_uint32_t *next;         /* of each scope: the next of the same maker */
+    apr_uint32_t *next;         /* of each scope: the next one made by the same
+                                   scope */
     lpp_sampled_t sampled;
     apr_uint32_t rows, rows_max, scope_rows;
-    apr_uint64_t min_ns;        /* less: no row, unless it ended its phase */
+    apr_uint64_t min_ns;        /* shorter: no row, unless it ended its phase */
     others_t rest;              /* of requests without rows */
 } tree_t;
 
@@ -50,7 +52,7 @@ static void time_cell(lpp_page_t *page, const char *what, apr_uint64_t ns)
     lpp_page_raw(page, "</td>");
 }
 
-/* qsort has no baton. */
+/* Sort keys: qsort passes no baton. */
 typedef struct ranked_t {
     apr_uint32_t scope, call;
     apr_uint64_t ns;
@@ -101,7 +103,7 @@ static int sort_calls(tree_t *tree, apr_pool_t *pool)
     return 1;
 }
 
-/* Which requests each request made, the first one first. */
+/* Link each request to the requests that it made, in their order. */
 static int link_scopes(tree_t *tree, apr_pool_t *pool)
 {
     const lpp_calls_table_t *table = tree->table;
@@ -123,7 +125,7 @@ static int link_scopes(tree_t *tree, apr_pool_t *pool)
     return 1;
 }
 
-/* What a call returned, and whether that ended its phase. */
+/* The value that a call returned, and whether that ended its phase. */
 static void answer(lpp_page_t *page, const lpp_call_t *call)
 {
     const char *what = "";
@@ -228,7 +230,8 @@ static void others_row(lpp_page_t *page, const others_t *others)
     }
 }
 
-/* The calls of one request: rows for those that are heavy or decided. */
+/* The calls of one request: a row for each that took long or ended its
+ * phase. */
 static void scope_rows(lpp_page_t *page, tree_t *tree, apr_uint32_t scope,
                        apr_uint32_t depth)
 {
@@ -259,7 +262,7 @@ static void scope_rows(lpp_page_t *page, tree_t *tree, apr_uint32_t scope,
     others_row(page, &own);
 }
 
-/* A request, then those it made. */
+/* Write the rows of a request, then of those that it made. */
 static void walk(lpp_page_t *page, tree_t *tree)
 {
     apr_uint32_t depth = 1;
@@ -284,7 +287,8 @@ static void walk(lpp_page_t *page, tree_t *tree)
     }
 }
 
-/* httpd's own code between the hooks. Logging comes after the profile. */
+/* The time in httpd's own code between the hooks. Logging comes after the
+ * profile. */
 static void outside_row(lpp_page_t *page, const tree_t *tree)
 {
     apr_uint64_t inside = 0, total = tree->view->total.wall_us * 1000;

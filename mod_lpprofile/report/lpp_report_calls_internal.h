@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_report_calls_internal: between the table of exact calls and what samples
- * saw in them. For these two files only.
+ * lpp_report_calls_internal: shared by the table of exact calls and the rows of
+ * samples below it. For these two files only.
+ *
+ * All functions:
+ * Signal-safe: no. Thread: any.
  */
 #ifndef LPP_REPORT_CALLS_INTERNAL_H
 #define LPP_REPORT_CALLS_INTERNAL_H
@@ -22,12 +25,12 @@ typedef struct lpp_sampled_t {
     apr_uint32_t count;
 } lpp_sampled_t;
 
-/* What the samples saw in each call, apart from calls within it; 0: no memory.
- * view->calls is not NULL. */
+/* Find what the samples show within each call, without calls inside it; 0: no
+ * memory. view->calls is not NULL. */
 int lpp_sampled_find(lpp_sampled_t *sampled, const lpp_view_t *view,
                      apr_pool_t *pool);
 
-/* A row for the samples within that call, where there are any. */
+/* Write a row for the samples within that call, if there are any. */
 void lpp_sampled_row(lpp_page_t *page, const lpp_view_t *view,
                      const lpp_sampled_t *sampled, apr_uint32_t call);
 

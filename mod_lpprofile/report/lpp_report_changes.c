@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_report, two reports compared, what is not in their call trees: exact
- * calls, SQL statements, inline regions, memory.
+ * lpp_report, two reports compared, the parts outside of their call trees:
+ * exact calls, SQL statements, inline regions, memory.
  */
 #include "saved/lpp_diff_pairs.h"
 #include "report/lpp_report_calls_internal.h"
 #include "report/lpp_report_pages_internal.h"
 
 #define ROWS 25
-#define LEAST_PER_MILLE 1 /* of the longer request; less: no row */
+#define LEAST_PER_MILLE 1 /* of the longer request; smaller changes have no
+                             row */
 
 static void ns_change(lpp_page_t *page, const apr_uint64_t *ns)
 {
@@ -81,7 +82,7 @@ static int is_worth_telling(const lpp_diff_pair_t *pair,
         || (before > after ? before - after : after - before) >= least_ns;
 }
 
-/* Whether there are any; NULL, memory was short, fails the page. */
+/* 1 if there are any. NULL: memory was short, and the page fails. */
 static int has_pairs(lpp_page_t *page, const apr_array_header_t *pairs)
 {
     if (!pairs && page->status == APR_SUCCESS) {
@@ -90,7 +91,7 @@ static int has_pairs(lpp_page_t *page, const apr_array_header_t *pairs)
     return pairs && pairs->nelts > 0;
 }
 
-/* columns: markup of the headings from "what it is" on. */
+/* Write a table of pairs. columns: markup of the headings after the first. */
 static void pairs_table(lpp_page_t *page, const apr_array_header_t *pairs,
                         const char *unit, const char *columns,
                         apr_uint64_t least_ns)
@@ -200,7 +201,7 @@ static void growth_cell(lpp_page_t *page, double bytes, const char *direction)
                   (bytes < 0 ? -bytes : bytes) / 1024.0);
 }
 
-/* How much each request made its process grow. */
+/* How much the memory of its process grew in each request. */
 static void growth_row(lpp_page_t *page, const char *name, double before,
                        double after)
 {

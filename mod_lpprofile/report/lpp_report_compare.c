@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * lpp_report, two reports compared: totals, the differential flame graph, which
- * functions grew and shrank, and (lpp_report_changes) all else.
+ * functions took more or less time; all else is in lpp_report_changes.c.
  */
 #include <string.h>
 
@@ -40,7 +40,8 @@ static void total_row(lpp_page_t *page, const char *name, apr_uint64_t before,
     lpp_page_raw(page, "</td></tr>\n");
 }
 
-/* The functions whose time changed most in the direction of the whole. */
+/* The functions whose time changed most in the direction in which the total
+ * changed. */
 static void words(lpp_page_t *page, const lpp_diff_t *diff)
 {
     apr_uint64_t before = diff->views[LPP_DIFF_BEFORE]->total.wall_us;
@@ -121,7 +122,7 @@ static void totals(lpp_page_t *page, const lpp_report_compare_t *compare,
     lpp_page_raw(page, "</tbody></table></div>\n");
 }
 
-/* What a function's presence says before any figure does. */
+/* The word for a function that only one of the reports has. */
 static const char *presence(const lpp_diff_function_t *function)
 {
     return !function->seen[LPP_DIFF_BEFORE] ? " <small>only after</small>"

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_report, the differential flame graph: both call trees as one. A box is
- * as wide as the larger of both needs, so that what is gone is seen as well as
- * what is new; colour, and a sign before the name, say which way it went.
+ * lpp_report, the differential flame graph: both call trees in one. The width
+ * of a box is the larger one of the two reports, so that functions of either
+ * are visible; colour, and a sign before the name, show the direction of the
+ * change.
  */
 #include "report/lpp_report_pages_internal.h"
 
@@ -83,7 +84,7 @@ static void title(drawing_t *drawing, const lpp_diff_branch_t *branch)
                   branch->total[LPP_DIFF_AFTER].samples);
 }
 
-/* How much of a box is change, as a shade; -1: too little to be shown. */
+/* The shade of a box for its change; -1: the change is too small to show. */
 static int shade_of(const drawing_t *drawing, const lpp_diff_branch_t *branch)
 {
     apr_int64_t change = change_us(branch);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_report, the filters, whose calls are not counted: from samples.
+ * lpp_report, the filters: from samples, since their calls are not counted.
  */
 #include <string.h>
 
@@ -8,8 +8,8 @@
 
 #define FILTERS_MAX 30
 
-/* What each filter spent itself: without the filters it passed its output to,
- * and without requests that it made. */
+/* The time that each filter used itself: without the filters it passed its
+ * output to, and without requests that it made. */
 static lpp_cost_t *filter_costs(const lpp_view_t *view, apr_pool_t *pool)
 {
     const lpp_calls_table_t *table = view->calls;
@@ -28,7 +28,7 @@ static lpp_cost_t *filter_costs(const lpp_view_t *view, apr_pool_t *pool)
     for (i = 0; i < table->filter_count; i++) {
         filter_of[table->filters[i].function] = i;
     }
-    for (i = 0; i < table->count; i++) { /* a call of a hook is no filter's */
+    for (i = 0; i < table->count; i++) { /* skip the calls of hooks */
         if (table->calls[i].function < view->function_count) {
             filter_of[table->calls[i].function] = table->filter_count;
         }

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * lpp_report, the flame graph: the call tree as an SVG without script. Every
- * frame is an <svg> of its own, placed in percent: it clips its name by itself
- * and the letters stay readable at any width of the page.
+ * frame is a nested <svg>, placed in percent: it clips its name, and the text
+ * stays readable at any width of the page.
  */
 #include <string.h>
 
 #include "report/lpp_report_internal.h"
 
-#define LEVELS_MAX 128      /* drawn below each other */
+#define LEVELS_MAX 128      /* shown below each other */
 #define COLOURS 12
 
-/* What is drawn of a profile: the block is small, and a page of our own, where
- * one can zoom, is finer. */
+/* How much of a profile is drawn: less in the block than in the module's own
+ * page, where one can zoom. */
 typedef struct limits_t {
     apr_uint32_t frames;    /* drawn at all */
     double min_percent;     /* of the request, to be drawn */
@@ -34,7 +34,7 @@ typedef struct drawing_t {
     apr_uint32_t drawn, hidden;
     apr_uint32_t levels;
     unsigned object_count;
-    const char *objects[4 * COLOURS]; /* that have a colour, in turn */
+    const char *objects[4 * COLOURS]; /* objects that have a colour, in order */
 } drawing_t;
 
 void lpp_flame_open(lpp_page_t *page, apr_uint32_t levels)
@@ -72,8 +72,8 @@ void lpp_flame_close(lpp_page_t *page)
     lpp_page_raw(page, "</svg>\n");
 }
 
-/* Functions of one object share a colour; objects take colours in turn, so
- * that those of a small page all differ. */
+/* Functions of one object have the same colour; objects get colours in turn, so
+ * that all objects of a small page differ. */
 static unsigned colour(drawing_t *drawing, const lpp_symbol_t *symbol)
 {
     const char *name = lpp_view_object_name(symbol);
@@ -90,9 +90,9 @@ static unsigned colour(drawing_t *drawing, const lpp_symbol_t *symbol)
     return i % COLOURS;
 }
 
-/* Place branch and its children from the left, heaviest first. A box that is
- * too small or too deep, and those past the ceiling, are left out with all
- * below them. */
+/* Place the children of branch from the left, heaviest first. A box that is too
+ * small or too deep, or beyond the maximum count, is left out with all boxes
+ * below it. */
 static void place_children(drawing_t *drawing, apr_uint32_t branch)
 {
     const lpp_view_t *view = drawing->view;
@@ -176,7 +176,7 @@ static void draw(drawing_t *drawing)
     lpp_flame_close(page);
 }
 
-/* Which colour is which module, in the order in which they were seen. */
+/* The legend: the colour of each module, in the order of first use. */
 static void legend(drawing_t *drawing)
 {
     lpp_page_t *page = drawing->page;
@@ -215,7 +215,7 @@ void lpp_report_flame(lpp_page_t *page, const lpp_report_t *report)
     }
     drawing.limits = report->full ? &page_limits : &block_limits;
     drawing.left[0] = 0;
-    /* Parents stand before their children, so one pass places all. */
+    /* Parents come before their children, so one pass places all. */
     for (i = 0; i < report->view->branch_count; i++) {
         place_children(&drawing, i);
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_report, the frame of the own pages, what they write in common, and the
- * two pages without a profile: for a report that is not there, and for a
+ * lpp_report, the frame of the module's own pages and their common parts, and
+ * the two pages without a profile: for a report that does not exist, and for a
  * request that came by a link from another site.
  */
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * lpp_report, one report as a page of its own: all sections of the block with
- * final figures, and what only a page has room for.
+ * final figures, and sections that are only in the page.
  */
 #include <string.h>
 
@@ -151,7 +151,7 @@ static const char *path_of(const char *url, apr_pool_t *pool)
     return lpp_trigger_decode(url, strcspn(url, "?#"), pool);
 }
 
-/* What the block shows of memory and inline regions. */
+/* Add memory and inline regions, as in the block. */
 static void add_extras(lpp_report_t *report, const lpp_saved_t *saved)
 {
     report->memory = saved->memory;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_report, the headline: how long the request took, and where the time went,
- * in words. The sentences come from one table of rules; every page shows them.
+ * lpp_report, the headline: how long the request took, and where the time was
+ * spent, in sentences. They come from one table of rules; every page shows
+ * them.
  */
 #include <string.h>
 
@@ -11,20 +12,21 @@
 #include "formats/lpp_writer.h"
 
 #define HEAVIEST 3
-#define NOT_SAMPLED 1 /* the function of that name in every view */
+#define NOT_SAMPLED 1 /* the index of the function "[not sampled]" in every
+                         view */
 #define FUNCTION_MIN_PERCENT 0.5
-#define FEW_SAMPLES 10 /* below that, shares are estimates */
+#define FEW_SAMPLES 10 /* with fewer samples, shares are estimates */
 #define MODULES 3
 #define MODULE_MIN_PERCENT 5
 #define PROFILER_MIN_PERCENT 1
 
 /*
- * A rule writes its sentence, with a blank before it, where it applies. What
- * it needs to know is in the report, whose view and sql may be NULL.
+ * A rule writes its sentence, after a blank, if it applies. All its input is in
+ * the report, whose view and sql may be NULL.
  */
 typedef void rule_fn(lpp_page_t *page, const lpp_report_t *report);
 
-/* The entry with the largest figure, NULL where there is none. */
+/* The entry with the largest figure; NULL: there is none. */
 static apr_uint64_t *heaviest_entry(lpp_page_t *page, apr_hash_t *by_name,
                                     const char **name)
 {
@@ -35,7 +37,8 @@ static apr_uint64_t *heaviest_entry(lpp_page_t *page, apr_hash_t *by_name,
         apr_uint64_t *ns = apr_hash_this_val(at);
         const char *key = apr_hash_this_key(at);
 
-        /* Equals in the order of their names, which a hash does not keep. */
+        /* Equal figures in the order of their names, since a hash has no
+         * order. */
         if (!most || *ns > *most
             || (*ns == *most && strcmp(key, *name) < 0)) {
             most = ns;
@@ -57,8 +60,8 @@ static void sql_in_words(lpp_page_t *page, const lpp_report_t *report)
     }
 }
 
-/* The exact time of each module but what came after the profile and the
- * profiler itself; NULL where memory is short. */
+/* The exact time of each module, without calls after the profile and the
+ * profiler itself; NULL: no memory. */
 static apr_hash_t *time_by_module(const lpp_calls_table_t *table,
                                   apr_pool_t *pool)
 {
@@ -86,8 +89,8 @@ static apr_hash_t *time_by_module(const lpp_calls_table_t *table,
     return by_name;
 }
 
-/* Which modules the time was in, by exact figures, which a profile that was cut
- * short does not have: calls are counted on. */
+/* Which modules took the time, by exact figures. Not for a profile that was cut
+ * short: its calls were counted beyond its end. */
 static void modules_in_words(lpp_page_t *page, const lpp_report_t *report)
 {
     const lpp_view_t *view = report->view;
@@ -114,12 +117,13 @@ static void modules_in_words(lpp_page_t *page, const lpp_report_t *report)
         lpp_page_raw(page, named ? ", <b>" : " In modules: <b>");
         lpp_page_text(page, module);
         lpp_page_rawf(page, "</b> (%.0f&#160;%%)", percent);
-        *most = 0; /* it was named */
+        *most = 0; /* already named */
     }
     lpp_page_raw(page, named ? "." : "");
 }
 
-/* " Most of it in", or a comma, and a function; 0: it is too small. */
+/* Write " Most of it in", or a comma, and a function; 0: its share is too
+ * small. */
 static int one_function(lpp_page_t *page, const lpp_view_t *view,
                         const lpp_function_t *function, unsigned named)
 {
@@ -140,8 +144,8 @@ static int one_function(lpp_page_t *page, const lpp_view_t *view,
     return 1;
 }
 
-/* The functions that took most of the time; neither the profiler nor what was
- * not sampled says anything of the page. */
+/* The functions that took most of the time, without the profiler and the time
+ * that was not sampled, which do not describe the page. */
 static void functions_in_words(lpp_page_t *page, const lpp_report_t *report)
 {
     const lpp_view_t *view = report->view;
@@ -177,10 +181,10 @@ static void functions_in_words(lpp_page_t *page, const lpp_report_t *report)
 }
 
 /*
- * The rules, in the order in which their sentences stand: the first that
- * applies is the answer to why the page took so long. What says most comes
- * first: a function of the page, what it waited for, statements in a loop, a
- * busy machine, a module or filter, a function of C.
+ * The rules, in the order of their sentences: the first that applies explains
+ * why the page took so long. So the most informative come first: a function of
+ * the page, what it waited for, statements in a loop, a busy machine, a module
+ * or filter, a function in C.
  */
 static rule_fn *const rules[] = {
     sql_in_words,
@@ -197,7 +201,7 @@ static void rules_in_words(lpp_page_t *page, const lpp_report_t *report)
     }
 }
 
-/* The profiler's own time, where it matters. */
+/* The profiler's own time, if it is large. */
 static void profiler_in_words(lpp_page_t *page, const lpp_view_t *view)
 {
     const lpp_function_t *profiler = lpp_view_profiler(view);
@@ -214,7 +218,7 @@ static void profiler_in_words(lpp_page_t *page, const lpp_view_t *view)
 static void profile_in_words(lpp_page_t *page, const lpp_report_t *report)
 {
     const lpp_view_t *view = report->view;
-    /* Whole percents, so that the two make 100. */
+    /* Whole percents whose sum is 100. */
     int cpu = (int)(lpp_page_percent(view->total.cpu_us,
                                      view->total.wall_us) + 0.5);
 
@@ -236,7 +240,7 @@ static void profile_in_words(lpp_page_t *page, const lpp_report_t *report)
     }
 }
 
-/* Where there is no profile: the duration alone. */
+/* Without a profile: the duration alone. */
 static void duration_in_words(lpp_page_t *page, const lpp_report_t *report)
 {
     lpp_page_raw(page, report->provisional

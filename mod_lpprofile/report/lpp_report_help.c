@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_report, the guidance: Help and Log information: what to add to the URL
- * next, where files are, and which command opens them. Only actions that this
- * build has are named.
+ * lpp_report, the guidance (Help and Log information): what to add to the URL
+ * next, where files are, and which command opens them. Names only actions that
+ * this build has.
  */
 #include <string.h>
 
@@ -10,7 +10,7 @@
 
 #include "report/lpp_report_internal.h"
 
-/* A link to the page with a segment of ours: "/++profile++show/a/b". */
+/* A link to the page with a trigger segment: "/++profile++show/a/b". */
 void lpp_report_example(lpp_page_t *page, const char *path,
                         const char *actions)
 {
@@ -133,7 +133,7 @@ void lpp_report_help(lpp_page_t *page, const lpp_report_t *report)
     lpp_page_raw(page, "</section>\n");
 }
 
-/* The actions of this request and one more, as the URL would say them. */
+/* The actions of this request and one more, in the form that the URL has. */
 static const char *actions_with(lpp_page_t *page,
                                 const lpp_report_t *report, int show,
                                 apr_uint32_t formats)
@@ -158,7 +158,7 @@ static const char *actions_with(lpp_page_t *page,
     return actions;
 }
 
-/* What the URL could ask for beside what it did. */
+/* The actions that the URL could ask for in addition. */
 static void next_steps(lpp_page_t *page, const lpp_report_t *report)
 {
     int show = !!(report->actions & LPP_ACTION_SHOW);

@@ -1,49 +1,55 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The parts of a report page, for the files of lpp_report only:
- * lpp_report_text.c has the functions that write all of it, each other file has
- * a section or two.
+ * lpp_report_text.c has the functions that write text and markup, each other
+ * file has a section or two.
+ *
+ * All functions:
+ * Signal-safe: no. Thread: any.
  */
 #ifndef LPP_REPORT_INTERNAL_H
 #define LPP_REPORT_INTERNAL_H
 
 #include "report/lpp_report.h"
 
-/* A page while it is written; keeps the first error, like lpp_buf. */
+/* A page in progress; keeps the first error, like lpp_buf. */
 typedef struct lpp_page_t {
     const lpp_sink_t *sink;
     apr_pool_t *scratch;
     apr_status_t status;
 } lpp_page_t;
 
-/* Markup: string literals of this module only, never text of a request. */
+/* Write markup: string literals of this module only, never text of a
+ * request. */
 void lpp_page_raw(lpp_page_t *page, const char *markup);
 
-/* Markup with figures (%d, %u, ...); a string argument must be a literal. */
+/* Write markup with figures (%d, %u, ...); a string argument must be a
+ * literal. */
 void lpp_page_rawf(lpp_page_t *page, const char *format, ...)
     LPP_FORMAT(2, 3);
 
-/* Any text, escaped; the same between <code> tags. NULL writes nothing. */
+/* Write any text, escaped; the same between <code> tags. NULL writes
+ * nothing. */
 void lpp_page_text(lpp_page_t *page, const char *text);
 void lpp_page_code(lpp_page_t *page, const char *text);
 
-/* "<title>", a function's name and module, a newline: how the hint of a box in
- * a flame graph begins. */
+/* Write "<title>", a function's name and module, and a newline: the start of
+ * the tooltip of a box in a flame graph. */
 void lpp_page_begin_title(lpp_page_t *page, const lpp_symbol_t *symbol);
 
-/* A decoded path as it stands in a URL: percent-encoded where it must be. NULL:
- * there was no memory for it, and the page fails. */
+/* Write a decoded path, percent-encoded for a URL. NULL: an allocation has
+ * failed, and so does the page. */
 void lpp_page_path(lpp_page_t *page, const char *path);
 
-/* A file name as a word of a shell command line, escaped for HTML. */
+/* Write a file name as a word of a shell command line, escaped for HTML. */
 void lpp_page_shell_word(lpp_page_t *page, const char *word);
 
-/* A time for people: "1.234 s", "12.3 ms", "815 us" (with a real mu); _ns: down
- * to nanoseconds. */
+/* Write a time for people: "1.234 s", "12.3 ms", "815 us" (with a real mu);
+ * _ns: down to nanoseconds. */
 void lpp_page_time(lpp_page_t *page, apr_uint64_t us);
 void lpp_page_ns(lpp_page_t *page, apr_uint64_t ns);
 
-/* Share of a whole in percent; 0 where the whole is 0. */
+/* Share of a whole in percent; 0 if the whole is 0. */
 double lpp_page_percent(apr_uint64_t part, apr_uint64_t whole);
 
 /*
@@ -52,11 +58,11 @@ double lpp_page_percent(apr_uint64_t part, apr_uint64_t whole);
  */
 extern const char lpp_asset_block_css[];      /* of every page */
 extern const char lpp_asset_sql_css[];        /* of the SQL section */
-extern const char lpp_asset_pages_css[];      /* of the own pages */
+extern const char lpp_asset_pages_css[];      /* of the module's own pages */
 extern const char lpp_asset_flame_model_js[]; /* before flame.js */
 extern const char lpp_asset_flame_js[];
 
-/* The sections; each writes nothing where it does not apply. */
+/* The sections; each writes nothing if it does not apply. */
 void lpp_report_headline(lpp_page_t *page, const lpp_report_t *report);
 void lpp_report_help(lpp_page_t *page, const lpp_report_t *report);
 void lpp_report_inline(lpp_page_t *page, const lpp_report_t *report);
@@ -70,14 +76,14 @@ void lpp_report_flame(lpp_page_t *page, const lpp_report_t *report);
 void lpp_report_timeline(lpp_page_t *page, const lpp_report_t *report);
 void lpp_report_oops(lpp_page_t *page, const lpp_report_t *report);
 
-/* A link to the page at path with a segment of ours that says actions. */
+/* Write a link to the page at path with a trigger segment for actions. */
 void lpp_report_example(lpp_page_t *page, const char *path,
                         const char *actions);
 
 /*
- * A flame graph's pieces: the drawing of so many levels; one box in it, left
- * and width in percent, to whose content a title must be written first; its
- * name, where it is wide enough to be read, and its end.
+ * The pieces of a flame graph: open begins a drawing of so many levels; box
+ * begins one box, with left and width in percent, whose content must begin with
+ * a title; then its name, if it is wide enough to be read, and its end.
  */
 #define LPP_FLAME_ROW_HEIGHT 18
 #define LPP_FLAME_NAMED_PERCENT 0.7
@@ -88,10 +94,10 @@ void lpp_flame_box_end(lpp_page_t *page, double width, const char *sign,
                        const char *name);
 void lpp_flame_close(lpp_page_t *page);
 
-/* The controls of a flame graph; hidden until the script shows them. */
+/* Write the controls of a flame graph; hidden until the script shows them. */
 void lpp_page_flame_controls(lpp_page_t *page);
 
-/* What can be asked for, and how. */
+/* Write what can be asked for, and how. */
 void lpp_report_help_text(lpp_page_t *page);
 
 #endif

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_report, the list of reports: sorted by links, in pages, with a choice of
- * two to compare; all of it without script.
+ * lpp_report, the list of reports: sorted by links, split into pages, with a
+ * choice of two to compare; all without script.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "report/lpp_report_pages_internal.h"
 
-/* A column: its name in the address, its heading, and whether numbers stand in
- * it (those begin with the largest, names with the first). */
+/* A column: its name in the address, its heading, and whether it contains
+ * numbers (numbers begin with the largest, names with the first). */
 static const struct {
     const char *name;
     const char *heading;
@@ -46,13 +46,13 @@ static apr_uint64_t key_of(const lpp_saved_entry_t *entry, lpp_sort_e sort)
     case LPP_SORT_WAITING: return head->total.wall_us - head->total.cpu_us;
     case LPP_SORT_SAMPLES: return head->total.samples;
     case LPP_SORT_SIZE: return (apr_uint64_t)entry->bytes;
-    default: /* those before 1970 are below all others */
+    default: /* times before 1970 are below all others */
         return (apr_uint64_t)head->start ^ (APR_UINT64_C(1) << 63);
     }
 }
 
-/* What is sorted: an entry and its former place, which keeps the order of
- * equals. */
+/* The sort key: an entry and its previous place, which preserves the order of
+ * equal entries. */
 typedef struct ranked_t {
     const lpp_saved_entry_t *entry;
     lpp_sort_e sort;
@@ -77,7 +77,7 @@ static int compare(const void *a, const void *b)
     return order ? order * left->sign : left->place - right->place;
 }
 
-/* Sort by way of small records; returns 0 where memory is short. */
+/* Sort by small records; returns 0 if memory is short. */
 static int sort_entries(lpp_report_list_t *list, apr_pool_t *pool)
 {
     int i, count = list->entries->nelts;
@@ -103,7 +103,7 @@ static int sort_entries(lpp_report_list_t *list, apr_pool_t *pool)
     return 1;
 }
 
-/* The address of the list in an order, at a page. */
+/* Write the address of the list in an order, at a page. */
 static void list_href(lpp_page_t *page, lpp_sort_e sort, int reverse,
                       int number)
 {
@@ -114,7 +114,7 @@ static void list_href(lpp_page_t *page, lpp_sort_e sort, int reverse,
     }
 }
 
-/* A heading: a link that sorts by its column, or reverses the order. */
+/* Write a heading: a link that sorts by its column, or reverses the order. */
 static void heading(lpp_page_t *page, const lpp_report_list_t *list,
                     lpp_sort_e sort)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_report, what the process's memory did while the request was profiled, and
- * what its inline regions were.
+ * lpp_report, how the process's memory changed while the request was profiled,
+ * and the inline regions of the request.
  */
 #include "report/lpp_report_internal.h"
 

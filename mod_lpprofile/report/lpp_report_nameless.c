@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_report, functions without names: the objects that they are in, and the
- * packages of debug symbols that have their names.
+ * lpp_report, functions without names: their objects, and the packages of debug
+ * symbols that contain the names.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +13,8 @@
 
 typedef struct object_t {
     const char *path;
-    apr_uint64_t samples; /* in its nameless functions, once a function */
+    apr_uint64_t samples; /* in its nameless functions, once for each
+                             function */
 } object_t;
 
 static int compare_paths(const void *a, const void *b)
@@ -31,7 +32,8 @@ static int compare_samples(const void *a, const void *b)
     return compare_paths(a, b);
 }
 
-/* The objects that samples saw nameless functions of, most samples first. */
+/* Find the objects in which samples show nameless functions, most samples
+ * first. */
 static apr_uint32_t find_objects(const lpp_view_t *view, object_t *objects)
 {
     apr_uint32_t i, count = 0, made = 0;

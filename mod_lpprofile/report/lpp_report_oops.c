@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_report, the OOPS: its timeline as a waterfall, and the record as it is
- * ("Raw OOPS Information"). Secrets are hidden in the record already.
+ * lpp_report, the OOPS: its timeline as a waterfall, and the whole record ("Raw
+ * OOPS Information"). Secrets are already masked in the record.
  */
 #include <apr_strings.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 
 #define EVENTS_MAX 200  /* rows of the raw timeline */
 #define PHASES_MAX 60   /* rows of the waterfall */
-#define BARS_MAX 2000   /* statements drawn into it */
+#define BARS_MAX 2000   /* statements drawn in the waterfall */
 #define MIN_BAR_PERCENT 0.15
 #define SQL_PREFIX "SQL-"
 
@@ -21,7 +21,7 @@ static const lpp_oops_event_t *event_at(const lpp_oops_t *oops, int i)
     return &APR_ARRAY_IDX(oops->timeline, i, lpp_oops_event_t);
 }
 
-/* The class of an event, and its colour where there is no style. */
+/* The class of an event, and its colour for a page without style. */
 static const struct {
     const char *category, *name, *fill;
 } kinds[] = {
@@ -60,7 +60,7 @@ static void waterfall_head(lpp_page_t *page, double whole_ms)
     lpp_page_raw(page, "</text></svg></th></tr></thead>");
 }
 
-/* The shortest events stay visible, those at the very end too. */
+/* Draw a bar; the shortest events stay visible, even at the very end. */
 static void bar(lpp_page_t *page, const lpp_oops_event_t *event,
                 double whole_ms, const char *name, const char *fill)
 {
@@ -74,7 +74,7 @@ static void bar(lpp_page_t *page, const lpp_oops_event_t *event,
                   left > 0 ? left : 0, width, fill);
 }
 
-/* One row: what, how long, and where in the request it was. */
+/* Write one row: what, how long, and when in the request. */
 static void waterfall_row(lpp_page_t *page, const lpp_oops_event_t *event,
                           double whole_ms)
 {
@@ -99,8 +99,8 @@ static int is_sql(const lpp_oops_event_t *event)
     return !strncmp(event->category, SQL_PREFIX, sizeof(SQL_PREFIX) - 1);
 }
 
-/* All statements of one database in one row, which begins where the first of
- * them does: there may be thousands. */
+/* Write all statements of one database in one row, at the place of the first:
+ * there may be thousands. */
 static void sql_row(lpp_page_t *page, const lpp_oops_t *oops, int first,
                     double whole_ms)
 {
@@ -131,7 +131,7 @@ static void sql_row(lpp_page_t *page, const lpp_oops_t *oops, int first,
     lpp_page_raw(page, "</svg></td></tr>\n");
 }
 
-/* Whether an earlier row shows this event, too. */
+/* Whether an earlier row shows this event as well. */
 static int is_drawn(const lpp_oops_t *oops, int at)
 {
     int i;

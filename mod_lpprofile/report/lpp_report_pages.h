@@ -3,9 +3,9 @@
  * lpp_report_pages: the module's own pages about saved profiles: the list, one
  * report, two compared, "there is no such report", and "open this again".
  *
- * Like lpp_report: ASCII, one escape function, knows no request. Every page
- * works without script; the page of one report has a script, which only moves
- * what is there already.
+ * Like lpp_report: ASCII, one escape function, no access to the request. Every
+ * page works without script; the page of one report has a script that only
+ * rearranges its content.
  */
 #ifndef LPP_REPORT_PAGES_H
 #define LPP_REPORT_PAGES_H
@@ -13,11 +13,11 @@
 #include "report/lpp_report.h"
 #include "saved/lpp_saved.h"
 
-/* What surrounds each page. */
+/* What encloses each page. */
 typedef struct lpp_report_frame_t {
     const char *host;  /* server name, or NULL */
-    const char *nonce; /* of the page's CSP, for style and script; or NULL:
-                          then it has neither */
+    const char *nonce; /* of the page's CSP, for style and script; NULL: the
+                          page has neither */
 } lpp_report_frame_t;
 
 #define LPP_REPORT_ROWS_A_PAGE 50
@@ -37,11 +37,11 @@ typedef enum {
 
 typedef struct lpp_report_list_t {
     lpp_report_frame_t frame;
-    apr_array_header_t *entries; /* lpp_saved_entry_t; gets sorted */
+    apr_array_header_t *entries; /* lpp_saved_entry_t; will be sorted */
     lpp_sort_e sort;
-    int reverse;  /* the other way round than the column's own */
-    int number;   /* of the page, from 1; past the end: the last one */
-    int more;     /* there are profiles that were not looked at */
+    int reverse;  /* the reverse of the column's own order */
+    int number;   /* of the page, from 1; beyond the end: the last one */
+    int more;     /* there are more profiles than were read */
 } lpp_report_list_t;
 
 typedef struct lpp_report_full_t {
@@ -49,8 +49,8 @@ typedef struct lpp_report_full_t {
     const lpp_saved_t *saved;
     const lpp_saved_entry_t *entry; /* its files */
     const char *dir;                /* their directory, as it is shown */
-    apr_uint32_t function;          /* callers and callees of that one; 0:
-                                       of the heaviest */
+    apr_uint32_t function;          /* show the callers and callees of that one;
+                                       0: of the heaviest */
     const apr_array_header_t *others; /* lpp_saved_entry_t to compare with */
 } lpp_report_full_t;
 
@@ -61,18 +61,17 @@ typedef struct lpp_report_compare_t {
 } lpp_report_compare_t;
 
 /*
- * Read "wall" or "-wall", the value of ?sort=, into sort and reverse; what is
- * no such value gives the newest first.
+ * Read "wall" or "-wall", the value of ?sort=, into sort and reverse; any other
+ * value sorts the newest first.
  * Signal-safe: yes. Thread: any.
  */
 void lpp_report_read_sort(const char *text, lpp_sort_e *sort, int *reverse);
 
 /*
- * Write a page, whole. missing: the page for an id (may be NULL) that this
- * host has no report of; damaged: it has one that cannot be read. open_again:
- * nothing but a link to path, an encoded path of this host that begins with
- * one "/", query allowed.
- * Errors: those of the sink; APR_ENOMEM.
+ * Write a whole page. missing: the page for an id (may be NULL) of which this
+ * host has no report; damaged: the report cannot be read. open_again: only a
+ * link to path, an encoded path of this host that begins with one "/", query
+ * allowed. Errors: those of the sink; APR_ENOMEM.
  * Signal-safe: no. Thread: any.
  */
 LPP_MUST_CHECK apr_status_t lpp_report_list(lpp_report_list_t *list,

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * lpp_report, SQL trace: what the statements of a request have in common, the
- * slow ones, the pauses. The list of all of them is in lpp_report_sql_list.c.
+ * slow ones, the pauses. The list of all statements is in
+ * lpp_report_sql_list.c.
  *
- * Links to a statement are labels of its check box: they work in a shadow tree
- * (where fragments of a URL do not), without script and without style.
+ * A link to a statement is the label of its check box: that works in a shadow
+ * tree (where fragments of a URL do not), without script and without style.
  */
 #include <string.h>
 
@@ -17,7 +18,7 @@
 #define LINKS_MAX 12     /* to the statements of a group */
 #define GROUPS_MAX 10
 #define CALLERS_MAX 4    /* frames shown of a trigger */
-#define LOOP_MIN 5       /* so many of the same get a notice on top */
+#define LOOP_MIN 5       /* so many equal statements get a notice at the top */
 
 static void brief_of(lpp_page_t *page, const lpp_sqlview_t *view,
                      unsigned index)

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The two files of the SQL section: _sql (tables) and _sql_list (statements).
+ * For the two files of the SQL section: _sql (tables) and _sql_list
+ * (statements).
+ *
+ * All functions:
+ * Signal-safe: no. Thread: any.
  */
 #ifndef LPP_REPORT_SQL_INTERNAL_H
 #define LPP_REPORT_SQL_INTERNAL_H
@@ -10,14 +14,15 @@
 
 #define LPP_REPORT_SQL_ROWS 1000 /* statements in a page */
 
-/* " slow", " very" or "": yellow, red, neither. */
+/* " slow", " very" or "" (static): yellow, red, neither. */
 const char *lpp_report_sql_mark(apr_uint64_t us);
 
-/* The number of a statement (from 1), as a link to it where it is there. */
+/* Write the number of a statement (from 1), as a link to it if the page shows
+ * it. */
 void lpp_report_sql_link(lpp_page_t *page, const lpp_sqlview_t *view,
                          unsigned index);
 
-/* A statement in one line; bytes of the whole of it. */
+/* Write a statement in one line; bytes: the length of all of it. */
 void lpp_report_sql_brief(lpp_page_t *page, const char *text,
                           apr_size_t bytes);
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_report, SQL trace: every statement, one line each, that unfold to the
- * whole text and its traceback. Its style is assets/sql.css.
+ * lpp_report, SQL trace: every statement in one line, which unfolds to the
+ * whole text and its traceback. Its style is in assets/sql.css.
  *
- * With style a check box unfolds a line, and one more all of them; without it
- * each line has details of its own.
+ * With style, a check box unfolds a line, and another one unfolds all; without
+ * style, each line is a <details> element.
  */
 #include <string.h>
 
@@ -15,9 +15,10 @@
 #include "report/lpp_report_internal.h"
 #include "report/lpp_report_sql_internal.h"
 
-#define TEXT_MAX_BYTES 4096            /* of one statement that are shown */
+#define TEXT_MAX_BYTES 4096            /* of one statement in the page */
 #define BRIEF_MAX_BYTES 180
-#define TEXTS_MAX_BYTES (1024u * 1024) /* of all; then single lines only */
+#define TEXTS_MAX_BYTES (1024u * 1024) /* of all statements; the rest only in
+                                          single lines */
 
 static void frames(lpp_page_t *page, const lpp_sqlview_stack_t *stack,
                    unsigned from, unsigned to)
@@ -34,8 +35,8 @@ static void frames(lpp_page_t *page, const lpp_sqlview_stack_t *stack,
     }
 }
 
-/* apr_dbd's own frame is often not there: it jumps to the driver. What it was
- * called with is known all the same. */
+/* apr_dbd's own frame is often missing: it jumps to the driver. The arguments
+ * of the call are known nevertheless. */
 static void database_part(lpp_page_t *page,
                           const lpp_sql_statement_t *statement,
                           const lpp_sqlview_stack_t *stack)
@@ -102,7 +103,8 @@ static void facts(lpp_page_t *page, const lpp_sql_statement_t *statement,
                                           : ".</p>\n");
 }
 
-/* Writes as much of a text as a page takes; returns how much. */
+/* Write as much of a text as the page has room for; returns the number of
+ * bytes. */
 static apr_size_t text_of(lpp_page_t *page, const char *text,
                           apr_size_t *budget, apr_pool_t *scratch)
 {
@@ -169,7 +171,8 @@ static void row(lpp_page_t *page, const lpp_report_t *report, unsigned index,
                                       : "</details></li>\n");
 }
 
-/* A condition, or a lost sample, may have left every statement without one. */
+/* Whether any statement has a traceback: a condition or a lost sample may have
+ * left all without one. */
 static int has_traceback(const lpp_sqlview_t *view)
 {
     unsigned i;

@@ -9,8 +9,8 @@
 #define BAR_WIDTH 64
 #define FEW_SAMPLES 10
 
-/* A share as a bar; its width is an attribute, not a style, which a CSP may
- * forbid. */
+/* Write a share as a bar; its width is an attribute, since a CSP may forbid a
+ * style. */
 static void bar(lpp_page_t *page, double cpu_percent, double wall_percent)
 {
     lpp_page_rawf(page, "<svg class=\"bar\" "
@@ -111,9 +111,9 @@ static void table(lpp_page_t *page, const lpp_report_t *report,
 }
 
 /*
- * How far a share of half of the time may be off, in tenths of a point: two
- * standard errors of as many samples, 100 / sqrt(samples) points. Smaller and
- * larger shares are off by less.
+ * The error of a share of one half of the time, in tenths of a percentage
+ * point: two standard errors of that number of samples, 100 / sqrt(samples)
+ * points. Smaller and larger shares have a smaller error.
  */
 static unsigned error_tenths(apr_uint64_t samples)
 {
@@ -126,7 +126,7 @@ static unsigned error_tenths(apr_uint64_t samples)
     return tenths;
 }
 
-/* What the two frames mean that are no functions, where they were seen. */
+/* Explain the two frames that are no functions, if they occur. */
 static void explain_frames(lpp_page_t *page, const lpp_view_t *view)
 {
     if (view->own_stack_samples != 0) {
@@ -181,7 +181,7 @@ static void statistics(lpp_page_t *page, const lpp_report_t *report)
     }
     lpp_page_rawf(page, "The profiler itself sent %" APR_UINT64_T_FMT
                   " signal%s", h->signals, h->signals == 1 ? "" : "s");
-    if (!report->provisional) { /* which is known at its end */
+    if (!report->provisional) { /* known only at the end */
         lpp_page_raw(page, " and used ");
         lpp_page_time(page, h->own_ns / 1000);
         lpp_page_raw(page, " of CPU time");

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_report, its text: escaping, and the functions that all sections write
- * with. All output is ASCII, which is the same in every charset that a page may
- * have.
+ * lpp_report, the text functions: escaping, and what all sections write with.
+ * All output is ASCII, which is the same in every charset that a page may have.
  */
 #include <string.h>
 
@@ -15,7 +14,7 @@
 #define REPLACEMENT 0xfffdu
 #define PRINTF_MAX_BYTES 512
 
-/* What XML forbids, and what HTML reads as windows-1252. */
+/* Replace what XML forbids and what HTML reads as windows-1252. */
 static unsigned allowed(apr_uint32_t c)
 {
     if (c == LPP_UTF8_INVALID || (c >= 0x7f && c <= 0x9f)

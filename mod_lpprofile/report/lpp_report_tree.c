@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * lpp_report, the call tree as elements that open, and the callers and callees
- * of a function. It follows parent links, without recursion: the depth of a
- * profile has no small limit.
+ * of a function. It follows parent links without recursion, since a profile may
+ * be very deep.
  */
 #include "report/lpp_report_pages_internal.h"
 
@@ -53,8 +53,7 @@ static int is_shown(const lpp_view_t *view, apr_uint32_t at)
                             view->total.wall_us) >= MIN_PERCENT;
 }
 
-/* Siblings stand in order of their weight: the first that is too small ends
- * them. */
+/* Siblings are sorted by weight: the first that is too small ends them. */
 static apr_uint32_t first_shown(const lpp_view_t *view, apr_uint32_t at)
 {
     apr_uint32_t child = view->branches[at].first_child;
@@ -66,7 +65,7 @@ static void open_branch(lpp_page_t *page, const lpp_view_t *view,
                         apr_uint32_t at)
 {
     const lpp_branch_t *branch = &view->branches[at];
-    /* A child that is alone stands below its parent without an indent: the
+    /* An only child is shown below its parent without an indent, because the
      * stacks of a server are deep. */
     int alone = at != 0
         && view->branches[branch->parent].first_child == at
@@ -127,7 +126,8 @@ void lpp_report_tree(lpp_page_t *page, const lpp_view_t *view)
     lpp_page_raw(page, "</ul></section>\n");
 }
 
-/* Edges of one function, heaviest first; callers: those that lead to it. */
+/* Find the edges of one function, heaviest first; callers: those that lead to
+ * it. */
 static apr_uint32_t find_edges(const lpp_view_t *view, apr_uint32_t function,
                                int callers, const lpp_edge_t **found)
 {
@@ -214,7 +214,7 @@ void lpp_report_neighbours(lpp_page_t *page, const lpp_view_t *view,
 
     if (index == 0 || index >= view->function_count) {
         count = lpp_view_top(view, LPP_VIEW_BY_SELF, top, 2, page->scratch);
-        /* 1 is the time that no sample saw */
+        /* 1 is the time without a sample */
         index = !count ? 0 : top[0] != 1 || count < 2 ? top[0] : top[1];
     }
     if (index == 0) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_answer: what the response says of a run: headers, and the block
- * in the page. It uses the profile as it is at that moment; the final one is
- * written by mod_lpprofile_finish.
+ * mod_lpprofile_answer: what the response shows of a run: headers, and the
+ * block in the page. It uses the profile as of that moment;
+ * mod_lpprofile_finish writes the final one.
  */
 #include <apr_strings.h>
 #include <http_protocol.h>
@@ -13,7 +13,7 @@
 #include "server/mod_lpprofile_process.h"
 #include "request/mod_lpprofile_run_internal.h"
 
-/* Longest wait of a page for the last samples to be unwound. */
+/* The longest time that a page waits for the last samples to be unwound. */
 #define SNAPSHOT_WAIT_US apr_time_from_msec(500)
 
 #define NOTICES_MAX 16
@@ -28,8 +28,8 @@ int lpp_run_wants_block(const lpp_run_t *run, const request_rec *r)
                            && run->profiling.profiled;
 }
 
-/* X-LPProfile: the status, then remarks. A client outside LPProfileAccess
- * learns the status alone. */
+/* The value of X-LPProfile: the status, then remarks. A client without
+ * LPProfileAccess gets the status only. */
 static const char *status_value(const lpp_run_t *run, apr_pool_t *pool)
 {
     const char *remarks;
@@ -67,7 +67,7 @@ static void set_file_headers(lpp_run_t *run, request_rec *r)
     }
 }
 
-/* A backend that runs this module too sends headers of the same names. */
+/* A backend with this module sends headers of the same names. */
 static void drop_headers_of_backend(request_rec *r)
 {
     static const char *const own_headers[] = {
@@ -81,7 +81,8 @@ static void drop_headers_of_backend(request_rec *r)
     }
 }
 
-/* Say whether the profiler lowered its rate or ended because of its cost. */
+/* Add a remark if the profiler lowered its rate or ended the profile because of
+ * its cost. */
 static void note_cost(lpp_run_t *run)
 {
     if (lpp_session_cut_short(run->profiling.session) == LPP_STOP_SELF) {
@@ -92,8 +93,9 @@ static void note_cost(lpp_run_t *run)
     }
 }
 
-/* An error response that replaces the first one has none of them: that a range
- * cannot be satisfied is found by a filter after this module's. */
+/* Whether the response has the headers. An error response that replaces the
+ * first one has none: for example, a filter after this module's finds that a
+ * range cannot be satisfied. */
 static int has_headers(const request_rec *r)
 {
     return apr_table_get(r->err_headers_out, "X-LPProfile")
@@ -134,8 +136,8 @@ void lpp_run_set_headers(lpp_run_t *run, request_rec *r)
             lpp_run_keep_stack(run);
         }
         lpp_run_name(run, r);
-        /* The filter chain is complete now; by the end some filters have left
-         * it. */
+        /* The filter chain is complete now; at the end some filters have
+         * removed themselves. */
         lpp_names_register_filters_of(lpp_process_get()->symbols, r);
         apr_table_setn(r->err_headers_out, "X-Lazr-OopsId",
                        apr_pstrdup(r->pool, run->facts.about.id));
@@ -153,7 +155,7 @@ static const char *example_url(lpp_run_t *run, request_rec *r)
     return lpp_oops_mask_url(run->r->uri, run->facts.hidden, r->pool);
 }
 
-/* Sentences for what the URL asked for and does not get. */
+/* Sentences about what the URL asked for but does not get. */
 static const char *const *notices(const lpp_run_t *run, apr_pool_t *pool)
 {
     const char **list = apr_pcalloc(pool, (NOTICES_MAX + 1) * sizeof(*list));
@@ -205,7 +207,7 @@ static const lpp_report_file_t *report_files(const lpp_run_t *run, int *count,
     return files;
 }
 
-/* View and OOPS as of now. Where one cannot be made, the page goes without
+/* View and OOPS as of now. If one cannot be made, the page is sent without
  * it. */
 static void report_profile(lpp_run_t *run, request_rec *r,
                            const lpp_calls_table_t *calls,

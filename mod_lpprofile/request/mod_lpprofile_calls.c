@@ -2,9 +2,9 @@
 /*
  * mod_lpprofile_calls: see mod_lpprofile_calls.h.
  *
- * The scope of a subrequest or redirect is kept in its own request_config,
- * where the first request keeps its run. So there is no table to search and
- * nothing to remove, even where httpd uses the memory of a request_rec again.
+ * The scope of a subrequest or redirect is stored in its own request_config,
+ * where the first request has its run. So no table must be searched and no
+ * entry removed, even if httpd uses the memory of a request_rec again.
  */
 #include <string.h>
 
@@ -39,15 +39,15 @@ static apr_uint32_t known_scope(const request_rec *r)
     apr_uintptr_t slot;
 
     if (!maker_of(r)) {
-        return 0; /* its slot holds the run */
+        return 0; /* the slot of the first request has the run */
     }
     slot = (apr_uintptr_t)ap_get_module_config(r->request_config,
                                                &lpprofile_module);
     return slot ? (apr_uint32_t)(slot - 1) : LPP_CALLS_NONE;
 }
 
-/* The first call in a subrequest or redirect. The path alone: a query says
- * little here. */
+/* Begin a scope at the first call in a subrequest or redirect. Its name is the
+ * path without the query, which says little here. */
 static apr_uint32_t begin_scope(lpp_calls_t *calls, request_rec *r)
 {
     const request_rec *maker = maker_of(r);
@@ -55,7 +55,7 @@ static apr_uint32_t begin_scope(lpp_calls_t *calls, request_rec *r)
     const char *path;
 
     while (known_scope(maker) == LPP_CALLS_NONE) {
-        maker = maker_of(maker); /* it ran no hook itself */
+        maker = maker_of(maker); /* the maker ran no hook itself */
     }
     path = lpp_oops_mask_url(r->uri ? r->uri : "",
                              lpp_run_hidden(lpp_run_get(r)), r->pool);
@@ -91,7 +91,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
 {
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG
         || !lpp_process_wanted(s)) {
-        return OK; /* nothing is touched */
+        return OK; /* nothing is changed */
     }
     if (!lpp_config_hooks(s)) {
         lpp_wrappers_prepare(NULL, lpprofile_module.name, pconf);
@@ -113,6 +113,6 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
 
 void lpp_calls_register_hooks(apr_pool_t *pool)
 {
-    /* After all others: what they hook up in theirs is counted, too. */
+    /* After all others, so that hooks which they register are counted, too. */
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_REALLY_LAST);
 }

@@ -2,11 +2,11 @@
 /*
  * mod_lpprofile_deaths: see mod_lpprofile_deaths.h.
  *
- * The writer is forked twice, so that init reaps it: the MPM would log an
- * unknown child. It inherits the objects of the parent at their addresses,
- * which are those of each child of this generation. The stack of a child of an
- * older generation is not named, since another module may be loaded at these
- * addresses now.
+ * The writer is forked twice, so that init reaps it: otherwise the MPM would
+ * log an unknown child. It inherits the objects of the parent at their
+ * addresses, which are those of each child of this generation. The stack of a
+ * child of an older generation is not named, since other modules may be loaded
+ * at these addresses now.
  */
 #include <errno.h>
 #include <signal.h>
@@ -34,7 +34,7 @@
 
 APLOG_USE_MODULE(lpprofile);
 
-#define WRITER_MAX_S 20 /* after that it is killed: it hangs */
+#define WRITER_MAX_S 20 /* then it is killed: it hangs */
 #define DEATHS_MAX 16   /* of one writer */
 
 static int is_named(const server_rec *s, const char *host)
@@ -45,8 +45,8 @@ static int is_named(const server_rec *s, const char *host)
 /*
  * The host that the dead process served. After a restart with another
  * configuration it may not exist any more: then the directories are those of
- * the host of that name, or of any other. The report pages of no host show that
- * profile.
+ * the host of that name, or of any host. The report pages of no host show such
+ * a profile.
  */
 static server_rec *host_of(const lpp_owner_t *owner, server_rec *main_server,
                            apr_pool_t *pool)
@@ -68,8 +68,8 @@ static server_rec *host_of(const lpp_owner_t *owner, server_rec *main_server,
     return named ? named : enabled ? enabled : main_server;
 }
 
-/* Files of the samples that the dead process left. The OOPS, if there is one,
- * is in the saved form. */
+/* Write the files of the samples that the dead process left. The OOPS, if there
+ * is one, is in the saved form. */
 static void write_samples(const lpp_output_t *output,
                           const lpp_profile_t *profile,
                           const lpp_deaths_tools_t *tools)
@@ -131,7 +131,8 @@ static void report(const lpp_death_t *death, const lpp_deaths_tools_t *tools,
     if (rv == APR_SUCCESS) {
         rv = lpp_output_write_oops(&output, &bytes);
     }
-    /* EEXIST: a process wrote it, and died before it noted that. */
+    /* EEXIST: a process had written the OOPS, and died before it recorded
+     * that. */
     if (rv != APR_SUCCESS && !APR_STATUS_IS_EEXIST(rv)) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, rv, host,
                      LPP_TAG_DEATHS_NO_OOPS ": %s: the OOPS report of process "
@@ -145,8 +146,8 @@ static void report(const lpp_death_t *death, const lpp_deaths_tools_t *tools,
                  "see %s", owner->pid, oops->type, owner->id);
 }
 
-/* Reset what is inherited from the parent: signal handlers and mask, and the
- * listening sockets, which a restart may have to bind. */
+/* Reset what was inherited from the parent: signal handlers and mask, and the
+ * listening sockets, which would prevent a restart from binding them. */
 static void reset_process(void)
 {
     static const int signals[] = { SIGTERM, SIGHUP, SIGINT, SIGUSR1, SIGWINCH,
@@ -181,7 +182,7 @@ static void write_reports(server_rec *s)
     if (tools.symbols) {
         lpp_names_register_hooks_of_server(tools.symbols);
     }
-    /* Bounded: a child with corrupted memory may add deaths without end. */
+    /* Limited: a child with corrupted memory may add deaths without end. */
     for (left = DEATHS_MAX; left > 0
          && lpp_gate_take_death(inherited->gate, &death); left--) {
         if (lpp_store_is_id(death.owner.id)) {
@@ -212,7 +213,8 @@ static void fork_writer(server_rec *s)
         _exit(0);
     }
     if (pid < 0) {
-        /* The record stays in shared memory: the next death forks again. */
+        /* The record stays in shared memory: after the next death a fork is
+         * tried again. */
         ap_log_error(APLOG_MARK, APLOG_WARNING, errno, s,
                      LPP_TAG_DEATHS_NO_WRITER ": no process could be forked to "
                      "write a post-mortem OOPS report; it is written later");
@@ -222,7 +224,7 @@ static void fork_writer(server_rec *s)
     }
 }
 
-/* Runs after the hook of mod_lpprofile_process, which notes the death. */
+/* Runs after the hook of mod_lpprofile_process, which records the death. */
 static void child_status(server_rec *s, pid_t pid, ap_generation_t number,
                          int slot, mpm_child_status state)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_deaths_internal: between the process that writes the
- * post-mortem reports (mod_lpprofile_deaths.c) and their content
- * (mod_lpprofile_deaths_report.c).
+ * mod_lpprofile_deaths_internal: shared by the process that writes the
+ * post-mortem reports (mod_lpprofile_deaths.c) and the functions that make
+ * their content (mod_lpprofile_deaths_report.c).
  */
 #ifndef MOD_LPPROFILE_DEATHS_INTERNAL_H
 #define MOD_LPPROFILE_DEATHS_INTERNAL_H
@@ -14,7 +14,7 @@
 #include "unwind/lpp_unwind.h"
 #include "oops/lpp_oops.h"
 
-/* What unwinds and names a stack; NULL where that cannot be done. */
+/* What unwinds and names a stack; members are NULL if not available. */
 typedef struct lpp_deaths_tools_t {
     lpp_maps_t *maps;
     lpp_unwinder_t *unwinder;
@@ -23,7 +23,7 @@ typedef struct lpp_deaths_tools_t {
 
 /*
  * Read the samples that the dead process left. maps belongs to this process
- * alone: the objects that only the dead process had are added. Errors: those of
+ * only: the objects that only the dead process had are added. Errors: those of
  * lpp_postmortem_read.
  * Signal-safe: no. Thread: the only one of its process.
  */
@@ -33,8 +33,8 @@ LPP_MUST_CHECK apr_status_t lpp_deaths_samples(lpp_profile_t **profile,
                                                apr_pool_t *pool);
 
 /*
- * Make an OOPS with all but reporter. facts: those of the record in death.
- * same_places: the objects of tools had the same addresses in the dead
+ * Make an OOPS, complete but for the reporter. facts: those of the record in
+ * death. same_places: the objects of tools had the same addresses in the dead
  * process. profile: its samples, or NULL.
  * Signal-safe: no. Thread: the only one of its process.
  */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * mod_lpprofile_deaths_report: content of the OOPS of a dead process: type,
- * value, time so far, the stack of a crash, the samples. It reads what the
- * process left in shared memory, and trusts none of it: lengths and strings are
- * bounded, and the unwinder reads the copied bytes only.
+ * value, time so far, the stack of a crash, the samples. It does not trust what
+ * the process left in shared memory: lengths and strings are bounded, and the
+ * unwinder reads the copied bytes only.
  */
 #include <inttypes.h>
 #include <signal.h>
@@ -104,7 +104,7 @@ static const char *reason(const lpp_crash_t *crash, apr_uint32_t pid,
                         crash->code, crash->address);
 }
 
-/* What is known of the samples, as the end of a sentence. */
+/* A description of the samples, as the end of a sentence. */
 static const char *samples_of(const lpp_profile_t *profile, apr_pool_t *pool)
 {
     if (!profile) {

@@ -35,7 +35,8 @@ const lpp_oops_hidden_t *lpp_facts_hidden(const request_rec *r,
     return hidden;
 }
 
-/* An internal redirect to an error document is not what was asked for. */
+/* An internal redirect to an error document is not what the client asked
+ * for. */
 static request_rec *before_error_document(request_rec *r)
 {
     while (r->prev && ap_is_HTTP_ERROR(r->prev->status)) {
@@ -44,8 +45,8 @@ static request_rec *before_error_document(request_rec *r)
     return r;
 }
 
-/* What an application said in a note or the environment of any request of the
- * chain. */
+/* The page id that an application set in a note or in the environment of any
+ * request of the chain. */
 static const char *told_page_id(const request_rec *r)
 {
     for (; r; r = r->prev) {
@@ -61,8 +62,8 @@ static const char *told_page_id(const request_rec *r)
     return NULL;
 }
 
-/* The handler's name where it and not a directory says what answers: a proxy
- * or a script. */
+/* The handler's name if that, not a directory, describes the page: a proxy or a
+ * script. */
 static const char *active_handler(const request_rec *r)
 {
     if (r->proxyreq || (r->handler && !strncmp(r->handler, "proxy:", 6))) {
@@ -145,7 +146,8 @@ const char *lpp_facts_page_id(request_rec *r, const lpp_conf_t *conf,
 static void add_text(apr_sha1_ctx_t *sha1, const char *text)
 {
     text = text ? text : "";
-    /* With its NUL, so that two texts are not another two. */
+    /* With its NUL, so that the same bytes split in another place give another
+     * hash. */
     apr_sha1_update_binary(sha1, (const unsigned char *)text,
                            (unsigned)strlen(text) + 1);
 }
@@ -157,7 +159,7 @@ static void add_names(apr_sha1_ctx_t *sha1, const apr_array_header_t *names)
     for (i = 0; names && i < names->nelts; i++) {
         add_text(sha1, APR_ARRAY_IDX(names, i, const char *));
     }
-    add_text(sha1, NULL); /* no name is empty */
+    add_text(sha1, NULL); /* ends the list: no name is empty */
 }
 
 static void add_number(apr_sha1_ctx_t *sha1, unsigned number)
@@ -185,7 +187,7 @@ static void digest_names(const server_rec *server,
     apr_sha1_final(digest, &sha1);
 }
 
-/* Whether another host has the same name, aliases and addresses. */
+/* Whether another host has the same name, port, aliases and addresses. */
 static int has_double(const server_rec *server, const unsigned char *digest)
 {
     unsigned char other[APR_SHA1_DIGESTSIZE];
@@ -243,7 +245,7 @@ void lpp_facts_add_url(lpp_facts_t *facts, request_rec *r, apr_pool_t *pool)
 
     uri = apr_pstrdup(pool, lpp_oops_mask_url(uri, facts->hidden, pool));
     facts->about.url = uri;
-    /* A proxy is asked for a whole URL. */
+    /* The request line of a proxied request contains a whole URL. */
     facts->full_url = uri[0] == '/' || !uri[0] ? ap_construct_url(pool, uri, r)
                                                : uri;
     facts->about.host = apr_pstrdup(pool, r->server->server_hostname

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_facts: what is known of a profiled request: id, URL, page id,
- * host, method, and what must be hidden of it. Worked out once. The owner
- * record of the gate, the page, the OOPS and the files all read it from here,
- * so that they all say the same.
+ * mod_lpprofile_facts: the facts about a profiled request: id, URL, page id,
+ * host, method, and what must be hidden of them. Determined once. The owner
+ * record of the gate, the page, the OOPS and the files all read them here, so
+ * that they are the same everywhere.
  */
 #ifndef MOD_LPPROFILE_FACTS_H
 #define MOD_LPPROFILE_FACTS_H
@@ -16,7 +16,7 @@
 #include "server/mod_lpprofile_config.h"
 
 typedef struct lpp_facts_t {
-    lpp_view_about_t about; /* what the outputs say: OOPS id ("": not
+    lpp_view_about_t about; /* what the outputs show: OOPS id ("": not
                                profiled), page id ("Unknown" until the page is
                                named), URL as in the request line, without the
                                trigger segment and masked, ... */
@@ -25,13 +25,13 @@ typedef struct lpp_facts_t {
     apr_time_t begin_us;    /* the moment about.start, CLOCK_MONOTONIC */
     int http_status;        /* of the response; 0: not known */
     const lpp_conf_t *conf; /* of the virtual host */
-    const lpp_oops_hidden_t *hidden; /* what no text may show */
+    const lpp_oops_hidden_t *hidden; /* what must be hidden in all text */
 } lpp_facts_t;
 
 /*
- * What is known of r, the first request of its chain, when it begins: conf,
- * hidden, start, process and thread, all in pool. add_url: what only a request
- * that is profiled needs: URL, host, method.
+ * begin: the facts that are known of r, the first request of its chain, at its
+ * start: conf, hidden, start, process and thread, all in pool. add_url: facts
+ * for a profiled request only: URL, host, method.
  * Signal-safe: no. Thread: request.
  */
 void lpp_facts_begin(lpp_facts_t *facts, const request_rec *r,
@@ -39,10 +39,10 @@ void lpp_facts_begin(lpp_facts_t *facts, const request_rec *r,
 void lpp_facts_add_url(lpp_facts_t *facts, request_rec *r, apr_pool_t *pool);
 
 /*
- * The part of the facts that the gate's owner record holds, cut to its members;
- * the others of owner are left alone. And the facts that such a record, left by
- * a dead process, holds: owner is borrowed. conf: of the host that the report
- * is written for.
+ * to_owner: copy the facts of the gate's owner record into owner, truncated to
+ * its members; other members of owner stay as they are. from_owner: the facts
+ * in such a record of a dead process; owner is borrowed. conf: of the host that
+ * the report is written for.
  * Signal-safe: no. Thread: any.
  */
 void lpp_facts_to_owner(const lpp_facts_t *facts, lpp_owner_t *owner);
@@ -51,30 +51,31 @@ void lpp_facts_of_owner(lpp_facts_t *facts, const lpp_owner_t *owner,
 
 /*
  * What is hidden of r's request chain, in pool: LPOopsHide, which is borrowed,
- * and the values that its Cookie and Authorization headers hold by now (a
- * module may remove them later). Thread: request.
+ * and the current values of its Cookie and Authorization headers (a module may
+ * remove these later).
+ * Signal-safe: no. Thread: request.
  */
 const lpp_oops_hidden_t *lpp_facts_hidden(const request_rec *r,
                                           const lpp_conf_t *conf,
                                           apr_pool_t *pool);
 
 /*
- * The page id of r by contract section 5, in r->pool; call after mapping
- * (before, it is "Unknown" or what the note says). r may be the last of a
- * redirect chain: an error document counts as the page that failed. A directory
- * without an index file has the view "+index". Masked as any text, since it
- * gets into file names (/app;jsessionid=...).
- * Thread: request.
+ * The page id of r according to section 5 of the contract, in r->pool; call it
+ * after mapping (before that, it is "Unknown" or the value of the note). r may
+ * be the last of a redirect chain: an error document counts as the page that
+ * failed. A directory without an index file has the view "+index". Masked like
+ * any text, since it becomes part of file names (/app;jsessionid=...).
+ * Signal-safe: no. Thread: request.
  */
 const char *lpp_facts_page_id(request_rec *r, const lpp_conf_t *conf,
                               const lpp_oops_hidden_t *hidden);
 
 /*
- * What tells one virtual host from another, LPP_VHOST_KEY_LEN hex digits in
- * pool: a hash of name, port, aliases and addresses; and, where another host
- * of the server has the same, of the place in the configuration. The same
- * after a restart with the same configuration. A profile is shown to the host
- * that it was made for, and to no other, though they share a directory.
+ * An identifier of a virtual host, LPP_VHOST_KEY_LEN hex digits in pool: a hash
+ * of name, port, aliases and addresses; and, if another host of the server has
+ * the same, of the place in the configuration. It is the same after a restart
+ * with the same configuration. A profile is shown only on the host that it was
+ * made for, even if hosts share a directory.
  * Signal-safe: no. Thread: any.
  */
 const char *lpp_facts_vhost(const server_rec *server, apr_pool_t *pool);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * mod_lpprofile_finish: writes the profile of a run. When the request is over:
- * files and OOPS, on the jobs thread (on the request's thread where the queue
- * of jobs is full); reads the run only, since the request may be gone. For the
- * sum over all requests of a server: a record, on the request's own thread,
+ * files and OOPS, on the jobs thread (on the request's thread if the queue of
+ * jobs is full); reads only the run, since the request may be destroyed. For
+ * the sum over all requests of a server: a record, on the request's own thread,
  * because it counts only once it is written, and a process may end as soon as
  * the response was sent.
  */
@@ -22,7 +22,7 @@
 
 APLOG_USE_MODULE(lpprofile);
 
-/* The helper thread has a full ring of samples to unwind at most. */
+/* At most a full ring of samples remains for the helper thread to unwind. */
 #define FINAL_WAIT_US apr_time_from_sec(5)
 #define COMPLAIN_EVERY_US apr_time_from_sec(60)
 
@@ -46,7 +46,7 @@ void lpp_run_record(lpp_run_t *run, request_rec *r)
     }
 }
 
-/* Fill in what the run knows besides the view. */
+/* Fill in what the run contains besides the view. */
 static void fill_output(lpp_run_t *run)
 {
     lpp_symbols_t *symbols = lpp_process_get()->symbols;
@@ -88,7 +88,7 @@ static apr_status_t write_files(lpp_run_t *run, apr_off_t *bytes)
                                                       bytes) : rv;
 }
 
-/* A full disk fails every profile: log it once a minute. */
+/* On a full disk every profile fails: log it at most once a minute. */
 typedef struct log_limit_t {
     _Atomic apr_time_t last_us; /* monotonic; 0: never */
     atomic_uint left_out;       /* since then */

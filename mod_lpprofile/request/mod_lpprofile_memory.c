@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_memory: see mod_lpprofile_memory.h. The columns are
- * Launchpad's (contract section 8), then ours.
+ * mod_lpprofile_memory: see mod_lpprofile_memory.h. The columns are Launchpad's
+ * (section 8 of the contract), then this module's.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -35,13 +35,14 @@ APLOG_USE_MODULE(lpprofile);
 #define COMPLAIN_EVERY_US apr_time_from_sec(60)
 
 /*
- * mallinfo2 walks the free chunks of all arenas, with the lock of each: a
- * microsecond where there are few, a quarter of a second in a large fragmented
- * heap. Their number is not available. So the heap of a process is counted only
- * while its private memory has grown by at most HEAP_STEP_BYTES since the last
- * count, and that was short; the chunks of one step take some milliseconds at
- * worst. After a count that took HEAP_LONG_US the heap is not counted for a
- * thousand times as long; after one that took HEAP_TOO_LONG_US, never again.
+ * mallinfo2 reads the free chunks of all arenas, with the lock of each: this
+ * takes a microsecond if there are few, a quarter of a second in a large
+ * fragmented heap. Their number is not available. So the heap of a process is
+ * counted only while its private memory has grown by at most HEAP_STEP_BYTES
+ * since the last count, and that count was short; the chunks of one step take
+ * some milliseconds at worst. After a count that took HEAP_LONG_US the heap is
+ * not counted for a thousand times as long; after one that took
+ * HEAP_TOO_LONG_US, never again.
  */
 #define HEAP_STEP_BYTES ((apr_uint64_t)20 << 20)
 #define HEAP_LONG_US 20
@@ -51,11 +52,11 @@ APLOG_USE_MODULE(lpprofile);
 /* State of a log, shared by all children of a generation. */
 typedef struct shared_t {
     _Atomic apr_int64_t complained_at;
-    _Atomic apr_uint32_t lost; /* lines since then */
-    atomic_int torn;           /* the last line has no end */
+    _Atomic apr_uint32_t lost; /* lines since that time */
+    atomic_int torn;           /* the last line is incomplete */
 } shared_t;
 
-/* One open log, shared by the hosts that name it. In pconf. */
+/* One open log, shared by the hosts that name the same one. In pconf. */
 struct lpp_memory_log_t {
     const char *name;     /* as in the configuration */
     int fd;
@@ -67,7 +68,7 @@ typedef struct begun_t {
     apr_time_t begin_us; /* CLOCK_MONOTONIC of the request's start */
     lpp_memory_sizes_t start;
     apr_uint32_t requests_before; /* begun in this process until then */
-    apr_uint32_t active_before;   /* of these not yet ended */
+    apr_uint32_t active_before;   /* of these, not yet ended */
 } begun_t;
 
 static _Atomic apr_int64_t heap_paused_until_us; /* CLOCK_MONOTONIC */
@@ -78,7 +79,7 @@ static _Atomic apr_uint64_t heap_counted_at_bytes; /* private memory then */
 static atomic_uint requests_begun;
 static atomic_uint requests_active;
 
-/* /proc/self/statm of this child, kept open: two reads a request. */
+/* /proc/self/statm of this child, kept open: read twice for each request. */
 static int statm_fd = -1;
 
 /* The first three numbers of a statm line. */
@@ -99,7 +100,7 @@ static void parse_statm(const char *text, lpp_memory_sizes_t *sizes)
         ? sizes->rss_bytes - shared : 0;
 }
 
-/* Whether a count that begins now is known to be short. */
+/* Whether a count would certainly be short. */
 static int is_short(const lpp_memory_sizes_t *sizes, apr_int64_t now)
 {
     return sizes->private_bytes
@@ -108,8 +109,8 @@ static int is_short(const lpp_memory_sizes_t *sizes, apr_int64_t now)
         && now >= atomic_load(&heap_paused_until_us);
 }
 
-/* A thread that waited for a processor took long as well: take the shorter of
- * the two counts. */
+/* Use the shorter of the two counts: the other one may have taken long only
+ * because the thread waited for a processor. */
 static void learn(const lpp_memory_sizes_t *begin,
                   const lpp_memory_sizes_t *end, apr_int64_t now)
 {
@@ -158,7 +159,7 @@ void lpp_memory_read(lpp_memory_sizes_t *sizes,
     ssize_t len = pread(fd, text, sizeof(text) - 1, 0);
 
     if (fd >= 0 && fd != statm_fd) {
-        close(fd); /* opened for this one read */
+        close(fd); /* was opened for this read only */
     }
     memset(sizes, 0, sizeof(*sizes));
     if (len > 0) {
@@ -168,7 +169,7 @@ void lpp_memory_read(lpp_memory_sizes_t *sizes,
     count_heap(sizes, begin);
 }
 
-/* Opened by the parent, which may be root: follow no link, and let only the
+/* The parent, which may be root, opens it: follow no link, and let only the
  * owner read it. */
 static apr_status_t open_file(int *fd, const char *typed, apr_pool_t *pool)
 {
@@ -237,7 +238,8 @@ static apr_status_t open_log(lpp_memory_log_t *log, apr_pool_t *pool)
     return rv;
 }
 
-/* Each generation opens its logs again: a graceful restart rotates them. */
+/* Each generation opens its logs again, so that a graceful restart rotates
+ * them. */
 static int open_logs(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                      server_rec *main_server)
 {
@@ -290,16 +292,17 @@ static void child_init(apr_pool_t *pchild, server_rec *s)
     }
 }
 
-/* Runs with the line, or as cleanup of the request's pool: some requests are
- * never logged. */
+/* Runs after the line was written, or as cleanup of the request's pool: some
+ * requests are never logged. */
 static apr_status_t one_less(void *unused)
 {
     atomic_fetch_sub(&requests_active, 1);
     return APR_SUCCESS;
 }
 
-/* Only the first request of a chain: redirects and subrequests are part of it.
- * Requests of hosts without a log are counted too: they change the sizes. */
+/* Only for the first request of a chain: redirects and subrequests are part of
+ * it. Requests of hosts without a log are counted too, since they change the
+ * sizes. */
 static int begin(request_rec *r)
 {
     apr_uint32_t before, active;
@@ -323,7 +326,7 @@ static int begin(request_rec *r)
     return DECLINED;
 }
 
-/* Log at most once a minute and log, over all children. */
+/* Log a failure, at most once a minute for each log, over all children. */
 static void complain(request_rec *r, const lpp_memory_log_t *log,
                      apr_status_t rv)
 {
@@ -344,10 +347,10 @@ static void complain(request_rec *r, const lpp_memory_log_t *log,
 }
 
 /*
- * One write: lines of concurrent children stay whole (files by O_APPEND, pipes
- * up to PIPE_BUF). line begins with a newline, which is written only where a
- * full disk has cut the line before. The rest of a line that was cut is not
- * written later: it would split another line.
+ * Append a line in one write, so that lines of concurrent children stay whole
+ * (files by O_APPEND, pipes up to PIPE_BUF). line begins with a newline, which
+ * is written only if a full disk has truncated the previous line. The rest of a
+ * truncated line is not written later: it would split another line.
  */
 static void append(request_rec *r, const lpp_memory_log_t *log,
                    const char *line)
@@ -444,10 +447,10 @@ static int is_anywhere(const server_rec *s)
 
 void lpp_memory_register_hooks(apr_pool_t *pool)
 {
-    /* Profiles show the sizes, too. */
+    /* Profiles show the sizes as well. */
     ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
     if (!is_anywhere(ap_server_conf)) {
-        return; /* no log: no work for each request */
+        return; /* no log: no work for any request */
     }
     /* First: memory that later modules allocate belongs to the request. */
     ap_hook_post_read_request(begin, NULL, NULL, APR_HOOK_REALLY_FIRST);

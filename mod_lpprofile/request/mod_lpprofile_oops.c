@@ -4,7 +4,7 @@
  *
  * Reads the request and never changes it: ap_add_common_vars and
  * ap_add_cgi_vars of httpd write to the environment of the request, look up
- * host names, and run a subrequest, so the same variables are gathered here.
+ * host names, and run a subrequest, so the same variables are collected here.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -65,7 +65,7 @@ static int add_environment(void *baton, const char *name, const char *value)
     return 1;
 }
 
-/* The request that the client sent. */
+/* The first request of the chain, which the client sent. */
 static const request_rec *first_of(const request_rec *r)
 {
     while (r->prev) {
@@ -106,8 +106,8 @@ static void add_request(const vars_t *vars, request_rec *r)
     add(vars, "GATEWAY_INTERFACE", "CGI/1.1");
     add(vars, "REQUEST_METHOD", r->method);
     add(vars, "REQUEST_SCHEME", ap_http_scheme(r));
-    /* As CGI programs saw it; the request line may contain the trigger segment
-     * again by now, for the access log. */
+    /* The value that CGI programs get; the request line may contain the trigger
+     * segment again by now, for the access log. */
     add(vars, "REQUEST_URI", first_of(r)->unparsed_uri);
     add(vars, "QUERY_STRING", r->args ? r->args : "");
     add(vars, "SCRIPT_FILENAME", r->filename);
@@ -132,7 +132,7 @@ static const char *find_user(const request_rec *r)
     return NULL;
 }
 
-/* "HTTPBadGateway" for 502; "HTTP599" for one that has no name. */
+/* "HTTPBadGateway" for 502; "HTTP599" for a status without a name. */
 static const char *status_type(int status, apr_pool_t *pool)
 {
     const char *line = ap_get_status_line(status);
@@ -231,7 +231,8 @@ void lpp_oops_gather(lpp_oops_t *oops, request_rec *r,
     oops->username = user ? apr_pstrdup(oops->pool, user) : NULL;
     oops->url = apr_pstrdup(oops->pool, facts->full_url);
     add_server(&vars, r);
-    /* Headers and environment last: a variable that a module has set wins. */
+    /* Headers and environment last: a variable that a module has set has
+     * priority. */
     add_request(&vars, r);
     apr_table_do(add_header, &vars, r->headers_in, NULL);
     apr_table_do(add_environment, &vars, r->subprocess_env, NULL);

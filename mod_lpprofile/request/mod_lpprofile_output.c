@@ -35,7 +35,7 @@ const char *lpp_output_file_path(const lpp_output_t *output,
                        lpp_store_name(output->stem, format, pool), NULL);
 }
 
-/* The UTC date that the OOPS lies under. */
+/* The UTC date that names the directory of the OOPS. */
 static const char *oops_date(const lpp_output_t *output, apr_pool_t *pool)
 {
     apr_time_exp_t utc;
@@ -53,7 +53,7 @@ const char *lpp_output_oops_path(const lpp_output_t *output,
                        NULL);
 }
 
-/* Finish a file that was written with success, and add its size; else abort
+/* If a file was written successfully, finish it and add its size; else abort
  * it. */
 static apr_status_t finish_file(lpp_store_file_t *file, apr_status_t written,
                                 apr_off_t *bytes)
@@ -131,7 +131,7 @@ apr_status_t lpp_output_write_files(const lpp_output_t *output,
             worst = rv != APR_SUCCESS ? rv : worst;
         }
     }
-    /* Last: a reader that finds it finds the others. */
+    /* Last, so that a reader that finds it finds the other files, too. */
     rv = write_saved(output, store, view);
     return rv != APR_SUCCESS ? rv : worst;
 }

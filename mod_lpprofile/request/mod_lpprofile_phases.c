@@ -3,8 +3,8 @@
  * mod_lpprofile_phases: see mod_lpprofile_phases.h.
  *
  * Which phases a request went through, and when. Each request of a chain has a
- * track. Owns the phases of a request; knows nothing of the run, and registers
- * no hook.
+ * track. Owns the phases of a request; does not use the run, and registers no
+ * hook.
  */
 #include <time.h>
 
@@ -18,9 +18,9 @@
 #include "request/mod_lpprofile_phases.h"
 
 #define ENTRIES_MAX 4096
-#define NESTED_MAX 128      /* phases of subrequests with rows of their own;
-                               later subrequests have one row each, if they
-                               take NESTED_MIN_US */
+#define NESTED_MAX 128      /* phases of subrequests with rows of their own; of
+                               later subrequests, only those that take
+                               NESTED_MIN_US get a row */
 #define NESTED_MIN_US 1000
 #define URI_MAX_BYTES 256
 #define RECORD_KEY "lpprofile-phases"
@@ -37,15 +37,16 @@ static const char *const phase_names[LPP_PHASES] = {
 /* One phase of one request. */
 typedef struct entry_t {
     apr_time_t start_us;
-    apr_time_t end_us;  /* 0: it runs */
+    apr_time_t end_us;  /* 0: still running */
     lpp_phase_e phase;
     const char *suffix; /* which request; NULL: the first one, or (nested) not
                            made yet */
     int nested;         /* of a subrequest: within a phase of another */
 } entry_t;
 
-/* Hangs at the first request's pool, so that what outlives the phases (pools
- * of subrequests go after log_transaction) finds that they are gone. */
+/* In the pool of the first request, so that cleanups which run after the phases
+ * are destroyed (pools of subrequests are destroyed after log_transaction) find
+ * them detached. */
 typedef struct record_t {
     lpp_phases_t *phases; /* NULL: detached */
 } record_t;
@@ -57,11 +58,11 @@ struct track_t {
     record_t *record;
     const request_rec *r; /* compared, never read */
     const char *kind;     /* "redirect" or "subrequest"; NULL: the first */
-    const char *uri;      /* of such a one when it began; r's */
+    const char *uri;      /* of a redirect or subrequest, when it began; r's */
     const char *suffix;   /* NULL: the first request, or not made yet */
     int nested;
-    int whole;            /* all its phases are one */
-    int running;          /* index of its open entry, -1: none */
+    int whole;            /* all its phases are one entry */
+    int running;          /* index of its open entry; -1: none */
 };
 
 struct lpp_phases_t {
@@ -71,8 +72,8 @@ struct lpp_phases_t {
     const lpp_oops_hidden_t *hidden;
     apr_array_header_t *entries; /* entry_t, by start */
     int nested;                  /* entries of subrequests */
-    apr_uint32_t dropped;        /* not kept */
-    track_t *tracks;             /* the newest first: it is asked for most */
+    apr_uint32_t dropped;        /* entries left out */
+    track_t *tracks;             /* newest first: that is looked up most */
 };
 
 static ap_filter_rec_t *end_filter_handle;
@@ -87,7 +88,7 @@ static track_t *find_track(const lpp_phases_t *phases, const request_rec *r)
     return track;
 }
 
-/* The path alone: a query says little here. */
+/* The path without the query, which says little here. */
 static const char *suffix_of(lpp_phases_t *phases, track_t *track)
 {
     if (!track->suffix && track->kind) {
@@ -100,8 +101,8 @@ static const char *suffix_of(lpp_phases_t *phases, track_t *track)
     return track->suffix;
 }
 
-/* A directory's listing is a subrequest a file, a few microseconds each: past
- * NESTED_MAX such a one leaves no trace but in the count. */
+/* A directory listing makes a subrequest for each file, of a few microseconds
+ * each: beyond NESTED_MAX such a subrequest is only counted. */
 static void leave_phase(lpp_phases_t *phases, track_t *track, apr_time_t now)
 {
     entry_t *entry;
@@ -133,7 +134,8 @@ static void enter_phase(lpp_phases_t *phases, track_t *track, lpp_phase_e phase,
     if (track->running >= 0
         && APR_ARRAY_IDX(phases->entries, track->running, entry_t).phase
            == phase) {
-        return; /* it has several hooks: access_checker, access_checker_ex */
+        return; /* the phase has several hooks: access_checker,
+                   access_checker_ex */
     }
     leave_phase(phases, track, now);
     if (phases->entries->nelts >= ENTRIES_MAX) {
@@ -188,7 +190,7 @@ static track_t *begin_track(lpp_phases_t *phases, request_rec *r,
     }
     before = r->prev ? find_track(phases, r->prev) : NULL;
     if (before) {
-        leave_phase(phases, before, now); /* the redirect takes over */
+        leave_phase(phases, before, now); /* the redirect continues */
     }
     if (r->main) {
         apr_pool_cleanup_register(r->pool, track, subrequest_gone,
@@ -255,7 +257,7 @@ void lpp_phases_leave_all(lpp_phases_t *phases)
     }
 }
 
-/* Behind all that a subrequest's own output goes through. */
+/* Runs after all filters of a subrequest's own output. */
 static apr_status_t end_filter(ap_filter_t *f, apr_bucket_brigade *bb)
 {
     request_rec *r = f->r;
@@ -294,7 +296,8 @@ static void detach(record_t *record)
 {
     if (record->phases) {
         record->phases->record = NULL;
-        record->phases->tracks = NULL; /* they go with their requests */
+        record->phases->tracks = NULL; /* the tracks are destroyed with their
+                                          requests */
         record->phases = NULL;
     }
 }
@@ -374,7 +377,7 @@ void lpp_phases_add_to(const lpp_phases_t *phases, lpp_oops_t *oops)
 
         if (entry->suffix || entry->nested) {
             name = apr_pstrcat(oops->pool, name, entry->suffix ? entry->suffix
-                               : " (subrequest)", NULL); /* it runs */
+                               : " (subrequest)", NULL); /* still running */
         }
         lpp_oops_add_event(
             oops, span_ms(phases->started_us, entry->start_us),
@@ -384,7 +387,8 @@ void lpp_phases_add_to(const lpp_phases_t *phases, lpp_oops_t *oops)
     oops->timeline_dropped += phases->dropped;
 }
 
-/* Phases of subrequests lie within those of the request: not added again. */
+/* Phases of subrequests are within those of the request, so they are not
+ * added. */
 const char *lpp_phases_server_timing(const lpp_phases_t *phases,
                                      apr_pool_t *pool)
 {

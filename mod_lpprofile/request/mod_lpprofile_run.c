@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_run: which run a request has, what others may know of it, its
- * memory, and its user. How it begins is in mod_lpprofile_run_life.c, what
- * happens to it while its request is served in mod_lpprofile_watch.c.
+ * mod_lpprofile_run: which run a request has, the getters of a run, its memory,
+ * and its user. mod_lpprofile_run_life.c has its begin and end,
+ * mod_lpprofile_watch.c what happens to it while its request is served.
  *
  * The pool of a run is unmanaged and has an allocator of its own, because the
- * jobs thread uses it after the request is gone.
+ * jobs thread uses it after the request is destroyed.
  */
 #include <stdatomic.h>
 
@@ -19,10 +19,10 @@
 #include "server/mod_lpprofile_process.h"
 
 /*
- * Fresh memory costs page faults, microseconds each: the memory that one run
- * has freed is the next one's. An allocator belongs to the run that took it,
- * without a lock: the pools of requests may be destroyed in prefork's signal
- * handler.
+ * Newly mapped memory costs page faults, microseconds each: so the next run
+ * uses the memory that the last one freed. An allocator belongs to the run that
+ * took it, without a lock: the pools of requests may be destroyed in prefork's
+ * signal handler.
  */
 #define RUN_MEMORY_KEPT (1024 * 1024) /* of a child's last runs, each */
 
@@ -188,8 +188,7 @@ void lpp_run_note(lpp_run_t *run, const char *token)
     }
 }
 
-/* LPProfileRequireUser does not hold: the profile is dropped, nothing is
- * shown. */
+/* LPProfileRequireUser does not hold: drop the profile and show nothing. */
 static void drop(lpp_run_t *run)
 {
     run->viewer.user_ok = 0;
@@ -223,8 +222,8 @@ void lpp_run_check_user(request_rec *r)
     }
 }
 
-/* A response may be sent though no fixup ran (401, 404 in map_to_storage):
- * then the user is not known, and nothing is shown. */
+/* A response may be sent without any fixup (401, 404 in map_to_storage): then
+ * the user is not known, and nothing is shown. */
 void lpp_run_settle_user(lpp_run_t *run)
 {
     request_rec *last = run->r;

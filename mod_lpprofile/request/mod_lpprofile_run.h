@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_run: the conductor of one request that is profiled or asks for
- * it. The only room that knows the order: gate, samples, profile, names, files
- * and OOPS, headers.
+ * mod_lpprofile_run: controls one request that is profiled or asks for it. Only
+ * this part knows the order: gate, samples, profile, names, files and OOPS,
+ * headers.
  *
  * A run belongs to the first request of a chain (no prev, no main) and serves
- * its redirects and subrequests. What must outlive the request lives in the
+ * its redirects and subrequests. Data that must outlive the request is in the
  * pool of the run, which is destroyed when the jobs thread has written
  * everything.
  */
@@ -23,12 +23,13 @@
 
 typedef struct lpp_run_t lpp_run_t;
 
-/* Request header, with the OOPS id: a request with it that comes from the
- * profiled request is its child, and does not wait for the gate. */
+/* Request header with the OOPS id of a profiled request: a request that has it
+ * and comes from that request is its child, and does not wait for the gate. */
 #define LPP_RUN_PARENT_HEADER "X-LPProfile-Parent"
 
-/* 0 when this child has no run: the first check of each hook. Each run is
- * watched by the hook wrappers (mod_lpprofile_wrappers). */
+/* 0 if no request of this child has a run: the first check of each hook. Each
+ * run is watched by the hook wrappers (mod_lpprofile_wrappers).
+ * Signal-safe: yes. Thread: any. */
 static inline int lpp_run_any(void)
 {
     return lpp_wrappers_any();
@@ -36,84 +37,91 @@ static inline int lpp_run_any(void)
 
 /*
  * Begin a run for r, which has no prev and no main. Waits for the gate and
- * starts sampling where the plan (or LPProfileAllRequests) asks for a profile,
- * but not for help and pages. plan NULL: no segment in the URL. access: the
- * client passed LPProfileAccess. A failure is in the status; the request is
+ * starts sampling if the plan (or LPProfileAllRequests) asks for a profile, but
+ * not for help and pages. plan NULL: no segment in the URL. access: the client
+ * passed LPProfileAccess. A failure is shown in the status; the request is
  * served.
  * Signal-safe: no. Thread: request.
  */
 void lpp_run_begin(request_rec *r, const lpp_plan_t *plan, int access);
 
 /*
- * The run that an inline region of r belongs to, or NULL where nothing is to be
- * profiled. Where there is none yet and profiling is allowed, one is begun: it
- * waits for the gate as any other, and profiles regions only; *fresh is 1 then.
- * r: any request of the chain.
+ * The run for an inline region of r; NULL: nothing is to be profiled. If there
+ * is none yet and profiling is allowed, one is begun: it waits for the gate
+ * like any other, and profiles regions only; *fresh is 1 then. r: any request
+ * of the chain.
  * Signal-safe: no. Thread: request.
  */
 lpp_run_t *lpp_run_begin_inline(request_rec *r, int *fresh);
 
 /*
  * Enter and leave a region; profiled 0: only for the timeline. leave returns 0
- * where none is open.
+ * if none is open.
  * Signal-safe: no. Thread: request.
  */
 void lpp_run_enter_region(lpp_run_t *run, const char *name, int profiled);
 int lpp_run_leave_region(lpp_run_t *run);
 
-/* The run that r (or the request it stems from) belongs to, or NULL.
- * Thread: request. */
+/* The run of r (or of the request it comes from), or NULL.
+ * Signal-safe: no. Thread: request. */
 lpp_run_t *lpp_run_get(const request_rec *r);
 
-/* The phases of the run that r belongs to; NULL where it has none, or profiles
- * regions alone. Thread: request. */
+/* The phases of r's run; NULL: it has no run, or the run profiles only regions.
+ * Signal-safe: no. Thread: request. */
 lpp_phases_t *lpp_run_phases(const request_rec *r);
 
-const lpp_plan_t *lpp_run_plan(const lpp_run_t *run); /* or NULL */
+const lpp_plan_t *lpp_run_plan(const lpp_run_t *run); /* of the URL, or NULL */
 
-/* 1 when the client may see the profile: LPProfileAccess and
- * LPProfileRequireUser hold. */
+/* 1 if the client may see the profile: LPProfileAccess and LPProfileRequireUser
+ * hold.
+ * Signal-safe: no. Thread: request. */
 int lpp_run_visible(const lpp_run_t *run);
 
-/* Drop the profile where LPProfileRequireUser was never evaluated (no fixup
- * ran). Call it before lpp_run_visible when a response is made. */
+/* Drop the profile if LPProfileRequireUser was never evaluated (no fixup ran).
+ * Call it before lpp_run_visible when a response is made.
+ * Signal-safe: no. Thread: request. */
 void lpp_run_settle_user(lpp_run_t *run);
 
-/* What must be hidden in each text of this run: constant. Signal-safe: yes.
- * Thread: any. */
+/* What must be hidden in all text of this run: constant.
+ * Signal-safe: yes. Thread: any. */
 const lpp_oops_hidden_t *lpp_run_hidden(const lpp_run_t *run);
 
-/* 1 when the run profiles (or did), and its OOPS id; "" where it does not. */
+/* 1 if the run profiles (or did); and its OOPS id, "" if it does not.
+ * Signal-safe: no. Thread: request. */
 int lpp_run_profiled(const lpp_run_t *run);
 const char *lpp_run_id(const lpp_run_t *run);
 
-/* 1 when it is only for the sum, and the response does not show that the
- * profiler exists. */
+/* 1 if the run is only for the sum over all requests, and the response must not
+ * show the profiler.
+ * Signal-safe: no. Thread: request. */
 int lpp_run_unseen(const lpp_run_t *run);
 
-/* The recorder of exact calls of the run that r belongs to; NULL where nothing
- * is counted. Thread: request. */
+/* The recorder of exact calls of r's run; NULL: no calls are counted.
+ * Signal-safe: no. Thread: request. */
 lpp_calls_t *lpp_run_calls(const request_rec *r);
 
-/* 1 when an HTML response of this run gets a block: the segment asked for
- * something to show, or all requests are profiled and the client may see it. */
+/* 1 if an HTML response of this run gets a block: the segment asked for
+ * something to show, or all requests are profiled and the client may see it.
+ * Signal-safe: no. Thread: request. */
 int lpp_run_wants_block(const lpp_run_t *run, const request_rec *r);
 
 /* Add a remark to X-LPProfile, a token of the contract such as "no-html" (why
- * nothing was injected). Before the headers are sent. Thread: request. */
+ * there is no block); copied. Before the headers are sent.
+ * Signal-safe: no. Thread: request. */
 void lpp_run_note(lpp_run_t *run, const char *token);
 
 /*
- * Put the headers of the module into err_headers_out (X-Lazr-OopsId,
- * X-LPProfile, X-LPProfile-File, Server-Timing). Called before httpd makes the
- * response's headers; idempotent.
- * Thread: request.
+ * Set the headers of the module in err_headers_out (X-Lazr-OopsId, X-LPProfile,
+ * X-LPProfile-File, Server-Timing). Called before httpd makes the response's
+ * headers; idempotent.
+ * Signal-safe: no. Thread: request.
  */
 void lpp_run_set_headers(lpp_run_t *run, request_rec *r);
 
 /*
- * Write the block for the page as of now. Errors leave the response as it is.
- * Thread: request, on the profiled thread.
+ * Write the block for the page as of now. On an error the response stays as it
+ * is.
+ * Signal-safe: no. Thread: request, on the profiled thread.
  */
 LPP_MUST_CHECK apr_status_t lpp_run_write_block(lpp_run_t *run,
                                                 request_rec *r, int styled,
@@ -121,21 +129,22 @@ LPP_MUST_CHECK apr_status_t lpp_run_write_block(lpp_run_t *run,
                                                 const lpp_sink_t *sink);
 
 /*
- * For mod_lpprofile_hooks, in this order; each does nothing unless r has a run.
+ * For mod_lpprofile_hooks, in this order; each does nothing if r has no run.
  * check_user: after the fixups, when user and environment are final. tell_page:
- * the page id is known now; the gate's record gets it, in case this process
- * dies. gather: before all loggers, while the request line is the plain one
- * that the application saw. take_over: after all loggers, which may read the
- * run's note and its phases.
- * Thread: request.
+ * the page id is known now; it is written to the gate's record, in case this
+ * process dies. gather: before all loggers, while the request line is the plain
+ * one that the application saw. take_over: after all loggers, which may read
+ * the run's note and its phases.
+ * Signal-safe: no. Thread: request.
  */
 void lpp_run_check_user(request_rec *r);
 void lpp_run_tell_page(request_rec *r);
 void lpp_run_gather(request_rec *r);
 void lpp_run_take_over(request_rec *r);
 
-/* Register the hooks of the run: suspend and resume, error_log; and its
- * filters. */
+/* Register the hooks of the run (suspend and resume, error_log) and its
+ * filters.
+ * Signal-safe: no. Thread: parent at start. */
 void lpp_run_register_hooks(apr_pool_t *pool);
 
 #endif

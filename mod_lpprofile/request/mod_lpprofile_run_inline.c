@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_run_inline: inline regions of a run. Where nothing else asked
- * for a profile, only the regions are profiled: the session pauses between them
- * and keeps the gate, so that all regions of a request are one profile.
+ * mod_lpprofile_run_inline: inline regions of a run. If nothing else asked for
+ * a profile, only the regions are profiled: the session pauses between them and
+ * keeps the gate, so that all regions of a request are in one profile.
  */
 #include <apr_strings.h>
 #include <http_request.h>
@@ -18,7 +18,7 @@ static int asks_help_only(const lpp_run_t *run)
         && !run->asked.plan->formats && !run->asked.plan->page;
 }
 
-/* The run to profile regions in: a new one, or one that asks for help alone. */
+/* The run to profile regions in: a new one, or one that asks only for help. */
 static lpp_run_t *find_run(request_rec *r)
 {
     lpp_run_t *run = lpp_run_get(r);
@@ -39,8 +39,8 @@ static lpp_run_t *find_run(request_rec *r)
     return run;
 }
 
-/* The user may be known already; where fixups come later, lpp_run_check_user
- * asks again. */
+/* Whether regions may be profiled. The user may be known already; if fixups
+ * come later, lpp_run_check_user checks again. */
 static int may_profile(lpp_run_t *run, request_rec *r)
 {
     if (!lpp_config_requires_user(run->facts.conf)) {
@@ -54,7 +54,7 @@ static int may_profile(lpp_run_t *run, request_rec *r)
     return run->viewer.inline_user;
 }
 
-/* The URL asked for statements only: regions may be profiled then. */
+/* Whether the URL asked for statements only: then regions may be profiled. */
 static int asks_sql_alone(const lpp_run_t *run)
 {
     return lpp_run_asks_sql(run) && !run->output.formats
@@ -74,7 +74,7 @@ static void profile_beside_sql(lpp_run_t *run)
     }
     how = lpp_session_sample(run->profiling.session, lpp_run_inline_roots);
     if (how == LPP_START_FAILED) {
-        return; /* cut short before: regions go to the timeline only */
+        return; /* was cut short before: regions are in the timeline only */
     }
     run->profiling.start = how;
     run->answer.status = lpp_run_start_token(how);
@@ -108,14 +108,14 @@ lpp_run_t *lpp_run_begin_inline(request_rec *r, int *fresh)
     if (!run) {
         return NULL;
     }
-    run->asked.inline_only = 1; /* also where it fails: do not try again */
+    run->asked.inline_only = 1; /* also on failure: do not try again */
     run->records.regions = lpp_regions_create(run->pool);
     if (!run->records.regions || !may_profile(run, here)) {
         return NULL;
     }
     run->output.formats = LPP_FORMAT_BIT(LPP_FORMAT_PSTATS);
     run->profiling.hook_us = lpp_monotonic_us();
-    /* Not attached: the phases of the request began before. */
+    /* Not attached: the phases of the request have begun before. */
     run->records.phases = lpp_phases_create(run->pool, run->facts.begin_us,
                                             run->facts.hidden);
     lpp_run_start(run, first, 1);
@@ -139,7 +139,7 @@ void lpp_run_enter_region(lpp_run_t *run, const char *name, int profiled)
             return;
         }
     }
-    /* For the first region the session was begun, and runs. */
+    /* For the first region the session was just begun, and runs. */
     if (run->asked.inline_only && profiled && run->profiling.session
         && lpp_regions_profiles(run->records.regions) > 0
         && !lpp_regions_profiled_depth(run->records.regions)

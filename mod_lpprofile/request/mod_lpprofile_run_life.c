@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * mod_lpprofile_run_life: begin and end of a run: creates it, waits for the
- * gate, starts the session; when the request is over, gathers what is known of
- * it and submits the job that writes it.
+ * gate, starts the session; when the request is over, collects the facts about
+ * it and submits the job that writes the profile.
  */
 #include <string.h>
 #include <sys/syscall.h>
@@ -22,15 +22,15 @@
 
 APLOG_USE_MODULE(lpprofile);
 
-/* Reading and serving a request have a caller in common,
+/* Reading and serving a request have a common caller,
  * ap_process_http_connection. A module that creates requests without reading
  * them, such as mod_http2, does so in a function of its own that returns. */
 static const char *const root_functions[] = {
     "ap_read_request", "^ap_post_read_request", NULL
 };
 
-/* At an inline region the request has been read: its stacks begin with the
- * function that serves it. */
+/* At an inline region the request has already been read: the stacks begin with
+ * the function that serves it. */
 const char *const lpp_run_inline_roots[] = {
     "ap_process_async_request", "ap_process_request", NULL
 };
@@ -39,7 +39,8 @@ const char *const lpp_run_inline_roots[] = {
  * blocked on its client (contract section 2). */
 #define MAX_CLIENT_WAIT_US apr_time_from_sec(5)
 
-/* Asked while waiting for the gate: 0 when the client has closed. */
+/* Called while waiting for the gate: 0 if the client has closed the
+ * connection. */
 static int client_is_there(void *baton)
 {
     request_rec *r = baton;
@@ -57,7 +58,7 @@ static int client_is_there(void *baton)
     return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 0;
 }
 
-/* The formats of this build that were asked for; the page says which are
+/* The formats of this build that were asked for; the page names those that are
  * missing. */
 static apr_uint32_t formats_to_write(lpp_run_t *run)
 {
@@ -76,7 +77,7 @@ static apr_uint32_t formats_to_write(lpp_run_t *run)
     return formats;
 }
 
-/* The outcome of a start, as X-LPProfile has it. */
+/* The result of a start for X-LPProfile. */
 const char *lpp_run_start_token(lpp_start_e start)
 {
     switch (start) {
@@ -94,8 +95,9 @@ const char *lpp_run_start_token(lpp_start_e start)
 }
 
 /* For the sum every request is profiled: no limit of the directives applies,
- * and the client may be gone. Left out are a request that the owner of the gate
- * waits for, and the time after a slow client has had the gate too long. */
+ * and the client may have gone. Exceptions: a request that the owner of the
+ * gate waits for, and the time after a slow client has held the gate too
+ * long. */
 static void unbound(lpp_session_options_t *options)
 {
     options->max_waiting = APR_UINT32_MAX;
@@ -122,14 +124,14 @@ static void count_for_sum(lpp_start_e start)
     }
 }
 
-/* A warning the first time in this child, then info. */
+/* The log level: warning the first time in this child, then info. */
 static int once(atomic_int *said)
 {
     return atomic_exchange(said, 1) ? APLOG_INFO : APLOG_WARNING;
 }
 
-/* Logged for the connection and host, not for the request: httpd appends the
- * unmasked Referer to the messages of a request. */
+/* Logged for the connection and host, not for the request: httpd would append
+ * the unmasked Referer to a message of the request. */
 static void log_start(const lpp_run_t *run, request_rec *r, apr_status_t rv)
 {
     static atomic_int failed, no_signal;
@@ -185,7 +187,7 @@ static void fill_owner(const lpp_run_t *run, lpp_owner_t *owner)
 /*
  * As lpp_session_start. An HTTP/2 stream that waits for the gate blocks one of
  * the few workers of mod_http2 in this child, which serve all connections: so
- * only some of them may wait. This limit does not apply to the sum over all
+ * only some of these may wait. This limit does not apply to the sum over all
  * requests.
  */
 static apr_status_t start_session(lpp_run_t *run, const request_rec *r,
@@ -214,7 +216,7 @@ static apr_status_t start_session(lpp_run_t *run, const request_rec *r,
     return rv;
 }
 
-/* All but the owner record and the id of the parent. */
+/* All options but the owner record and the id of the parent. */
 static void fill_options(const lpp_run_t *run, request_rec *r, int stacks,
                          lpp_session_options_t *options)
 {
@@ -233,7 +235,7 @@ static void fill_options(const lpp_run_t *run, request_rec *r, int stacks,
     }
 }
 
-/* Waits for the gate; fills profiling. */
+/* Wait for the gate; fills in profiling. */
 void lpp_run_start(lpp_run_t *run, request_rec *r, int stacks)
 {
     lpp_run_profiling_t *profiling = &run->profiling;
@@ -342,7 +344,8 @@ static lpp_run_t *create_run(request_rec *r, const lpp_plan_t *plan,
     run->answer.status = "help";
     run->answer.tokens = apr_array_make(pool, 4, sizeof(const char *));
     run->profiling.hook_us = lpp_monotonic_us();
-    run->failure.level = APLOG_TRACE1; /* less severe than any that counts */
+    run->failure.level = APLOG_TRACE1; /* less severe than any level that
+                                          counts */
     return run;
 }
 
@@ -383,7 +386,7 @@ void lpp_run_begin(request_rec *r, const lpp_plan_t *plan, int access)
         return;
     }
     if (plan && plan->page) {
-        /* Pages of the module are not profiled. */
+        /* The module's own pages are not profiled. */
         run->asked.all_requests = 0;
         return;
     }
@@ -406,7 +409,7 @@ void lpp_run_begin(request_rec *r, const lpp_plan_t *plan, int access)
 }
 
 /*
- * The request is over: gather what is known of it. r is the first request; the
+ * The request is over: collect the facts about it. r is the first request; the
  * last of its redirects has sent the response.
  */
 void lpp_run_gather(request_rec *r)
@@ -442,14 +445,14 @@ void lpp_run_gather(request_rec *r)
     }
 }
 
-/* The request is logged: hand the run to the jobs thread. */
+/* The request is logged: pass the run to the jobs thread. */
 void lpp_run_take_over(request_rec *r)
 {
     lpp_run_t *run = lpp_run_get(r);
     const lpp_process_t *process = lpp_process_get();
 
     if (!run || run->r != r || !run->profiling.session) {
-        return; /* abandon() ends it when the pool of r is destroyed */
+        return; /* abandon() ends the run when the pool of r is destroyed */
     }
     if (run->oops) {
         lpp_run_fill_timeline(run, run->oops);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_run_records: what a run records exactly, besides samples: calls
- * of hooks, SQL statements, phases, inline regions; and how the timeline, the
- * headers and the page show them.
+ * mod_lpprofile_run_records: what a run records exactly, in addition to
+ * samples: calls of hooks, SQL statements, phases, inline regions; and how the
+ * timeline, the headers and the page show them.
  *
- * Calls are recorded from the start of the session until the run is handed to
- * the jobs thread. Statements are recorded in each run that profiles, for its
- * OOPS, and shown where the URL asks for them.
+ * Calls are recorded from the start of the session until the run is passed to
+ * the jobs thread. Statements are recorded in each profiling run, for its OOPS,
+ * and shown if the URL asks for them.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -130,7 +130,7 @@ void lpp_run_start_sql(lpp_run_t *run)
     lpp_sqlfilter_t *filter = NULL;
 
     if (run->asked.aggregate) {
-        return; /* nothing would show or write them */
+        return; /* no output would contain them */
     }
     memset(&options, 0, sizeof(options));
     options.begin_us = run->facts.begin_us;
@@ -142,7 +142,7 @@ void lpp_run_start_sql(lpp_run_t *run)
         options.filter = filter;
     }
     if (lpp_sql_start(&run->records.sql, &options, run->pool) != APR_SUCCESS) {
-        run->records.sql = NULL; /* the profile has no statements then */
+        run->records.sql = NULL; /* the profile then has no statements */
     }
 }
 

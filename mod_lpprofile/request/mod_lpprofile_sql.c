@@ -2,11 +2,11 @@
 /*
  * mod_lpprofile_sql: the log of one request, and which thread writes to it.
  *
- * A connection of mod_dbd serves many requests, and its driver does not know
- * which one; so the thread keeps the number of the log that its statements go
- * to. It keeps a number and no pointer: a thread that starts another request
- * without having left this one looks the number up among the logs that exist,
- * and does not find one that was destroyed.
+ * A connection of mod_dbd serves many requests, and its driver cannot tell
+ * which one; so each thread stores the number of the log for its statements. It
+ * is a number and not a pointer: a thread that starts another request without
+ * having left this one looks the number up among the existing logs, and does
+ * not find one that was destroyed.
  */
 #include <pthread.h>
 #include <string.h>
@@ -25,7 +25,7 @@ void lpp_sql_set_secret_labels(const apr_array_header_t *labels)
     secret_labels.names = labels;
 }
 
-/* Whether statements of that label hold session data. */
+/* Whether statements with that label contain session data. */
 static int is_secret(const char *label)
 {
     return lpp_oops_is_sensitive(label, &secret_labels);
@@ -42,9 +42,9 @@ struct lpp_sql_t {
     const char *names[NAMES_MAX]; /* of databases, by other modules */
     lpp_sql_options_t options;
     apr_pool_t *scratch;
-    apr_time_t started_us; /* of the statement begun last */
+    apr_time_t started_us; /* of the most recent statement */
     apr_uint64_t serial;
-    lpp_sql_t *next;       /* of all that exist; guarded by live_mutex */
+    lpp_sql_t *next;       /* of all existing ones; guarded by live_mutex */
     lpp_pc_t frames[LPP_SQL_STACK_MAX_FRAMES + 1];
 };
 
@@ -106,7 +106,7 @@ const char *lpp_sql_keep_name(const char *database)
     return sql->names[i];
 }
 
-/* The calling stack without the frames of this module. */
+/* Copy the calling stack without the frames of this module. */
 static unsigned take_stack(lpp_sql_t *sql)
 {
     unsigned count = 0, own = 0;
@@ -151,7 +151,8 @@ static int begin(lpp_dbd_watch_t *watch, const lpp_dbd_call_t *call)
     }
     statement.bytes = strlen(statement.text);
     index = lpp_sqllog_begin(sql->log, &statement);
-    /* Stack and copies are not time of the database. */
+    /* From here on, so that stack and copies are not part of the database's
+     * time. */
     sql->started_us = lpp_monotonic_us();
     lpp_sqllog_started(sql->log, index, since_begin(sql, sql->started_us));
     apr_pool_clear(sql->scratch);
@@ -185,7 +186,8 @@ static void end(lpp_dbd_watch_t *watch, int index, long rows,
         if (!statement->running) {
             return;
         }
-        start = statement->start_us; /* others may run within it */
+        start = statement->start_us; /* not started_us: other statements
+                                        may run within this one */
     }
     lpp_sqllog_end(sql->log, index, since_begin(sql, now) - start, rows,
                    error_of(sql, index, error));

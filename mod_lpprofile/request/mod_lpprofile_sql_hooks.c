@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_sql_hooks: where statements come from: the connections of
+ * mod_lpprofile_sql_hooks: the sources of statements: the connections of
  * mod_dbd, and other modules, through the optional functions of lpprofile.h;
  * and which statements are secret.
  *
@@ -118,7 +118,7 @@ static apr_status_t post_connect(apr_pool_t *pool, dbd_cfg_t *cfg,
                      why ? why : "out of memory");
         return APR_SUCCESS;
     }
-    /* Statements that were prepared before this hook ran. */
+    /* Statements that were prepared before this hook was called. */
     for (at = apr_hash_first(pool, cfg->queries); at;
          at = apr_hash_next(at)) {
         const char *label = apr_hash_this_key(at);

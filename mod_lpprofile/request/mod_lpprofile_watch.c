@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_watch: a run while its request is served: filters at the
- * network's side, suspended connections, logged errors.
+ * mod_lpprofile_watch: a run while its request is served: filters next to the
+ * network, suspended connections, logged errors.
  *
  * Sampling ends when EOS has been passed to the network filters, on the thread
  * of the handler; log_transaction and the cleanup of the pool may run on any
@@ -95,8 +95,8 @@ static apr_status_t end_filter(ap_filter_t *f, apr_bucket_brigade *bb)
         lpp_run_freeze_regions(run);
         lpp_session_stop(run->profiling.session, LPP_STOP_NOT);
         lpp_phases_sending(run->records.phases);
-        /* Before the client has received all of a short response: it may kill
-         * this process then, and the record must not be lost. */
+        /* Before the client has received all of a short response: the client
+         * may then kill this process, and the record must not be lost. */
         lpp_run_record(run, f->r);
         lpp_sql_leave_thread();
     }
@@ -104,8 +104,8 @@ static apr_status_t end_filter(ap_filter_t *f, apr_bucket_brigade *bb)
 }
 
 /*
- * A 101 passes the filters of the connection only, not those of the request.
- * Another protocol follows, for any time.
+ * A 101 response passes only the filters of the connection, not those of the
+ * request. Another protocol follows, for an unlimited time.
  */
 static apr_status_t upgrade_filter(ap_filter_t *f, apr_bucket_brigade *bb)
 {
@@ -129,7 +129,7 @@ void lpp_run_unwatch(lpp_run_t *run)
     }
 }
 
-/* Last of the request's input filters: next to the network. */
+/* Last of the request's input filters, next to the network. */
 static apr_status_t read_filter(ap_filter_t *f, apr_bucket_brigade *bb,
                                 ap_input_mode_t mode, apr_read_type_e block,
                                 apr_off_t bytes)

@@ -17,7 +17,8 @@ void lpp_arming_release(lpp_arming_t *arming)
     if (arming->signal_taken) {
         apr_status_t status = lpp_signal_give_back();
 
-        (void)status; /* another module has it by now: left alone */
+        (void)status; /* APR_EBUSY: another module has taken the signal; its
+                         action stays */
         arming->signal_taken = 0;
     }
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_arming: signal, mask and stack of the profiled thread: what is changed so
- * that it can be sampled, and restored afterwards.
+ * lpp_arming: signal, signal mask and alternate stack of the profiled thread:
+ * changes what sampling needs, and restores it afterwards.
  *
- * Masks belong to threads, so arm and disarm run on the profiled one. Owns no
- * memory.
+ * Signal masks belong to threads, so arm and disarm run on the profiled thread.
+ * Owns no memory.
  */
 #ifndef LPP_ARMING_INTERNAL_H
 #define LPP_ARMING_INTERNAL_H

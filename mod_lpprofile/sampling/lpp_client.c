@@ -5,8 +5,8 @@
 #include "base/lpp_clock.h"
 
 #define NS_PER_US 1000
-/* A request blocked for less is not ended for others: any client may be as slow
- * as that. */
+/* A request that was blocked for less is not ended for the sake of others: any
+ * client may be that slow. */
 #define MIN_US 50000
 
 void lpp_client_enter(lpp_client_t *client)
@@ -50,7 +50,7 @@ void lpp_client_end(lpp_client_t *client)
     atomic_store(&client->since_ns, 0);
 }
 
-/* Blocked until now, all calls together. */
+/* Time blocked until now, of all calls together. */
 static apr_int64_t blocked_ns(lpp_client_t *client, apr_int64_t now_ns,
                               clockid_t clock)
 {

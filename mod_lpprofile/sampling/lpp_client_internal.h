@@ -32,12 +32,12 @@ typedef struct lpp_client_t {
 void lpp_client_enter(lpp_client_t *client);
 void lpp_client_leave(lpp_client_t *client);
 
-/* The thread pauses: all calls that it is in end here.
+/* The thread pauses: ends all calls that it is in.
  * Signal-safe: yes. Thread: the profiled one. */
 void lpp_client_leave_all(lpp_client_t *client);
 
-/* The session has ended: nothing more is counted, not even the call that it is
- * in. Signal-safe: yes. Thread: any. */
+/* The session has ended: count nothing more, not even the call in progress.
+ * Signal-safe: yes. Thread: any. */
 void lpp_client_end(lpp_client_t *client);
 
 /*

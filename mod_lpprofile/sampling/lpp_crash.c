@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_crash: everything that runs in the handler of a crash, and nothing else.
+ * lpp_crash: all code that runs in the crash handler, and no other code.
  *
- * Copies, then steps aside. A fault of the program's own (si_code > 0) happens
- * again when the handler returns, since the instruction has not been done; a
- * signal that was sent, by abort() too, is queued again with all that
- * came with it. Either way the action that was there before ours gets it as if
- * we had never been.
+ * The handler copies the state and returns, so that the previous action
+ * receives the signal as it would without this module. A fault of the program
+ * itself (si_code > 0) occurs again when the handler returns, since the
+ * instruction has not completed; a signal that was sent, by abort() too, is
+ * queued again with its siginfo.
  *
- * Others may call this handler, too: one that was installed over it, in this
- * profile or an earlier one, and passes on what it does not handle. Entered a
- * second time, where nothing is watched, or in a forked process, the handler
- * sets the default action, so that no two handlers can call each other for
+ * A handler that was installed over this one, in this profile or an earlier
+ * one, may call it for signals that it does not handle itself. If the handler
+ * is entered a second time, while nothing is watched, or in a forked process,
+ * it sets the default action, so that two handlers cannot call each other for
  * ever: the signal then ends the process.
  *
  * tests/guard/signal_symbols.txt lists all that this file may call.
@@ -30,8 +30,8 @@ lpp_crash_watch_t lpp_crash_watch;
 static const struct sigaction default_action; /* zeroed: SIG_DFL */
 
 /*
- * The stack pointer may be anything now, so the kernel does the copying. Where
- * it does not copy, only the profiled thread's own stack is safe to read.
+ * The stack pointer may have any value here, so the kernel makes the copy. If
+ * it cannot, only the profiled thread's own stack is safe to read.
  */
 static void copy_stack(lpp_crash_t *crash)
 {
@@ -87,7 +87,7 @@ void lpp_crash_handle(int number, siginfo_t *info, void *context)
     sigaction(number, first ? &lpp_crash_watch.before[number]
                             : &default_action, NULL);
     if (info->si_code <= 0) {
-        /* Waits, blocked, until this handler has returned. */
+        /* The signal stays blocked until this handler has returned. */
         syscall(SYS_rt_tgsigqueueinfo, pid, syscall(SYS_gettid), number, info);
     }
     errno = saved;

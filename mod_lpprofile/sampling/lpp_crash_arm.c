@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_crash_arm: installs the crash handlers and takes them away again.
+ * lpp_crash_arm: installs and removes the crash handlers.
  *
- * No code of this file runs in a handler. An action is given back only where
- * it is still ours. A handler that was installed over ours stays, and ours is
- * from then on the one before it: that handler may call ours, or put it back
- * when it is removed, at any time. So ours is not installed over it a second
- * time, and what was there before ours is remembered: passing a crash on to
- * that handler would be a loop, or a call of one that was removed. Where it
- * does not pass crashes on, this process leaves no more of a crash than that it
- * ended.
+ * No code of this file runs in a handler. An action is restored only if the
+ * current one is still this module's. If another handler was installed over
+ * this module's handler, that one stays; it may call this module's handler, or
+ * install it again when it is removed, at any time. So this module's handler is
+ * not installed over it a second time, and the action saved before stays valid:
+ * to save that other handler as the previous action could cause a loop, or a
+ * call of a handler that was removed. If it does not pass crashes on, this
+ * process records no more of a crash than that the process ended.
  */
 #include "sampling/lpp_crash_internal.h"
 
@@ -19,8 +19,8 @@
 
 static const int signals[] = { SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL };
 
-/* By signal: a handler was installed over ours in an earlier profile; what is
- * before ours does not change then. */
+/* By signal: in an earlier profile a handler was installed over this module's;
+ * the saved previous action then stays as it is. */
 static int covered[LPP_CRASH_SIGNALS];
 
 static int is_ours(const struct sigaction *action)
@@ -44,7 +44,7 @@ static void install(int number, const struct sigaction *action)
         || (covered[number] && is_handler(&now))) {
         return;
     }
-    /* What was there is known before ours can be called. */
+    /* Save the previous action before this module's handler can be called. */
     lpp_crash_watch.before[number] = now;
     covered[number] = 0;
     sigaction(number, action, NULL);
@@ -61,7 +61,7 @@ void lpp_crash_arm(lpp_crash_t *crash, apr_uint32_t tid)
     }
     crash->profiled_tid = tid;
     lpp_crash_watch.process = getpid();
-    /* Its stack is told by enter_thread. */
+    /* lpp_crash_enter_thread sets tid together with the bounds of the stack. */
     lpp_crash_watch.tid = 0;
     memset(&action, 0, sizeof(action));
     action.sa_sigaction = lpp_crash_handle;

@@ -2,12 +2,12 @@
 /*
  * lpp_crash: registers and stack of a process that crashes during a profile.
  *
- * Handlers for SIGSEGV, SIGBUS, SIGABRT, SIGFPE and SIGILL that stand only
- * while a profile runs. They copy registers and stack into memory that
- * outlives the process, then make the signal happen again with the action that
- * it had before: core dumps and httpd's own reports stay as they are.
- * lpp_crash.c is the handler and obeys the rules of the signal room;
- * lpp_crash_arm.c installs it. Another process unwinds the copy.
+ * Handlers for SIGSEGV, SIGBUS, SIGABRT, SIGFPE and SIGILL, installed only
+ * while a profile runs. They copy registers and stack into memory that outlives
+ * the process, then have the signal delivered again with its previous action:
+ * core dumps and httpd's own reports do not change. lpp_crash.c has the handler
+ * and follows the rules for signal handlers; lpp_crash_arm.c installs it.
+ * Another process unwinds the copy.
  */
 #ifndef LPP_CRASH_INTERNAL_H
 #define LPP_CRASH_INTERNAL_H
@@ -18,8 +18,9 @@
 
 enum { LPP_CRASH_NONE, LPP_CRASH_FILLING, LPP_CRASH_WHOLE };
 
-/* What is left behind; zeroed but for the stack before arm. Other processes can
- * write to it: the handler reads nothing of it back that it acts upon. */
+/* The record of a crash; all but the stack must be zero before arm. Other
+ * processes can write to this memory: the handler uses nothing that it reads
+ * back from it. */
 typedef struct lpp_crash_t {
     atomic_uint state;          /* LPP_CRASH_ */
     int number, code, error;    /* of the signal: si_signo, si_code, errno */
@@ -29,23 +30,25 @@ typedef struct lpp_crash_t {
     apr_uint64_t address;       /* that could not be accessed; si_addr */
     apr_int64_t when_us;        /* CLOCK_MONOTONIC */
     apr_uint64_t root_cfa;      /* of the profiled thread's root, or 0 */
-    lpp_snapshot_t snapshot;    /* its stack pointer is of the dead process */
+    lpp_snapshot_t snapshot;    /* its stack address is one of the dead
+                                   process */
     unsigned char stack[LPP_STACK_MAX_BYTES];
 } lpp_crash_t;
 
 /*
- * Watch this process: a crash is written to crash (borrowed until disarm; NULL
- * disarms). tid: the thread that is profiled. disarm gives back the actions
- * that are still ours.
+ * Watch this process: a crash is written to crash (borrowed until disarm; NULL:
+ * as disarm). tid: the profiled thread. disarm restores the previous actions
+ * where this module's handler is still installed.
  * Signal-safe: no. Thread: the helper.
  */
 void lpp_crash_arm(lpp_crash_t *crash, apr_uint32_t tid);
 void lpp_crash_disarm(void);
 
 /*
- * The calling thread is the profiled one from now on, and its stack is there.
- * root_cfa: of the request's root, or 0. That the overflow of that stack can be
- * told takes an alternate signal stack (lpp_signal_lend_stack).
+ * From now on the calling thread is the profiled one, with its stack at these
+ * addresses. root_cfa: of the request's root, or 0. A stack overflow can be
+ * recorded only if the thread has an alternate signal stack
+ * (lpp_signal_lend_stack).
  * Signal-safe: no. Thread: the profiled one.
  */
 void lpp_crash_enter_thread(apr_uint64_t root_cfa, apr_uint64_t stack_start,
@@ -54,8 +57,8 @@ void lpp_crash_enter_thread(apr_uint64_t root_cfa, apr_uint64_t stack_start,
 #define LPP_CRASH_SIGNALS 65 /* numbers of signals, from 0 */
 
 /*
- * Between the two files: what is watched, and which action a signal had before
- * ours (valid while watched); the handler.
+ * Shared by the two files: what is watched, and each signal's previous action
+ * (valid while watched); the handler.
  */
 typedef struct lpp_crash_watch_t {
     _Atomic(lpp_crash_t *) crash; /* NULL: nothing is written */
@@ -63,7 +66,7 @@ typedef struct lpp_crash_watch_t {
     apr_uint32_t tid;             /* the profiled thread, and its stack */
     apr_uint64_t stack_start, stack_end;
     struct sigaction before[LPP_CRASH_SIGNALS];
-    atomic_uint entered[LPP_CRASH_SIGNALS]; /* since arm: 1 once it was */
+    atomic_uint entered[LPP_CRASH_SIGNALS]; /* 1: entered since arm */
 } lpp_crash_watch_t;
 extern lpp_crash_watch_t lpp_crash_watch;
 void lpp_crash_handle(int number, siginfo_t *info, void *context);

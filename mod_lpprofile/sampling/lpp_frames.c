@@ -41,14 +41,15 @@ void lpp_frames_refresh(lpp_frames_t *frames)
         apr_status_t status = frames->unwinder == NULL ? APR_SUCCESS
             : lpp_unwinder_refresh(frames->unwinder);
 
-        (void)status; /* see the contract */
+        (void)status; /* on failure, stacks through new objects count as
+                         broken */
         memset(frames->roots, 0, sizeof(frames->roots));
         frames->changes++;
     }
 }
 
-/* Where function name begins and how many bytes it has; 0: there is none.
- * Remembered until something is loaded or unloaded: dladdr goes through all
+/* Address and size in bytes of function name; 0: there is none. The result is
+ * kept until an object is loaded or unloaded, since dladdr1 searches all
  * symbols of the object. */
 static int find_function(lpp_frames_t *frames, const char *name,
                          apr_uint64_t *address, apr_uint64_t *size)
@@ -100,7 +101,7 @@ apr_uint64_t lpp_frames_root(lpp_frames_t *frames,
         }
         from = lpp_maps_pc(frames->maps, address);
         for (i = count; i-- > outermost + 1 + farther;) {
-            /* That frame lies in the function: frame i is its caller, or its
+            /* If that frame is in the function, frame i is its caller, or its
              * caller's caller. */
             lpp_pc_t frame = frames->pcs[i - 1 - farther];
 
@@ -113,7 +114,7 @@ apr_uint64_t lpp_frames_root(lpp_frames_t *frames,
     return outermost == 0 ? 0 : frames->cfas[outermost];
 }
 
-/* An object that has been unloaded since lay there. */
+/* Whether an object that has since been unloaded contained address. */
 static int was_loaded(const lpp_maps_t *maps, apr_uint64_t address)
 {
     unsigned number = lpp_maps_count(maps);
@@ -159,10 +160,10 @@ static int is_within(lpp_pc_t frame, lpp_pc_t first, const char *start,
     return start != NULL && frame - first < (apr_uint64_t)(end - start);
 }
 
-/* Where the hidden code of a sampler lies, all of it in one object. */
+/* Where the hidden code is; all of it is in one object. */
 typedef struct hidden_t {
     const lpp_sampler_options_t *options;
-    lpp_pc_t first, passes; /* what its two parts begin with */
+    lpp_pc_t first, passes; /* where its two parts begin */
 } hidden_t;
 
 static int is_hidden(const hidden_t *hidden, lpp_pc_t frame)
@@ -180,8 +181,8 @@ static int is_own(const hidden_t *hidden, lpp_pc_t frame)
     return LPP_PC_OBJECT(frame) == LPP_PC_OBJECT(hidden->first);
 }
 
-/* Was the profiler itself at work? The innermost of its frames decides: a
- * function that hidden code called is not the profiler's. */
+/* Whether the profiler itself was running. The innermost of its frames decides:
+ * a function that hidden code called is not the profiler's. */
 static int is_own_work(const hidden_t *hidden, const lpp_pc_t *pcs,
                        unsigned count)
 {

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_frames: the frames that a copied stack shows: unwound, from the root of
- * the request on, and without the profiler's own.
+ * lpp_frames: the frames of a copied stack: unwinds it from the request's root
+ * inwards, and removes the profiler's own frames.
  *
- * The root of a request is the frame that called into reading or serving it.
- * What is outside of it is the server's loop and is neither copied nor unwound.
- * Owns the buffers that stacks are unwound into, and what it remembers of the
- * root functions. Used by the helper alone, after init.
+ * The root of a request is the frame that called the functions that read or
+ * serve it. The frames outside of it are the server's loop, and are neither
+ * copied nor unwound. Owns the buffers for unwound stacks, and the addresses of
+ * the root functions. After init only the helper uses it.
  */
 #ifndef LPP_FRAMES_INTERNAL_H
 #define LPP_FRAMES_INTERNAL_H
 
 #include "sampling/lpp_sampler.h"
 
-#define LPP_ROOTS_MAX 8 /* root functions whose size is remembered */
+#define LPP_ROOTS_MAX 8 /* root functions whose address is kept */
 
 typedef struct lpp_frames_t {
     const lpp_sampler_options_t *options; /* borrowed: the hidden code */
@@ -21,8 +21,8 @@ typedef struct lpp_frames_t {
     lpp_unwinder_t *unwinder; /* borrowed or made here; NULL: none available */
     lpp_pc_t *pcs;            /* LPP_FRAMES_MAX; of a sample, leaf first */
     apr_uint64_t *cfas;       /* LPP_FRAMES_MAX */
-    unsigned changes;         /* how often something was loaded or unloaded */
-    struct { /* root functions; forgotten when something is loaded */
+    unsigned changes;         /* how often objects were loaded or unloaded */
+    struct { /* root functions; forgotten when objects change */
         const char *name;     /* borrowed, static */
         apr_uint64_t address;
         apr_uint64_t size;    /* 0: there is no such function */
@@ -30,9 +30,9 @@ typedef struct lpp_frames_t {
 } lpp_frames_t;
 
 /*
- * Fill in frames, zeroed before, with what options (borrowed) name. An unwinder
- * that this architecture has not is no error: unwinder stays NULL.
- * Errors: those of lpp_unwinder_create; APR_ENOMEM.
+ * Fill in frames, zeroed before, from options (borrowed). If this architecture
+ * has no unwinder, that is no error: unwinder stays NULL. Errors: those of
+ * lpp_unwinder_create; APR_ENOMEM.
  * Signal-safe: no. Thread: child-init.
  */
 LPP_MUST_CHECK apr_status_t lpp_frames_init(
@@ -40,17 +40,17 @@ LPP_MUST_CHECK apr_status_t lpp_frames_init(
     apr_pool_t *pool);
 
 /*
- * Read again what is loaded, where that has changed, for maps and unwinder.
- * Where that fails, stacks through new objects count as broken.
+ * Update maps and the unwinder if objects were loaded or unloaded. If that
+ * fails, stacks through new objects count as broken.
  * Signal-safe: no. Thread: the helper.
  */
 void lpp_frames_refresh(lpp_frames_t *frames);
 
 /*
- * lpp_unwind into pcs (at most max), returning how many, with the two frames
- * that stand for what is no function (see LPP_PC_OWN_STACK): code made at run
- * time, and the outer end of a stack that is not the thread's, which never ends
- * as CUT or LOST. There must be an unwinder.
+ * As lpp_unwind, into pcs (at most max); returns the number of frames. Code
+ * made at run time, and the outer end of a stack that is not the thread's own,
+ * appear as the two special frames (see LPP_PC_OWN_STACK); such a stack never
+ * ends as CUT or LOST. unwinder must not be NULL.
  * Signal-safe: no. Thread: the helper.
  */
 unsigned lpp_frames_unwind(lpp_frames_t *frames,
@@ -59,12 +59,12 @@ unsigned lpp_frames_unwind(lpp_frames_t *frames,
                            lpp_unwind_end_e *end);
 
 /*
- * Drop hidden frames from pcs; returns how many stay. sampled: pcs are those of
- * a sample. Then frames that stand for another function (stands_for) become
- * that function's start, whether its own frame is there or not; all other
- * frames of the object of hidden code are the profiler's: where the innermost
- * of them was working itself, LPP_PC_PROFILER is all that stays, else they are
- * dropped, too.
+ * Remove hidden frames from pcs; returns how many frames stay. sampled: pcs are
+ * those of a sample. In a sample: a frame that stands for another function
+ * (stands_for) becomes that function's start; all other frames of the object
+ * with the hidden code are the profiler's. If the innermost of these shows the
+ * profiler itself at work, only LPP_PC_PROFILER stays, else they are removed,
+ * too.
  * Signal-safe: no. Thread: the helper.
  */
 unsigned lpp_frames_hide(const lpp_frames_t *frames, lpp_pc_t *pcs,

@@ -2,9 +2,9 @@
 /*
  * lpp_helper: see lpp_helper_internal.h.
  *
- * To wake a thread on an idle processor takes both sides tens of microseconds
- * where that processor is a virtual one. A helper that is woken before the
- * session starts gets up while the request still prepares.
+ * To wake a thread on an idle processor costs both threads tens of microseconds
+ * on a virtual machine. So the helper is woken before the session starts, and
+ * wakes up while the request still prepares.
  */
 #include "sampling/lpp_helper_internal.h"
 
@@ -97,10 +97,10 @@ void lpp_helper_expect(lpp_helper_t *helper)
     int idle;
 
     pthread_mutex_lock(&helper->mutex);
-    /* One that is busy looks for sessions before it sleeps. */
+    /* A busy helper looks for sessions before it sleeps. */
     idle = lpp_helper_start(helper) == APR_SUCCESS && helper->idle;
     pthread_mutex_unlock(&helper->mutex);
-    /* Not under the mutex, which it locks when it wakes. */
+    /* Not with the mutex locked: the helper locks it when it wakes. */
     if (idle && lpp_helper_may_spin()) {
         atomic_store(&helper->expected_from, sched_getcpu() + 1);
         lpp_helper_wake(helper);
@@ -130,7 +130,8 @@ apr_status_t lpp_helper_perform(lpp_helper_t *helper, lpp_helper_task_t *task,
     lpp_helper_wake(helper);
     while (task->state != TASK_DONE) {
         if (task->state == TASK_TAKEN) {
-            /* The helper uses what the task points to; it will not be long. */
+            /* The helper is using what the task points to; wait without a
+             * deadline. */
             pthread_cond_wait(task->done, &helper->mutex);
         }
         else if (pthread_cond_timedwait(task->done, &helper->mutex, &deadline)
@@ -170,7 +171,7 @@ void lpp_helper_sleep(lpp_helper_t *helper, apr_int64_t then_ns)
                          : sem_clockwait(&helper->wake, CLOCK_MONOTONIC,
                                          &then);
     } while (rc != 0 && errno == EINTR);
-    /* The helper looks at everything once, however often it was posted. */
+    /* Clear all posts: the helper checks everything once for all of them. */
     while (rc == 0) {
         rc = sem_trywait(&helper->wake);
     }

@@ -2,17 +2,18 @@
 /*
  * lpp_postmortem: post-mortem data, see lpp_postmortem.h.
  *
- * One writer, the helper; another process reads after the writer's death.
- * Counts are stored after what they count, so that a writer that is killed at
- * any point leaves less data, not wrong data. Other processes may write to the
- * same memory: the writer bounds each count that it reads back, the reader
- * works on a copy, which cannot change between check and use. Owns no memory.
+ * The helper alone writes; another process reads after the writer's death. A
+ * count is stored after the data that it counts, so that a writer that is
+ * killed at any point leaves less data, not wrong data. Other processes may
+ * write to the same memory: the writer checks each count that it reads back
+ * against its limit, and the reader works on a copy, which cannot change
+ * between check and use. Owns no memory.
  */
 #include "sampling/lpp_postmortem.h"
 
 #include <string.h>
 
-/* A day: no profile lasts that long, and sums of such cannot overflow. */
+/* A day: no profile lasts that long, and sums of such times cannot overflow. */
 #define TIME_MAX_NS (APR_UINT64_C(86400) * 1000000000)
 
 void lpp_postmortem_begin(lpp_postmortem_t *postmortem, const char *id)
@@ -76,7 +77,7 @@ void lpp_postmortem_add(lpp_postmortem_t *postmortem,
     }
     count = atomic_load(&postmortem->nodes);
     if (count == 0 || count > LPP_POSTMORTEM_NODES || count > profile->count) {
-        return; /* another process wrote there: none of it can be used */
+        return; /* another process has written here: the data is not usable */
     }
     while (count < profile->count && count < LPP_POSTMORTEM_NODES) {
         added = &postmortem->node[count];
@@ -113,8 +114,8 @@ void lpp_postmortem_set_total(lpp_postmortem_t *postmortem,
     }
 }
 
-/* numbers[n]: the number in maps of object n of the dead process; 0: it has
- * none. APR_EINVAL: they are not what the writer writes. */
+/* numbers[n]: the number in maps of object n of the dead process; 0: none.
+ * APR_EINVAL: the data is not what the writer writes. */
 static apr_status_t find_objects(const lpp_postmortem_t *postmortem,
                                  lpp_maps_t *maps, unsigned *numbers)
 {
@@ -137,7 +138,7 @@ static apr_status_t find_objects(const lpp_postmortem_t *postmortem,
 }
 
 /* Convert count nodes to those of a profile; total gets their sum. APR_EINVAL:
- * they are not what the writer writes. */
+ * the data is not what the writer writes. */
 static apr_status_t read_nodes(const lpp_postmortem_t *postmortem,
                                unsigned count, const unsigned *numbers,
                                lpp_node_t *nodes, lpp_weight_t *total)
@@ -166,7 +167,7 @@ static apr_status_t read_nodes(const lpp_postmortem_t *postmortem,
     return APR_SUCCESS;
 }
 
-/* A copy in pool, to which no other process writes; NULL: no memory. */
+/* A copy in pool, which no other process can change; NULL: no memory. */
 static const lpp_postmortem_t *copy_data(const lpp_postmortem_t *postmortem,
                                          apr_pool_t *pool)
 {
@@ -217,7 +218,7 @@ apr_status_t lpp_postmortem_read(const lpp_postmortem_t *postmortem,
     if (status != APR_SUCCESS) {
         return status;
     }
-    /* The process may have died within a tick. */
+    /* The process may have died between two updates: take the larger value. */
     if (data.total.wall_ns < postmortem->wall_ns) {
         data.total.wall_ns = postmortem->wall_ns;
     }

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * lpp_postmortem: post-mortem data: what another process can read of a profile
- * whose process died: the samples so far, and the crash, where there was one.
+ * whose process died: the samples taken so far, and the crash, if there was
+ * one.
  *
- * Lies in the gate's shared memory (lpp_gate_extra). The helper adds each
- * sample as it comes. The process may be killed between any two instructions:
- * what is counted is complete. Nodes have the numbers that they have in the
- * profile. Where there is no more room, weight is credited to the deepest
- * ancestor that is there. Objects that nodes lie in are described by path and
- * build id, since their numbers mean nothing to another process.
+ * Stored in the gate's shared memory (lpp_gate_extra). The helper adds each
+ * sample when it adds it to the profile. The process may be killed between any
+ * two instructions: what is counted is complete. Nodes have the same numbers as
+ * in the profile. If there is no more room, weight is credited to the deepest
+ * ancestor that is stored. The objects of the nodes are described by path and
+ * build id, since their numbers are valid in the dead process only.
  *
- * The reader checks all of it: any child could have written there.
+ * The reader checks all of it, because any child could have written there.
  */
 #ifndef LPP_POSTMORTEM_H
 #define LPP_POSTMORTEM_H

@@ -11,9 +11,9 @@
 #define WANTED_SLICE_NS INT64_C(250000000)
 #define CHILD_SLICE_NS INT64_C(50000000)
 #define SPIN_NS 60000
-#define FREE_GATE_WAIT_US 100000 /* for the helper to take a free gate */
+#define FREE_GATE_WAIT_US 100000 /* until the helper takes a free gate */
 
-/* Is the owner of the gate the request that sent this one? */
+/* Whether the owner of the gate is the request that sent this one. */
 static int owner_is_parent(const lpp_session_t *session)
 {
     lpp_owner_t owner;
@@ -26,7 +26,7 @@ static int owner_is_parent(const lpp_session_t *session)
            && strcmp(owner.id, session->options.parent_id) == 0;
 }
 
-/* Take the session out of the queue, if it is still there. */
+/* Remove the session from the queue, if it is still there. */
 static void leave(lpp_session_t *session)
 {
     lpp_session_t **at = &session->sampler->queue;
@@ -39,7 +39,7 @@ static void leave(lpp_session_t *session)
     }
 }
 
-/* Whether something ends the wait (RUNNING: nothing); without the mutex.
+/* Whether something ends the wait (RUNNING: nothing). Called without the mutex.
  * clients_us: the gate's sum of slow clients' time when the wait began. */
 static lpp_start_e check_wait(lpp_session_t *session, int64_t deadline_ns,
                               apr_uint64_t clients_us)
@@ -67,8 +67,8 @@ static lpp_start_e check_wait(lpp_session_t *session, int64_t deadline_ns,
     return LPP_START_RUNNING;
 }
 
-/* Sleep one slice, or until the helper signals the session's condition. The
- * mutex is held. */
+/* Sleep for a short time, or until the helper signals the session's condition.
+ * The mutex is held. */
 static void wait_slice(lpp_session_t *session, int64_t deadline_ns)
 {
     int64_t until = lpp_clock_ns(CLOCK_MONOTONIC)
@@ -85,7 +85,7 @@ static void wait_slice(lpp_session_t *session, int64_t deadline_ns)
 }
 
 /*
- * A free gate is granted within some twenty microseconds, and to sleep and be
+ * A free gate is granted within some twenty microseconds; sleeping and being
  * woken would double that. So spin for a short time, unless the helper needs
  * this processor.
  */
@@ -105,7 +105,7 @@ static void spin(const lpp_session_t *session)
     }
 }
 
-/* Join the queue and wait there; RUNNING: granted. */
+/* Enter the queue and wait there; RUNNING: granted. */
 static lpp_start_e wait_in_queue(lpp_session_t *session, apr_status_t *status,
                                  apr_interval_time_t timeout_us)
 {
@@ -134,7 +134,7 @@ static lpp_start_e wait_in_queue(lpp_session_t *session, apr_status_t *status,
            || session->state == SESSION_PREPARING) {
         wait_slice(session, deadline);
         if (session->state != SESSION_WAITING) {
-            continue; /* PREPARING: the helper is nearly done with it */
+            continue; /* PREPARING: the helper has nearly finished */
         }
         pthread_mutex_unlock(&sampler->helper.mutex);
         how = check_wait(session, deadline, clients_us);
@@ -171,8 +171,8 @@ void lpp_queue_uncount(lpp_session_t *session)
     }
 }
 
-/* Be counted by the gate while waiting, where it counts no more than may
- * wait. */
+/* Wait with this session counted by the gate as waiting; BUSY if as many as
+ * allowed are waiting already. */
 static lpp_start_e wait_bounded(lpp_session_t *session, apr_status_t *status)
 {
     lpp_gate_t *gate = session->sampler->options.gate;
@@ -180,7 +180,7 @@ static lpp_start_e wait_bounded(lpp_session_t *session, apr_status_t *status)
     lpp_start_e how;
 
     if (session->options.max_waiting == 0) {
-        /* Nobody may wait: take the gate only where it is free. */
+        /* No waiting allowed: take the gate only if it is free. */
         if (!is_free(gate)) {
             return LPP_START_BUSY;
         }
@@ -190,7 +190,7 @@ static lpp_start_e wait_bounded(lpp_session_t *session, apr_status_t *status)
     if (lpp_gate_enter(gate, session->options.max_waiting) != APR_SUCCESS) {
         return LPP_START_BUSY;
     }
-    /* To be granted a free gate is not to wait, however short the timeout. */
+    /* A free gate is granted even if the timeout is shorter than that takes. */
     if (timeout_us >= 0 && timeout_us < FREE_GATE_WAIT_US && is_free(gate)) {
         timeout_us = FREE_GATE_WAIT_US;
     }

@@ -3,10 +3,10 @@
  * lpp_ring: samples on their way from the signal handler to the helper.
  *
  * One writer, one reader, two counters that only grow; a slot belongs to the
- * writer until head passes it and to the reader until tail does. Owns the
- * memory of all slots, which is touched by lpp_ring_touch and not before: most
- * children never profile. Never waits: a full ring loses the newest sample and
- * counts it.
+ * writer until head passes it, and to the reader until tail passes it. Owns the
+ * memory of all slots, which lpp_ring_touch is the first to access: most
+ * children never profile. Never waits: if the ring is full, the newest sample
+ * is lost and counted.
  */
 #include "sampling/lpp_ring_internal.h"
 
@@ -19,7 +19,7 @@ typedef struct slot_t {
 
 struct lpp_ring_t {
     slot_t slots[LPP_RING_SLOTS];
-    /* Apart, so that writer and reader do not share a cache line. */
+    /* Aligned, so that writer and reader do not share a cache line. */
     atomic_ullong head __attribute__((aligned(64))); /* published, writer */
     atomic_ullong tail __attribute__((aligned(64))); /* released, reader */
 };
@@ -31,7 +31,7 @@ apr_status_t lpp_ring_create(lpp_ring_t **ring, apr_pool_t *pool)
     size_t i;
 
     *ring = NULL;
-    /* APR aligns to 8 bytes; the counters want a cache line of their own. */
+    /* APR aligns to 8 bytes; the counters need a cache line each. */
     block = apr_palloc(pool, sizeof(*made) + 64);
     if (block == NULL) {
         return APR_ENOMEM;
@@ -59,7 +59,8 @@ void lpp_ring_touch(lpp_ring_t *ring, unsigned first, unsigned count,
 
     for (i = first; i < first + count && i < LPP_RING_SLOTS; i++) {
         for (at = 0; at < bytes && at < LPP_STACK_MAX_BYTES; at += 4096) {
-            /* A write that changes nothing, also while the handler writes. */
+            /* A write that changes nothing, even if the handler writes
+             * meanwhile. */
             __atomic_fetch_or(&ring->slots[i].stack[at], 0, __ATOMIC_RELAXED);
         }
     }
@@ -71,7 +72,8 @@ lpp_snapshot_t *lpp_ring_reserve(lpp_ring_t *ring, unsigned char **stack)
     slot_t *slot;
 
     head = atomic_load_explicit(&ring->head, memory_order_relaxed);
-    /* Pairs with release: the reader is done with the slot before we write. */
+    /* Pairs with release: the reader has finished with the slot before it is
+     * written again. */
     tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
     if (head - tail >= LPP_RING_SLOTS) {
         return NULL;

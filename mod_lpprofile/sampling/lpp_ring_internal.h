@@ -4,9 +4,10 @@
  *
  * One writer (the handler, on the profiled thread) and one reader (the helper).
  * All memory is allocated before the first signal. The helper touches the first
- * slot before a thread is armed and the others while it runs, so a handler may
- * still take a page fault in a slot that was never used. A full ring loses the
- * sample; the reader sees that from the gap in the sequence numbers.
+ * slot before a thread is armed, and the others while the profile runs, so a
+ * handler may still cause a page fault in a slot that was never used. If the
+ * ring is full, the sample is lost; the reader sees that from the gap in the
+ * sequence numbers.
  */
 #ifndef LPP_RING_INTERNAL_H
 #define LPP_RING_INTERNAL_H
@@ -26,18 +27,18 @@ LPP_MUST_CHECK apr_status_t lpp_ring_create(lpp_ring_t **ring,
                                             apr_pool_t *pool);
 
 /*
- * Touch the first bytes of the stacks of count slots from first on, so that
- * the handler takes no page fault there (one would be slow, nothing worse).
- * What stands in them stays as it is, even while a writer is at it.
+ * Touch the first bytes of the stacks of count slots from first on, so that the
+ * handler causes no page fault there (which would be slow, but not wrong).
+ * Their content does not change, even while the handler writes.
  * Signal-safe: yes. Thread: any.
  */
 void lpp_ring_touch(lpp_ring_t *ring, unsigned first, unsigned count,
                     apr_size_t bytes);
 
 /*
- * Writer: the free slot to fill, its stack of LPP_STACK_MAX_BYTES by *stack;
- * NULL when the ring is full: the newest is lost, and its number will not come.
- * publish makes it visible.
+ * Writer: the free slot to fill; *stack: its stack of LPP_STACK_MAX_BYTES. NULL
+ * if the ring is full: this sample is lost, and its number is missing. publish
+ * makes the slot visible.
  * Signal-safe: yes. Thread: the profiled one.
  */
 lpp_snapshot_t *lpp_ring_reserve(lpp_ring_t *ring, unsigned char **stack);

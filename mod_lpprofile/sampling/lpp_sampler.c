@@ -2,10 +2,10 @@
 /*
  * lpp_sampler: the sampler of a child, and the main function of its helper.
  *
- * The helper alone takes and releases the gate, so a request may end on any
+ * Only the helper takes and releases the gate, so a request may end on any
  * thread. It takes the gate for the first session of the queue, runs that
- * session to its end and performs helper tasks in between. No thread of a
- * request waits for its end; nothing of it runs in a forked child.
+ * session to its end, and performs helper tasks in between. No request thread
+ * waits for the end of the helper; none of this runs in a forked child.
  */
 #include "sampling/lpp_sampler_internal.h"
 
@@ -20,15 +20,16 @@
 
 #define NS_PER_S INT64_C(1000000000)
 #define GATE_SLICE_US 50000
-#define CHECK_NS (NS_PER_S / 4) /* the limits of a session, at least */
+#define CHECK_NS (NS_PER_S / 4) /* the limits of a session, at least that
+                                   often */
 #define CLEANUP_WAIT_MS 1000
-#define TOUCH_BYTES 16384 /* of a slot; few stacks are deeper */
+#define TOUCH_BYTES 16384 /* of a slot; few stacks are larger */
 #define EXPECTED_SPIN_NS 200000 /* for a session that was announced */
 
 _Static_assert(sizeof(lpp_postmortem_area_t) <= LPP_GATE_AREA_BYTES,
                "the post-mortem data of an owner fits into its area");
 
-/* End a session early, because of why. The mutex is held. */
+/* End a session early, for the reason why. The mutex is held. */
 static void end_early(lpp_sampler_t *sampler, lpp_session_t *session,
                       lpp_stop_e why)
 {
@@ -42,8 +43,7 @@ static void end_early(lpp_sampler_t *sampler, lpp_session_t *session,
     lpp_signal_quiesce(&sampler->target);
 }
 
-/* Why the session must end now; LPP_STOP_NOT: it need not. The mutex is
- * held. */
+/* Why the session must end now; LPP_STOP_NOT: it goes on. The mutex is held. */
 static lpp_stop_e check_limits(const lpp_sampler_t *sampler,
                                lpp_session_t *session)
 {
@@ -71,8 +71,8 @@ static lpp_stop_e check_limits(const lpp_sampler_t *sampler,
     return LPP_STOP_NOT;
 }
 
-/* When to check the session again: at due, or at the end of its time where that
- * comes before. */
+/* When to check the session again: at due, or when its time is over, whichever
+ * is first. */
 static int64_t next_check(const lpp_session_t *session, int64_t due)
 {
     int64_t end = session->start_wall_ns
@@ -85,7 +85,7 @@ static int64_t next_check(const lpp_session_t *session, int64_t due)
 }
 
 /* Touch the first slots of the ring, once, so that they have memory: one slot
- * before the request goes on, the others while it runs. */
+ * before the request continues, the others while it runs. */
 static void touch_ring(lpp_sampler_t *sampler, unsigned slots)
 {
     if (sampler->touched_slots < slots) {
@@ -95,8 +95,8 @@ static void touch_ring(lpp_sampler_t *sampler, unsigned slots)
     }
 }
 
-/* Log, once, that calls which the trial did not know of ended early because of
- * a sampling signal. At most LPP_SIGNAL_BROKEN_MAX of a process do. */
+/* Log, once, that system calls which the trial did not cover were ended by a
+ * sampling signal. At most LPP_SIGNAL_BROKEN_MAX of a process are. */
 static void log_broken_calls(lpp_sampler_t *sampler)
 {
     if (!sampler->logged_broken && lpp_signal_unrepaired() > 0) {
@@ -108,7 +108,7 @@ static void log_broken_calls(lpp_sampler_t *sampler)
     }
 }
 
-/* One session from grant to its final profile. The mutex is held. */
+/* Run one session from the grant to its final profile. The mutex is held. */
 static void run_session(lpp_sampler_t *sampler, lpp_session_t *session)
 {
     lpp_stop_e why;
@@ -119,7 +119,7 @@ static void run_session(lpp_sampler_t *sampler, lpp_session_t *session)
     session->state = SESSION_GRANTED;
     pthread_cond_signal(&session->cond);
     pthread_mutex_unlock(&sampler->helper.mutex);
-    /* Not before the mutex is unlocked: the thread that spins for this locks it
+    /* Only after the mutex is unlocked: the thread that spins for this locks it
      * next. The session exists at least until it is STOPPED. */
     atomic_store(&session->settled, 1);
     touch_ring(sampler, LPP_RING_SLOTS);
@@ -127,15 +127,17 @@ static void run_session(lpp_sampler_t *sampler, lpp_session_t *session)
     while (session->state != SESSION_STOPPED) {
         due = lpp_clock_ns(CLOCK_MONOTONIC) + CHECK_NS;
         lpp_helper_serve_tasks(&sampler->helper);
-        /* GRANTED, too: the session's thread may be in prefork's signal
-         * handler, which interrupted its wait, and never run the session. */
+        /* If GRANTED, too: the session's thread may be in prefork's signal
+         * handler, which interrupted its wait, and may never run the
+         * session. */
         why = check_limits(sampler, session);
         if (why != LPP_STOP_NOT) {
             end_early(sampler, session, why);
             break;
         }
-        /* GRANTED: look again soon, so that the session's thread need not wake
-         * the helper, which would cost the request more than all else here. */
+        /* If GRANTED: check again soon, so that the session's thread need not
+         * wake the helper, which would cost the request more than all other
+         * work here. */
         due = session->state == SESSION_GRANTED
             ? lpp_clock_ns(CLOCK_MONOTONIC) + sampler->tick.watch_ns
             : next_check(session, due);
@@ -163,8 +165,8 @@ static void run_session(lpp_sampler_t *sampler, lpp_session_t *session)
     pthread_mutex_lock(&sampler->helper.mutex);
 }
 
-/* From now on another process can write a report of the session where this one
- * dies. */
+/* From now on another process can write a report of the session, if this
+ * process dies. */
 static void begin_post_mortem(lpp_sampler_t *sampler,
                               const lpp_session_t *session)
 {
@@ -179,20 +181,20 @@ static void begin_post_mortem(lpp_sampler_t *sampler,
                   session->options.owner.tid);
 }
 
-/* This child has the gate: prepare a session taken from the queue. The mutex is
- * held. */
+/* This child owns the gate: prepare a session removed from the queue. The mutex
+ * is held. */
 static void prepare(lpp_sampler_t *sampler, lpp_session_t *session)
 {
     apr_uint64_t root = 0;
 
     pthread_mutex_unlock(&sampler->helper.mutex);
-    /* Before others see the owner: its thread may take long to wake up, and
-     * would be counted as waiting until then. */
+    /* Before other processes see the owner: its thread may take long to wake
+     * up, and would be counted as waiting until then. */
     lpp_queue_uncount(session);
     lpp_gate_set_owner(sampler->options.gate, &session->options.owner);
     begin_post_mortem(sampler, session);
     /* No thread is armed now: the last session's thread has disarmed itself, or
-     * the helper has made it take no sample. */
+     * the helper has stopped its sampling. */
     lpp_signal_quiesce(&sampler->target);
     lpp_ring_reset(sampler->target.ring);
     touch_ring(sampler, 1);
@@ -207,8 +209,8 @@ static void prepare(lpp_sampler_t *sampler, lpp_session_t *session)
     session->can_unwind = sampler->frames.unwinder != NULL;
 }
 
-/* Release the gate. A request whose profile was ended early goes on, and its
- * death is still to be reported: returns what to pass to lpp_gate_settle. */
+/* Release the gate. If the profile was ended early, its request continues, and
+ * its death must still be reported: returns the value for lpp_gate_settle. */
 static void *release_gate(lpp_sampler_t *sampler, lpp_session_t *session)
 {
     void *kept = NULL;
@@ -227,7 +229,8 @@ static void *release_gate(lpp_sampler_t *sampler, lpp_session_t *session)
     return kept;
 }
 
-/* Sessions wait: try for the gate, and run the first one. The mutex is held. */
+/* Sessions are waiting: try to take the gate, and run the first one. The mutex
+ * is held. */
 static void serve_queue(lpp_sampler_t *sampler)
 {
     lpp_session_t *session;
@@ -257,13 +260,14 @@ static void serve_queue(lpp_sampler_t *sampler)
     if (session != NULL) {
         session->kept = kept;
         session->state = SESSION_DONE;
-        /* The last use: it may be freed once the mutex is unlocked. */
+        /* The last access: the session may be freed once the mutex is
+         * unlocked. */
         pthread_cond_broadcast(&session->cond);
     }
 }
 
-/* Nothing to do: sleep until woken. Where that is for an announced session
- * only, wait for the session itself without sleep, for a short time. */
+/* Nothing to do: sleep until woken. If woken only because a session was
+ * announced, spin for a short time until that session comes. */
 static void sleep_idle(lpp_sampler_t *sampler)
 {
     if (lpp_helper_is_expected(&sampler->helper)) {
@@ -301,7 +305,7 @@ static void *helper_main(void *baton)
     }
     lpp_queue_fail(sampler, APR_EOF);
     lpp_helper_serve_tasks(helper);
-    /* With the mutex held: no task and no session comes after it. */
+    /* With the mutex held: no task and no session is added after this. */
     atomic_store(&helper->gone, 1);
     pthread_mutex_unlock(&helper->mutex);
     return NULL;
@@ -318,10 +322,10 @@ int lpp_sampler_signal(const lpp_sampler_t *sampler)
 }
 
 /*
- * Runs before the cleanups of the pool and the end of its child pools, where
- * the sessions in the queue lie. It may run in prefork's signal handler, which
- * may have interrupted anything: it locks nothing. A helper that does not end
- * in time keeps its memory.
+ * Runs before the cleanups of the pool and the end of its child pools, which
+ * contain the sessions in the queue. It may run in prefork's signal handler,
+ * which may have interrupted any code: so it locks nothing. If the helper does
+ * not end in time, its memory is not freed.
  */
 static apr_status_t stop_helper(void *baton)
 {
@@ -329,7 +333,7 @@ static apr_status_t stop_helper(void *baton)
     apr_status_t status;
 
     if (sampler->process != getpid()) {
-        return APR_SUCCESS; /* a fork's copy: it has no helper */
+        return APR_SUCCESS; /* a forked copy has no helper */
     }
     lpp_sampler_stop(sampler);
     status = lpp_helper_join(&sampler->helper, CLEANUP_WAIT_MS);
@@ -350,8 +354,8 @@ static apr_status_t free_memory(void *baton)
     return APR_SUCCESS;
 }
 
-/* What the helper works with. Made here and not for the first session, which
- * would wait for it; its memory is not touched before that. */
+/* Make what the helper works with. Made here because the first session would
+ * otherwise wait for it; its memory is not accessed before that. */
 static apr_status_t make_parts(lpp_sampler_t *sampler)
 {
     apr_pool_t *pool = sampler->pool;
@@ -370,7 +374,7 @@ static apr_status_t make_parts(lpp_sampler_t *sampler)
         return APR_ENOMEM;
     }
     status = lpp_ring_create(&sampler->target.ring, pool);
-    /* What this child has loaded since the table was made. */
+    /* What this child has loaded since maps was made in the parent. */
     lpp_frames_refresh(&sampler->frames);
     return status;
 }
@@ -385,7 +389,7 @@ apr_status_t lpp_sampler_create(lpp_sampler_t **sampler,
 
     *sampler = NULL;
     /* With an allocator of its own: the helper allocates while requests do, and
-     * one that does not end keeps it. */
+     * a helper that does not end keeps using it. */
     status = apr_pool_create_unmanaged_ex(&own, NULL, NULL);
     if (status != APR_SUCCESS) {
         return status;
@@ -415,7 +419,7 @@ leave:
 
 void lpp_sampler_expect(lpp_sampler_t *sampler)
 {
-    /* A fork's copy has no helper, and its mutex may be locked for ever. */
+    /* A forked copy has no helper, and its mutex may be locked for ever. */
     if (sampler->process == getpid()) {
         lpp_helper_expect(&sampler->helper);
     }

@@ -3,11 +3,12 @@
  * lpp_sampler: the sampler of a child, with its helper thread.
  *
  * The helper owns the gate while a profile is made, ticks with absolute sleeps
- * of CLOCK_MONOTONIC, weighs each sample with the wall and CPU time that really
- * passed, sends no signal to a thread whose CPU clock stands still (a blocked
- * episode gets one sample, later time is credited to that), unwinds, builds the
- * tree, and ends a profile that lasts too long. It is started with the first
- * profile, with all signals blocked, and sleeps unless a profile runs or waits.
+ * of CLOCK_MONOTONIC, gives each sample the wall and CPU time that really
+ * passed as weight, sends no signal to a thread whose CPU clock has not moved
+ * (a blocked episode gets one sample, later time is credited to that), unwinds,
+ * builds the tree, and ends a profile that lasts too long. It is started with
+ * the first profile, with all signals blocked, and sleeps unless a profile runs
+ * or waits.
  */
 #ifndef LPP_SAMPLER_H
 #define LPP_SAMPLER_H
@@ -28,10 +29,11 @@ typedef struct lpp_sampler_options_t {
                                        unwind_kind is made here */
     lpp_unwind_kind_e unwind_kind;
     int signal_number;              /* or LPP_SIGNAL_AUTO */
-    const void *hidden_start;       /* code whose frames no stack shows: its
-                                       callees stand below its callers ... */
+    const void *hidden_start;       /* code whose frames are removed from
+                                       stacks, so that its callees appear below
+                                       its callers ... */
     const void *hidden_end;         /* ... or NULL */
-    const void *passes_start;       /* the same: the section lpp_passes */
+    const void *passes_start;       /* the same, of the section lpp_passes */
     const void *passes_end;
     const void *(*stands_for)(const void *address); /* the function to show in
                                        place of such a frame, or NULL: none;
@@ -39,14 +41,14 @@ typedef struct lpp_sampler_options_t {
 } lpp_sampler_options_t;
 
 /*
- * Make the sampler of this child. Starts no thread, and leaves the memory of
- * the ring (4 MB) untouched, which only a child that profiles needs: the helper
- * touches it at the first session. *sampler lives as long as pool. A cleanup of
- * pool stops the helper and waits for its end, for at most 1000 naps of a
- * millisecond; it may run in prefork's signal handler and locks nothing.
- * An architecture without an unwinder is no error: its sessions have exact
- * totals and no stacks. Errors: those of lpp_unwinder_create and
- * lpp_ring_create; of the locks; APR_ENOMEM.
+ * Make the sampler of this child. Starts no thread. The memory of the ring (4
+ * MB) is first accessed by the helper at the first session, because only a
+ * child that profiles needs it. *sampler lives as long as pool. A cleanup of
+ * pool stops the helper and waits for its end, for at most 1000 sleeps of a
+ * millisecond; it may run in prefork's signal handler and locks nothing. An
+ * architecture without an unwinder is no error: its sessions have exact totals
+ * and no stacks. Errors: those of lpp_unwinder_create and lpp_ring_create; of
+ * the locks; APR_ENOMEM.
  * Signal-safe: no. Thread: child-init.
  */
 LPP_MUST_CHECK apr_status_t lpp_sampler_create(
@@ -54,8 +56,8 @@ LPP_MUST_CHECK apr_status_t lpp_sampler_create(
     apr_pool_t *pool);
 
 /*
- * This child ends: no session starts from now on, those that wait for the gate
- * are not profiled, one that runs is ended (LPP_STOP_CHILD). Waits for nothing.
+ * This child ends: no session starts from now on, those waiting for the gate
+ * are not profiled, one that runs is ended (LPP_STOP_CHILD). Does not wait.
  * Signal-safe: yes. Thread: any.
  */
 void lpp_sampler_stop(lpp_sampler_t *sampler);
@@ -65,9 +67,9 @@ void lpp_sampler_stop(lpp_sampler_t *sampler);
 int lpp_sampler_signal(const lpp_sampler_t *sampler);
 
 /*
- * A session will be started in a moment: starts or wakes the helper, so that it
- * runs by then. Costs a wake-up at most, however busy the gate; the session
- * need not follow. Does nothing in a forked process.
+ * A session is about to start: start or wake the helper, so that it runs by
+ * then. Costs a wake-up at most, however busy the gate is; the session need not
+ * follow. Does nothing in a forked process.
  * Signal-safe: no. Thread: request.
  */
 void lpp_sampler_expect(lpp_sampler_t *sampler);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_session: the request's side of a profile: it waits for the gate, arms its
+ * lpp_session: the request's side of a profile: waits for the gate, arms its
  * thread, pauses, stops, asks for the profile.
  *
- * Signal masks belong to threads, so all of that happens on the profiled
- * thread; the helper does the rest. Owns nothing beyond the session, which
- * lives in a pool of the request.
+ * Signal masks belong to threads, so all of this runs on the profiled thread;
+ * the helper does the rest. Owns only the session, which is in a pool of the
+ * request.
  */
 #include "sampling/lpp_session.h"
 
@@ -22,8 +22,8 @@
 #define END_WAIT_MS 1000
 #define TASK_WAIT_NS INT64_C(2000000000) /* for the helper to take a task */
 
-/* The calling thread is the profiled one from now on. The mutex is held. Does
- * not wake the helper, which looks again by itself after a start. */
+/* From now on the calling thread is the profiled one. The mutex is held. Does
+ * not wake the helper, which checks again by itself after a start. */
 static void begin_segment(lpp_session_t *session)
 {
     session->segment.wall_ns = lpp_clock_ns(CLOCK_MONOTONIC);
@@ -51,7 +51,7 @@ static apr_status_t take_signal(lpp_session_t *session)
     return status;
 }
 
-/* The gate was granted: take a signal where stacks are wanted, and run. */
+/* The gate was granted: take a signal if stacks are wanted, and run. */
 static lpp_start_e begin(lpp_session_t *session, lpp_arming_stack_t *stack)
 {
     lpp_sampler_t *sampler = session->sampler;
@@ -78,7 +78,7 @@ static lpp_start_e begin(lpp_session_t *session, lpp_arming_stack_t *stack)
         begin_segment(session);
         session->start_wall_ns = session->segment.wall_ns;
     }
-    else { /* the child ends: the helper has ended it */
+    else { /* the child ends: the helper has ended the session */
         lpp_arming_disarm(&session->arming, &sampler->target);
     }
     pthread_mutex_unlock(&sampler->helper.mutex);
@@ -93,8 +93,8 @@ static void return_spare_stack(lpp_session_t *session)
     }
 }
 
-/* Memory for a stack: the sampler's spare one where no other session has it,
- * since its pages are there already. NULL: no memory. */
+/* Memory for a stack: the sampler's spare buffer if no other session uses it,
+ * since its pages have memory already. NULL: no memory. */
 static unsigned char *take_stack(lpp_session_t *session, apr_pool_t *pool)
 {
     session->copy.is_spare = !atomic_exchange(&session->sampler->spare.taken,
@@ -103,7 +103,7 @@ static unsigned char *take_stack(lpp_session_t *session, apr_pool_t *pool)
                                   : apr_palloc(pool, LPP_STACK_MAX_BYTES);
 }
 
-/* A session that has not waited yet; destroy undoes it. */
+/* Make a session that has not waited yet; destroy undoes it. */
 static apr_status_t make(lpp_session_t **session, lpp_sampler_t *sampler,
                          const lpp_session_options_t *options,
                          const char *const *root_names, apr_pool_t *pool)
@@ -176,8 +176,8 @@ lpp_start_e lpp_session_start(lpp_sampler_t *sampler,
     if (*status != APR_SUCCESS) {
         return LPP_START_FAILED;
     }
-    /* A stack larger than the copy is cut: its root is not found, and all that
-     * fits a sample counts as the request's. */
+    /* A stack larger than the copy is cut: its root is not found, and all
+     * frames that fit a sample are attributed to the request. */
     (void)lpp_signal_capture(&made->copy.snapshot, made->copy.stack,
                              LPP_STACK_MAX_BYTES, stack.end, stack.start);
     how = lpp_queue_wait(made, status);
@@ -216,14 +216,14 @@ void lpp_session_pause(lpp_session_t *session)
     }
     pthread_mutex_unlock(&sampler->helper.mutex);
     if (!running) {
-        /* The helper has ended it: the mask is still to be restored. */
+        /* The helper has ended the session: only the mask must be restored. */
         lpp_arming_disarm(&session->arming, NULL);
     }
     lpp_client_leave_all(&session->client);
 }
 
-/* Have the helper call function(baton), and wait for that. The mutex is held,
- * and released meanwhile. */
+/* Have the helper call function(baton), and wait for that. The mutex is held on
+ * entry and return, and released while waiting. */
 static apr_status_t perform(lpp_session_t *session,
                             void (*function)(void *baton), void *baton,
                             int64_t deadline_ns)
@@ -258,7 +258,7 @@ static void look_for_root(void *baton)
 }
 
 /* Have the helper find the session's root in the copied stack. The mutex is
- * held, and released meanwhile. */
+ * held on entry and return, and released while waiting. */
 static apr_status_t find_root(lpp_session_t *session)
 {
     stack_task_t task = { session, 0, NULL, 0, 0 };
@@ -269,7 +269,8 @@ static apr_status_t find_root(lpp_session_t *session)
     if (status == APR_SUCCESS) {
         session->root_cfa = task.root_cfa;
     }
-    session->root_known = 1; /* or unknown for good: the copy is overwritten */
+    session->root_known = 1; /* if unknown, it stays so: the copy is
+                                overwritten */
     return status;
 }
 
@@ -289,7 +290,7 @@ apr_status_t lpp_session_resume(lpp_session_t *session)
     pthread_mutex_lock(&sampler->helper.mutex);
     if (session->state != SESSION_PAUSED) {
         pthread_mutex_unlock(&sampler->helper.mutex);
-        return APR_SUCCESS; /* ended while it was away */
+        return APR_SUCCESS; /* it ended while the session was paused */
     }
     status = find_root(session);
     if (status == APR_SUCCESS && session->state == SESSION_PAUSED) {
@@ -305,8 +306,8 @@ apr_status_t lpp_session_resume(lpp_session_t *session)
     return status;
 }
 
-/* The paused session starts again; the time that it has left stays the same.
- * The helper reads all this at the next segment. The mutex is held. */
+/* Start a paused session again; the time that it has left stays the same. The
+ * helper reads all this at the next segment. The mutex is held. */
 static void restart(lpp_session_t *session)
 {
     int64_t now = lpp_clock_ns(CLOCK_MONOTONIC);
@@ -338,7 +339,7 @@ lpp_start_e lpp_session_sample(lpp_session_t *session,
     if (!going_on) {
         return LPP_START_FAILED;
     }
-    (void)take_signal(session); /* without: exact totals */
+    (void)take_signal(session); /* on failure: exact totals only */
     if (lpp_session_resume(session) != APR_SUCCESS) {
         return LPP_START_FAILED;
     }
@@ -346,9 +347,10 @@ lpp_start_e lpp_session_sample(lpp_session_t *session,
 }
 
 /*
- * Lock the mutex; 0: that failed. Under prefork a child ends in a signal
- * handler, which may have interrupted its thread while that held this very
- * mutex: the end of the pools must not wait for it without a limit.
+ * Lock the mutex; returns 0 if that fails. Under prefork a child ends in a
+ * signal handler, which may have interrupted its thread while that held this
+ * mutex: then the destruction of the pools must not wait for it without a
+ * limit.
  */
 static int lock_for_end(lpp_sampler_t *sampler)
 {
@@ -374,14 +376,14 @@ void lpp_session_stop(lpp_session_t *session, lpp_stop_e why)
     int running, ticks;
 
     if (sampler->process != getpid()) {
-        return; /* a fork's copy has no helper; its mutex may be locked */
+        return; /* a forked copy has no helper, and its mutex may be locked */
     }
-    /* Before anything else, so that none of it is in the profile. */
+    /* First of all, so that the rest is not in the profile. */
     if (!lock_for_end(sampler)) {
         return;
     }
     running = session->state == SESSION_RUNNING;
-    /* A helper that ticks sees the end within a millisecond, or when the
+    /* A helper that ticks notices the end within a millisecond, or when the
      * profile is asked for; to wake it would cost the request 10 us. */
     ticks = running && session->arming.armed;
     if (running) {
@@ -407,9 +409,9 @@ void lpp_session_stop(lpp_session_t *session, lpp_stop_e why)
     if (same_thread) {
         lpp_arming_disarm(&session->arming, NULL);
     }
-    /* A thread that is still armed may have a signal pending: the handler is
-     * then never removed, and the mask stays until the thread is armed
-     * and disarmed again. */
+    /* A thread that is still armed may have a pending signal: then the handler
+     * stays installed, and the mask stays changed until the thread is armed and
+     * disarmed again. */
     if (!session->arming.armed) {
         lpp_arming_release(&session->arming);
     }
@@ -426,7 +428,7 @@ lpp_stop_e lpp_session_cut_short(const lpp_session_t *session)
     return (lpp_stop_e)atomic_load(&((lpp_session_t *)session)->cut_short);
 }
 
-/* Wait for DONE; deadline_ns < 0: without a limit. The mutex is held. */
+/* Wait for DONE; deadline_ns < 0: without a deadline. The mutex is held. */
 static apr_status_t wait_done(lpp_session_t *session, int64_t deadline_ns)
 {
     struct timespec then = lpp_clock_timespec(deadline_ns < 0 ? 0
@@ -449,7 +451,8 @@ static apr_status_t wait_done(lpp_session_t *session, int64_t deadline_ns)
     return APR_SUCCESS;
 }
 
-/* The totals up to now of a session that goes on. The mutex is held. */
+/* The totals up to now of a session that is still running. The mutex is
+ * held. */
 static void total_now(const lpp_session_t *session, lpp_profile_t *profile)
 {
     profile->total.wall_ns = (apr_uint64_t)(
@@ -461,7 +464,7 @@ static void total_now(const lpp_session_t *session, lpp_profile_t *profile)
     }
 }
 
-/* A helper task: add the samples that are there to the tree. */
+/* A helper task: add the samples received so far to the tree. */
 static void drain(void *baton)
 {
     lpp_session_t *session = baton;
@@ -520,8 +523,9 @@ void lpp_session_close(lpp_session_t *session)
     if (!lock_for_end(sampler)) {
         return;
     }
-    /* The helper completes each session. But where the end of this child has
-     * interrupted a thread, the helper may wait for a lock of that thread. */
+    /* The helper completes each session. But if the end of this child has
+     * interrupted a thread, the helper may be waiting for a lock of that
+     * thread. */
     status = wait_done(session, atomic_load(&sampler->helper.stop)
         ? lpp_clock_ns(CLOCK_MONOTONIC) + END_WAIT_MS * INT64_C(1000000) : -1);
     pthread_mutex_unlock(&sampler->helper.mutex);
@@ -562,7 +566,8 @@ apr_status_t lpp_session_stack(lpp_session_t *session, lpp_pc_t *frames,
     }
     pthread_mutex_lock(&sampler->helper.mutex);
     /* A session without samples did not need the root until now; the copy of
-     * its start is still there. Where it is not found: the whole stack. */
+     * the stack at its start still exists. If the root is not found: the whole
+     * stack. */
     if (!session->root_known) {
         status = find_root(session);
     }
@@ -573,7 +578,7 @@ apr_status_t lpp_session_stack(lpp_session_t *session, lpp_pc_t *frames,
                                 task.root_cfa != 0 ? task.root_cfa : stack.end,
                                 stack.start);
     if (APR_STATUS_IS_ENOSPC(status)) {
-        status = APR_SUCCESS; /* its inner frames are there */
+        status = APR_SUCCESS; /* the inner frames were found */
     }
     if (status == APR_SUCCESS) {
         status = perform(session, unwind_stack, &task,
@@ -581,7 +586,7 @@ apr_status_t lpp_session_stack(lpp_session_t *session, lpp_pc_t *frames,
     }
     pthread_mutex_unlock(&sampler->helper.mutex);
     if (status == APR_SUCCESS && task.count > 0) {
-        *count = task.count - 1; /* less this very function */
+        *count = task.count - 1; /* without this function's own frame */
         memmove(frames, frames + 1, *count * sizeof(*frames));
     }
     return status;

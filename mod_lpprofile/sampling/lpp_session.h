@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_session: one profile being made, from the wait for the gate to the final
- * profile, as the request that it is of sees it.
+ * lpp_session: one profile, from the wait for the gate to the final profile, as
+ * the request that is profiled uses it.
  */
 #ifndef LPP_SESSION_H
 #define LPP_SESSION_H
@@ -23,39 +23,41 @@ typedef struct lpp_session_options_t {
                                                together; or less, where others
                                                waited that long for clients;
                                                <= 0: no limit */
-    int (*wanted)(void *baton);      /* asked every 250 ms while waiting, on the
-                                        waiting thread; 0: the client is gone.
-                                        May be NULL */
+    int (*wanted)(void *baton);      /* called every 250 ms while waiting, on
+                                        the waiting thread; 0: the client has
+                                        closed the connection. May be NULL */
     void *wanted_baton;
 } lpp_session_options_t;
 
 /* The result of a start. */
 typedef enum {
-    LPP_START_RUNNING,   /* armed; or owner of the gate where stacks is 0 */
+    LPP_START_RUNNING,   /* armed; if stacks is 0, only owner of the gate */
     LPP_START_NO_SIGNAL, /* owner of the gate, but no signal or unwinder is
                             available, or no stack for the handler: exact
                             totals, no stacks but those of blocked threads */
     LPP_START_BUSY,      /* max_waiting wait already */
     LPP_START_TIMED_OUT, /* lock_timeout_us passed */
     LPP_START_GONE,      /* wanted returned 0 */
-    LPP_START_CHILD,     /* the owner of the gate waits for this very request */
+    LPP_START_CHILD,     /* the owner of the gate is waiting for this request */
     LPP_START_STOPPING,  /* this child ends */
     LPP_START_FORKED,    /* this process was forked by the one that made the
                             sampler: it has no helper */
-    LPP_START_FAILED     /* status says why */
+    LPP_START_FAILED     /* status has the reason */
 } lpp_start_e;
 
 /*
  * Wait for the gate, then profile the calling thread. *waited_us is how long
  * the wait was. *session is set for RUNNING and NO_SIGNAL only, NULL else; it
- * lives in pool, which must exist until lpp_session_close returned, and must be
- * closed. BUSY, TIMED_OUT, GONE and CHILD are counted at the gate.
- * The root of all stacks is the frame that called into reading and serving the
- * request. root_names (NULL-terminated, static) are exported functions: the
- * root is the caller of the outermost of them that is on the stack now, or the
- * thread's first frame. A name after LPP_ROOT_FARTHER is called by a function
- * that returns before the request is served: there the root is the caller of
- * that function.
+ * is in pool, which must exist until lpp_session_close has returned, and must
+ * be closed. BUSY, TIMED_OUT, GONE and CHILD are counted by the gate.
+ *
+ * The root of all stacks is the frame that called the functions that read and
+ * serve the request. root_names (NULL-terminated, static) are exported
+ * functions: the root is the caller of the outermost of them that is on the
+ * stack now, or the thread's first frame. A name after LPP_ROOT_FARTHER is
+ * called by a function that returns before the request is served: then the root
+ * is the caller of that function.
+ *
  * *status of FAILED: those of lpp_gate_try, lpp_profile_create, of the locks
  * and the helper's pthread_create; APR_ENOMEM; what pthread_getattr_np returns.
  * Signal-safe: no. Thread: request.
@@ -67,12 +69,12 @@ LPP_MUST_CHECK lpp_start_e lpp_session_start(
     apr_interval_time_t *waited_us, apr_status_t *status, apr_pool_t *pool);
 
 /*
- * The request leaves its thread and comes back, perhaps on another one. For a
- * session that has ended, pause only restores the mask of the thread, and
- * resume does nothing. Errors of resume: APR_TIMEUP, the helper did not answer
- * within two seconds, APR_EGENERAL, there is no helper any more, those of
- * pthread_getattr_np: the session stays paused; those of lpp_signal_arm: it
- * runs, but without signals.
+ * pause: the request leaves its thread; resume: it continues, perhaps on
+ * another thread. For a session that has ended, pause only restores the mask of
+ * the thread, and resume does nothing. Errors of resume: if the session stays
+ * paused: APR_TIMEUP, the helper did not answer within two seconds;
+ * APR_EGENERAL, there is no helper any more; those of pthread_getattr_np. If it
+ * runs, but without signals: those of lpp_signal_arm.
  * Signal-safe: no. Thread: pause on the profiled one, resume on the next one.
  */
 void lpp_session_pause(lpp_session_t *session);
@@ -89,22 +91,22 @@ LPP_MUST_CHECK lpp_start_e lpp_session_sample(lpp_session_t *session,
                                               const char *const *root_names);
 
 /*
- * Bracket calls that wait for the client (network writes and reads), so that a
- * slow one does not keep the gate: the session ends once they have blocked for
- * max_client_wait_us, all together. CPU time used in them does not count. They
- * nest.
+ * Called around calls that wait for the client (network writes and reads), so
+ * that a slow client does not hold the gate: the session ends once these calls
+ * have blocked for max_client_wait_us in total. CPU time used in them does not
+ * count. They may be nested.
  * Signal-safe: yes. Thread: the profiled one.
  */
 void lpp_session_client_enter(lpp_session_t *session);
 void lpp_session_client_leave(lpp_session_t *session);
 
 /*
- * End sampling: the mask and the signal are restored, the clocks are read; the
- * helper adds the samples that are left and releases the gate after this
- * returned. why LPP_STOP_NOT: the ordinary end. Only the first end counts.
- * To be called on the profiled thread. On another one (a request that ended
- * there) sampling stops as well, but the signal stays taken, and the mask of
- * the profiled thread changed until that thread is armed and disarmed again.
+ * End sampling: restores the mask and the signal, reads the clocks; afterwards
+ * the helper adds the remaining samples and releases the gate. why
+ * LPP_STOP_NOT: the ordinary end. Only the first end counts. Call it on the
+ * profiled thread. On another thread (if the request ended there) sampling
+ * stops as well, but the signal stays taken, and the mask of the profiled
+ * thread stays changed until that thread is armed and disarmed again.
  * Signal-safe: no. Thread: the profiled one.
  */
 void lpp_session_stop(lpp_session_t *session, lpp_stop_e why);
@@ -118,8 +120,8 @@ lpp_stop_e lpp_session_cut_short(const lpp_session_t *session);
 apr_uint32_t lpp_session_lowered_hz(const lpp_session_t *session);
 
 /*
- * A copy of the profile as of now, in pool. Before stop: the helper adds the
- * samples that are there first; after stop: it is final. Waits for the helper.
+ * A copy of the profile as of now, in pool. Before stop, the helper first adds
+ * the samples received so far; after stop it is final. Waits for the helper.
  * Errors: APR_TIMEUP, it did not answer within timeout_us; APR_EGENERAL, there
  * is no helper any more; those of lpp_profile_clone.
  * Signal-safe: no. Thread: the profiled one before stop, any after.
@@ -142,8 +144,8 @@ LPP_MUST_CHECK apr_status_t lpp_session_stack(lpp_session_t *session,
 
 /*
  * Wait until the helper does not use the session any more; its pool may be
- * destroyed then. Stops it first where that was not done. Where the child ends
- * meanwhile, the wait is at most a second.
+ * destroyed then. Stops the session first, if it was not stopped. If the child
+ * ends meanwhile, the wait is at most a second.
  * Signal-safe: no. Thread: any.
  */
 void lpp_session_close(lpp_session_t *session);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_session_internal: what lpp_session_t is, for the thread of the request
+ * lpp_session_internal: the struct lpp_session_t, for the thread of the request
  * (lpp_session.c, lpp_queue.c) and for the helper (lpp_sampler.c, lpp_tick.c).
  */
 #ifndef LPP_SESSION_INTERNAL_H
@@ -13,7 +13,7 @@
 #include "sampling/lpp_client_internal.h"
 #include "sampling/lpp_session.h"
 
-/* The states of a session; only forward, but for RUNNING and PAUSED. */
+/* The states of a session. They only advance, except for RUNNING and PAUSED. */
 typedef enum {
     SESSION_WAITING,   /* in the queue */
     SESSION_PREPARING, /* the helper has the gate and looks for the root */
@@ -25,8 +25,8 @@ typedef enum {
     SESSION_FAILED     /* never ran: status says why */
 } lpp_session_state_e;
 
-/* The time that the request spends on one thread, from start or resume to pause
- * or stop. */
+/* The time that the request spends on one thread, from a start or resume to the
+ * next pause or stop. */
 typedef struct lpp_segment_t {
     unsigned number;       /* counts starts and resumes; 0: none yet */
     apr_int64_t wall_ns;   /* CLOCK_MONOTONIC when it began */
@@ -44,7 +44,7 @@ typedef struct lpp_stack_copy_t {
 } lpp_stack_copy_t;
 
 struct lpp_session_t {
-    /* Set by the start. */
+    /* Set at the start. */
     lpp_sampler_t *sampler;
     lpp_session_options_t options; /* copied; lpp_session_sample changes stacks
                                       and max_time_us, with the mutex held */
@@ -71,7 +71,7 @@ struct lpp_session_t {
     /* Of the thread that waits, pauses, resumes and stops. The helper reads
      * copy while that thread waits for it, and arming.armed while it holds the
      * mutex and the session runs. */
-    int counted;                   /* by the gate as one that waits; the
+    int counted;                   /* counted by the gate as waiting; the
                                       helper's once PREPARING */
     pthread_t thread;              /* the profiled one */
     lpp_stack_copy_t copy;
@@ -80,7 +80,7 @@ struct lpp_session_t {
     lpp_client_t client;           /* time blocked on the client */
     atomic_int settled;            /* state is past PREPARING */
     atomic_int cut_short;          /* lpp_stop_e */
-    atomic_uint lowered_hz;        /* 0: the rate is what was asked for */
+    atomic_uint lowered_hz;        /* 0: the rate that was asked for */
 };
 
 #endif

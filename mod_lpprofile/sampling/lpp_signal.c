@@ -3,11 +3,11 @@
  * lpp_signal: the handler of the sampling signal.
  *
  * Restarts the system call that the signal interrupted, copies registers and
- * stack into a slot of the ring, keeps errno. No lock, no allocation, no stdio,
- * no thread-local variable of our own. The code that runs in this handler and
- * in that of lpp_crash is all of the objects that HANDLERS in
- * tests/guard/guards.py names; signal_symbols.txt there lists what they may
- * call.
+ * stack into a slot of the ring, preserves errno. No lock, no allocation, no
+ * stdio, no thread-local variable of this module. HANDLERS in
+ * tests/guard/guards.py names all objects whose code runs in this handler and
+ * in that of lpp_crash; signal_symbols.txt there lists the functions that they
+ * may call.
  */
 #include "sampling/lpp_signal.h"
 
@@ -24,8 +24,8 @@ void lpp_signal_serve(lpp_signal_target_t *target)
 }
 
 /*
- * Copy the interrupted code's registers and stack into a slot. Its SP lies on
- * the thread's stack, or on one that the code made, whose end is not known.
+ * Copy the interrupted code's registers and stack into a slot. Its SP is on the
+ * thread's stack, or on one that the program made, whose end is not known.
  */
 static void take_sample(lpp_signal_target_t *target, const ucontext_t *context,
                         apr_uint64_t sequence, int in_call)
@@ -67,14 +67,16 @@ void lpp_signal_handle(int number, siginfo_t *info, void *context)
     lpp_signal_undo_t undo;
 
     if (target == NULL || info->si_code != SI_TKILL) {
-        return; /* sent by others: what it interrupts is not ours */
+        return; /* not sent by the helper: a call that it interrupts is not
+                   restarted */
     }
     /* While handling is not 0, the target is not changed: see quiesce. */
     atomic_fetch_add(&target->handling, 1);
     here = pthread_equal(target->thread, pthread_self())
            && info->si_pid == target->process;
     mine = here && atomic_load(&target->enabled);
-    /* Restart even where no sample is wanted any more: the call broke. */
+    /* Restart the call even if no sample is wanted any more: the signal has
+     * interrupted it. */
     in_call = lpp_signal_restart_call(context, mine ? target : NULL,
                                       here ? target->stub : NULL,
                                       info->si_pid, &undo);

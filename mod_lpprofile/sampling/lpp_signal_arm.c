@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_signal_arm: the signal itself: taking one, arming a thread, sending; the
- * alternate signal stacks of profiled threads; and copying a thread without any
- * signal.
- *
- * Owns which signal this process uses, the action that stood there before, and
- * the alternate stacks that it made.
- * No code of this file runs in a handler.
+ * lpp_signal_arm: takes the signal, arms a thread, sends; makes the alternate
+ * signal stacks of profiled threads; and copies a thread without any signal.
+ * Owns the number of the signal that this process uses, its previous action,
+ * and the alternate stacks that it made. No code of this file runs in a
+ * handler.
  */
 #include "sampling/lpp_signal.h"
 
@@ -25,33 +23,34 @@
 #define AT_MINSIGSTKSZ 51
 #endif
 
-/* What a handler of ours needs beside the frame that the kernel pushes. */
+/* What a handler of this module needs besides the frame that the kernel
+ * pushes. */
 #define HANDLER_BYTES 4096
-/* That frame where the kernel does not tell its size: with AVX-512. */
+/* Size of that frame where the kernel does not report it: with AVX-512. */
 #define FRAME_BYTES 4096
-/* A stack that is made here: handlers of others may run on it, too. The guard
- * below it cannot be accessed. */
+/* Size of a stack made here: other modules' handlers may run on it, too. The
+ * guard area below it cannot be accessed. */
 #define STACK_BYTES 65536
 #define GUARD_BYTES 65536 /* the largest page there is */
 
 static struct {
     pthread_once_t once;
-    pthread_key_t key; /* a thread's stack that was made here, or NULL */
+    pthread_key_t key; /* the thread's stack if it was made here, or NULL */
     int status;        /* of making the key */
 } lent_stacks = { .once = PTHREAD_ONCE_INIT };
 
 static struct {
-    pthread_mutex_t mutex;       /* guards the members below */
+    pthread_mutex_t mutex;       /* guards the other members */
     unsigned takers;             /* takes not yet given back */
     int number;
     struct sigaction old_action; /* before the first of them */
 } taken_signal = { .mutex = PTHREAD_MUTEX_INITIALIZER };
 
 static __thread struct {
-    int armed;         /* its profile ended on another thread, so its mask is
-                          not restored yet; that is: */
+    int armed;         /* its profile ended on another thread, so its mask,
+                          old_mask, is not restored yet */
     sigset_t old_mask;
-    lpp_signal_stub_t stub; /* stays when the profile has ended */
+    lpp_signal_stub_t stub; /* still valid when the profile has ended */
 } this_thread;
 
 static int is_ours(const struct sigaction *action)
@@ -79,13 +78,13 @@ static apr_status_t install(int number)
     memset(&action, 0, sizeof(action));
     action.sa_sigaction = lpp_signal_handle;
     action.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
-    /* Nothing on top of ours: a handler that ends the process from there would
-     * wait for us for ever. */
+    /* Block all other signals: a handler that ran on top of this one and ended
+     * the process there would wait for it for ever. */
     sigfillset(&action.sa_mask);
     if (sigaction(number, &action, &old) != 0) {
         return APR_EINVAL;
     }
-    if (!is_free(&old)) { /* taken between the two */
+    if (!is_free(&old)) { /* another thread took it meanwhile */
         sigaction(number, &old, NULL);
         return APR_EBUSY;
     }
@@ -115,7 +114,7 @@ apr_status_t lpp_signal_take(int number, int *taken)
     pthread_mutex_lock(&taken_signal.mutex);
     if (taken_signal.takers > 0) {
         if (sigaction(taken_signal.number, NULL, &now) != 0 || !is_ours(&now)) {
-            status = APR_EBUSY; /* taken from us since */
+            status = APR_EBUSY; /* another module has replaced the action */
         }
     }
     else {
@@ -147,7 +146,7 @@ apr_status_t lpp_signal_give_back(void)
     return status;
 }
 
-/* The thread ends. */
+/* Called when the thread ends. */
 static void free_stack(void *memory)
 {
     unsigned char *stack = (unsigned char *)memory + GUARD_BYTES;
@@ -160,7 +159,7 @@ static void free_stack(void *memory)
         memset(&none, 0, sizeof(none));
         none.ss_flags = SS_DISABLE;
         if (sigaltstack(&none, NULL) != 0) {
-            return; /* it ends in a handler that runs on it */
+            return; /* the thread ends in a handler that runs on this stack */
         }
     }
     munmap(memory, GUARD_BYTES + STACK_BYTES);
@@ -171,7 +170,8 @@ static void make_key(void)
     lent_stacks.status = pthread_key_create(&lent_stacks.key, free_stack);
 }
 
-/* A stack for the calling thread, its own until it ends; NULL: no memory. */
+/* Make a stack for the calling thread, freed when that ends; NULL: no
+ * memory. */
 static void *make_stack(void)
 {
     unsigned char *memory;
@@ -199,8 +199,8 @@ apr_status_t lpp_signal_lend_stack(void)
         return errno;
     }
     if (!(now.ss_flags & SS_DISABLE)) {
-        /* Its own, or ours from before. The kernel kills a thread whose
-         * alternate stack has no room for the frame. */
+        /* The thread's own stack, or one made here before. The kernel kills a
+         * thread whose alternate stack has no room for the frame. */
         return now.ss_size >= (frame > 0 ? frame : FRAME_BYTES) + HANDLER_BYTES
             ? APR_SUCCESS : APR_ENOSPC;
     }
@@ -242,7 +242,7 @@ apr_status_t lpp_signal_arm(lpp_signal_target_t *target, sigset_t *old_mask)
     target->thread = pthread_self();
     target->process = getpid();
     target->tid = (int)syscall(SYS_gettid);
-    /* Signal 0 only asks whether we may: a hardened unit can deny it. */
+    /* Signal 0 only tests for permission, which a hardened unit can deny. */
     if (syscall(SYS_tgkill, target->process, target->tid, 0) != 0) {
         return errno;
     }
@@ -262,7 +262,7 @@ apr_status_t lpp_signal_arm(lpp_signal_target_t *target, sigset_t *old_mask)
         return rc;
     }
     if (this_thread.armed) {
-        *old_mask = this_thread.old_mask; /* the mask before we ever came */
+        *old_mask = this_thread.old_mask; /* the mask before the first arm */
     }
     this_thread.old_mask = *old_mask;
     this_thread.armed = 1;
@@ -277,8 +277,8 @@ void lpp_signal_disarm(lpp_signal_target_t *target, int number,
 
     if (target != NULL) {
         atomic_store(&target->enabled, 0);
-        /* Pairs with lpp_signal_send: after this it sends nothing; what it is
-         * about to send is pending when we look. */
+        /* Pairs with lpp_signal_send: after this loop it sends nothing more,
+         * and what it has sent is pending. */
         while (atomic_load(&target->sending)) {
             sched_yield();
         }
@@ -286,7 +286,8 @@ void lpp_signal_disarm(lpp_signal_target_t *target, int number,
     sigemptyset(&ours);
     sigaddset(&ours, number);
     pthread_sigmask(SIG_BLOCK, &ours, NULL);
-    /* A pending signal would outlive exec, or kill us once it is given back. */
+    /* A pending signal would survive exec, or kill the process once the default
+     * action is restored. */
     while (sigtimedwait(&ours, NULL, &no_wait) > 0) {
     }
     pthread_sigmask(SIG_SETMASK, old_mask, NULL);
@@ -307,7 +308,7 @@ apr_status_t lpp_signal_send(lpp_signal_target_t *target,
         atomic_store_explicit(&target->asked, *sequence, memory_order_release);
         status = syscall(SYS_tgkill, target->process, target->tid,
                          target->number) == 0 ? APR_SUCCESS : errno;
-        if (status != APR_SUCCESS) { /* no answer will come */
+        if (status != APR_SUCCESS) { /* the signal was not sent */
             atomic_store_explicit(&target->asked, *sequence - 1,
                                   memory_order_release);
         }
@@ -318,8 +319,8 @@ apr_status_t lpp_signal_send(lpp_signal_target_t *target,
 
 #if defined(__x86_64__)
 /*
- * Entered with the registers of the caller's frame still in place: those that
- * a function must keep, and SP and PC as they are when this one has returned.
+ * Called with the registers of the caller's frame still in place: those that a
+ * function must preserve; SP and PC become what they are after the return.
  */
 __asm__(".text\n"
         ".globl lpp_signal_capture\n"
@@ -390,7 +391,7 @@ apr_status_t lpp_signal_capture_stack(lpp_snapshot_t *snapshot,
     return snapshot->flags & LPP_SNAPSHOT_CUT ? APR_ENOSPC : APR_SUCCESS;
 }
 
-/* Bounds of this thread's stack, asked for once: for a process's first thread
+/* Bounds of this thread's stack, read once: for the first thread of a process
  * glibc reads /proc/self/maps each time. */
 static __thread struct {
     apr_uint64_t start, end;

@@ -13,8 +13,8 @@
 #define PAGE 4096
 #define PIECES (LPP_STACK_MAX_BYTES / PAGE + 1)
 
-/* Not memcpy: stacks hold redzones that a sanitizer's memcpy would report, and
- * the first call through a lazy PLT entry does not belong into a handler. */
+/* Not memcpy: a sanitizer's memcpy would report the redzones on stacks, and a
+ * handler must not make the first call through a lazy PLT entry. */
 __attribute__((no_sanitize("address", "thread")))
 void lpp_signal_copy_bytes(unsigned char *to, const unsigned char *from,
                            size_t len)
@@ -50,7 +50,7 @@ void lpp_signal_copy_stack(lpp_snapshot_t *snapshot, unsigned char *stack,
     snapshot->stack_len = (apr_uint32_t)len;
 }
 
-/* Have the kernel copy from there up to end; -1: it does not. */
+/* Have the kernel copy from there up to end; -1: it cannot. */
 static long read_pages(unsigned char *stack, apr_uint64_t max_bytes,
                        apr_uint64_t from, apr_uint64_t end)
 {

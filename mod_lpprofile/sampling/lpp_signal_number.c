@@ -13,7 +13,7 @@
 #include "sampling/lpp_signal_calls_internal.h"
 #include "sampling/lpp_signal_copy_internal.h"
 
-#define CODE_BYTES 48   /* looked at in front of a syscall instruction */
+#define CODE_BYTES 48   /* searched in front of a syscall instruction */
 #define CALLER_BYTES 96 /* and in front of a call of syscall(2) */
 
 /* Where the C library keeps the number of a call. */
@@ -33,7 +33,7 @@ void lpp_signal_learn_places(const lpp_signal_place_t *places, unsigned count)
     atomic_store(&learned.count, i);
 }
 
-/* A register by its number in an instruction. */
+/* The value of a register, by its number in an instruction. */
 static long code_register(const greg_t *regs, unsigned number)
 {
     static const signed char names[16] = {
@@ -51,9 +51,10 @@ static long code_immediate(const unsigned char *code)
 }
 
 /*
- * Copy the len bytes of code that end at end, or as many as are there: the page
- * of the last one was just run, the one in front may not exist, so a copy that
- * reaches it is the kernel's. Returns how many; they stand at the end of code.
+ * Copy the len bytes of code that end at end, or as many as are readable: the
+ * page of the last byte has just been executed, the page in front of it may not
+ * exist, so the kernel makes a copy that reaches it. Returns the number of
+ * bytes, which are at the end of code.
  */
 static size_t code_before(apr_uint64_t end, unsigned char *code, size_t len,
                           pid_t pid)
@@ -76,9 +77,9 @@ static size_t code_before(apr_uint64_t end, unsigned char *code, size_t len,
 }
 
 /*
- * syscall(number, ...) moves its arguments about, and the number is lost; but
- * at the instruction the return address is on top of the stack, and the caller
- * has loaded a constant into edi not far in front of it.
+ * syscall(number, ...) moves its arguments to other registers, and the number
+ * is lost. But at the instruction the return address is on top of the stack,
+ * and the caller has loaded a constant into edi a few instructions before it.
  */
 static long number_from_caller(const greg_t *regs, pid_t pid)
 {
@@ -101,7 +102,7 @@ static long number_from_caller(const greg_t *regs, pid_t pid)
     return -1;
 }
 
-/* `mov %reg32,%eax` right in front of at: futex waits of glibc do that. */
+/* `mov %reg32,%eax` directly in front of at: as futex waits of glibc do. */
 static long number_from_register(const unsigned char *at, const greg_t *regs)
 {
     if (at[-2] == 0x89 && (at[-1] & 0xc7) == 0xc0) {
@@ -150,8 +151,9 @@ long lpp_signal_call_number(const greg_t *regs, pid_t pid)
     if (number >= 0) {
         return number;
     }
-    /* Other argument loads stand between. Bytes that only look like one of
-     * these would also have to hold the number of a call that can block. */
+    /* Instructions that load other arguments may be in between. Bytes that
+     * match by chance would also have to hold the number of a call that can
+     * block. */
     for (back = 1; back + 8 < have; back++) {
         const unsigned char *here = at - back;
 

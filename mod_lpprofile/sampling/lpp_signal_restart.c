@@ -3,20 +3,21 @@
  * lpp_signal_restart: see lpp_signal_restart_internal.h.
  *
  * poll, select, epoll_wait, nanosleep, timed futexes and sockets with a timeout
- * answer EINTR whatever SA_RESTART says. The kernel has then finished the call:
- * the saved program counter stands just behind the `syscall` instruction and
- * rax holds -EINTR. Stepping back onto the instruction and setting rax to the
- * call's number makes it again, with the arguments that the kernel kept in the
+ * return EINTR even with SA_RESTART. The kernel has then finished the call: the
+ * saved program counter is just behind the `syscall` instruction, and rax holds
+ * -EINTR. Setting the program counter back to the instruction and rax to the
+ * call's number makes the call again, with the arguments that are still in the
  * other registers. A call that is not known keeps its EINTR and is counted:
- * blocked threads are then not signalled any more.
+ * blocked threads are not signalled any more then.
  *
- * A call that another signal has interrupted, too, must end, or what
- * that signal was to wake would sleep on. The kernel delivers ours first: the
- * other one is pending then, blocked by our mask until the handler returns. So
- * the last thing that the handler does is to look for such a signal, and where
- * there is one, the call is not restarted. Between that look and the call
- * lies less than a microsecond, in which the signal is as one that came just
- * before the call; for those calls that lpp_signal_wait knows, not even that.
+ * A call that another signal has interrupted as well must end, or a signal that
+ * was sent to wake the thread would be lost. The kernel delivers this module's
+ * signal first: the other one is then pending, blocked by the mask until the
+ * handler returns. So the handler looks for such a signal last of all, and if
+ * there is one, the call is not restarted. Between that look and the call less
+ * than a microsecond passes; a signal that comes in this time has the effect of
+ * one that came just before the call. The calls that lpp_signal_wait knows have
+ * no such gap.
  */
 #include "sampling/lpp_signal_restart_internal.h"
 
@@ -32,7 +33,8 @@
 #include "sampling/lpp_signal_timeout_internal.h"
 #include "sampling/lpp_signal_wait_internal.h"
 
-#define KERNEL_FRAME_BYTES 440 /* of x86-64, for a signal, less the FPU state */
+#define KERNEL_FRAME_BYTES 440 /* of x86-64, for a signal, without the FPU
+                                  state */
 #define SAVED_REGS 17 /* r8 to rip, in the order of REG_R8 */
 
 static atomic_uint unrepaired; /* calls that could not be restarted */
@@ -47,8 +49,8 @@ int lpp_signal_allowed(int blocked)
 {
     unsigned broken = lpp_signal_unrepaired();
 
-    /* One that runs may be in the middle of a long write, and block in the
-     * instant of the signal. */
+    /* A running thread may be in the middle of a long write, and block at the
+     * moment of the signal. */
     return (atomic_load(&restarts) || (!LPP_SIGNAL_RESTARTS && !blocked))
            && broken < (blocked ? 1 : LPP_SIGNAL_BROKEN_MAX);
 }
@@ -63,7 +65,7 @@ void lpp_signal_learn(const lpp_signal_place_t *places, unsigned count,
 
 #if defined(__x86_64__)
 
-/* Did the kernel just end a call at rip? */
+/* Whether the kernel has just ended a call at rip. */
 static int behind_syscall(const greg_t *regs)
 {
     const unsigned char *at = (const unsigned char *)regs[REG_RIP];
@@ -80,7 +82,7 @@ static int before_syscall(const greg_t *regs)
            && at[1] == 0x05;
 }
 
-/* What undo_restart needs. */
+/* Save what undo_restart needs. */
 static void remember(lpp_signal_undo_t *undo, const ucontext_t *context,
                      lpp_signal_stub_t *stub)
 {
@@ -114,12 +116,13 @@ static void undo_restart(const lpp_signal_undo_t *undo, ucontext_t *context)
 }
 
 /*
- * Has another handler been here? Where ours comes just as that one returns, the
- * EINTR of the call is that one's, and looks as if it was ours. But we run on
- * the alternate stack, so what the kernel saved for that one still lies below
- * the stack pointer: the same registers, at the place where the kernel puts
- * them. What an earlier call has left there looks the same, if nothing has
- * overwritten it: that call ended with EINTR, so the program copes with one.
+ * Whether another handler ran just before. If this module's signal comes just
+ * as that handler returns, the EINTR of the call is due to the other signal,
+ * but looks the same. Since this handler runs on the alternate stack, the frame
+ * that the kernel saved for the other handler is still below the stack pointer:
+ * the same registers, where the kernel puts them. An earlier call may have left
+ * the same there, if nothing has overwritten it: that call ended with EINTR, so
+ * the program can handle one.
  */
 static int handler_was_here(const ucontext_t *context, pid_t pid)
 {
@@ -133,12 +136,12 @@ static int handler_was_here(const ucontext_t *context, pid_t pid)
     if (state == NULL) {
         return 0;
     }
-    /* A word behind the legacy part of the state tells its whole size. */
+    /* A word after the legacy part of the state has its whole size. */
     at = (at - (state[464 / 4] == 0x46505853 ? state[468 / 4] : 512)) & ~63ull;
     at = ((at - KERNEL_FRAME_BYTES) & ~15ull) - 8;
     at += 8 + offsetof(ucontext_t, uc_mcontext.gregs);
     if (at == (apr_uintptr_t)regs) {
-        return 0; /* ours lies there */
+        return 0; /* this module's own frame is there */
     }
     from.iov_base = (void *)(apr_uintptr_t)at;
     if (process_vm_readv(pid, &to, 1, &from, 1, 0) != sizeof(saved)) {
@@ -149,8 +152,9 @@ static int handler_was_here(const ucontext_t *context, pid_t pid)
     if (i < SAVED_REGS) {
         return 0;
     }
-    /* Once: the next call from here is restarted, unless a handler comes
-     * again. Memory below the red zone belongs to handlers. */
+    /* Once only: clear the trace, so that the next call from here is restarted,
+     * unless a handler runs again. Memory below the red zone is used by
+     * handlers only. */
     saved[0] = ~saved[0];
     from.iov_len = to.iov_len = sizeof(saved[0]);
     (void)process_vm_writev(pid, &to, 1, &from, 1, 0);
@@ -195,7 +199,7 @@ int lpp_signal_restart_call(ucontext_t *context, lpp_signal_target_t *target,
     if ((!interrupted && regs[REG_RAX] <= 0) || !behind_syscall(regs)) {
         return before_syscall(regs); /* restarted by the kernel */
     }
-    if (!atomic_load(&restarts)) { /* a number that we read may be wrong */
+    if (!atomic_load(&restarts)) { /* the number may be read wrongly */
         atomic_fetch_add_explicit(&unrepaired, interrupted,
                                   memory_order_relaxed);
         return interrupted || before_syscall(regs);
@@ -211,13 +215,13 @@ int lpp_signal_restart_call(ucontext_t *context, lpp_signal_target_t *target,
 
 enum { OTHER_HANDLED = 1, OTHER_INTERRUPTS = 2 };
 
-/* Which kinds of signals will be delivered as soon as ours returns: that have a
- * handler; that have one without SA_RESTART. */
+/* Which kinds of signals will be delivered as soon as this handler returns:
+ * with a handler; with a handler without SA_RESTART. */
 static int others_pending(unsigned long mask, int ours)
 {
     struct sigaction action;
     sigset_t pending;
-    unsigned long left; /* a bit a signal, as the kernel has them */
+    unsigned long left; /* one bit for each signal, as in the kernel */
     int found = 0;
 
     if (sigpending(&pending) != 0) {
@@ -238,9 +242,9 @@ static int others_pending(unsigned long mask, int ours)
 }
 
 /*
- * Has the kernel restarted this call since SA_RESTART is set for our signal? It
- * leaves in rcx where the call returns to, which a call that is yet to be made
- * for the first time has there by chance only.
+ * Whether the kernel has restarted this call because SA_RESTART is set for this
+ * module's signal. It then leaves the call's return address in rcx; before the
+ * first attempt rcx has that value only by chance.
  */
 static int kernel_restarts(const greg_t *regs)
 {
@@ -279,8 +283,8 @@ long lpp_signal_interrupted(const ucontext_t *context)
 
 #elif defined(__aarch64__)
 
-/* svc leaves no trace of the call's number that survives -EINTR in x0 with x8
- * reused; nothing is restarted, and blocked threads are not signalled. */
+/* The number of the call is lost: after svc, x0 holds -EINTR and x8 may be in
+ * use again. So nothing is restarted, and blocked threads are not signalled. */
 int lpp_signal_restart_call(ucontext_t *context, lpp_signal_target_t *target,
                             lpp_signal_stub_t *stub, pid_t pid,
                             lpp_signal_undo_t *undo)

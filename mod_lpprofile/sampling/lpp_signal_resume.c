@@ -13,8 +13,9 @@
 #include "sampling/lpp_signal_calls_internal.h"
 #include "sampling/lpp_signal_number_internal.h"
 
-/* Would the call have waited until all is moved? Only on a stream or a pipe can
- * it move a part and then wait, and only where it was not told otherwise. */
+/* Whether the call would have waited until all bytes are moved. Only on a
+ * stream or a pipe can it move a part and then wait, and only if it may
+ * block. */
 static int waits_for_all(int fd)
 {
     socklen_t len = sizeof(int);
@@ -29,8 +30,8 @@ static int waits_for_all(int fd)
     return syscall(SYS_fcntl, fd, F_GETPIPE_SZ) > 0;
 }
 
-/* The count pieces at from, less their first done bytes, become stub's.
- * Returns how many these are; 0: nothing is left, or more than fit. */
+/* Store the count pieces at from, less their first done bytes, in stub. Returns
+ * the number of pieces; 0: none are left, or more than fit. */
 static size_t cut_pieces(lpp_signal_stub_t *stub, const struct iovec *from,
                          size_t count, size_t done)
 {
@@ -44,7 +45,8 @@ static size_t cut_pieces(lpp_signal_stub_t *stub, const struct iovec *from,
     if (count > LPP_SIGNAL_PIECES) {
         return 0;
     }
-    for (i = 0; i < count; i++) { /* from may be stub's own, farther on */
+    for (i = 0; i < count; i++) { /* from may point into stub, at a later
+                                     piece */
         stub->pieces[i] = from[i];
     }
     if (count > 0) {
@@ -76,7 +78,7 @@ static int cut_message(lpp_signal_stub_t *stub, greg_t *regs, size_t done)
     if (count == 0) {
         return 0;
     }
-    /* Name and control went with the first part. */
+    /* The first part was sent with name and control data. */
     for (i = 0; i < sizeof(stub->message); i++) {
         ((volatile char *)&stub->message)[i] = 0;
     }
@@ -86,8 +88,8 @@ static int cut_message(lpp_signal_stub_t *stub, greg_t *regs, size_t done)
     return 1;
 }
 
-/* Make the registers ask for what is left of a call that has moved rax bytes;
- * 0: nothing is, or the call was not to wait for more. */
+/* Set the registers to ask for the bytes that are left of a call that has moved
+ * rax bytes; 0: none are left, or the call was not to wait for more. */
 static int ask_for_more(long number, greg_t *regs, lpp_signal_stub_t *stub)
 {
     greg_t done = regs[REG_RAX];
@@ -103,7 +105,7 @@ static int ask_for_more(long number, greg_t *regs, lpp_signal_stub_t *stub)
         return (regs[REG_R10] & (MSG_WAITALL | MSG_DONTWAIT | MSG_PEEK
                                  | MSG_OOB | MSG_ERRQUEUE)) == MSG_WAITALL
                && cut_bytes(&regs[REG_RSI], &regs[REG_RDX], done);
-    case SYS_sendfile: /* places in files are moved on by the kernel */
+    case SYS_sendfile: /* the kernel advances file offsets */
         return cut_bytes(NULL, &regs[REG_R10], done);
     case SYS_copy_file_range: /* 0 at the end of the file */
         return cut_bytes(NULL, &regs[REG_R8], done);

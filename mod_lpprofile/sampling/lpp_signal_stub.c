@@ -2,9 +2,9 @@
 /*
  * lpp_signal_stub: see lpp_signal_stub_internal.h.
  *
- * Of the registers a call leaves only rcx and r11 free, and these it destroys:
- * so rbx holds the address of the thread's lpp_signal_stub_t meanwhile, and its
- * own value stands in there.
+ * A call leaves only the registers rcx and r11 free, and destroys both: so rbx
+ * holds the address of the thread's lpp_signal_stub_t meanwhile, which stores
+ * the value of rbx.
  */
 #include "sampling/lpp_signal_stub_internal.h"
 
@@ -22,8 +22,8 @@ _Static_assert(offsetof(lpp_signal_stub_t, resume) == 0
                    && offsetof(lpp_signal_stub_t, mask) == 88,
                "the stubs and their unwind rules count on it");
 
-/* Their unwind rules: a frame that has ended already, and its caller is the one
- * that made the call. */
+/* The stubs with their unwind rules: a frame that has already ended, whose
+ * caller is the function that made the call. */
 __asm__(".text\n"
         ".globl lpp_signal_resume_stub\n"
         ".hidden lpp_signal_resume_stub\n"

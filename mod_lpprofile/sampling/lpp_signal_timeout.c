@@ -22,7 +22,7 @@ static void shorten(struct timespec *to, const struct timespec *from,
 
 static greg_t shorter_ms(greg_t value, long long by_ns)
 {
-    long long ms = (int)value; /* an int, negative for no limit */
+    long long ms = (int)value; /* an int; negative: no limit */
 
     if (ms <= 0) {
         return value;
@@ -31,7 +31,8 @@ static greg_t shorter_ms(greg_t value, long long by_ns)
     return (greg_t)(ms < 0 ? 0 : ms);
 }
 
-/* Make a read-only relative timeout point to a shorter one of ours. */
+/* Make a pointer to a relative timeout, which is only read, point to a shorter
+ * copy. */
 static void shorten_spec(greg_t *pointer, lpp_signal_target_t *target,
                          long long by_ns)
 {
@@ -42,7 +43,8 @@ static void shorten_spec(greg_t *pointer, lpp_signal_target_t *target,
     }
 }
 
-/* The kernel wrote what is left of a sleep, if there was somewhere to write. */
+/* The kernel has written the remaining time of a sleep, if it had somewhere to
+ * write. */
 static void shorten_sleep(greg_t *request, greg_t *remainder,
                           lpp_signal_target_t *target, long long by_ns)
 {
@@ -83,7 +85,7 @@ void lpp_signal_shorten_timeout(lpp_call_e kind, greg_t *regs,
         break;
     case LPP_CALL_FUTEX:
         if ((regs[REG_RSI] & 0x7f) != 0) {
-            break; /* all but FUTEX_WAIT count to a point in time */
+            break; /* all but FUTEX_WAIT have an absolute timeout */
         }
         /* fall through */
     case LPP_CALL_SPEC_R10:

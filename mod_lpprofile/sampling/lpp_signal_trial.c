@@ -2,12 +2,12 @@
 /*
  * lpp_signal_trial: see lpp_signal_trial.h.
  *
- * All happens in a forked process, which is killed when its time is over. It
+ * All of it happens in a forked process, which is killed at its deadline. It
  * tries the calls of lpp_signal_trial_calls.c: first a few while it has one
- * thread only, since some C libraries then make them elsewhere; then each on a
- * thread of its own, all at a time. Each goes through two passes: in the first
- * the call is left interrupted and the places of the numbers are learned, in
- * the second it is restarted by the handler's own code.
+ * thread only, since some C libraries then make calls in another place; then
+ * each on its own thread, all at the same time. Each call is tried in two
+ * passes: in the first the call stays interrupted, and the places of the
+ * numbers are learned; in the second it is restarted by the handler's own code.
  */
 #include "sampling/lpp_signal_trial.h"
 
@@ -29,7 +29,7 @@
 
 #define NS_PER_MS INT64_C(1000000)
 
-/* By a function of the C library that other libraries do not replace. */
+/* Identify it by a function that other libraries do not replace. */
 static int identify_library(lpp_signal_trial_t *trial)
 {
     const unsigned char *byte;
@@ -64,14 +64,15 @@ int lpp_signal_trial_adopt(const lpp_signal_trial_t *trial)
 
 #if LPP_SIGNAL_RESTARTS
 
-#define STACK_WORDS 48  /* looked through for a number */
-#define ROUNDS 3        /* for calls that a busy machine delayed */
+#define STACK_WORDS 48  /* searched for a number */
+#define ROUNDS 3        /* for calls that were delayed on a busy machine */
 #define THREAD_STACK (128 * 1024)
 #define START_MS 1000 /* until the scratch process runs */
 #define SLACK_NS (4 * NS_PER_MS)
-#define JIFFY_NS (10 * NS_PER_MS) /* a socket's timeout may end so much early */
-/* In ms: how long a call waits, and when the signal comes: so late that a wait
- * that begins anew stands out, even on a busy machine. */
+#define JIFFY_NS (10 * NS_PER_MS) /* a socket's timeout may end so much too
+                                     early */
+/* In ms: how long a call waits, and when the signal comes: late enough that a
+ * wait which begins again is recognised, even on a busy machine. */
 #define LEARN_WAIT 8
 #define LEARN_SIGNAL 3
 #define ALONE_WAIT 8
@@ -81,7 +82,7 @@ int lpp_signal_trial_adopt(const lpp_signal_trial_t *trial)
 
 typedef enum { VERDICT_PASSED, VERDICT_AGAIN, VERDICT_BROKEN } verdict_e;
 
-/* One call being tried. */
+/* One call that is tried. */
 typedef struct attempt_t {
     lpp_trial_call_t call;
     pthread_t thread;
@@ -90,15 +91,16 @@ typedef struct attempt_t {
     atomic_int over;
     int64_t began_ns, took_ns;
     long result;
-    int64_t hit_ns; /* when the signal met the call, or 0 */
-    long number;   /* LEARN: what the handler takes for it; or NO_CALL */
+    int64_t hit_ns; /* when the signal interrupted the call, or 0 */
+    long number;   /* in the first pass: the number that the handler found; or
+                      NO_CALL */
     apr_uint64_t pc;
     long stack[STACK_WORDS];
     lpp_signal_target_t target;
     lpp_signal_stub_t stub;
 } attempt_t;
 
-/* The scratch process alone has one. */
+/* The state of the scratch process; not used in any other process. */
 static struct {
     attempt_t *attempts;
     unsigned count;
@@ -120,7 +122,7 @@ static void sleep_until(int64_t then_ns)
     }
 }
 
-/* A sanitizer has redzones on the stack. */
+/* The stack contains redzones under a sanitizer. */
 __attribute__((no_sanitize("address", "thread")))
 static void learn_here(attempt_t *attempt, const ucontext_t *context)
 {
@@ -188,7 +190,7 @@ static void *run_attempt(void *baton)
     return NULL;
 }
 
-/* alone: the wait is too short to tell late from anew. */
+/* alone: the wait is too short to tell whether it was late or began again. */
 static verdict_e judge(const attempt_t *attempt, int alone)
 {
     const lpp_trial_kind_t *of = attempt->call.of;
@@ -199,7 +201,7 @@ static verdict_e judge(const attempt_t *attempt, int alone)
                - (of->begins_anew ? JIFFY_NS : NS_PER_MS)) {
         return VERDICT_BROKEN;
     }
-    /* Somebody else ends what has a finish. */
+    /* A call with a finish function is ended from outside. */
     return attempt->hit_ns != 0
            && (of->finish != NULL || of->begins_anew || alone
                || attempt->took_ns < wait_ns - SLACK_NS
@@ -213,8 +215,8 @@ static int is_its_number(const attempt_t *attempt, long number)
            || number == attempt->call.of->other_number;
 }
 
-/* Where the numbers of all calls lie that ended at pc: the lowest place they
- * have in common. 0: there is none, or one call alone would decide. */
+/* Find the lowest place on the stack that holds the number of every call that
+ * ended at pc. 0: there is none, or calls of one number only were seen. */
 static int find_place(apr_uint64_t pc, lpp_signal_place_t *place)
 {
     const attempt_t *first = NULL;
@@ -253,8 +255,8 @@ static apr_status_t fail(lpp_signal_trial_t *trial, const attempt_t *attempt,
     return status;
 }
 
-/* From what the handler saw: a call whose number the code does not tell has it
- * in a place. */
+/* Learn the places from what the handler saw: the number of a call that cannot
+ * be read from the code is on the stack. */
 static apr_status_t learn_places(lpp_signal_trial_t *trial)
 {
     unsigned i, j;
@@ -285,11 +287,13 @@ static apr_status_t learn_places(lpp_signal_trial_t *trial)
         }
         trial->place_count++;
     }
-    lpp_signal_learn(trial->places, trial->place_count, 1); /* try with it */
+    lpp_signal_learn(trial->places, trial->place_count, 1); /* use it in the
+                                                               second pass */
     return APR_SUCCESS;
 }
 
-/* Drop attempts that need no other round. last: those that do are too late. */
+/* Remove attempts that need no other round. last: those that would need one
+ * fail. */
 static apr_status_t sort_out(lpp_signal_trial_t *trial, int alone, int last)
 {
     unsigned i, kept = 0;
@@ -310,7 +314,7 @@ static apr_status_t sort_out(lpp_signal_trial_t *trial, int alone, int last)
     return APR_SUCCESS;
 }
 
-/* All kinds, or those few that teach where numbers are. */
+/* Choose all kinds, or only those few that show where numbers are. */
 static void choose(int few)
 {
     unsigned i;
@@ -352,8 +356,8 @@ static apr_status_t round_alone(int wait_ms)
     return APR_SUCCESS;
 }
 
-/* Signal whose time has come, finish what is to be finished. Returns how many
- * calls go on. */
+/* Send the signals and call the finish functions that are due. Returns how many
+ * calls still run. */
 static unsigned attend(const pthread_t *threads, int signal_ms)
 {
     unsigned i, left = 0;
@@ -382,7 +386,7 @@ static unsigned attend(const pthread_t *threads, int signal_ms)
     return left;
 }
 
-/* Each call on a thread of its own. */
+/* Run each call on a thread of its own. */
 static apr_status_t round_of_threads(int wait_ms, int signal_ms)
 {
     pthread_t *threads = calloc(scratch.count + 1, sizeof(*threads));
@@ -428,7 +432,7 @@ static apr_status_t one_round(int alone, int wait_ms, int signal_ms)
     return alone ? round_alone(wait_ms) : round_of_threads(wait_ms, signal_ms);
 }
 
-/* Both passes. */
+/* Run both passes. */
 static apr_status_t try_calls(lpp_signal_trial_t *trial, int alone)
 {
     int wait_ms = alone ? ALONE_WAIT : TRY_WAIT;
@@ -457,7 +461,7 @@ static apr_status_t try_calls(lpp_signal_trial_t *trial, int alone)
     return status;
 }
 
-/* What the scratch process does. No way back into httpd leads out of here. */
+/* Main function of the scratch process; never returns. */
 static void run_scratch(lpp_signal_trial_t *trial, int fd)
 {
     static const struct sched_param first = { .sched_priority = 1 };
@@ -466,11 +470,11 @@ static void run_scratch(lpp_signal_trial_t *trial, int fd)
     sigset_t mask;
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    lpp_signal_learn(NULL, 0, 0); /* as if nothing was known */
+    lpp_signal_learn(NULL, 0, 0); /* start without any knowledge */
     scratch.number = SIGRTMIN + 5;
     memset(&action, 0, sizeof(action));
     action.sa_handler = SIG_DFL;
-    sigaction(SIGALRM, &action, NULL); /* should our parent not end us */
+    sigaction(SIGALRM, &action, NULL); /* in case the parent does not end it */
     action.sa_sigaction = on_signal;
     action.sa_flags = SA_SIGINFO | SA_RESTART;
     sigfillset(&action.sa_mask);
@@ -480,8 +484,9 @@ static void run_scratch(lpp_signal_trial_t *trial, int fd)
     sigdelset(&mask, scratch.number);
     sigprocmask(SIG_SETMASK, &mask, NULL);
     alarm(1);
-    /* On a busy machine it would be late; where we may, it is not. It hardly
-     * computes, and SIGALRM and our parent end it. */
+    /* On a busy machine the process would be late; a real-time priority, where
+     * permitted, prevents that. It hardly computes, and SIGALRM and the parent
+     * end it. */
     sched_setscheduler(0, SCHED_RR, &first);
     if (write(fd, "", 1) != 1) {
         _exit(1);
@@ -501,7 +506,7 @@ static void run_scratch(lpp_signal_trial_t *trial, int fd)
     _exit(0);
 }
 
-/* Wait for len bytes that are written at once. */
+/* Wait for len bytes, which are written in one piece. */
 static apr_status_t hear(int fd, void *bytes, size_t len, int within_ms)
 {
     int64_t end = now_ns() + within_ms * NS_PER_MS;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_signal_trial_calls: every kind of call that can keep a thread waiting, as
- * lpp_signal_trial tries it: made through the C library, for wait_ms. Runs in
- * the scratch process alone.
+ * lpp_signal_trial_calls: every kind of call that can block a thread, made
+ * through the C library for wait_ms, as lpp_signal_trial tries it. Used in the
+ * scratch process only.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,7 +31,7 @@
 
 #if LPP_SIGNAL_RESTARTS
 
-#define LONG_BYTES 200000 /* more than a socket holds that has ... */
+#define LONG_BYTES 200000 /* more than fits into a socket with ... */
 #define SOCKET_BYTES 8192 /* ... this as its SO_SNDBUF */
 #define PIECES 5
 
@@ -144,7 +144,7 @@ static long try_epoll_pwait(lpp_trial_call_t *call)
     return epoll_pwait(call->fds[0], &event, 1, call->wait_ms, &mask);
 }
 
-/* -- sockets; a timeout of theirs makes a signal end the call */
+/* -- sockets; one with a timeout makes a signal end its call */
 
 static int give_timeout(lpp_trial_call_t *call)
 {
@@ -164,7 +164,8 @@ static int make_listener(lpp_trial_call_t *call)
     struct sockaddr_un address;
 
     memset(&address, 0, sizeof(address));
-    address.sun_family = AF_UNIX; /* alone: the kernel finds a name */
+    address.sun_family = AF_UNIX; /* without a path: the kernel chooses a
+                                     name */
     call->fds[0] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     return call->fds[0] < 0
            || bind(call->fds[0], (struct sockaddr *)&address,
@@ -210,7 +211,7 @@ static void send_byte(lpp_trial_call_t *call)
     }
 }
 
-/* -- calls that have moved a part when the signal comes */
+/* -- calls that have moved a part of their bytes when the signal comes */
 
 static int make_half_pair(lpp_trial_call_t *call)
 {
@@ -232,7 +233,7 @@ static void take_all(lpp_trial_call_t *call)
     }
 }
 
-/* However it went, who takes the bytes sees their end. */
+/* End the stream, whatever the result was: the reader waits for that. */
 static void no_more(lpp_trial_call_t *call)
 {
     shutdown(call->fds[0], SHUT_WR);
@@ -332,7 +333,7 @@ static long try_futex(lpp_trial_call_t *call)
     return syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 0, &spec, NULL, 0);
 }
 
-/* Two descriptions of one file: their locks stand in each other's way. */
+/* Open one file twice: a lock through one descriptor excludes the other. */
 static int lock_file(lpp_trial_call_t *call)
 {
     struct flock lock = { F_WRLCK, SEEK_SET, 0, 0, 0 };
@@ -376,7 +377,8 @@ static int make_child(lpp_trial_call_t *call)
     }
     call->pid = fork();
     if (call->pid == 0) {
-        close(call->fds[1]); /* it sees the end of the scratch process */
+        close(call->fds[1]); /* so that the end of the scratch process ends the
+                                read */
         _exit(read(call->fds[0], &byte, 1) == 1 ? EXIT_CODE : 1);
     }
     return call->pid < 0;
@@ -396,11 +398,11 @@ static long try_sigtimedwait(lpp_trial_call_t *call)
     sigset_t none;
 
     sigemptyset(&none);
-    sigaddset(&none, SIGUSR2); /* blocked, and nobody sends it */
+    sigaddset(&none, SIGUSR2); /* blocked, and never sent */
     return sigtimedwait(&none, NULL, &spec);
 }
 
-/* Both can be done with, or nothing. */
+/* Closes all descriptors, whatever prepare has opened. */
 void lpp_trial_clean(lpp_trial_call_t *call)
 {
     int i;
@@ -413,7 +415,7 @@ void lpp_trial_clean(lpp_trial_call_t *call)
     }
 }
 
-#define NO_OTHER INT32_MIN /* nothing that is seen anywhere */
+#define NO_OTHER INT32_MIN /* not the number of any call */
 
 const lpp_trial_kind_t lpp_trial_kinds[] = {
     { "nanosleep", SYS_clock_nanosleep, SYS_nanosleep, try_nanosleep, NULL,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * lpp_signal_trial_internal: the kinds of calls that are tried, for
- * lpp_signal_trial.c alone. Everything here is for the scratch process: it may
- * block, allocate and leave things behind.
+ * lpp_signal_trial.c only. This code runs in the scratch process: it may block,
+ * allocate and leave resources behind.
  */
 #ifndef LPP_SIGNAL_TRIAL_INTERNAL_H
 #define LPP_SIGNAL_TRIAL_INTERNAL_H
@@ -14,7 +14,7 @@ typedef struct lpp_trial_kind_t lpp_trial_kind_t;
 /* One call of a kind, with what it needs. */
 typedef struct lpp_trial_call_t {
     const lpp_trial_kind_t *of;
-    int wait_ms; /* it blocks for that long */
+    int wait_ms; /* how long it blocks */
     int fds[2];  /* open while used, else 0 */
     int pid;     /* a child process */
     pthread_mutex_t mutex;
@@ -29,15 +29,15 @@ struct lpp_trial_kind_t {
                                                itself */
     void (*after)(lpp_trial_call_t *call);  /* on its thread; or NULL */
     long result;     /* of call, or its errno, negative */
-    int teaches;     /* always ends with EINTR; the few that a process with one
-                        thread tries, too */
-    int begins_anew; /* its timeout does when it is restarted */
+    int teaches;     /* always ends with EINTR; one of the few that are also
+                        tried with one thread */
+    int begins_anew; /* its timeout begins again when it is restarted */
 };
 
 extern const lpp_trial_kind_t lpp_trial_kinds[];
 extern const unsigned lpp_trial_kind_count;
 
-/* Give back what prepare took.
+/* Close what prepare opened.
  * Signal-safe: no. Thread: the scratch process's first. */
 void lpp_trial_clean(lpp_trial_call_t *call);
 

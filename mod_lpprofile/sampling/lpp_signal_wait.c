@@ -8,8 +8,9 @@
 
 #include <sys/syscall.h>
 
-/* A call that has no mask of its own; and select writes its timeout in another
- * way than pselect6. */
+/* Whether the stub can make the call: not if the call has a signal mask of its
+ * own, nor select with a timeout, which it writes in another form than pselect6
+ * does. */
 static int may_wait_in_stub(long number, const greg_t *regs)
 {
     switch (number) {
@@ -33,9 +34,9 @@ static int may_wait_in_stub(long number, const greg_t *regs)
 }
 
 /*
- * A sleep as ppoll of no descriptor. That writes what is left into its timeout:
- * into the program's remainder, where the sleep has one (it is the request by
- * now: shorten_sleep), never into its request.
+ * A sleep as ppoll of no descriptor. ppoll writes the remaining time into its
+ * timeout: into the program's remainder, if the sleep has one (which is the
+ * request by now: shorten_sleep), never into the program's request.
  */
 static void sleep_by_poll(lpp_signal_stub_t *stub, greg_t *regs,
                           greg_t request, greg_t remainder)

@@ -104,8 +104,8 @@ int lpp_thread_look(const lpp_thread_t *thread, lpp_snapshot_t *snapshot,
     to.iov_base = stack->copy;
     from.iov_base = (void *)(apr_uintptr_t)words[7];
     to.iov_len = from.iov_len = snapshot->stack_len;
-    /* The kernel copies: the thread may wake and end, and its stack may be
-     * unmapped. */
+    /* The kernel makes the copy: the thread may wake and end, and its stack may
+     * be unmapped. */
     return process_vm_readv(thread->process, &to, 1, &from, 1, 0)
                == (ssize_t)snapshot->stack_len
            && lpp_clock_ns(thread->clock) == cpu_ns;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * lpp_thread: the profiled thread as the kernel shows it in /proc: how often it
- * ran, and where it is blocked. For the helper.
+ * ran, and where it is blocked. Used by the helper.
  *
- * Where it is blocked is readable where the process is dumpable (a server that
- * was not started as root) or runs as root; after setuid it is not, and this
- * module does not make the process dumpable: while it was, any program of the
- * same user could read the server's memory. The thread is then sampled by
- * signals alone.
+ * Where it is blocked can be read only if the process is dumpable (a server
+ * that was not started as root) or runs as root. After setuid it is not, and
+ * this module does not make the process dumpable: any program of the same user
+ * could then read the server's memory. The thread is then sampled by signals
+ * only.
  */
 #ifndef LPP_THREAD_INTERNAL_H
 #define LPP_THREAD_INTERNAL_H
@@ -19,35 +19,37 @@
 
 typedef struct lpp_thread_t {
     clockid_t clock;  /* its CPU clock */
-    int tid;          /* the kernel's number of it */
+    int tid;          /* the kernel's thread id */
     pid_t process;    /* this one; set by open */
     int schedstat_fd; /* /proc/self/task/TID/schedstat, or -1 */
     int syscall_fd;   /* .../syscall, or -1; where readable */
 } lpp_thread_t;
 
-/* Which part of the thread's stack lpp_thread_look copies, and where to. */
+/* The part of the thread's stack that lpp_thread_look copies, and its
+ * destination. */
 typedef struct lpp_thread_stack_t {
     apr_uint64_t start, end; /* addresses */
     unsigned char *copy;     /* LPP_STACK_MAX_BYTES */
 } lpp_thread_stack_t;
 
 /*
- * Open the files of thread tid; one that cannot be opened is not used. close
- * closes them, and does nothing where both are -1.
+ * Open the files of thread tid; a file that cannot be opened is not used. close
+ * closes them, and does nothing if both are -1.
  * Signal-safe: no. Thread: the helper.
  */
 void lpp_thread_open(lpp_thread_t *thread);
 void lpp_thread_close(lpp_thread_t *thread);
 
-/* How often it was put on a processor; 0 where that is not known.
+/* How often the thread was put on a processor; 0: not known.
  * Signal-safe: no. Thread: the helper. */
 apr_uint64_t lpp_thread_runs(const lpp_thread_t *thread);
 
 /*
- * Where it stands in a system call, and its stack from there on: 1, and
- * snapshot is filled in, with its stack in copy. 0: it runs, its SP and PC
- * cannot be read, SP is outside of start to end, or it may have run while its
- * stack was copied, since its CPU clock does not show cpu_ns any more.
+ * Read where the thread is blocked in a system call, and its stack from there
+ * on: 1, with snapshot filled in and its stack in copy. 0: the thread runs, its
+ * SP and PC cannot be read, SP is outside of start to end, or the thread may
+ * have run while its stack was copied, since its CPU clock is no longer at
+ * cpu_ns.
  * Signal-safe: no. Thread: the helper.
  */
 int lpp_thread_look(const lpp_thread_t *thread, lpp_snapshot_t *snapshot,

@@ -2,13 +2,13 @@
 /*
  * lpp_tick: see lpp_tick_internal.h.
  *
- * A thread whose CPU clock stands still is blocked. It is sampled once, by a
- * signal where the kernel does not show its stack otherwise; then its time is
- * credited to that sample's node as long as the episode lasts.
- * That it is the same episode is known from the CPU clock, since each wake-up
- * costs CPU time. The handler itself moves that clock once: for the first look
- * after the signal the kernel's count of how often the thread was put on a
- * processor decides (one more than before the signal: that was the handler).
+ * A thread whose CPU clock has not moved is blocked. It is sampled once, by a
+ * signal unless the kernel shows its stack; then its time is credited to that
+ * sample's node as long as the episode lasts. The CPU clock shows that it is
+ * still the same episode, since each wake-up costs CPU time. The handler itself
+ * moves that clock once: so at the first check after the signal the kernel's
+ * count of how often the thread was put on a processor decides (one more than
+ * before the signal: that was the handler).
  */
 #include "sampling/lpp_tick_internal.h"
 
@@ -19,14 +19,15 @@
 
 #define NS_PER_S 1000000000
 #define UNSAMPLED_TICK_NS (NS_PER_S / 4) /* where no sample can be taken */
-#define WATCH_MAX_NS 1000000 /* clocks are read at least that often */
-/* The same once the rate was lowered: the timeout of a call that is interrupted
- * is then exact to that. */
+#define WATCH_MAX_NS 1000000 /* the clocks are read at least that often */
+/* The same after the rate was lowered: the timeout of an interrupted call then
+ * has this precision. */
 #define WATCH_LOWERED_MAX_NS 4000000
 #define INTERVAL_MAX_NS 40000000 /* no rate is lowered below 25 Hz */
-/* The handler and the return into a call take less CPU time than that. */
+/* The handler and the return into a call take less CPU time than this. */
 #define SETTLE_MAX_NS 150000
-/* The same where the kernel does not count runs: stricter, since less sure. */
+/* The same if the kernel does not count runs: a smaller limit, since it is less
+ * certain. */
 #define SETTLE_GUESS_NS 30000
 
 void lpp_tick_begin(lpp_sampler_t *sampler, lpp_session_t *session)
@@ -43,8 +44,8 @@ void lpp_tick_begin(lpp_sampler_t *sampler, lpp_session_t *session)
     tick->own_start_ns = lpp_clock_ns(CLOCK_THREAD_CPUTIME_ID);
     tick->interval_ns = NS_PER_S / (session->options.rate_hz == 0
                                     ? 1000 : session->options.rate_hz);
-    /* The clocks are read often at low rates, too: how long a call has been
-     * blocked must be known to a millisecond when it is interrupted. */
+    /* The clocks are read often at low rates, too: when a call is interrupted,
+     * the time that it has been blocked must be known to a millisecond. */
     tick->watch_ns = tick->interval_ns
         / ((tick->interval_ns + WATCH_MAX_NS - 1) / WATCH_MAX_NS);
 }
@@ -77,9 +78,10 @@ void lpp_tick_follow(lpp_sampler_t *sampler)
 }
 
 /*
- * How many frames are certainly in the objects that are loaded now: what is
- * loaded was read after the sample was taken, and where an object lies now
- * another one may have been then, with other unwind rules and names.
+ * How many frames are certain to belong to the objects that are loaded now. The
+ * list of objects was read after the sample was taken: at the address of an
+ * object that was loaded meanwhile, another one may have been before, with
+ * other unwind rules and names.
  */
 static unsigned count_sure(const lpp_sampler_t *sampler, unsigned count)
 {
@@ -120,7 +122,7 @@ static unsigned unwind(lpp_sampler_t *sampler, const lpp_snapshot_t *snapshot,
     return sure;
 }
 
-/* Add weight, which node of the tree got, to the post-mortem data. */
+/* Add weight, which was added to node of the tree, to the post-mortem data. */
 static void save_weight(const lpp_sampler_t *sampler, apr_uint32_t node,
                         const lpp_weight_t *weight)
 {
@@ -128,7 +130,7 @@ static void save_weight(const lpp_sampler_t *sampler, apr_uint32_t node,
                        node, weight, sampler->options.maps);
 }
 
-/* Set the totals of the post-mortem data to those of now. */
+/* Update the totals of the post-mortem data. */
 static void save_total(const lpp_sampler_t *sampler, int64_t now, int64_t cpu)
 {
     const lpp_tick_t *tick = &sampler->tick;
@@ -138,7 +140,7 @@ static void save_total(const lpp_sampler_t *sampler, int64_t now, int64_t cpu)
                        (apr_uint64_t)(cpu + tick->cpu_offset_ns));
 }
 
-/* Add what was unwound to the tree. */
+/* Add the unwound stack to the tree. */
 static apr_uint32_t add_stack(lpp_sampler_t *sampler, unsigned count,
                               lpp_unwind_end_e end, const lpp_weight_t *weight)
 {
@@ -177,7 +179,7 @@ void lpp_tick_drain(lpp_sampler_t *sampler)
     lpp_unwind_end_e end;
     unsigned count;
 
-    /* Read before the ring: an answer that is seen has its sample there. */
+    /* Read before the ring: if an answer is seen, its sample is in the ring. */
     answered = atomic_load_explicit(&sampler->target.answered,
                                     memory_order_acquire);
     while ((snapshot = lpp_ring_peek(sampler->target.ring)) != NULL) {
@@ -211,8 +213,8 @@ void lpp_tick_pause(lpp_sampler_t *sampler)
     pthread_mutex_unlock(&sampler->tick.session->tree_mutex);
 }
 
-/* Is the thread, whose CPU clock now shows cpu, still in the blocked call that
- * the last sample shows? */
+/* Whether the thread, whose CPU clock is now at cpu, is still in the blocked
+ * call that the last sample shows. */
 static int same_episode(lpp_tick_t *tick, int64_t cpu)
 {
     int64_t since = cpu - tick->asked.cpu_ns;
@@ -234,7 +236,7 @@ static int same_episode(lpp_tick_t *tick, int64_t cpu)
     return 1;
 }
 
-/* The time up to now goes into *weight; NULL: it stays unattributed. */
+/* Add the time up to now to *weight; NULL: it stays unattributed. */
 static void take_time(lpp_tick_t *tick, int64_t now, int64_t cpu,
                       lpp_weight_t *weight)
 {
@@ -260,9 +262,10 @@ static void credit(lpp_sampler_t *sampler, int64_t now, int64_t cpu)
 }
 
 /*
- * Sample a blocked thread without a signal; 0: not available. Nor is, where a
- * signal may be sent, a stack that ends before the root: frames that are found
- * by another register than SP need the handler's copy of the registers.
+ * Sample a blocked thread without a signal; 0: not available. If a signal may
+ * be sent, a stack that ends before the root counts as not available: to find
+ * frames by other registers than SP, the handler's copy of the registers is
+ * needed.
  */
 static int sample_blocked(lpp_sampler_t *sampler, int64_t now, int64_t cpu,
                           int signal_may_be_sent)
@@ -300,13 +303,13 @@ static void send_signal(lpp_sampler_t *sampler, int64_t now, int64_t cpu)
     tick->asked.changes = sampler->frames.changes;
     tick->episode.state = EPISODE_NONE;
     tick->asked.cpu_ns = cpu;
-    /* Read as late as possible: what runs between this and the signal is taken
-     * for the handler. */
+    /* Read as late as possible: a run between this and the signal would be
+     * taken for the handler's. */
     tick->asked.runs = tick->asked.blocked ? lpp_thread_runs(&tick->thread) : 0;
     if (lpp_signal_send(&sampler->target,
                         tick->asked.blocked ? now - tick->seen_wall_ns : 0,
                         &tick->asked.sequence) != APR_SUCCESS) {
-        return; /* its request is ending: that time stays unattributed */
+        return; /* the request is ending: that time stays unattributed */
     }
     take_time(tick, now, cpu, &tick->asked.weight);
     tick->asked.outstanding = 1;
@@ -323,8 +326,9 @@ static void sample(lpp_sampler_t *sampler, int64_t now, int64_t cpu)
 
     lpp_tick_drain(sampler);
     if (tick->asked.outstanding) {
-        /* It was not in user mode since: it is where it was, in the kernel or
-         * waiting for a processor. The answer gets the weight of all that. */
+        /* The thread was not in user mode since the signal was sent: it is in
+         * the kernel, or waits for a processor. The sample to come gets all of
+         * this time. */
         take_time(tick, now, cpu, &tick->asked.weight);
         return;
     }
@@ -387,10 +391,10 @@ int64_t lpp_tick_run(lpp_sampler_t *sampler)
         save_total(sampler, now, lpp_clock_ns(tick->thread.clock));
         return now + UNSAMPLED_TICK_NS;
     }
-    /* Take samples early, and read what is loaded before the next one is asked
-     * for: then a frame is doubtful only where something was loaded between
-     * that and the sample. The refresh may wait for the loader's lock, so it
-     * comes before the clocks are read. */
+    /* Process the samples received so far, and update the list of objects
+     * before the next sample is asked for: then a frame is uncertain only if an
+     * object was loaded between that and the sample. The update may wait for
+     * the loader's lock, so it comes before the clocks are read. */
     lpp_tick_drain(sampler);
     if (now >= tick->next_sample_ns) {
         lpp_frames_refresh(&sampler->frames);

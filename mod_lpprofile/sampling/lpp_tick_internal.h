@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_tick: what the helper does with the one session that runs: read the
- * thread's clocks, ask for samples, weigh and unwind them, add them to the
- * tree.
+ * lpp_tick: what the helper does for the session that runs: reads the thread's
+ * clocks, asks for samples, weighs and unwinds them, adds them to the tree.
  *
- * A sample weighs the wall and CPU time that really passed since the one before
- * it; ticks are never counted. Time that no sample saw stays unattributed: it
- * is the difference between the total and the tree.
+ * The weight of a sample is the wall and CPU time that really passed since the
+ * previous one; ticks are not counted. Time without a sample stays
+ * unattributed: it is the difference between the total and the tree.
  */
 #ifndef LPP_TICK_INTERNAL_H
 #define LPP_TICK_INTERNAL_H
@@ -21,12 +20,14 @@ typedef struct lpp_asked_t {
     apr_uint64_t sequence;  /* of that */
     lpp_weight_t weight;    /* what its sample will weigh */
     apr_int64_t cpu_ns;     /* the thread's CPU clock then */
-    apr_uint64_t runs;      /* see lpp_thread_runs; 0: it ran, or not known */
-    int blocked;            /* the thread did not run */
+    apr_uint64_t runs;      /* see lpp_thread_runs; 0: it was not blocked, or
+                               not known */
+    int blocked;            /* the thread was blocked */
     unsigned changes;       /* lpp_frames_t's then */
 } lpp_asked_t;
 
-/* The blocked episode that has its sample; later time is credited to that. */
+/* A blocked episode that has been sampled; later time is credited to that
+ * sample. */
 typedef struct lpp_episode_t {
     enum {
         EPISODE_NONE,
@@ -37,21 +38,22 @@ typedef struct lpp_episode_t {
     apr_int64_t cpu_ns;     /* KNOWN: the CPU clock stands here */
 } lpp_episode_t;
 
-/* What the helper knows of the session it samples; no other thread uses it. */
+/* The helper's state of the session that it samples; no other thread uses
+ * it. */
 typedef struct lpp_tick_t {
     lpp_session_t *session;    /* NULL: none runs */
     unsigned segment;          /* number of the segment that this belongs to */
     int sampling;              /* the thread is armed: signals may be sent */
     lpp_thread_t thread;
     apr_int64_t interval_ns;   /* between samples */
-    apr_int64_t watch_ns;      /* between looks at the clocks */
+    apr_int64_t watch_ns;      /* between two readings of the clocks */
     apr_int64_t next_sample_ns;
     apr_int64_t start_wall_ns; /* of the session */
     apr_int64_t cpu_offset_ns; /* from the thread's CPU clock to the request's
                                   CPU time */
-    apr_int64_t given_wall_ns; /* time before is part of some sample's weight,
-                                  or stays unattributed */
-    apr_int64_t given_cpu_ns;  /* the same of the thread's CPU clock */
+    apr_int64_t given_wall_ns; /* time before this is part of a sample's weight,
+                                  or unattributed */
+    apr_int64_t given_cpu_ns;  /* the same, of the thread's CPU clock */
     apr_int64_t seen_cpu_ns;   /* last reading of the thread's CPU clock ... */
     apr_int64_t seen_wall_ns;  /* ... and when that was first read */
     lpp_asked_t asked;
@@ -62,10 +64,10 @@ typedef struct lpp_tick_t {
                                   end the session */
 } lpp_tick_t;
 
-/* Begin with a session that was granted. Signal-safe: no. Thread: helper. */
+/* Begin a session that was granted. Signal-safe: no. Thread: helper. */
 void lpp_tick_begin(lpp_sampler_t *sampler, lpp_session_t *session);
 
-/* Begin with a segment, where there is a new one. The helper's mutex is held.
+/* Begin a new segment, if there is one. The helper's mutex is held.
  * Signal-safe: no. Thread: helper. */
 void lpp_tick_follow(lpp_sampler_t *sampler);
 
@@ -77,12 +79,13 @@ apr_int64_t lpp_tick_run(lpp_sampler_t *sampler);
  * Signal-safe: no. Thread: helper. */
 void lpp_tick_drain(lpp_sampler_t *sampler);
 
-/* The segment is over: drain; a sample without answer is lost.
+/* The segment is over: drain; a sample without an answer is lost.
  * Signal-safe: no. Thread: helper. */
 void lpp_tick_pause(lpp_sampler_t *sampler);
 
-/* The session is STOPPED and nothing armed: make its profile final, and add it
- * to the sums of all children. Signal-safe: no. Thread: helper. */
+/* The session is STOPPED and no thread is armed: make its profile final, and
+ * add it to the sums of all children.
+ * Signal-safe: no. Thread: helper. */
 void lpp_tick_finish(lpp_sampler_t *sampler);
 
 #endif

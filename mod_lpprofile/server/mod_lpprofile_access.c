@@ -3,7 +3,7 @@
  * mod_lpprofile_access: what the configuration decides about a request: whether
  * profiling is allowed, whether this client has access, which page it is. Reads
  * the request and never changes it: every expression was parsed with DONT_VARY,
- * so that its evaluation adds no Vary header. A failure counts as no.
+ * so that its evaluation adds no Vary header. A failed expression counts as no.
  */
 #include <httpd.h>
 #include <http_log.h>
@@ -14,7 +14,8 @@
 
 APLOG_USE_MODULE(lpprofile);
 
-/* httpd has logged the error with file and line; this adds its effect. */
+/* httpd has logged the error with file and line; this message adds its
+ * effect. */
 static void log_failed(request_rec *r, const char *directive,
                        const char *error)
 {

@@ -27,7 +27,7 @@ APLOG_USE_MODULE(lpprofile);
 
 #define RETAINED_KEY "lpprofile-aggregate-" LPP_VERSION
 
-/* Of this generation, inherited by its children. */
+/* Of this generation; its children inherit it. */
 static lpp_aggregate_kept_t *kept;
 
 int lpp_aggregate_on(void)
@@ -90,7 +90,7 @@ void lpp_aggregate_record(const lpp_view_t *view, const request_rec *r,
                    view->total.wall_us);
 }
 
-/* A file without a name, so that no file is left behind in any case. */
+/* Open a file without a name, so that none is left behind in any case. */
 static int open_spool(int directory, apr_pool_t *pool)
 {
     int fd = openat(directory, ".", O_TMPFILE | O_RDWR | O_APPEND | O_CLOEXEC,
@@ -134,7 +134,8 @@ static apr_status_t name_target(lpp_aggregate_kept_t *made,
 }
 
 /* Under httpd -X the process is no longer root when it stops, and may not
- * replace a file of root in a sticky directory. */
+ * replace a file of root in a sticky directory: so the file is removed at the
+ * start. */
 static void remove_old_target(const lpp_aggregate_kept_t *made)
 {
     if (ap_exists_config_define("ONE_PROCESS") && geteuid() == 0) {
@@ -178,8 +179,7 @@ static apr_status_t open_all(lpp_aggregate_kept_t *made, apr_pool_t *pool)
     return APR_SUCCESS;
 }
 
-/* The module is unloaded: the process pool must not call its cleanup any
- * more. */
+/* The module is unloaded: remove its cleanup from the process pool. */
 static apr_status_t forget(void *pool)
 {
     apr_pool_cleanup_kill(pool, kept, lpp_aggregate_finish);
@@ -188,7 +188,7 @@ static apr_status_t forget(void *pool)
 }
 
 /*
- * The spool and its counts belong to the server; the cleanup that sums up
+ * The spool and its counts belong to the server; the cleanup that makes the sum
  * belongs to this load of the module, so a restart removes it and registers it
  * again. It is a pre-cleanup, because the process pool unloads the module
  * before its ordinary cleanups run.
@@ -224,7 +224,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     return OK;
 }
 
-/* httpd -X: the only process ends as a child does. */
+/* Under httpd -X the only process ends as a child does. */
 static void child_init(apr_pool_t *pchild, server_rec *s)
 {
     if (kept && kept->parent == getpid()) {
@@ -235,6 +235,6 @@ static void child_init(apr_pool_t *pchild, server_rec *s)
 void lpp_aggregate_register_hooks(apr_pool_t *pool)
 {
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
-    /* Late: so its cleanup runs before those of other rooms. */
+    /* LAST, so that its cleanup runs before those of other folders. */
     ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_LAST);
 }

@@ -18,8 +18,8 @@ typedef struct lpp_aggregate_shared_t {
     apr_uint64_t summed, torn_bytes, wall_us, folded;
 } lpp_aggregate_shared_t;
 
-/* Kept over restarts, in the process pool. Without pointers to code or data of
- * this module, which a restart loads again. */
+/* Kept over restarts, in the process pool. Contains no pointers to code or data
+ * of this module, since a restart loads the module again. */
 typedef struct lpp_aggregate_kept_t {
     int open;
     int finished;        /* in the process that stops the server */
@@ -32,8 +32,9 @@ typedef struct lpp_aggregate_kept_t {
     lpp_aggregate_shared_t *shared;
 } lpp_aggregate_kept_t;
 
-/* Cleanup: write the file and log the result, once. Does nothing in any process
- * but the parent. */
+/* Cleanup: write the file and log the result, once. Does nothing except in the
+ * parent.
+ * Signal-safe: no. Thread: parent. */
 apr_status_t lpp_aggregate_finish(void *kept);
 
 #endif

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_aggregate_stop: makes a pstats file of the spool when the
+ * mod_lpprofile_aggregate_stop: makes a pstats file from the spool when the
  * server stops.
  *
  * A process that has dropped its privileges reads what the children wrote; the
  * parent only opens the result, waits, renames it, and logs. Under httpd -X
- * with prefork all this runs inside a signal handler, as everything does that
- * ends such a server: the process is then forked without the locks that fork()
- * takes, and the wait for it is bounded.
+ * with prefork all this runs in a signal handler, since such a server ends in
+ * one: the process is then forked without the locks of fork(), and the wait for
+ * it is limited.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -33,7 +33,7 @@
 APLOG_USE_MODULE(lpprofile);
 
 #define SUM_MAX_S 300    /* then the process that sums up is killed */
-#define SIGNAL_MAX_S 20  /* the same in a signal handler */
+#define SIGNAL_MAX_S 20  /* the same, in a signal handler */
 #define NAP_MS 10        /* between two checks for its end */
 
 static apr_status_t write_to_fd(void *baton, const char *data, apr_size_t len)
@@ -54,7 +54,7 @@ static apr_status_t write_to_fd(void *baton, const char *data, apr_size_t len)
     return APR_SUCCESS;
 }
 
-/* In the process made for it, without privileges. */
+/* Make the sum, in its own process without privileges. */
 static apr_status_t sum_up(const lpp_aggregate_kept_t *kept, int fd,
                            apr_pool_t *pool)
 {
@@ -131,9 +131,9 @@ static void say_result(const lpp_aggregate_kept_t *kept)
 }
 
 /*
- * Returns 0 if the process did its work. It runs as the user of the children:
- * one with corrupted memory may stop it, and with it its alarm. So it is killed
- * here if it takes too long.
+ * Wait for the process; returns 0 if it has done its work. It runs as the user
+ * of the children: a child with corrupted memory may stop it, and then its
+ * alarm has no effect. So it is killed here if it takes too long.
  */
 static int wait_for(pid_t pid, unsigned max_s)
 {
@@ -166,8 +166,8 @@ static int in_signal_handler(void)
         && threaded == AP_MPMQ_NOT_SUPPORTED;
 }
 
-/* Without a name until it is complete, where the file system supports that: a
- * server that is killed meanwhile leaves no file behind. */
+/* Open the result, without a name until it is complete if the file system
+ * supports that: a server that is killed meanwhile leaves no file behind. */
 static int open_result(const lpp_aggregate_kept_t *kept, int *nameless)
 {
     int fd = -1;
@@ -177,14 +177,15 @@ static int open_result(const lpp_aggregate_kept_t *kept, int *nameless)
                     0600);
     }
     *nameless = fd >= 0;
-    /* Of an earlier server with this process id, which is 1 in a container. */
+    /* Left by an earlier server with this process id, which is 1 in a
+     * container. */
     unlinkat(kept->directory, kept->temporary, 0);
     return fd >= 0 ? fd
         : openat(kept->directory, kept->temporary, O_WRONLY | O_CREAT | O_EXCL
                  | O_NOFOLLOW | O_CLOEXEC, 0600);
 }
 
-/* Rename the result to the target, which is replaced. 0: done. */
+/* Rename the result to the target, replacing that. 0: success. */
 static int put_in_place(const lpp_aggregate_kept_t *kept, int fd,
                         int nameless)
 {

@@ -59,8 +59,8 @@ void *lpp_config_merge(apr_pool_t *pool, void *basev, void *vhostv)
     lpp_conf_t *conf = apr_pcalloc(pool, sizeof(*conf));
 
     MERGE_NUMBER(front.allowed);
-    /* Part of allowed: "On" of a virtual host must not be combined with an
-     * expr= of the server. */
+    /* Merged together with allowed: "On" of a virtual host must not be combined
+     * with an expr= of the server. */
     conf->allowed_expr = vhost->front.allowed != LPP_ALLOWED_UNSET
                              ? vhost->allowed_expr : base->allowed_expr;
     MERGE_NUMBER(front.all_requests);
@@ -75,20 +75,20 @@ void *lpp_config_merge(apr_pool_t *pool, void *basev, void *vhostv)
     MERGE_NUMBER(hooks);
     MERGE_POINTER(dir);
     /* A host with its own LPProfileDir has its OOPSes there unless it sets
-     * LPOopsDir: the default is below LPProfileDir. */
+     * LPOopsDir, whose default is below LPProfileDir. */
     conf->oops_dir = vhost->oops_dir || vhost->dir ? vhost->oops_dir
                                                    : base->oops_dir;
     MERGE_POINTER(retention);
     MERGE_NUMBER(oops_bson);
     MERGE_POINTER(oops_reporter);
     MERGE_POINTER(memory_log);
-    /* What the server hides is hidden on every host. */
+    /* What the server hides is hidden on every host as well. */
     conf->oops_hide = !base->oops_hide    ? vhost->oops_hide
                       : !vhost->oops_hide ? base->oops_hide
                                           : apr_array_append(pool,
                                                 base->oops_hide,
                                                 vhost->oops_hide);
-    /* dir_path, oops_dir_path and memory_handle stay NULL: made at start. */
+    /* dir_path, oops_dir_path and memory_handle stay NULL: set at start. */
     return conf;
 }
 
@@ -170,7 +170,7 @@ apr_uint32_t lpp_config_max_waiting(const lpp_conf_t *conf)
     if (conf->max_waiting != LPP_CONF_UNSET) {
         return (apr_uint32_t)conf->max_waiting;
     }
-    /* The product is MaxRequestWorkers, in every MPM of Unix. */
+    /* The product is MaxRequestWorkers, in every MPM for Unix. */
     if (ap_mpm_query(AP_MPMQ_MAX_DAEMONS, &children) != APR_SUCCESS
         || children < 1) {
         children = 1;
@@ -286,7 +286,7 @@ apr_array_header_t *lpp_config_settings(const lpp_conf_t *conf,
                 lpp_retention_rule_say(lpp_config_retention(conf), pool));
     add_setting(all, LPP_DIR_PAGE_ID,
                 say_expr(conf->page_id, "derived from the URL"));
-    /* The merge passes the value of the main server to every host. */
+    /* The merge gives every host the value of the main server. */
     add_setting(all, LPP_DIR_SIGNAL,
                 signal_name(conf->signal_number == LPP_CONF_UNSET
                                ? LPP_SIGNAL_AUTO : conf->signal_number,
@@ -338,7 +338,8 @@ static apr_status_t resolve_paths(lpp_conf_t *conf, const server_rec *server,
     return rv;
 }
 
-/* Make one directory for the children; returns the reason if that fails. */
+/* Make one directory for the children; returns the reason of a failure, or
+ * NULL. */
 static apr_status_t prepare(const char *directive, const char *path,
                             const server_rec *server, apr_pool_t *pool)
 {
@@ -374,7 +375,7 @@ static apr_status_t prepare(const char *directive, const char *path,
     return rv;
 }
 
-/* 1 when path is root or lies below it in the file system. */
+/* 1 if path is root or is below it in the file system. */
 static int is_below(const char *path, const char *root, apr_pool_t *pool)
 {
     char *real_path = NULL, *real_root = NULL;

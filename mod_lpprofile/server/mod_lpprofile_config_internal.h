@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_config_internal: the struct behind lpp_conf_t, shared by the
- * files of the configuration (values, setters, access) only.
+ * mod_lpprofile_config_internal: the members of lpp_conf_t, for the files of
+ * the configuration (values, setters, access) only.
  */
 #ifndef MOD_LPPROFILE_CONFIG_INTERNAL_H
 #define MOD_LPPROFILE_CONFIG_INTERNAL_H
 
 #include "server/mod_lpprofile_config.h"
 
-/* Not set here: the merge takes the value of the main server, the getters
- * return the default. The initial value of every member that is not a
+/* A value that is not set: the merge takes the value of the main server, the
+ * getters return the default. The initial value of every member that is not a
  * pointer. */
 #define LPP_CONF_UNSET (-1)
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_directives: the setters. Each returns NULL or one sentence
- * that names the directive and the value; nothing is looked up on disk here,
- * because the configuration is read twice, and by configtest.
+ * mod_lpprofile_directives: the setters. Each returns NULL or one sentence that
+ * names the directive and the value; nothing is looked up on disk here, because
+ * the configuration is read twice, and by configtest.
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -78,7 +78,7 @@ static const char *parse_expr(cmd_parms *cmd, const char *text,
     return NULL;
 }
 
-/* Access is decided before authentication, when the user is not known. */
+/* Access is decided before authentication, when the user is not yet known. */
 static void warn_of_user(const cmd_parms *cmd, const char *text)
 {
     static const char name[] = "REMOTE_USER";
@@ -357,8 +357,8 @@ static const char *set_signal(cmd_parms *cmd, void *unused,
     return NULL;
 }
 
-/* The rule is set as a whole: a part that is missing has its default, not the
- * value of the server. */
+/* The rule is set as a whole: a missing part has its default, not the value of
+ * the server. */
 static const char *set_keep(cmd_parms *cmd, void *unused, int count,
                             char *const words[])
 {
@@ -417,7 +417,7 @@ static const char *set_oops_reporter(cmd_parms *cmd, void *unused,
     return NULL;
 }
 
-/* Stored in the form in which names are compared. */
+/* Stored in the form used to compare names. */
 static const char *add_oops_hide(cmd_parms *cmd, void *unused,
                                  const char *value)
 {

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_names: httpd's registries as names for stripped modules.
+ * mod_lpprofile_names: httpd's registries as a source of names for stripped
+ * modules.
  *
  * The modules of Debian have no function symbols, but most functions that a
  * request calls are registered: hooks in arrays that the core and some modules
- * export, filters on the request, providers in a list. Reads these, passes them
- * to lpp_symbol, owns nothing.
+ * export, filters on the request, providers in a list. Reads these and passes
+ * the names to lpp_symbol; owns nothing.
  *
  * The getters are looked up by name: those of mod_proxy, mod_session and others
- * exist only where the module is loaded, and a missing one is no error.
+ * exist only if the module is loaded; a missing one is no error.
  */
 #include "base/lpp_ascii.h"
 #include "server/mod_lpprofile_names.h"
@@ -26,9 +27,9 @@
 
 #include "server/mod_lpprofile_wrappers.h"
 
-#define FILTERS_MAX 256 /* filters of one chain; more are a loop */
+#define FILTERS_MAX 256 /* of one chain; a longer chain is a loop */
 
-/* The elements of every hook array, for any type of function. */
+/* The elements of every hook array, for functions of any type. */
 typedef struct link_t {
     void (*function)(void);
     const char *module;               /* source file of its module */
@@ -38,8 +39,8 @@ typedef struct link_t {
 } link_t;
 
 /* Every hook that can run while a request is served, and those of its
- * connection. The first name of a function is used, so the order is that of a
- * request. */
+ * connection. The first name of a function is used, so they are in the order of
+ * a request. */
 static const char *const getters[] = {
     "ap_hook_get_handler",
     "ap_hook_get_quick_handler",
@@ -156,7 +157,8 @@ static void add_hook(lpp_symbols_t *symbols, const char *getter,
     memcpy(&get, &found, sizeof(get));
     links = get();
     if (links == NULL || links->elt_size != sizeof(link_t)) {
-        return; /* no function is hooked, or an unknown version of httpd */
+        return; /* no function is hooked, or this is an unknown version of
+                   httpd */
     }
     name = hook_name(getter, pool);
     for (i = 0; i < links->nelts; i++) {
@@ -223,8 +225,8 @@ static void add_socache(lpp_symbols_t *symbols, const void *provider,
             apr_pstrcat(pool, "socache ", name, " remove", NULL));
 }
 
-/* Filters of httpd's own modules that mod_filter may run: the chain has its
- * harness only, and the providers behind it cannot be read. */
+/* Filters of httpd's own modules that mod_filter may run: the chain contains
+ * its harness only, and the providers that it runs cannot be read. */
 static const char *const stock_filters[] = {
     "DEFLATE", "INFLATE", "BROTLI_COMPRESS", "INCLUDES", "SUBSTITUTE", "SED",
     "XML2ENC", "PROXY-HTML", "XLATEOUT", "EXT_FILTER", "CACHE", "BUFFER",
@@ -252,7 +254,7 @@ void lpp_names_register_hooks_of_server(lpp_symbols_t *symbols)
     apr_pool_t *pool;
     unsigned i;
 
-    /* its own root pool: pools of the process must not grow */
+    /* a root pool of its own: pools of the process must not grow */
     if (symbols == NULL || apr_pool_create(&pool, NULL) != APR_SUCCESS) {
         return;
     }

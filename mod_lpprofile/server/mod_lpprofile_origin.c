@@ -3,12 +3,12 @@
  * mod_lpprofile_origin: see mod_lpprofile_origin_internal.h.
  *
  * A page of any site can make a browser send requests, with the address and the
- * cookies of the operator. The browser says so in headers that no script can
+ * cookies of the operator. The browser shows this in headers that no script can
  * set. Such a header may refuse a request; its absence never does, since
- * programs send none of them. If the owner of a site lets its name point to
- * this server (DNS rebinding), pages of that site look like pages of this
- * server in all these headers: so the name must be one that the configuration
- * gives to this virtual host.
+ * programs other than browsers do not send them. If the owner of a site lets
+ * its name point to this server (DNS rebinding), pages of that site look like
+ * pages of this server in all these headers: so the name must be one that the
+ * configuration gives to this virtual host.
  */
 #include <arpa/inet.h>
 #include <string.h>
@@ -95,9 +95,9 @@ static int came_through_proxy(const request_rec *r)
 }
 
 /*
- * mod_remoteip removes the header that it used. So an address that is not that
- * of the connection counts like that header: refused, even if the proxy says
- * that its client was on this machine.
+ * mod_remoteip removes the header that it used. So a client address that
+ * differs from the connection's counts like that header: refused, even if the
+ * proxy reports that its client was on this machine.
  */
 int lpp_origin_is_direct(const request_rec *r)
 {
@@ -109,12 +109,12 @@ int lpp_origin_is_direct(const request_rec *r)
 }
 
 /*
- * Whether the host that r names is this virtual host, or this machine under a
+ * Whether the host named in r is this virtual host, or this machine under a
  * name that only a browser on it (or at the near end of a forwarded port) can
  * use. httpd serves unknown names from the first virtual host, so its choice
- * proves nothing. Ports are not compared: forwarded ones differ, and the name
- * is enough. A request without a name is not from a browser: allowed from this
- * machine only.
+ * proves nothing. Ports are not compared: those of forwarded ports differ, and
+ * the name is sufficient. A request without a name is not from a browser:
+ * allowed from this machine only.
  */
 static int is_named(const request_rec *r)
 {
@@ -174,7 +174,7 @@ static int is_own_origin(const request_rec *r, const char *origin)
            && port_in(&uri, uri.scheme) == port_in(&r->parsed_uri, scheme);
 }
 
-/* The port; 0 means that of the scheme, which may be omitted. */
+/* The port; 0 is the default of the scheme, which may be omitted. */
 static apr_port_t odd_port(const apr_uri_t *uri, const char *scheme)
 {
     apr_port_t port = port_in(uri, scheme);
@@ -183,8 +183,9 @@ static apr_port_t odd_port(const apr_uri_t *uri, const char *scheme)
 }
 
 /*
- * Text that is no URL is not from a browser. The scheme may differ, where a
- * proxy terminates TLS; a different port is another server.
+ * Whether the Referer is of another server. Text that is no URL is not from a
+ * browser. The scheme may differ, if a proxy terminates TLS; a different port
+ * is another server.
  */
 static int is_other_referer(const request_rec *r, const char *referer)
 {
@@ -207,8 +208,8 @@ static int is_header(const request_rec *r, const char *name,
 }
 
 /*
- * Whether a person opened r as a page. On plain http a browser does not tell;
- * then only this person sees the response.
+ * Whether a person opened r as a page. On plain http a browser does not report
+ * that; but then only this person sees the response.
  */
 static int is_navigation(const request_rec *r, int tells)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_origin_internal: where a request comes from, as far as it
- * tells: this host, a page of another web site, or a name that is not that of
- * the virtual host. Reads the first request of a chain and changes nothing.
+ * mod_lpprofile_origin_internal: where a request comes from, as far as its
+ * headers show: this host, a page of another web site, or a name that is not
+ * that of the virtual host. Reads the first request of a chain and changes
+ * nothing.
  */
 #ifndef MOD_LPPROFILE_ORIGIN_INTERNAL_H
 #define MOD_LPPROFILE_ORIGIN_INTERNAL_H
@@ -10,11 +11,11 @@
 #include <httpd.h>
 
 typedef enum {
-    LPP_ORIGIN_OWN,    /* typed by a person, from a page of this site, or not
-                          from a browser */
+    LPP_ORIGIN_OWN,    /* typed by a person, from a page of this site, or from a
+                          program that is no browser */
     LPP_ORIGIN_LINK,   /* a person followed a link of another site */
-    LPP_ORIGIN_FOREIGN /* another site made the request, or it is unknown:
-                          the name is not that of this host */
+    LPP_ORIGIN_FOREIGN /* made by another site, or of unknown origin: the name
+                          is not that of this host */
 } lpp_origin_e;
 
 /*

@@ -3,9 +3,9 @@
  * mod_lpprofile_process: see mod_lpprofile_process.h.
  *
  * Owns the mutex and the gate (process pool, one for all generations), the
- * object table (pconf) and what a child has (pchild). Creates no thread in the
+ * object table (pconf) and what a child uses (pchild). Creates no thread in the
  * parent: the threads of a child start at its first profile, so none is running
- * when httpd forks. If something is not available, that is logged once, and the
+ * when httpd forks. If anything cannot be set up, that is logged once, and the
  * server serves all requests and profiles none. Only a Mutex mechanism that can
  * never work makes configtest fail.
  */
@@ -38,16 +38,16 @@ APLOG_USE_MODULE(lpprofile);
 #define MUTEX_TYPE "lpprofile"
 
 /* With the version: another build of the module, loaded by a graceful restart,
- * has another layout and must not use this one's data. */
+ * has other structs and must not use the data of this one. */
 #define RETAINED_KEY "lpprofile-gate-" LPP_VERSION
 #define TRIAL_KEY "lpprofile-trial-" LPP_VERSION
 
-/* Kept over restarts, in the process pool. Without pointers to code or data of
- * this module, which a restart loads again. */
+/* Kept over restarts, in the process pool. Contains no pointers to code or data
+ * of this module, since a restart loads the module again. */
 typedef struct retained_t {
     lpp_gate_t *gate;
     apr_lockmech_e mechanism;
-    const char *mutex_dir; /* of the lock file, NULL where there is none */
+    const char *mutex_dir; /* of the lock file; NULL: there is none */
 } retained_t;
 
 /* This generation, set up in the parent, inherited by its children. */
@@ -100,7 +100,7 @@ int lpp_process_serves(void)
     return !ap_find_linked_module("mpm_itk.c");
 }
 
-/* lpp_log's function. */
+/* The log function for lpp_log. */
 static void log_to_httpd(void *baton, lpp_log_level_e level,
                          apr_status_t status, const char *message)
 {
@@ -122,8 +122,8 @@ static const char *directory_of(const char *file, apr_pool_t *pool)
 }
 
 /*
- * The configuration of Mutex cannot be read without creating a mutex. instance
- * keeps the name of its lock file apart from that of the mutex in use.
+ * The configuration of Mutex can only be read by creating a mutex. instance
+ * gives its lock file another name than that of the mutex in use.
  */
 static apr_status_t probe_mutex(retained_t *found, server_rec *s,
                                 apr_pool_t *pool)
@@ -142,8 +142,8 @@ static apr_status_t probe_mutex(retained_t *found, server_rec *s,
     return APR_SUCCESS;
 }
 
-/* The kernel must release the mutex of an owner that was killed. posixsem has
- * no owner; an unknown mechanism is not trusted. */
+/* The kernel must release the mutex of a killed owner. posixsem records no
+ * owner; an unknown mechanism is not accepted. */
 static int is_fit(apr_lockmech_e mechanism)
 {
     return mechanism == APR_LOCK_PROC_PTHREAD
@@ -167,9 +167,9 @@ static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
 }
 
 /*
- * Hooks that are registered only where profiling is allowed somewhere. That is
- * known when the configuration was read, and httpd still accepts hooks then:
- * otherwise no hook that runs for a request is registered.
+ * Hooks that are registered only if profiling is allowed somewhere. That is
+ * known after the configuration was read, and httpd still accepts hooks then:
+ * otherwise no hook that runs for each request is registered.
  */
 #define REGISTRARS_MAX 16
 
@@ -183,7 +183,7 @@ void lpp_process_register_if_wanted(lpp_process_register_fn *function)
     }
 }
 
-/* httpd has sorted its hooks already: sort them again. */
+/* httpd has already sorted its hooks: sort them again. */
 static void register_wanted_hooks(apr_pool_t *pconf)
 {
     const char *registering = apr_hook_debug_current;
@@ -200,9 +200,8 @@ static void register_wanted_hooks(apr_pool_t *pconf)
 }
 
 /*
- * Runs at configtest too, after virtual hosts were merged. Hooks that cost
- * something for each request are registered here, when it is known that they
- * are needed.
+ * Runs at configtest too, after virtual hosts were merged. Hooks that run for
+ * each request are registered here, when it is known that they are needed.
  */
 static int check_config(apr_pool_t *pconf, apr_pool_t *plog,
                         apr_pool_t *ptemp, server_rec *s)
@@ -226,8 +225,8 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog,
     return OK;
 }
 
-/* The first generation that profiles makes mutex and gate, for all that follow:
- * with one for each generation, children of two generations would profile at
+/* The first generation that profiles makes mutex and gate for all later ones:
+ * if each generation had its own, children of two generations would profile at
  * the same time after a graceful restart. */
 static apr_status_t make_gate(retained_t *kept, server_rec *s)
 {
@@ -285,7 +284,7 @@ static apr_status_t find_gate(lpp_gate_t **gate, server_rec *s,
 #define TRIALS 3 /* on a busy machine the first ones may be inconclusive */
 
 /* Which system calls can be restarted here: tried at the first start, and kept
- * over restarts, like the C library. */
+ * over restarts, as the C library stays the same. */
 static const lpp_signal_trial_t *find_trial(server_rec *s)
 {
     lpp_signal_trial_t *kept = ap_retained_data_get(TRIAL_KEY);
@@ -334,7 +333,7 @@ static apr_status_t make_tables(lpp_maps_t **maps, lpp_unwinder_t **unwinder,
     if (status == APR_SUCCESS
         && lpp_unwinder_create(unwinder, LPP_UNWIND_AUTO, *maps, pconf)
                == APR_SUCCESS
-        /* That may have loaded libunwind. */
+        /* lpp_unwinder_create may have loaded libunwind */
         && (lpp_maps_refresh(*maps, &changed) != APR_SUCCESS
             || lpp_unwinder_refresh(*unwinder) != APR_SUCCESS)) {
         *unwinder = NULL;
@@ -361,7 +360,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     apr_status_t status;
 
     lpp_log_set(log_to_httpd, s);
-    /* Logs its errors. */
+    /* It logs its errors. */
     if (lpp_config_check(pconf, ptemp, s) != APR_SUCCESS) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -402,11 +401,11 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
 }
 
 /*
- * The end of a child, which threads of this module may notice too late. Under
- * prefork a child ends in a signal handler, at any point; it waits a second for
- * the helper thread, up to five for the jobs thread. Then exit() unloads all
- * modules: a thread that still ran code of this one would turn a clean end into
- * a SIGSEGV. So the module stays loaded.
+ * Set when a child ends, which threads of this module may notice too late.
+ * Under prefork a child ends in a signal handler, at any point; it waits one
+ * second for the helper thread, and up to five for the jobs thread. Then exit()
+ * unloads all modules: a thread that still ran code of this one would end the
+ * process with SIGSEGV. So the module stays loaded.
  */
 static atomic_int ending;
 
@@ -415,7 +414,7 @@ int lpp_process_ending(void)
     return atomic_load(&ending);
 }
 
-/* If a module calls exit(), this runs first, then httpd's own end. */
+/* If a module calls exit(), this runs before httpd's own cleanup. */
 static void set_ending(void)
 {
     atomic_store(&ending, 1);
@@ -437,7 +436,7 @@ static void stay_loaded(void)
         void *kept = dlopen(self.dli_fname,
                             RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
 
-        (void)kept; /* for good */
+        (void)kept; /* never closed */
     }
 }
 
@@ -480,7 +479,7 @@ static apr_status_t make_child(lpp_process_t *made, const char **what,
         return status;
     }
     lpp_names_register_hooks_of_server(made->symbols);
-    /* Last: so it ends before the sampler, which a job may need. */
+    /* Last, so that it ends before the sampler, which a job may need. */
     *what = "set up the jobs queue";
     return lpp_jobs_create(&made->jobs, pchild);
 }
@@ -504,13 +503,13 @@ static void child_init(apr_pool_t *pchild, server_rec *s)
         return;
     }
     process = made;
-    /* Steps of the wall clock are noticed from now on. */
+    /* From now on steps of the wall clock are noticed. */
     lpp_moment_us(apr_time_now());
     watch_end(pchild);
 }
 
-/* Whether a graceful restart ends this child, whose generation is the old one.
- * The parent increments the number before it tells the children. */
+/* Whether a graceful restart ends this child, which is of the old generation.
+ * The parent increments the number before it signals the children. */
 static int is_replaced(void)
 {
     int number;
@@ -520,10 +519,10 @@ static int is_replaced(void)
            || ap_scoreboard_image->global->running_generation != number;
 }
 
-/* Runs before the MPM waits for its threads, so that those waiting for the gate
- * continue. Under prefork it runs inside a signal handler: it sets one flag. A
- * child that has served its MaxConnectionsPerChild, or is one too many,
- * profiles its last requests like any other. */
+/* Runs before the MPM waits for its threads, so that requests waiting for the
+ * gate continue. Under prefork it runs in a signal handler: it sets one flag. A
+ * child that has served its MaxConnectionsPerChild, or is an idle one too many,
+ * still profiles its last requests. */
 static void child_stopping(apr_pool_t *pchild, int graceful)
 {
     if (process.sampler && (!graceful || is_replaced())) {
@@ -531,7 +530,7 @@ static void child_stopping(apr_pool_t *pchild, int graceful)
     }
 }
 
-/* In the parent, which sees every death. */
+/* Runs in the parent, which is notified of every death. */
 static void child_status(server_rec *s, pid_t pid, ap_generation_t number,
                          int slot, mpm_child_status state)
 {
@@ -543,13 +542,13 @@ static void child_status(server_rec *s, pid_t pid, ap_generation_t number,
 
 void lpp_process_register_hooks(apr_pool_t *pool)
 {
-    registrar_count = 0; /* a new configuration is read */
+    registrar_count = 0; /* the configuration is read again */
     ap_hook_pre_config(pre_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_LAST);
-    /* Late: other modules may load objects in theirs. */
+    /* Late: other modules may load objects in this hook. */
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_LAST);
     ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
-    /* Early: other modules' hooks may wait for requests. */
+    /* Early: other modules' hooks may wait for requests to end. */
     ap_hook_child_stopping(child_stopping, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_child_status(child_status, NULL, NULL, APR_HOOK_MIDDLE);
 }

@@ -2,8 +2,8 @@
 /*
  * mod_lpprofile_retention: see mod_lpprofile_retention.h.
  *
- * Hosts whose LPProfileDir or LPOopsDir is the same directory, by name or as
- * the file system sees it, form a group; each child has one lpp_retention_t a
+ * Hosts whose LPProfileDir or LPOopsDir is the same directory, by name or in
+ * the file system, form a group; each child has one lpp_retention_t for each
  * group. Groups are found at configtest, to compare their rules, and again in
  * each child, when the directories exist.
  */
@@ -40,7 +40,8 @@ typedef struct host_t {
 /* Of this child: set in child_init, then never changed. */
 static struct {
     const apr_array_header_t *hosts; /* host_t, or NULL */
-    const apr_array_header_t *retentions; /* lpp_retention_t *, one a group */
+    const apr_array_header_t *retentions; /* lpp_retention_t *, one for each
+                                             group */
     server_rec *server;
 } child;
 
@@ -54,7 +55,7 @@ static const char *key_of(const char *path, apr_pool_t *pool)
         return apr_psprintf(pool, "%" APR_UINT64_T_FMT ":%" APR_UINT64_T_FMT,
                             (apr_uint64_t)st.st_dev, (apr_uint64_t)st.st_ino);
     }
-    /* It does not exist yet: its name, without "//" and "..". */
+    /* The directory does not exist yet: its name, without "//" and "..". */
     return apr_filepath_merge(&clean, NULL, path, APR_FILEPATH_NOTRELATIVE,
                               pool) == APR_SUCCESS
                ? clean
@@ -69,8 +70,8 @@ static group_t *root_of(group_t *group)
     return group;
 }
 
-/* Put host into the group of that directory; merge the two where it is in
- * another group already. */
+/* Add host to the group of that directory; merge the two groups if the host is
+ * in another one already. */
 static void join(apr_hash_t *groups, host_t *host, const char *path,
                  apr_pool_t *pool)
 {
@@ -237,9 +238,9 @@ static void run_passes(void *baton)
     apr_pool_t *pool;
     int i;
 
-    /* Not of pchild: the process may end meanwhile. */
+    /* Not from pchild: the process may end meanwhile. */
     if (apr_pool_create_unmanaged_ex(&pool, NULL, NULL) != APR_SUCCESS) {
-        return; /* the next profile tries again */
+        return; /* it is tried again after the next profile */
     }
     for (i = 0; i < child.retentions->nelts; i++) {
         apr_time_t begin = lpp_monotonic_us();

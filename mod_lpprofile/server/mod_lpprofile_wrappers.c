@@ -3,9 +3,8 @@
  * mod_lpprofile_wrappers: see mod_lpprofile_wrappers.h.
  *
  * Wrappers are made by a macro, each with its number compiled in: httpd passes
- * no argument that could tell a wrapper which hook it wraps. Owns the wrappers,
- * the table of what they wrap, and the change of httpd's arrays; knows nothing
- * of runs.
+ * no argument that shows a wrapper which hook it wraps. Owns the wrappers, the
+ * table of wrapped hooks, and the changes of httpd's arrays; does not use runs.
  *
  * The code of wrappers is in a section of its own, so that an address can be
  * tested for being in a wrapper.
@@ -32,14 +31,14 @@ typedef int int_fn(request_rec *r);
 typedef void void_fn(request_rec *r);
 typedef int quick_fn(request_rec *r, int lookup);
 
-/* It does not matter when a thread sees a change: the thread that counted its
- * own request sees it at once. */
+/* A thread may see a change late: the thread that counted its own request sees
+ * it at once. */
 atomic_int lpp_wrappers_watched;
 
-/* Held while the arrays are changed, and while the count leaves 0. */
+/* Held while the arrays are changed, and while the count changes from 0. */
 static pthread_mutex_t changing = PTHREAD_MUTEX_INITIALIZER;
 
-/* Everything below is written in the parent alone. */
+/* All variables below are written in the parent only. */
 
 /* One hook that has a wrapper. */
 typedef struct place_t {
@@ -50,7 +49,7 @@ typedef struct place_t {
 static place_t places[LPP_WRAPPERS_MAX];
 static unsigned place_count;
 
-/* What a wrapper of the int kind does; all in one cache line. */
+/* What a wrapper of the int kind needs; all in one cache line. */
 typedef struct int_hook_t {
     int_fn *original;
     int (*begin)(request_rec *r); /* phase callbacks, or NULL */
@@ -66,18 +65,19 @@ static quick_fn *quick_originals[LPP_WRAPPERS_QUICK];
 static lpp_wrappers_enter_fn *enter;     /* NULL: no calls are counted */
 static const lpp_phase_callbacks_t *callbacks;
 static unsigned callbacks_count;
-static lpp_hook_t hooks[LPP_WRAPPERS_MAX + 1]; /* the counted ones, and ours */
+static lpp_hook_t hooks[LPP_WRAPPERS_MAX + 1]; /* the counted ones, and the
+                                                  profiler's */
 static apr_uint32_t used[3];   /* of each kind */
 static apr_uint32_t counted;   /* of all kinds */
 static apr_uint32_t left_out;
 
-/* Kept for phase callbacks: two a phase. */
+/* Reserved for phase callbacks: two for each phase. */
 #define RESERVED (2 * 13)
 
 #define FIRST_VOID LPP_WRAPPERS_INT
 #define FIRST_QUICK (LPP_WRAPPERS_INT + LPP_WRAPPERS_VOID)
 
-/* Whether an answer ends the phase: all hooks of some phases run, unless one
+/* Whether an answer ends the phase: in some phases all hooks run, unless one
  * answers neither OK nor DECLINED. */
 static inline int decides(int result, int runs_all)
 {
@@ -128,9 +128,9 @@ WRAPPER static int wrapped_quick(request_rec *r, int lookup, unsigned n)
     return result;
 }
 
-/* Behind a call: prevents a tail call, so that the frame of the wrapper stays
- * on the stack. It tells which hook runs where the hook has no frame of its own
- * (in mod_lua hooks jump to a common function). */
+/* After a call: prevents a tail call, so that the frame of the wrapper stays on
+ * the stack. The frame shows which hook runs even if the hook has no frame of
+ * its own (in mod_lua hooks jump to a common function). */
 #define STAY() __asm__ volatile("" : : : "memory")
 
 LPP_PASSES_ON apr_status_t lpp_pass_brigade(ap_filter_t *next,
@@ -187,7 +187,7 @@ LPP_PASSES_ON apr_status_t lpp_read_bucket(apr_bucket *b, const char **data,
         return result; \
     }
 
-/* Numbers in octal: each digit more is eight times as many. */
+/* Numbers in octal: each further digit gives eight times as many. */
 #define DIGIT(x, n) \
     x(n##0) x(n##1) x(n##2) x(n##3) x(n##4) x(n##5) x(n##6) x(n##7)
 #define DIGITS_64(x, n) \
@@ -211,7 +211,7 @@ static int_fn *const int_wrappers[] = { ALL_INT(INT_NAME) };
 static void_fn *const void_wrappers[] = { ALL_VOID(VOID_NAME) };
 static quick_fn *const quick_wrappers[] = { ALL_QUICK(QUICK_NAME) };
 
-/* What every hook's array holds, whatever the type of its function. */
+/* The elements of every hook array, for functions of any type. */
 typedef struct link_t {
     lpp_wrappers_fn *function;
     const char *module;
@@ -258,8 +258,8 @@ static int is_wrapper(lpp_wrappers_fn *function)
     return address >= __start_lpp_wrappers && address < __stop_lpp_wrappers;
 }
 
-/* A free wrapper of that kind, now for original, and the number of the hook;
- * NULL where fewer than spare would stay free. */
+/* Take a free wrapper of that kind for original; *number is that of the hook.
+ * NULL: not more than spare wrappers are free. */
 static lpp_wrappers_fn *take_wrapper(kind_e kind, lpp_wrappers_fn *original,
                                     apr_uint32_t spare, apr_uint32_t *number)
 {
@@ -286,8 +286,8 @@ static lpp_wrappers_fn *take_wrapper(kind_e kind, lpp_wrappers_fn *original,
     return (lpp_wrappers_fn *)int_wrappers[n];
 }
 
-/* The callbacks around a module's hook in a phase; those around the whole phase
- * where module is "". NULL: none. */
+/* The callbacks for a module's hook in a phase; those for the whole phase if
+ * module is "". NULL: none. */
 static const lpp_phase_callbacks_t *callbacks_of(unsigned phase,
                                                  const char *module)
 {
@@ -306,10 +306,10 @@ static const lpp_phase_callbacks_t *callbacks_of(unsigned phase,
 }
 
 /*
- * Give a hook a wrapper, which calls begin and end (NULL: nothing). before: the
- * number of the hook in front of it in httpd's array, where that is counted and
- * no callback runs behind it; else LPP_CALLS_NONE. Returns before for the next
- * hook.
+ * Give a hook a wrapper, which calls begin and end (either may be NULL).
+ * before: the number of the previous hook in httpd's array, if that is counted
+ * and no callback runs after it; else LPP_CALLS_NONE. Returns before for the
+ * next hook.
  */
 static apr_uint32_t add_place(unsigned phase, link_t *link, int is_counted,
                               int (*begin)(request_rec *r),
@@ -319,7 +319,7 @@ static apr_uint32_t add_place(unsigned phase, link_t *link, int is_counted,
     apr_uint32_t number;
     lpp_wrappers_fn *wrapper;
 
-    /* Some wrappers of the int kind are kept for hooks with callbacks. */
+    /* Some wrappers of the int kind are reserved for hooks with callbacks. */
     wrapper = take_wrapper(phases[phase].kind, link->function,
                            begin || end || phases[phase].kind != KIND_INT
                                ? 0 : RESERVED, &number);
@@ -355,7 +355,7 @@ static void add_places(unsigned phase, const char *own)
     int i;
 
     if (!links || links->elt_size != sizeof(link_t)) {
-        return; /* nobody hooked it, or another httpd than we know */
+        return; /* nothing is hooked, or this is an unknown version of httpd */
     }
     for (i = 0; i < links->nelts; i++) {
         link_t *link = &APR_ARRAY_IDX(links, i, link_t);
@@ -384,7 +384,7 @@ void lpp_wrappers_set_callbacks(const lpp_phase_callbacks_t *made,
     callbacks_count = count;
 }
 
-/* The arrays go with pconf. */
+/* The arrays are destroyed with pconf. */
 static apr_status_t forget_places(void *unused)
 {
     place_count = 0;
@@ -438,7 +438,7 @@ lpp_wrappers_fn *lpp_wrappers_original(lpp_wrappers_fn *function)
     return function;
 }
 
-/* The wrapper whose code begins last before address; code that all wrappers
+/* The wrapper whose code begins last before address; the code that all wrappers
  * share belongs to no hook. */
 const void *lpp_wrappers_wrapped(const void *address)
 {
@@ -474,9 +474,9 @@ void lpp_passes_code(const void **start, const void **end)
     *end = __stop_lpp_passes;
 }
 
-/* Other threads run the hooks meanwhile. Each reads a function's pointer once
- * for a call, and finds the original or the wrapper: both do what the hook
- * does. Relaxed order: what a wrapper reads was written before any thread was
+/* Other threads may be running the hooks. Each reads a function's pointer once
+ * for a call, and gets the original or the wrapper: both do what the hook does.
+ * Relaxed order: what a wrapper reads was written before any thread was
  * started. */
 static void change_places(int wrapped)
 {
@@ -485,7 +485,7 @@ static void change_places(int wrapped)
     for (i = 0; i < place_count; i++) {
         lpp_wrappers_fn *const *function = places[i].function;
 
-        /* Else another module has replaced it since. */
+        /* Otherwise another module has replaced it. */
         if (*places[i].at == function[!wrapped]) {
             __atomic_store_n(places[i].at, function[wrapped],
                              __ATOMIC_RELAXED);
@@ -502,9 +502,9 @@ void lpp_wrappers_watch(void)
     pthread_mutex_unlock(&changing);
 }
 
-/* The cleanups of a request may run in prefork's signal handler, on top of the
- * function above: hence a lock that does not wait. A thread that holds it
- * either counts up again, or has taken the wrappers out. */
+/* The cleanups of a request may run in prefork's signal handler, which may have
+ * interrupted the function above: so the lock is only tried. A thread that
+ * holds it either increments the count again, or has removed the wrappers. */
 void lpp_wrappers_unwatch(void)
 {
     if (atomic_fetch_sub(&lpp_wrappers_watched, 1) == 1

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_snapshot: where a thread stood, as it is copied: its registers and its
- * stack. What the signal handler fills and an unwinder reads.
+ * lpp_snapshot: the state of a thread as it is copied: its registers and its
+ * stack. The signal handler fills it, an unwinder reads it.
  */
 #ifndef LPP_SNAPSHOT_H
 #define LPP_SNAPSHOT_H
@@ -23,21 +23,21 @@
 #define LPP_REG_PC 1
 #endif
 
-/* Where a thread stood: what unwinding needs, copied. */
+/* The state of a thread: what unwinding needs, copied. */
 typedef struct lpp_snapshot_t {
     apr_uint64_t regs[LPP_REGS];
     apr_uint64_t stack_address;  /* of stack[0]: SP less the red zone */
     apr_uint32_t stack_len;      /* bytes in stack */
     apr_uint32_t flags;          /* LPP_SNAPSHOT_ */
-    apr_uint64_t sequence;       /* tick that asked for it */
+    apr_uint64_t sequence;       /* of the tick that asked for it */
     const unsigned char *stack;  /* copied bytes, in the slot */
 } lpp_snapshot_t;
 
 enum {
     LPP_SNAPSHOT_CUT = 1 << 0,     /* the stack was larger than a slot */
-    LPP_SNAPSHOT_SYSCALL = 1 << 1, /* the thread stood in a system call */
-    LPP_SNAPSHOT_OWN_STACK = 1 << 2 /* SP was not in the thread's stack: where
-                                       that one ends is not known */
+    LPP_SNAPSHOT_SYSCALL = 1 << 1, /* the thread was in a system call */
+    LPP_SNAPSHOT_OWN_STACK = 1 << 2 /* SP was not in the thread's stack: the end
+                                       of the stack in use is not known */
 };
 
 #endif

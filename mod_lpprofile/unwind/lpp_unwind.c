@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_unwind: one interface before the two unwinders.
+ * lpp_unwind: one interface to the two unwinders.
  *
- * Owns the choice between them and the counts. Where the table meets a rule it
- * cannot follow, the whole stack goes through libunwind once more.
+ * Owns the choice between them and the counts. If the table has a rule that it
+ * cannot follow, the whole stack is unwound again with libunwind.
  */
 #include "unwind/lpp_unwind_libunwind_internal.h"
 #include "unwind/lpp_unwind_table_internal.h"
@@ -54,7 +54,7 @@ lpp_unwind_counts_t lpp_unwinder_counts(const lpp_unwinder_t *unwinder)
 apr_status_t lpp_unwinder_refresh(lpp_unwinder_t *unwinder)
 {
     if (unwinder->table == NULL) {
-        return APR_SUCCESS; /* libunwind looks everything up each time */
+        return APR_SUCCESS; /* libunwind caches nothing */
     }
     return lpp_table_refresh(unwinder->table, unwinder->maps);
 }

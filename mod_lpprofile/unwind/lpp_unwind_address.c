@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_unwind_address: recognising the few shapes of expressions (DWARF 4, 2.5)
- * that .eh_frame of x86_64 holds. Owns nothing; evaluates nothing.
+ * lpp_unwind_address: recognises the few forms of DWARF expressions (DWARF 4,
+ * 2.5) that .eh_frame of x86_64 contains. Owns nothing; evaluates nothing.
  */
 #include "unwind/lpp_unwind_address_internal.h"
 
@@ -23,7 +23,7 @@ enum {
     OP_BREG0 = 0x70
 };
 
-/* If the next bytes are these, go past them. */
+/* Skip these bytes, if they come next. */
 static int skip(lpp_eh_reader_t *block, const apr_byte_t *bytes,
                 unsigned count)
 {
@@ -46,7 +46,7 @@ static int read_register(lpp_eh_reader_t *block, unsigned *number,
     return op >= OP_BREG0 && op < OP_BREG0 + REGISTERS && !block->failed;
 }
 
-/* breg7 o, breg16 0, lit15, and, litN, ge, lit3, shl, plus: what linkers write
+/* breg7 o, breg16 0, lit15, and, litN, ge, lit3, shl, plus: as linkers write
  * for the procedure linkage table. */
 static int read_plt(lpp_eh_reader_t block, lpp_address_t *address)
 {
@@ -67,7 +67,7 @@ static int read_plt(lpp_eh_reader_t block, lpp_address_t *address)
 }
 
 /* breg N o, then perhaps: breg M 0, lit8, mul, plus (an index); deref;
- * plus_uconst k. OpenSSL's bignum code has all of these. */
+ * plus_uconst k. OpenSSL's bignum code contains all of these. */
 static int read_plain(lpp_eh_reader_t block, lpp_address_t *address)
 {
     static const apr_byte_t scaled[] = {OP_LIT0 + 8, OP_MUL, OP_PLUS};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_unwind_address: DWARF expressions that tell an address, as far as linkers
- * and hand-written assembler use them in .eh_frame. Internal to lpp_unwind*.
+ * lpp_unwind_address: DWARF expressions for an address, in the forms that
+ * linkers and hand-written assembler use in .eh_frame. Internal to lpp_unwind*.
  */
 #ifndef LPP_UNWIND_ADDRESS_INTERNAL_H
 #define LPP_UNWIND_ADDRESS_INTERNAL_H
@@ -17,8 +17,8 @@ typedef struct lpp_address_t {
 } lpp_address_t;
 
 /*
- * Read the expression in block; kind is LPP_CFA_UNSUPPORTED where it is none
- * of the known shapes.
+ * Read the expression in block; kind is LPP_CFA_UNSUPPORTED if it has none of
+ * the known forms.
  * Signal-safe: yes. Thread: any.
  */
 void lpp_address_read(lpp_address_t *address, lpp_eh_reader_t block);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_unwind_eh: reading .eh_frame and .eh_frame_hdr (LSB; DWARF 4, 6.4).
+ * lpp_unwind_eh: reads .eh_frame and .eh_frame_hdr (LSB; DWARF 4, 6.4).
  *
- * Owns nothing: everything points into the copies of lpp_maps.
+ * Owns nothing: all pointers are into the copies of lpp_maps.
  */
 #include "unwind/lpp_unwind_eh_internal.h"
 
@@ -111,7 +111,7 @@ apr_uint64_t lpp_eh_read_pointer(lpp_eh_reader_t *reader, int encoding,
         reader->failed = 1;
     }
     if (encoding & PE_INDIRECT) {
-        reader->failed = 1; /* would have to read the object's data */
+        reader->failed = 1; /* would need the object's data */
     }
     return base + value;
 }
@@ -130,7 +130,8 @@ lpp_eh_reader_t lpp_eh_read_block(lpp_eh_reader_t *reader, apr_uint64_t bytes)
     return block;
 }
 
-/* The record (CIE or FDE) at offset, less its length field. 0: no more. */
+/* Open the record (CIE or FDE) at offset, without its length field. 0: there
+ * are no more. */
 static int open_record(const lpp_object_t *object, apr_size_t offset,
                        lpp_eh_reader_t *record, apr_size_t *next)
 {
@@ -156,7 +157,7 @@ static int open_record(const lpp_object_t *object, apr_size_t offset,
     return !reader.failed;
 }
 
-/* The letters of a CIE's augmentation, after its 'z'. */
+/* Read the letters of a CIE's augmentation, after its 'z'. */
 static void read_augmentation(lpp_eh_reader_t *cie, const char *letters,
                               lpp_eh_fde_t *fde)
 {
@@ -182,7 +183,8 @@ static void read_augmentation(lpp_eh_reader_t *cie, const char *letters,
         case 'G':
             break;
         default:
-            /* Unknown data may hide what comes after it. */
+            /* The length of unknown data, and so the place of what follows, is
+             * not known. */
             cie->failed = 1;
             return;
         }
@@ -231,7 +233,7 @@ static int read_cie(const lpp_object_t *object, apr_size_t offset,
     return fde->cie_read;
 }
 
-/* Read the FDE that record holds. 0: it is a CIE, empty or unreadable. */
+/* Read the FDE in record. 0: it is a CIE, empty or unreadable. */
 static int read_fde(const lpp_object_t *object, lpp_eh_reader_t *record,
                     lpp_eh_fde_t *fde)
 {
@@ -270,7 +272,8 @@ int lpp_eh_next(const lpp_object_t *object, apr_size_t *offset,
     return 0;
 }
 
-/* The search table: its offset in the header, and how many pairs it has. */
+/* Find the search table: its offset in the header, and the number of its
+ * pairs. */
 static apr_size_t search_table(const lpp_object_t *object, apr_size_t *offset)
 {
     const unsigned char *hdr = object->eh_frame_hdr;
@@ -293,7 +296,7 @@ static apr_size_t search_table(const lpp_object_t *object, apr_size_t *offset)
     return (apr_size_t)count;
 }
 
-/* Number i of the pair at entry as the address it stands for. */
+/* The address in number i of the pair at entry. */
 static apr_uint64_t entry_address(const lpp_object_t *object, apr_size_t entry,
                                   unsigned i)
 {

@@ -2,16 +2,17 @@
 /*
  * lpp_unwind_libunwind: libunwind's remote API over a copied stack.
  *
- * Owns the address space. libunwind is never linked, which would put its
- * _Unwind_* into the global scope of the server: it is loaded RTLD_LOCAL and
- * called by pointers. It sees the "remote process" only through the accessors
- * here, that is the copied stack and lpp_maps' copies of .eh_frame; so neither
- * a corrupt stack nor a dlclose meanwhile can make it read unmapped memory.
+ * Owns the address space. libunwind is not linked, which would put its
+ * _Unwind_* symbols into the global scope of the server: it is loaded
+ * RTLD_LOCAL and called by pointers. It reads the "remote process" only through
+ * the accessors here, that is the copied stack and lpp_maps' copies of
+ * .eh_frame; so neither a corrupt stack nor a concurrent dlclose can make it
+ * read unmapped memory.
  *
- * No cache of libunwind's is used: it keys a rule by the address alone, but the
- * same address means two rules, for a return address and for an interrupted
- * instruction. And none of its guesses (frame pointers, look of the code): a
- * frame without unwind information ends the walk.
+ * libunwind's cache is not used: its key is the address alone, but one address
+ * has two rules, for a return address and for an interrupted instruction. Nor
+ * is its guessing (frame pointers, shape of the code): a frame without unwind
+ * information ends the walk.
  */
 #include "unwind/lpp_unwind_libunwind_internal.h"
 
@@ -31,7 +32,7 @@
 
 #define STRING_OF(x) #x
 #define EXPANDED(x) STRING_OF(x)
-/* libunwind.h defines these names as macros of the mangled ones. */
+/* libunwind.h defines these names as macros for the mangled names. */
 #define SYMBOL_OF(function) EXPANDED(function)
 #define LIBRARY "libunwind-" EXPANDED(UNW_TARGET) ".so.8"
 
@@ -50,14 +51,14 @@ struct lpp_libunwind_t {
                         unw_save_loc_t *place);
     search_fn *search_unwind_table;
 
-    /* the walk in hand */
+    /* the current walk */
     lpp_walk_t *walk;
-    apr_uint64_t regs[LPP_REGS]; /* what init_remote starts from */
+    apr_uint64_t regs[LPP_REGS]; /* the registers for init_remote */
     const lpp_object_t *object;  /* whose tables are being read */
-    int uncovered;               /* the last look-up: an object's code, but
-                                     no FDE covers it */
+    int uncovered;               /* the last look-up found an object's code, but
+                                    no FDE that covers it */
     int outside;                 /* a read left the copied stack */
-    int searching;               /* in the look-up */
+    int searching;               /* a look-up is in progress */
 };
 
 static int find_proc_info(unw_addr_space_t space, unw_word_t ip,
@@ -74,8 +75,8 @@ static int find_proc_info(unw_addr_space_t space, unw_word_t ip,
     if (object == NULL) {
         return -UNW_EINVALIDIP;
     }
-    /* Searched here, and libunwind is given a table of one: it would read the
-     * whole one byte by byte through access_mem. */
+    /* The search is done here, and libunwind gets a table with one entry: it
+     * would read the whole table in pieces through access_mem. */
     if (!lpp_eh_search(object, ip, &entry)) {
         engine->uncovered = 1;
         return -UNW_EINVALIDIP;
@@ -92,7 +93,7 @@ static int find_proc_info(unw_addr_space_t space, unw_word_t ip,
                                          need_unwind_info, arg);
     engine->searching = 0;
     if (status == -UNW_ENOINFO) {
-        /* Passed on, this would make libunwind guess. */
+        /* UNW_ENOINFO would make libunwind guess. */
         engine->uncovered = 1;
         return -UNW_EINVALIDIP;
     }
@@ -110,8 +111,8 @@ static int get_dyn_info_list_addr(unw_addr_space_t space, unw_word_t *list,
     return -UNW_ENOINFO;
 }
 
-/* libunwind reads aligned words, so one may reach past either end of a copy
- * by less than a word; lpp_maps leaves room for that. */
+/* libunwind reads aligned words, so a word may extend past either end of a
+ * copy, by less than a word; lpp_maps leaves room for that. */
 static int read_copy(const unsigned char *copy, apr_size_t len,
                      apr_uint64_t start, unw_word_t address, unw_word_t *value)
 {
@@ -141,8 +142,8 @@ static int access_mem(unw_addr_space_t space, unw_word_t address,
         return 0;
     }
     if (engine->searching) {
-        /* The pointer to a C++ personality, in the object's data: not needed,
-         * but without it libunwind refuses the whole FDE. */
+        /* The pointer to a C++ personality is in the object's data: it is not
+         * needed, but without it libunwind rejects the whole FDE. */
         *value = 0;
         return 0;
     }
@@ -193,8 +194,8 @@ static unw_accessors_t accessors = {.find_proc_info = find_proc_info,
                                     .resume = resume,
                                     .get_proc_name = get_proc_name};
 
-/* Padding between functions has no FDE; a thread seen there, in its first
- * frame, stands in a leaf that has pushed nothing. Start again from its caller.
+/* Padding between functions has no FDE; a thread whose innermost frame is there
+ * is in a leaf function that has pushed nothing. Start again from its caller.
  * 0: the walk ends. */
 static int leave_leaf(lpp_libunwind_t *engine, unw_cursor_t *cursor,
                       apr_uint64_t *pc)
@@ -233,9 +234,9 @@ static int leave_leaf(lpp_libunwind_t *engine, unw_cursor_t *cursor,
     return 0;
 }
 
-/* Where step said that there is no caller: the unwind information says so, or,
- * from libunwind 1.8 on, it said where the return address is and a 0 was read,
- * which is no return address. */
+/* How the walk ended where step found no caller: the unwind information says
+ * so; or, with libunwind 1.8 or later, it gave the place of the return address,
+ * and a 0 was read there, which is no return address. */
 static lpp_unwind_end_e end_of_chain(lpp_libunwind_t *engine,
                                      unw_cursor_t *cursor)
 {
@@ -247,8 +248,8 @@ static lpp_unwind_end_e end_of_chain(lpp_libunwind_t *engine,
                : LPP_UNWIND_LOST;
 }
 
-/* Go one frame out: *pc and *exact are those of the frame left, then those of
- * the next one. 0: the walk ends. */
+/* Go to the caller: *pc and *exact are those of the current frame before, and
+ * of the caller after. 0: the walk ends. */
 static int step_out(lpp_libunwind_t *engine, unw_cursor_t *cursor,
                     apr_uint64_t *pc, int *exact)
 {
@@ -271,8 +272,8 @@ static int step_out(lpp_libunwind_t *engine, unw_cursor_t *cursor,
     if (status < 0 && !engine->outside) {
         return 0;
     }
-    /* Where the return address could not be read, the CFA is known already
-     * and may be that of the root. */
+    /* Even if the return address could not be read, the CFA is known, and may
+     * be that of the root. */
     if (engine->get_reg(cursor, UNW_REG_SP, &cfa) < 0) {
         return 0;
     }
@@ -340,7 +341,7 @@ apr_status_t lpp_libunwind_create(lpp_libunwind_t **engine,
         return APR_ENOMEM;
     }
     /* Stays loaded until the process ends: the pool may be destroyed where
-     * the loader must not be entered. */
+     * dlclose must not be called. */
     library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     if (library == NULL) {
         return APR_ENOTIMPL;

@@ -22,7 +22,7 @@ LPP_MUST_CHECK apr_status_t lpp_libunwind_create(lpp_libunwind_t **engine,
                                                  apr_pool_t *pool);
 
 /*
- * Walk to the end; walk was started.
+ * Walk the stack to its end; lpp_walk_start was called before.
  * Signal-safe: no. Thread: the helper.
  */
 void lpp_libunwind_walk(lpp_libunwind_t *engine, lpp_walk_t *walk);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_unwind_rows: compiling one object's .eh_frame, and the look-up in it.
+ * lpp_unwind_rows: compiles one object's .eh_frame, and looks up rules in the
+ * result.
  *
  * Owns the layout of the block: rules (few, each once), rows (address, rule)
- * sorted by address, and for each 256 bytes of code the row it begins in, so
- * that a look-up touches three or four cache lines. The builder's memory is
- * gone when compiling ends.
+ * sorted by address, and for each 256 bytes of code the row that covers their
+ * start, so that a look-up reads three or four cache lines. The builder's
+ * memory is freed when compiling ends.
  */
 #include "unwind/lpp_unwind_rows_internal.h"
 
@@ -14,10 +15,10 @@
 
 #define BUCKET_BITS 8
 #define RULES_MAX 65535u
-#define RULE_SLOTS 4096u /* first size of the builder's index of rules */
+#define RULE_SLOTS 4096u /* initial size of the builder's index of rules */
 #define ROWS_MAX (64u * 1024 * 1024)
 
-/* From here to the next row's address, this rule. */
+/* This rule is valid from here to the next row's address. */
 typedef struct row_t {
     apr_uint32_t start; /* from base */
     apr_uint16_t rule;
@@ -33,7 +34,7 @@ struct lpp_rows_t {
                                     bucket's first byte */
 };
 
-/* Where one FDE is, for sorting. */
+/* The place of one FDE, for sorting. */
 typedef struct fde_ref_t {
     apr_uint64_t start;
     apr_size_t offset;
@@ -43,7 +44,8 @@ typedef struct builder_t {
     apr_uint64_t base;
     lpp_rule_t *rules;
     apr_uint32_t rule_count, rule_room;
-    apr_uint32_t *slots; /* index of rules + 1, by hash; twice the room */
+    apr_uint32_t *slots; /* index of rules + 1, by hash; twice as many as rules
+                            fit */
     row_t *rows;
     apr_uint32_t row_count, row_room;
     apr_status_t status;
@@ -100,7 +102,7 @@ static apr_status_t grow_rules(builder_t *builder)
     return APR_SUCCESS;
 }
 
-/* The number of rule, which is added if it is new. */
+/* Find the number of rule, which is added if it is new. */
 static apr_status_t number_rule(builder_t *builder, const lpp_rule_t *rule,
                                 apr_uint16_t *number)
 {
@@ -125,8 +127,8 @@ static apr_status_t number_rule(builder_t *builder, const lpp_rule_t *rule,
     return APR_SUCCESS;
 }
 
-/* A lpp_rule_fn: the next row. Rows of an earlier FDE that reach into this
- * one give way: the search table of .eh_frame_hdr decides the same way. */
+/* A lpp_rule_fn: add the next row. It replaces rows of an earlier FDE at or
+ * after its address, as the search table of .eh_frame_hdr would. */
 static int add_row(void *baton, apr_uint64_t start, const lpp_rule_t *rule)
 {
     builder_t *builder = baton;
@@ -173,7 +175,7 @@ static int compare_refs(const void *left, const void *right)
     return a->start < b->start ? -1 : a->start > b->start;
 }
 
-/* All FDEs of object that describe its executable segments, sorted. */
+/* List all FDEs of object that describe its executable segments, sorted. */
 static apr_status_t list_fdes(const lpp_object_t *object, fde_ref_t **refs,
                               apr_size_t *count)
 {
@@ -195,7 +197,7 @@ static apr_status_t list_fdes(const lpp_object_t *object, fde_ref_t **refs,
             }
             *refs = more;
         }
-        /* lpp_eh_next from here skips the CIEs before it, if any, again. */
+        /* From here lpp_eh_next again skips any CIEs before the FDE. */
         (*refs)[*count].offset = before;
         (*refs)[(*count)++].start = fde.start;
     }
@@ -241,7 +243,7 @@ static void fill_buckets(const builder_t *builder, apr_uint32_t *buckets,
     }
 }
 
-/* The builder's arrays as one block. */
+/* Copy the builder's arrays into one block. */
 static lpp_rows_t *pack_rows(const builder_t *builder)
 {
     apr_uint32_t last = builder->rows[builder->row_count - 1].start;

@@ -13,14 +13,15 @@ typedef struct lpp_rows_t lpp_rows_t;
 
 /*
  * Compile object's .eh_frame; *rows is one block of malloc. NULL and
- * APR_SUCCESS: it has none, or none that can be indexed. APR_ENOMEM.
+ * APR_SUCCESS: it has no .eh_frame, or none that can be indexed. Errors:
+ * APR_ENOMEM.
  * Signal-safe: no. Thread: any.
  */
 LPP_MUST_CHECK apr_status_t lpp_rows_compile(const lpp_object_t *object,
                                              lpp_rows_t **rows);
 
 /*
- * The rule at address, never NULL: of kind LPP_CFA_NONE outside of any FDE.
+ * The rule at address, never NULL: of kind LPP_CFA_NONE if no FDE covers it.
  * Signal-safe: yes. Thread: any.
  */
 const lpp_rule_t *lpp_rows_find(const lpp_rows_t *rows, apr_uint64_t address);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_unwind_rules: reading call frame instructions (DWARF 4, 6.4.2).
+ * lpp_unwind_rules: reads call frame instructions (DWARF 4, 6.4.2).
  *
- * Owns nothing. What no compiler or assembler of Debian 12 or 13 writes for
- * code that httpd runs is not followed but marked unsupported, for libunwind to
- * do.
+ * Owns nothing. An instruction that no compiler or assembler of Debian 12 or 13
+ * writes for code that httpd runs is not followed but marked unsupported, so
+ * that libunwind is used.
  */
 #include "unwind/lpp_unwind_rules_internal.h"
 #include "unwind/lpp_unwind_address_internal.h"
@@ -20,7 +20,7 @@
 /* ucontext_t.uc_mcontext.gregs[REG_RSP] on a signal handler's stack. */
 #define UCONTEXT_RSP 160
 
-/* Where a register of the caller is. */
+/* Where the caller's value of a register is. */
 enum { AT_SAME, AT_CFA, AT_RBP, AT_REGISTER, AT_UNDEFINED, AT_UNSUPPORTED };
 
 typedef struct place_t {
@@ -28,23 +28,23 @@ typedef struct place_t {
     apr_int64_t value; /* offset or register */
 } place_t;
 
-/* The row that is being built. */
+/* The row in progress. */
 typedef struct state_t {
     lpp_address_t cfa;
     place_t places[REGISTERS];
 } state_t;
 
-/* One FDE being read. */
+/* The FDE that is read. */
 typedef struct run_t {
     const lpp_eh_fde_t *fde;
-    apr_uint64_t location; /* start of the row not yet emitted */
+    apr_uint64_t location; /* start of the row in progress */
     state_t state, initial, remembered[STATES_MAX];
     unsigned depth;
     int broken;        /* unreadable from here on */
     lpp_rule_fn *emit; /* NULL while the CIE is read */
     void *baton;
-    int finished; /* at the end of the code, or told to stop */
-    int stopped;  /* told to stop */
+    int finished; /* at the end of the code, or stopped */
+    int stopped;  /* emit asked to stop */
 } run_t;
 
 const apr_byte_t lpp_rule_registers[LPP_RULE_SAVED] = {3, 6, 12, 13, 14, 15};
@@ -60,7 +60,7 @@ static void unsupported(lpp_rule_t *rule)
     rule->cfa = LPP_CFA_UNSUPPORTED;
 }
 
-/* Fill in where the return address is. 0: nowhere a rule can tell. */
+/* Fill in where the return address is. 0: a rule cannot describe it. */
 static int make_return(const state_t *state, unsigned number, lpp_rule_t *rule)
 {
     const place_t *place = &state->places[DWARF_RIP];
@@ -121,7 +121,7 @@ static void make_rule(const run_t *run, lpp_rule_t *rule)
         return;
     }
     if (run->fde->signal_frame) {
-        /* Only the one shape that the kernel and glibc make together. */
+        /* Only the one form that the kernel and glibc use together. */
         rule->cfa = cfa->kind == LPP_CFA_MEMORY && cfa->base == DWARF_RSP
                             && cfa->offset == UCONTEXT_RSP && cfa->add == 0
                             && cfa->index == LPP_NO_INDEX
@@ -140,13 +140,13 @@ static void make_rule(const run_t *run, lpp_rule_t *rule)
     }
 }
 
-/* An offset that the file holds in units; nonsense may overflow. */
+/* An offset that the file stores in units; an invalid one may overflow. */
 static apr_int64_t scaled(const run_t *run, apr_uint64_t units)
 {
     return (apr_int64_t)(units * (apr_uint64_t)run->fde->data_align);
 }
 
-/* The row so far ends where location is now. */
+/* End the row in progress at location. */
 static void emit_row(run_t *run)
 {
     lpp_rule_t rule;
@@ -166,7 +166,7 @@ static void advance(run_t *run, apr_uint64_t location)
     if (location > run->location) {
         emit_row(run);
         run->location = location;
-        /* What comes behind the end of the code holds nowhere. */
+        /* A row after the end of the code has no effect. */
         run->finished |= location >= run->fde->end;
     }
 }
@@ -211,7 +211,8 @@ static void place_expression(run_t *run, apr_uint64_t number,
     }
 }
 
-/* Instructions that move on, or that change the CFA. 0: it is none of them. */
+/* Run an instruction that advances location or changes the CFA. 0: it is
+ * neither. */
 static int run_location_or_cfa(run_t *run, unsigned op, lpp_eh_reader_t *code)
 {
     apr_uint64_t align = run->fde->code_align;
@@ -255,7 +256,7 @@ static int run_location_or_cfa(run_t *run, unsigned op, lpp_eh_reader_t *code)
     }
 }
 
-/* Instructions about the place of one register. 0: it is none of them. */
+/* Run an instruction about the place of one register. 0: it is not one. */
 static int run_register(run_t *run, unsigned op, lpp_eh_reader_t *code)
 {
     lpp_eh_reader_t start = *code;

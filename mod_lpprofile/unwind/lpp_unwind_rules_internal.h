@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_unwind_rules: the instructions of an FDE become rules, one for each run
- * of code. x86_64 only. Internal to lpp_unwind*.
+ * lpp_unwind_rules: converts the instructions of an FDE to rules, each for a
+ * range of code. x86_64 only. Internal to lpp_unwind*.
  */
 #ifndef LPP_UNWIND_RULES_INTERNAL_H
 #define LPP_UNWIND_RULES_INTERNAL_H
@@ -12,13 +12,13 @@
 #define LPP_NO_INDEX 0
 #define LPP_RULE_SAME (-32768) /* the register holds its caller's value */
 
-/* How the CFA, the stack pointer before the call, is found. */
+/* How the CFA (the stack pointer before the call) is computed. */
 enum {
     LPP_CFA_NONE,     /* no FDE covers the code */
     LPP_CFA_REGISTER, /* register + offset (+ 8 * index) */
     LPP_CFA_MEMORY,   /* *(register + offset (+ 8 * index)) + add */
     LPP_CFA_PLT,      /* rsp + offset, 8 more from byte `add` of an entry */
-    LPP_CFA_SIGNAL,   /* a ucontext_t lies at rsp */
+    LPP_CFA_SIGNAL,   /* a ucontext_t is at rsp */
     LPP_CFA_UNSUPPORTED
 };
 
@@ -45,13 +45,13 @@ typedef struct lpp_rule_t {
 /* DWARF numbers of the registers in lpp_rule_t.saved. */
 extern const apr_byte_t lpp_rule_registers[LPP_RULE_SAVED];
 
-/* Receives rules in order of their addresses; each holds up to the next one's.
- * 0 ends the reading. */
+/* Receives rules in order of their addresses; each is valid up to the next
+ * one's. 0 stops the reading. */
 typedef int lpp_rule_fn(void *baton, apr_uint64_t start,
                         const lpp_rule_t *rule);
 
 /*
- * Read what fde says of its code. 0: emit said to stop.
+ * Read the rules of fde. 0: emit asked to stop.
  * Signal-safe: no. Thread: any.
  */
 int lpp_rules_read(const lpp_eh_fde_t *fde, lpp_rule_fn *emit, void *baton);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_unwind_table: walking a copied stack by compiled rules.
+ * lpp_unwind_table: walks a copied stack by compiled rules.
  *
  * Owns a small cache from program counters to rules: the outer frames of a
- * request are the same in every sample. The rules themselves hang on the
+ * request are the same in every sample. The rules themselves belong to the
  * objects of lpp_maps, so that a child shares what its parent compiled.
  */
 #include "unwind/lpp_unwind_table_internal.h"
@@ -19,9 +19,9 @@
 #define RSP 7
 #define RIP 16
 
-/* What is known of one program counter. */
+/* The cache entry of one program counter. */
 typedef struct known_t {
-    apr_uint64_t pc; /* 0: nothing yet */
+    apr_uint64_t pc; /* 0: the entry is empty */
     lpp_pc_t place;
     lpp_rule_t rule;
 } known_t;
@@ -33,12 +33,15 @@ struct lpp_table_t {
 /* The registers of one frame. */
 typedef struct frame_t {
     apr_uint64_t regs[LPP_REGS];
-    apr_uint32_t missing;     /* bit: it could not be read from the copy ... */
-    apr_byte_t why[LPP_REGS]; /* ... and this is how the walk ends for it */
-    int exact;                /* regs[RIP] was interrupted, not returned to */
+    apr_uint32_t missing;     /* one bit for each register: it could not be read
+                                 from the copy ... */
+    apr_byte_t why[LPP_REGS]; /* ... and how the walk ends if it is needed */
+    int exact;                /* regs[RIP] is an interrupted instruction, not a
+                                 return address */
 } frame_t;
 
-/* Which of ucontext_t.uc_mcontext.gregs each register is, in DWARF order. */
+/* The index in ucontext_t.uc_mcontext.gregs of each register, in DWARF
+ * order. */
 static const apr_byte_t greg_of[LPP_REGS] = {13, 12, 14, 11, 9, 8, 10, 15, 0,
                                              1,  2,  3,  4,  5, 6, 7,  16};
 #define UCONTEXT_GREGS 40
@@ -79,7 +82,7 @@ static int get_register(lpp_walk_t *walk, const frame_t *frame,
     return 1;
 }
 
-/* 0: the walk ends. */
+/* Compute the CFA. 0: the walk ends. */
 static int find_cfa(lpp_walk_t *walk, const frame_t *frame,
                     const lpp_rule_t *rule, apr_uint64_t *cfa)
 {
@@ -108,8 +111,8 @@ static int find_cfa(lpp_walk_t *walk, const frame_t *frame,
     return 1;
 }
 
-/* Restore the caller's registers that rule says were saved. One that cannot be
- * read only ends the walk if it is ever needed. */
+/* Restore the caller's registers that rule says were saved. A register that
+ * cannot be read ends the walk only if it is needed later. */
 static void restore_saved(lpp_walk_t *walk, frame_t *frame,
                           const lpp_rule_t *rule, apr_uint64_t cfa)
 {
@@ -136,7 +139,7 @@ static void restore_saved(lpp_walk_t *walk, frame_t *frame,
     }
 }
 
-/* From a signal handler's trampoline to what it interrupted. */
+/* Go from a signal handler's trampoline to the code that it interrupted. */
 static int leave_signal(lpp_walk_t *walk, frame_t *frame)
 {
     apr_uint64_t gregs = frame->regs[RSP] + UCONTEXT_GREGS;
@@ -157,7 +160,7 @@ static int leave_signal(lpp_walk_t *walk, frame_t *frame)
     return 1;
 }
 
-/* From a frame to its caller. 0: the walk ends. */
+/* Go from a frame to its caller. 0: the walk ends. */
 static int leave_frame(lpp_walk_t *walk, frame_t *frame,
                        const lpp_rule_t *rule)
 {
@@ -188,10 +191,10 @@ static int leave_frame(lpp_walk_t *walk, frame_t *frame,
     return 1;
 }
 
-/* Code that no FDE covers: padding between functions. A thread seen there by
- * itself stands in a leaf that has pushed nothing; it cannot be a caller. Where
- * an object has no FDEs at all (Go) that is wrong, and what lies at SP is no
- * code mostly. */
+/* Code that no FDE covers is padding between functions. A thread whose
+ * innermost frame is there is in a leaf function that has pushed nothing; such
+ * code cannot be a caller. For an object without any FDE (Go) that is wrong,
+ * but then the value at SP is in most cases no address of code. */
 static int leave_leaf(lpp_walk_t *walk, frame_t *frame, lpp_pc_t place)
 {
     static const lpp_rule_t leaf = {.cfa = LPP_CFA_REGISTER,
@@ -250,7 +253,7 @@ apr_status_t lpp_table_refresh(lpp_table_t *table, lpp_maps_t *maps)
 {
     unsigned count = lpp_maps_count(maps), i;
 
-    /* Addresses may mean something else now. */
+    /* The same addresses may have other rules now. */
     memset(table->cache, 0, sizeof(table->cache));
     for (i = 1; i <= count; i++) {
         const lpp_object_t *object = lpp_maps_object(maps, i);

@@ -11,8 +11,8 @@
 typedef struct lpp_table_t lpp_table_t;
 
 /*
- * Compile the objects of maps that have no rules yet; the rules belong to maps.
- * Errors: APR_ENOTIMPL: not x86-64; APR_ENOMEM.
+ * Make a table and compile the objects of maps that have no rules yet; the
+ * rules belong to maps. Errors: APR_ENOTIMPL: not x86-64; APR_ENOMEM.
  * Signal-safe: no. Thread: any.
  */
 LPP_MUST_CHECK apr_status_t lpp_table_create(lpp_table_t **table,
@@ -20,16 +20,17 @@ LPP_MUST_CHECK apr_status_t lpp_table_create(lpp_table_t **table,
                                              apr_pool_t *pool);
 
 /*
- * The same after maps was refreshed; also forgets what is cached.
- * Errors: APR_ENOMEM.
+ * Compile again after maps was refreshed, and clear the cache. Errors:
+ * APR_ENOMEM.
  * Signal-safe: no. Thread: the helper.
  */
 LPP_MUST_CHECK apr_status_t lpp_table_refresh(lpp_table_t *table,
                                               lpp_maps_t *maps);
 
 /*
- * Walk to the end; walk was started. walk->unsupported: it met a rule that the
- * table cannot follow, and what it wrote is not the whole stack.
+ * Walk the stack to its end; lpp_walk_start was called before.
+ * walk->unsupported: a rule cannot be followed, and the frames written are not
+ * the whole stack.
  * Signal-safe: yes. Thread: the helper.
  */
 void lpp_table_walk(lpp_table_t *table, lpp_walk_t *walk);

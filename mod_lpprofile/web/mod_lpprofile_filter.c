@@ -3,10 +3,10 @@
  * mod_lpprofile_filter: see mod_lpprofile_filter.h.
  *
  * One output filter, just before the content-set filters (mod_deflate), so that
- * it sees plain HTML. Everything but the possible tail of the page goes
- * downstream at once; the block is made only when the rest of the page has
+ * it receives HTML without encoding. All but the possible tail of the page is
+ * passed on at once; the block is made only when the rest of the page has
  * passed the filters after this one, so that it covers their work too. Holds
- * back at most LPP_TAIL_MAX_BYTES, copied, never a page. It looks at the
+ * back at most LPP_TAIL_MAX_BYTES, copied, never a page. It examines the
  * beginning of a body: JSON is no page, and a <meta> in the head of a page may
  * forbid the style of the block.
  */
@@ -25,12 +25,13 @@
 
 #define FILTER_NAME "LPPROFILE"
 #define PASS_BYTES 65536 /* read from a file before it is passed on */
-#define SCAN_BYTES (1024 * 1024) /* of XHTML examined in advance, at most */
+#define SCAN_BYTES (1024 * 1024) /* of XHTML examined before it is passed on, at
+                                    most */
 
 static ap_filter_rec_t *filter_handle;
 
 typedef enum {
-    STATE_UNDECIDED, /* no data of a response seen yet */
+    STATE_UNDECIDED, /* no data of a response received yet */
     STATE_INJECT,
     STATE_HEAD       /* HEAD: headers as for GET, no block */
 } state_e;
@@ -38,8 +39,8 @@ typedef enum {
 typedef struct filter_ctx_t {
     state_e state;
     int xhtml;
-    int passed;               /* something went downstream already */
-    int begun;                /* a byte that is not blank was seen */
+    int passed;               /* data was passed on already */
+    int begun;                /* a byte that is not blank was received */
     lpp_tail_t tail;
     lpp_policy_head_t head;
     apr_bucket_brigade *out;  /* to be passed on; empty between two calls */
@@ -62,7 +63,7 @@ static apr_status_t pass_out(ap_filter_t *f)
     return rv;
 }
 
-/* Remove the filter: pass what was held, then bb, unchanged. */
+/* Remove the filter: pass on the held data, then bb, unchanged. */
 static apr_status_t step_aside(ap_filter_t *f, apr_bucket_brigade *bb)
 {
     filter_ctx_t *ctx = f->ctx;
@@ -73,7 +74,7 @@ static apr_status_t step_aside(ap_filter_t *f, apr_bucket_brigade *bb)
     return lpp_pass_brigade(f->next, bb);
 }
 
-/* Pass on the first count bytes of what is held, with the metadata among
+/* Pass on the first count bytes of the held data, with the metadata between
  * them. */
 static apr_status_t release_held(filter_ctx_t *ctx, apr_size_t held,
                                  apr_size_t count)
@@ -100,8 +101,8 @@ static apr_status_t release_held(filter_ctx_t *ctx, apr_size_t held,
     return APR_SUCCESS;
 }
 
-/* Read a bucket. Before a read that blocks, pass on and flush what is there:
- * the client must not wait for it. */
+/* Read a bucket. Before a read that blocks, pass on and flush the data so far,
+ * so that the client need not wait for it. */
 static apr_status_t read_bucket(ap_filter_t *f, apr_bucket *b,
                                 const char **data, apr_size_t *len)
 {
@@ -118,8 +119,8 @@ static apr_status_t read_bucket(ap_filter_t *f, apr_bucket *b,
                              : rv;
 }
 
-/* One data bucket, of len bytes at data: its front is passed on as it is, its
- * tail is copied. */
+/* Take one data bucket, of len bytes at data: its front is passed on as it is,
+ * its tail is copied. */
 static apr_status_t take_data(ap_filter_t *f, apr_bucket *b, const char *data,
                               apr_size_t len)
 {
@@ -139,7 +140,7 @@ static apr_status_t take_data(ap_filter_t *f, apr_bucket *b, const char *data,
     }
     count = count > held ? count - held : 0;
     if (count < len) {
-        /* Copy first: a split may move the bytes. */
+        /* Copy first: the split may move the bytes. */
         rv = apr_brigade_write(ctx->held, NULL, NULL, data + count,
                                len - count);
         if (rv == APR_SUCCESS && count) {
@@ -178,7 +179,7 @@ static apr_status_t take_metadata(ap_filter_t *f, apr_bucket *b)
     return flush ? pass_out(f) : APR_SUCCESS;
 }
 
-/* A brigade that is written to in small pieces. apr_brigade_write alone makes a
+/* A brigade that is written in small pieces. apr_brigade_write alone makes a
  * bucket for each piece once its first buffer is full. */
 typedef struct block_t {
     apr_bucket_brigade *brigade;
@@ -213,7 +214,7 @@ static apr_status_t write_to_block(void *baton, const char *data,
     return APR_SUCCESS;
 }
 
-/* The end of the page, bb begins with EOS: pass on the rest of the page first,
+/* The end of the page (bb begins with EOS): pass on the rest of the page first,
  * then make the block, which covers that work. */
 static apr_status_t finish(ap_filter_t *f, apr_bucket_brigade *bb)
 {
@@ -224,7 +225,8 @@ static apr_status_t finish(ap_filter_t *f, apr_bucket_brigade *bb)
     apr_status_t rv;
 
     if (!ctx->passed && APR_BRIGADE_EMPTY(ctx->out)) {
-        /* Nothing was sent, so mod_headers has not set its policy yet. */
+        /* Nothing was sent yet, so mod_headers has not set its policy: pass on
+         * a flush first. */
         APR_BRIGADE_INSERT_TAIL(
             ctx->out, apr_bucket_flush_create(f->c->bucket_alloc));
     }
@@ -242,7 +244,8 @@ static apr_status_t finish(ap_filter_t *f, apr_bucket_brigade *bb)
         rv = lpp_run_write_block(run, f->r, styled, ctx->xhtml, &sink);
         rv = rv == APR_SUCCESS ? flush_block(block) : rv;
         if (rv != APR_SUCCESS) {
-            apr_brigade_cleanup(block->brigade); /* no part of a block */
+            apr_brigade_cleanup(block->brigade); /* remove the incomplete
+                                                    block */
         }
     }
     APR_BRIGADE_CONCAT(block->brigade, ctx->held);
@@ -251,7 +254,7 @@ static apr_status_t finish(ap_filter_t *f, apr_bucket_brigade *bb)
     return lpp_pass_brigade(f->next, bb);
 }
 
-/* The first bytes of the body as far as they have arrived; does not block. */
+/* The first bytes of the body, as far as they have arrived; does not block. */
 static void peek(apr_bucket_brigade *bb, const char **data, apr_size_t *len)
 {
     apr_bucket *b = APR_BRIGADE_FIRST(bb);
@@ -267,8 +270,9 @@ static void peek(apr_bucket_brigade *bb, const char **data, apr_size_t *len)
     }
 }
 
-/* 1 when the whole XHTML page has arrived, is small, and has no </body> at its
- * end: then it stays unchanged, headers too. 0 where that is not known yet. */
+/* 1 if the whole XHTML page has arrived, is small, and has no </body> at its
+ * end: then it stays unchanged, with its headers. 0 if that is not known
+ * yet. */
 static int has_no_tag(apr_bucket_brigade *bb)
 {
     apr_bucket *b;
@@ -298,8 +302,7 @@ static int has_no_tag(apr_bucket_brigade *bb)
     return !lpp_tail_end(&tail);
 }
 
-/* Examine the response once, before its first byte: 1 when it will be
- * changed. */
+/* Examine the response once, before its first byte: 1 if it will be changed. */
 static int decide(ap_filter_t *f, lpp_run_t *run, apr_bucket_brigade *bb)
 {
     filter_ctx_t *ctx = f->ctx;
@@ -388,7 +391,7 @@ static apr_status_t take_all(ap_filter_t *f, apr_bucket_brigade *bb)
             return finish(f, bb);
         }
         if (AP_BUCKET_IS_ERROR(b)) {
-            return step_aside(f, bb); /* cut off: the page has no end */
+            return step_aside(f, bb); /* truncated: the page has no end */
         }
         if (APR_BUCKET_IS_METADATA(b)) {
             rv = take_metadata(f, b);
@@ -422,7 +425,8 @@ static apr_status_t filter_brigade(ap_filter_t *f, apr_bucket_brigade *bb)
         return APR_SUCCESS;
     }
     if (ctx->state == STATE_UNDECIDED) {
-        /* An error bucket starts a new response, with a filter of its own. */
+        /* An error bucket starts a new response, which has a filter of its
+         * own. */
         if (!run || f->r->main || has_error(bb) || !decide(f, run, bb)) {
             return step_aside(f, bb);
         }
@@ -433,7 +437,7 @@ static apr_status_t filter_brigade(ap_filter_t *f, apr_bucket_brigade *bb)
     return take_all(f, bb);
 }
 
-/* r may have one that was added before its handler ran. */
+/* r may already have a filter that was added before its handler ran. */
 __attribute__((noinline)) void lpp_filter_insert(request_rec *r)
 {
     ap_filter_t *f;
@@ -453,7 +457,8 @@ __attribute__((noinline)) void lpp_filter_insert(request_rec *r)
     ap_add_output_filter_handle(filter_handle, ctx, r, r->connection);
 }
 
-/* The filters that write the head of a response remove themselves after it. */
+/* If a filter that writes the response's headers is still in the chain, they
+ * were not sent yet: it removes itself afterwards. */
 int lpp_filter_join(request_rec *r)
 {
     ap_filter_t *f;
@@ -479,8 +484,8 @@ void lpp_filter_register_hooks(apr_pool_t *pool)
 {
     filter_handle = ap_register_output_filter(
         FILTER_NAME, filter_brigade, NULL, AP_FTYPE_CONTENT_SET - 1);
-    /* Last of the inserting hooks: among filters of one type the one inserted
-     * later runs later, and this one must see what the others made. */
+    /* Last of the insert hooks: among filters of one type the one inserted last
+     * runs last, and this one must receive the output of the others. */
     ap_hook_insert_error_filter(insert_for_error, NULL, NULL,
                                 APR_HOOK_REALLY_LAST);
 }

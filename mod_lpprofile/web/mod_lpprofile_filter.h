@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_filter: puts the block into HTML pages and the headers of the
- * module onto responses.
+ * mod_lpprofile_filter: adds the block to HTML pages and the headers of the
+ * module to responses.
  */
 #ifndef MOD_LPPROFILE_FILTER_H
 #define MOD_LPPROFILE_FILTER_H
 
 #include <httpd.h>
 
-/* Put the filter into the chain of r, once; after all hooks that insert
- * filters. Thread: request. */
+/* Add the filter to the chain of r, once; call it after all hooks that insert
+ * filters.
+ * Signal-safe: no. Thread: request. */
 void lpp_filter_insert(request_rec *r);
 
 /*
- * Put the filter into the chain of r, a request of a run that began after
- * insert_filter, where its headers are not sent yet. Returns 1 where it is in.
- * Thread: request.
+ * Add the filter to the chain of r, a request of a run that began after
+ * insert_filter, if its headers were not sent yet. Returns 1 if the filter is
+ * in the chain.
+ * Signal-safe: no. Thread: request.
  */
 int lpp_filter_join(request_rec *r);
 

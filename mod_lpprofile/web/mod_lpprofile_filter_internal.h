@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the filter asks about a response, for the files of the filter only:
+ * What the filter must know about a response, for the files of the filter only:
  * _filter moves buckets, _filter_response reads and changes headers.
  */
 #ifndef MOD_LPPROFILE_FILTER_INTERNAL_H
@@ -13,37 +13,40 @@
 
 /*
  * Why a response that should have a block cannot have one, as a token of
- * X-LPProfile ("no-html", "encoded", ...), or NULL. The response to a script of
- * a page is no page. plan NULL: the URL had no segment; then ranges and
+ * X-LPProfile ("no-html", "encoded", ...; static), or NULL. A response to a
+ * script is no page. plan NULL: the URL had no segment; then ranges and
  * downloads get no block either. head: the first bytes of the body as far as
- * they are known, for the byte order mark of UTF-16; may be NULL.
- * Thread: request.
+ * they are known, to find the byte order mark of UTF-16; may be NULL.
+ * Signal-safe: no. Thread: request.
  */
 const char *lpp_filter_why_not(const request_rec *r, const lpp_plan_t *plan,
                                const char *head, apr_size_t head_len);
 
-/* Length of the white space or byte order mark of UTF-8 at the beginning of a
- * body. Thread: any. */
+/* Length of the white space or UTF-8 byte order mark at the beginning of a
+ * body.
+ * Signal-safe: yes. Thread: any. */
 apr_size_t lpp_filter_blank(const char *data, apr_size_t len);
 
-/* 1 where a body that begins so is JSON, whatever its content type; 0 too where
- * only blanks have come. Thread: any. */
+/* 1 if a body that begins with data is JSON, whatever its content type; 0 also
+ * if it contains only blanks so far.
+ * Signal-safe: yes. Thread: any. */
 int lpp_filter_is_json(const char *data, apr_size_t len);
 
-/* 1 when the block must be well-formed XML. Thread: request. */
+/* 1 if the block must be well-formed XML. Signal-safe: no. Thread: request. */
 int lpp_filter_is_xhtml(const request_rec *r);
 
 /*
- * Remove all headers that are wrong for a changed body, and refuse ranges of
- * it. Before the headers are sent. Thread: request.
+ * Remove all headers that do not apply to a changed body, and refuse ranges of
+ * it. Before the headers are sent.
+ * Signal-safe: no. Thread: request.
  */
 void lpp_filter_change_headers(request_rec *r);
 
 /*
- * 1 when no Content-Security-Policy in the headers of the response forbids the
- * <style> of the block (report-only policies count: they would report it).
- * Called when the headers are about to be sent: mod_headers sets them late.
- * Thread: request.
+ * 1 if no Content-Security-Policy in the headers of the response forbids the
+ * <style> of the block (report-only policies count: they would report it). Call
+ * it when the headers are about to be sent: mod_headers sets them late.
+ * Signal-safe: no. Thread: request.
  */
 int lpp_filter_may_style(const request_rec *r);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_filter_response: which bodies may be changed, which headers are
- * wrong then, and whether the policy of the response allows style. Reads and
- * changes tables only, never a body.
+ * mod_lpprofile_filter_response: which bodies may be changed, which headers do
+ * not apply then, and whether the policy of the response allows style. Reads
+ * and changes tables only, never a body.
  */
 #include <apr_strings.h>
 #include <http_protocol.h>
@@ -18,7 +18,7 @@ static const char *const body_headers[] = {
     "Content-MD5",    "Content-Digest", "Repr-Digest",
 };
 
-/* Charsets in which the ASCII of the block would mean something else. */
+/* Charsets in which the ASCII bytes of the block are other characters. */
 static const char *const foreign_charsets[] = {
     "utf-16", "utf16", "utf-32",   "utf32", "ucs-2",  "ucs-4",   "utf-7",
     "utf7",   "csunicode", "unicode", "iso-10646-ucs", "ebcdic", "cp037",
@@ -72,7 +72,7 @@ static int is_foreign_charset(const request_rec *r, const char *head,
     const char *charset = charset_of(r);
     apr_size_t i;
 
-    /* A byte order mark overrides every label. */
+    /* A byte order mark has priority over every declared charset. */
     if (head_len >= 2
         && (!memcmp(head, "\xff\xfe", 2) || !memcmp(head, "\xfe\xff", 2))) {
         return 1;
@@ -96,7 +96,7 @@ static int is_encoded(const request_rec *r)
     return encoding && *encoding && ap_cstr_casecmp(encoding, "identity");
 }
 
-/* Headers by which libraries mark the requests of a script. */
+/* Headers that libraries add to the requests of a script. */
 static const char *const script_headers[] = {
     "X-Requested-With", "HX-Request", "Turbo-Frame", "X-Up-Version", "X-PJAX",
     "X-Alpine-Request", "X-Inertia",  "X-Livewire",  "X-Barba",
@@ -134,10 +134,10 @@ static int weighs_nothing(const char *range)
 typedef struct accept_t {
     int any;  /* there is an Accept with a media range */
     int html; /* text/html: 1 named, -1 refused, 0 neither */
-    int page; /* text/html is accepted, or application/xhtml+xml named */
+    int page; /* text/html is accepted, or application/xhtml+xml is named */
 } accept_t;
 
-/* The most specific range that fits a type counts. */
+/* The most specific range that matches a type applies. */
 static accept_t read_accept(const request_rec *r)
 {
     static const char *const ranges[] = {"*/*", "text/*", "text/html",
@@ -169,7 +169,7 @@ static accept_t read_accept(const request_rec *r)
     return accept;
 }
 
-/* Why the answer to this request is no page of its own, or NULL. */
+/* Why the response to this request is no page of its own, or NULL. */
 static const char *asked_by_script(const request_rec *r)
 {
     static const char *const fetch[] = {"Sec-Fetch-Dest", "Sec-Fetch-Mode",
@@ -188,7 +188,7 @@ static const char *asked_by_script(const request_rec *r)
         return "not-accepted";
     }
     /* On plain http a browser sends no Sec-Fetch-* headers, but for a page that
-     * a person opens its Accept names HTML. */
+     * a person opens its Accept header names HTML. */
     if (!came(r, fetch, LPP_COUNT(fetch))
         && came(r, browser, LPP_COUNT(browser)) && accept.html <= 0
         && !apr_table_get(r->headers_in, "Upgrade-Insecure-Requests")) {
@@ -215,7 +215,7 @@ int lpp_filter_is_json(const char *data, apr_size_t len)
     return at < len && (data[at] == '{' || data[at] == '[');
 }
 
-/* Without a segment in the URL: responses that stay unchanged. */
+/* Why a response to a URL without a segment stays unchanged, or NULL. */
 static const char *left_alone(const request_rec *r)
 {
     const char *disposition = header_out(r, "Content-Disposition");

@@ -15,10 +15,10 @@
 
 APLOG_USE_MODULE(lpprofile);
 
-/* A run belongs to the thread that serves its request. httpd knows that thread;
- * where it does not tell, the caller is trusted. (apr_os_thread_get cannot be
- * used: for the only thread of prefork it returns a variable that no longer
- * exists.) */
+/* Whether the caller is the thread that serves the request, to which the run
+ * belongs. httpd records that thread; if it does not, the caller is trusted.
+ * (apr_os_thread_get cannot be used: for the only thread of prefork it returns
+ * a variable that no longer exists.) */
 static int is_serving_thread(const request_rec *r)
 {
 #if AP_HAS_THREAD_LOCAL
@@ -60,8 +60,8 @@ int lpp_inline_start(request_rec *r, const char *name)
         here = here->main;
     }
     if (fresh) {
-        /* Too late if the headers were sent: files and OOPS are written all the
-         * same. */
+        /* If the headers were already sent, this fails: files and OOPS are
+         * written all the same. */
         (void)lpp_filter_join(here);
     }
     lpp_run_enter_region(run, name, 1);
@@ -92,7 +92,8 @@ int lpp_inline_stop(request_rec *r)
     return is_serving_thread(r) ? lpp_run_leave_region(run) : refuse(r);
 }
 
-/* The API fixes these names; functions that are not static are not exported. */
+/* The API defines these names; the functions are static, so they are not
+ * exported. */
 static int lpprofile_start(request_rec *r, const char *name)
 {
     return lpp_inline_start(r, name);

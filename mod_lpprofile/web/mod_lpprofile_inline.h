@@ -9,18 +9,20 @@
 
 #include <httpd.h>
 
-/* See lpprofile.h; for callers within this module. Thread: any; calls of any
- * thread but the request's own are refused. */
+/* See lpprofile.h; for callers within this module.
+ * Signal-safe: no. Thread: any; a call on another thread than the request's own
+ * is refused. */
 int lpp_inline_start(request_rec *r, const char *name);
 int lpp_inline_time(request_rec *r, const char *name);
 int lpp_inline_stop(request_rec *r);
 
 /* Register the optional functions, on every server: other modules look them up
- * before it is known whether profiling is allowed. */
+ * before it is known whether profiling is allowed.
+ * Signal-safe: no. Thread: parent at start. */
 void lpp_inline_register_functions(void);
 
-/* Register the hook lua_request of mod_lua, which makes the table
- * "lpprofile". */
+/* Register the hook lua_request of mod_lua, which makes the table "lpprofile".
+ * Signal-safe: no. Thread: parent at start. */
 void lpp_lua_register_hooks(apr_pool_t *pool);
 
 #endif

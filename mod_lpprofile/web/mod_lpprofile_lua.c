@@ -49,7 +49,7 @@ static struct {
 
 typedef int lua_request_hook_fn(lua_State *lua, request_rec *r);
 
-/* region() in Lua: it passes on the results of f, and its errors. */
+/* region() in Lua: it returns the results of f, and raises its errors. */
 static const char table_text[] =
     "local start, time, stop = ...\n"
     "local function finish(r, ok, ...)\n"
@@ -63,8 +63,8 @@ static const char table_text[] =
     "        return finish(r, pcall(f, ...))\n"
     "    end }\n";
 
-/* Look up in the Lua that mod_lua uses: another module may have loaded a
- * different one (Debian's mod_security2 does), with the same names. */
+/* Look up functions in the Lua that mod_lua uses: another module may have
+ * loaded a different one (Debian's mod_security2 does), with the same names. */
 static void *lua_scope(void)
 {
     module *lua = ap_find_linked_module("mod_lua.c");
@@ -84,8 +84,8 @@ static void *look_up(const char *name, int *missing)
     return found;
 }
 
-/* Done once: mod_lua has one Lua in a process. Several threads may do it at the
- * same time, with the same result. */
+/* Done once: there is one Lua of mod_lua in a process. Several threads may do
+ * it at the same time, with the same result. */
 static int find_api(void)
 {
     static atomic_int found;
@@ -157,9 +157,9 @@ static void add_table(lua_State *lua)
     }
 }
 
-/* Before each request of an interpreter, new or reused: the name in its
- * registry tells whether the table is there. On an error the interpreter goes
- * on without it. */
+/* Called before each request of an interpreter, new or reused: the name in its
+ * registry shows whether the table exists. On an error the interpreter
+ * continues without it. */
 static int before_request(lua_State *lua, request_rec *r)
 {
     int top;

@@ -3,10 +3,10 @@
  * mod_lpprofile_pages: see mod_lpprofile_pages.h.
  *
  * A page of the module has no file. It is claimed before other modules
- * translate the URI, so that "ProxyPass /" or a rewrite rule does not take it;
- * <Location> and the access hooks still see its URI and protect it. The plan of
- * its run tells that a request is such a page, not the name of the handler,
- * which can be configured.
+ * translate the URI, so that "ProxyPass /" or a rewrite rule does not apply to
+ * it; <Location> and the access hooks still see its URI and protect it. The
+ * plan of its run shows that a request is such a page, not the name of the
+ * handler, which can be configured.
  */
 #include <apr_base64.h>
 #include <apr_general.h>
@@ -28,8 +28,8 @@ APLOG_USE_MODULE(lpprofile);
 
 #define LATEST_MAX 20
 
-/* The plan if r itself is a page of the module: not a request it was redirected
- * to (an ErrorDocument), nor one that it includes. */
+/* The plan if r itself is a page of the module: not a request to which it was
+ * redirected (an ErrorDocument), nor one that it includes. */
 static const lpp_plan_t *page_plan(const request_rec *r)
 {
     lpp_run_t *run = r->main || r->prev ? NULL : lpp_run_get(r);
@@ -43,7 +43,7 @@ int lpp_pages_claim(request_rec *r)
     if (!page_plan(r)) {
         return DECLINED;
     }
-    /* No path: there is no file for it. */
+    /* Not a path: there is no file. */
     r->filename = apr_pstrdup(r->pool, "lpprofile:page");
     r->handler = LPP_PAGES_HANDLER;
     return OK;
@@ -98,8 +98,8 @@ static apr_status_t write_home(request_rec *r, lpp_buf_t *buf)
     return lpp_report_home(&home, &sink, r->pool);
 }
 
-/* The same page, requested by a page of the module: then no other site made the
- * request. */
+/* The page with a link to the same page: a request by that link comes from a
+ * page of the module, not from another site. */
 static apr_status_t write_open_again(request_rec *r, const lpp_plan_t *plan,
                                      lpp_buf_t *buf)
 {
@@ -124,7 +124,7 @@ int lpp_pages_handle(request_rec *r)
     if (!plan) {
         return DECLINED;
     }
-    /* LPProfileRequireUser holds for pages as well. */
+    /* LPProfileRequireUser applies to pages as well. */
     if (!lpp_url_came_by_link(r) && !lpp_run_visible(lpp_run_get(r))) {
         return HTTP_FORBIDDEN;
     }
@@ -136,7 +136,7 @@ int lpp_pages_handle(request_rec *r)
     if (rv != OK) {
         return rv;
     }
-    /* The buffer's cleanup runs when the request's pool goes. */
+    /* The buffer's cleanup runs when the request's pool is destroyed. */
     buf = apr_palloc(r->pool, sizeof(*buf));
     lpp_buf_init(buf, r->pool, LPP_FILE_MAX_BYTES);
     if (lpp_url_came_by_link(r)) {

@@ -11,12 +11,13 @@
 #define LPP_PAGES_HANDLER "lpprofile"
 
 /* The hooks of the pages, called by mod_lpprofile_hooks for requests that are
- * watched. Each does nothing unless r is a page. Thread: request. */
+ * profiled or have a run. Each does nothing unless r is a page of the module.
+ * Signal-safe: no. Thread: request. */
 
 /* pre_translate_name and translate_name, before mod_proxy and mod_rewrite. */
 int lpp_pages_claim(request_rec *r);
 
-/* map_to_storage. No directory walk: nothing is mapped. */
+/* map_to_storage: prevents the directory walk, since nothing is mapped. */
 int lpp_pages_skip_storage(request_rec *r);
 
 /* fixups: sets the handler again, which SetHandler or FallbackResource may have

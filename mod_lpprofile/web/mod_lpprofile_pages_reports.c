@@ -2,8 +2,8 @@
 /*
  * mod_lpprofile_pages_reports: the pages about saved profiles (the list, one,
  * two compared) and downloads; and the headers of every page of the module. An
- * id is looked up in the store, and no path is made of it; a profile of another
- * virtual host is not found, like one that does not exist.
+ * id is looked up in the store, and never used as part of a path; a profile of
+ * another virtual host is not found, like one that does not exist.
  */
 #include <stdlib.h>
 
@@ -26,8 +26,8 @@ APLOG_USE_MODULE(lpprofile);
 #define NONCE_BYTES 18
 #define OTHERS_MAX 200 /* profiles searched for the same page */
 
-/* A page of the module runs its own script and style alone, loads nothing else
- * and is not cached, whatever headers the site sets. */
+/* A page of the module may only run its own script and style, load nothing
+ * else, and not be cached, whatever headers the site sets. */
 const char *lpp_pages_set_headers(request_rec *r)
 {
     unsigned char random[NONCE_BYTES];
@@ -93,7 +93,7 @@ static lpp_report_frame_t frame_of(request_rec *r)
     return frame;
 }
 
-/* A number in the query; 0 where it is not one. */
+/* A number in the query; 0: there is none. */
 static int number_in(const apr_table_t *args, const char *name)
 {
     const char *text = apr_table_get(args, name);
@@ -116,7 +116,7 @@ static int write_list(request_rec *r, const apr_table_t *args,
     return OK;
 }
 
-/* The form of the list: two ids become the address that compares them. */
+/* The list submits two ids: redirect to the address that compares them. */
 static int redirect_to_compare(request_rec *r, const apr_table_t *args)
 {
     const char *id = apr_table_get(args, "report");
@@ -206,8 +206,8 @@ static apr_status_t read_into(lpp_store_t *store, const char *name,
     return rv == APR_EOF ? APR_SUCCESS : rv;
 }
 
-/* Store the file that was made with the other files of the profile. It does not
- * matter if another process has made it meanwhile, or the disk is full. */
+/* Store the new file with the other files of the profile. Failures are ignored:
+ * another process may have made it meanwhile, or the disk is full. */
 static void keep(request_rec *r, lpp_store_t *store, const char *name,
                  const lpp_buf_t *buf)
 {

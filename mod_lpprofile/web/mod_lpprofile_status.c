@@ -2,8 +2,8 @@
 /*
  * mod_lpprofile_status: see mod_lpprofile_status.h.
  *
- * One list of rows, as HTML or as "key: value" lines. All text goes through
- * row(), which escapes for either.
+ * One list of rows, as HTML or as "key: value" lines. All text is written by
+ * row(), which escapes it for either.
  */
 #include <signal.h>
 #include <stdarg.h>
@@ -179,7 +179,7 @@ static void show_error(request_rec *r, int flags, const lpp_gate_t *gate,
         "%" APR_INT64_T_FMT,
         (apr_int64_t)apr_time_sec(lpp_monotonic_us() - when));
     if (!access) {
-        text[6] = '\0'; /* the tag alone, LPP and three digits */
+        text[6] = '\0'; /* the tag only: LPP and three digits */
     }
     row(r, flags, "LastError", "It was", "%s", text);
 }

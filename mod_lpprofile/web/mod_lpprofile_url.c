@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_url: takes the segment out of a request, before any module
- * decides by its URL, and out of the URLs in its headers. Does not decide what
- * a run does.
+ * mod_lpprofile_url: removes the segment from a request, before any module uses
+ * its URL, and from the URLs in its headers. The run decides the rest.
  */
 #include <string.h>
 
@@ -32,8 +31,8 @@ static int has_segment(const request_rec *r)
 }
 
 /*
- * Whether a browser fetches r as a part of a page. Other or missing
- * destinations may be what a person asked for.
+ * Whether a browser fetches r as a part of a page. A person may have asked for
+ * any other destination, or one that is not given.
  */
 static int is_part_of_page(const request_rec *r)
 {
@@ -69,10 +68,10 @@ static const char *with_path(const request_rec *r, const char *path)
 }
 
 /*
- * Make r what it would be if the client had sent the plain URL. Only
- * ap_parse_uri does that: access control uses parsed_uri.path, normalised in
- * place, and r->uri must be the same buffer. It drops the host name of the Host
- * header, which is saved and restored.
+ * Make r what it would be if the client had sent the plain URL. ap_parse_uri is
+ * needed for that: access control uses parsed_uri.path, which is normalised in
+ * place, and r->uri must be the same buffer. It removes the host name of the
+ * Host header, which is saved and restored.
  */
 static int rewrite(request_rec *r, const lpp_plan_t *plan)
 {
@@ -112,7 +111,7 @@ static void ignore_conditions(request_rec *r)
     }
 }
 
-/* The plan of the segment of r, or NULL where it is plain text. */
+/* The plan of the segment of r; NULL: the segment is ordinary text. */
 static const lpp_plan_t *read_plan(const request_rec *r)
 {
     lpp_plan_t *plan;
@@ -129,14 +128,14 @@ static const lpp_plan_t *read_plan(const request_rec *r)
 }
 
 /*
- * Request headers that name a URL which a module of this server then acts on. A
- * WebDAV client that works below /++profile++show/ sends the segment in all of
- * them; with it, the target of a COPY would be a collection of that name.
- * mod_dav compares scheme and port with the request's, but not the host, so the
- * host does not matter here.
+ * Request headers with a URL that a module of this server uses. A WebDAV client
+ * that works below /++profile++show/ sends the segment in all of them; with it,
+ * the target of a COPY would be a collection of that name. mod_dav compares
+ * scheme and port with the request's, but not the host, so the host is not
+ * checked here.
  */
 
-/* A header that is one URL. */
+/* Strip the segment from a header that is one URL. */
 static void strip_url(request_rec *r, const char *name)
 {
     const char *url = apr_table_get(r->headers_in, name);
@@ -148,9 +147,9 @@ static void strip_url(request_rec *r, const char *name)
 }
 
 /*
- * RFC 4918, 10.4: <URL> (conditions) <URL> (conditions). The parentheses hold
- * tokens and ETags, which are not URLs; they end at the first ")" for mod_dav,
- * too. What is malformed stays, and mod_dav refuses it.
+ * RFC 4918, 10.4: <URL> (conditions) <URL> (conditions). The parentheses
+ * contain tokens and ETags, which are not URLs; they end at the first ")", for
+ * mod_dav too. A malformed part stays, and mod_dav refuses it.
  */
 static void strip_if(request_rec *r)
 {
@@ -184,7 +183,7 @@ static void strip_headers(request_rec *r)
     strip_if(r);
 }
 
-/* Take the segment out of r and save what is needed to restore it. */
+/* Remove the segment from r and save what is needed to restore it. */
 static int take_segment(request_rec *r, const lpp_plan_t *plan,
                         lpp_url_t **result)
 {
@@ -247,8 +246,8 @@ int lpp_url_join_chain(request_rec *r)
     return DECLINED;
 }
 
-/* Whether the segment of r has effect with this access. Logged where it has
- * none, or not at once. */
+/* Whether the segment of r has effect with this access. It is logged if it has
+ * none, or only after a confirmation. */
 static int is_trigger(const request_rec *r, const lpp_plan_t *plan,
                       lpp_access_e access, const char *why)
 {
@@ -267,9 +266,9 @@ static int is_trigger(const request_rec *r, const lpp_plan_t *plan,
     return 0;
 }
 
-/* A request on a host that allows profiling, with a possible segment or with
- * LPProfileAllRequests. This function and the next two are not inlined, so that
- * read_request saves no registers for them. */
+/* Handle a request on a host that allows profiling, with a possible segment or
+ * with LPProfileAllRequests. This function and the next two are not inlined, so
+ * that read_request saves no registers for them. */
 static __attribute__((noinline)) int consider(request_rec *r)
 {
     const lpp_conf_t *conf = lpp_config_get(r->server);
@@ -322,9 +321,9 @@ static __attribute__((noinline)) int look_at_all(request_rec *r)
 }
 
 /*
- * Runs after the client's address (mod_remoteip) and a proxy request
- * (mod_proxy) are known, and before mod_setenvif reads the URL. r->uri is still
- * the path, or "/" where there is none.
+ * Runs when the client's address (mod_remoteip) and a proxy request (mod_proxy)
+ * are known, before mod_setenvif reads the URL. r->uri is still the path, or
+ * "/" if there is none.
  */
 static int read_request(request_rec *r)
 {
@@ -342,7 +341,7 @@ static int read_request(request_rec *r)
     return consider(r);
 }
 
-/* The same hook where all requests are summed up. */
+/* The same hook if all requests are summed up. */
 static int read_summed_request(request_rec *r)
 {
     const lpp_plan_t *plan;
@@ -364,7 +363,7 @@ static int read_summed_request(request_rec *r)
 }
 
 /*
- * Before the loggers: the access log shows the request line as sent. The
+ * Called before the loggers: the access log shows the request line as sent. The
  * pointer was copied into every request_rec of the chain.
  */
 void lpp_url_restore_line(request_rec *r)
@@ -384,8 +383,8 @@ void lpp_url_register_hooks(apr_pool_t *pool)
     static const char *const before[] = {
         "mod_remoteip.c", "mod_proxy.c", "mod_headers.c", NULL
     };
-    /* Modules that use the URL in this phase. The last two would be first
-     * otherwise. */
+    /* Modules that use the URL in this phase. The last two would otherwise run
+     * first. */
     static const char *const after[] = {
         "mod_setenvif.c", "mod_qos.c", "mod_perl.c", "mod_security2.c", NULL
     };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_url: takes the trigger segment out of a request.
+ * mod_lpprofile_url: removes the trigger segment from a request.
  *
  * One post_read_request hook (after mod_remoteip and mod_proxy, before
  * mod_setenvif) checks that profiling is allowed, that there is a segment, and
@@ -19,38 +19,45 @@
 #define LPP_URL_ENV "LPPROFILE_URI"
 
 /*
- * Around the post_read_request hook of mod_auth_digest: it saves the URI there,
- * and compares it later with the URI in the credentials, which is the one that
- * was sent. The first returns DECLINED. Thread: request.
+ * Called before and after the post_read_request hook of mod_auth_digest: it
+ * saves the URI there, and later compares it with the URI in the credentials,
+ * which is the one that the client sent. The first returns DECLINED.
+ * Signal-safe: no. Thread: request.
  */
 int lpp_url_before_digest(request_rec *r);
 void lpp_url_after_digest(request_rec *r);
 
 /* First in post_read_request, for an internal redirect, whose environment was
- * renamed and whose handler is another one. Returns DECLINED. Thread:
- * request. */
+ * renamed and which has another handler. Returns DECLINED.
+ * Signal-safe: no. Thread: request. */
 int lpp_url_join_chain(request_rec *r);
 
 /* First of the handlers, once for each request_rec of the chain: ask a backend
- * for an identity body. Thread: request. */
+ * for an identity body.
+ * Signal-safe: no. Thread: request. */
 void lpp_url_before_handler(request_rec *r);
 
-/* Whether r, a page of the module, was reached by a link on another site: then
- * no profile is shown. Thread: request. */
+/* 1 if r, a page of the module, was reached by a link on another site: then no
+ * profile is shown.
+ * Signal-safe: no. Thread: request. */
 int lpp_url_came_by_link(const request_rec *r);
 
 /* Headers of the response to r that are set after those of all other modules
- * (also after "Header always set"): a table to add to. An empty value removes a
- * header; a name that ends in "*" removes all that begin so. It has
- * Cache-Control: no-store, and for a page of the module what protects it from
- * scripts of other sites. Before the first byte. Thread: request. */
+ * (also after "Header always set"): a table for the caller to add to. An empty
+ * value removes a header; a name that ends in "*" removes all headers that
+ * begin with it. The table already has Cache-Control: no-store, and for a page
+ * of the module the headers that protect it from scripts of other sites. Call
+ * it before the first byte.
+ * Signal-safe: no. Thread: request. */
 apr_table_t *lpp_url_last_headers(request_rec *r);
 
-/* Restore the request line, before the loggers. Thread: request. */
+/* Restore the request line, before the loggers.
+ * Signal-safe: no. Thread: request. */
 void lpp_url_restore_line(request_rec *r);
 
 /* Register post_read_request and the hooks for mod_cache and mod_proxy;
- * mod_lpprofile_hooks calls the functions above. */
+ * mod_lpprofile_hooks calls the functions above.
+ * Signal-safe: no. Thread: parent at start. */
 void lpp_url_register_hooks(apr_pool_t *pool);
 
 #endif

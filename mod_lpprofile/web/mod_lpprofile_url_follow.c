@@ -2,9 +2,9 @@
 /*
  * mod_lpprofile_url_follow: effects of a profile or a segment on other modules:
  * no cache stores the response, mod_cache neither answers nor stores, backends
- * send an identity body and learn that their request is a child of this one,
- * and the redirect of mod_dir keeps the segment. Stores what is remembered of
- * the URL. A request without a run and a segment stays unchanged.
+ * send an identity body and are told the parent's OOPS id, and the redirect of
+ * mod_dir keeps the segment. Stores the data about the URL of a request. A
+ * request without a run and a segment stays unchanged.
  */
 #include <string.h>
 #include <strings.h>
@@ -79,7 +79,8 @@ static void unset_all(apr_table_t *headers, const char *prefix,
 
         if (!ap_cstr_casecmpn(name, prefix, len)) {
             apr_table_unset(headers, name);
-            i = all->nelts; /* there may have been several of that name */
+            i = all->nelts; /* start again: several headers may have had that
+                               name */
         }
     }
 }
@@ -136,7 +137,8 @@ apr_table_t *lpp_url_last_headers(request_rec *r)
     return headers;
 }
 
-/* A response to a URL with a segment; but for the sum nothing may show. */
+/* Mark a response to a URL with a segment. For the sum over all requests
+ * nothing may be visible. */
 static void keep_from_caches(request_rec *r)
 {
     if (!lpp_aggregate_on() && lpp_url_get(r)) {
@@ -168,7 +170,7 @@ static int bypass_quick_cache(request_rec *r, int lookup)
         return DECLINED;
     }
     if (!is_uncacheable(r)) {
-        /* A part of a page may be answered from the cache. */
+        /* A part of a page may come from the cache. */
         keep_from_caches(r);
         return DECLINED;
     }
@@ -205,7 +207,7 @@ static int bypass_cache(request_rec *r)
     }
     hooks = ap_hook_get_handler();
     links = (ap_LINK_handler_t *)hooks->elts;
-    /* Also where an internal redirect has renamed the variable. */
+    /* Set here too: an internal redirect may have renamed the variable. */
     apr_table_setn(r->subprocess_env, "no-cache", "1");
     for (i = 0; i < hooks->nelts; i++) {
         if (lpp_wrappers_original((lpp_wrappers_fn *)links[i].pFunc)
@@ -222,9 +224,9 @@ static int bypass_cache(request_rec *r)
 }
 
 /*
- * The block can only be put into an identity body. Accept-Encoding is removed
+ * The block can only be added to an identity body. Accept-Encoding is removed
  * while the handler asks its backend, and restored before the first output
- * filter runs: mod_deflate still compresses.
+ * filter runs, so that mod_deflate still compresses.
  */
 static void take_encodings(request_rec *r)
 {
@@ -316,8 +318,8 @@ static int is_third_party(const request_rec *r)
 }
 
 /*
- * r has a copy of the headers that mod_proxy is about to send; it is a
- * subrequest where mod_include includes a proxied part.
+ * r has a copy of the headers that mod_proxy is about to send; r is a
+ * subrequest if mod_include includes a proxied part.
  */
 static int fix_backend_headers(request_rec *r)
 {
@@ -340,7 +342,8 @@ static int fix_backend_headers(request_rec *r)
 
 /*
  * The redirect of mod_dir to the same URL with a slash keeps the segment. The
- * whole URL is compared: other redirects stay as they are. NULL where it stays.
+ * whole URL is compared: other redirects stay as they are. NULL: the location
+ * stays unchanged.
  */
 static const char *carry_segment(request_rec *r, const lpp_url_t *url)
 {
@@ -361,8 +364,8 @@ static const char *carry_segment(request_rec *r, const lpp_url_t *url)
                             r);
 }
 
-/* httpd has saved the old Location before the hook below and sets it after
- * that: only a filter runs later. */
+/* httpd saves the old Location before the hook below and sets it afterwards:
+ * only a filter runs later. */
 static apr_status_t set_location(ap_filter_t *f, apr_bucket_brigade *brigade)
 {
     ap_filter_t *next = f->next;
@@ -390,8 +393,8 @@ static __attribute__((noinline)) void follow_redirect(request_rec *r)
     }
 }
 
-/* Runs when httpd writes an error or redirect of its own: the handler has
- * finished, the filters are new. */
+/* Runs when httpd sends an error or redirect of its own: the handler has
+ * finished, the filter chain is new. */
 static void before_own_response(request_rec *r)
 {
     if (lpp_wrappers_any()) {

@@ -47,8 +47,8 @@ static struct {
 } taken_signal = { .mutex = PTHREAD_MUTEX_INITIALIZER };
 
 static __thread struct {
-    int armed;         /* its profile ended on another thread, so its mask,
-                          old_mask, is not restored yet */
+    int armed;         /* its mask is changed, and old_mask is to be restored:
+                          even after a profile that ended on another thread */
     sigset_t old_mask;
     lpp_signal_stub_t stub; /* still valid when the profile has ended */
 } this_thread;

@@ -29,15 +29,6 @@
 
 #define FILTERS_MAX 256 /* of one chain; a longer chain is a loop */
 
-/* The elements of every hook array, for functions of any type. */
-typedef struct link_t {
-    void (*function)(void);
-    const char *module;               /* source file of its module */
-    const char *const *predecessors;
-    const char *const *successors;
-    int order;
-} link_t;
-
 /* Every hook that can run while a request is served, and those of its
  * connection. The first name of a function is used, so they are in the order of
  * a request. */
@@ -156,13 +147,13 @@ static void add_hook(lpp_symbols_t *symbols, const char *getter,
     }
     memcpy(&get, &found, sizeof(get));
     links = get();
-    if (links == NULL || links->elt_size != sizeof(link_t)) {
+    if (links == NULL || links->elt_size != sizeof(lpp_hook_link_t)) {
         return; /* no function is hooked, or this is an unknown version of
                    httpd */
     }
     name = hook_name(getter, pool);
     for (i = 0; i < links->nelts; i++) {
-        const link_t *link = &APR_ARRAY_IDX(links, i, link_t);
+        const lpp_hook_link_t *link = &APR_ARRAY_IDX(links, i, lpp_hook_link_t);
 
         hand_in(symbols, lpp_wrappers_original(link->function), link->module,
                 name);

@@ -211,15 +211,6 @@ static int_fn *const int_wrappers[] = { ALL_INT(INT_NAME) };
 static void_fn *const void_wrappers[] = { ALL_VOID(VOID_NAME) };
 static quick_fn *const quick_wrappers[] = { ALL_QUICK(QUICK_NAME) };
 
-/* The elements of every hook array, for functions of any type. */
-typedef struct link_t {
-    lpp_wrappers_fn *function;
-    const char *module;
-    const char *const *predecessors;
-    const char *const *successors;
-    int order;
-} link_t;
-
 typedef enum { KIND_INT, KIND_VOID, KIND_QUICK } kind_e;
 
 /* The hooks of a request, in the order of its phases. runs_all: all functions
@@ -311,7 +302,8 @@ static const lpp_phase_callbacks_t *callbacks_of(unsigned phase,
  * and no callback runs after it; else LPP_CALLS_NONE. Returns before for the
  * next hook.
  */
-static apr_uint32_t add_place(unsigned phase, link_t *link, int is_counted,
+static apr_uint32_t add_place(unsigned phase, lpp_hook_link_t *link,
+                              int is_counted,
                               int (*begin)(request_rec *r),
                               void (*end)(request_rec *r),
                               apr_uint32_t before)
@@ -354,11 +346,11 @@ static void add_places(unsigned phase, const char *own)
     apr_uint32_t before = LPP_CALLS_NONE;
     int i;
 
-    if (!links || links->elt_size != sizeof(link_t)) {
+    if (!links || links->elt_size != sizeof(lpp_hook_link_t)) {
         return; /* nothing is hooked, or this is an unknown version of httpd */
     }
     for (i = 0; i < links->nelts; i++) {
-        link_t *link = &APR_ARRAY_IDX(links, i, link_t);
+        lpp_hook_link_t *link = &APR_ARRAY_IDX(links, i, lpp_hook_link_t);
         const char *module = link->module ? link->module : "?";
         const lpp_phase_callbacks_t *around = callbacks_of(phase, module);
         const lpp_phase_callbacks_t *first = around || i > 0 ? around : whole;

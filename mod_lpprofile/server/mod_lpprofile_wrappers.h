@@ -88,9 +88,19 @@ const lpp_hook_t *lpp_wrappers_hooks(void);
 apr_uint32_t lpp_wrappers_count(void);
 apr_uint32_t lpp_wrappers_left_out(void);
 
+typedef void lpp_wrappers_fn(void);
+
+/* An element of any of httpd's hook arrays, whatever the type of function. */
+typedef struct lpp_hook_link_t {
+    lpp_wrappers_fn *function;
+    const char *module;              /* source file of the module */
+    const char *const *predecessors;
+    const char *const *successors;
+    int order;
+} lpp_hook_link_t;
+
 /* A hook's function: the original if function is a wrapper, else function.
  * Signal-safe: yes. Thread: any. */
-typedef void lpp_wrappers_fn(void);
 lpp_wrappers_fn *lpp_wrappers_original(lpp_wrappers_fn *function);
 
 /*

@@ -281,7 +281,9 @@ static apr_status_t find_gate(lpp_gate_t **gate, server_rec *s,
     return APR_SUCCESS;
 }
 
-#define TRIALS 3 /* on a busy machine the first ones may be inconclusive */
+/* On a busy machine the first ones may be inconclusive. Each takes 0.2 s, and at
+ * most LPP_SIGNAL_TRIAL_MS once its process runs. */
+#define TRIALS 10
 
 /* Which system calls can be restarted here: tried at the first start, and kept
  * over restarts, as the C library stays the same. */

@@ -71,6 +71,21 @@ static const known_t *look_up(lpp_table_t *table, const lpp_maps_t *maps,
     return known;
 }
 
+/* As lpp_walk_read. What is in the copy is read here, without a call: a walk
+ * reads two or three words a frame. */
+static inline int read_word(lpp_walk_t *walk, apr_uint64_t address,
+                            apr_uint64_t *value)
+{
+    const lpp_snapshot_t *snapshot = walk->snapshot;
+    apr_uint64_t offset = address - snapshot->stack_address;
+
+    if (offset < snapshot->stack_len && snapshot->stack_len - offset >= 8) {
+        memcpy(value, snapshot->stack + offset, 8);
+        return 1;
+    }
+    return lpp_walk_read(walk, address, value);
+}
+
 static int get_register(lpp_walk_t *walk, const frame_t *frame,
                         unsigned number, apr_uint64_t *value)
 {
@@ -99,7 +114,7 @@ static int find_cfa(lpp_walk_t *walk, const frame_t *frame,
         *cfa += 8 * index;
     }
     if (rule->cfa == LPP_CFA_MEMORY) {
-        if (!lpp_walk_read(walk, *cfa, cfa)) {
+        if (!read_word(walk, *cfa, cfa)) {
             return 0;
         }
         *cfa += (apr_uint64_t)(apr_int64_t)rule->cfa_add;
@@ -130,9 +145,9 @@ static void restore_saved(lpp_walk_t *walk, frame_t *frame,
         }
         frame->missing &= ~(1u << number);
         if ((from_rbp && rbp_missing)
-            || !lpp_walk_read(walk,
-                              base + (apr_uint64_t)(apr_int64_t)rule->saved[i],
-                              &frame->regs[number])) {
+            || !read_word(walk,
+                          base + (apr_uint64_t)(apr_int64_t)rule->saved[i],
+                          &frame->regs[number])) {
             frame->missing |= 1u << number;
             frame->why[number] = (apr_byte_t)walk->end;
         }
@@ -147,7 +162,7 @@ static int leave_signal(lpp_walk_t *walk, frame_t *frame)
     unsigned i;
 
     for (i = 0; i < LPP_REGS; i++) {
-        if (!lpp_walk_read(walk, gregs + 8u * greg_of[i], &regs[i])) {
+        if (!read_word(walk, gregs + 8u * greg_of[i], &regs[i])) {
             return 0;
         }
     }
@@ -180,7 +195,7 @@ static int leave_frame(lpp_walk_t *walk, frame_t *frame,
         }
         break;
     default:
-        if (!lpp_walk_read(walk, cfa - 8, &rip)) {
+        if (!read_word(walk, cfa - 8, &rip)) {
             return 0;
         }
     }

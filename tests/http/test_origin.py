@@ -151,7 +151,7 @@ def test_link_of_another_site_is_to_be_opened_again(httpd, rule, headers):
         assert 'Settings' not in got.text.replace('Help and settings', '')
         link, = re.findall('<p><a href="([^"]*)">', got.text)
         assert html.unescape(link) == path
-    server.expect_log('LPP052: .*/.+profile.+reports again: ')
+    server.expect_log('LPP052: a link led to /.+profile.+reports; ')
     # The link's own way: same-origin, and by Referrer-Policy no Referer.
     assert server.get(path, FROM_HERE['own page']).status == 200
     # A page of the site is no page of ours: nothing to open again.

@@ -281,8 +281,8 @@ static apr_status_t find_gate(lpp_gate_t **gate, server_rec *s,
     return APR_SUCCESS;
 }
 
-/* On a busy machine the first ones may be inconclusive. Each takes 0.2 s, and at
- * most LPP_SIGNAL_TRIAL_MS once its process runs. */
+/* On a busy machine the first ones may be inconclusive. Each takes 0.2 s, and
+ * at most LPP_SIGNAL_TRIAL_MS once its process runs. */
 #define TRIALS 10
 
 /* Which system calls can be restarted here: tried at the first start, and kept

@@ -3,6 +3,10 @@
 import collections
 import re
 
+import pytest
+
+pytestmark = pytest.mark.alone('compares shares of wall time')
+
 PROFILE = ('LPProfilingAllowed On\nLPProfileRate 5000\n'
            'RewriteEngine On\n'
            + ''.join('RewriteRule "^/(x|y)%d/(.*)+z$" "-"\n' % i

@@ -108,9 +108,6 @@ def pytest_generate_tests(metafunc):
     metafunc.parametrize('mpm', mpms)
 
 
-LOGS_READ = 20 # of a server; each takes a process of 60 ms
-
-
 class Servers:
     """Every server of this session; keeps the idle ones for reuse."""
 
@@ -152,12 +149,9 @@ class Servers:
 
 
 def unreadable_logs(root):
-    """What callgrind_annotate says against the logs below root: against all of
-    a few, and of many against the largest and every so many others."""
+    """What callgrind_annotate says against the logs below root."""
     problems = []
-    paths = sorted(root.rglob('callgrind.out.*'),
-                   key=lambda path: path.stat().st_size)
-    for path in paths[-1:] + paths[:-1:len(paths) // LOGS_READ + 1]:
+    for path in root.rglob('callgrind.out.*'):
         done = subprocess.run(['callgrind_annotate', str(path)], text=True,
                               stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)

@@ -8,6 +8,12 @@
  * each on its own thread, all at the same time. Each call is tried in two
  * passes: in the first the call stays interrupted, and the places of the
  * numbers are learned; in the second it is restarted by the handler's own code.
+ *
+ * On a busy machine a thread waits for a processor before its call, in it and
+ * after it. So a timer of the thread interrupts the call, since a thread that
+ * sends signals would be late as well; a round that leaves calls undecided is
+ * followed by one with longer waits; and of the time after the signal, that for
+ * which the thread waited for a processor does not count.
  */
 #include "sampling/lpp_signal_trial.h"
 
@@ -16,16 +22,17 @@
 #include <fcntl.h>
 #include <gnu/libc-version.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/lpp_clock.h"
 #include "sampling/lpp_signal_restart_internal.h"
 #include "sampling/lpp_signal_trial_internal.h"
+#include "sampling/lpp_thread_internal.h"
 
 #define NS_PER_MS INT64_C(1000000)
 
@@ -65,33 +72,47 @@ int lpp_signal_trial_adopt(const lpp_signal_trial_t *trial)
 #if LPP_SIGNAL_RESTARTS
 
 #define STACK_WORDS 48  /* searched for a number */
-#define ROUNDS 3        /* for calls that were delayed on a busy machine */
 #define THREAD_STACK (128 * 1024)
-#define START_MS 1000 /* until the scratch process runs */
+#define ROUNDS_MS 4000 /* no round begins later; the last one has the rest of
+                          LPP_SIGNAL_TRIAL_MS */
 #define SLACK_NS (4 * NS_PER_MS)
 #define JIFFY_NS (10 * NS_PER_MS) /* a socket's timeout may end so much too
                                      early */
-/* In ms: how long a call waits, and when the signal comes: late enough that a
- * wait which begins again is recognised, even on a busy machine. */
-#define LEARN_WAIT 8
-#define LEARN_SIGNAL 3
-#define ALONE_WAIT 8
-#define LEARN_ALL_WAIT 25 /* until the threads are there */
+/* In ms, in the first round: how long a call waits, and when the signal comes.
+ * While learning, that ends the call. Later the call goes on for so much less
+ * than its whole wait that a wait which begins again is recognised. */
+#define LEARN_WAIT 100
+#define ALONE_WAIT 12
+#define EARLY_SIGNAL 3
 #define TRY_WAIT 40
-#define TRY_SIGNAL 30
+#define TRY_SIGNAL 20
+#define LONGEST 8     /* times as long as in the first round; each wait is
+                         shorter than a second */
+#define ANEW_ROUNDS 3 /* in so many it was not by chance */
+
+#ifndef sigev_notify_thread_id /* glibc has the member without the name */
+#define sigev_notify_thread_id _sigev_un._tid
+#endif
 
 typedef enum { VERDICT_PASSED, VERDICT_AGAIN, VERDICT_BROKEN } verdict_e;
 
 /* One call that is tried. */
 typedef struct attempt_t {
     lpp_trial_call_t call;
-    pthread_t thread;
+    int decided;          /* in this pass: it needs no other round */
+    int anew;             /* rounds in which its wait seemed to begin again */
+    pthread_t thread;     /* not used where there is one thread */
+    lpp_thread_t in_proc; /* the thread on which it is made */
+    int error;            /* there is no timer for it */
     atomic_int under_way;
-    int signalled, finished;
+    int finished; /* its finish function need not be called again */
     atomic_int over;
     int64_t began_ns, took_ns;
     long result;
     int64_t hit_ns; /* when the signal interrupted the call, or 0 */
+    /* For how long the thread waited for a processor, until the signal and
+     * until the call's end; 0: not known. */
+    int64_t hit_waited_ns, waited_ns;
     long number;   /* in the first pass: the number that the handler found; or
                       NO_CALL */
     apr_uint64_t pc;
@@ -105,7 +126,10 @@ static struct {
     attempt_t *attempts;
     unsigned count;
     int learning;
-    int number; /* the signal */
+    int number;     /* the signal */
+    int times;      /* this round's waits, as a multiple of the first one's */
+    int signal_ms;  /* when the signal interrupts a call, in this round */
+    int64_t end_ns; /* no round begins later */
 } scratch;
 
 static int64_t now_ns(void)
@@ -136,62 +160,88 @@ static void learn_here(attempt_t *attempt, const ucontext_t *context)
     }
 }
 
-/* The handler of the scratch process. */
+/* The handler of the scratch process, on the thread of the attempt. */
 static void on_signal(int number, siginfo_t *info, void *context)
 {
+    attempt_t *attempt = info->si_value.sival_ptr;
     int saved = errno;
-    unsigned i;
 
     (void)number;
-    (void)info;
-    for (i = 0; i < scratch.count; i++) {
-        attempt_t *attempt = &scratch.attempts[i];
+    if (atomic_load(&attempt->under_way) && scratch.learning) {
+        learn_here(attempt, context);
+    }
+    else if (atomic_load(&attempt->under_way)) {
+        int64_t now = now_ns();
+        lpp_signal_undo_t undo;
 
-        if (!atomic_load(&attempt->under_way)
-            || !pthread_equal(attempt->thread, pthread_self())) {
-            continue;
+        atomic_store(&attempt->target.blocked_ns, now - attempt->began_ns);
+        if (lpp_signal_restart_call(context, &attempt->target, &attempt->stub,
+                                    getpid(), &undo)) {
+            attempt->hit_ns = now;
+            attempt->hit_waited_ns = lpp_thread_waited_ns(&attempt->in_proc);
         }
-        if (scratch.learning) {
-            learn_here(attempt, context);
-        }
-        else {
-            int64_t now = now_ns();
-            lpp_signal_undo_t undo;
-
-            atomic_store(&attempt->target.blocked_ns, now - attempt->began_ns);
-            if (lpp_signal_restart_call(context, &attempt->target,
-                                        &attempt->stub, getpid(), &undo)) {
-                attempt->hit_ns = now;
-            }
-        }
-        break;
     }
     errno = saved;
+}
+
+/* A timer that sends the signal to the calling thread. */
+static int create_timer(timer_t *timer, attempt_t *attempt)
+{
+    struct sigevent event;
+
+    memset(&event, 0, sizeof(event));
+    event.sigev_notify = SIGEV_THREAD_ID;
+    event.sigev_signo = scratch.number;
+    event.sigev_value.sival_ptr = attempt;
+    event.sigev_notify_thread_id = attempt->in_proc.tid;
+    return timer_create(CLOCK_MONOTONIC, &event, timer) == 0 ? 0 : errno;
+}
+
+static void make_call(attempt_t *attempt, timer_t timer)
+{
+    struct itimerspec when = { { 0, 0 }, { 0, 0 } };
+    long result;
+
+    when.it_value = lpp_clock_timespec(scratch.signal_ms * NS_PER_MS);
+    attempt->hit_ns = 0;
+    attempt->number = LPP_SIGNAL_NO_CALL;
+    attempt->began_ns = now_ns();
+    atomic_store(&attempt->under_way, 1);
+    timer_settime(timer, 0, &when, NULL);
+    result = attempt->call.of->call(&attempt->call);
+    atomic_store(&attempt->under_way, 0);
+    attempt->result = result == -1 ? -(long)errno : result;
+    attempt->took_ns = now_ns() - attempt->began_ns;
+    attempt->waited_ns = lpp_thread_waited_ns(&attempt->in_proc);
 }
 
 static void *run_attempt(void *baton)
 {
     attempt_t *attempt = baton;
-    long result;
+    timer_t timer;
 
-    attempt->thread = pthread_self();
-    attempt->hit_ns = 0;
-    attempt->number = LPP_SIGNAL_NO_CALL;
-    attempt->began_ns = now_ns();
-    atomic_store(&attempt->under_way, 1);
-    result = attempt->call.of->call(&attempt->call);
-    atomic_store(&attempt->under_way, 0);
-    attempt->result = result == -1 ? -(long)errno : result;
-    attempt->took_ns = now_ns() - attempt->began_ns;
-    if (attempt->call.of->after != NULL) {
-        attempt->call.of->after(&attempt->call);
+    attempt->in_proc.tid = (int)syscall(SYS_gettid);
+    attempt->error = create_timer(&timer, attempt);
+    if (attempt->error == 0) {
+        lpp_thread_open(&attempt->in_proc);
+        make_call(attempt, timer);
+        lpp_thread_close(&attempt->in_proc);
+        timer_delete(timer);
     }
     atomic_store(&attempt->over, 1);
     return NULL;
 }
 
+/* How long the call went on after the signal, and its thread did not wait for a
+ * processor. */
+static int64_t went_on_ns(const attempt_t *attempt)
+{
+    return attempt->began_ns + attempt->took_ns - attempt->hit_ns
+           - (attempt->waited_ns - attempt->hit_waited_ns);
+}
+
 /* alone: the wait is too short to tell whether it was late or began again. */
-static verdict_e judge(const attempt_t *attempt, int alone)
+static verdict_e judge(attempt_t *attempt, int alone)
 {
     const lpp_trial_kind_t *of = attempt->call.of;
     int64_t wait_ns = attempt->call.wait_ms * NS_PER_MS;
@@ -201,12 +251,16 @@ static verdict_e judge(const attempt_t *attempt, int alone)
                - (of->begins_anew ? JIFFY_NS : NS_PER_MS)) {
         return VERDICT_BROKEN;
     }
+    if (attempt->hit_ns == 0) {
+        return VERDICT_AGAIN;
+    }
     /* A call with a finish function is ended from outside. */
-    return attempt->hit_ns != 0
-           && (of->finish != NULL || of->begins_anew || alone
-               || attempt->took_ns < wait_ns - SLACK_NS
-                      + (attempt->hit_ns - attempt->began_ns))
-        ? VERDICT_PASSED : VERDICT_AGAIN;
+    if (of->finish != NULL || of->begins_anew || alone
+        || went_on_ns(attempt) < wait_ns - SLACK_NS) {
+        return VERDICT_PASSED;
+    }
+    attempt->anew += attempt->waited_ns > 0;
+    return attempt->anew == ANEW_ROUNDS ? VERDICT_BROKEN : VERDICT_AGAIN;
 }
 
 static int is_its_number(const attempt_t *attempt, long number)
@@ -264,14 +318,6 @@ static apr_status_t learn_places(lpp_signal_trial_t *trial)
     for (i = 0; i < scratch.count; i++) {
         const attempt_t *one = &scratch.attempts[i];
 
-        if (one->call.of->teaches && one->number == LPP_SIGNAL_NO_CALL) {
-            return APR_TIMEUP; /* the signal came too early or too late */
-        }
-    }
-
-    for (i = 0; i < scratch.count; i++) {
-        const attempt_t *one = &scratch.attempts[i];
-
         if (one->number == LPP_SIGNAL_NO_CALL
             || is_its_number(one, one->number)) {
             continue;
@@ -292,170 +338,209 @@ static apr_status_t learn_places(lpp_signal_trial_t *trial)
     return APR_SUCCESS;
 }
 
-/* Remove attempts that need no other round. last: those that would need one
- * fail. */
-static apr_status_t sort_out(lpp_signal_trial_t *trial, int alone, int last)
+/* Decide the attempts of a round of the first pass. A call that teaches was
+ * not interrupted if the signal came too early or too late. */
+static void sort_out_learned(void)
 {
-    unsigned i, kept = 0;
+    unsigned i;
 
     for (i = 0; i < scratch.count; i++) {
-        const attempt_t *one = &scratch.attempts[i];
-        verdict_e verdict = judge(one, alone);
+        attempt_t *one = &scratch.attempts[i];
 
-        if (verdict == VERDICT_BROKEN || (last && verdict == VERDICT_AGAIN)) {
-            return fail(trial, one, verdict == VERDICT_BROKEN ? APR_EGENERAL
-                                                              : APR_TIMEUP);
-        }
-        if (verdict == VERDICT_AGAIN) {
-            scratch.attempts[kept++].call.of = one->call.of;
-        }
+        one->decided = !one->call.of->teaches
+                       || one->number != LPP_SIGNAL_NO_CALL;
     }
-    scratch.count = kept;
+}
+
+/* The same for the second pass. */
+static apr_status_t sort_out_tried(lpp_signal_trial_t *trial, int alone)
+{
+    unsigned i;
+
+    for (i = 0; i < scratch.count; i++) {
+        attempt_t *one = &scratch.attempts[i];
+        verdict_e verdict = one->decided ? VERDICT_PASSED : judge(one, alone);
+
+        if (verdict == VERDICT_BROKEN) {
+            return fail(trial, one, APR_EGENERAL);
+        }
+        one->decided = verdict == VERDICT_PASSED;
+    }
     return APR_SUCCESS;
 }
 
-/* Choose all kinds, or only those few that show where numbers are. */
-static void choose(int few)
+/* The first attempt that needs another round, or NULL. */
+static const attempt_t *undecided(void)
+{
+    unsigned i;
+
+    for (i = 0; i < scratch.count && scratch.attempts[i].decided; i++) {
+    }
+    return i < scratch.count ? &scratch.attempts[i] : NULL;
+}
+
+/* Choose the kinds of a pass. alone: only those few that show where numbers
+ * are. learning: not those with a finish function, as they never end with
+ * EINTR. */
+static void choose(int alone, int learning)
 {
     unsigned i;
 
     scratch.count = 0;
     for (i = 0; i < lpp_trial_kind_count; i++) {
-        if (!few || lpp_trial_kinds[i].teaches) {
-            scratch.attempts[scratch.count++].call.of = &lpp_trial_kinds[i];
+        const lpp_trial_kind_t *kind = &lpp_trial_kinds[i];
+
+        if ((!alone || kind->teaches) && (!learning || kind->finish == NULL)) {
+            attempt_t *one = &scratch.attempts[scratch.count++];
+
+            one->call.of = kind;
+            one->decided = one->anew = 0;
         }
     }
 }
 
-/* One call after the other, on this thread; a timer sends the signal. */
-static apr_status_t round_alone(int wait_ms)
+static int prepare(lpp_trial_call_t *call)
 {
-    struct itimerspec when = { { 0, 0 }, { 0, LEARN_SIGNAL * NS_PER_MS } };
-    struct sigevent event;
-    timer_t timer;
-    unsigned i;
-
-    memset(&event, 0, sizeof(event));
-    event.sigev_notify = SIGEV_SIGNAL;
-    event.sigev_signo = scratch.number;
-    if (timer_create(CLOCK_MONOTONIC, &event, &timer) != 0) {
-        return errno;
-    }
-    for (i = 0; i < scratch.count; i++) {
-        lpp_trial_call_t *call = &scratch.attempts[i].call;
-
-        call->wait_ms = wait_ms;
-        if ((call->of->prepare != NULL && call->of->prepare(call) != 0)
-            || timer_settime(timer, 0, &when, NULL) != 0) {
-            return errno;
-        }
-        run_attempt(&scratch.attempts[i]);
-        lpp_trial_clean(call);
-    }
-    timer_delete(timer);
-    return APR_SUCCESS;
+    return call->of->prepare == NULL || call->of->prepare(call) == 0 ? 0
+                                                                    : errno;
 }
 
-/* Send the signals and call the finish functions that are due. Returns how many
- * calls still run. */
-static unsigned attend(const pthread_t *threads, int signal_ms)
+/* One call after the other, on this thread. */
+static apr_status_t round_alone(void)
+{
+    unsigned i;
+    int rc = 0;
+
+    for (i = 0; i < scratch.count && rc == 0; i++) {
+        attempt_t *one = &scratch.attempts[i];
+
+        if (!one->decided) {
+            rc = prepare(&one->call);
+            if (rc == 0) {
+                run_attempt(one);
+                lpp_trial_clean(&one->call);
+            }
+        }
+    }
+    return rc;
+}
+
+/* Call the finish functions that are due. Returns how many calls still run. */
+static unsigned attend(void)
 {
     unsigned i, left = 0;
 
     for (i = 0; i < scratch.count; i++) {
         attempt_t *one = &scratch.attempts[i];
-        int64_t passed_ns = now_ns() - one->began_ns;
 
         if (atomic_load(&one->over)) {
             continue;
         }
         left++;
-        if (!atomic_load(&one->under_way)) {
-            continue;
-        }
-        if (!one->signalled && passed_ns >= signal_ms * NS_PER_MS) {
-            one->signalled = 1;
-            pthread_kill(threads[i], scratch.number);
-        }
-        if (!one->finished && one->call.of->finish != NULL
-            && passed_ns >= one->call.wait_ms * NS_PER_MS) {
-            one->finished = 1;
-            one->call.of->finish(&one->call);
+        if (one->call.of->finish != NULL && !one->finished
+            && atomic_load(&one->under_way)
+            && now_ns() - one->began_ns >= one->call.wait_ms * NS_PER_MS) {
+            one->finished = one->call.of->finish(&one->call);
         }
     }
     return left;
 }
 
 /* Run each call on a thread of its own. */
-static apr_status_t round_of_threads(int wait_ms, int signal_ms)
+static apr_status_t round_of_threads(void)
 {
-    pthread_t *threads = calloc(scratch.count + 1, sizeof(*threads));
     pthread_attr_t attr;
     unsigned i;
-    int rc = threads == NULL ? ENOMEM : pthread_attr_init(&attr);
+    int rc = pthread_attr_init(&attr);
 
     if (rc == 0) {
         rc = pthread_attr_setstacksize(&attr, THREAD_STACK);
     }
     for (i = 0; i < scratch.count && rc == 0; i++) {
-        lpp_trial_call_t *call = &scratch.attempts[i].call;
+        attempt_t *one = &scratch.attempts[i];
 
-        call->wait_ms = wait_ms;
-        rc = call->of->prepare == NULL || call->of->prepare(call) == 0
-            ? pthread_create(&threads[i], &attr, run_attempt,
-                             &scratch.attempts[i]) : errno;
+        if (!one->decided) {
+            rc = prepare(&one->call);
+            if (rc == 0) {
+                rc = pthread_create(&one->thread, &attr, run_attempt, one);
+            }
+        }
     }
     if (rc != 0) {
         return rc;
     }
-    while (attend(threads, signal_ms) > 0) {
+    while (attend() > 0) {
         sleep_until(now_ns() + NS_PER_MS);
     }
     for (i = 0; i < scratch.count; i++) {
-        pthread_join(threads[i], NULL);
-        lpp_trial_clean(&scratch.attempts[i].call);
+        if (!scratch.attempts[i].decided) {
+            pthread_join(scratch.attempts[i].thread, NULL);
+            lpp_trial_clean(&scratch.attempts[i].call);
+        }
     }
-    free(threads);
     return APR_SUCCESS;
 }
 
+/* Make the calls that are not decided. */
 static apr_status_t one_round(int alone, int wait_ms, int signal_ms)
 {
+    apr_status_t status;
     unsigned i;
 
+    scratch.signal_ms = signal_ms;
     for (i = 0; i < scratch.count; i++) {
         attempt_t *one = &scratch.attempts[i];
 
-        one->signalled = one->finished = 0;
-        atomic_store(&one->over, 0);
+        one->call.wait_ms = wait_ms;
+        one->finished = 0;
+        atomic_store(&one->over, one->decided);
     }
-    return alone ? round_alone(wait_ms) : round_of_threads(wait_ms, signal_ms);
+    status = alone ? round_alone() : round_of_threads();
+    for (i = 0; i < scratch.count && status == APR_SUCCESS; i++) {
+        status = scratch.attempts[i].error;
+    }
+    return status;
 }
 
-/* Run both passes. */
-static apr_status_t try_calls(lpp_signal_trial_t *trial, int alone)
+/* One pass: rounds with longer and longer waits, until all calls are
+ * decided. */
+static apr_status_t one_pass(lpp_signal_trial_t *trial, int alone, int learning)
 {
-    int wait_ms = alone ? ALONE_WAIT : TRY_WAIT;
-    int signal_ms = alone ? LEARN_SIGNAL : TRY_SIGNAL;
-    apr_status_t status = APR_TIMEUP;
-    int i;
+    int wait_ms = learning ? LEARN_WAIT : alone ? ALONE_WAIT : TRY_WAIT;
+    int signal_ms = alone || learning ? EARLY_SIGNAL : TRY_SIGNAL;
+    apr_status_t status = APR_SUCCESS;
 
-    choose(alone);
-    scratch.learning = 1;
-    for (i = 0; i < ROUNDS && APR_STATUS_IS_TIMEUP(status); i++) {
-        status = one_round(alone, alone ? LEARN_WAIT : LEARN_ALL_WAIT,
-                           LEARN_SIGNAL);
-        if (status == APR_SUCCESS) {
-            status = learn_places(trial);
+    choose(alone, learning);
+    scratch.learning = learning;
+    while (undecided() != NULL && status == APR_SUCCESS) {
+        if (now_ns() >= scratch.end_ns) {
+            return fail(trial, undecided(), APR_TIMEUP);
+        }
+        status = one_round(alone, scratch.times * wait_ms,
+                           scratch.times * signal_ms);
+        if (status == APR_SUCCESS && learning) {
+            sort_out_learned();
+        }
+        else if (status == APR_SUCCESS) {
+            status = sort_out_tried(trial, alone);
+        }
+        if (undecided() != NULL && scratch.times < LONGEST) {
+            scratch.times *= 2; /* for later passes, too */
         }
     }
-    scratch.learning = 0;
-    choose(alone);
-    for (i = 0; i < ROUNDS && scratch.count > 0 && status == APR_SUCCESS;
-         i++) {
-        status = one_round(alone, wait_ms, signal_ms);
+    return status == APR_SUCCESS && learning ? learn_places(trial) : status;
+}
+
+static apr_status_t try_calls(lpp_signal_trial_t *trial)
+{
+    apr_status_t status = APR_SUCCESS;
+    int alone;
+
+    scratch.times = 1;
+    for (alone = 1; alone >= 0 && status == APR_SUCCESS; alone--) {
+        status = one_pass(trial, alone, 1);
         if (status == APR_SUCCESS) {
-            status = sort_out(trial, alone, i == ROUNDS - 1);
+            status = one_pass(trial, alone, 0);
         }
     }
     return status;
@@ -464,7 +549,6 @@ static apr_status_t try_calls(lpp_signal_trial_t *trial, int alone)
 /* Main function of the scratch process; never returns. */
 static void run_scratch(lpp_signal_trial_t *trial, int fd)
 {
-    static const struct sched_param first = { .sched_priority = 1 };
     struct sigaction action;
     apr_status_t status = APR_ENOMEM;
     sigset_t mask;
@@ -483,20 +567,11 @@ static void run_scratch(lpp_signal_trial_t *trial, int fd)
     sigdelset(&mask, SIGALRM);
     sigdelset(&mask, scratch.number);
     sigprocmask(SIG_SETMASK, &mask, NULL);
-    alarm(1);
-    /* On a busy machine the process would be late; a real-time priority, where
-     * permitted, prevents that. It hardly computes, and SIGALRM and the parent
-     * end it. */
-    sched_setscheduler(0, SCHED_RR, &first);
-    if (write(fd, "", 1) != 1) {
-        _exit(1);
-    }
+    alarm(LPP_SIGNAL_TRIAL_MS / 1000 + 1);
+    scratch.end_ns = now_ns() + ROUNDS_MS * NS_PER_MS;
     scratch.attempts = calloc(lpp_trial_kind_count, sizeof(attempt_t));
     if (scratch.attempts != NULL) {
-        status = try_calls(trial, 1);
-    }
-    if (status == APR_SUCCESS) {
-        status = try_calls(trial, 0);
+        status = try_calls(trial);
     }
     trial->passed = status == APR_SUCCESS;
     trial->conclusive = trial->passed || status == APR_EGENERAL;
@@ -506,29 +581,29 @@ static void run_scratch(lpp_signal_trial_t *trial, int fd)
     _exit(0);
 }
 
-/* Wait for len bytes, which are written in one piece. */
-static apr_status_t hear(int fd, void *bytes, size_t len, int within_ms)
+/* Wait for the result, which is written in one piece. */
+static apr_status_t hear(int fd, lpp_signal_trial_t *found)
 {
-    int64_t end = now_ns() + within_ms * NS_PER_MS;
+    int64_t end_ns = now_ns() + LPP_SIGNAL_TRIAL_MS * NS_PER_MS;
     struct pollfd item = { fd, POLLIN, 0 };
     int ready;
 
     do {
-        int64_t left = end - now_ns();
+        int64_t left_ns = end_ns - now_ns();
 
-        ready = poll(&item, 1, left > 0 ? (int)(left / NS_PER_MS) : 0);
+        ready = poll(&item, 1, left_ns > 0 ? (int)(left_ns / NS_PER_MS) : 0);
     } while (ready < 0 && errno == EINTR);
     if (ready <= 0) {
         return ready == 0 ? APR_TIMEUP : errno;
     }
-    return read(fd, bytes, len) == (ssize_t)len ? APR_SUCCESS : APR_EGENERAL;
+    return read(fd, found, sizeof(*found)) == sizeof(*found) ? APR_SUCCESS
+                                                             : APR_EGENERAL;
 }
 
 apr_status_t lpp_signal_trial_run(lpp_signal_trial_t *trial)
 {
     lpp_signal_trial_t found;
     apr_status_t status;
-    char begun;
     int fds[2];
     pid_t pid;
 
@@ -546,10 +621,7 @@ apr_status_t lpp_signal_trial_run(lpp_signal_trial_t *trial)
     status = pid < 0 ? errno : APR_SUCCESS;
     close(fds[1]);
     if (status == APR_SUCCESS) {
-        status = hear(fds[0], &begun, 1, START_MS);
-        if (status == APR_SUCCESS) {
-            status = hear(fds[0], &found, sizeof(found), LPP_SIGNAL_TRIAL_MS);
-        }
+        status = hear(fds[0], &found);
         kill(pid, SIGKILL);
         while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
         }

@@ -15,7 +15,7 @@
 
 #include "sampling/lpp_signal.h"
 
-#define LPP_SIGNAL_TRIAL_MS 300 /* the longest it may take, once it runs */
+#define LPP_SIGNAL_TRIAL_MS 5000 /* the longest it may take */
 
 /* The result. Plain data without a pointer into this module: it may be kept
  * while the module is loaded again. */
@@ -31,10 +31,11 @@ typedef struct lpp_signal_trial_t {
 } lpp_signal_trial_t;
 
 /*
- * Try all kinds of calls in a forked process, for at most LPP_SIGNAL_TRIAL_MS.
- * *trial is always filled in. Errors: APR_EGENERAL: trial->failed did not pass;
- * APR_TIMEUP: the machine was too busy to decide; APR_ENOTIMPL: not on this
- * architecture; others: no process, pipe or thread for it.
+ * Try all kinds of calls in a forked process, for at most LPP_SIGNAL_TRIAL_MS;
+ * it takes 0.2 s unless the machine is busy. *trial is always filled in.
+ * Errors: APR_EGENERAL: trial->failed did not pass; APR_TIMEUP: the machine was
+ * too busy to decide; APR_ENOTIMPL: not on this architecture; others: no
+ * process, pipe or thread for it.
  * Signal-safe: no. Thread: parent at start.
  */
 LPP_MUST_CHECK apr_status_t lpp_signal_trial_run(lpp_signal_trial_t *trial);

@@ -31,8 +31,8 @@
 
 #if LPP_SIGNAL_RESTARTS
 
-#define LONG_BYTES 200000 /* more than fits into a socket with ... */
-#define SOCKET_BYTES 8192 /* ... this as its SO_SNDBUF */
+#define LONG_BYTES 100000 /* more than fits into a socket with ... */
+#define SOCKET_BYTES 16384 /* ... this as its SO_SNDBUF */
 #define PIECES 5
 
 static char bytes[LONG_BYTES];
@@ -204,11 +204,12 @@ static long try_read(lpp_trial_call_t *call)
     return read(call->fds[0], &byte, 1);
 }
 
-static void send_byte(lpp_trial_call_t *call)
+static int send_byte(lpp_trial_call_t *call)
 {
     if (write(call->fds[1], bytes, 1) != 1) {
         shutdown(call->fds[1], SHUT_RDWR);
     }
+    return 1;
 }
 
 /* -- calls that have moved a part of their bytes when the signal comes */
@@ -225,18 +226,14 @@ static long try_recv_all(lpp_trial_call_t *call)
     return recv(call->fds[0], two, sizeof(two), MSG_WAITALL);
 }
 
-static void take_all(lpp_trial_call_t *call)
+/* Take what is there: the writer has more. */
+static int take_some(lpp_trial_call_t *call)
 {
     static char taken[LONG_BYTES];
 
-    while (read(call->fds[1], taken, sizeof(taken)) > 0) {
+    while (recv(call->fds[1], taken, sizeof(taken), MSG_DONTWAIT) > 0) {
     }
-}
-
-/* End the stream, whatever the result was: the reader waits for that. */
-static void no_more(lpp_trial_call_t *call)
-{
-    shutdown(call->fds[0], SHUT_WR);
+    return 0;
 }
 
 static long try_write(lpp_trial_call_t *call)
@@ -320,9 +317,10 @@ static long try_mutex(lpp_trial_call_t *call)
     return error_of(pthread_mutex_lock(&call->mutex));
 }
 
-static void free_mutex(lpp_trial_call_t *call)
+static int free_mutex(lpp_trial_call_t *call)
 {
     pthread_mutex_unlock(&call->mutex);
+    return 1;
 }
 
 static long try_futex(lpp_trial_call_t *call)
@@ -346,12 +344,13 @@ static int lock_file(lpp_trial_call_t *call)
            || fcntl(call->fds[1], F_OFD_SETLK, &lock) != 0;
 }
 
-static void unlock_file(lpp_trial_call_t *call)
+static int unlock_file(lpp_trial_call_t *call)
 {
     struct flock lock = { F_UNLCK, SEEK_SET, 0, 0, 0 };
 
     flock(call->fds[1], LOCK_UN);
     fcntl(call->fds[1], F_OFD_SETLK, &lock);
+    return 1;
 }
 
 static long try_flock(lpp_trial_call_t *call)
@@ -419,57 +418,53 @@ void lpp_trial_clean(lpp_trial_call_t *call)
 
 const lpp_trial_kind_t lpp_trial_kinds[] = {
     { "nanosleep", SYS_clock_nanosleep, SYS_nanosleep, try_nanosleep, NULL,
-      NULL, NULL, 0, 1, 0 },
+      NULL, 0, 1, 0 },
     { "nanosleep", SYS_clock_nanosleep, SYS_nanosleep, try_nanosleep_without,
-      NULL, NULL, NULL, 0, 0, 0 },
-    { "clock_nanosleep", SYS_clock_nanosleep, NO_OTHER, try_clock_nanosleep,
-      NULL, NULL, NULL, 0, 0, 0 },
-    { "poll", SYS_poll, SYS_ppoll, try_poll, make_pair, NULL, NULL, 0, 1, 0 },
-    { "ppoll", SYS_ppoll, NO_OTHER, try_ppoll, make_pair, NULL, NULL, 0, 0, 0 },
-    { "select", SYS_select, SYS_pselect6, try_select, NULL, NULL, NULL, 0, 1,
-      0 },
-    { "pselect", SYS_pselect6, NO_OTHER, try_pselect, NULL, NULL, NULL, 0, 0,
-      0 },
-    { "epoll_wait", SYS_epoll_wait, SYS_epoll_pwait, try_epoll_wait,
-      make_epoll, NULL, NULL, 0, 0, 0 },
-    { "epoll_pwait", SYS_epoll_pwait, NO_OTHER, try_epoll_pwait, make_epoll,
       NULL, NULL, 0, 0, 0 },
-    { "recv", SYS_recvfrom, NO_OTHER, try_recv, make_slow_pair, NULL, NULL,
-      -EAGAIN, 1, 1 },
+    { "clock_nanosleep", SYS_clock_nanosleep, NO_OTHER, try_clock_nanosleep,
+      NULL, NULL, 0, 0, 0 },
+    { "poll", SYS_poll, SYS_ppoll, try_poll, make_pair, NULL, 0, 1, 0 },
+    { "ppoll", SYS_ppoll, NO_OTHER, try_ppoll, make_pair, NULL, 0, 0, 0 },
+    { "select", SYS_select, SYS_pselect6, try_select, NULL, NULL, 0, 1, 0 },
+    { "pselect", SYS_pselect6, NO_OTHER, try_pselect, NULL, NULL, 0, 0, 0 },
+    { "epoll_wait", SYS_epoll_wait, SYS_epoll_pwait, try_epoll_wait, make_epoll,
+      NULL, 0, 0, 0 },
+    { "epoll_pwait", SYS_epoll_pwait, NO_OTHER, try_epoll_pwait, make_epoll,
+      NULL, 0, 0, 0 },
+    { "recv", SYS_recvfrom, NO_OTHER, try_recv, make_slow_pair, NULL, -EAGAIN,
+      1, 1 },
     { "recvmsg", SYS_recvmsg, NO_OTHER, try_recvmsg, make_slow_pair, NULL,
-      NULL, -EAGAIN, 0, 1 },
-    { "accept", SYS_accept, SYS_accept4, try_accept, make_listener, NULL, NULL,
       -EAGAIN, 0, 1 },
-    { "read", SYS_read, NO_OTHER, try_read, make_pair, send_byte, NULL, 1, 0,
-      0 },
-    { "read with a timeout", SYS_read, NO_OTHER, try_read, make_slow_pair,
-      NULL, NULL, -EAGAIN, 0, 1 },
+    { "accept", SYS_accept, SYS_accept4, try_accept, make_listener, NULL,
+      -EAGAIN, 0, 1 },
+    { "read", SYS_read, NO_OTHER, try_read, make_pair, send_byte, 1, 0, 0 },
+    { "read with a timeout", SYS_read, NO_OTHER, try_read, make_slow_pair, NULL,
+      -EAGAIN, 0, 1 },
     { "recv of all", SYS_recvfrom, NO_OTHER, try_recv_all, make_half_pair,
-      send_byte, NULL, 2, 0, 0 },
-    { "write", SYS_write, NO_OTHER, try_write, make_pair, take_all, no_more,
+      send_byte, 2, 0, 0 },
+    { "write", SYS_write, NO_OTHER, try_write, make_pair, take_some, LONG_BYTES,
+      0, 0 },
+    { "send", SYS_sendto, NO_OTHER, try_send, make_pair, take_some, LONG_BYTES,
+      0, 0 },
+    { "writev", SYS_writev, NO_OTHER, try_writev, make_pair, take_some,
       LONG_BYTES, 0, 0 },
-    { "send", SYS_sendto, NO_OTHER, try_send, make_pair, take_all, no_more,
+    { "sendmsg", SYS_sendmsg, NO_OTHER, try_sendmsg, make_pair, take_some,
       LONG_BYTES, 0, 0 },
-    { "writev", SYS_writev, NO_OTHER, try_writev, make_pair, take_all, no_more,
-      LONG_BYTES, 0, 0 },
-    { "sendmsg", SYS_sendmsg, NO_OTHER, try_sendmsg, make_pair, take_all,
-      no_more, LONG_BYTES, 0, 0 },
-    { "sem_clockwait", SYS_futex, NO_OTHER, try_sem, NULL, NULL, NULL,
-      -ETIMEDOUT, 0, 0 },
-    { "pthread_cond_clockwait", SYS_futex, NO_OTHER, try_cond, NULL, NULL,
-      NULL, -ETIMEDOUT, 0, 0 },
-    { "pthread_mutex_lock", SYS_futex, NO_OTHER, try_mutex, make_mutex,
-      free_mutex, NULL, 0, 0, 0 },
-    { "futex", SYS_futex, NO_OTHER, try_futex, NULL, NULL, NULL, -ETIMEDOUT, 0,
+    { "sem_clockwait", SYS_futex, NO_OTHER, try_sem, NULL, NULL, -ETIMEDOUT, 0,
       0 },
-    { "flock", SYS_flock, NO_OTHER, try_flock, lock_file, unlock_file, NULL, 0,
-      0, 0 },
-    { "fcntl", SYS_fcntl, NO_OTHER, try_fcntl, lock_file, unlock_file, NULL, 0,
-      0, 0 },
-    { "waitpid", SYS_wait4, NO_OTHER, try_waitpid, make_child, send_byte, NULL,
+    { "pthread_cond_clockwait", SYS_futex, NO_OTHER, try_cond, NULL, NULL,
+      -ETIMEDOUT, 0, 0 },
+    { "pthread_mutex_lock", SYS_futex, NO_OTHER, try_mutex, make_mutex,
+      free_mutex, 0, 0, 0 },
+    { "futex", SYS_futex, NO_OTHER, try_futex, NULL, NULL, -ETIMEDOUT, 0, 0 },
+    { "flock", SYS_flock, NO_OTHER, try_flock, lock_file, unlock_file, 0, 0,
+      0 },
+    { "fcntl", SYS_fcntl, NO_OTHER, try_fcntl, lock_file, unlock_file, 0, 0,
+      0 },
+    { "waitpid", SYS_wait4, NO_OTHER, try_waitpid, make_child, send_byte,
       EXIT_CODE, 0, 0 },
     { "sigtimedwait", SYS_rt_sigtimedwait, NO_OTHER, try_sigtimedwait, NULL,
-      NULL, NULL, -EAGAIN, 0, 0 },
+      NULL, -EAGAIN, 0, 0 },
 };
 
 const unsigned lpp_trial_kind_count = LPP_COUNT(lpp_trial_kinds);

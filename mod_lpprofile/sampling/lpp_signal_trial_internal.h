@@ -25,9 +25,9 @@ struct lpp_trial_kind_t {
     long number, other_number; /* of the system call: C libraries differ */
     long (*call)(lpp_trial_call_t *call);   /* on the thread that blocks */
     int (*prepare)(lpp_trial_call_t *call); /* before that; 0: done; or NULL */
-    void (*finish)(lpp_trial_call_t *call); /* makes it end; NULL: it does so by
-                                               itself */
-    void (*after)(lpp_trial_call_t *call);  /* on its thread; or NULL */
+    /* Makes it end; NULL: it does so by itself. 0: to be called again until it
+     * has ended. */
+    int (*finish)(lpp_trial_call_t *call);
     long result;     /* of call, or its errno, negative */
     int teaches;     /* always ends with EINTR; one of the few that are also
                         tried with one thread */

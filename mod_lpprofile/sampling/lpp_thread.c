@@ -12,7 +12,8 @@
 
 #include "base/lpp_clock.h"
 
-apr_uint64_t lpp_thread_runs(const lpp_thread_t *thread)
+/* A number of schedstat, counted from 0, or 0. */
+static apr_uint64_t read_schedstat(const lpp_thread_t *thread, int number)
 {
     char text[96], *at;
     ssize_t len;
@@ -27,7 +28,7 @@ apr_uint64_t lpp_thread_runs(const lpp_thread_t *thread)
     }
     text[len] = '\0';
     at = text;
-    for (i = 0; i < 2; i++) {
+    for (i = 0; i < number; i++) {
         at = strchr(at, ' ');
         if (at == NULL) {
             return 0;
@@ -35,6 +36,16 @@ apr_uint64_t lpp_thread_runs(const lpp_thread_t *thread)
         at++;
     }
     return strtoull(at, NULL, 10);
+}
+
+apr_uint64_t lpp_thread_runs(const lpp_thread_t *thread)
+{
+    return read_schedstat(thread, 2);
+}
+
+apr_int64_t lpp_thread_waited_ns(const lpp_thread_t *thread)
+{
+    return (apr_int64_t)read_schedstat(thread, 1);
 }
 
 static int open_task_file(int tid, const char *name)

@@ -44,6 +44,11 @@ void lpp_thread_close(lpp_thread_t *thread);
  * Signal-safe: no. Thread: the helper. */
 apr_uint64_t lpp_thread_runs(const lpp_thread_t *thread);
 
+/* For how long the thread was ready to run and waited for a processor, since it
+ * began; 0: not known.
+ * Signal-safe: yes. Thread: any. */
+apr_int64_t lpp_thread_waited_ns(const lpp_thread_t *thread);
+
 /*
  * Read where the thread is blocked in a system call, and its stack from there
  * on: 1, with snapshot filled in and its stack in copy. 0: the thread runs, its

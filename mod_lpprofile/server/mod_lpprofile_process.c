@@ -281,17 +281,12 @@ static apr_status_t find_gate(lpp_gate_t **gate, server_rec *s,
     return APR_SUCCESS;
 }
 
-/* On a busy machine the first ones may be inconclusive. Each takes 0.2 s, and
- * at most LPP_SIGNAL_TRIAL_MS once its process runs. */
-#define TRIALS 10
-
 /* Which system calls can be restarted here: tried at the first start, and kept
  * over restarts, as the C library stays the same. */
 static const lpp_signal_trial_t *find_trial(server_rec *s)
 {
     lpp_signal_trial_t *kept = ap_retained_data_get(TRIAL_KEY);
-    apr_status_t status = APR_TIMEUP;
-    int i;
+    apr_status_t status;
 
     if (kept && kept->conclusive) {
         return kept;
@@ -299,12 +294,13 @@ static const lpp_signal_trial_t *find_trial(server_rec *s)
     if (!kept) {
         kept = ap_retained_data_create(TRIAL_KEY, sizeof(*kept));
     }
-    for (i = 0; i < TRIALS && APR_STATUS_IS_TIMEUP(status); i++) {
-        status = lpp_signal_trial_run(kept);
-    }
+    status = lpp_signal_trial_run(kept);
     if (status != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_NOTICE, *kept->failed ? 0 : status, s,
-                     LPP_TAG_SIGNAL_NO_RESTART ": A trial did not show that "
+        /* The status tells whether the time was too short. */
+        ap_log_error(APLOG_MARK, APLOG_NOTICE,
+                     *kept->failed && !APR_STATUS_IS_TIMEUP(status) ? 0
+                                                                    : status,
+                     s, LPP_TAG_SIGNAL_NO_RESTART ": A trial did not show that "
                      "interrupted system calls can be restarted here%s%s; no "
                      "thread is interrupted, and profiles have hardly any "
                      "stacks", *kept->failed ? ": " : "", kept->failed);

@@ -51,13 +51,7 @@ static void where_the_trial_fails_no_thread_is_hit(void **state)
 
     (void)state;
     cancel_shape = CANCEL_HIDDEN;
-    for (i = 0; i < MEASUREMENTS; i++) { /* a busy machine may be late */
-        if (lpp_signal_trial_run(&failed) == APR_EGENERAL) {
-            break;
-        }
-        assert_int_equal(failed.passed, 0);
-    }
-    assert_true(i < MEASUREMENTS);
+    assert_int_equal(lpp_signal_trial_run(&failed), APR_EGENERAL);
     assert_int_equal(failed.passed, 0);
     assert_string_equal(failed.failed, "nanosleep");
     assert_int_equal(lpp_signal_trial_adopt(&failed), 0);

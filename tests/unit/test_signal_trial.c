@@ -19,7 +19,7 @@
 
 #include "sampling/lpp_signal_trial.h"
 
-#define BUSY_PROCESSES 8
+#define BUSY_PROCESSES 4
 #define BUSY_SECONDS 60 /* at most; they are killed long before */
 
 /* How ppoll behaves, which is tried under this name. */

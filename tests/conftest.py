@@ -31,8 +31,10 @@ host), send() (head read, body not), raw(bytes), curl(path, *args), url(path),
 port, tls_port, connection(), restart('graceful'|'restart'), reconfigure(),
 stop('stop'|'graceful-stop'), process, children(), expect_log(regex),
 error_lines(), access_lines(count), profile_dir, profile_files(oops_id),
-wait_files(oops_id, count), wait_oops(oops_id), site (its own copy of
-tests/http/site: a test may add files there), root.
+wait_files(oops_id, count), wait_saved(oops_id), wait_oops(oops_id),
+report(oops_id), site (its own copy of tests/http/site: a test may add files
+there), root. What is written of a profile may come after its response: first
+the files, then the saved profile, then the OOPS; each wait is for one of them.
 A response has: status, headers, header(name), all(name), body, text, oops_id,
 lpprofile. `wait_for(probe, timeout, what)` is in httpd_env.
 

@@ -31,8 +31,10 @@ host), send() (head read, body not), raw(bytes), curl(path, *args), url(path),
 port, tls_port, connection(), restart('graceful'|'restart'), reconfigure(),
 stop('stop'|'graceful-stop'), process, children(), expect_log(regex),
 error_lines(), access_lines(count), profile_dir, profile_files(oops_id),
-wait_files(oops_id, count), wait_oops(oops_id), site (its own copy of
-tests/http/site: a test may add files there), root.
+wait_files(oops_id, count), wait_saved(oops_id), wait_oops(oops_id),
+report(oops_id), site (its own copy of tests/http/site: a test may add files
+there), root. What is written of a profile may come after its response: first
+the files, then the saved profile, then the OOPS; each wait is for one of them.
 A response has: status, headers, header(name), all(name), body, text, oops_id,
 lpprofile. `wait_for(probe, timeout, what)` is in httpd_env.
 
@@ -49,6 +51,7 @@ says nothing of one that was killed by SIGKILL or SIGTERM.)
 Options: --mpm prefork,worker  run everything on these; --keep  leave the
 servers' directories behind (also LPP_KEEP=1). LPP_MODULE=path picks the .so.
 """
+import concurrent.futures
 import os
 import pathlib
 import shutil
@@ -142,25 +145,33 @@ class Servers:
                                 + '\n'.join(faults))
             if server.process is not None:
                 server.kill_all()
-            problems += unreadable_logs(server.root)
-            if not self.keep:
+        problems += unreadable_logs(*[server.root for server in servers])
+        if not self.keep:
+            for server in servers:
                 server.remove()
         return problems
 
 
-def unreadable_logs(root):
-    """What callgrind_annotate says against the logs below root."""
-    problems = []
-    for path in root.rglob('callgrind.out.*'):
-        done = subprocess.run(['callgrind_annotate', str(path)], text=True,
-                              stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        if (done.returncode or done.stderr
-                or 'PROGRAM TOTALS' not in done.stdout):
-            problems.append('callgrind_annotate does not read %s: %s\n%s' % (
-                path.name, done.stderr or done.stdout,
-                path.read_text('utf-8', 'replace')[:2000]))
-    return problems
+def unreadable(path):
+    """What callgrind_annotate says against a log; [] where it reads it."""
+    done = subprocess.run(['callgrind_annotate', str(path)], text=True,
+                          stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    if (done.returncode or done.stderr
+            or 'PROGRAM TOTALS' not in done.stdout):
+        return ['callgrind_annotate does not read %s: %s\n%s' % (
+            path.name, done.stderr or done.stdout,
+            path.read_text('utf-8', 'replace')[:2000])]
+    return []
+
+
+def unreadable_logs(*roots):
+    """The same of all logs below these; many wait when a worker ends."""
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as several:
+        return [fault for faults in several.map(unreadable, [
+                    path for root in roots
+                    for path in root.rglob('callgrind.out.*')])
+                for fault in faults]
 
 
 @pytest.fixture(scope='session')

@@ -11,10 +11,6 @@ LIST = '/++profile++reports'
 REPORT = '/++profile++report:'
 
 
-def saved(server, oops_id):
-    return list(server.profile_dir.glob('*%s*.lpprofile' % oops_id))
-
-
 @pytest.fixture
 def reports(httpd):
     """(server, id of a fast page, of a slow one, of a slower one); a second
@@ -25,8 +21,7 @@ def reports(httpd):
         for path in ('/index.html', '/lua/compute.lua?ms=1500',
                      '/lua/compute.lua?ms=4000'):
             got = server.get('/++profile++show' + path)
-            httpd_env.wait_for(lambda: saved(server, got.oops_id), 10,
-                               'the saved profile')
+            server.wait_saved(got.oops_id)
             server.reports.append(got.oops_id)
     return (server, *server.reports)
 

@@ -7,7 +7,6 @@ import re
 import pytest
 
 import apxs_env
-import httpd_env
 
 CONFIG = ('LPProfilingAllowed On\n' + apxs_env.load('lpp_tell')
           + '<LocationMatch ^/(strict/)?tell>\nSetHandler lpp-tell\n'
@@ -57,8 +56,7 @@ def table(root, selector):
 
 
 def saved(server, got):
-    httpd_env.wait_for(lambda: list(server.profile_dir.glob(
-        '*%s*.lpprofile' % got)), 10, 'the saved profile')
+    server.wait_saved(got)
     return '/++profile++report:' + got
 
 

@@ -4,8 +4,6 @@ import collections
 import html
 import re
 
-from httpd_env import wait_for
-
 Call = collections.namedtuple(
     'Call', 'scope phase module calls total self cpu waiting answer')
 
@@ -52,9 +50,7 @@ def parse(page):
 def report(server, got):
     """The final page of a profiled response."""
     assert got.oops_id, (got.status, got.headers)
-    wait_for(lambda: list(server.profile_dir.glob(
-        '*%s*.lpprofile' % got.oops_id)), 10, 'the saved profile')
-    page = server.get('/++profile++report:' + got.oops_id)
+    page = server.report(got.oops_id)
     assert page.status == 200
     return page.text
 

@@ -162,6 +162,14 @@ class Httpd(Client, Written, Processes):
              *args], env=env, cwd='/', stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **kwargs)
 
+    # -- pages
+
+    def report(self, oops_id, **kwargs):
+        """The report page of a profile, once the profile is saved, which is
+        after its response."""
+        self.wait_saved(oops_id)
+        return self.get('/++profile++report:' + oops_id, **kwargs)
+
     # -- life
 
     def _pick_ports(self):

@@ -117,6 +117,15 @@ class Written:
             return next(iter(where.glob('*/' + oops_id)), None)
         return wait_for(look, timeout, 'the report ' + oops_id)
 
+    def wait_saved(self, oops_id, timeout=10, directory=None):
+        """The path of a saved profile, once it is there: what the report page
+        is made of, and written after the files of wait_files."""
+        where = pathlib.Path(directory or self.profile_dir)
+
+        def look():
+            return next(iter(where.glob('*%s*.lpprofile' % oops_id)), None)
+        return wait_for(look, timeout, 'the saved profile ' + oops_id)
+
 
 def is_profile(name):
     return (name.startswith('callgrind.out.')

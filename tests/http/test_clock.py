@@ -65,7 +65,7 @@ def test_no_duration_contains_a_step_of_the_clock(httpd, clock, step):
     report = read_rfc822(server.wait_oops(got.oops_id).read_bytes())
     assert 0.3 <= float(report['duration']) <= took
     server.wait_files(got.oops_id, 2)
-    page = server.get('/++profile++report:' + got.oops_id)
+    page = server.report(got.oops_id)
     assert page.status == 200 and got.oops_id in page.text
     # The next one begins when the clock has its new time: the year, and all
     # its files are found by their names.
@@ -77,7 +77,7 @@ def test_no_duration_contains_a_step_of_the_clock(httpd, clock, step):
     assert report['time'].startswith('%04d-' % year)
     paths = server.wait_files(after.oops_id, 1)
     assert all('%04d-' % year in path.name for path in paths)
-    assert server.get('/++profile++report:' + after.oops_id).status == 200
+    assert server.report(after.oops_id).status == 200
     listed = server.get('/++profile++reports').text
     assert got.oops_id in listed and after.oops_id in listed
     # A line is written once its response was sent.

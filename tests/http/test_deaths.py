@@ -138,7 +138,7 @@ def check_samples(server, oops_id, text, function='lpp_crash_work',
     named = re.search(r'^ *([\d,]+) .*:%s ' % function, inclusive, re.M)
     assert named, inclusive
     assert int(named.group(1).replace(',', '')) > taken * 0.6
-    page = server.get('/++profile++report:' + oops_id)
+    page = server.report(oops_id)
     assert page.status == 200 and 'process-died' in page.text
     assert '(the process ended)' in page.text
     assert 'cut short: the process ended' in log

@@ -15,7 +15,7 @@ from httpd_env import wait_for
 pytestmark = pytest.mark.long
 
 ON = 'LPProfilingAllowed On\n'
-SLOW = '/++profile++callgrind/lua/compute.lua?ms=%d'
+SLOW = '/++profile++callgrind/lua/linger.lua?ms=%d'
 HOLDER = r'\[pid (\d+):.*LPP062: profiling this request as (OOPS-\w+)'
 MECHANISMS = ('default', 'pthread', 'sysvsem', 'fcntl', 'flock')
 

@@ -83,7 +83,7 @@ def test_nothing_is_more_than_text(httpd):
         for marked in ('<script>alert', '<img src=x', '</lpp-profile></templ',
                        '\x1b', '\x9b'):
             assert marked not in got.text, marked
-        server.wait_oops(got.oops_id)
+        server.wait_saved(got.oops_id)
         for page in ('/++profile++report:' + got.oops_id,
                      '/++profile++reports'):
             shown = server.get(page)
@@ -260,6 +260,7 @@ def test_a_secret_is_nowhere(httpd):
     got = server.get(page, headers=headers)
     assert got.lpprofile.startswith('profiled')
     server.wait_files(got.oops_id, 4)
+    server.wait_saved(got.oops_id)
     server.wait_oops(got.oops_id)
     shown = [got]
     for what in ('report:' + got.oops_id, 'reports', 'help', '',

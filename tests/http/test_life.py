@@ -18,7 +18,7 @@ pytestmark = pytest.mark.long
 
 ON = 'LPProfilingAllowed On\n'
 PAGE = '/++profile++callgrind/index.html'
-SLOW = '/++profile++callgrind/lua/compute.lua?ms=%d'
+SLOW = '/++profile++callgrind/lua/linger.lua?ms=%d'
 HOLDER = r'\[pid (\d+):.*LPP062: profiling this request as (OOPS-\w+)'
 
 

@@ -10,6 +10,8 @@ import subprocess
 
 import pytest
 
+from httpd_env import wait_for
+
 pytestmark = pytest.mark.long
 
 # One child: the locale that one request sets is the next one's.
@@ -79,10 +81,12 @@ def test_numbers_have_a_point(httpd, locales, name, oops):
     log, = server.wait_files(got.oops_id)
     assert re.search(r'desc: Rate: \d+\.\d Hz', log.read_text())
     record = server.wait_oops(got.oops_id)
-    assert_points(server.get('/++profile++report:' + got.oops_id).text, 10)
+    assert_points(server.report(got.oops_id).text, 10)
     if oops == 'rfc822':
         assert re.search(r'^Duration: \d+\.\d{6}$', record.read_text(), re.M)
-    line = (server.root / 'memory.log').read_text().splitlines()[-1]
+    log = server.root / 'memory.log'
+    wait_for(lambda: log.read_text().endswith('\n'), 10, 'a line of memory')
+    line = log.read_text().splitlines()[-1]
     assert re.fullmatch(r'\d+\.\d{6}', line.split()[3])
 
 
@@ -96,5 +100,6 @@ def test_letters_have_no_case_of_their_own(httpd, locales):
     assert '<style>' in got.text  # STYLE-SRC 'UNSAFE-INLINE' is one
     log, = server.wait_files(got.oops_id)
     assert log.name.startswith('callgrind.out.')
+    server.wait_saved(got.oops_id)
     report = server.get('/++profile++REPORT:' + got.oops_id.upper())
     assert report.status == 200

@@ -364,7 +364,7 @@ def test_gathering_leaves_the_request_as_it_is(httpd):
 
 def assert_nowhere(server, got, secret):
     """Neither in names nor files nor our log lines nor the report's pages."""
-    pages = [server.get('/++profile++report:' + got.oops_id),
+    pages = [server.report(got.oops_id),
              server.get('/++profile++reports')]
     assert pages[0].status == 200
     for text in (got.text, *[page.text for page in pages]):

@@ -313,7 +313,7 @@ def test_own_pages_open_to_no_other_site(httpd):
                    '</Location>\n')
     server.allow_log('AH01630')
     oops_id = server.get(PAGE).oops_id
-    server.wait_oops(oops_id)
+    server.wait_saved(oops_id)
     report = '/++profile++report:' + oops_id
     for path, status in ((OWN[0], 200), (OWN[2], 200), (report, 200),
                          (report + '&pprof', 200), (OWN[3], 404),

@@ -55,7 +55,7 @@ def php(httpd, page, tmp_path, jit):
              for path in server.wait_files(got.oops_id, 2)}
     log, = [path for path in files.values()
             if path.name.startswith('callgrind.out.')]
-    report = server.get('/++profile++report:' + got.oops_id).text
+    report = server.report(got.oops_id).text
     words = re.sub(r'\s+', ' ', html.unescape(re.sub(r'<[^>]+>', '', report)))
     return Callgrind(log), Stacks(files['txt']), log.read_text(), words
 

@@ -12,8 +12,6 @@ import subprocess
 
 import pytest
 
-from httpd_env import wait_for
-
 ON = 'LPProfilingAllowed On\n'
 LIST = '/++profile++reports'
 REPORT = '/++profile++report:'
@@ -26,17 +24,10 @@ TWO = ON + ('<VirtualHost *:${PORT}>\nServerName one\n</VirtualHost>\n'
             '<VirtualHost *:${PORT}>\nServerName two\n</VirtualHost>\n')
 
 
-def saved_file(server, oops_id):
-    """The saved profile, once it is there: the last file to be written."""
-    return wait_for(lambda: next(iter(
-        server.profile_dir.glob('*%s*.lpprofile' % oops_id)), None),
-        10, 'the saved form of ' + oops_id)
-
-
 def profile(server, path='/++profile++show/index.html', **kwargs):
     got = server.get(path, **kwargs)
     assert got.oops_id, got.headers
-    saved_file(server, got.oops_id)
+    server.wait_saved(got.oops_id)
     return got.oops_id
 
 
@@ -102,7 +93,7 @@ def test_every_profile_leaves_a_saved_form(httpd):
     for path in ('/++profile++show/index.html', '/++profile++pprof/index.html',
                  '/++profile++show/nothing', '/++profile++sql/index.html'):
         oops_id = profile(server, path)
-        path = saved_file(server, oops_id)
+        path = server.wait_saved(oops_id)
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert server.get(REPORT + oops_id).status == 200
 
@@ -110,7 +101,7 @@ def test_every_profile_leaves_a_saved_form(httpd):
 def test_saved_form_with_all_requests(httpd):
     server = httpd(ON + 'LPProfileAllRequests On\n')
     got = server.get('/plain.txt')
-    saved_file(server, got.oops_id)
+    server.wait_saved(got.oops_id)
     assert 'plain.txt' in server.get(REPORT + got.oops_id).text
 
 
@@ -192,7 +183,7 @@ def test_download_of_a_full_disk_is_sent_all_the_same(httpd):
     """A name that is taken by something else is not overwritten."""
     server = httpd(ON)
     oops_id = profile(server)
-    stem = saved_file(server, oops_id).name[:-len('.lpprofile')]
+    stem = server.wait_saved(oops_id).name[:-len('.lpprofile')]
     taken = server.profile_dir / (stem + '.prof')
     taken.mkdir()
     got = server.get(REPORT + oops_id + '&pstats')
@@ -289,7 +280,7 @@ def test_id_in_another_case_is_the_same_report(httpd):
 def test_removed_report_is_not_found(httpd):
     server = httpd(ON)
     oops_id = profile(server, '/++profile++callgrind/index.html')
-    saved_file(server, oops_id).unlink()
+    server.wait_saved(oops_id).unlink()
     got = server.get(REPORT + oops_id)
     assert_own_page(got, 404)
     assert oops_id in got.text
@@ -299,7 +290,7 @@ def test_removed_report_is_not_found(httpd):
 def test_damaged_report_is_said_to_be(httpd):
     server = httpd(ON)
     oops_id = profile(server)
-    path = saved_file(server, oops_id)
+    path = server.wait_saved(oops_id)
     whole = path.read_bytes()
     path.write_bytes(whole[:-7])
     got = server.get(REPORT + oops_id)
@@ -319,8 +310,8 @@ def test_damaged_report_is_said_to_be(httpd):
 def test_another_profile_under_an_id_is_not_shown(httpd):
     server = httpd(ON)
     one, two = profile(server), profile(server)
-    path = saved_file(server, two)
-    path.write_bytes(saved_file(server, one).read_bytes())
+    path = server.wait_saved(two)
+    path.write_bytes(server.wait_saved(one).read_bytes())
     assert server.get(REPORT + two).status == 404
     path.unlink()
 

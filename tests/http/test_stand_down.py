@@ -136,7 +136,7 @@ def test_a_profiler_that_is_still_too_dear_ends_the_profile(dear):
     server.wait_oops(got.oops_id)
     server.expect_log(r'LPP066: %s: .*rate lowered to 25 Hz, then ended'
                       % got.oops_id)
-    page = server.get('/++profile++report:' + got.oops_id).text
+    page = server.report(got.oops_id).text
     assert 'the profiler cost too much' in page
     assert 'it lowered its rate to 25' in page
     status = server.get('/++profile++callgrind/index.html')

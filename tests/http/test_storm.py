@@ -5,6 +5,7 @@ last (make -f Makefile.apxs soak)."""
 import os
 import re
 import subprocess
+import time
 
 import pytest
 
@@ -16,8 +17,7 @@ pytestmark = [pytest.mark.alone('needs ten thousand ticks a second'),
               pytest.mark.no_valgrind('too slow to give enough samples')]
 
 SOAK_S = float(os.environ.get('LPP_SOAK', '0'))
-ROUND_MS = 2000
-
+ROUND_CPU_MS = 1000  # of the request; with others beside it, twice as long
 
 # Ticks are dear in a storm, and the profiler would lower its rate: here its
 # helper reads its own CPU clock as standing still, so that 10 kHz stay asked.
@@ -80,49 +80,43 @@ def check_stacks(path, text):
                  and stack[stack.index(function) - 1]
                  not in (caller, 'call', '[request]')]
         assert not wrong, (function, wrong[:3])
-    seen = [stacks.us('storm_call_a', 'plugin_a_inner'),
-            stacks.us('storm_call_b', 'plugin_b_work')]
+    assert stacks.us('storm_call_a', 'plugin_a_inner') > 0
+    assert stacks.us('storm_call_b', 'plugin_b_work') > 0
     match = re.search(r'(\d+) lost, (\d+) cut, (\d+) broken', text)
     samples = int(re.search(r'^(?:summary|totals): \d+ \d+ (\d+)', text,
                             re.M).group(1))
     rate = re.search(r'Rate: ([\d.]+) Hz of (\d+) Hz asked', text)
     print('%d samples, %s; %s' % (samples, match.group(0), rate.group(0)))
     assert rate.group(2) == '10000' and 'lowered' not in text
-    return seen, samples, int(match.group(2)) + int(match.group(3))
+    return samples, int(match.group(2)) + int(match.group(3))
 
 
 def one_round(storm):
-    """(what was done, each counted; time of two functions; samples; of them
-    those that did not reach the root) of one storm."""
-    got = storm.get('/++profile++collapsed&callgrind/storm?%d' % ROUND_MS,
-                    timeout=60)
+    """(samples, of them those that did not reach the root) of one storm."""
+    got = storm.get('/++profile++collapsed&callgrind/storm?%d' % ROUND_CPU_MS,
+                    timeout=120)
     assert got.status == 200 and got.lpprofile.startswith('profiled')
     faults, same, *done = [int(n) for n in got.text.split(';')]
     print('same address %d, loads %d, mallocs %d, throws %d, forks %d'
           % (same, *done))
     assert faults == 0
+    assert same > 10 and all(n > 10 for n in done)
     files = storm.wait_files(got.oops_id, 2, 30)
     text = next(f for f in files
                 if f.name.startswith('callgrind.')).read_text()
-    return [same, *done], *check_stacks(
+    samples, bad = check_stacks(
         next(f for f in files if f.name.endswith('.txt')), text)
+    assert samples > 100
+    return samples, bad
 
 
 def test_a_storm(storm):
     children = set(storm.children())
-    samples = bad = done = 0
-    counts, seen = [0] * 5, [0] * 2
-    rounds = max(1, int(SOAK_S * 1000 / ROUND_MS))
-    # Where others use the processors there is less in a round.
-    while done < rounds or done < 8 * rounds and (
-            samples <= 100 * rounds or min(counts) <= 10 * rounds
-            or not all(seen)):
-        more, times, now, broken = one_round(storm)
-        counts = [a + b for a, b in zip(counts, more)]
-        seen = [a + b for a, b in zip(seen, times)]
-        samples, bad, done = samples + now, bad + broken, done + 1
-    assert samples > 100 * rounds
-    assert min(counts) > 10 * rounds and all(seen)
+    samples = bad = 0
+    end = time.monotonic() + SOAK_S
+    while not samples or time.monotonic() < end:
+        now, broken = one_round(storm)
+        samples, bad = samples + now, bad + broken
     # What was unloaded before its sample was looked at is not guessed.
     print('%d of %d stacks did not reach the root (%.3f %%)'
           % (bad, samples, 100.0 * bad / samples))

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpp_test_storm: for tests: /storm?MS works for that long in objects that
- * it loads and unloads all the time, while other threads of the process do the
- * same, allocate, throw and fork. Says how often each did. The objects lie in
- * the directory $LPP_STORM_DIR.
+ * mod_lpp_test_storm: for tests: /storm?MS uses that much CPU time in objects
+ * that it loads and unloads all the time, while other threads of the process do
+ * the same, allocate, throw and fork. Says how often each did. The objects lie
+ * in the directory $LPP_STORM_DIR.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -128,11 +128,13 @@ static void *other_main(void *baton)
     return NULL;
 }
 
-static long now_ms(void)
+/* CPU time of this thread: what is done within it is the same on a machine that
+ * others use. */
+static long cpu_ms(void)
 {
     struct timespec now;
 
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
     return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
@@ -141,11 +143,11 @@ static long reload_and_call(request_rec *r, storm_t *storm, long ms)
 {
     const char *a = apr_pstrcat(r->pool, storm->dir, "/plugin_a.so", NULL);
     const char *b = apr_pstrcat(r->pool, storm->dir, "/plugin_b.so", NULL);
-    long until = now_ms() + ms, same = 0;
+    long until = cpu_ms() + ms, same = 0;
     void *last = NULL;
     int turn;
 
-    for (turn = 0; now_ms() < until; turn++) {
+    for (turn = 0; cpu_ms() < until; turn++) {
         void *object = dlopen(turn & 1 ? b : a, RTLD_NOW | RTLD_LOCAL);
         void *place;
 

@@ -2,11 +2,13 @@
 """Programs that Debian has no small package of, and made-up profiles for them.
 
 pprof(), speedscope(), linters() -> the path of google's pprof, of speedscope's
-page, of the directory with eslint and stylelint; fetched once a build directory (fetch.sh), and the test is skipped, with the
-reason, where they cannot be had. made(directory) -> {case: Totals} of the
+page, of the directory with eslint and stylelint; fetched once a build directory
+(fetch.sh), and the test is skipped, with the reason, where they cannot be had.
+made(directory) -> {case: Totals} of the
 profiles that make_profiles wrote there.
 """
 import collections
+import contextlib
 import fcntl
 import functools
 import os
@@ -23,14 +25,23 @@ CASES = ['empty', 'nothing', 'one', 'deep', 'mutual', 'odd', 'huge', 'wild',
 Totals = collections.namedtuple('Totals', 'wall cpu samples')
 
 
+@contextlib.contextmanager
+def locked(name):
+    """One worker at a time makes it, the others find it made."""
+    with open(BUILD / (name + '.lock'), 'w') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 @functools.lru_cache(None)
 def fetched(name):
     """(exit code of fetch.sh, what it said), asked once."""
     try:
-        done = subprocess.run(
-            ['sh', str(HERE / 'fetch.sh'), name, str(BUILD / 'readers')],
-            text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            timeout=300, stdin=subprocess.DEVNULL)
+        with locked(name):
+            done = subprocess.run(
+                ['sh', str(HERE / 'fetch.sh'), name, str(BUILD / 'readers')],
+                text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                timeout=300, stdin=subprocess.DEVNULL)
     except subprocess.TimeoutExpired:
         return 2, name + ': nobody answered in time'
     return done.returncode, done.stdout.strip()
@@ -58,9 +69,7 @@ def linters():
 
 def made(directory):
     program = BUILD / 'make_profiles'
-    with open(BUILD / 'make_profiles.lock', 'w') as lock:
-        # Two that run tests at once would link over one another's program.
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked('make_profiles'):
         subprocess.run(['make', '-s', '-f', 'Makefile.apxs',
                         'BUILD=%s' % BUILD, str(program)], cwd=ROOT,
                        check=True)

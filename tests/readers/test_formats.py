@@ -184,17 +184,19 @@ def test_every_python_here_reads_pstats(made):
              for path in map(shutil.which, ['python3'] + [
                  'python3.%d' % n for n in range(8, 16)]) if path}
     found.add('/usr/bin/python3')
-    # a shim of a version that is not installed runs nothing
-    found = [x for x in sorted(found) if subprocess.run(
-        [x, '-c', ''], stderr=subprocess.DEVNULL).returncode == 0]
-    assert found
-    for python in found:
-        for case in CASES:
-            subprocess.run(
-                [python, '-c', 'import pstats,sys;'
-                 'pstats.Stats(sys.argv[1]).print_stats()',
-                 str(directory / (case + '.pstats'))], check=True,
-                stdout=subprocess.DEVNULL)
+    read = 0
+    for python in sorted(found):
+        # a shim of a version that is not installed runs nothing
+        done = subprocess.run(
+            [python, '-c', 'import pstats, sys\nprint("runs", flush=True)\n'
+             'for path in sys.argv[1:]: pstats.Stats(path).print_stats()',
+             *[str(directory / (case + '.pstats')) for case in CASES]],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        if done.stdout.startswith(b'runs'):
+            assert done.returncode == 0, (python, done.stderr)
+            assert done.stdout.count(b' function calls ') == len(CASES)
+            read += 1
+    assert read
 
 
 # -- pprof

@@ -101,6 +101,7 @@ typedef enum { VERDICT_PASSED, VERDICT_AGAIN, VERDICT_BROKEN } verdict_e;
 typedef struct attempt_t {
     lpp_trial_call_t call;
     int decided;          /* in this pass: it needs no other round */
+    int counted;          /* the kernel counts waits for a processor */
     int anew;             /* rounds in which its wait seemed to begin again */
     pthread_t thread;     /* not used where there is one thread */
     lpp_thread_t in_proc; /* the thread on which it is made */
@@ -214,6 +215,7 @@ static void make_call(attempt_t *attempt, timer_t timer)
     attempt->result = result == -1 ? -(long)errno : result;
     attempt->took_ns = now_ns() - attempt->began_ns;
     attempt->waited_ns = lpp_thread_waited_ns(&attempt->in_proc);
+    attempt->counted = lpp_thread_runs(&attempt->in_proc) != 0;
 }
 
 static void *run_attempt(void *baton)
@@ -260,7 +262,7 @@ static verdict_e judge(attempt_t *attempt, int alone)
         || went_on_ns(attempt) < wait_ns - SLACK_NS) {
         return VERDICT_PASSED;
     }
-    attempt->anew += attempt->waited_ns > 0;
+    attempt->anew += attempt->counted;
     return attempt->anew == ANEW_ROUNDS ? VERDICT_BROKEN : VERDICT_AGAIN;
 }
 

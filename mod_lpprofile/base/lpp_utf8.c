@@ -56,3 +56,35 @@ apr_size_t lpp_utf8_cut(const char *text, apr_size_t len)
     }
     return len;
 }
+
+unsigned lpp_utf8_encode(apr_uint32_t character, unsigned char *to)
+{
+    if (character < 0x80) {
+        to[0] = (unsigned char)character;
+        return 1;
+    }
+    if (character < 0x800) {
+        to[0] = (unsigned char)(0xc0 | character >> 6);
+        to[1] = (unsigned char)(0x80 | (character & 0x3f));
+        return 2;
+    }
+    if (character >= 0xd800 && character <= 0xdfff) {
+        to[0] = '?';
+        return 1;
+    }
+    if (character < 0x10000) {
+        to[0] = (unsigned char)(0xe0 | character >> 12);
+        to[1] = (unsigned char)(0x80 | (character >> 6 & 0x3f));
+        to[2] = (unsigned char)(0x80 | (character & 0x3f));
+        return 3;
+    }
+    if (character > 0x10ffff) {
+        to[0] = '?';
+        return 1;
+    }
+    to[0] = (unsigned char)(0xf0 | character >> 18);
+    to[1] = (unsigned char)(0x80 | (character >> 12 & 0x3f));
+    to[2] = (unsigned char)(0x80 | (character >> 6 & 0x3f));
+    to[3] = (unsigned char)(0x80 | (character & 0x3f));
+    return 4;
+}

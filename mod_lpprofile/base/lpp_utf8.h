@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_utf8: reads UTF-8 text that may be invalid: a path, a header, an SQL
- * statement or a symbol's name can hold any bytes.
+ * lpp_utf8: writes UTF-8, and reads text of it that may be invalid: a path, a
+ * header, an SQL statement or a symbol's name can hold any bytes.
  */
 #ifndef LPP_UTF8_H
 #define LPP_UTF8_H
@@ -18,6 +18,13 @@
  * Signal-safe: yes. Thread: any.
  */
 unsigned lpp_utf8_read(const char *text, apr_uint32_t *character);
+
+/*
+ * Write a character to to, at most 4 bytes, without a NUL; '?' for one that
+ * UTF-8 does not have. Returns the number of bytes.
+ * Signal-safe: yes. Thread: any.
+ */
+unsigned lpp_utf8_encode(apr_uint32_t character, unsigned char *to);
 
 /*
  * Where to cut text at len bytes at most: len, less the bytes of an incomplete

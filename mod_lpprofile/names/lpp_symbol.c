@@ -21,7 +21,6 @@
 
 #include <apr_hash.h>
 #include <apr_strings.h>
-#include <apr_tables.h>
 #include <apr_thread_mutex.h>
 
 #include "names/lpp_debugfile_internal.h"
@@ -41,6 +40,7 @@ struct lpp_symbols_t {
     apr_thread_mutex_t *lock; /* guards all below */
     apr_pool_t *pool;         /* own allocator */
     lpp_maps_t *maps;         /* borrowed */
+    lpp_pagecode_t *pages;
     table_t **tables;         /* by number of the object */
     apr_hash_t *registered;   /* lpp_pc_t -> name */
     apr_hash_t *known;        /* lpp_pc_t of start -> lpp_symbol_t */
@@ -118,7 +118,7 @@ static apr_status_t read_vdso(table_t *table, const lpp_object_t *object,
 /* Returned where memory is short. */
 static table_t no_table = { NULL, "no memory to read it", NULL };
 static const lpp_symbol_t no_symbol = { 0, "(no memory for the name)", "",
-    NULL, 0, LPP_NAME_UNKNOWN, NULL };
+    NULL, 0, LPP_NAME_UNKNOWN, NULL, LPP_LANGUAGE_NONE };
 
 /* The table of an object; read now, if it was not read before. */
 static table_t *table_of(lpp_symbols_t *symbols, const lpp_object_t *object)
@@ -240,12 +240,36 @@ static const lpp_symbol_t *find_unknown(lpp_symbols_t *symbols, lpp_pc_t pc)
 /* The frames of lpp_base.h that are not functions. */
 static const lpp_symbol_t no_functions[] = {
     { LPP_PC_PROFILER, LPP_PROFILER_NAME, "", NULL, 0, LPP_NAME_REGISTERED,
-      NULL },
+      NULL, LPP_LANGUAGE_NONE },
     { LPP_PC_OWN_STACK, LPP_OWN_STACK_NAME, "", NULL, 0, LPP_NAME_REGISTERED,
-      NULL },
+      NULL, LPP_LANGUAGE_NONE },
     { LPP_PC_RUN_TIME_CODE, LPP_RUN_TIME_CODE_NAME, "", NULL, 0,
-      LPP_NAME_UNKNOWN, NULL }
+      LPP_NAME_UNKNOWN, NULL, LPP_LANGUAGE_NONE }
 };
+
+static const lpp_symbol_t *find_page(lpp_symbols_t *symbols, lpp_pc_t pc)
+{
+    lpp_pc_t start = LPP_PAGE_START(pc);
+    lpp_symbol_t *symbol = apr_hash_get(symbols->known, &start,
+                                        sizeof(start));
+    const lpp_page_function_t *page;
+
+    if (symbol == NULL) {
+        symbol = apr_pcalloc(symbols->pool, sizeof(*symbol));
+        if (symbol == NULL) {
+            return &no_symbol;
+        }
+        page = lpp_pagecode_get(symbols->pages, LPP_PAGE_NUMBER(pc));
+        symbol->start = start;
+        symbol->name = page->name;
+        symbol->object = symbol->file = page->file;
+        symbol->line = page->line;
+        symbol->kind = LPP_NAME_INTERPRETER;
+        symbol->language = page->language;
+        apr_hash_set(symbols->known, &symbol->start, sizeof(start), symbol);
+    }
+    return symbol;
+}
 
 static const lpp_symbol_t *find(lpp_symbols_t *symbols, lpp_pc_t pc)
 {
@@ -261,6 +285,9 @@ static const lpp_symbol_t *find(lpp_symbols_t *symbols, lpp_pc_t pc)
         if (no_functions[i].start == pc) {
             return &no_functions[i];
         }
+    }
+    if (LPP_PC_IS_PAGE(pc)) {
+        return find_page(symbols, pc);
     }
     if (object == NULL || object->number > LPP_OBJECTS_MAX) {
         return find_unknown(symbols, pc);
@@ -315,6 +342,9 @@ apr_status_t lpp_symbols_create(lpp_symbols_t **symbols, lpp_maps_t *maps)
     made->known = apr_hash_make(pool);
     status = made->tables == NULL ? APR_ENOMEM
         : apr_thread_mutex_create(&made->lock, APR_THREAD_MUTEX_DEFAULT, pool);
+    if (status == APR_SUCCESS) {
+        status = lpp_pagecode_create(&made->pages);
+    }
     if (status != APR_SUCCESS) {
         apr_pool_destroy(pool);
         free(made);
@@ -325,6 +355,11 @@ apr_status_t lpp_symbols_create(lpp_symbols_t **symbols, lpp_maps_t *maps)
     }
     *symbols = made;
     return APR_SUCCESS;
+}
+
+lpp_pagecode_t *lpp_symbols_pagecode(lpp_symbols_t *symbols)
+{
+    return symbols->pages;
 }
 
 void lpp_symbols_read(lpp_symbols_t *symbols)
@@ -357,6 +392,7 @@ void lpp_symbols_destroy(lpp_symbols_t *symbols)
             lpp_debugfile_close(symbols->tables[number]->debug);
         }
     }
+    lpp_pagecode_destroy(symbols->pages);
     apr_pool_destroy(symbols->pool);
     free(symbols);
 }
@@ -435,8 +471,10 @@ void lpp_symbols_resolve(lpp_symbols_t *symbols, lpp_pc_t pc,
 {
     apr_thread_mutex_lock(symbols->lock);
     *symbol = *find(symbols, pc);
-    symbol->file = NULL; /* set by lpp_symbols_add_line */
-    symbol->line = 0;
+    if (symbol->kind != LPP_NAME_INTERPRETER) {
+        symbol->file = NULL; /* set by lpp_symbols_add_line */
+        symbol->line = 0;
+    }
     apr_thread_mutex_unlock(symbols->lock);
 }
 
@@ -465,29 +503,4 @@ void lpp_symbols_add_line(lpp_symbols_t *symbols, lpp_symbol_t *symbol)
         symbol->line = known->line;
     }
     apr_thread_mutex_unlock(symbols->lock);
-}
-
-const char *lpp_symbols_traceback(lpp_symbols_t *symbols,
-                                  const lpp_pc_t *frames, unsigned count,
-                                  apr_pool_t *pool)
-{
-    apr_array_header_t *lines;
-    lpp_symbol_t symbol;
-    unsigned i;
-
-    if (count == 0) {
-        return "";
-    }
-    lines = apr_array_make(pool, (int)count + 1, sizeof(const char *));
-    APR_ARRAY_PUSH(lines, const char *) =
-        "Traceback (most recent call last):\n";
-    for (i = count; i-- > 0;) {
-        lpp_symbols_resolve(symbols, frames[i], &symbol);
-        lpp_symbols_add_line(symbols, &symbol);
-        APR_ARRAY_PUSH(lines, const char *) = apr_psprintf(
-            pool, "  File \"%s\", line %u, in %s\n",
-            symbol.file ? symbol.file : symbol.object, symbol.line,
-            symbol.name);
-    }
-    return apr_array_pstrcat(pool, lines, '\0');
 }

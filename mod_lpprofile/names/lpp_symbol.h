@@ -11,18 +11,22 @@
 #ifndef LPP_SYMBOL_H
 #define LPP_SYMBOL_H
 
+#include "names/lpp_pagecode.h"
 #include "objects/lpp_maps.h"
 
 typedef enum {
     LPP_NAME_SYMBOL,     /* symbol table or debug file */
     LPP_NAME_REGISTERED, /* registered as a hook, filter or handler */
     LPP_NAME_OFFSET,     /* object+0xoffset of the function's start */
-    LPP_NAME_UNKNOWN     /* in no known object */
+    LPP_NAME_UNKNOWN,    /* in no known object */
+    LPP_NAME_INTERPRETER /* a page function (lpp_pagecode.h); its object is the
+                            script's file, too */
 } lpp_name_kind_e;
 
 /* A name. Strings are valid UTF-8 without control characters, never NULL except
  * file and registered, and live as long as their table. Only
- * lpp_symbols_add_line sets file and line. */
+ * lpp_symbols_add_line sets file and line; those of a page function are always
+ * set. */
 typedef struct lpp_symbol_t {
     lpp_pc_t start;       /* first instruction: the function's identity */
     const char *name;
@@ -32,6 +36,7 @@ typedef struct lpp_symbol_t {
     lpp_name_kind_e kind;
     const char *registered; /* the name it is registered as, or NULL; also set
                                if name is another one */
+    lpp_language_e language; /* of a page function */
 } lpp_symbol_t;
 
 typedef struct lpp_symbols_t lpp_symbols_t;
@@ -44,6 +49,10 @@ typedef struct lpp_symbols_t lpp_symbols_t;
  */
 LPP_MUST_CHECK apr_status_t lpp_symbols_create(lpp_symbols_t **symbols,
                                                lpp_maps_t *maps);
+
+/* The table of page functions, which belongs to symbols.
+ * Signal-safe: yes. Thread: any. */
+lpp_pagecode_t *lpp_symbols_pagecode(lpp_symbols_t *symbols);
 
 /*
  * Read the tables of all objects that are loaded now, instead of at the first
@@ -88,8 +97,10 @@ void lpp_symbols_resolve(lpp_symbols_t *symbols, lpp_pc_t pc,
 void lpp_symbols_add_line(lpp_symbols_t *symbols, lpp_symbol_t *symbol);
 
 /*
- * Format a stack (frames leaf first) as the text of a traceback, outermost
- * first, with source lines if known; in pool; "" if count is 0.
+ * Format a stack (frames leaf first) as the text of a traceback: page functions
+ * alone, in the form and order of their language, if there are any; then all
+ * frames, outermost first, with source lines if known. In pool; "" if count is
+ * 0.
  * Signal-safe: no. Thread: any.
  */
 const char *lpp_symbols_traceback(lpp_symbols_t *symbols,

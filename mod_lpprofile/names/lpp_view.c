@@ -35,13 +35,20 @@ typedef struct builder_t {
     lpp_function_t *functions;    /* room for one for each node, and two more */
     apr_uint32_t function_count;
     lpp_branch_t *branches;       /* the same */
-    lpp_weight_t *selfs;          /* of each branch, exact */
     lpp_pc_t *pcs;                /* of each branch */
     apr_uint32_t branch_count;
-    apr_uint32_t *branch_of;      /* of each node */
+    lpp_line_branch_t *lines_of;  /* line branches; room as for functions */
+    lpp_weight_t *selfs;          /* of each line branch, exact */
+    apr_uint32_t line_count;      /* line branches */
+    apr_uint32_t *line_of;        /* of each node: its line branch */
+    int has_pages;                /* 0: line branches are branches, and the two
+                                     maps of lines are not used */
+    apr_uint32_t spot_count;
     map_t by_pc;                  /* lpp_pc_t -> function */
     map_t by_start;               /* start of function -> function */
     map_t by_place;               /* parent branch, function -> branch */
+    map_t by_spot;                /* see spot_of -> its number */
+    map_t by_line;                /* parent line branch, spot -> line branch */
 } builder_t;
 
 static int make_map(map_t *map, apr_uint32_t most, apr_pool_t *pool)
@@ -104,13 +111,26 @@ static apr_uint32_t add_branch(builder_t *builder, apr_uint32_t function,
     lpp_branch_t *branch = &builder->branches[at];
 
     memset(branch, 0, sizeof(*branch));
-    memset(&builder->selfs[at], 0, sizeof(builder->selfs[at]));
     branch->function = function;
     branch->parent = parent;
     branch->first_child = branch->next_sibling = LPP_NODE_NONE;
     branch->depth = parent == LPP_NODE_NONE ? 0
         : builder->branches[parent].depth + 1;
     builder->pcs[at] = pc;
+    return at;
+}
+
+static apr_uint32_t add_line_branch(builder_t *builder, apr_uint32_t branch,
+                                    apr_uint32_t parent, apr_uint32_t line)
+{
+    apr_uint32_t at = builder->line_count++;
+    lpp_line_branch_t *made = &builder->lines_of[at];
+
+    memset(made, 0, sizeof(*made));
+    memset(&builder->selfs[at], 0, sizeof(builder->selfs[at]));
+    made->branch = branch;
+    made->parent = parent;
+    made->line = line;
     return at;
 }
 
@@ -124,26 +144,40 @@ static void add_made_up_function(builder_t *builder, const char *name)
     function->symbol.kind = LPP_NAME_REGISTERED;
 }
 
+static int has_pages(const lpp_profile_t *profile)
+{
+    apr_uint32_t i = 0;
+
+    while (i < profile->count && !LPP_PC_IS_PAGE(profile->nodes[i].pc)) {
+        i++;
+    }
+    return i < profile->count;
+}
+
 static int prepare(builder_t *builder)
 {
     apr_uint32_t most = builder->profile->count + 2
         + (builder->profile->calls ? builder->profile->calls->count : 0);
     apr_pool_t *scratch = builder->scratch;
 
+    builder->has_pages = has_pages(builder->profile);
     builder->functions = apr_palloc(scratch,
                                     most * sizeof(*builder->functions));
     builder->branches = apr_palloc(scratch,
                                    most * sizeof(*builder->branches));
-    builder->selfs = apr_palloc(scratch, most * sizeof(*builder->selfs));
     builder->pcs = apr_palloc(scratch, most * sizeof(*builder->pcs));
-    builder->branch_of = apr_palloc(scratch,
-                                    most * sizeof(*builder->branch_of));
+    builder->lines_of = apr_palloc(scratch,
+                                   most * sizeof(*builder->lines_of));
+    builder->selfs = apr_palloc(scratch, most * sizeof(*builder->selfs));
+    builder->line_of = apr_palloc(scratch, most * sizeof(*builder->line_of));
     return builder->functions != NULL && builder->branches != NULL
-        && builder->selfs != NULL && builder->pcs != NULL
-        && builder->branch_of != NULL
+        && builder->pcs != NULL && builder->lines_of != NULL
+        && builder->selfs != NULL && builder->line_of != NULL
         && make_map(&builder->by_pc, most, scratch)
         && make_map(&builder->by_start, most, scratch)
-        && make_map(&builder->by_place, most, scratch);
+        && make_map(&builder->by_place, most, scratch)
+        && make_map(&builder->by_spot, builder->has_pages ? most : 0, scratch)
+        && make_map(&builder->by_line, builder->has_pages ? most : 0, scratch);
 }
 
 static apr_uint32_t branch_at(builder_t *builder, apr_uint32_t parent,
@@ -158,6 +192,43 @@ static apr_uint32_t branch_at(builder_t *builder, apr_uint32_t parent,
     return *place;
 }
 
+/* The number of what the tree by line has a branch for: a line of a page
+ * function; another function as a whole. */
+static apr_uint32_t spot_of(builder_t *builder, apr_uint32_t function,
+                            lpp_pc_t pc)
+{
+    apr_uint32_t *spot = look_up(&builder->by_spot,
+                                 LPP_PC_IS_PAGE(pc) ? pc : function);
+
+    if (*spot == LPP_NODE_NONE) {
+        *spot = builder->spot_count++;
+    }
+    return *spot;
+}
+
+static apr_uint32_t line_branch_at(builder_t *builder, apr_uint32_t parent,
+                                   apr_uint32_t function, lpp_pc_t pc)
+{
+    apr_uint32_t *place, before = builder->branch_count;
+
+    if (!builder->has_pages) {
+        apr_uint32_t branch = branch_at(builder, parent, function, pc);
+
+        return branch < before ? branch
+            : add_line_branch(builder, branch, parent, 0);
+    }
+    place = look_up(&builder->by_line, ((apr_uint64_t)parent << 32)
+                                           | spot_of(builder, function, pc));
+    if (*place == LPP_NODE_NONE) {
+        apr_uint32_t branch = branch_at(
+            builder, builder->lines_of[parent].branch, function, pc);
+
+        *place = add_line_branch(builder, branch, parent,
+                                 LPP_PC_IS_PAGE(pc) ? LPP_PAGE_LINE(pc) : 0);
+    }
+    return *place;
+}
+
 /* Whether branch is a frame that the sampler added in place of a hook wrapper
  * (stands_for in lpp_sampler.h) and function's own frame comes next. Its
  * address is the first of the function, to which no call returns. */
@@ -167,10 +238,11 @@ static int is_stand_in(const builder_t *builder, apr_uint32_t branch,
     return builder->branches[branch].function == function
         && builder->pcs[branch]
                == builder->functions[function].symbol.start
-        && builder->pcs[branch] != 0;
+        && builder->pcs[branch] != 0 && !LPP_PC_IS_PAGE(builder->pcs[branch]);
 }
 
-/* Nodes of one function below one branch become one branch. */
+/* Nodes of one function below one branch become one branch; those of one line
+ * of it below one line branch become one line branch. */
 static void make_branches(builder_t *builder)
 {
     const lpp_profile_t *profile = builder->profile;
@@ -180,18 +252,21 @@ static void make_branches(builder_t *builder)
     add_made_up_function(builder, LPP_VIEW_REST_NAME);
     add_branch(builder, ROOT, LPP_NODE_NONE, 0);
     add_branch(builder, REST, ROOT, 0);
+    add_line_branch(builder, ROOT, LPP_NODE_NONE, 0);
+    add_line_branch(builder, REST, ROOT, 0);
     for (i = 0; i < profile->count; i++) {
         const lpp_node_t *node = &profile->nodes[i];
         apr_uint32_t at = ROOT;
 
         if (i > 0) {
-            apr_uint32_t parent = builder->branch_of[node->parent];
+            apr_uint32_t parent = builder->line_of[node->parent];
             apr_uint32_t function = function_of(builder, node->pc);
 
-            at = is_stand_in(builder, parent, function) ? parent
-                : branch_at(builder, parent, function, node->pc);
+            at = is_stand_in(builder, builder->lines_of[parent].branch,
+                             function) ? parent
+                : line_branch_at(builder, parent, function, node->pc);
         }
-        builder->branch_of[i] = at;
+        builder->line_of[i] = at;
         builder->selfs[at].wall_ns += node->self.wall_ns;
         builder->selfs[at].cpu_ns += node->self.cpu_ns;
         builder->selfs[at].samples += node->self.samples;
@@ -262,19 +337,19 @@ static int add_calls(builder_t *builder, lpp_view_t *view,
 }
 
 /*
- * Round nanoseconds to microseconds. Each branch is rounded down, and its CPU
- * time is limited to its wall time (the clocks are read one after the other).
- * The branch REST gets the difference from the exact total. If the samples have
- * more than the total, the total becomes their sum, so that all sums in all
- * outputs are right.
+ * Round nanoseconds to microseconds. Each line branch is rounded down, and its
+ * CPU time is limited to its wall time (the clocks are read one after the
+ * other). The branch REST gets the difference from the exact total. If the
+ * samples have more than the total, the total becomes their sum, so that all
+ * sums in all outputs are right.
  */
 static void round_selfs(builder_t *builder, lpp_cost_t *total)
 {
-    lpp_cost_t sum = { 0, 0, 0 }, *rest = &builder->branches[REST].self;
+    lpp_cost_t sum = { 0, 0, 0 }, *rest = &builder->lines_of[REST].self;
     apr_uint32_t i;
 
-    for (i = 0; i < builder->branch_count; i++) {
-        lpp_cost_t *self = &builder->branches[i].self;
+    for (i = 0; i < builder->line_count; i++) {
+        lpp_cost_t *self = &builder->lines_of[i].self;
 
         self->wall_us = builder->selfs[i].wall_ns / 1000;
         self->cpu_us = builder->selfs[i].cpu_ns / 1000;
@@ -282,9 +357,7 @@ static void round_selfs(builder_t *builder, lpp_cost_t *total)
             self->cpu_us = self->wall_us;
         }
         self->samples = builder->selfs[i].samples;
-        sum.wall_us += self->wall_us;
-        sum.cpu_us += self->cpu_us;
-        sum.samples += self->samples;
+        lpp_cost_add(&sum, self);
     }
     total->wall_us = builder->profile->total.wall_ns / 1000;
     total->cpu_us = builder->profile->total.cpu_ns / 1000;
@@ -300,6 +373,18 @@ static void round_selfs(builder_t *builder, lpp_cost_t *total)
     total->wall_us = sum.wall_us + rest->wall_us;
     total->cpu_us = sum.cpu_us + rest->cpu_us;
     total->samples = sum.samples;
+    for (i = 0; i < builder->line_count; i++) {
+        lpp_cost_add(&builder->branches[builder->lines_of[i].branch].self,
+                     &builder->lines_of[i].self);
+    }
+}
+
+static int is_named(const lpp_symbol_t *symbol)
+{
+    return symbol->kind == LPP_NAME_SYMBOL
+        || symbol->kind == LPP_NAME_REGISTERED
+        || (symbol->kind == LPP_NAME_INTERPRETER
+            && LPP_PAGE_NUMBER(symbol->start) != LPP_PAGE_MORE);
 }
 
 /* Shares and rates, which every report shows. */
@@ -320,8 +405,7 @@ void lpp_view_add_figures(lpp_view_t *view)
             view->run_time_samples += branch->total.samples;
         }
         frames += branch->total.samples;
-        if (symbol->kind == LPP_NAME_SYMBOL
-            || symbol->kind == LPP_NAME_REGISTERED) {
+        if (is_named(symbol)) {
             named += branch->total.samples;
         }
     }
@@ -345,8 +429,11 @@ static int keep(const builder_t *builder, lpp_view_t *view, apr_pool_t *pool)
         builder->branch_count * sizeof(*builder->branches));
     view->branch_pcs = apr_pmemdup(pool, builder->pcs,
         builder->branch_count * sizeof(*builder->pcs));
+    view->line_branch_count = builder->line_count;
+    view->line_branches = apr_pmemdup(pool, builder->lines_of,
+        builder->line_count * sizeof(*builder->lines_of));
     return view->functions != NULL && view->branches != NULL
-        && view->branch_pcs != NULL;
+        && view->branch_pcs != NULL && view->line_branches != NULL;
 }
 
 apr_status_t lpp_view_create(const lpp_view_t **view,
@@ -415,7 +502,7 @@ const lpp_function_t *lpp_view_profiler(const lpp_view_t *view)
     for (i = REST + 1; i < view->function_count; i++) {
         const lpp_symbol_t *symbol = &view->functions[i].symbol;
 
-        if (*symbol->object == '\0'
+        if (*symbol->object == '\0' && symbol->kind != LPP_NAME_INTERPRETER
             && strcmp(symbol->name, LPP_PROFILER_NAME) == 0) {
             return &view->functions[i];
         }

@@ -7,7 +7,8 @@
  * same totals: self times of branches are rounded down, and the remainder, with
  * the time outside all samples, is the self time of the function "[not
  * sampled]" below the root. If functions of one object have the same name,
- * their addresses are added to it, so that (object, name) is unique.
+ * their addresses are added to it, so that (object, name) is unique; for page
+ * functions of one script, the lines that they begin at ("render:12").
  */
 #ifndef LPP_VIEW_H
 #define LPP_VIEW_H
@@ -56,6 +57,20 @@ typedef struct lpp_branch_t {
     lpp_cost_t self, total;
 } lpp_branch_t;
 
+/*
+ * The call tree by function and line: each branch once for each path of lines
+ * that its page functions were at; parents come first. The first two are
+ * branches 0 and 1. Without page functions it has one for each branch, in the
+ * same order.
+ */
+typedef struct lpp_line_branch_t {
+    apr_uint32_t branch;  /* the branch that this is a part of */
+    apr_uint32_t parent;  /* a line branch; LPP_NODE_NONE in the first */
+    apr_uint32_t line;    /* that a page function was at; 0: not known, or not a
+                             page function */
+    lpp_cost_t self;      /* its part of the branch's self */
+} lpp_line_branch_t;
+
 /* The head of every output. Strings are never NULL, and borrowed from the
  * caller of lpp_view_create. */
 typedef struct lpp_view_about_t {
@@ -78,10 +93,13 @@ typedef struct lpp_view_t {
     apr_uint32_t edge_count;
     const lpp_branch_t *branches;
     apr_uint32_t branch_count;
+    const lpp_line_branch_t *line_branches;
+    apr_uint32_t line_branch_count;
     lpp_cost_t total;              /* of the whole request */
     lpp_sampling_statistics_t statistics;
     apr_uint32_t named_percent;    /* frames (weighted by samples) of kind
-                                      SYMBOL or REGISTERED, 0 to 100 */
+                                      SYMBOL or REGISTERED, and page functions
+                                      but "[more functions]", 0 to 100 */
     apr_uint64_t own_stack_samples; /* below LPP_PC_OWN_STACK */
     apr_uint64_t run_time_samples;  /* of stacks whose outer end is
                                        LPP_PC_RUN_TIME_CODE */
@@ -90,7 +108,8 @@ typedef struct lpp_view_t {
     lpp_view_about_t about;
     const lpp_pc_t *branch_pcs;    /* one pc for each branch, for pprof */
     const lpp_object_t *objects;   /* the objects of the pcs, by number; only
-                                      path, place and build id; borrowed */
+                                      path, place and build id; borrowed. Page
+                                      functions have none */
     apr_uint32_t object_count;
     const lpp_calls_table_t *calls; /* exact calls, with the functions of the
                                        view, and the filters that samples saw;
@@ -133,9 +152,49 @@ apr_uint32_t lpp_view_top(const lpp_view_t *view, lpp_view_order_e order,
  * Signal-safe: no. Thread: any. */
 const lpp_function_t *lpp_view_profiler(const lpp_view_t *view);
 
-/* The object of pc, or NULL.
+/* The object of pc, or NULL: in no known object, or a page function.
  * Signal-safe: no. Thread: any. */
 const lpp_object_t *lpp_view_object(const lpp_view_t *view, lpp_pc_t pc);
+
+/* The name of a page function without the line that tells it from its
+ * namesakes; of other functions, the name. In pool, or the symbol's own; NULL:
+ * no memory.
+ * Signal-safe: no. Thread: any. */
+const char *lpp_view_page_name(const lpp_symbol_t *symbol, apr_pool_t *pool);
+
+/* The index of the edge from caller to callee (indexes of functions);
+ * edge_count: there is none.
+ * Signal-safe: yes. Thread: any. */
+apr_uint32_t lpp_view_edge(const lpp_view_t *view, apr_uint32_t caller,
+                           apr_uint32_t callee);
+
+/* A part of the cost of a page function, or of a call from one: that of one
+ * line of it. */
+typedef struct lpp_line_cost_t {
+    apr_uint32_t index; /* of the function, or of the edge */
+    apr_uint32_t line;  /* 0: not known */
+    lpp_cost_t cost;
+} lpp_line_cost_t;
+
+typedef struct lpp_line_costs_t {
+    const lpp_line_cost_t *selfs; /* parts of the self costs of page functions;
+                                     by function, line */
+    apr_uint32_t self_count;
+    const lpp_line_cost_t *calls; /* parts of the totals of edges whose caller
+                                     is a page function; by edge, line of the
+                                     caller */
+    apr_uint32_t call_count;
+} lpp_line_costs_t;
+
+/*
+ * The costs of page functions by line, in pool. The parts of a function or edge
+ * make up all of its cost; parts without cost are left out.
+ * Errors: APR_ENOMEM.
+ * Signal-safe: no. Thread: any.
+ */
+LPP_MUST_CHECK apr_status_t lpp_view_line_costs(lpp_line_costs_t *costs,
+                                                const lpp_view_t *view,
+                                                apr_pool_t *pool);
 
 /* The base name of a symbol's object, to show; "" if it is unknown.
  * Signal-safe: yes. Thread: any. */

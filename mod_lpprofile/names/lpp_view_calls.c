@@ -157,6 +157,17 @@ static void sort_edges(maker_t *maker)
     maker->view->edge_count = made;
 }
 
+/* The phase whose hooks a function calls, NULL: it is no such function. The
+ * page may have functions of such names, too. */
+static const char *run_phase(const lpp_symbol_t *symbol)
+{
+    apr_size_t len = sizeof(RUN_PREFIX) - 1;
+
+    return symbol->kind != LPP_NAME_INTERPRETER
+        && strncmp(symbol->name, RUN_PREFIX, len) == 0
+        ? symbol->name + len : NULL;
+}
+
 static int prepare(maker_t *maker, const lpp_function_t *functions,
                    apr_uint32_t function_count, apr_pool_t *scratch,
                    apr_pool_t *pool)
@@ -185,12 +196,10 @@ static int prepare(maker_t *maker, const lpp_function_t *functions,
         }
     }
     for (i = 2; i < function_count; i++) {
-        const char *name = functions[i].symbol.name;
+        const char *phase = run_phase(&functions[i].symbol);
 
-        if (strncmp(name, RUN_PREFIX, sizeof(RUN_PREFIX) - 1) == 0
-            && functions[i].total.samples != 0) {
-            apr_hash_set(maker->runners, name + sizeof(RUN_PREFIX) - 1,
-                         APR_HASH_KEY_STRING,
+        if (phase != NULL && functions[i].total.samples != 0) {
+            apr_hash_set(maker->runners, phase, APR_HASH_KEY_STRING,
                          (void *)((apr_uintptr_t)i + 1));
         }
     }
@@ -281,16 +290,14 @@ static int find_firsts(firsts_t *firsts, const lpp_view_t *view,
 static apr_uint32_t call_of(const lpp_view_t *view, const firsts_t *firsts,
                             apr_uint32_t function, apr_uint32_t caller)
 {
-    const char *name = view->functions[caller].symbol.name;
+    const char *phase = run_phase(&view->functions[caller].symbol);
     apr_uint32_t i = firsts->first[function];
 
-    if (i == LPP_CALLS_NONE
-        || strncmp(name, RUN_PREFIX, sizeof(RUN_PREFIX) - 1) != 0) {
+    if (i == LPP_CALLS_NONE || phase == NULL) {
         return i;
     }
     for (; i != LPP_CALLS_NONE; i = firsts->next[i]) {
-        if (strcmp(view->calls->calls[i].phase,
-                   name + sizeof(RUN_PREFIX) - 1) == 0) {
+        if (strcmp(view->calls->calls[i].phase, phase) == 0) {
             return i;
         }
     }

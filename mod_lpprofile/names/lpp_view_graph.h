@@ -33,8 +33,9 @@ LPP_MUST_CHECK apr_status_t lpp_view_graph_add(
     apr_pool_t *scratch, apr_pool_t *pool);
 
 /*
- * Add the address, as " (0x...)", to names that functions of one object share;
- * new names are in pool.
+ * Add the address, as " (0x...)", to names that functions of one object share,
+ * or, to those of page functions, the line that they begin at, as ":12"; new
+ * names are in pool.
  * Errors: APR_ENOMEM.
  * Signal-safe: no. Thread: any.
  */

@@ -44,6 +44,29 @@ static void valid_characters_are_read(void **state)
     }
 }
 
+/* What was written is read again; what UTF-8 does not have is "?". */
+static void characters_are_written(void **state)
+{
+    static const apr_uint32_t good[] = { 'a', 0x7f, 0x80, 0x7ff, 0x800, 0xd7ff,
+                                         0xe000, 0xffff, 0x10000, 0x10ffff };
+    static const apr_uint32_t bad[] = { 0xd800, 0xdfff, 0x110000, 0xffffffff };
+    unsigned char text[5];
+    apr_uint32_t character;
+    unsigned i, len;
+
+    (void)state;
+    for (i = 0; i < LPP_COUNT(good); i++) {
+        len = lpp_utf8_encode(good[i], text);
+        text[len] = 0;
+        assert_int_equal(lpp_utf8_read((char *)text, &character), len);
+        assert_int_equal(character, good[i]);
+    }
+    for (i = 0; i < LPP_COUNT(bad); i++) {
+        assert_int_equal(lpp_utf8_encode(bad[i], text), 1);
+        assert_int_equal(text[0], '?');
+    }
+}
+
 /* A reader that replaces them passes over what belongs together at once. */
 static void invalid_bytes_are_passed_over(void **state)
 {
@@ -129,6 +152,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(valid_characters_are_read),
+        cmocka_unit_test(characters_are_written),
         cmocka_unit_test(invalid_bytes_are_passed_over),
         cmocka_unit_test(no_character_is_cut),
         cmocka_unit_test(bytes_of_another_charset_are_kept),

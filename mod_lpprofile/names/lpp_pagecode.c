@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lpp_pagecode: see lpp_pagecode.h.
+ *
+ * Owns all functions, in a pool with its own allocator, guarded by one lock.
+ * Only grows, up to LPP_PAGES_MAX.
+ */
+#include "names/lpp_pagecode.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_hash.h>
+#include <apr_strings.h>
+#include <apr_tables.h>
+#include <apr_thread_mutex.h>
+
+#include "base/lpp_utf8.h"
+#include "names/lpp_symbol_internal.h"
+
+struct lpp_pagecode_t {
+    apr_thread_mutex_t *lock;     /* guards all below */
+    apr_pool_t *pool;             /* own allocator */
+    apr_hash_t *numbers;          /* content as text -> page_t */
+    apr_array_header_t *functions; /* page_t *, by number */
+};
+
+/* One function, with the key it is found by. */
+typedef struct page_t {
+    lpp_page_function_t page;
+    apr_uint32_t number;
+    const char *key;
+} page_t;
+
+static const page_t more = {
+    { LPP_LANGUAGE_NONE, 0, LPP_PAGE_MORE_NAME, "", 0 }, LPP_PAGE_MORE, ""
+};
+
+const char *lpp_language_name(lpp_language_e language)
+{
+    static const char *const names[] = { "", "PHP", "Python", "Lua", "Perl" };
+
+    return language < LPP_LANGUAGES ? names[language] : "";
+}
+
+apr_status_t lpp_pagecode_create(lpp_pagecode_t **pages)
+{
+    lpp_pagecode_t *made;
+    apr_allocator_t *allocator;
+    apr_pool_t *pool;
+    apr_status_t status;
+
+    *pages = NULL;
+    status = apr_allocator_create(&allocator);
+    if (status != APR_SUCCESS) {
+        return status;
+    }
+    status = apr_pool_create_unmanaged_ex(&pool, NULL, allocator);
+    if (status != APR_SUCCESS) {
+        apr_allocator_destroy(allocator);
+        return status;
+    }
+    apr_allocator_owner_set(allocator, pool);
+    apr_pool_tag(pool, "lpp_pagecode");
+    made = apr_pcalloc(pool, sizeof(*made));
+    status = made == NULL ? APR_ENOMEM
+        : apr_thread_mutex_create(&made->lock, APR_THREAD_MUTEX_DEFAULT, pool);
+    if (status != APR_SUCCESS) {
+        apr_pool_destroy(pool);
+        return status;
+    }
+    made->pool = pool;
+    made->numbers = apr_hash_make(pool);
+    made->functions = apr_array_make(pool, 64, sizeof(const page_t *));
+    APR_ARRAY_PUSH(made->functions, const page_t *) = &more;
+    *pages = made;
+    return APR_SUCCESS;
+}
+
+void lpp_pagecode_destroy(lpp_pagecode_t *pages)
+{
+    apr_pool_destroy(pages->pool);
+}
+
+/* Characters that change the direction of text, or end a line of it. */
+static int is_format(apr_uint32_t c)
+{
+    return c == 0x61c || c == 0x200e || c == 0x200f
+           || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+}
+
+/*
+ * The text without what a writer or a terminal would take for something else:
+ * ';' separates frames of collapsed stacks; "(1)" at the start of a name is a
+ * number to callgrind's readers. NULL: no memory.
+ */
+static const char *clean(const char *text, apr_pool_t *pool)
+{
+    char *made = lpp_symbol_clean(text, strlen(text), pool), *at = made;
+
+    if (made != NULL && made[0] == '(' && made[1] >= '0' && made[1] <= '9') {
+        made[0] = '?';
+    }
+    while (at != NULL && *at != '\0') {
+        apr_uint32_t c;
+        unsigned step = lpp_utf8_read(at, &c);
+
+        if (c == ';' || is_format(c)) {
+            memset(at, '?', step);
+        }
+        at += step;
+    }
+    return made;
+}
+
+/* Add it; NULL: no memory. */
+static const page_t *add(lpp_pagecode_t *pages, const lpp_page_function_t *page,
+                         const char *key)
+{
+    page_t *made = apr_pcalloc(pages->pool, sizeof(*made));
+
+    if (made == NULL) {
+        return NULL;
+    }
+    made->page = *page;
+    made->page.name = clean(page->name, pages->pool);
+    made->page.file = clean(page->file, pages->pool);
+    made->key = apr_pstrdup(pages->pool, key);
+    made->number = (apr_uint32_t)pages->functions->nelts;
+    if (made->page.name == NULL || made->page.file == NULL
+        || made->key == NULL) {
+        return NULL;
+    }
+    APR_ARRAY_PUSH(pages->functions, const page_t *) = made;
+    apr_hash_set(pages->numbers, made->key, APR_HASH_KEY_STRING, made);
+    return made;
+}
+
+apr_uint32_t lpp_pagecode_number(lpp_pagecode_t *pages,
+                                 const lpp_page_function_t *page)
+{
+    const page_t *found;
+    apr_pool_t *scratch;
+    const char *key;
+
+    apr_thread_mutex_lock(pages->lock);
+    if (apr_pool_create(&scratch, pages->pool) != APR_SUCCESS) {
+        apr_thread_mutex_unlock(pages->lock);
+        return LPP_PAGE_MORE;
+    }
+    key = apr_psprintf(scratch, "%d %d %u %" APR_SIZE_T_FMT " %s %s",
+                       (int)page->language, page->internal, page->line,
+                       strlen(page->name), page->name, page->file);
+    found = key == NULL ? NULL
+        : apr_hash_get(pages->numbers, key, APR_HASH_KEY_STRING);
+    if (key != NULL && found == NULL
+        && pages->functions->nelts <= LPP_PAGES_MAX) {
+        found = add(pages, page, key);
+    }
+    apr_pool_destroy(scratch);
+    apr_thread_mutex_unlock(pages->lock);
+    return found != NULL ? found->number : LPP_PAGE_MORE;
+}
+
+const lpp_page_function_t *lpp_pagecode_get(lpp_pagecode_t *pages,
+                                            apr_uint32_t number)
+{
+    const page_t *found = &more;
+
+    apr_thread_mutex_lock(pages->lock);
+    if (number < (apr_uint32_t)pages->functions->nelts) {
+        found = APR_ARRAY_IDX(pages->functions, (int)number, const page_t *);
+    }
+    apr_thread_mutex_unlock(pages->lock);
+    return &found->page;
+}

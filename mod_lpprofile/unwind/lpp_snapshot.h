@@ -23,6 +23,11 @@
 #define LPP_REG_PC 1
 #endif
 
+#define LPP_SNAPSHOT_PAGE_FRAMES 256 /* page functions of one sample */
+
+/* A frame of a page function, packed; interp/ knows how. */
+typedef apr_uint64_t lpp_page_frame_t;
+
 /* The state of a thread: what unwinding needs, copied. */
 typedef struct lpp_snapshot_t {
     apr_uint64_t regs[LPP_REGS];
@@ -31,6 +36,11 @@ typedef struct lpp_snapshot_t {
     apr_uint32_t flags;          /* LPP_SNAPSHOT_ */
     apr_uint64_t sequence;       /* of the tick that asked for it */
     const unsigned char *stack;  /* copied bytes, in the slot */
+    apr_uint32_t page_count;     /* page functions in page_frames */
+    apr_uint32_t page_flags;     /* LPP_PAGE_ */
+    lpp_page_frame_t *page_frames; /* innermost first, the languages one after
+                                      the other, in the slot; NULL: no room for
+                                      any */
 } lpp_snapshot_t;
 
 enum {
@@ -38,6 +48,15 @@ enum {
     LPP_SNAPSHOT_SYSCALL = 1 << 1, /* the thread was in a system call */
     LPP_SNAPSHOT_OWN_STACK = 1 << 2 /* SP was not in the thread's stack: the end
                                        of the stack in use is not known */
+};
+
+enum {
+    LPP_PAGE_CUT = 1 << 0,      /* a chain was longer than there was room, or
+                                   ended where it could not be read */
+    LPP_PAGE_LATE = 1 << 1,     /* not read: the sample came too late */
+    LPP_PAGE_AMBIGUOUS = 1 << 2, /* more than one interpreter had frames */
+    LPP_PAGE_REFUSED = 1 << 3   /* not read: a guarded load that faults could
+                                   not be rescued */
 };
 
 #endif

@@ -5,6 +5,9 @@
  * Owns the choice between them and the counts. If the table has a rule that it
  * cannot follow, the whole stack is unwound again with libunwind.
  */
+#include <string.h>
+
+#include "unwind/lpp_unwind_eh_internal.h"
 #include "unwind/lpp_unwind_libunwind_internal.h"
 #include "unwind/lpp_unwind_table_internal.h"
 
@@ -99,4 +102,25 @@ unsigned lpp_unwind(lpp_unwinder_t *unwinder, const lpp_snapshot_t *snapshot,
     count_end(&unwinder->counts, walk.end);
     *end = walk.end;
     return walk.count;
+}
+
+int lpp_unwind_largest(const lpp_object_t *object, apr_uint64_t *start,
+                       apr_uint64_t *size, apr_uint64_t *second)
+{
+    lpp_eh_fde_t fde;
+    apr_size_t offset = 0;
+
+    *start = *size = *second = 0;
+    memset(&fde, 0, sizeof(fde));
+    while (object != NULL && lpp_eh_next(object, &offset, &fde)) {
+        if (fde.end - fde.start > *size) {
+            *second = *size;
+            *start = fde.start;
+            *size = fde.end - fde.start;
+        }
+        else if (fde.end - fde.start > *second) {
+            *second = fde.end - fde.start;
+        }
+    }
+    return *size != 0;
 }

@@ -80,4 +80,12 @@ unsigned lpp_unwind(lpp_unwinder_t *unwinder, const lpp_snapshot_t *snapshot,
                     apr_uint64_t root_cfa, lpp_pc_t *frames,
                     apr_uint64_t *cfas, unsigned max, lpp_unwind_end_e *end);
 
+/*
+ * The largest function of object by its unwind rules: process address and size,
+ * and the size of the next largest. 0: object is NULL, or has no rules.
+ * Signal-safe: no. Thread: any.
+ */
+int lpp_unwind_largest(const lpp_object_t *object, apr_uint64_t *start,
+                       apr_uint64_t *size, apr_uint64_t *second);
+
 #endif

@@ -88,22 +88,28 @@ def test_what_runs_inside_a_fiber_is_seen(httpd, tmp_path, jit):
     assert stacks.us(OWN_STACK) == callgrind.inclusive(OWN_STACK)
     assert all(stack.index(OWN_STACK) == 1 for stack, _ in stacks.lines
                if OWN_STACK in stack)  # right below [request]
-    inner = RUN_TIME if jit else 'execute_ex'
-    assert stacks.us(OWN_STACK, inner) * 2 > stacks.us(OWN_STACK)
+    # A sample that comes late has no page functions.
+    assert (stacks.us(OWN_STACK, '{main}', 'Fiber::start()', '{closure}',
+                      'work') * 2 > stacks.us(OWN_STACK, '{main}') > 0), \
+        stacks.lines
+    if jit:
+        assert stacks.us(OWN_STACK, RUN_TIME) * 2 > stacks.us(OWN_STACK)
     assert '%d samples are below %s: the code ran' % (own, OWN_STACK) in words
 
 
 @pytest.mark.log_allows(r'php')
 @pytest.mark.mpms('prefork')
-def test_code_that_the_jit_made_has_one_name(httpd, tmp_path):
-    """It was one name an address, and all its stacks were "broken"."""
+def test_code_that_the_jit_made_is_below_the_page(httpd, tmp_path):
+    """It was one name an address, and all its stacks were "broken". What is
+    known of such a sample are its page functions."""
     callgrind, stacks, text, words = php(httpd, PLAIN, tmp_path, True)
     nothing_is_lost(text)
-    taken, _, _, _, _, made = figures(text)
-    assert made * 10 >= taken * 7, text
+    _, _, _, _, _, made = figures(text)
+    page = stacks.us('{main}', 'work')
+    # A sample that comes late has no page functions.
+    assert page > 0.6 * stacks.us('{main}') > 0, stacks.lines
+    assert stacks.us('{main}', 'work', RUN_TIME) * 2 > page, stacks.lines
     assert stacks.us(RUN_TIME) == callgrind.inclusive(RUN_TIME)
-    assert stacks.share(RUN_TIME) > 60, stacks.lines
     assert 'in no object' not in text
-    assert ('%d samples are below %s, right under the request' % (made,
-                                                                  RUN_TIME)
-            in words)
+    assert made < 2 or ('%d samples are below %s, right under the request'
+                        % (made, RUN_TIME) in words)

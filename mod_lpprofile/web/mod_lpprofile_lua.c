@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_lua: regions for pages in Lua, as a table "lpprofile" in each
- * interpreter of mod_lua:
+ * mod_lpprofile_lua: tells the sampler which interpreters of mod_lua run on a
+ * thread; and regions for pages in Lua, as a table "lpprofile" in each of them:
  *
  *     lpprofile.start(r, "name")  lpprofile.time(r, "name")  lpprofile.stop(r)
  *     lpprofile.region(r, "name", f, ...)  -- returns what f(...) returns
@@ -23,6 +23,8 @@
 #include <http_log.h>
 
 #include "base/lpp_log_tags.h"
+#include "interp/lpp_interp.h"
+#include "request/mod_lpprofile_run.h"
 #include "server/mod_lpprofile_config.h"
 #include "web/mod_lpprofile_inline.h"
 
@@ -157,6 +159,15 @@ static void add_table(lua_State *lua)
     }
 }
 
+/* The state is not used by that request any more. If another thread ends the
+ * request, the state stays known to the thread that ran it, which does not read
+ * it: it does not run there. */
+static apr_status_t leave(void *lua)
+{
+    lpp_interp_lua_leave(lua);
+    return APR_SUCCESS;
+}
+
 /* Called before each request of an interpreter, new or reused: the name in its
  * registry shows whether the table exists. On an error the interpreter
  * continues without it. */
@@ -164,6 +175,10 @@ static int before_request(lua_State *lua, request_rec *r)
 {
     int top;
 
+    if (lpp_config_enabled(lpp_config_get(r->server)) || lpp_run_any()) {
+        lpp_interp_lua_enter(lua, r->filename);
+        apr_pool_cleanup_register(r->pool, lua, leave, apr_pool_cleanup_null);
+    }
     if (!find_api()) {
         ap_log_cserror(APLOG_MARK, APLOG_DEBUG, 0, r->connection, r->server,
                        LPP_TAG_INLINE_LUA ": this Lua lacks a function that "

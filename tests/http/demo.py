@@ -5,6 +5,7 @@ demo.py show DIRECTORY   profile four pages, print what was found, keep the
                          files in DIRECTORY, stop
 demo.py run [PORT]       serve until Ctrl-C
 """
+import html
 import os
 import pathlib
 import re
@@ -25,6 +26,7 @@ PAGES = (('a static page', '/index.html'),
           '/lua/compute.lua?ms=1000'))
 TRIGGER = '/++profile++show&callgrind'
 ROWS = 12
+FIRST = re.compile(r'<span class="first">(.*?)</span>', re.S)
 COST = re.compile(r'^\s*([\d,]+) \(\s*[\d.]+%\)')
 
 
@@ -61,6 +63,10 @@ def profile_page(server, path, directory):
         oops = server.wait_oops(got.oops_id)
     except AssertionError as error:
         raise Failed('%s: %s' % (path, error)) from None
+    said = FIRST.search(got.text)
+    if said:
+        text = html.unescape(re.sub(r'<[^>]*>', '', said.group(1)))
+        print('   the page says ', text.replace('\xa0', ' '))
     page = directory / (got.oops_id + '.html')
     page.write_bytes(got.body)
     kept = keep(log, directory)

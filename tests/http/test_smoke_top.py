@@ -40,9 +40,11 @@ def first_of_page(text):
 def test_lua_page_that_computes(httpd):
     server = httpd(PROFILE, features=['lua', 'deflate', 'rewrite'])
     got, log, calls = profile(server, '/lua/compute.lua?ms=1000')
-    assert 'liblua5' in calls.top()[0]
-    assert 'liblua5' in first_of_annotate(log)
-    assert 'liblua5' in first_of_page(got.text)
+    # On a busy machine samples that come too late have no page functions: then
+    # the function of Lua that runs them is first.
+    tops = [calls.top()[0], first_of_annotate(log), first_of_page(got.text)]
+    assert all(re.search(r'\bhandle\b|liblua5', top) for top in tops), tops
+    assert 'handle' in calls.top()[:2]
     assert calls.inclusive('mod_lua.so:handler') > 800000
     assert calls.total[0] >= 1000000  # microseconds
 

@@ -172,7 +172,7 @@ void lpp_gate_get_counts(const lpp_gate_t *gate, lpp_gate_counts_t *counts);
  * process that detects the death notes it, and one process takes it over and
  * writes the report.
  */
-#define LPP_GATE_AREA_BYTES (1280u * 1024)
+#define LPP_GATE_AREA_BYTES (1792u * 1024)
 
 /*
  * The memory for the post-mortem data of this child while it owns the gate:
@@ -223,6 +223,8 @@ typedef struct lpp_gate_totals_t {
     apr_uint64_t stood_down; /* profiles that cost too much: rate lowered, or
                                 ended early */
     apr_uint32_t signal;     /* of the profile that ended last; 0: none ended */
+    apr_uint32_t languages;  /* whose page functions were read, in any profile:
+                                LPP_LANGUAGE_BIT of each */
 } lpp_gate_totals_t;
 
 /*
@@ -241,5 +243,13 @@ void lpp_gate_get_totals(const lpp_gate_t *gate, lpp_gate_totals_t *totals);
 void lpp_gate_set_error(lpp_gate_t *gate, const char *text);
 void lpp_gate_get_error(const lpp_gate_t *gate, char *text, apr_size_t bytes,
                         apr_time_t *when);
+
+/*
+ * The same for the sentences that say which interpreters were loaded and not
+ * read in the last profile.
+ * Signal-safe: yes. Thread: any.
+ */
+void lpp_gate_set_unread(lpp_gate_t *gate, const char *text);
+void lpp_gate_get_unread(const lpp_gate_t *gate, char *text, apr_size_t bytes);
 
 #endif

@@ -207,6 +207,9 @@ int lpp_gate_take_death(lpp_gate_t *gate, lpp_death_t *death)
         }
         death->owner = area->owner;
         lpp_gate_bound_owner(&death->owner);
+        if (death->owner.start > apr_time_now()) {
+            death->owner.start = 0;
+        }
         death->noted = atomic_load(&area->noted);
         now = lpp_monotonic_us();
         if (death->noted < 0 || death->noted > now) {

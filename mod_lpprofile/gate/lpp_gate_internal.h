@@ -17,6 +17,13 @@
 #define LPP_GATE_AREAS 8       /* the owner, and deaths without a report yet */
 #define LPP_GATE_ERROR_BYTES 256
 
+/* A text, and when it was stored; the number is odd while it is written. */
+typedef struct lpp_gate_text_t {
+    _Atomic apr_uint32_t number;
+    _Atomic apr_int64_t time;
+    _Atomic char text[LPP_GATE_ERROR_BYTES];
+} lpp_gate_text_t;
+
 #define RECORD_WORDS                                                          \
     ((sizeof(lpp_owner_t) + sizeof(apr_uint64_t) - 1) / sizeof(apr_uint64_t))
 
@@ -78,12 +85,9 @@ typedef struct shared_t {
 
     /* Sums over finished profiles: see lpp_gate_totals_t. */
     _Atomic apr_uint64_t samples, lost, own_ns, cpu_ns, stood_down;
-    _Atomic apr_uint32_t signal;
+    _Atomic apr_uint32_t signal, languages;
 
-    /* The last error; the number is odd while the text is being written. */
-    _Atomic apr_uint32_t error_number;
-    _Atomic apr_int64_t error_time;
-    _Atomic char error_text[LPP_GATE_ERROR_BYTES];
+    lpp_gate_text_t error, unread;
 
     area_t area[LPP_GATE_AREAS]; /* unused ones take no memory */
 } shared_t;

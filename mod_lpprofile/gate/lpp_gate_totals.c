@@ -18,6 +18,7 @@ void lpp_gate_add_totals(lpp_gate_t *gate, const lpp_gate_totals_t *one)
     atomic_fetch_add(&shared->own_ns, one->own_ns);
     atomic_fetch_add(&shared->cpu_ns, one->cpu_ns);
     atomic_fetch_add(&shared->stood_down, one->stood_down);
+    atomic_fetch_or(&shared->languages, one->languages);
     if (one->signal != 0) {
         atomic_store(&shared->signal, one->signal);
     }
@@ -33,47 +34,67 @@ void lpp_gate_get_totals(const lpp_gate_t *gate, lpp_gate_totals_t *totals)
     totals->cpu_ns = atomic_load(&shared->cpu_ns);
     totals->stood_down = atomic_load(&shared->stood_down);
     totals->signal = atomic_load(&shared->signal);
+    totals->languages = atomic_load(&shared->languages);
 }
 
-/* Where the number is odd, another process is storing an error, and this one is
- * dropped. A process killed while it stores one leaves the number odd: no error
- * is stored from then on. */
-void lpp_gate_set_error(lpp_gate_t *gate, const char *text)
+/* Where the number is odd, another process is storing a text, and this one is
+ * dropped. A process killed while it stores one leaves the number odd: no text
+ * is stored there from then on. */
+static void set_text(lpp_gate_text_t *to, const char *text)
 {
-    shared_t *shared = gate->shared;
-    apr_uint32_t number = atomic_load(&shared->error_number);
+    apr_uint32_t number = atomic_load(&to->number);
     apr_size_t i;
 
     if ((number & 1)
-        || !atomic_compare_exchange_strong(&shared->error_number, &number,
+        || !atomic_compare_exchange_strong(&to->number, &number,
                                            number + 1)) {
         return;
     }
     for (i = 0; i < LPP_GATE_ERROR_BYTES - 1 && text[i] != '\0'; i++) {
-        atomic_store_explicit(&shared->error_text[i], text[i],
-                              memory_order_relaxed);
+        atomic_store_explicit(&to->text[i], text[i], memory_order_relaxed);
     }
-    atomic_store_explicit(&shared->error_text[i], '\0', memory_order_relaxed);
-    atomic_store(&shared->error_time, lpp_monotonic_us());
-    atomic_store(&shared->error_number, number + 2);
+    atomic_store_explicit(&to->text[i], '\0', memory_order_relaxed);
+    atomic_store(&to->time, lpp_monotonic_us());
+    atomic_store(&to->number, number + 2);
+}
+
+static void get_text(lpp_gate_text_t *from, char *text, apr_size_t bytes,
+                     apr_time_t *when)
+{
+    apr_uint32_t number = atomic_load(&from->number);
+    apr_size_t i;
+
+    for (i = 0; i + 1 < bytes && i < LPP_GATE_ERROR_BYTES; i++) {
+        text[i] = atomic_load_explicit(&from->text[i], memory_order_relaxed);
+    }
+    text[i] = '\0';
+    *when = atomic_load(&from->time);
+    atomic_thread_fence(memory_order_acquire);
+    if ((number & 1) || atomic_load(&from->number) != number) {
+        text[0] = '\0';
+        *when = 0;
+    }
+}
+
+void lpp_gate_set_error(lpp_gate_t *gate, const char *text)
+{
+    set_text(&gate->shared->error, text);
 }
 
 void lpp_gate_get_error(const lpp_gate_t *gate, char *text, apr_size_t bytes,
                         apr_time_t *when)
 {
-    shared_t *shared = gate->shared;
-    apr_uint32_t number = atomic_load(&shared->error_number);
-    apr_size_t i;
+    get_text(&gate->shared->error, text, bytes, when);
+}
 
-    for (i = 0; i + 1 < bytes && i < LPP_GATE_ERROR_BYTES; i++) {
-        text[i] = atomic_load_explicit(&shared->error_text[i],
-                                       memory_order_relaxed);
-    }
-    text[i] = '\0';
-    *when = atomic_load(&shared->error_time);
-    atomic_thread_fence(memory_order_acquire);
-    if ((number & 1) || atomic_load(&shared->error_number) != number) {
-        text[0] = '\0';
-        *when = 0;
-    }
+void lpp_gate_set_unread(lpp_gate_t *gate, const char *text)
+{
+    set_text(&gate->shared->unread, text);
+}
+
+void lpp_gate_get_unread(const lpp_gate_t *gate, char *text, apr_size_t bytes)
+{
+    apr_time_t when;
+
+    get_text(&gate->shared->unread, text, bytes, &when);
 }

@@ -227,6 +227,21 @@ apr_status_t lpp_profile_clone(const lpp_profile_t *profile,
     return APR_SUCCESS;
 }
 
+static void merge_pages(lpp_page_statistics_t *into,
+                        const lpp_page_statistics_t *from)
+{
+    into->samples += from->samples;
+    into->cut += from->cut;
+    into->late += from->late;
+    into->refused += from->refused;
+    into->ambiguous += from->ambiguous;
+    into->nameless += from->nameless;
+    into->faults += from->faults;
+    if (into->unread[0] == '\0') {
+        memcpy(into->unread, from->unread, sizeof(into->unread));
+    }
+}
+
 static void merge_statistics(lpp_sampling_statistics_t *into,
                           const lpp_sampling_statistics_t *from)
 {
@@ -251,6 +266,7 @@ static void merge_statistics(lpp_sampling_statistics_t *into,
     if (into->unwinder == NULL) {
         into->unwinder = from->unwinder;
     }
+    merge_pages(&into->pages, &from->pages);
 }
 
 void lpp_profile_merge(lpp_profile_t *into, const lpp_profile_t *from)

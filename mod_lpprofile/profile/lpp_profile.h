@@ -39,6 +39,28 @@ typedef enum {
     LPP_STOP_SELF      /* the profiler cost too much, at its lowest rate */
 } lpp_stop_e;
 
+/* Of page functions (interp/): what was seen. Every report shows what is not
+ * 0. */
+#define LPP_PAGE_UNREAD_BYTES 512
+typedef struct lpp_page_statistics_t {
+    apr_uint64_t samples;   /* with a page function */
+    apr_uint64_t cut;       /* samples whose chain was longer than
+                               LPP_SNAPSHOT_PAGE_FRAMES, or could not be read to
+                               its end */
+    apr_uint64_t late;      /* samples taken too long after they were asked for:
+                               not read */
+    apr_uint64_t refused;   /* samples not read, since the program itself takes
+                               or blocks SIGSEGV or SIGBUS */
+    apr_uint64_t ambiguous; /* samples in which several interpreters of the
+                               thread had frames, and the C stack did not say
+                               which one runs */
+    apr_uint64_t nameless;  /* frames of functions for which no room was left:
+                               "[more functions]" */
+    apr_uint64_t faults;    /* guarded loads that faulted */
+    char unread[LPP_PAGE_UNREAD_BYTES]; /* sentences: which interpreters are
+                               loaded but not read, and why; or "" */
+} lpp_page_statistics_t;
+
 /* Sampling statistics, which every report shows. */
 typedef struct lpp_sampling_statistics_t {
     apr_uint64_t samples;        /* in the tree */
@@ -55,6 +77,7 @@ typedef struct lpp_sampling_statistics_t {
                                     it since it cost too much; else 0 */
     int cut_short;               /* lpp_stop_e of an early end, 0: none */
     const char *unwinder;        /* static string */
+    lpp_page_statistics_t pages;
 } lpp_sampling_statistics_t;
 
 typedef struct lpp_profile_t {

@@ -34,8 +34,12 @@ void lpp_arming_set_stack(lpp_signal_target_t *target,
 apr_status_t lpp_arming_arm(lpp_arming_t *arming, lpp_signal_target_t *target,
                             const lpp_arming_stack_t *stack)
 {
-    apr_status_t status = lpp_signal_arm(target, &arming->old_mask);
+    apr_status_t status;
 
+    if (target->interp != NULL) {
+        lpp_interp_enter_thread(target->interp);
+    }
+    status = lpp_signal_arm(target, &arming->old_mask);
     arming->armed = status == APR_SUCCESS;
     lpp_crash_enter_thread(stack->root_cfa, stack->start, stack->end);
     return status;

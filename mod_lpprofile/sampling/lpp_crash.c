@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "base/lpp_clock.h"
+#include "interp/lpp_peek.h"
 #include "sampling/lpp_signal_copy_internal.h"
 
 lpp_crash_watch_t lpp_crash_watch;
@@ -73,12 +74,18 @@ void lpp_crash_handle(int number, siginfo_t *info, void *context)
 {
     int saved = errno;
     lpp_crash_t *crash = atomic_load(&lpp_crash_watch.crash);
-    pid_t pid = getpid();
+    pid_t pid;
     unsigned none = LPP_CRASH_NONE;
-    int first = crash != NULL && pid == lpp_crash_watch.process
-        && atomic_exchange(&lpp_crash_watch.entered[number], 1) == 0;
+    int first;
 
-    if (first
+    if (lpp_peek_rescue(info, context)) {
+        return;
+    }
+    pid = getpid();
+    first = atomic_load(&lpp_crash_watch.armed)
+        && pid == lpp_crash_watch.process
+        && atomic_exchange(&lpp_crash_watch.entered[number], 1) == 0;
+    if (first && crash != NULL
         && atomic_compare_exchange_strong(&crash->state, &none,
                                           LPP_CRASH_FILLING)) {
         keep(crash, number, info, context);

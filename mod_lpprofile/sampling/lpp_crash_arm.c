@@ -55,11 +55,9 @@ void lpp_crash_arm(lpp_crash_t *crash, apr_uint32_t tid)
     struct sigaction action;
     unsigned i;
 
-    if (crash == NULL) {
-        lpp_crash_disarm();
-        return;
+    if (crash != NULL) {
+        crash->profiled_tid = tid;
     }
-    crash->profiled_tid = tid;
     lpp_crash_watch.process = getpid();
     /* lpp_crash_enter_thread sets tid together with the bounds of the stack. */
     lpp_crash_watch.tid = 0;
@@ -71,6 +69,15 @@ void lpp_crash_arm(lpp_crash_t *crash, apr_uint32_t tid)
         install(signals[i], &action);
     }
     atomic_store(&lpp_crash_watch.crash, crash);
+    atomic_store(&lpp_crash_watch.armed, 1);
+}
+
+int lpp_crash_rescues(void)
+{
+    struct sigaction segv, bus;
+
+    return sigaction(SIGSEGV, NULL, &segv) == 0 && is_ours(&segv)
+           && sigaction(SIGBUS, NULL, &bus) == 0 && is_ours(&bus);
 }
 
 void lpp_crash_disarm(void)
@@ -78,7 +85,8 @@ void lpp_crash_disarm(void)
     struct sigaction now;
     unsigned i;
 
-    if (atomic_exchange(&lpp_crash_watch.crash, NULL) == NULL) {
+    atomic_store(&lpp_crash_watch.crash, NULL);
+    if (!atomic_exchange(&lpp_crash_watch.armed, 0)) {
         return;
     }
     for (i = 0; i < LPP_COUNT(signals); i++) {

@@ -7,7 +7,8 @@
  * the process, then have the signal delivered again with its previous action:
  * core dumps and httpd's own reports do not change. lpp_crash.c has the handler
  * and follows the rules for signal handlers; lpp_crash_arm.c installs it.
- * Another process unwinds the copy.
+ * Another process unwinds the copy. A fault of a guarded load (lpp_peek.h) is
+ * no crash: the load fails, and the program continues.
  */
 #ifndef LPP_CRASH_INTERNAL_H
 #define LPP_CRASH_INTERNAL_H
@@ -37,12 +38,16 @@ typedef struct lpp_crash_t {
 
 /*
  * Watch this process: a crash is written to crash (borrowed until disarm; NULL:
- * as disarm). tid: the profiled thread. disarm restores the previous actions
- * where this module's handler is still installed.
+ * nowhere), and guarded loads may fault. tid: the profiled thread. disarm
+ * restores the previous actions where this module's handler is still installed.
  * Signal-safe: no. Thread: the helper.
  */
 void lpp_crash_arm(lpp_crash_t *crash, apr_uint32_t tid);
 void lpp_crash_disarm(void);
+
+/* 1 if this module's handler has the actions of SIGSEGV and SIGBUS now.
+ * Signal-safe: yes. Thread: any. */
+int lpp_crash_rescues(void);
 
 /*
  * From now on the calling thread is the profiled one, with its stack at these
@@ -61,6 +66,7 @@ void lpp_crash_enter_thread(apr_uint64_t root_cfa, apr_uint64_t stack_start,
  * (valid while watched); the handler.
  */
 typedef struct lpp_crash_watch_t {
+    atomic_int armed;             /* between arm and disarm */
     _Atomic(lpp_crash_t *) crash; /* NULL: nothing is written */
     pid_t process;                /* a forked child is not watched */
     apr_uint32_t tid;             /* the profiled thread, and its stack */

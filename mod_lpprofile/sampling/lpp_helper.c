@@ -42,6 +42,8 @@ apr_status_t lpp_helper_start(lpp_helper_t *helper)
         return atomic_load(&helper->gone) ? APR_EOF : APR_SUCCESS;
     }
     sigfillset(&all);
+    sigdelset(&all, SIGSEGV); /* see lpp_peek.h */
+    sigdelset(&all, SIGBUS);
     rc = pthread_sigmask(SIG_SETMASK, &all, &old);
     if (rc != 0) {
         return rc;

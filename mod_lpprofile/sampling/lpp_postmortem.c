@@ -13,6 +13,8 @@
 
 #include <string.h>
 
+#include "base/lpp_utf8.h"
+
 /* A day: no profile lasts that long, and sums of such times cannot overflow. */
 #define TIME_MAX_NS (APR_UINT64_C(86400) * 1000000000)
 
@@ -20,6 +22,7 @@ void lpp_postmortem_begin(lpp_postmortem_t *postmortem, const char *id)
 {
     atomic_store(&postmortem->nodes, 0);
     atomic_store(&postmortem->objects, 0);
+    atomic_store(&postmortem->functions, 0);
     memset(postmortem->unwinder, 0, sizeof(postmortem->unwinder));
     memset(&postmortem->statistics, 0, sizeof(postmortem->statistics));
     memset(&postmortem->node[0], 0, sizeof(postmortem->node[0]));
@@ -65,9 +68,58 @@ static void add_object(lpp_postmortem_t *postmortem, lpp_pc_t pc,
     atomic_store(&postmortem->objects, count + 1);
 }
 
+static int has_function(const lpp_postmortem_t *postmortem, unsigned count,
+                        apr_uint32_t number)
+{
+    for (; count > 0; count--) {
+        if (postmortem->function_number[count - 1] == number) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* to has LPP_POSTMORTEM_NAME_BYTES. */
+static void set_name(char *to, const char *name)
+{
+    apr_size_t len = strlen(name);
+
+    if (len >= LPP_POSTMORTEM_NAME_BYTES) {
+        len = lpp_utf8_cut(name, LPP_POSTMORTEM_NAME_BYTES - 1);
+    }
+    memcpy(to, name, len);
+    to[len] = '\0';
+}
+
+/* Add what the page function of pc is, where it is not there yet. */
+static void add_function(lpp_postmortem_t *postmortem, lpp_pc_t pc,
+                         lpp_pagecode_t *pages)
+{
+    unsigned count = atomic_load(&postmortem->functions);
+    apr_uint32_t number = LPP_PAGE_NUMBER(pc);
+    lpp_postmortem_function_t *added;
+    const lpp_page_function_t *page;
+
+    if (pages == NULL || number == LPP_PAGE_MORE
+        || count >= LPP_POSTMORTEM_FUNCTIONS
+        || has_function(postmortem, count, number)) {
+        return;
+    }
+    page = lpp_pagecode_get(pages, number);
+    added = &postmortem->function[count];
+    added->language = page->language;
+    added->internal = page->internal != 0;
+    added->line = page->line;
+    set_name(added->name, page->name);
+    set_name(added->file, page->file);
+    postmortem->function_number[count] = number;
+    atomic_store(&postmortem->functions, count + 1);
+}
+
 void lpp_postmortem_add(lpp_postmortem_t *postmortem,
                         const lpp_profile_t *profile, apr_uint32_t node,
-                        const lpp_weight_t *weight, const lpp_maps_t *maps)
+                        const lpp_weight_t *weight, const lpp_maps_t *maps,
+                        lpp_pagecode_t *pages)
 {
     lpp_postmortem_node_t *added;
     apr_uint32_t count;
@@ -84,7 +136,12 @@ void lpp_postmortem_add(lpp_postmortem_t *postmortem,
         memset(added, 0, sizeof(*added));
         added->pc = profile->nodes[count].pc;
         added->parent = profile->nodes[count].parent;
-        add_object(postmortem, added->pc, maps);
+        if (LPP_PC_IS_PAGE(added->pc)) {
+            add_function(postmortem, added->pc, pages);
+        }
+        else {
+            add_object(postmortem, added->pc, maps);
+        }
         atomic_store(&postmortem->nodes, ++count);
     }
     node = node < profile->count ? node : 0;
@@ -137,25 +194,72 @@ static apr_status_t find_objects(const lpp_postmortem_t *postmortem,
     return APR_SUCCESS;
 }
 
+/* numbers[n]: the number in pages of function n of the dead process. APR_EINVAL
+ * as above. The table makes the strings safe to show. */
+static apr_status_t find_functions(const lpp_postmortem_t *postmortem,
+                                   lpp_pagecode_t *pages,
+                                   apr_uint32_t *numbers)
+{
+    unsigned i, count
+        = atomic_load(&((lpp_postmortem_t *)postmortem)->functions);
+
+    for (i = 0; i <= LPP_PAGES_MAX; i++) {
+        numbers[i] = LPP_PAGE_MORE;
+    }
+    for (i = 0; i < count && pages != NULL; i++) {
+        const lpp_postmortem_function_t *from = &postmortem->function[i];
+        lpp_page_function_t page = { (lpp_language_e)from->language,
+            from->internal != 0, from->name, from->file, from->line };
+
+        if (postmortem->function_number[i] > LPP_PAGES_MAX
+            || from->language >= LPP_LANGUAGES || from->line > LPP_PAGE_LINE_MAX
+            || memchr(from->name, '\0', sizeof(from->name)) == NULL
+            || memchr(from->file, '\0', sizeof(from->file)) == NULL) {
+            return APR_EINVAL;
+        }
+        numbers[postmortem->function_number[i]]
+            = lpp_pagecode_number(pages, &page);
+    }
+    return APR_SUCCESS;
+}
+
+/* What the numbers of the dead process are here. */
+typedef struct numbers_t {
+    unsigned *objects;       /* LPP_OBJECTS_MAX + 1 */
+    apr_uint32_t *functions; /* LPP_PAGES_MAX + 1 */
+} numbers_t;
+
+/* The pc of the dead process as one of this process. */
+static lpp_pc_t translate(lpp_pc_t pc, const numbers_t *numbers)
+{
+    unsigned object = LPP_PC_OBJECT(pc);
+
+    if (LPP_PC_IS_PAGE(pc)) {
+        return LPP_PAGE_PC(LPP_PAGE_NUMBER(pc) <= LPP_PAGES_MAX
+                           ? numbers->functions[LPP_PAGE_NUMBER(pc)]
+                           : LPP_PAGE_MORE, LPP_PAGE_LINE(pc));
+    }
+    object = object <= LPP_OBJECTS_MAX ? numbers->objects[object] : 0;
+    return LPP_PC_MAKE(object, LPP_PC_ADDRESS(pc));
+}
+
 /* Convert count nodes to those of a profile; total gets their sum. APR_EINVAL:
  * the data is not what the writer writes. */
 static apr_status_t read_nodes(const lpp_postmortem_t *postmortem,
-                               unsigned count, const unsigned *numbers,
+                               unsigned count, const numbers_t *numbers,
                                lpp_node_t *nodes, lpp_weight_t *total)
 {
     unsigned i;
 
     for (i = 0; i < count; i++) {
         const lpp_postmortem_node_t *node = &postmortem->node[i];
-        unsigned object = LPP_PC_OBJECT(node->pc);
 
         if ((i > 0 && node->parent >= i) || node->wall_ns > TIME_MAX_NS
             || node->cpu_ns > TIME_MAX_NS) {
             return APR_EINVAL;
         }
-        object = object <= LPP_OBJECTS_MAX ? numbers[object] : 0;
         memset(&nodes[i], 0, sizeof(nodes[i]));
-        nodes[i].pc = LPP_PC_MAKE(object, LPP_PC_ADDRESS(node->pc));
+        nodes[i].pc = translate(node->pc, numbers);
         nodes[i].parent = i > 0 ? node->parent : LPP_NODE_NONE;
         nodes[i].self.wall_ns = node->wall_ns;
         nodes[i].self.cpu_ns = node->cpu_ns;
@@ -180,12 +284,22 @@ static const lpp_postmortem_t *copy_data(const lpp_postmortem_t *postmortem,
     return copy;
 }
 
+static int make_numbers(numbers_t *numbers, apr_pool_t *pool)
+{
+    numbers->objects = apr_palloc(pool, (LPP_OBJECTS_MAX + 1)
+                                  * sizeof(*numbers->objects));
+    numbers->functions = apr_palloc(pool, (LPP_PAGES_MAX + 1)
+                                    * sizeof(*numbers->functions));
+    return numbers->objects != NULL && numbers->functions != NULL;
+}
+
 apr_status_t lpp_postmortem_read(const lpp_postmortem_t *postmortem,
                                  const char *id, lpp_maps_t *maps,
+                                 lpp_pagecode_t *pages,
                                  lpp_profile_t **profile, apr_pool_t *pool)
 {
     unsigned count = atomic_load(&((lpp_postmortem_t *)postmortem)->nodes);
-    unsigned *numbers;
+    numbers_t numbers;
     lpp_profile_t data;
     apr_status_t status;
 
@@ -195,22 +309,27 @@ apr_status_t lpp_postmortem_read(const lpp_postmortem_t *postmortem,
     }
     memset(&data, 0, sizeof(data));
     postmortem = copy_data(postmortem, pool);
-    numbers = apr_palloc(pool, (LPP_OBJECTS_MAX + 1) * sizeof(*numbers));
     data.nodes = apr_palloc(pool, LPP_POSTMORTEM_NODES * sizeof(*data.nodes));
-    if (postmortem == NULL || numbers == NULL || data.nodes == NULL) {
+    if (postmortem == NULL || data.nodes == NULL
+        || !make_numbers(&numbers, pool)) {
         return APR_ENOMEM;
     }
     if (count > LPP_POSTMORTEM_NODES || postmortem->wall_ns > TIME_MAX_NS
         || postmortem->cpu_ns > TIME_MAX_NS
         || atomic_load(&((lpp_postmortem_t *)postmortem)->objects)
-               > LPP_POSTMORTEM_OBJECTS) {
+               > LPP_POSTMORTEM_OBJECTS
+        || atomic_load(&((lpp_postmortem_t *)postmortem)->functions)
+               > LPP_POSTMORTEM_FUNCTIONS) {
         return APR_EINVAL;
     }
     data.count = count;
-    status = find_objects(postmortem, maps, numbers);
+    status = find_objects(postmortem, maps, numbers.objects);
+    if (status == APR_SUCCESS) {
+        status = find_functions(postmortem, pages, numbers.functions);
+    }
     if (status == APR_SUCCESS) {
         status =
-            read_nodes(postmortem, count, numbers, data.nodes, &data.total);
+            read_nodes(postmortem, count, &numbers, data.nodes, &data.total);
     }
     if (status == APR_SUCCESS) {
         status = lpp_profile_create(profile, LPP_POSTMORTEM_NODES, pool);

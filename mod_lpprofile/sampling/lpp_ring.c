@@ -27,6 +27,7 @@ struct lpp_ring_t {
 apr_status_t lpp_ring_create(lpp_ring_t **ring, apr_pool_t *pool)
 {
     lpp_ring_t *made;
+    lpp_page_frame_t *frames;
     unsigned char *block;
     size_t i;
 
@@ -40,12 +41,17 @@ apr_status_t lpp_ring_create(lpp_ring_t **ring, apr_pool_t *pool)
                           & ~(apr_uintptr_t)63);
     memset(made, 0, sizeof(*made));
     block = apr_palloc(pool, (apr_size_t)LPP_RING_SLOTS * LPP_STACK_MAX_BYTES);
-    if (block == NULL) {
+    frames = apr_palloc(pool, (apr_size_t)LPP_RING_SLOTS
+                                  * LPP_SNAPSHOT_PAGE_FRAMES
+                                  * sizeof(*frames));
+    if (block == NULL || frames == NULL) {
         return APR_ENOMEM;
     }
     for (i = 0; i < LPP_RING_SLOTS; i++) {
         made->slots[i].stack = block + i * LPP_STACK_MAX_BYTES;
         made->slots[i].snapshot.stack = made->slots[i].stack;
+        made->slots[i].snapshot.page_frames =
+            frames + i * LPP_SNAPSHOT_PAGE_FRAMES;
     }
     *ring = made;
     return APR_SUCCESS;

@@ -15,6 +15,7 @@
 
 #include "base/lpp_log.h"
 #include "base/lpp_log_tags.h"
+#include "sampling/lpp_pages_internal.h"
 #include "sampling/lpp_queue_internal.h"
 #include "sampling/lpp_session_internal.h"
 
@@ -200,6 +201,7 @@ static void prepare(lpp_sampler_t *sampler, lpp_session_t *session)
     touch_ring(sampler, 1);
     if (session->options.stacks) {
         lpp_frames_refresh(&sampler->frames);
+        lpp_pages_begin(sampler, session);
         root = lpp_frames_root(&sampler->frames, session->root_names,
                                &session->copy.snapshot);
     }
@@ -374,6 +376,11 @@ static apr_status_t make_parts(lpp_sampler_t *sampler)
         return APR_ENOMEM;
     }
     status = lpp_ring_create(&sampler->target.ring, pool);
+    if (status == APR_SUCCESS && sampler->options.pages != NULL) {
+        status = lpp_interp_create(&sampler->target.interp,
+                                   sampler->options.maps,
+                                   sampler->options.pages, pool);
+    }
     /* What this child has loaded since maps was made in the parent. */
     lpp_frames_refresh(&sampler->frames);
     return status;

@@ -14,6 +14,7 @@
 #define LPP_SAMPLER_H
 
 #include "gate/lpp_gate.h"
+#include "names/lpp_pagecode.h"
 #include "objects/lpp_maps.h"
 #include "profile/lpp_profile.h"
 #include "unwind/lpp_unwind.h"
@@ -27,6 +28,8 @@ typedef struct lpp_sampler_options_t {
     lpp_unwinder_t *unwinder;       /* over maps, made in the parent; the helper
                                        alone uses it from now on. NULL: one of
                                        unwind_kind is made here */
+    lpp_pagecode_t *pages;          /* page functions, borrowed, process life;
+                                       NULL: none are read */
     lpp_unwind_kind_e unwind_kind;
     int signal_number;              /* or LPP_SIGNAL_AUTO */
     const void *hidden_start;       /* code whose frames are removed from

@@ -40,6 +40,7 @@ struct lpp_sampler_t {
     unsigned char *blocked_stack; /* LPP_STACK_MAX_BYTES */
     unsigned touched_slots;     /* of the ring, from the front */
     int logged_broken;          /* logged that a call could not be restarted */
+    int logged_unread;          /* logged which interpreters are not read */
 };
 
 #endif

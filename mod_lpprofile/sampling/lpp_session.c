@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "sampling/lpp_pages_internal.h"
 #include "sampling/lpp_queue_internal.h"
 #include "sampling/lpp_sampler_internal.h"
 #include "sampling/lpp_session_internal.h"
@@ -123,6 +124,7 @@ static apr_status_t make(lpp_session_t **session, lpp_sampler_t *sampler,
     made->state = SESSION_WAITING;
     made->thread = pthread_self();
     made->copy.stack = take_stack(made, pool);
+    made->copy.snapshot.page_frames = made->copy.page_frames;
     if (made->copy.stack != NULL) {
         status = lpp_profile_create(&made->profile, 0, pool);
     }
@@ -245,7 +247,7 @@ typedef struct stack_task_t {
     unsigned max, count;
 } stack_task_t;
 
-/* A helper task: find root_cfa. */
+/* A helper task: find root_cfa, and the interpreters. */
 static void look_for_root(void *baton)
 {
     stack_task_t *task = baton;
@@ -253,6 +255,7 @@ static void look_for_root(void *baton)
     lpp_frames_t *frames = &session->sampler->frames;
 
     lpp_frames_refresh(frames);
+    lpp_pages_begin(session->sampler, session);
     task->root_cfa = lpp_frames_root(frames, session->root_names,
                                      &session->copy.snapshot);
 }
@@ -471,6 +474,9 @@ static void drain(void *baton)
 
     if (session->sampler->tick.session == session) {
         lpp_tick_drain(session->sampler);
+        pthread_mutex_lock(&session->tree_mutex);
+        lpp_pages_count(session->sampler, session);
+        pthread_mutex_unlock(&session->tree_mutex);
     }
 }
 
@@ -535,20 +541,13 @@ void lpp_session_close(lpp_session_t *session)
     }
 }
 
-/* A helper task: unwind. */
+/* A helper task. */
 static void unwind_stack(void *baton)
 {
     stack_task_t *task = baton;
-    lpp_frames_t *frames = &task->session->sampler->frames;
-    lpp_unwind_end_e end;
 
-    lpp_frames_refresh(frames);
-    if (frames->unwinder != NULL) {
-        task->count = lpp_frames_unwind(
-            frames, &task->session->copy.snapshot, task->root_cfa,
-            task->frames, task->max, &end);
-    }
-    task->count = lpp_frames_hide(frames, task->frames, task->count, 0);
+    task->count = lpp_pages_unwind(task->session, task->root_cfa, task->frames,
+                                   task->max);
 }
 
 apr_status_t lpp_session_stack(lpp_session_t *session, lpp_pc_t *frames,
@@ -581,13 +580,13 @@ apr_status_t lpp_session_stack(lpp_session_t *session, lpp_pc_t *frames,
         status = APR_SUCCESS; /* the inner frames were found */
     }
     if (status == APR_SUCCESS) {
+        lpp_pages_read(session);
         status = perform(session, unwind_stack, &task,
                          lpp_clock_ns(CLOCK_MONOTONIC) + TASK_WAIT_NS);
     }
     pthread_mutex_unlock(&sampler->helper.mutex);
-    if (status == APR_SUCCESS && task.count > 0) {
-        *count = task.count - 1; /* without this function's own frame */
-        memmove(frames, frames + 1, *count * sizeof(*frames));
+    if (status == APR_SUCCESS) {
+        *count = task.count;
     }
     return status;
 }

@@ -16,6 +16,8 @@ typedef struct lpp_session_options_t {
                                         sent this one, or NULL; borrowed */
     apr_uint32_t rate_hz;            /* 0: 1000 */
     int stacks;                      /* 0: own the gate, sample nothing */
+    apr_uint32_t languages;          /* whose page functions are read:
+                                        LPP_LANGUAGE_BIT of each */
     apr_uint32_t max_waiting;        /* 0: only a gate that is free is taken */
     apr_interval_time_t lock_timeout_us;    /* < 0: no limit */
     apr_interval_time_t max_time_us;        /* <= 0: no limit */
@@ -132,10 +134,11 @@ LPP_MUST_CHECK apr_status_t lpp_session_profile(
 
 /*
  * The stack of the calling function now, leaf first, less the callers of
- * lpp_session_start's root; at most max - 1 frames, *count of them. Unwound by
- * the helper while this waits. Errors, *count is then 0: APR_TIMEUP, the helper
- * did not answer within two seconds; APR_EGENERAL, there is no helper any more;
- * those of pthread_getattr_np.
+ * lpp_session_start's root; at most max frames, *count of them. On the profiled
+ * thread, with its page functions. Unwound by the helper while this waits.
+ * Errors, *count is then 0: APR_TIMEUP, the helper did not answer within two
+ * seconds; APR_EGENERAL, there is no helper any more; those of
+ * pthread_getattr_np.
  * Signal-safe: no. Thread: the profiled one.
  */
 LPP_MUST_CHECK apr_status_t lpp_session_stack(lpp_session_t *session,

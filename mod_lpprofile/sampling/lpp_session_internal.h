@@ -40,6 +40,7 @@ typedef struct lpp_segment_t {
 typedef struct lpp_stack_copy_t {
     lpp_snapshot_t snapshot;
     unsigned char *stack; /* LPP_STACK_MAX_BYTES */
+    lpp_page_frame_t page_frames[LPP_SNAPSHOT_PAGE_FRAMES];
     int is_spare;         /* the sampler's spare one, to be returned */
 } lpp_stack_copy_t;
 
@@ -61,6 +62,7 @@ struct lpp_session_t {
     apr_uint64_t root_cfa;         /* 0: the whole stack */
     int root_known;                /* 0: it is still to be found in copy */
     int can_unwind;
+    int pages_begun;               /* lpp_pages_begin was called */
     apr_int64_t start_wall_ns;     /* CLOCK_MONOTONIC; of the samples' start
                                       after lpp_session_sample */
     apr_int64_t end_wall_ns;       /* once STOPPED */

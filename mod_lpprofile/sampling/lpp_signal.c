@@ -44,6 +44,7 @@ static void take_sample(lpp_signal_target_t *target, const ucontext_t *context,
         atomic_fetch_add_explicit(&target->foreign, 1, memory_order_relaxed);
         return; /* the thread has left the request */
     }
+    lpp_interp_walk(target->interp, snapshot, context);
     snapshot->flags = in_call ? LPP_SNAPSHOT_SYSCALL : 0;
     snapshot->sequence = sequence;
     if (sp >= target->stack_start && sp < target->stack_end) {

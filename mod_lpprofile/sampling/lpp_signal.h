@@ -18,6 +18,7 @@
 #include <time.h>
 #include <ucontext.h>
 
+#include "interp/lpp_interp.h"
 #include "sampling/lpp_ring_internal.h"
 
 /* Any real-time signal that is free. */
@@ -51,6 +52,7 @@ typedef struct lpp_signal_place_t {
  */
 typedef struct lpp_signal_target_t {
     lpp_ring_t *ring;
+    lpp_interp_t *interp;     /* reads page functions, or NULL */
     apr_uint64_t stack_end;   /* copies stop here: end of the thread's stack,
                                  or just above the request's root frame */
     apr_uint64_t stack_start; /* lowest address of the thread's stack */

@@ -79,8 +79,11 @@ static apr_status_t install(int number)
     action.sa_sigaction = lpp_signal_handle;
     action.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
     /* Block all other signals: a handler that ran on top of this one and ended
-     * the process there would wait for it for ever. */
+     * the process there would wait for it for ever. Guarded loads need these
+     * two. */
     sigfillset(&action.sa_mask);
+    sigdelset(&action.sa_mask, SIGSEGV);
+    sigdelset(&action.sa_mask, SIGBUS);
     if (sigaction(number, &action, &old) != 0) {
         return APR_EINVAL;
     }

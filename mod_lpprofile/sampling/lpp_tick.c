@@ -14,6 +14,8 @@
 
 #include <string.h>
 
+#include "sampling/lpp_crash_internal.h"
+#include "sampling/lpp_pages_internal.h"
 #include "sampling/lpp_sampler_internal.h"
 #include "sampling/lpp_session_internal.h"
 
@@ -102,6 +104,28 @@ static unsigned count_sure(const lpp_sampler_t *sampler, unsigned count)
     return i;
 }
 
+/* Merge page functions into frames.pcs, which hold count; returns how many. */
+static unsigned add_page_functions(lpp_sampler_t *sampler,
+                                   const lpp_snapshot_t *snapshot,
+                                   unsigned count, lpp_unwind_end_e *end)
+{
+    lpp_pc_t *pcs = sampler->frames.pcs;
+    int run_time = count > 0 && pcs[count - 1] == LPP_PC_RUN_TIME_CODE;
+    int whole = *end == LPP_UNWIND_ROOT && !run_time
+        && (snapshot->flags & LPP_SNAPSHOT_OWN_STACK) == 0;
+
+    if (sampler->target.interp == NULL) {
+        return count;
+    }
+    lpp_interp_count(sampler->target.interp, snapshot);
+    count = lpp_interp_stack(sampler->target.interp, snapshot, pcs, count,
+                             LPP_FRAMES_MAX, whole);
+    if (run_time && snapshot->page_count > 0) {
+        *end = LPP_UNWIND_ROOT; /* the page functions say what that code is */
+    }
+    return count;
+}
+
 /* Unwind one snapshot into frames.pcs; returns how many. */
 static unsigned unwind(lpp_sampler_t *sampler, const lpp_snapshot_t *snapshot,
                        lpp_unwind_end_e *end)
@@ -119,7 +143,7 @@ static unsigned unwind(lpp_sampler_t *sampler, const lpp_snapshot_t *snapshot,
     else if (sure < count) {
         sampler->frames.pcs[sure++] = LPP_PC_OWN_STACK;
     }
-    return sure;
+    return add_page_functions(sampler, snapshot, sure, end);
 }
 
 /* Add weight, which was added to node of the tree, to the post-mortem data. */
@@ -127,7 +151,8 @@ static void save_weight(const lpp_sampler_t *sampler, apr_uint32_t node,
                         const lpp_weight_t *weight)
 {
     lpp_postmortem_add(sampler->postmortem, sampler->tick.session->profile,
-                       node, weight, sampler->options.maps);
+                       node, weight, sampler->options.maps,
+                       sampler->options.pages);
 }
 
 /* Update the totals of the post-mortem data. */
@@ -306,6 +331,9 @@ static void send_signal(lpp_sampler_t *sampler, int64_t now, int64_t cpu)
     /* Read as late as possible: a run between this and the signal would be
      * taken for the handler's. */
     tick->asked.runs = tick->asked.blocked ? lpp_thread_runs(&tick->thread) : 0;
+    if (lpp_interp_languages(sampler->target.interp) != 0) {
+        lpp_interp_allow(sampler->target.interp, lpp_crash_rescues());
+    }
     if (lpp_signal_send(&sampler->target,
                         tick->asked.blocked ? now - tick->seen_wall_ns : 0,
                         &tick->asked.sequence) != APR_SUCCESS) {
@@ -338,7 +366,10 @@ static void sample(lpp_sampler_t *sampler, int64_t now, int64_t cpu)
     }
     tick->asked.blocked = lpp_clock_ns(tick->thread.clock) == cpu;
     may = tick->sampling && lpp_signal_allowed(tick->asked.blocked);
-    if (tick->asked.blocked && sample_blocked(sampler, now, cpu, may)) {
+    /* Only the handler reads page functions. */
+    if (tick->asked.blocked
+        && !(may && lpp_interp_languages(sampler->target.interp) != 0)
+        && sample_blocked(sampler, now, cpu, may)) {
         return;
     }
     if (may) {
@@ -434,10 +465,15 @@ static void add_totals(const lpp_sampler_t *sampler)
     totals.own_ns =
         statistics->own_ns + statistics->signals * LPP_COST_HANDLER_NS;
     totals.cpu_ns = tick->session->profile->total.cpu_ns;
+    totals.languages = tick->session->pages_begun
+        ? lpp_interp_languages(sampler->target.interp) : 0;
     totals.stood_down = statistics->lowered_hz != 0 || tick->stand_down;
     totals.signal =
         (apr_uint32_t)atomic_load(&((lpp_sampler_t *)sampler)->signal);
     lpp_gate_add_totals(sampler->options.gate, &totals);
+    if (tick->session->pages_begun) {
+        lpp_gate_set_unread(sampler->options.gate, statistics->pages.unread);
+    }
 }
 
 void lpp_tick_finish(lpp_sampler_t *sampler)
@@ -455,6 +491,7 @@ void lpp_tick_finish(lpp_sampler_t *sampler)
     statistics->cut_short = atomic_load(&session->cut_short);
     statistics->own_ns = (apr_uint64_t)(
         lpp_clock_ns(CLOCK_THREAD_CPUTIME_ID) - tick->own_start_ns);
+    lpp_pages_count(sampler, session);
     pthread_mutex_unlock(&session->tree_mutex);
     add_totals(sampler);
     lpp_postmortem_set_total(sampler->postmortem, session->profile,

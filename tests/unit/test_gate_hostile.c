@@ -104,7 +104,7 @@ static void do_what_the_parent_does(void)
 /* All that another child calls, which is still itself. */
 static void do_what_children_do(void)
 {
-    lpp_gate_totals_t one = { 1, 1, 1, 1, 1, 1 };
+    lpp_gate_totals_t one = { 1, 1, 1, 1, 1, 1, 2 };
     lpp_owner_t owner, dead;
     apr_pool_t *pchild;
     void *kept = NULL;
@@ -186,11 +186,11 @@ static void a_false_number_of_places(void **state)
         atomic_store(&gate->shared->places_used, values[i]);
         /* What would be taken for a place of this child, and zeroed. */
         memset(gate->shared->area[0].extra, 0xee, 4096);
-        atomic_store((_Atomic apr_uint64_t *)(void *)gate->shared->error_text,
+        atomic_store((_Atomic apr_uint64_t *)(void *)gate->shared->error.text,
                      ((apr_uint64_t)getpid() << 32) | 7);
         lpp_gate_forget(gate, (apr_uint32_t)getpid());
         assert_int_equal(atomic_load((_Atomic apr_uint64_t *)(void *)
-                                         gate->shared->error_text),
+                                         gate->shared->error.text),
                          ((apr_uint64_t)getpid() << 32) | 7);
         lpp_gate_get_counts(gate, &counts);
         assert_int_equal(counts.waiting, 0);

@@ -24,6 +24,7 @@
 static apr_pool_t *pool;
 static lpp_postmortem_t *postmortem; /* shared with children */
 static lpp_maps_t *maps;
+static lpp_pagecode_t *pages;
 
 static int setup(void **state)
 {
@@ -33,12 +34,14 @@ static int setup(void **state)
                 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert_ptr_not_equal(postmortem, MAP_FAILED);
     assert_int_equal(lpp_maps_create(&maps, pool), APR_SUCCESS);
+    assert_int_equal(lpp_pagecode_create(&pages), APR_SUCCESS);
     return 0;
 }
 
 static int teardown(void **state)
 {
     munmap(postmortem, sizeof(*postmortem));
+    lpp_pagecode_destroy(pages);
     apr_pool_destroy(pool);
     apr_terminate();
     return 0;
@@ -70,7 +73,7 @@ static void sample(lpp_profile_t *profile, const lpp_pc_t *frames,
 {
     lpp_postmortem_add(postmortem, profile,
                        lpp_profile_add(profile, frames, count, &one), &one,
-                       maps);
+                       maps, pages);
 }
 
 /* As the helper of a process that is about to die. */
@@ -93,8 +96,8 @@ static lpp_profile_t *read_will(void)
 {
     lpp_profile_t *profile;
 
-    assert_int_equal(lpp_postmortem_read(postmortem, ID, maps, &profile, pool),
-                     APR_SUCCESS);
+    assert_int_equal(lpp_postmortem_read(postmortem, ID, maps, pages, &profile,
+                                         pool), APR_SUCCESS);
     return profile;
 }
 
@@ -166,13 +169,13 @@ static void a_will_of_another_profile_is_none(void **state)
 
     leave_three_samples();
     assert_true(APR_STATUS_IS_ENOENT(
-        lpp_postmortem_read(postmortem, OTHER, maps, &profile, pool)));
+        lpp_postmortem_read(postmortem, OTHER, maps, pages, &profile, pool)));
     assert_null(profile);
     lpp_postmortem_begin(postmortem, OTHER);
     assert_true(APR_STATUS_IS_ENOENT(
-        lpp_postmortem_read(postmortem, ID, maps, &profile, pool)));
+        lpp_postmortem_read(postmortem, ID, maps, pages, &profile, pool)));
     assert_int_equal(
-        lpp_postmortem_read(postmortem, OTHER, maps, &profile, pool),
+        lpp_postmortem_read(postmortem, OTHER, maps, pages, &profile, pool),
         APR_SUCCESS);
     assert_int_equal(profile->count, 1);
     assert_int_equal(profile->total.samples, 0);
@@ -197,12 +200,99 @@ static void what_has_no_room_is_credited_to_an_ancestor(void **state)
     assert_int_equal(left->nodes[1].self.samples, 1002);
 }
 
+static apr_uint32_t page_number(lpp_pagecode_t *table, const char *name,
+                                const char *file, unsigned line)
+{
+    lpp_page_function_t page = { LPP_LANGUAGE_PYTHON, 0, name, file, line };
+
+    return lpp_pagecode_number(table, &page);
+}
+
+/* As the helper of a process that runs a page. */
+static void leave_page_functions(void)
+{
+    lpp_profile_t *profile = fresh_profile();
+    lpp_pc_t frames[4] = { in_libc(), 0, 0, here(0) };
+
+    frames[1] = LPP_PAGE_PC(page_number(pages, "page", "/srv/p.py", 3), 5);
+    frames[2] = LPP_PAGE_PC(page_number(pages, "main", "/srv/m.py", 1), 9);
+    lpp_postmortem_begin(postmortem, ID);
+    sample(profile, frames, 4);
+    sample(profile, frames + 1, 3);
+    lpp_postmortem_set_total(postmortem, profile, 5000, 2000);
+}
+
+/* Of another process, whose numbers are other ones. */
+static void page_functions_outlive_the_process(void **state)
+{
+    const lpp_page_function_t *page;
+    lpp_profile_t *profile;
+    pid_t pid = fork();
+    int how;
+
+    if (pid == 0) {
+        page_number(pages, "only there", "/srv/o.py", 1);
+        leave_page_functions();
+        kill(getpid(), SIGKILL);
+    }
+    assert_int_equal(waitpid(pid, &how, 0), pid);
+    page_number(pages, "page", "/srv/elsewhere.py", 3);
+    page_number(pages, "main", "/srv/m.py", 1);
+    profile = read_will();
+    assert_int_equal(profile->count, 5);
+    assert_int_equal(profile->nodes[2].pc, LPP_PAGE_PC(2, 9));
+    page = lpp_pagecode_get(pages, LPP_PAGE_NUMBER(profile->nodes[3].pc));
+    assert_string_equal(page->name, "page");
+    assert_string_equal(page->file, "/srv/p.py");
+    assert_int_equal(page->line, 3);
+    assert_int_equal(page->language, LPP_LANGUAGE_PYTHON);
+    assert_int_equal(LPP_PAGE_LINE(profile->nodes[3].pc), 5);
+    assert_int_equal(profile->nodes[4].pc, in_libc());
+    assert_int_equal(profile->nodes[3].self.samples, 1);
+}
+
+static void without_a_table_page_functions_have_no_names(void **state)
+{
+    lpp_profile_t *profile;
+
+    leave_page_functions();
+    assert_int_equal(lpp_postmortem_read(postmortem, ID, maps, NULL, &profile,
+                                         pool), APR_SUCCESS);
+    assert_int_equal(profile->nodes[3].pc, LPP_PAGE_PC(LPP_PAGE_MORE, 5));
+}
+
+/* More page functions than there is room for, and names that are too long. */
+static void page_functions_without_room_are_more_functions(void **state)
+{
+    lpp_profile_t *profile = fresh_profile(), *left;
+    char name[400], shorter[LPP_POSTMORTEM_NAME_BYTES];
+    unsigned i;
+
+    for (i = 0; i < 133; i++) {
+        memcpy(name + 3 * i, "\xe2\x82\xac", 4);
+    }
+    lpp_postmortem_begin(postmortem, ID);
+    for (i = 0; i < LPP_POSTMORTEM_FUNCTIONS + 10; i++) {
+        lpp_pc_t frame = LPP_PAGE_PC(page_number(pages, name, name, i), i);
+
+        sample(profile, &frame, 1);
+    }
+    left = read_will();
+    assert_int_equal(left->count, LPP_POSTMORTEM_FUNCTIONS + 11);
+    assert_int_equal(LPP_PAGE_NUMBER(left->nodes[left->count - 1].pc),
+                     LPP_PAGE_MORE);
+    strcpy(shorter, lpp_pagecode_get(
+        pages, LPP_PAGE_NUMBER(left->nodes[7].pc))->name);
+    assert_int_equal(strlen(shorter), 255);
+    assert_memory_equal(shorter, name, 255);
+}
+
 static void refused(void)
 {
     lpp_profile_t *profile;
 
-    assert_int_equal(lpp_postmortem_read(postmortem, ID, maps, &profile, pool),
-                     APR_EINVAL);
+    assert_int_equal(lpp_postmortem_read(postmortem, ID, maps, pages, &profile,
+                                         pool), APR_EINVAL);
 }
 
 static void a_will_that_makes_no_sense_is_refused(void **state)
@@ -236,6 +326,41 @@ static void a_will_that_makes_no_sense_is_refused(void **state)
     refused();
 }
 
+static void page_functions_that_make_no_sense_are_refused(void **state)
+{
+    lpp_profile_t *profile;
+
+    leave_page_functions();
+    postmortem->functions = LPP_POSTMORTEM_FUNCTIONS + 1;
+    refused();
+    leave_page_functions();
+    postmortem->function_number[1] = LPP_PAGES_MAX + 1;
+    refused();
+    leave_page_functions();
+    postmortem->function[1].language = LPP_LANGUAGES;
+    refused();
+    leave_page_functions();
+    postmortem->function[1].line = LPP_PAGE_LINE_MAX + 1;
+    refused();
+    leave_page_functions();
+    memset(postmortem->function[1].name, 'x', LPP_POSTMORTEM_NAME_BYTES);
+    refused();
+    leave_page_functions();
+    memset(postmortem->function[1].file, 'x', LPP_POSTMORTEM_NAME_BYTES);
+    refused();
+    /* what can be read is made safe to show; a number of none is no fault */
+    leave_page_functions();
+    strcpy(postmortem->function[0].name, "a;\n\xff");
+    postmortem->node[2].pc = LPP_PAGE_PC(0xffffff, 4);
+    profile = read_will();
+    assert_int_equal(profile->nodes[2].pc, LPP_PAGE_PC(LPP_PAGE_MORE, 4));
+    leave_page_functions();
+    strcpy(postmortem->function[0].name, "a;\n\xff");
+    profile = read_will();
+    assert_string_equal(lpp_pagecode_get(
+        pages, LPP_PAGE_NUMBER(profile->nodes[2].pc))->name, "a???");
+}
+
 /* Whatever bytes stand there: a status or a sound tree. */
 static void any_bytes_are_survived(void **state)
 {
@@ -249,18 +374,25 @@ static void any_bytes_are_survived(void **state)
         apr_uint32_t i;
 
         apr_pool_create(&one_round, pool);
-        leave_three_samples();
-        for (i = 0; i < 3; i++) {
-            /* The head, the first objects, the first nodes. */
-            size_t at =
-                i == 0 ? (size_t)rand() % 200
-                : i == 1
-                    ? offsetof(lpp_postmortem_t, object) + (size_t)rand() % 800
-                    : offsetof(lpp_postmortem_t, node) + (size_t)rand() % 200;
+        if (round % 2 == 0) {
+            leave_three_samples();
+        }
+        else {
+            leave_page_functions();
+        }
+        for (i = 0; i < 5; i++) {
+            /* The head, the first objects, nodes and page functions. */
+            static const size_t parts[5][2] = { { 0, 200 },
+                { offsetof(lpp_postmortem_t, object), 800 },
+                { offsetof(lpp_postmortem_t, node), 200 },
+                { offsetof(lpp_postmortem_t, function_number), 8 },
+                { offsetof(lpp_postmortem_t, function), 1100 } };
+            size_t at = parts[i][0] + (size_t)rand() % parts[i][1];
 
             bytes[at] = (unsigned char)rand();
         }
-        if (lpp_postmortem_read(postmortem, ID, maps, &profile, one_round)
+        if (lpp_postmortem_read(postmortem, ID, maps, pages, &profile,
+                                one_round)
             == APR_SUCCESS) {
             for (i = 1; i < profile->count; i++) {
                 assert_true(profile->nodes[i].parent < i);
@@ -283,7 +415,7 @@ static void the_writer_survives_false_counts(void **state)
     unsigned char *mapped = mmap(NULL, bytes + 2 * page, PROT_NONE,
                                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     lpp_postmortem_t *old = postmortem;
-    lpp_pc_t frames[2] = { in_libc(), here(0) };
+    lpp_pc_t frames[3] = { in_libc(), LPP_PAGE_PC(1, 5), here(0) };
     unsigned i, j;
 
     assert_ptr_not_equal(mapped, MAP_FAILED);
@@ -297,7 +429,8 @@ static void the_writer_survives_false_counts(void **state)
             lpp_postmortem_begin(postmortem, ID);
             atomic_store(&postmortem->nodes, counts[i]);
             atomic_store(&postmortem->objects, counts[j]);
-            sample(profile, frames, 2);
+            atomic_store(&postmortem->functions, counts[j]);
+            sample(profile, frames, 3);
             lpp_postmortem_set_total(postmortem, profile, 1, 1);
         }
     }
@@ -321,6 +454,14 @@ int main(void)
             what_has_no_room_is_credited_to_an_ancestor, setup, teardown),
         cmocka_unit_test_setup_teardown(a_will_that_makes_no_sense_is_refused,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(page_functions_outlive_the_process,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            without_a_table_page_functions_have_no_names, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            page_functions_without_room_are_more_functions, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            page_functions_that_make_no_sense_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(any_bytes_are_survived, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(the_writer_survives_false_counts,

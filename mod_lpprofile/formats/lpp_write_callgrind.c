@@ -6,7 +6,9 @@
  * A name is written once with a number, and after that only its number is. The
  * events are Wall, CPU (microseconds) and Samples; the reader derives Wait. No
  * line ends in a blank, and "summary:" comes after "events:": otherwise
- * KCacheGrind rejects the file.
+ * KCacheGrind rejects the file. The costs of page functions, and of calls from
+ * them, are those of each of their lines; those of other functions have the
+ * line that the function begins at.
  */
 #include "formats/lpp_writer.h"
 
@@ -28,6 +30,8 @@ typedef struct writer_t {
     names_t objects, files;
     apr_hash_t *bases;          /* base name -> the first object's path */
     unsigned char *defined;     /* of each function, 1: its name was written */
+    lpp_line_costs_t lines;     /* of page functions */
+    apr_uint32_t self, call;    /* the next ones of lines */
     apr_pool_t *pool;
 } writer_t;
 
@@ -101,7 +105,8 @@ static void add_numbered(writer_t *writer, names_t *names, const char *key,
 }
 
 /*
- * The source file; if it is unknown, the object's base name, since
+ * The source file; if it is unknown, or no line of it is known (for which
+ * callgrind_annotate has no place), the object's base name, since
  * callgrind_annotate identifies functions only by file and name and would add
  * up functions of different objects.
  */
@@ -109,7 +114,8 @@ static const char *file_of(writer_t *writer, const lpp_symbol_t *symbol)
 {
     const char *base, *first;
 
-    if (symbol->file != NULL && symbol->file[0] != '\0') {
+    if (symbol->file != NULL && symbol->file[0] != '\0'
+        && (symbol->line != 0 || symbol->kind == LPP_NAME_INTERPRETER)) {
         return symbol->file;
     }
     if (symbol->object[0] == '\0') {
@@ -153,6 +159,13 @@ static void add_cost(lpp_buf_t *out, unsigned line, const lpp_cost_t *cost)
     add_number(out, cost->samples, '\n');
 }
 
+/* Of a page function: the line of a part of its cost; one that is not known is
+ * that of its start. */
+static unsigned line_of(const lpp_symbol_t *symbol, unsigned line)
+{
+    return line != 0 ? line : symbol->line != 0 ? symbol->line : 1;
+}
+
 static int is_zero(const lpp_cost_t *cost)
 {
     return cost->wall_us == 0 && cost->cpu_us == 0 && cost->samples == 0;
@@ -192,33 +205,87 @@ static void add_head(writer_t *writer)
                  view->total.cpu_us, view->total.samples);
 }
 
+/* The next part of costs, which are count, if it is one of index; else NULL.
+ * Indexes do not fall from call to call. */
+static const lpp_line_cost_t *next_part(const lpp_line_cost_t *costs,
+                                        apr_uint32_t count, apr_uint32_t *at,
+                                        apr_uint32_t index)
+{
+    while (*at < count && costs[*at].index < index) {
+        ++*at;
+    }
+    return *at < count && costs[*at].index == index ? &costs[(*at)++] : NULL;
+}
+
+static void add_self(writer_t *writer, apr_uint32_t index)
+{
+    const lpp_function_t *function = &writer->view->functions[index];
+    const lpp_line_costs_t *lines = &writer->lines;
+    const lpp_line_cost_t *part;
+
+    if (function->symbol.kind == LPP_NAME_INTERPRETER) {
+        while ((part = next_part(lines->selfs, lines->self_count,
+                                 &writer->self, index)) != NULL) {
+            add_cost(&writer->out, line_of(&function->symbol, part->line),
+                     &part->cost);
+        }
+    }
+    else if (index == 0 || !is_zero(&function->self)) {
+        add_cost(&writer->out, function->symbol.line, &function->self);
+    }
+}
+
+/* Add one call: calls, the cost, and the caller's line. */
+static void add_call(writer_t *writer, const lpp_edge_t *edge,
+                     apr_uint64_t calls, unsigned line,
+                     const lpp_cost_t *cost)
+{
+    lpp_buf_t *out = &writer->out;
+
+    add_function(writer, edge->callee, 1);
+    lpp_buf_add_string(out, "calls=");
+    add_number(out, lpp_writer_count(calls, cost->samples), ' ');
+    add_number(out, writer->view->functions[edge->callee].symbol.line, '\n');
+    add_cost(out, line, cost);
+}
+
+/* Add the calls of one edge: one, or, where its caller is a page function, one
+ * for each line that has cost; an exact count is one of all lines. */
+static void add_edge(writer_t *writer, apr_uint32_t index)
+{
+    const lpp_edge_t *edge = &writer->view->edges[index];
+    const lpp_symbol_t *caller
+        = &writer->view->functions[edge->caller].symbol;
+    const lpp_line_costs_t *lines = &writer->lines;
+    const lpp_line_cost_t *part = NULL;
+
+    if (caller->kind == LPP_NAME_INTERPRETER && !is_zero(&edge->total)) {
+        while ((part = next_part(lines->calls, lines->call_count,
+                                 &writer->call, index)) != NULL) {
+            add_call(writer, edge,
+                     part->cost.samples == edge->total.samples ? edge->calls
+                                                               : 0,
+                     line_of(caller, part->line), &part->cost);
+        }
+    }
+    else if (!is_zero(&edge->total) || edge->calls != 0) {
+        add_call(writer, edge, edge->calls, caller->line, &edge->total);
+    }
+}
+
 /* Add one function with its calls; *edge moves to the edges of the next
  * caller. */
 static void add_body(writer_t *writer, apr_uint32_t index,
                      apr_uint32_t *edge)
 {
     const lpp_view_t *view = writer->view;
-    const lpp_function_t *function = &view->functions[index];
-    lpp_buf_t *out = &writer->out;
 
-    lpp_buf_add_byte(out, '\n');
+    lpp_buf_add_byte(&writer->out, '\n');
     add_function(writer, index, 0);
-    if (index == 0 || !is_zero(&function->self)) {
-        add_cost(out, function->symbol.line, &function->self);
-    }
+    add_self(writer, index);
     for (; *edge < view->edge_count && view->edges[*edge].caller == index;
          ++*edge) {
-        const lpp_edge_t *call = &view->edges[*edge];
-
-        if (is_zero(&call->total) && call->calls == 0) {
-            continue;
-        }
-        add_function(writer, call->callee, 1);
-        lpp_buf_add_string(out, "calls=");
-        add_number(out, lpp_writer_count(call->calls, call->total.samples),
-                   ' ');
-        add_number(out, view->functions[call->callee].symbol.line, '\n');
-        add_cost(out, function->symbol.line, &call->total);
+        add_edge(writer, *edge);
     }
 }
 
@@ -252,8 +319,9 @@ apr_status_t lpp_write_callgrind(const lpp_view_t *view,
     writer.files.numbers = apr_hash_make(writer.pool);
     writer.bases = apr_hash_make(writer.pool);
     writer.defined = apr_pcalloc(writer.pool, view->function_count);
-    if (writer.defined == NULL) {
-        status = APR_ENOMEM;
+    status = writer.defined == NULL ? APR_ENOMEM
+        : lpp_view_line_costs(&writer.lines, view, writer.pool);
+    if (status != APR_SUCCESS) {
         goto leave;
     }
     add_head(&writer);

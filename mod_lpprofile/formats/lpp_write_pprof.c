@@ -61,8 +61,8 @@ typedef struct writer_t {
     z_stream zip;
     apr_hash_t *numbers;          /* string -> its index */
     apr_array_header_t *strings;  /* const char *, by index */
-    apr_uint32_t *locations;      /* id of each branch's location */
-    apr_uint32_t *first;          /* of each location: its first branch */
+    apr_uint32_t *locations;      /* id of each line branch's location */
+    apr_uint32_t *first;          /* of each location: its first line branch */
     apr_uint32_t location_count;
     apr_uint32_t *outermost, *innermost; /* calls of each branch, or NULL */
     unsigned short *mappings;     /* id of each object's mapping, 0: none */
@@ -180,25 +180,37 @@ static void write_head(writer_t *writer)
     write_part(writer, &part);
 }
 
+/* The pc of a line branch: that of its branch, or the page function's line. */
+static lpp_pc_t pc_of(const lpp_view_t *view, apr_uint32_t at)
+{
+    const lpp_line_branch_t *line = &view->line_branches[at];
+    lpp_pc_t pc = view->branch_pcs[line->branch];
+
+    return LPP_PC_IS_PAGE(pc) ? LPP_PAGE_START(pc) | line->line : pc;
+}
+
 /* Make one location for each pc; the root and the rest have their own. */
 static int make_locations(writer_t *writer)
 {
     const lpp_view_t *view = writer->view;
+    apr_uint32_t count = view->line_branch_count, i;
     apr_hash_t *by_pc = apr_hash_make(writer->pool);
-    apr_uint32_t i;
+    lpp_pc_t *pcs = apr_palloc(writer->pool, count * sizeof(*pcs));
 
-    writer->locations = apr_palloc(writer->pool, view->branch_count
-                                   * sizeof(*writer->locations));
-    writer->first = apr_palloc(writer->pool, (view->branch_count + 1)
-                               * sizeof(*writer->first));
-    if (by_pc == NULL || writer->locations == NULL
+    writer->locations = apr_palloc(writer->pool,
+                                   count * sizeof(*writer->locations));
+    writer->first = apr_palloc(writer->pool,
+                               (count + 1) * sizeof(*writer->first));
+    if (by_pc == NULL || pcs == NULL || writer->locations == NULL
         || writer->first == NULL) {
         return 0;
     }
-    for (i = 0; i < view->branch_count; i++) {
-        const lpp_pc_t *pc = &view->branch_pcs[i];
-        apr_uint32_t *known = i < 2 ? NULL
-            : apr_hash_get(by_pc, pc, sizeof(*pc));
+    for (i = 0; i < count; i++) {
+        lpp_pc_t *pc = &pcs[i];
+        apr_uint32_t *known;
+
+        *pc = pc_of(view, i);
+        known = i < 2 ? NULL : apr_hash_get(by_pc, pc, sizeof(*pc));
 
         if (known != NULL) {
             writer->locations[i] = *known;
@@ -291,19 +303,22 @@ static void write_locations(writer_t *writer)
 
         part.location = pointers;
         for (n = 0; n < BATCH && id <= writer->location_count; n++, id++) {
-            apr_uint32_t branch = writer->first[id];
-            lpp_pc_t pc = writer->view->branch_pcs[branch];
+            const lpp_line_branch_t *line
+                = &writer->view->line_branches[writer->first[id]];
+            lpp_pc_t pc = writer->view->branch_pcs[line->branch];
             const lpp_object_t *object = lpp_view_object(writer->view, pc);
 
             lpp__pprof__location__init(&locations[n]);
             lpp__pprof__line__init(&lines[n]);
-            lines[n].function_id = writer->view->branches[branch].function
-                + 1;
+            lines[n].function_id
+                = writer->view->branches[line->branch].function + 1;
+            lines[n].line = line->line;
             line_pointers[n] = &lines[n];
             locations[n].id = id;
             locations[n].n_line = 1;
             locations[n].line = &line_pointers[n];
-            locations[n].address = LPP_PC_ADDRESS(pc);
+            locations[n].address = LPP_PC_IS_PAGE(pc) ? 0
+                : LPP_PC_ADDRESS(pc);
             if (object != NULL) {
                 locations[n].mapping_id = writer->mappings[object->number];
                 locations[n].address += object->bias;
@@ -345,17 +360,17 @@ static size_t add_labels(writer_t *writer, apr_uint32_t at,
     return LABELS;
 }
 
-/* The stack of one branch, leaf first. */
+/* The stack of one line branch, leaf first. */
 static int fill_sample(writer_t *writer, apr_uint32_t at,
                         Lpp__Pprof__Sample *sample,
                         Lpp__Pprof__Label **labels)
 {
-    const lpp_branch_t *branches = writer->view->branches;
-    const lpp_cost_t *self = &branches[at].self;
+    const lpp_line_branch_t *lines = writer->view->line_branches;
+    const lpp_line_branch_t *leaf = &lines[at];
     unsigned i;
 
     lpp__pprof__sample__init(sample);
-    sample->n_location_id = branches[at].depth + 1;
+    sample->n_location_id = writer->view->branches[leaf->branch].depth + 1;
     sample->location_id = apr_palloc(writer->batch, sample->n_location_id
                                      * sizeof(*sample->location_id));
     sample->n_value = VALUES;
@@ -368,11 +383,11 @@ static int fill_sample(writer_t *writer, apr_uint32_t at,
         return 0;
     }
     for (i = 0; i < VALUES; i++) {
-        sample->value[i] = (int64_t)value_types[i].get(self);
+        sample->value[i] = (int64_t)value_types[i].get(&leaf->self);
     }
-    sample->n_label = add_labels(writer, at, sample->label);
+    sample->n_label = add_labels(writer, leaf->branch, sample->label);
     for (sample->n_location_id = 0; at != LPP_NODE_NONE;
-         at = branches[at].parent) {
+         at = lines[at].parent) {
         sample->location_id[sample->n_location_id++] = writer->locations[at];
     }
     return 1;
@@ -380,7 +395,7 @@ static int fill_sample(writer_t *writer, apr_uint32_t at,
 
 static int has_self(const lpp_view_t *view, apr_uint32_t at)
 {
-    const lpp_cost_t *self = &view->branches[at].self;
+    const lpp_cost_t *self = &view->line_branches[at].self;
 
     /* a profile without time has the root */
     return self->wall_us != 0 || self->samples != 0
@@ -406,13 +421,13 @@ static void write_samples(writer_t *writer)
     labels[1].str = text(writer, about->page_id);
     labels[2].key = text(writer, "host");
     labels[2].str = text(writer, about->host);
-    while (at < writer->view->branch_count
+    while (at < writer->view->line_branch_count
            && writer->status == APR_SUCCESS) {
         Lpp__Pprof__Profile part = LPP__PPROF__PROFILE__INIT;
 
         part.sample = pointers;
-        for (; part.n_sample < BATCH && at < writer->view->branch_count;
-             at++) {
+        for (; part.n_sample < BATCH
+             && at < writer->view->line_branch_count; at++) {
             if (has_self(writer->view, at)) {
                 if (!fill_sample(writer, at, &samples[part.n_sample],
                                  label_pointers)) {

@@ -56,7 +56,11 @@ static apr_uint32_t add_functions(maker_t *maker)
         }
         to->file = file_of(&from->symbol);
         to->line = from->symbol.line;
-        to->name = from->symbol.name;
+        /* the line is in the key: the name does without it */
+        to->name = lpp_view_page_name(&from->symbol, maker->pool);
+        if (to->name == NULL) {
+            return 0;
+        }
         key = apr_psprintf(maker->pool, "%s\n%u\n%s", to->file, to->line,
                            to->name);
         if (key == NULL) {
@@ -78,27 +82,6 @@ static apr_uint32_t add_functions(maker_t *maker)
     return count;
 }
 
-/* Edges are sorted by caller and callee. */
-static apr_uint32_t find_edge(const lpp_view_t *view, apr_uint32_t caller,
-                              apr_uint32_t callee)
-{
-    apr_uint32_t low = 0, high = view->edge_count;
-
-    while (low < high) {
-        apr_uint32_t middle = low + (high - low) / 2;
-        const lpp_edge_t *edge = &view->edges[middle];
-
-        if (edge->caller < caller
-            || (edge->caller == caller && edge->callee < callee)) {
-            low = middle + 1;
-        }
-        else {
-            high = middle;
-        }
-    }
-    return low;
-}
-
 /* Add the edges. Caller and callee of an edge with time have time, too, so both
  * have rows; so have those of a counted call. */
 static apr_uint32_t add_edges(maker_t *maker)
@@ -110,7 +93,7 @@ static apr_uint32_t add_edges(maker_t *maker)
         const lpp_branch_t *branch = &view->branches[i];
         apr_uint32_t caller = view->branches[branch->parent].function;
 
-        maker->edge_self_us[find_edge(view, caller, branch->function)]
+        maker->edge_self_us[lpp_view_edge(view, caller, branch->function)]
             += branch->self.wall_us;
     }
     for (i = 0; i < view->edge_count; i++) {

@@ -2,6 +2,9 @@
 /*
  * lpp_diff: merges two views. First the functions of both, by object and name;
  * then the branches, by parent and function. Nothing recurses.
+ *
+ * The line that a page function begins at changes when its script is edited
+ * above it: page functions of one script and name are paired in their order.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +24,7 @@ typedef struct builder_t {
     apr_uint32_t function_count;
     lpp_diff_branch_t *branches;
     apr_uint32_t branch_count;
-    apr_hash_t *by_name;   /* object, newline, name -> index + 1 */
+    apr_hash_t *by_name;   /* key of make_keys -> index + 1 */
     apr_hash_t *by_place;  /* place_t -> index + 1 */
     apr_pool_t *scratch;
 } builder_t;
@@ -37,12 +40,83 @@ static void *next_number(apr_uint32_t *count)
     return (void *)(apr_uintptr_t)++*count;
 }
 
+/* A page function of one view, while those of one name are counted. */
+typedef struct namesake_t {
+    const lpp_symbol_t *symbol;
+    const char *name;      /* without its line */
+    apr_uint32_t function; /* its index */
+} namesake_t;
+
+static int compare_names(const namesake_t *left, const namesake_t *right)
+{
+    int order = strcmp(left->symbol->object, right->symbol->object);
+
+    return order ? order : strcmp(left->name, right->name);
+}
+
+static int compare_namesakes(const void *a, const void *b)
+{
+    const namesake_t *left = a, *right = b;
+    int order = compare_names(left, right);
+
+    if (order) {
+        return order;
+    }
+    if (left->symbol->line != right->symbol->line) {
+        return left->symbol->line < right->symbol->line ? -1 : 1;
+    }
+    return left->function < right->function ? -1 : 1;
+}
+
+/* The keys of a view's functions: object, newline, name; of page functions: a
+ * number among those of their script and name as well. NULL: no memory. */
+static const char **make_keys(const builder_t *builder,
+                              const lpp_view_t *view)
+{
+    apr_pool_t *pool = builder->scratch;
+    const char **keys = apr_palloc(pool,
+                                   view->function_count * sizeof(*keys));
+    namesake_t *pages = apr_palloc(pool,
+                                   view->function_count * sizeof(*pages));
+    apr_uint32_t i, count = 0, number = 0;
+
+    for (i = 0; keys && pages && i < view->function_count; i++) {
+        const lpp_symbol_t *symbol = &view->functions[i].symbol;
+
+        if (symbol->kind == LPP_NAME_INTERPRETER) {
+            pages[count].symbol = symbol;
+            pages[count].name = lpp_view_page_name(symbol, pool);
+            pages[count].function = i;
+            if (!pages[count++].name) {
+                return NULL;
+            }
+        }
+        else {
+            keys[i] = apr_pstrcat(pool, symbol->object, "\n", symbol->name,
+                                  NULL);
+        }
+    }
+    if (!keys || !pages) {
+        return NULL;
+    }
+    qsort(pages, count, sizeof(*pages), compare_namesakes);
+    for (i = 0; i < count; i++) {
+        number = i > 0 && compare_names(&pages[i - 1], &pages[i]) == 0
+            ? number + 1 : 1;
+        keys[pages[i].function] = apr_psprintf(
+            pool, "%s\n%s\n%u", pages[i].symbol->object, pages[i].name,
+            number);
+        if (!keys[pages[i].function]) {
+            return NULL;
+        }
+    }
+    return keys;
+}
+
 /* The merged function for a function of one view; created if there is none. */
-static apr_uint32_t function_index(builder_t *builder,
+static apr_uint32_t function_index(builder_t *builder, const char *key,
                                    const lpp_symbol_t *symbol)
 {
-    const char *key = apr_pstrcat(builder->scratch, symbol->object, "\n",
-                                  symbol->name, NULL);
     void *known = apr_hash_get(builder->by_name, key, APR_HASH_KEY_STRING);
 
     if (!known) {
@@ -77,19 +151,21 @@ static apr_uint32_t branch_index(builder_t *builder, apr_uint32_t parent,
 
 static int add_view(builder_t *builder, const lpp_view_t *view, int side)
 {
+    const char **keys = make_keys(builder, view);
     apr_uint32_t *functions, *branches, i;
 
     functions = apr_palloc(builder->scratch, view->function_count
                            * sizeof(*functions));
     branches = apr_palloc(builder->scratch, view->branch_count
                           * sizeof(*branches));
-    if (!functions || !branches) {
+    if (!keys || !functions || !branches) {
         return 0;
     }
     for (i = 0; i < view->function_count; i++) {
         lpp_diff_function_t *function;
 
-        functions[i] = function_index(builder, &view->functions[i].symbol);
+        functions[i] = function_index(builder, keys[i],
+                                      &view->functions[i].symbol);
         function = &builder->functions[functions[i]];
         lpp_cost_add(&function->self[side], &view->functions[i].self);
         lpp_cost_add(&function->total[side], &view->functions[i].total);

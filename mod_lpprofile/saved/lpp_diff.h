@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * lpp_diff: compares two views, function by function and branch by branch.
- * Functions are the same if object and name are equal. A function or branch
- * that only one view has costs nothing in the other. Const once made; borrows
- * both views.
+ * Functions are the same if object and name are equal, page functions wherever
+ * they begin in their script. A function or branch that only one view has costs
+ * nothing in the other. Const once made; borrows both views.
  */
 #ifndef LPP_DIFF_H
 #define LPP_DIFF_H

@@ -29,10 +29,14 @@ static const lpp_saved_section_t sections[] = {
     {10, 1, lpp_saved_put_about, lpp_saved_read_about},
     {20, 1, lpp_saved_put_objects, lpp_saved_read_objects},
     {30, 1, lpp_saved_put_statistics, lpp_saved_read_statistics},
+    {35, 0, lpp_saved_put_page_statistics, lpp_saved_read_page_statistics},
     {40, 1, lpp_saved_put_tree, lpp_saved_read_tree},
+    {45, 0, lpp_saved_put_pagecode, lpp_saved_read_pagecode}, /* needs the
+                                                                 tree */
     {50, 0, lpp_saved_put_calls, lpp_saved_read_calls}, /* needs the tree */
     {60, 0, lpp_saved_put_oops, lpp_saved_read_oops},
     {70, 0, lpp_saved_put_sql, lpp_saved_read_sql},
+    {75, 0, lpp_saved_put_sql_lines, lpp_saved_read_sql_lines}, /* needs sql */
     {80, 0, lpp_saved_put_memory, lpp_saved_read_memory},
     {90, 0, lpp_saved_put_regions, lpp_saved_read_regions},
 };

@@ -40,6 +40,11 @@
 /* Root and rest are above the frames of a stack. */
 #define LPP_SAVED_DEPTH_MAX (LPP_FRAMES_MAX + 2)
 
+/* Of times and counts, so that no sum wraps. */
+#define LPP_SAVED_TOTAL_MAX (APR_UINT64_C(1) << 62)
+/* Root, rest, and the nodes of a tree at its ceiling. */
+#define LPP_SAVED_BRANCHES_MAX (LPP_TREE_MAX_NODES + 2)
+
 #define LPP_SAVED_HEAD_STRING_MAX_BYTES 2000
 
 /* The string members of a head, in their order in the file.
@@ -135,12 +140,14 @@ void *lpp_saved_array(lpp_saved_reader_t *reader, apr_size_t count,
 
 /* The writer and the reader of each section. */
 lpp_saved_put_fn lpp_saved_put_about, lpp_saved_put_objects,
-    lpp_saved_put_statistics, lpp_saved_put_tree, lpp_saved_put_calls,
-    lpp_saved_put_oops, lpp_saved_put_sql, lpp_saved_put_memory,
-    lpp_saved_put_regions;
+    lpp_saved_put_statistics, lpp_saved_put_tree, lpp_saved_put_pagecode,
+    lpp_saved_put_calls, lpp_saved_put_oops, lpp_saved_put_sql,
+    lpp_saved_put_memory, lpp_saved_put_regions,
+    lpp_saved_put_page_statistics, lpp_saved_put_sql_lines;
 lpp_saved_read_fn lpp_saved_read_about, lpp_saved_read_objects,
-    lpp_saved_read_statistics, lpp_saved_read_tree, lpp_saved_read_calls,
-    lpp_saved_read_oops, lpp_saved_read_sql, lpp_saved_read_memory,
-    lpp_saved_read_regions;
+    lpp_saved_read_statistics, lpp_saved_read_tree, lpp_saved_read_pagecode,
+    lpp_saved_read_calls, lpp_saved_read_oops, lpp_saved_read_sql,
+    lpp_saved_read_memory, lpp_saved_read_regions,
+    lpp_saved_read_page_statistics, lpp_saved_read_sql_lines;
 
 #endif

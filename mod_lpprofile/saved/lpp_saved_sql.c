@@ -210,3 +210,52 @@ void lpp_saved_read_sql(lpp_saved_reader_t *reader, lpp_saved_t *saved)
         reader->status = APR_ENOMEM;
     }
 }
+
+static int has_lines(const lpp_sqlview_stack_t *stacks, unsigned count)
+{
+    unsigned i, j;
+
+    for (i = 0; i < count; i++) {
+        for (j = 0; j < stacks[i].count; j++) {
+            if (stacks[i].frames[j].line != 0) {
+                return 1;
+            }
+        }
+    }
+    return 0;
+}
+
+/* The lines of page functions in the stacks, frame by frame; nothing where
+ * there are none. */
+void lpp_saved_put_sql_lines(lpp_saved_writer_t *writer,
+                             const lpp_saved_t *saved)
+{
+    const lpp_sqlview_t *view = saved->sql;
+    unsigned stacks = view ? lpp_sqllog_stack_count(view->log) : 0, i, j;
+
+    if (stacks == 0 || !has_lines(view->stacks, stacks)) {
+        return;
+    }
+    for (i = 0; i < stacks; i++) {
+        for (j = 0; j < view->stacks[i].count; j++) {
+            lpp_saved_put_number(writer, view->stacks[i].frames[j].line);
+        }
+    }
+}
+
+void lpp_saved_read_sql_lines(lpp_saved_reader_t *reader, lpp_saved_t *saved)
+{
+    const lpp_sqlview_t *view = saved->sql;
+    unsigned stacks = view ? lpp_sqllog_stack_count(view->log) : 0, i, j;
+
+    for (i = 0; i < stacks && !reader->bad; i++) {
+        /* read_stack made them, so they can be changed */
+        lpp_sqlview_frame_t *frames =
+            (lpp_sqlview_frame_t *)view->stacks[i].frames;
+
+        for (j = 0; j < view->stacks[i].count; j++) {
+            frames[j].line = (apr_uint32_t)lpp_saved_number(
+                reader, LPP_PAGE_LINE_MAX);
+        }
+    }
+}

@@ -3,16 +3,19 @@
  * lpp_saved_tree: three sections of a saved profile: the objects, the sampling
  * statistics, and the tree, which is functions, branches and the known calls of
  * edges. Total times and edges are computed again by lpp_view_graph.h, so that
- * a file cannot have sums that differ from their parts.
+ * a file cannot have sums that differ from their parts. Page functions are
+ * written like others, for readers that do not know of them;
+ * lpp_saved_pagecode.c has the rest.
  */
 #include <string.h>
+
+#include <apr_strings.h>
 
 #include "saved/lpp_saved_internal.h"
 #include "names/lpp_view_graph.h"
 
-#define TOTAL_MAX (APR_UINT64_C(1) << 62) /* so that no sum wraps */
-/* Root, rest, and the nodes of a tree at its ceiling. */
-#define BRANCHES_MAX (LPP_TREE_MAX_NODES + 2)
+#define TOTAL_MAX LPP_SAVED_TOTAL_MAX
+#define BRANCHES_MAX LPP_SAVED_BRANCHES_MAX
 
 void lpp_saved_put_objects(lpp_saved_writer_t *writer,
                            const lpp_saved_t *saved)
@@ -66,6 +69,42 @@ void lpp_saved_read_objects(lpp_saved_reader_t *reader, lpp_saved_t *saved)
     reader->view->object_count = reader->bad ? 0 : count;
 }
 
+void lpp_saved_put_page_statistics(lpp_saved_writer_t *writer,
+                                   const lpp_saved_t *saved)
+{
+    const lpp_page_statistics_t *pages = &saved->view->statistics.pages;
+    lpp_buf_t *content = &writer->content;
+
+    if (!pages->samples && !pages->cut && !pages->late && !pages->refused
+        && !pages->ambiguous && !pages->unread[0]) {
+        return;
+    }
+    lpp_saved_add_number(content, pages->samples);
+    lpp_saved_add_number(content, pages->cut);
+    lpp_saved_add_number(content, pages->late);
+    lpp_saved_add_number(content, pages->refused);
+    lpp_saved_add_number(content, pages->ambiguous);
+    lpp_saved_add_number(content, pages->nameless);
+    lpp_saved_add_number(content, pages->faults);
+    lpp_saved_put_string(writer, pages->unread);
+}
+
+void lpp_saved_read_page_statistics(lpp_saved_reader_t *reader,
+                                    lpp_saved_t *saved)
+{
+    lpp_page_statistics_t *pages = &reader->view->statistics.pages;
+    const apr_uint64_t any = APR_UINT64_MAX;
+
+    pages->samples = lpp_saved_number(reader, any);
+    pages->cut = lpp_saved_number(reader, any);
+    pages->late = lpp_saved_number(reader, any);
+    pages->refused = lpp_saved_number(reader, any);
+    pages->ambiguous = lpp_saved_number(reader, any);
+    pages->nameless = lpp_saved_number(reader, any);
+    pages->faults = lpp_saved_number(reader, any);
+    apr_cpystrn(pages->unread, lpp_saved_name(reader), sizeof(pages->unread));
+}
+
 void lpp_saved_put_statistics(lpp_saved_writer_t *writer,
                               const lpp_saved_t *saved)
 {
@@ -110,6 +149,20 @@ void lpp_saved_read_statistics(lpp_saved_reader_t *reader,
     statistics->unwinder = lpp_saved_optional(reader);
 }
 
+/* As readers that know no page functions take it. */
+static lpp_name_kind_e plain_kind(const lpp_symbol_t *symbol)
+{
+    return symbol->kind != LPP_NAME_INTERPRETER ? symbol->kind
+        : LPP_PAGE_NUMBER(symbol->start) == LPP_PAGE_MORE ? LPP_NAME_UNKNOWN
+        : LPP_NAME_SYMBOL;
+}
+
+/* The object of a pc; a page function has none for such readers. */
+static unsigned plain_object(lpp_pc_t pc)
+{
+    return LPP_PC_IS_PAGE(pc) ? 0 : LPP_PC_OBJECT(pc);
+}
+
 static void put_functions(lpp_saved_writer_t *writer, const lpp_view_t *view)
 {
     apr_uint32_t i;
@@ -123,7 +176,7 @@ static void put_functions(lpp_saved_writer_t *writer, const lpp_view_t *view)
         lpp_saved_put_string(writer, function->symbol.object);
         lpp_saved_put_optional(writer, function->symbol.file);
         lpp_saved_put_number(writer, function->symbol.line);
-        lpp_saved_put_number(writer, function->symbol.kind);
+        lpp_saved_put_number(writer, plain_kind(&function->symbol));
         lpp_saved_put_number(writer, function->calls);
     }
 }
@@ -163,7 +216,7 @@ static void put_branches(lpp_saved_writer_t *writer, const lpp_view_t *view)
         lpp_saved_put_number(writer, branch->function);
         /* the distance, which needs fewer bytes than the number itself */
         lpp_saved_put_number(writer, i == 0 ? 0 : i - branch->parent);
-        lpp_saved_put_number(writer, LPP_PC_OBJECT(view->branch_pcs[i]));
+        lpp_saved_put_number(writer, plain_object(view->branch_pcs[i]));
         lpp_saved_put_number(writer, LPP_PC_ADDRESS(view->branch_pcs[i]));
         lpp_saved_put_number(writer, branch->self.wall_us);
         lpp_saved_put_number(writer, branch->self.cpu_us);
@@ -230,6 +283,22 @@ static lpp_branch_t *read_branches(lpp_saved_reader_t *reader,
     }
     view->branch_pcs = pcs;
     return branches;
+}
+
+/* One line branch for each branch. */
+static void add_line_branches(lpp_saved_reader_t *reader, lpp_view_t *view)
+{
+    apr_uint32_t count = view->branch_count, i;
+    lpp_line_branch_t *lines = lpp_saved_array(reader, count,
+                                               sizeof(*lines));
+
+    for (i = 0; lines && i < count; i++) {
+        lines[i].branch = i;
+        lines[i].parent = view->branches[i].parent;
+        lines[i].self = view->branches[i].self;
+    }
+    view->line_branches = lines;
+    view->line_branch_count = lines ? count : 0;
 }
 
 /* Edges are computed from the branches, except their exact calls; these are
@@ -309,6 +378,7 @@ void lpp_saved_read_tree(lpp_saved_reader_t *reader, lpp_saved_t *saved)
     view->function_count = function_count;
     view->branches = branches;
     view->branch_count = branch_count;
+    add_line_branches(reader, view);
     read_edge_calls(reader, view);
     lpp_view_add_figures(view);
 }

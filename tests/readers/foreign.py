@@ -21,7 +21,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 BUILD = pathlib.Path(os.environ.get('LPP_BUILD', ROOT / 'build'))
 CASES = ['empty', 'nothing', 'one', 'deep', 'mutual', 'odd', 'huge', 'wild',
-         'wild_no_lines']
+         'wild_no_lines', 'page', 'lineless']
 Totals = collections.namedtuple('Totals', 'wall cpu samples')
 
 
@@ -57,6 +57,15 @@ def fetch(name):
 
 def pprof():
     return fetch('pprof')
+
+
+def run_pprof(*arguments):
+    """What pprof prints."""
+    done = subprocess.run([str(pprof()), *map(str, arguments)],
+                          text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def speedscope():

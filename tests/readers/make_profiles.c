@@ -6,7 +6,9 @@
  *
  * gives DIRECTORY/CASE.callgrind, .pstats, .pprof, .collapsed and a line
  * "CASE wall_us cpu_us samples" on stdout: the totals that every reader must
- * find. View and writers are the real ones; names and times are made up.
+ * find. View and writers are the real ones; names and times are made up. The
+ * case "page" has page functions, of DIRECTORY/page.php, which is made, too;
+ * "lineless" has one of that file without lines.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -199,6 +201,98 @@ static void make_wild(void)
     write_all("wild_no_lines", profile, "/wild");
 }
 
+/* The script whose functions "page" has, and whose lines. */
+static void write_script(const char *path)
+{
+    FILE *file = fopen(path, "w");
+    unsigned line;
+
+    if (file == NULL) {
+        perror(path);
+        exit(1);
+    }
+    for (line = 1; line <= 50; line++) {
+        fprintf(file, "%s /* this is line %u */\n",
+                line == 40 ? "function page()" : line == 20
+                ? "function render()" : line == 30 ? "function render()"
+                : "    work();", line);
+    }
+    fclose(file);
+}
+
+enum { MAIN_PAGE = 1, PAGE_PAGE, RENDER_20, RENDER_30, USORT_PAGE, ODD_PAGE,
+       LINELESS };
+
+/* Page functions as a process would know them. */
+static void know_pages(const char *path)
+{
+    static lpp_page_function_t known[LPP_PAGES_MAX + 1];
+    const lpp_page_function_t pages[] = {
+        { LPP_LANGUAGE_PHP, 0, "{main}", path, 1 },
+        { LPP_LANGUAGE_PHP, 0, "Renderer::page", path, 40 },
+        { LPP_LANGUAGE_PHP, 0, "render", path, 20 },
+        { LPP_LANGUAGE_PHP, 0, "render", path, 30 },
+        { LPP_LANGUAGE_PHP, 1, "usort()", "", 0 },
+        { LPP_LANGUAGE_PHP, 0, "(1) a;b#\nfn=(3) \xff\xe2\x80\xae",
+          "/no/such;file\n(1).php", 7 },
+        { LPP_LANGUAGE_PERL, 0, "lineless", path, 0 } };
+    lpp_pagecode_t *table;
+    unsigned i;
+
+    need(lpp_pagecode_create(&table));
+    for (i = 0; i < LPP_COUNT(pages); i++) {
+        apr_uint32_t number = lpp_pagecode_number(table, &pages[i]);
+
+        known[number] = *lpp_pagecode_get(table, number);
+    }
+    known[LPP_PAGE_MORE] = *lpp_pagecode_get(table, LPP_PAGE_MORE);
+    fake_pages = known;
+}
+
+/* execute runs the page, whose functions are at some lines; C below and above
+ * them. */
+static void make_page(void)
+{
+    const char *path = apr_psprintf(pool, "%s/page.php", directory);
+    const lpp_pc_t execute = FAKE_PC(1, 3, 1), handler = FAKE_PC(2, 0, 8);
+    lpp_pc_t stack[] = { 0, LPP_PAGE_PC(PAGE_PAGE, 42),
+        LPP_PAGE_PC(MAIN_PAGE, 3), execute, handler };
+    const lpp_pc_t sorting[] = { FAKE_PC(1, 7, 3), LPP_PAGE_PC(USORT_PAGE, 0),
+        LPP_PAGE_PC(PAGE_PAGE, 44), LPP_PAGE_PC(MAIN_PAGE, 4), execute,
+        handler };
+    const lpp_pc_t recursion[] = { LPP_PAGE_PC(RENDER_30, 33),
+        LPP_PAGE_PC(RENDER_30, 32), LPP_PAGE_PC(RENDER_30, 31),
+        LPP_PAGE_PC(ODD_PAGE, 8), LPP_PAGE_PC(LPP_PAGE_MORE, 0), execute,
+        handler };
+    lpp_profile_t *profile = begin(20000, 15000);
+
+    write_script(path);
+    know_pages(path);
+    stack[0] = LPP_PAGE_PC(RENDER_20, 21);
+    add(profile, stack, 5, 3000000, 2000000, 3);
+    stack[0] = LPP_PAGE_PC(RENDER_20, 22);
+    add(profile, stack, 5, 1000000, 1000000, 1);
+    stack[2] = LPP_PAGE_PC(MAIN_PAGE, 4);
+    add(profile, stack, 5, 2000000, 1000000, 2);
+    add(profile, stack + 1, 4, 4000000, 3000000, 4);
+    add(profile, sorting, 6, 5000000, 4000000, 5);
+    add(profile, recursion, 7, 1500000, 1000000, 1);
+    add(profile, recursion + 1, 6, 500000, 500000, 1);
+    write_all("page", profile, "/page.php");
+}
+
+/* A script that can be read, of which no line is known. */
+static void make_lineless(void)
+{
+    const lpp_pc_t stack[] = { FAKE_PC(1, 7, 3), LPP_PAGE_PC(LINELESS, 0),
+        FAKE_PC(2, 0, 8) };
+    lpp_profile_t *profile = begin(5000, 4000);
+
+    add(profile, stack, 3, 3000000, 2000000, 3);
+    add(profile, stack + 1, 2, 2000000, 2000000, 2);
+    write_all("lineless", profile, "/page.pl");
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
@@ -215,6 +309,8 @@ int main(int argc, char **argv)
     make_odd();
     make_huge();
     make_wild();
+    make_page();
+    make_lineless();
     apr_pool_destroy(pool);
     apr_terminate();
     return fflush(stdout) != 0;

@@ -11,9 +11,9 @@ PROFILE = ('LPProfilingAllowed On\nLPProfileRate 5000\n'
            'RewriteEngine On\n'
            + ''.join('RewriteRule "^/(x|y)%d/(.*)+z$" "-"\n' % i
                      for i in range(500)))
-# Of a stack in one request. Where the machine stood still in one, its frames
-# would outweigh all others.
-LONGEST_US = 1000
+# Of a stack in one request: one sample. How long the kernel takes for a write,
+# or the machine stands still, says nothing about names.
+LONGEST_US = 200
 # What the share is about: httpd itself, APR, modules.
 OURS = re.compile(r'(apache2|httpd|libapr(util)?-1\.so\.0|mod_\w+\.so)$')
 
@@ -36,7 +36,7 @@ def test_85_percent_of_frames_have_names(httpd):
     server = httpd(PROFILE, features=['include', 'rewrite', 'autoindex'])
     named = total = 0
     unnamed = collections.Counter()
-    for path in ['index.html', 'page.shtml', 'plain.txt', 'dir/'] * 25:
+    for path in ['index.html', 'page.shtml', 'plain.txt', 'dir/'] * 40:
         got = server.get('/++profile++collapsed/' + path)
         assert got.status == 200 and got.oops_id
         file, = [x for x in server.wait_files(got.oops_id)

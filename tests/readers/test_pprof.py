@@ -3,7 +3,6 @@
 import collections
 import pathlib
 import re
-import subprocess
 import sys
 
 import pytest
@@ -17,14 +16,6 @@ import foreign  # noqa: E402
 def made(tmp_path_factory):
     directory = tmp_path_factory.mktemp('pprof')
     return directory, foreign.made(directory)
-
-
-def run(*arguments):
-    done = subprocess.run([str(foreign.pprof()), *map(str, arguments)],
-                          text=True, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, timeout=60)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def raw_samples(text):
@@ -41,18 +32,18 @@ def raw_samples(text):
 @pytest.mark.parametrize('case', foreign.CASES)
 def test_pprof_reads_the_totals(made, case):
     directory, totals = made
-    out = run('-raw', directory / (case + '.pprof'))
+    out = foreign.run_pprof('-raw', directory / (case + '.pprof'))
     samples, wall, cpu = raw_samples(out)
     assert foreign.Totals(wall, cpu, samples) == totals[case]
     assert 'Period: 1000' in out
 
 
-@pytest.mark.parametrize('case', ['one', 'deep', 'mutual', 'odd'])
+@pytest.mark.parametrize('case', ['one', 'deep', 'mutual', 'odd', 'page'])
 def test_pprof_shows_the_self_times_of_the_collapsed_file(made, case):
     """Function by function, recursion and strange names and all; not the
     cases whose names stand in several objects, which pprof takes for one."""
     directory, totals = made
-    out = run('-traces', '-sample_index=wall', '-unit=us',
+    out = foreign.run_pprof('-traces', '-sample_index=wall', '-unit=us',
               directory / (case + '.pprof'))
     own = collections.Counter()
     for trace in out.split('-----------+')[1:]:
@@ -73,13 +64,13 @@ def test_pprof_draws_a_real_page(httpd):
     server = httpd('LPProfilingAllowed On\n', features=['lua'])
     got = server.get('/++profile++pprof/lua/compute.lua?ms=200')
     path, = server.wait_files(got.oops_id)
-    out = run('-top', '-sample_index=wall', '-unit=ms', path)
+    out = foreign.run_pprof('-top', '-sample_index=wall', '-unit=ms', path)
     assert 'Type: wall' in out and 'OOPS: ' + got.oops_id in out
     whole = float(re.search(r'of ([\d.]+)ms total', out).group(1))
     assert 150 < whole < 20000
     assert re.search(r'100% +\[request\]$', out, re.M)
-    assert re.search(r'ap_invoke_handler$', run(
+    assert re.search(r'ap_invoke_handler$', foreign.run_pprof(
         '-top', '-cum', '-nodecount=20', path), re.M)
-    assert '++profile++' not in run('-traces', path)
-    dot = run('-dot', path)
+    assert '++profile++' not in foreign.run_pprof('-traces', path)
+    dot = foreign.run_pprof('-dot', path)
     assert dot.startswith('digraph') and 'lua' in dot

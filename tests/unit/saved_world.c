@@ -20,12 +20,23 @@ static const char *const names[] = {
     "h", "\xc3\xa9t\xc3\xa9", "std::map<int, (3)>::at(unsigned) const",
     "(1)", "a;b", "twin", "twin"
 };
+static const lpp_page_function_t pages[] = {
+    { LPP_LANGUAGE_NONE, 0, LPP_PAGE_MORE_NAME, "", 0 },
+    { LPP_LANGUAGE_PHP, 0, "Renderer::page", "/srv/www/index.php", 41 },
+    { LPP_LANGUAGE_PHP, 0, "{closure}", "/srv/www/index.php", 12 },
+    { LPP_LANGUAGE_PHP, 0, "{closure}", "/srv/www/index.php", 30 },
+    { LPP_LANGUAGE_PHP, 1, "usort()", "", 0 },
+    { LPP_LANGUAGE_LUA, 0, "h\xc3\xa9t", "/srv/www/p\xc3\xa9.lua", 3 }
+};
+static int with_pagecode;
 apr_pool_t *pool;
 
 int set_up(void **state)
 {
     (void)state;
     fake_names = names;
+    fake_pages = pages;
+    with_pagecode = 0;
     fake_file = NULL;
     fake_line = 0;
     return apr_pool_create(&pool, NULL) == APR_SUCCESS ? 0 : -1;
@@ -42,6 +53,11 @@ void name_source(const char *file, unsigned line)
 {
     fake_file = file;
     fake_line = line;
+}
+
+void mix_pagecode(int on)
+{
+    with_pagecode = on;
 }
 
 /* Objects as lpp_view would have found them; the table of objects is real
@@ -84,6 +100,13 @@ const lpp_view_t *make_view(unsigned stacks, const char *id)
     profile->statistics.own_ns = 765432;
     profile->statistics.cut_short = 1;
     profile->statistics.lowered_hz = 250;
+    if (with_pagecode) {
+        static const lpp_page_statistics_t seen = {
+            11, 2, 3, 4, 5, 6, 7, "Perl 5.99 is not known."
+        };
+
+        profile->statistics.pages = seen;
+    }
     for (i = 0; i < stacks; i++) {
         lpp_weight_t weight = { 900000 + i * 1009, 800000 + i * 13, 1 };
         lpp_pc_t stack[40];
@@ -93,6 +116,11 @@ const lpp_view_t *make_view(unsigned stacks, const char *id)
             stack[j] = FAKE_PC((unsigned)rand_r(&seed) % 4,
                                (unsigned)rand_r(&seed) % LPP_COUNT(names),
                                (unsigned)rand_r(&seed) % 200);
+            if (with_pagecode && rand_r(&seed) % 2 == 0) {
+                stack[j] = LPP_PAGE_PC((unsigned)rand_r(&seed)
+                                       % LPP_COUNT(pages),
+                                       (unsigned)rand_r(&seed) % 5);
+            }
         }
         lpp_profile_add(profile, stack, depth, &weight);
     }

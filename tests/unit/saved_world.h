@@ -27,6 +27,9 @@ int tear_down(void **state);
  * none. */
 void name_source(const char *file, unsigned line);
 
+/* Half of the frames of make_view from then on are page functions. */
+void mix_pagecode(int on);
+
 /* A profile of so many stacks by a fixed pseudo-random sequence. */
 const lpp_view_t *make_view(unsigned stacks, const char *id);
 

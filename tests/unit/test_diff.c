@@ -161,6 +161,45 @@ static void namesakes_of_other_objects_stay_apart(void **state)
     assert_int_equal(diff->branches[0].width_us, 200);
 }
 
+/* The same script, edited above its functions between the two profiles. */
+static void page_functions_are_paired_wherever_they_begin(void **state)
+{
+    static const lpp_page_function_t pages[] = {
+        {LPP_LANGUAGE_NONE, 0, LPP_PAGE_MORE_NAME, "", 0},
+        {LPP_LANGUAGE_PHP, 0, "render", "/srv/a.php", 10},
+        {LPP_LANGUAGE_PHP, 0, "{closure}", "/srv/a.php", 20},
+        {LPP_LANGUAGE_PHP, 0, "{closure}", "/srv/a.php", 30},
+        {LPP_LANGUAGE_PHP, 0, "render", "/srv/a.php", 14},
+        {LPP_LANGUAGE_PHP, 0, "{closure}", "/srv/a.php", 24},
+        {LPP_LANGUAGE_PHP, 0, "{closure}", "/srv/a.php", 34},
+        {LPP_LANGUAGE_PHP, 0, "render", "/srv/b.php", 10},
+    };
+    const lpp_pc_t old_first[] = {LPP_PAGE_PC(2, 21), LPP_PAGE_PC(1, 11)};
+    const lpp_pc_t old_second[] = {LPP_PAGE_PC(3, 31), LPP_PAGE_PC(1, 12)};
+    const lpp_pc_t new_first[] = {LPP_PAGE_PC(5, 25), LPP_PAGE_PC(4, 15)};
+    const lpp_pc_t new_second[] = {LPP_PAGE_PC(6, 35), LPP_PAGE_PC(4, 16)};
+    const lpp_pc_t other[] = {LPP_PAGE_PC(7, 10)};
+    lpp_profile_t *before = begin(1000), *after = begin(2000);
+    const lpp_diff_t *diff;
+
+    (void)state;
+    fake_pages = pages;
+    /* whichever was seen first */
+    add(before, old_second, 2, 300);
+    add(before, old_first, 2, 100);
+    add(after, new_first, 2, 150);
+    add(after, new_second, 2, 900);
+    add(after, other, 1, 50);
+    diff = diff_of(view_of(before), view_of(after));
+    assert_complete(diff);
+    /* root, rest, render, two closures, the other script's render */
+    assert_int_equal(diff->function_count, 6);
+    assert_int_equal(lpp_diff_self_us(named(diff, "{closure}:20")), 50);
+    assert_int_equal(lpp_diff_self_us(named(diff, "{closure}:30")), 600);
+    assert_int_equal(named(diff, "render")->total[0].wall_us, 400);
+    assert_int_equal(named(diff, "render")->total[1].wall_us, 1050);
+}
+
 static void a_view_against_itself_is_the_same(void **state)
 {
     lpp_profile_t *profile = begin(1000000);
@@ -209,6 +248,8 @@ int main(void)
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(namesakes_of_other_objects_stay_apart,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            page_functions_are_paired_wherever_they_begin, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_view_against_itself_is_the_same,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(nothing_against_something, set_up,

@@ -23,14 +23,19 @@ static void every_format_has_the_same_bytes(void **state)
     unsigned i;
 
     (void)state;
-    for (i = 0; i < 2 * LPP_COUNT(sizes); i++) {
-        const lpp_view_t *view;
+    for (i = 0; i < 4 * LPP_COUNT(sizes); i++) {
+        const lpp_view_t *view, *back;
         lpp_saved_t saved;
 
         name_source(i & 1 ? "source.c" : NULL, i & 1 ? 42 : 0);
-        view = make_view(sizes[i / 2], ID);
+        mix_pagecode(i & 2);
+        view = make_view(sizes[i / 4], ID);
         saved = make_saved(view, HOST);
-        assert_same_formats(view, read_back(write_saved(&saved))->view);
+        back = read_back(write_saved(&saved))->view;
+        assert_same_formats(view, back);
+        assert_int_equal(view->named_percent, back->named_percent);
+        assert_memory_equal(&view->statistics.pages, &back->statistics.pages,
+                            sizeof(back->statistics.pages));
     }
 }
 

@@ -16,6 +16,7 @@
 #include <zlib.h>
 
 #include "base/lpp_formats.h"
+#include "names/lpp_pagecode.h"
 #include "saved_world.h"
 
 /* Whether it is refused; must not crash either way. */
@@ -108,6 +109,55 @@ static unsigned char *body_of(const lpp_buf_t *file, apr_size_t *len)
     return body;
 }
 
+/* A file whose section of page functions is not one of the tree. */
+static void refused_with(lpp_view_t *view, unsigned what)
+{
+    lpp_saved_t saved = make_saved(view, HOST);
+    lpp_line_branch_t *lines = (lpp_line_branch_t *)view->line_branches;
+    lpp_function_t *functions = (lpp_function_t *)view->functions;
+    apr_uint32_t last = view->line_branch_count - 1;
+    lpp_buf_t *file = write_saved(&saved);
+
+    assert_false(is_refused(file->data, file->len));
+    switch (what) {
+    case 0: lines[last].self.wall_us++; break;
+    case 1: lines[last].self.samples--; break;
+    case 2: lines[last].self.cpu_us = lines[last].self.wall_us + 1; break;
+    case 3: lines[last].parent = last; break;
+    case 4: lines[last].parent = 1; break;
+    case 5: lines[last].branch = 1; break;
+    case 6: lines[last].branch = view->branch_count; break;
+    case 7: lines[last].line = LPP_PAGE_LINE_MAX + 1; break;
+    case 8: lines[1].line = 3; break;
+    case 9: lines[1].branch = 0; break;
+    case 10: functions[1].symbol.kind = LPP_NAME_INTERPRETER; break;
+    case 11:
+        functions[view->branches[lines[last].branch].function].symbol.start
+            = LPP_PC_MAKE(1, 4096);
+        break;
+    default: view->line_branch_count = 1; break;
+    }
+    file = write_saved(&saved);
+    assert_true(is_refused(file->data, file->len));
+}
+
+static void lines_that_make_up_no_tree_are_refused(void **state)
+{
+    const lpp_view_t *view;
+    unsigned i;
+
+    (void)state;
+    mix_pagecode(1);
+    /* the last line branch is one of a page function */
+    view = make_view(9, ID);
+    assert_int_equal(view->functions[view->branches[view->line_branches[
+        view->line_branch_count - 1].branch].function].symbol.kind,
+                     LPP_NAME_INTERPRETER);
+    for (i = 0; i < 13; i++) {
+        refused_with((lpp_view_t *)make_view(9, ID), i);
+    }
+}
+
 /* What passes all checks must do no harm: every writer copes with it. */
 static void use_if_taken(const lpp_buf_t *file)
 {
@@ -127,7 +177,7 @@ static void use_if_taken(const lpp_buf_t *file)
     pool = kept;
 }
 
-static void a_body_that_was_made_up_does_no_harm(void **state)
+static void make_up_bodies(void)
 {
     lpp_saved_t saved = make_saved(make_view(9, ID), HOST);
     lpp_buf_t *file;
@@ -136,7 +186,6 @@ static void a_body_that_was_made_up_does_no_harm(void **state)
     apr_size_t len, i;
     unsigned j;
 
-    (void)state;
     saved.sql = make_sql();
     file = write_saved(&saved);
     body = body_of(file, &len);
@@ -154,6 +203,14 @@ static void a_body_that_was_made_up_does_no_harm(void **state)
 
         assert_true(is_refused(cut->data, cut->len));
     }
+}
+
+static void a_body_that_was_made_up_does_no_harm(void **state)
+{
+    (void)state;
+    make_up_bodies();
+    mix_pagecode(1);
+    make_up_bodies();
 }
 
 static void a_bomb_is_refused(void **state)
@@ -175,6 +232,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_is_cut_short_is_refused),
         TEST(a_changed_bit_changes_nothing_unseen),
+        TEST(lines_that_make_up_no_tree_are_refused),
         TEST(a_body_that_was_made_up_does_no_harm),
         TEST(a_bomb_is_refused),
     };

@@ -74,6 +74,11 @@ static lpp_buf_t *write_saved(const lpp_saved_t *saved)
     return buf;
 }
 
+static const lpp_page_function_t pages[] = {
+    {LPP_LANGUAGE_NONE, 0, LPP_PAGE_MORE_NAME, "", 0},
+    {LPP_LANGUAGE_LUA, 0, "handle", "/srv/www/page.lua", 3},
+};
+
 /* A profile with all sections but calls and SQL. */
 static lpp_buf_t *make_file(const char *id)
 {
@@ -86,7 +91,8 @@ static lpp_buf_t *make_file(const char *id)
     };
     lpp_view_about_t about = { id, "P:v", "http://www.example.org/", "h",
         "GET", APR_TIME_C(1700000000123456), 4711, 4712, 0 };
-    static const lpp_pc_t stack[] = {FAKE_PC(1, 1, 0), FAKE_PC(1, 0, 0)};
+    static const lpp_pc_t stack[] = {FAKE_PC(1, 1, 0), LPP_PAGE_PC(1, 7),
+                                     FAKE_PC(1, 0, 0)};
     const lpp_weight_t weight = {900000, 800000, 1};
     lpp_profile_t *profile;
     lpp_saved_t saved;
@@ -94,10 +100,11 @@ static lpp_buf_t *make_file(const char *id)
 
     memset(&saved, 0, sizeof(saved));
     fake_names = names;
+    fake_pages = pages;
     assert_int_equal(lpp_profile_create(&profile, 0, pool), APR_SUCCESS);
     profile->total.wall_ns = profile->total.cpu_ns = 5000000;
     profile->statistics.unwinder = "table";
-    lpp_profile_add(profile, stack, 2, &weight);
+    lpp_profile_add(profile, stack, 3, &weight);
     assert_int_equal(lpp_view_create(&saved.view, profile, NULL, NULL, &about,
                                      pool), APR_SUCCESS);
     assert_int_equal(lpp_oops_create(&oops, id, pool), APR_SUCCESS);
@@ -263,7 +270,7 @@ static void a_file_taken_apart_is_itself(void **state)
     body_t body = take_apart(file);
 
     (void)state;
-    assert_int_equal(body.count, REQUIRED + 3);
+    assert_int_equal(body.count, REQUIRED + 4);
     assert_same(file, &body);
 }
 
@@ -376,7 +383,7 @@ static void a_section_cut_short_is_refused(void **state)
 
 static void as_many_sections_as_are_claimed(void **state)
 {
-    static const unsigned wrong[] = {0, 1, 6, 8, 200, 0x7fffffff, 0xffffffff};
+    static const unsigned wrong[] = {0, 1, 7, 9, 200, 0x7fffffff, 0xffffffff};
     lpp_buf_t *file = make_file(ID);
     body_t body = take_apart(file);
     unsigned i;
@@ -411,6 +418,32 @@ static void only_the_first_sections_must_be_there(void **state)
     assert_string_equal(saved->oops_path, "");
     assert_null(saved->memory);
     assert_int_equal(saved->region_count, 0);
+}
+
+/* What a reader that does not know the section makes of a page function. */
+static void without_its_section_a_page_function_is_a_function(void **state)
+{
+    lpp_buf_t *file = make_file(ID);
+    body_t body = take_apart(file);
+    const lpp_view_t *view;
+    const lpp_symbol_t *symbol;
+
+    (void)state;
+    view = read_back(put_together(file, &body))->view;
+    symbol = &view->functions[view->branches[3].function].symbol;
+    assert_int_equal(symbol->kind, LPP_NAME_INTERPRETER);
+    assert_int_equal(view->line_branches[3].line, 7);
+    assert_int_equal(body.sections[REQUIRED].tag, 45);
+    take_out(&body, REQUIRED);
+    view = read_back(put_together(file, &body))->view;
+    symbol = &view->functions[view->branches[3].function].symbol;
+    assert_int_equal(symbol->kind, LPP_NAME_SYMBOL);
+    assert_string_equal(symbol->name, "handle");
+    assert_string_equal(symbol->file, "/srv/www/page.lua");
+    assert_int_equal(symbol->line, 3);
+    assert_int_equal(view->line_branch_count, view->branch_count);
+    assert_int_equal(view->line_branches[3].line, 0);
+    assert_int_equal(view->named_percent, 100);
 }
 
 static void another_version_is_refused(void **state)
@@ -504,6 +537,7 @@ int main(void)
         TEST(a_section_cut_short_is_refused),
         TEST(as_many_sections_as_are_claimed),
         TEST(only_the_first_sections_must_be_there),
+        TEST(without_its_section_a_page_function_is_a_function),
         TEST(another_version_is_refused),
         TEST(what_a_head_has_more_is_passed_over),
         TEST(a_list_passes_over_another_version),

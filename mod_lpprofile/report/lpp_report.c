@@ -20,6 +20,15 @@ static void figure(lpp_page_t *page, const char *name, apr_uint64_t us,
     lpp_page_raw(page, "</b></span>\n");
 }
 
+static void first_words(lpp_page_t *page, const lpp_view_t *view)
+{
+    if (lpp_view_has_page_code(view)) {
+        lpp_page_raw(page, "<span class=\"first\">");
+        lpp_report_first_words(page, view);
+        lpp_page_raw(page, "</span>\n");
+    }
+}
+
 /* The line that is shown when the block is closed. */
 static void summary_line(lpp_page_t *page, const lpp_report_t *report)
 {
@@ -35,6 +44,7 @@ static void summary_line(lpp_page_t *page, const lpp_report_t *report)
         lpp_page_rawf(page, "<span class=\"figure\"><span class=\"key\">"
                       "Samples</span> <b>%" APR_UINT64_T_FMT "</b></span>\n",
                       view->total.samples);
+        first_words(page, view);
     }
     else if (report->oops) {
         figure(page, "Total",

@@ -150,9 +150,10 @@ static void change_row(lpp_page_t *page, const lpp_diff_function_t *function)
         - (apr_int64_t)function->total[LPP_DIFF_BEFORE].wall_us);
     lpp_page_raw(page, "</td><td class=\"f\">");
     lpp_page_code(page, function->symbol->name);
+    lpp_page_source(page, function->symbol);
     lpp_page_raw(page, presence(function));
     lpp_page_raw(page, "</td><td class=\"m\">");
-    lpp_page_text(page, lpp_view_object_name(function->symbol));
+    lpp_page_module(page, function->symbol);
     lpp_page_raw(page, "</td></tr>\n");
 }
 

@@ -143,7 +143,7 @@ void lpp_report_diff_flame(lpp_page_t *page, const lpp_diff_t *diff)
         "</span>, <span class=\"key same\">the same</span>; the fuller the "
         "colour, the larger the part of the box that changed.</p>\n");
     lpp_page_flame_controls(page);
-    lpp_flame_open(page, drawing.levels);
+    lpp_flame_open(page, drawing.levels, "both reports");
     for (i = 0; i < diff->branch_count; i++) {
         if (drawing.left[i] >= 0) {
             frame(&drawing, i);

@@ -10,6 +10,7 @@
 
 #define LEVELS_MAX 128      /* shown below each other */
 #define COLOURS 12
+#define TINTS 3             /* of page functions */
 
 /* How much of a profile is drawn: less in the block than in the module's own
  * page, where one can zoom. */
@@ -26,6 +27,11 @@ static const char *const fills[COLOURS] = {
     "#62c4a3", "#ef9a8f", "#a9a2e8", "#c3cf62", "#63bfd1", "#e69ac4",
 };
 
+/* Page functions have one colour in tints, one for each script in turn, and a
+ * dark edge, which C functions have not. */
+static const char *const tints[TINTS] = {"#ffe75c", "#fff3ad", "#f2d21f"};
+#define EDGE "stroke=\"#6b5600\" stroke-width=\"2\""
+
 typedef struct drawing_t {
     lpp_page_t *page;
     const lpp_view_t *view;
@@ -35,14 +41,29 @@ typedef struct drawing_t {
     apr_uint32_t levels;
     unsigned object_count;
     const char *objects[4 * COLOURS]; /* objects that have a colour, in order */
+    unsigned script_count;
+    const lpp_symbol_t *scripts[4 * COLOURS]; /* a function of each script */
 } drawing_t;
 
-void lpp_flame_open(lpp_page_t *page, apr_uint32_t levels)
+/* The switch: what can be drawn, the first one at first. */
+static const struct {
+    lpp_view_part_e part;
+    const char *key, *name, *note;
+} parts[] = {
+    {LPP_VIEW_PAGE_CODE, "page", "page code only", "C code counts for the "
+     "page function that called it."},
+    {LPP_VIEW_ALL_CODE, "all", "all", ""},
+    {LPP_VIEW_C_CODE, "c", "C only", "The page functions' own time "
+     "counts for the C code that runs them."},
+};
+
+void lpp_flame_open(lpp_page_t *page, apr_uint32_t levels, const char *what)
 {
     lpp_page_rawf(page, "<svg class=\"flame\" "
                   "xmlns=\"http://www.w3.org/2000/svg\" width=\"100%%\" "
                   "height=\"%u\" role=\"img\" aria-label=\"Flame "
-                  "graph\">\n", (unsigned)levels * LPP_FLAME_ROW_HEIGHT);
+                  "graph, %s\">\n", (unsigned)levels * LPP_FLAME_ROW_HEIGHT,
+                  what);
 }
 
 void lpp_flame_box(lpp_page_t *page, double left, double width,
@@ -88,6 +109,23 @@ static unsigned colour(drawing_t *drawing, const lpp_symbol_t *symbol)
         drawing->objects[drawing->object_count++] = name;
     }
     return i % COLOURS;
+}
+
+/* The tint of a script: as of an object. */
+static unsigned tint(drawing_t *drawing, const lpp_symbol_t *symbol)
+{
+    unsigned i;
+
+    for (i = 0; i < drawing->script_count; i++) {
+        if (drawing->scripts[i]->language == symbol->language
+            && !strcmp(drawing->scripts[i]->object, symbol->object)) {
+            return i % TINTS;
+        }
+    }
+    if (i < LPP_COUNT(drawing->scripts)) {
+        drawing->scripts[drawing->script_count++] = symbol;
+    }
+    return i % TINTS;
 }
 
 /* Place the children of branch from the left, heaviest first. A box that is too
@@ -148,12 +186,21 @@ static void frame(drawing_t *drawing, apr_uint32_t index)
                                     drawing->view->total.wall_us);
     double waiting = lpp_page_percent(
         branch->total.wall_us - branch->total.cpu_us, branch->total.wall_us);
-    unsigned fill = colour(drawing, &function->symbol);
+    unsigned fill;
 
     lpp_flame_box(page, drawing->left[index], width, branch->depth);
     title(drawing, branch);
-    lpp_page_rawf(page, "<rect class=\"c%u\" width=\"100%%\" "
-                  "height=\"100%%\" fill=\"%s\" />", fill, fills[fill]);
+    if (lpp_view_is_page(&function->symbol)) {
+        lpp_page_rawf(page, "<rect class=\"page\" width=\"100%%\" "
+                      "height=\"100%%\" fill=\"%s\" " EDGE " />",
+                      tints[tint(drawing, &function->symbol)]);
+    }
+    else {
+        fill = colour(drawing, &function->symbol);
+        lpp_page_rawf(page, "<rect class=\"c%u\" width=\"100%%\" "
+                      "height=\"100%%\" fill=\"%s\" />", fill,
+                      fills[fill]);
+    }
     if (waiting >= 0.5) {
         lpp_page_rawf(page, "<rect class=\"w\" x=\"%.1f%%\" width=\"%.1f%%\" "
                       "height=\"100%%\" fill=\"#fff\" "
@@ -162,12 +209,12 @@ static void frame(drawing_t *drawing, apr_uint32_t index)
     lpp_flame_box_end(page, width, NULL, function->symbol.name);
 }
 
-static void draw(drawing_t *drawing)
+static void draw(drawing_t *drawing, const char *what)
 {
     lpp_page_t *page = drawing->page;
     apr_uint32_t i;
 
-    lpp_flame_open(page, drawing->levels);
+    lpp_flame_open(page, drawing->levels, what);
     for (i = 0; i < drawing->view->branch_count; i++) {
         if (drawing->left[i] >= 0) {
             frame(drawing, i);
@@ -176,38 +223,50 @@ static void draw(drawing_t *drawing)
     lpp_flame_close(page);
 }
 
-/* The legend: the colour of each module, in the order of first use. */
+static void swatch(lpp_page_t *page, const char *fill, const char *edge)
+{
+    lpp_page_rawf(page, "<span class=\"key\"><svg "
+                  "xmlns=\"http://www.w3.org/2000/svg\" width=\"10\" "
+                  "height=\"10\" aria-hidden=\"true\"><rect width=\"10\" "
+                  "height=\"10\" rx=\"2\" fill=\"%s\" %s/></svg> ", fill,
+                  edge);
+}
+
+/* The legend: the colour of each script and module, in the order of first
+ * use. */
 static void legend(drawing_t *drawing)
 {
     lpp_page_t *page = drawing->page;
     unsigned i;
 
     lpp_page_raw(page, "<p class=\"small keys\">");
-    for (i = 0; i < drawing->object_count && i < COLOURS; i++) {
-        if (!*drawing->objects[i]) {
-            continue;
-        }
-        lpp_page_rawf(page, "<span class=\"key\"><svg "
-                      "xmlns=\"http://www.w3.org/2000/svg\" width=\"10\" "
-                      "height=\"10\" aria-hidden=\"true\"><rect "
-                      "class=\"c%u\" width=\"10\" height=\"10\" rx=\"2\" "
-                      "fill=\"%s\" /></svg> ", i, fills[i]);
-        lpp_page_text(page, drawing->objects[i]);
+    for (i = 0; i < drawing->script_count && i < COLOURS; i++) {
+        swatch(page, tints[i % TINTS], EDGE " ");
+        lpp_page_module(page, drawing->scripts[i]);
         lpp_page_raw(page, "</span> ");
+    }
+    for (i = 0; i < drawing->object_count && i < COLOURS; i++) {
+        if (*drawing->objects[i]) {
+            swatch(page, fills[i], "");
+            lpp_page_text(page, drawing->objects[i]);
+            lpp_page_raw(page, "</span> ");
+        }
     }
     lpp_page_raw(page, "</p>\n");
 }
 
-void lpp_report_flame(lpp_page_t *page, const lpp_report_t *report)
+/* Draw one part, with its legend and what was left out. */
+static void draw_part(lpp_page_t *page, const lpp_report_t *report,
+                      const lpp_view_t *view, const char *what)
 {
-    drawing_t drawing = {page, report->view, NULL, NULL, 1, 0, 1, 0, {NULL}};
+    drawing_t drawing;
     apr_uint32_t i;
 
-    if (!report->view || report->view->branch_count < 2
-        || !report->view->total.wall_us || !report->view->total.samples) {
-        return; /* without a sample all of it is "[not sampled]" */
-    }
-    drawing.left = apr_palloc(page->scratch, report->view->branch_count
+    memset(&drawing, 0, sizeof(drawing));
+    drawing.page = page;
+    drawing.view = view;
+    drawing.drawn = drawing.levels = 1;
+    drawing.left = apr_palloc(page->scratch, view->branch_count
                               * sizeof(*drawing.left));
     if (!drawing.left) {
         page->status = APR_ENOMEM;
@@ -216,17 +275,10 @@ void lpp_report_flame(lpp_page_t *page, const lpp_report_t *report)
     drawing.limits = report->full ? &page_limits : &block_limits;
     drawing.left[0] = 0;
     /* Parents come before their children, so one pass places all. */
-    for (i = 0; i < report->view->branch_count; i++) {
+    for (i = 0; i < view->branch_count; i++) {
         place_children(&drawing, i);
     }
-    lpp_page_raw(page, "<section class=\"graph\"><h2>Flame graph</h2>\n"
-        "<p class=\"small\">Width is wall time, callers stand above what "
-        "they called, the lighter part of a box is waiting, one colour is "
-        "one module. Hold the pointer over a box for its figures.</p>\n");
-    if (report->full) {
-        lpp_page_flame_controls(page);
-    }
-    draw(&drawing);
+    draw(&drawing, what);
     legend(&drawing);
     if (drawing.hidden) {
         lpp_page_rawf(page, "<p class=\"small\">Left out (%u): branches "
@@ -234,6 +286,83 @@ void lpp_report_flame(lpp_page_t *page, const lpp_report_t *report)
                       "%d levels or %d boxes.</p>\n",
                       (unsigned)drawing.hidden, drawing.limits->min_percent,
                       LEVELS_MAX, (int)drawing.limits->frames);
+    }
+}
+
+/* The switch, as radio buttons: a style sheet shows the part that is chosen,
+ * without any script. */
+static void draw_switch(lpp_page_t *page)
+{
+    unsigned i;
+
+    lpp_page_raw(page, "<legend class=\"small\">Show</legend>\n");
+    for (i = 0; i < LPP_COUNT(parts); i++) {
+        lpp_page_rawf(page, "<input type=\"radio\" name=\"lpp-part\" "
+                      "id=\"lpp-part-%s\" class=\"pick-%s\" value=\"%s\" "
+                      "autocomplete=\"off\" %s/><label for=\"lpp-part-%s\">"
+                      "%s</label>\n", parts[i].key, parts[i].key,
+                      parts[i].key, i == 0 ? "checked=\"checked\" " : "",
+                      parts[i].key, parts[i].name);
+    }
+}
+
+/* All parts. Without a style sheet, each can be opened and closed. */
+static void draw_parts(lpp_page_t *page, const lpp_report_t *report)
+{
+    int styled = report->styled || report->full;
+    unsigned i;
+
+    lpp_page_raw(page, "<fieldset class=\"parts\">\n");
+    if (styled) {
+        draw_switch(page);
+    }
+    for (i = 0; i < LPP_COUNT(parts); i++) {
+        const lpp_view_t *view = lpp_page_part(page, report->view,
+                                               parts[i].part);
+
+        if (!view) {
+            return;
+        }
+        lpp_page_rawf(page, styled ? "<div class=\"part of-%s\">\n"
+                      : i == 0 ? "<details open=\"open\"><summary>%s"
+                                 "</summary>\n"
+                      : "<details><summary>%s</summary>\n",
+                      styled ? parts[i].key : parts[i].name);
+        if (*parts[i].note) {
+            lpp_page_rawf(page, "<p class=\"small\">%s</p>\n",
+                          parts[i].note);
+        }
+        draw_part(page, report, view, parts[i].name);
+        lpp_page_raw(page, styled ? "</div>\n" : "</details>\n");
+    }
+    lpp_page_raw(page, "</fieldset>\n");
+}
+
+void lpp_report_flame(lpp_page_t *page, const lpp_report_t *report)
+{
+    const lpp_view_t *view = report->view;
+    int has_page_code;
+
+    if (!view || view->branch_count < 2 || !view->total.wall_us
+        || !view->total.samples) {
+        return; /* without a sample all of it is "[not sampled]" */
+    }
+    has_page_code = lpp_view_has_page_code(view);
+    lpp_page_raw(page, "<section class=\"graph\"><h2>Flame graph</h2>\n"
+        "<p class=\"small\">Width is wall time, callers stand above what "
+        "they called, the lighter part of a box is waiting, one colour is "
+        "one module. ");
+    lpp_page_raw(page, has_page_code ? "Yellow boxes with a dark edge are page "
+        "functions: functions of the page&#39;s own scripts. " : "");
+    lpp_page_raw(page, "Hold the pointer over a box for its figures.</p>\n");
+    if (report->full) {
+        lpp_page_flame_controls(page);
+    }
+    if (has_page_code) {
+        draw_parts(page, report);
+    }
+    else {
+        draw_part(page, report, view, "all");
     }
     lpp_page_raw(page, "</section>\n");
 }

@@ -12,6 +12,8 @@
 #include "formats/lpp_writer.h"
 
 #define HEAVIEST 3
+#define LOOKED_AT 24 /* to find the heaviest; page functions are among them */
+#define PAGE_FUNCTION_MIN_PERCENT 5
 #define NOT_SAMPLED 1 /* the index of the function "[not sampled]" in every
                          view */
 #define FUNCTION_MIN_PERCENT 0.5
@@ -122,19 +124,84 @@ static void modules_in_words(lpp_page_t *page, const lpp_report_t *report)
     lpp_page_raw(page, named ? "." : "");
 }
 
-/* Write " Most of it in", or a comma, and a function; 0: its share is too
- * small. */
+/* What a share of so few samples is worth. */
+static void few_samples(lpp_page_t *page, const lpp_view_t *view)
+{
+    if (view->total.samples < FEW_SAMPLES) {
+        lpp_page_rawf(page, ", as far as %u sample%s can tell",
+                      (unsigned)view->total.samples,
+                      view->total.samples == 1 ? "" : "s");
+    }
+}
+
+/* The script's function that most time was in, with the C code that it called:
+ * that of the part of script code; NULL: there is none. */
+static const lpp_function_t *page_function(const lpp_view_t *part)
+{
+    const lpp_function_t *most = NULL;
+    apr_uint32_t i;
+
+    for (i = 0; i < part->function_count; i++) {
+        const lpp_function_t *function = &part->functions[i];
+
+        if (lpp_view_is_script(&function->symbol)
+            && (!most || function->self.wall_us > most->self.wall_us)) {
+            most = function;
+        }
+    }
+    return most;
+}
+
+int lpp_report_first_words(lpp_page_t *page, const lpp_view_t *view)
+{
+    const lpp_view_t *part = lpp_page_part(page, view, LPP_VIEW_SCRIPT_CODE);
+    const lpp_function_t *function = part ? page_function(part) : NULL;
+    double percent = function
+        ? lpp_page_percent(function->self.wall_us, view->total.wall_us) : 0;
+    const char *name;
+    unsigned line;
+
+    if (percent < PAGE_FUNCTION_MIN_PERCENT) {
+        return 0;
+    }
+    line = lpp_view_hottest_line(view,
+                                 (apr_uint32_t)(function - part->functions),
+                                 page->scratch);
+    line = line ? line : function->symbol.line;
+    lpp_page_rawf(page, "<b>%.0f&#160;%%</b> in ", percent);
+    name = lpp_view_page_name(&function->symbol, page->scratch);
+    lpp_page_code(page, name ? name : function->symbol.name);
+    if (*function->symbol.object) {
+        lpp_page_raw(page, " (");
+        lpp_page_text(page, lpp_view_object_name(&function->symbol));
+        lpp_page_rawf(page, line ? ":%u)" : ")", line);
+    }
+    return 1;
+}
+
+/* The first sentence, where there is page code: its author can change it. */
+static void page_function_in_words(lpp_page_t *page, const lpp_view_t *view)
+{
+    if (lpp_report_first_words(page, view)) {
+        few_samples(page, view);
+        lpp_page_raw(page, ". ");
+    }
+}
+
+/* Write what begins the sentence, or a comma, and a function; 0: its share is
+ * too small. */
 static int one_function(lpp_page_t *page, const lpp_view_t *view,
-                        const lpp_function_t *function, unsigned named)
+                        const lpp_function_t *function, const char *before,
+                        double min_percent)
 {
     const char *object = lpp_view_object_name(&function->symbol);
     double percent = lpp_page_percent(function->self.wall_us,
                                       view->total.wall_us);
 
-    if (percent < FUNCTION_MIN_PERCENT) {
+    if (percent < min_percent) {
         return 0;
     }
-    lpp_page_raw(page, named ? ", " : " Most of it in ");
+    lpp_page_raw(page, before);
     lpp_page_code(page, function->symbol.name);
     if (*object) {
         lpp_page_raw(page, " of ");
@@ -144,12 +211,21 @@ static int one_function(lpp_page_t *page, const lpp_view_t *view,
     return 1;
 }
 
-/* The functions that took most of the time, without the profiler and the time
- * that was not sampled, which do not describe the page. */
+/* Whether a function says where the time was spent: not the profiler, nor the
+ * time that was not sampled; a page function has its own sentence. */
+static int is_heaviest(const lpp_view_t *view, apr_uint32_t function)
+{
+    return function != NOT_SAMPLED
+        && &view->functions[function] != lpp_view_profiler(view)
+        && !lpp_view_is_page(&view->functions[function].symbol);
+}
+
+/* The functions in C that took most of the time. */
 static void functions_in_words(lpp_page_t *page, const lpp_report_t *report)
 {
     const lpp_view_t *view = report->view;
-    apr_uint32_t top[HEAVIEST + 2], count, i, named = 0;
+    apr_uint32_t top[LOOKED_AT], count, i, named = 0;
+    int has_page_code;
 
     if (!view) {
         return;
@@ -159,32 +235,33 @@ static void functions_in_words(lpp_page_t *page, const lpp_report_t *report)
                            "exact, but no function was seen.");
         return;
     }
-    count = lpp_view_top(view, LPP_VIEW_BY_SELF, top, HEAVIEST + 2,
+    has_page_code = lpp_view_has_page_code(view);
+    count = lpp_view_top(view, LPP_VIEW_BY_SELF, top, LOOKED_AT,
                          page->scratch);
     for (i = 0; i < count && named < HEAVIEST; i++) {
-        const lpp_function_t *function = &view->functions[top[i]];
-
-        if (top[i] == NOT_SAMPLED || function == lpp_view_profiler(view)) {
+        if (!is_heaviest(view, top[i])) {
             continue;
         }
-        if (!one_function(page, view, function, named)) {
+        if (!one_function(page, view, &view->functions[top[i]],
+                          named ? ", " : has_page_code ? " In C functions: "
+                          : " Most of it in ",
+                          has_page_code ? MODULE_MIN_PERCENT
+                                        : FUNCTION_MIN_PERCENT)) {
             break;
         }
         named++;
     }
-    if (named && view->total.samples < FEW_SAMPLES) {
-        lpp_page_rawf(page, ", as far as %u sample%s can tell",
-                      (unsigned)view->total.samples,
-                      view->total.samples == 1 ? "" : "s");
+    if (named) {
+        few_samples(page, view);
+        lpp_page_raw(page, ".");
     }
-    lpp_page_raw(page, named ? "." : "");
 }
 
 /*
  * The rules, in the order of their sentences: the first that applies explains
  * why the page took so long. So the most informative come first: a function of
- * the page, what it waited for, statements in a loop, a busy machine, a module
- * or filter, a function in C.
+ * the page (page_function_in_words, at the very start), what it waited for,
+ * statements in a loop, a busy machine, a module or filter, a function in C.
  */
 static rule_fn *const rules[] = {
     sql_in_words,
@@ -223,6 +300,7 @@ static void profile_in_words(lpp_page_t *page, const lpp_report_t *report)
                                      view->total.wall_us) + 0.5);
 
     lpp_page_raw(page, "<p class=\"words\">");
+    page_function_in_words(page, view);
     lpp_page_raw(page, report->provisional ? "Until this point the " : "The ");
     lpp_page_raw(page, report->inline_count ? "profiled regions took "
                                             : "request took ");

@@ -10,6 +10,7 @@
 #ifndef LPP_REPORT_INTERNAL_H
 #define LPP_REPORT_INTERNAL_H
 
+#include "names/lpp_view_part.h"
 #include "report/lpp_report.h"
 
 /* A page in progress; keeps the first error, like lpp_buf. */
@@ -33,8 +34,20 @@ void lpp_page_rawf(lpp_page_t *page, const char *format, ...)
 void lpp_page_text(lpp_page_t *page, const char *text);
 void lpp_page_code(lpp_page_t *page, const char *text);
 
-/* Write "<title>", a function's name and module, and a newline: the start of
- * the tooltip of a box in a flame graph. */
+/*
+ * What stands beside a function's name. source: the path of its source file,
+ * the start cut off if it is long, and its line, if it is not 0, between
+ * <small> tags; nothing if the file is not known. module: the base name of its
+ * object; of a page function, that of its file, and the language. place:
+ * between <small> tags, the module; of a page function, path, line and
+ * language.
+ */
+void lpp_page_source(lpp_page_t *page, const lpp_symbol_t *symbol);
+void lpp_page_module(lpp_page_t *page, const lpp_symbol_t *symbol);
+void lpp_page_place(lpp_page_t *page, const lpp_symbol_t *symbol);
+
+/* Write "<title>", a function's name and place, and a newline: the start of the
+ * tooltip of a box in a flame graph. */
 void lpp_page_begin_title(lpp_page_t *page, const lpp_symbol_t *symbol);
 
 /* Write a decoded path, percent-encoded for a URL. NULL: an allocation has
@@ -62,6 +75,15 @@ extern const char lpp_asset_pages_css[];      /* of the module's own pages */
 extern const char lpp_asset_flame_model_js[]; /* before flame.js */
 extern const char lpp_asset_flame_js[];
 
+/* That part of a view; NULL: it has no page code, or the page has failed. */
+const lpp_view_t *lpp_page_part(lpp_page_t *page, const lpp_view_t *view,
+                                lpp_view_part_e part);
+
+/* Write the page function that most time was in, its share and its hottest
+ * line: "62 % in Renderer::page (index.php:41)". 0: nothing was written, since
+ * there is no page code, or little time in it. */
+int lpp_report_first_words(lpp_page_t *page, const lpp_view_t *view);
+
 /* The sections; each writes nothing if it does not apply. */
 void lpp_report_headline(lpp_page_t *page, const lpp_report_t *report);
 void lpp_report_help(lpp_page_t *page, const lpp_report_t *report);
@@ -81,13 +103,14 @@ void lpp_report_example(lpp_page_t *page, const char *path,
                         const char *actions);
 
 /*
- * The pieces of a flame graph: open begins a drawing of so many levels; box
- * begins one box, with left and width in percent, whose content must begin with
- * a title; then its name, if it is wide enough to be read, and its end.
+ * The pieces of a flame graph: open begins a drawing of so many levels, what is
+ * in its label; box begins one box, with left and width in percent, whose
+ * content must begin with a title; then its name, if it is wide enough to be
+ * read, and its end.
  */
 #define LPP_FLAME_ROW_HEIGHT 18
 #define LPP_FLAME_NAMED_PERCENT 0.7
-void lpp_flame_open(lpp_page_t *page, apr_uint32_t levels);
+void lpp_flame_open(lpp_page_t *page, apr_uint32_t levels, const char *what);
 void lpp_flame_box(lpp_page_t *page, double left, double width,
                    apr_uint32_t level);
 void lpp_flame_box_end(lpp_page_t *page, double width, const char *sign,

@@ -34,10 +34,41 @@ static int compare_weights(const void *a, const void *b)
     return compare_places(a, b);
 }
 
+/*
+ * For each branch, the function that its samples are shown as: the innermost
+ * function of a script, if one ran since the call that the branch is within;
+ * else its own. NULL: no memory.
+ */
+static apr_uint32_t *find_shown(const lpp_view_t *view,
+                                const apr_uint32_t *innermost,
+                                apr_pool_t *pool)
+{
+    apr_uint32_t *shown = apr_palloc(pool, view->branch_count
+                                     * sizeof(*shown));
+    apr_uint32_t i;
+
+    for (i = 0; shown && i < view->branch_count; i++) {
+        const lpp_branch_t *branch = &view->branches[i];
+        apr_uint32_t call = innermost[i];
+        int begins = i == 0 || call != innermost[branch->parent]
+            || (call != LPP_CALLS_NONE && view->calls->calls[call].function
+                                              == branch->function);
+
+        shown[i] = branch->function;
+        if (!begins
+            && !lpp_view_is_script(&view->functions[branch->function].symbol)
+            && lpp_view_is_script(
+                &view->functions[shown[branch->parent]].symbol)) {
+            shown[i] = shown[branch->parent];
+        }
+    }
+    return shown;
+}
+
 int lpp_sampled_find(lpp_sampled_t *sampled, const lpp_view_t *view,
                      apr_pool_t *pool)
 {
-    apr_uint32_t *outermost, *innermost, i, count = 0, made = 0;
+    apr_uint32_t *outermost, *innermost, *shown, i, count = 0, made = 0;
 
     sampled->below = apr_palloc(pool, view->branch_count
                              * sizeof(*sampled->below));
@@ -46,12 +77,16 @@ int lpp_sampled_find(lpp_sampled_t *sampled, const lpp_view_t *view,
            != APR_SUCCESS) {
         return 0;
     }
+    shown = find_shown(view, innermost, pool);
+    if (!shown) {
+        return 0;
+    }
     for (i = 0; i < view->branch_count; i++) {
         const lpp_branch_t *branch = &view->branches[i];
 
         if (innermost[i] != LPP_CALLS_NONE && branch->self.samples) {
             sampled->below[count].call = innermost[i];
-            sampled->below[count].function = branch->function;
+            sampled->below[count].function = shown[i];
             sampled->below[count].samples = branch->self.samples;
             sampled->below[count++].wall_us = branch->self.wall_us;
         }
@@ -77,6 +112,7 @@ void lpp_sampled_row(lpp_page_t *page, const lpp_view_t *view,
                      const lpp_sampled_t *sampled, apr_uint32_t call)
 {
     apr_uint64_t samples = 0, wall_us = 0;
+    const lpp_symbol_t *symbol;
     apr_uint32_t i, low = 0, high = sampled->count, n;
 
     while (low < high) {
@@ -103,8 +139,11 @@ void lpp_sampled_row(lpp_page_t *page, const lpp_view_t *view,
     for (i = low, n = 0; n < SAMPLED_MAX && i < sampled->count
          && sampled->below[i].call == call; i++, n++) {
         lpp_page_raw(page, n ? ", " : "; in ");
-        lpp_page_code(page, view->functions[sampled->below[i].function]
-                                .symbol.name);
+        symbol = &view->functions[sampled->below[i].function].symbol;
+        lpp_page_code(page, symbol->name);
+        if (lpp_view_is_script(symbol)) {
+            lpp_page_source(page, symbol);
+        }
         lpp_page_rawf(page, " %.0f&#160;%%",
                       lpp_page_percent(sampled->below[i].wall_us, wall_us));
     }

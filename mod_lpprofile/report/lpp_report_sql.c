@@ -154,20 +154,33 @@ static void groups(lpp_page_t *page, const lpp_sqlview_t *view)
     more_groups(page, view->group_count);
 }
 
+/* Where the senders of a statement begin, which lie below this index: the
+ * innermost page function with a line, if there is one; else the frame that
+ * called the database. */
+static unsigned first_sender(const lpp_sqlview_stack_t *named)
+{
+    unsigned at = named->database;
+
+    while (at > 0 && named->frames[at - 1].line == 0) {
+        at--;
+    }
+    return at > 0 ? at : named->database;
+}
+
 static void trigger_frames(lpp_page_t *page, const lpp_sqlview_t *view,
                            unsigned stack)
 {
     const lpp_sqlview_stack_t *named = &view->stacks[stack - 1];
-    unsigned end = named->database, shown;
+    unsigned end = first_sender(named), shown;
 
     for (shown = 0; shown < CALLERS_MAX && end > 0; shown++) {
         const lpp_sqlview_frame_t *frame = &named->frames[--end];
 
         lpp_page_raw(page, shown ? "<br/><small>called by " : "");
         lpp_page_code(page, frame->name);
-        if (!shown && *frame->object) {
-            lpp_page_raw(page, " of ");
-            lpp_page_text(page, frame->object);
+        if (*frame->object && (!shown || frame->line != 0)) {
+            lpp_page_raw(page, frame->line != 0 ? " in " : " of ");
+            lpp_report_sql_object(page, frame);
         }
         lpp_page_raw(page, shown ? "</small>" : "");
     }

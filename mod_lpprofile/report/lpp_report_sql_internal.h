@@ -26,6 +26,9 @@ void lpp_report_sql_link(lpp_page_t *page, const lpp_sqlview_t *view,
 void lpp_report_sql_brief(lpp_page_t *page, const char *text,
                           apr_size_t bytes);
 
+/* Write the object of a frame; of a page function its script and line. */
+void lpp_report_sql_object(lpp_page_t *page, const lpp_sqlview_frame_t *frame);
+
 void lpp_report_sql_list(lpp_page_t *page, const lpp_report_t *report);
 
 #endif

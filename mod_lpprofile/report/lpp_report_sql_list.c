@@ -20,6 +20,14 @@
 #define TEXTS_MAX_BYTES (1024u * 1024) /* of all statements; the rest only in
                                           single lines */
 
+void lpp_report_sql_object(lpp_page_t *page, const lpp_sqlview_frame_t *frame)
+{
+    lpp_page_text(page, frame->object);
+    if (frame->line != 0) {
+        lpp_page_rawf(page, ":%u", frame->line);
+    }
+}
+
 static void frames(lpp_page_t *page, const lpp_sqlview_stack_t *stack,
                    unsigned from, unsigned to)
 {
@@ -28,7 +36,7 @@ static void frames(lpp_page_t *page, const lpp_sqlview_stack_t *stack,
         lpp_page_text(page, stack->frames[from].name);
         if (*stack->frames[from].object) {
             lpp_page_raw(page, "  (");
-            lpp_page_text(page, stack->frames[from].object);
+            lpp_report_sql_object(page, &stack->frames[from]);
             lpp_page_raw(page, ")");
         }
         lpp_page_raw(page, "\n");

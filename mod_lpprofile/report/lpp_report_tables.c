@@ -41,10 +41,13 @@ static void cost_cell(lpp_page_t *page, const char *what,
     lpp_page_raw(page, "</td>");
 }
 
+/* of: what view is a part of, for the line of a page function that took most
+ * time; or NULL. */
 static void name_cell(lpp_page_t *page, const lpp_report_t *report,
-                      apr_uint32_t index)
+                      const lpp_view_t *of, apr_uint32_t index)
 {
     const lpp_symbol_t *symbol = &report->view->functions[index].symbol;
+    unsigned line;
 
     lpp_page_raw(page, "<td class=\"f\">");
     if (report->full) {
@@ -55,18 +58,19 @@ static void name_cell(lpp_page_t *page, const lpp_report_t *report,
     if (report->full) {
         lpp_page_raw(page, "</a>");
     }
-    if (symbol->file && symbol->line) {
-        lpp_page_raw(page, " <small>");
-        lpp_page_text(page, symbol->file);
-        lpp_page_rawf(page, ":%u</small>", symbol->line);
+    lpp_page_source(page, symbol);
+    line = of ? lpp_view_hottest_line(of, index, page->scratch) : 0;
+    if (line) {
+        lpp_page_rawf(page, " <small>&#183; most of it in line %u</small>",
+                      line);
     }
     lpp_page_raw(page, "</td><td class=\"m\">");
-    lpp_page_text(page, lpp_view_object_name(symbol));
+    lpp_page_module(page, symbol);
     lpp_page_raw(page, "</td></tr>\n");
 }
 
 static void row(lpp_page_t *page, const lpp_report_t *report,
-                apr_uint32_t index)
+                const lpp_view_t *of, apr_uint32_t index)
 {
     const lpp_view_t *view = report->view;
     const lpp_function_t *function = &view->functions[index];
@@ -85,15 +89,15 @@ static void row(lpp_page_t *page, const lpp_report_t *report,
                       function->total.samples == 1 ? "" : "s");
     }
     lpp_page_raw(page, "</td>");
-    name_cell(page, report, index);
+    name_cell(page, report, of, index);
 }
 
 static void table(lpp_page_t *page, const lpp_report_t *report,
-                  const char *heading, lpp_view_order_e order)
+                  const lpp_view_t *of, const char *heading,
+                  const apr_uint32_t *top, apr_uint32_t count)
 {
-    apr_uint32_t top[ROWS], count, i;
+    apr_uint32_t i;
 
-    count = lpp_view_top(report->view, order, top, ROWS, page->scratch);
     if (!count) {
         return;
     }
@@ -105,9 +109,41 @@ static void table(lpp_page_t *page, const lpp_report_t *report,
         "<th></th><th class=\"n\">Count</th><th>Function</th>"
         "<th>Module</th></tr></thead><tbody>\n");
     for (i = 0; i < count; i++) {
-        row(page, report, top[i]);
+        row(page, report, of, top[i]);
     }
     lpp_page_raw(page, "</tbody></table></div></details>\n");
+}
+
+static void top_table(lpp_page_t *page, const lpp_report_t *report,
+                      const char *heading, lpp_view_order_e order)
+{
+    apr_uint32_t top[ROWS];
+    apr_uint32_t count = lpp_view_top(report->view, order, top, ROWS,
+                                      page->scratch);
+
+    table(page, report, NULL, heading, top, count);
+}
+
+/* The functions of scripts alone, the time of C code in them. */
+static void page_table(lpp_page_t *page, const lpp_report_t *report)
+{
+    lpp_report_t part = *report;
+    apr_uint32_t top[ROWS + 2], count, i, kept = 0;
+
+    part.view = lpp_page_part(page, report->view, LPP_VIEW_SCRIPT_CODE);
+    if (!part.view) {
+        return;
+    }
+    count = lpp_view_top(part.view, LPP_VIEW_BY_SELF, top, ROWS + 2,
+                         page->scratch);
+    for (i = 0; i < count; i++) {
+        if (lpp_view_is_script(&part.view->functions[top[i]].symbol)) {
+            top[kept++] = top[i];
+        }
+    }
+    table(page, &part, report->view,
+          "Page functions, with the C code that they called", top,
+          kept < ROWS ? kept : ROWS);
 }
 
 /*
@@ -126,9 +162,37 @@ static unsigned error_tenths(apr_uint64_t samples)
     return tenths;
 }
 
+/* The samples of page functions on a stack of their own. */
+static apr_uint64_t own_stack_page_samples(const lpp_view_t *view)
+{
+    apr_uint64_t samples = 0;
+    apr_uint32_t i, at;
+
+    for (i = 1; i < view->branch_count; i++) {
+        int outermost = 1, own = 0;
+
+        if (!lpp_view_is_page(
+                &view->functions[view->branches[i].function].symbol)) {
+            continue;
+        }
+        for (at = view->branches[i].parent; at != 0;
+             at = view->branches[at].parent) {
+            const lpp_symbol_t *symbol =
+                &view->functions[view->branches[at].function].symbol;
+
+            outermost &= !lpp_view_is_page(symbol);
+            own |= symbol->start == LPP_PC_OWN_STACK;
+        }
+        samples += outermost && own ? view->branches[i].total.samples : 0;
+    }
+    return samples;
+}
+
 /* Explain the two frames that are no functions, if they occur. */
 static void explain_frames(lpp_page_t *page, const lpp_view_t *view)
 {
+    apr_uint64_t own_page;
+
     if (view->own_stack_samples != 0) {
         lpp_page_rawf(page, "%" APR_UINT64_T_FMT " sample%s below <code>"
                       LPP_OWN_STACK_NAME "</code>: the code ran on a stack of "
@@ -136,6 +200,11 @@ static void explain_frames(lpp_page_t *page, const lpp_view_t *view)
                       "such a stack does not show who started it. ",
                       view->own_stack_samples,
                       view->own_stack_samples == 1 ? " is" : "s are");
+        own_page = own_stack_page_samples(view);
+        if (own_page != 0) {
+            lpp_page_rawf(page, "In %" APR_UINT64_T_FMT " of them the page "
+                          "functions are known. ", own_page);
+        }
     }
     if (view->run_time_samples != 0) {
         lpp_page_rawf(page, "%" APR_UINT64_T_FMT " sample%s below <code>"
@@ -144,6 +213,49 @@ static void explain_frames(lpp_page_t *page, const lpp_view_t *view)
                       "neither its name nor its caller. ",
                       view->run_time_samples,
                       view->run_time_samples == 1 ? " is" : "s are");
+    }
+}
+
+/* A sentence that begins with a number of things; nothing for 0. */
+static void count_of(lpp_page_t *page, apr_uint64_t count, const char *one,
+                     const char *many)
+{
+    if (count != 0) {
+        lpp_page_rawf(page, "%" APR_UINT64_T_FMT " %s ", count,
+                      count == 1 ? one : many);
+    }
+}
+
+/* What is said of page functions. */
+static void page_functions(lpp_page_t *page, const lpp_page_statistics_t *pages)
+{
+    count_of(page, pages->samples, "sample has page functions.",
+             "samples have page functions.");
+    count_of(page, pages->cut, "chain of page functions is cut: it was too "
+             "long, or could not be read to its end.",
+             "chains of page functions are cut: they were too long, or could "
+             "not be read to their end.");
+    count_of(page, pages->late, "sample came too late to read its page "
+             "functions.", "samples came too late to read their page "
+             "functions.");
+    count_of(page, pages->refused, "sample has no page functions since the "
+             "page itself takes or blocks SIGSEGV or SIGBUS.",
+             "samples have no page functions since the page itself takes or "
+             "blocks SIGSEGV or SIGBUS.");
+    count_of(page, pages->ambiguous, "sample has no page functions of one "
+             "language since several of its interpreters had some.",
+             "samples have no page functions of one language since several of "
+             "its interpreters had some.");
+    count_of(page, pages->nameless, "frame is <code>" LPP_PAGE_MORE_NAME
+             "</code>: there were too many functions to name.",
+             "frames are <code>" LPP_PAGE_MORE_NAME "</code>: there were too "
+             "many functions to name.");
+    count_of(page, pages->faults, "read of an interpreter's memory failed "
+             "and was caught.", "reads of an interpreter's memory failed and "
+             "were caught.");
+    if (pages->unread[0]) {
+        lpp_page_text(page, pages->unread);
+        lpp_page_raw(page, " ");
     }
 }
 
@@ -173,6 +285,7 @@ static void statistics(lpp_page_t *page, const lpp_report_t *report)
                           "share means much" : "", view->named_percent);
     }
     explain_frames(page, view);
+    page_functions(page, &h->pages);
     if (profiler) {
         lpp_page_raw(page, "The profiler itself worked ");
         lpp_page_time(page, profiler->self.wall_us);
@@ -210,9 +323,10 @@ void lpp_report_tables(lpp_page_t *page, const lpp_report_t *report)
         "class=\"key wait\">waiting</span>. Count: exact calls where the "
         "module counts them, else samples.</p>\n");
     if (view->function_count > 1) {
-        table(page, report, "Top Inline Time", LPP_VIEW_BY_SELF);
-        table(page, report, "Top Total Time", LPP_VIEW_BY_TOTAL);
-        table(page, report, "Top Call Count", LPP_VIEW_BY_CALLS);
+        page_table(page, report);
+        top_table(page, report, "Top Inline Time", LPP_VIEW_BY_SELF);
+        top_table(page, report, "Top Total Time", LPP_VIEW_BY_TOTAL);
+        top_table(page, report, "Top Call Count", LPP_VIEW_BY_CALLS);
     }
     statistics(page, report);
     lpp_page_raw(page, "</section>\n");

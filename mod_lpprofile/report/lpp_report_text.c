@@ -80,20 +80,6 @@ void lpp_page_text(lpp_page_t *page, const char *text)
     }
 }
 
-void lpp_page_begin_title(lpp_page_t *page, const lpp_symbol_t *symbol)
-{
-    const char *object = lpp_view_object_name(symbol);
-
-    lpp_page_raw(page, "<title>");
-    lpp_page_text(page, symbol->name);
-    if (*object) {
-        lpp_page_raw(page, " (");
-        lpp_page_text(page, object);
-        lpp_page_raw(page, ")");
-    }
-    lpp_page_raw(page, "\n");
-}
-
 void lpp_page_code(lpp_page_t *page, const char *text)
 {
     lpp_page_raw(page, "<code>");

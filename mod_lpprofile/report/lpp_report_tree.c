@@ -22,13 +22,6 @@ static void function_link(lpp_page_t *page, const lpp_view_t *view,
     lpp_page_raw(page, "</a>");
 }
 
-static void object_name(lpp_page_t *page, const lpp_symbol_t *symbol)
-{
-    lpp_page_raw(page, " <small>");
-    lpp_page_text(page, lpp_view_object_name(symbol));
-    lpp_page_raw(page, "</small>");
-}
-
 static void label(lpp_page_t *page, const lpp_view_t *view,
                   const lpp_branch_t *branch)
 {
@@ -36,7 +29,7 @@ static void label(lpp_page_t *page, const lpp_view_t *view,
                   lpp_page_percent(branch->total.wall_us,
                                    view->total.wall_us));
     function_link(page, view, branch->function);
-    object_name(page, &view->functions[branch->function].symbol);
+    lpp_page_place(page, &view->functions[branch->function].symbol);
     lpp_page_raw(page, " <span class=\"figure\">");
     lpp_page_time(page, branch->total.wall_us);
     if (branch->self.wall_us) {
@@ -177,7 +170,7 @@ static void neighbour_table(lpp_page_t *page, const lpp_view_t *view,
                       lpp_page_percent(found[i]->total.wall_us,
                           view->functions[function].total.wall_us));
         function_link(page, view, other);
-        object_name(page, &view->functions[other].symbol);
+        lpp_page_place(page, &view->functions[other].symbol);
         lpp_page_raw(page, "</td></tr>\n");
     }
     lpp_page_raw(page, "</tbody></table></div>\n");
@@ -200,7 +193,7 @@ static void choose(lpp_page_t *page, const lpp_view_t *view)
     for (i = 0; i < count; i++) {
         lpp_page_raw(page, "<li>");
         function_link(page, view, top[i]);
-        object_name(page, &view->functions[top[i]].symbol);
+        lpp_page_place(page, &view->functions[top[i]].symbol);
         lpp_page_raw(page, "</li>\n");
     }
     lpp_page_raw(page, "</ul></details>\n");
@@ -224,7 +217,7 @@ void lpp_report_neighbours(lpp_page_t *page, const lpp_view_t *view,
     lpp_page_raw(page, "<section class=\"around\" id=\"function\">"
         "<h2>Callers and callees</h2>\n<p class=\"words\">");
     lpp_page_code(page, function->symbol.name);
-    object_name(page, &function->symbol);
+    lpp_page_place(page, &function->symbol);
     lpp_page_raw(page, ": total ");
     lpp_page_time(page, function->total.wall_us);
     lpp_page_rawf(page, " (%.1f&#160;%% of the request), self ",

@@ -235,6 +235,8 @@ static int name_stack(lpp_sqlview_stack_t *named, const lpp_sql_stack_t *stack,
         lpp_symbols_resolve(symbols, stack->frames[i], &symbol);
         frames[at].name = symbol.name;
         frames[at].object = base_name(symbol.object);
+        frames[at].line = LPP_PC_IS_PAGE(stack->frames[i])
+            ? LPP_PAGE_LINE(stack->frames[i]) : 0;
         in_database = in_database
             && !strncmp(symbol.name, DATABASE_PREFIX,
                         sizeof(DATABASE_PREFIX) - 1);

@@ -38,6 +38,7 @@ typedef struct lpp_sqlview_gap_t {
 typedef struct lpp_sqlview_frame_t {
     const char *name;
     const char *object;   /* base name, or "" */
+    apr_uint32_t line;    /* page functions: of the script, that ran; else 0 */
 } lpp_sqlview_frame_t;
 
 /* A stack with names, outermost caller first. */

@@ -9,6 +9,8 @@ import httpd_env
 ON = 'LPProfilingAllowed On\n'
 LIST = '/++profile++reports'
 REPORT = '/++profile++report:'
+# The flame graph with C functions, if there is more than one.
+SHOWN = ':is(.of-all, section) > .flame'
 
 
 @pytest.fixture
@@ -39,6 +41,14 @@ def see(driver, browser, server, path, name):
     browser.keep_shot(driver, name)
 
 
+def see_all_code(driver, server, report_id):
+    """A report with the flame graph that has the C functions."""
+    driver.get(server.url(REPORT + report_id))
+    for label in find_all(driver, 'label[for=lpp-part-all]'):
+        label.location_once_scrolled_into_view
+        label.click()
+
+
 def fits(driver):
     return driver.execute_script(
         'return document.documentElement.scrollWidth <= innerWidth')
@@ -48,14 +58,15 @@ def boxes(driver):
     """[(name, x, width) of each box that is shown], in percent."""
     return driver.execute_script('''
         return Array.from(document.querySelectorAll('.flame > svg'))
-            .filter(b => !b.hasAttribute('display'))
+            .filter(b => !b.hasAttribute('display')
+                    && b.getClientRects().length)
             .map(b => [b.querySelector('title').textContent.split('\\n')[0],
                        parseFloat(b.getAttribute('x')),
                        parseFloat(b.getAttribute('width'))])''')
 
 
 def box(driver, name):
-    return next(b for b in find_all(driver, '.flame > svg') if
+    return next(b for b in find_all(driver, SHOWN + ' > svg') if
                 driver.execute_script('return arguments[0].querySelector('
                                       '"title").textContent', b)
                 .startswith(name))
@@ -91,7 +102,8 @@ def test_pages_fit_and_are_quiet(reports, chromium, browser, width, dark):
 def test_zoom_and_reset(reports, chromium, browser):
     server, _, slow, _ = reports
     driver = chromium()
-    see(driver, browser, server, REPORT + slow, 'zoom-before')
+    see_all_code(driver, server, slow)
+    browser.keep_shot(driver, 'zoom-before')
     before = boxes(driver)
     assert before[0][1:] == [0, 100]
     reset = find(driver, '.controls button')
@@ -117,7 +129,7 @@ def test_zoom_and_reset(reports, chromium, browser):
 def test_click_on_what_is_zoomed_goes_up(reports, chromium):
     server, _, slow, _ = reports
     driver = chromium()
-    driver.get(server.url(REPORT + slow))
+    see_all_code(driver, server, slow)
     find(driver, '.graph').location_once_scrolled_into_view
     click(driver, box(driver, 'ap_run_handler'))
     click(driver, box(driver, 'ap_run_handler'))
@@ -128,11 +140,11 @@ def test_click_on_what_is_zoomed_goes_up(reports, chromium):
 def test_search(reports, chromium, browser):
     server, _, slow, _ = reports
     driver = chromium()
-    driver.get(server.url(REPORT + slow))
+    see_all_code(driver, server, slow)
     field = find(driver, '.controls input')
     field.send_keys('LUA')
     browser.keep_shot(driver, 'search')
-    hits = find_all(driver, '.flame > svg.hit')
+    hits = find_all(driver, SHOWN + ' > svg.hit')
     assert hits
     said = find(driver, '.controls output').text
     share = float(re.search(r'([\d.]+) % of the width', said).group(1))
@@ -142,7 +154,7 @@ def test_search(reports, chromium, browser):
     field.send_keys('nothing of that name')
     assert '0 functions' in find(driver, '.controls output').text
     find(driver, '.controls button').click()
-    assert not find_all(driver, '.flame > svg.hit')
+    assert not find_all(driver, SHOWN + ' > svg.hit')
     assert find(driver, '.controls output').text == ''
     assert browser.console(driver) == []
 
@@ -150,9 +162,9 @@ def test_search(reports, chromium, browser):
 def test_keyboard(reports, chromium):
     server, _, slow, _ = reports
     driver = chromium()
-    driver.get(server.url(REPORT + slow))
+    see_all_code(driver, server, slow)
     from selenium.webdriver.common.keys import Keys
-    graph = find(driver, '.flame')
+    graph = find(driver, SHOWN)
     driver.execute_script('arguments[0].focus()', graph)
     keys = driver.switch_to.active_element
     for _ in range(3):

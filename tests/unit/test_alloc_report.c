@@ -37,6 +37,13 @@ static const char *const functions[] = {
     "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n"
 };
 
+static const lpp_page_function_t script[] = {
+    { LPP_LANGUAGE_NONE, 0, LPP_PAGE_MORE_NAME, "", 0 },
+    { LPP_LANGUAGE_PHP, 0, "render", "/srv/a.php", 3 },
+    { LPP_LANGUAGE_PHP, 0, "render", "/srv/a.php", 9 },
+    { LPP_LANGUAGE_PHP, 0, "page", "/srv/a.php", 20 }
+};
+
 static apr_status_t make_view(const lpp_view_t **view, apr_pool_t *pool)
 {
     static const lpp_view_about_t about = {
@@ -52,12 +59,14 @@ static apr_status_t make_view(const lpp_view_t **view, apr_pool_t *pool)
         return status;
     }
     fake_names = functions;
+    fake_pages = script;
     profile->statistics.unwinder = "table";
     profile->total.wall_ns = 40000000;
     profile->total.cpu_ns = 20000000;
     for (i = 0; i < 30; i++) {
         for (j = 0; j < 20; j++) {
-            stack[j] = FAKE_PC(1, (i + j) % 14, (i * j) % 7);
+            stack[j] = j % 5 == 2 ? LPP_PAGE_PC(i % 4, j + i % 2)
+                : FAKE_PC(1, (i + j) % 14, (i * j) % 7);
         }
         lpp_profile_add(profile, stack, 20, &weight);
     }

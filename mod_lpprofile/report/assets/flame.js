@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The flame graph of an own page: zoom, search, reset and keys, by moving the
- * boxes that are there. Runs under a CSP with a nonce, after flame_model.js.
- * Reads the page and nothing else, sends nothing, stores nothing.
+ * The flame graphs of an own page: zoom, search, reset and keys, by moving the
+ * boxes that are there. Where radio buttons switch between graphs, all this is
+ * done to the one that is shown. Runs under a CSP with a nonce, after
+ * flame_model.js. Reads the page and nothing else, sends nothing, stores
+ * nothing.
  */
 (function () {
     'use strict';
 
     var NAMED_PERCENT = 0.7; /* a box as wide as that shows its name */
-    var graph = document.querySelector('svg.flame');
+    var graphs = document.querySelectorAll('svg.flame');
     var controls = document.querySelector('.controls');
-    var find, result, reset, readout, hint, boxes, levels, root, zoomed;
+    var switches = document.querySelectorAll('.parts > input');
+    var find, result, reset, readout, hint;
+    var graph, boxes, levels, root, zoomed; /* of the graph that is shown */
     var current = null; /* the box that the keys move from */
 
-    if (!graph || !controls) {
+    if (!graphs.length || !controls) {
         return;
     }
 
@@ -159,30 +163,67 @@
         show(null);
     }
 
+    /* Work on a graph from now on. */
+    function use(shown) {
+        graph = shown;
+        if (!graph.lppBoxes) {
+            graph.lppBoxes = Array.prototype.map.call(graph.children,
+                                                      box_of_element);
+            graph.lppLevels = lppFlame.link(graph.lppBoxes);
+        }
+        boxes = graph.lppBoxes;
+        levels = graph.lppLevels;
+        root = boxes[0];
+        current = null;
+        zoom(root);
+        search();
+        show(null);
+    }
+
+    function listen(element) {
+        element.addEventListener('click', on_click);
+        element.addEventListener('mousemove', function (event) {
+            show(box_at(event.target) || current);
+        });
+        element.addEventListener('mouseleave', function () {
+            show(current);
+        });
+        element.addEventListener('keydown', on_key);
+        element.setAttribute('tabindex', '0');
+        element.classList.add('live');
+    }
+
+    /* The graph that a radio button shows. */
+    function graph_of(radio) {
+        return document.querySelector('.of-' + radio.value + ' svg.flame');
+    }
+
+    function on_switch(event) {
+        if (current) {
+            current.element.classList.remove('at');
+        }
+        use(graph_of(event.target));
+    }
+
     find = controls.querySelector('input');
     result = controls.querySelector('output');
     reset = controls.querySelector('button');
     readout = document.querySelector('.readout');
     hint = readout.textContent;
-    boxes = Array.prototype.map.call(graph.children, box_of_element);
-    levels = lppFlame.link(boxes);
-    root = zoomed = boxes[0];
-    graph.addEventListener('click', on_click);
-    graph.addEventListener('mousemove', function (event) {
-        show(box_at(event.target) || current);
+    graph = graphs[0];
+    Array.prototype.forEach.call(switches, function (radio) {
+        radio.addEventListener('change', on_switch);
+        if (radio.checked) {
+            graph = graph_of(radio);
+        }
     });
-    graph.addEventListener('mouseleave', function () {
-        show(current);
-    });
-    graph.addEventListener('keydown', on_key);
+    Array.prototype.forEach.call(graphs, listen);
+    use(graph);
     find.addEventListener('input', search);
     controls.addEventListener('submit', function (event) {
         event.preventDefault();
     });
     reset.addEventListener('click', on_reset);
-    graph.setAttribute('tabindex', '0');
-    graph.classList.add('live');
     controls.hidden = false;
     readout.hidden = false;
-    reset.disabled = true;
 }());

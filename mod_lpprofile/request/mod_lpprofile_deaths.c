@@ -115,7 +115,7 @@ static void report(const lpp_death_t *death, const lpp_deaths_tools_t *tools,
     output.saved.head.outcome = "process-died";
     ap_mpm_query(AP_MPMQ_GENERATION, &generation);
     if (!owner->aggregate && tools->symbols) {
-        rv = lpp_deaths_samples(&profile, death, tools->maps, pool);
+        rv = lpp_deaths_samples(&profile, death, tools, pool);
         profile = rv == APR_SUCCESS ? profile : NULL;
     }
     rv = lpp_deaths_describe(&oops, death, &facts, tools,

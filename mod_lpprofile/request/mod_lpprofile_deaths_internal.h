@@ -22,14 +22,15 @@ typedef struct lpp_deaths_tools_t {
 } lpp_deaths_tools_t;
 
 /*
- * Read the samples that the dead process left. maps belongs to this process
- * only: the objects that only the dead process had are added. Errors: those of
+ * Read the samples that the dead process left. tools, whose maps are not NULL,
+ * belong to this process only: the objects and page functions that only the
+ * dead process had are added. Errors: those of
  * lpp_postmortem_read.
  * Signal-safe: no. Thread: the only one of its process.
  */
 LPP_MUST_CHECK apr_status_t lpp_deaths_samples(lpp_profile_t **profile,
                                                const lpp_death_t *death,
-                                               lpp_maps_t *maps,
+                                               const lpp_deaths_tools_t *tools,
                                                apr_pool_t *pool);
 
 /*

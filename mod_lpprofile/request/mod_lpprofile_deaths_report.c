@@ -141,12 +141,15 @@ static void describe_crash(lpp_oops_t *oops, const lpp_death_t *death,
 }
 
 apr_status_t lpp_deaths_samples(lpp_profile_t **profile,
-                                const lpp_death_t *death, lpp_maps_t *maps,
+                                const lpp_death_t *death,
+                                const lpp_deaths_tools_t *tools,
                                 apr_pool_t *pool)
 {
     apr_status_t status = lpp_postmortem_read(
         &((const lpp_postmortem_area_t *)death->extra)->postmortem,
-        death->owner.id, maps, profile, pool);
+        death->owner.id, tools->maps,
+        tools->symbols ? lpp_symbols_pagecode(tools->symbols) : NULL, profile,
+        pool);
 
     if (status == APR_SUCCESS
         && ((*profile)->statistics.cut_short <= LPP_STOP_NOT

@@ -224,6 +224,7 @@ static void fill_options(const lpp_run_t *run, request_rec *r, int stacks,
 
     options->rate_hz = lpp_config_rate_hz(conf);
     options->stacks = stacks;
+    options->languages = lpp_config_interpreters(conf);
     options->max_waiting = lpp_config_max_waiting(conf);
     options->lock_timeout_us = lpp_config_lock_timeout_us(conf);
     options->max_time_us = lpp_config_max_time_us(conf);

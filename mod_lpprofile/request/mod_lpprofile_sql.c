@@ -16,6 +16,7 @@
 #include "base/lpp_clock.h"
 #include "base/lpp_ascii.h"
 #include "base/lpp_utf8.h"
+#include "names/lpp_pagecode.h"
 #include "request/mod_lpprofile_sql_internal.h"
 
 static lpp_oops_hidden_t secret_labels; /* by name; in pconf */
@@ -106,10 +107,28 @@ const char *lpp_sql_keep_name(const char *database)
     return sql->names[i];
 }
 
+/* Remove the frames of this module, which are the innermost of the C stack;
+ * page functions may stand before them. Returns how many stay. */
+static unsigned remove_own(lpp_pc_t *frames, unsigned count)
+{
+    unsigned first = 0, end;
+
+    while (first < count && LPP_PC_IS_PAGE(frames[first])) {
+        first++;
+    }
+    end = first;
+    while (end < count
+           && LPP_PC_OBJECT(frames[end]) == LPP_PC_OBJECT(frames[first])) {
+        end++;
+    }
+    memmove(frames + first, frames + end, (count - end) * sizeof(*frames));
+    return count - (end - first);
+}
+
 /* Copy the calling stack without the frames of this module. */
 static unsigned take_stack(lpp_sql_t *sql)
 {
-    unsigned count = 0, own = 0;
+    unsigned count = 0;
 
     if (lpp_session_cut_short(sql->options.session) != LPP_STOP_NOT
         || lpp_session_stack(sql->options.session, sql->frames,
@@ -117,12 +136,8 @@ static unsigned take_stack(lpp_sql_t *sql)
            != APR_SUCCESS) {
         return 0;
     }
-    while (own < count
-           && LPP_PC_OBJECT(sql->frames[own])
-              == LPP_PC_OBJECT(sql->frames[0])) {
-        own++;
-    }
-    return lpp_sqllog_keep_stack(sql->log, sql->frames + own, count - own);
+    return lpp_sqllog_keep_stack(sql->log, sql->frames,
+                                 remove_own(sql->frames, count));
 }
 
 static apr_uint64_t since_begin(const lpp_sql_t *sql, apr_time_t moment_us)

@@ -18,7 +18,9 @@
 #include <mod_http2.h>
 #include <unixd.h>
 
+#include "base/lpp_ascii.h"
 #include "base/lpp_log_tags.h"
+#include "interp/lpp_interp.h"
 #include "sampling/lpp_signal.h"
 #include "store/lpp_store.h"
 #include "server/mod_lpprofile_config_internal.h"
@@ -43,6 +45,7 @@ void *lpp_config_create(apr_pool_t *pool, server_rec *server)
     conf->max_waiting = LPP_CONF_UNSET;
     conf->signal_number = LPP_CONF_UNSET;
     conf->hooks = LPP_CONF_UNSET;
+    conf->interpreters = LPP_CONF_UNSET;
     conf->oops_bson = LPP_CONF_UNSET;
     return conf;
 }
@@ -73,6 +76,7 @@ void *lpp_config_merge(apr_pool_t *pool, void *basev, void *vhostv)
     MERGE_NUMBER(max_waiting);
     MERGE_NUMBER(signal_number);
     MERGE_NUMBER(hooks);
+    MERGE_NUMBER(interpreters);
     MERGE_POINTER(dir);
     /* A host with its own LPProfileDir has its OOPSes there unless it sets
      * LPOopsDir, whose default is below LPProfileDir. */
@@ -212,6 +216,12 @@ int lpp_config_hooks(const server_rec *main_server)
     return lpp_config_get(main_server)->hooks != 0;
 }
 
+apr_uint32_t lpp_config_interpreters(const lpp_conf_t *conf)
+{
+    return conf->interpreters == LPP_CONF_UNSET
+        ? LPP_LANGUAGES_ALL : (apr_uint32_t)conf->interpreters;
+}
+
 static const char *say_time(apr_interval_time_t us, apr_pool_t *pool)
 {
     if (us % APR_USEC_PER_SEC) {
@@ -249,6 +259,25 @@ static const char *signal_name(int number, apr_pool_t *pool)
     name = sigabbrev_np(number);
     return name ? apr_pstrcat(pool, "SIG", name, NULL)
                 : apr_itoa(pool, number);
+}
+
+/* Languages as LPProfileInterpreters accepts them. */
+static const char *say_interpreters(apr_uint32_t languages, apr_pool_t *pool)
+{
+    apr_array_header_t *names = apr_array_make(pool, LPP_LANGUAGES,
+                                               sizeof(const char *));
+    int i;
+
+    for (i = 1; i < LPP_LANGUAGES; i++) {
+        if (languages & LPP_LANGUAGE_BIT(i)) {
+            char *name = apr_pstrdup(pool, lpp_language_name(i));
+
+            name[0] = (char)lpp_to_lower(name[0]);
+            APR_ARRAY_PUSH(names, const char *) = name;
+        }
+    }
+    return languages == LPP_LANGUAGES_ALL ? "On"
+        : languages == 0 ? "Off" : apr_array_pstrcat(pool, names, ' ');
 }
 
 apr_array_header_t *lpp_config_settings(const lpp_conf_t *conf,
@@ -292,6 +321,8 @@ apr_array_header_t *lpp_config_settings(const lpp_conf_t *conf,
                                ? LPP_SIGNAL_AUTO : conf->signal_number,
                            pool));
     add_setting(all, LPP_DIR_HOOKS, conf->hooks ? "On" : "Off");
+    add_setting(all, LPP_DIR_INTERPRETERS,
+                say_interpreters(lpp_config_interpreters(conf), pool));
     add_setting(all, LPP_DIR_OOPS_DIR,
                 conf->oops_dir_path ? conf->oops_dir_path : "");
     add_setting(all, LPP_DIR_OOPS_FORMAT,

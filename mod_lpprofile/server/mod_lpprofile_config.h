@@ -30,6 +30,7 @@
 #define LPP_DIR_PAGE_ID "LPProfilePageId"
 #define LPP_DIR_SIGNAL "LPProfileSignal"
 #define LPP_DIR_HOOKS "LPProfileHooks"
+#define LPP_DIR_INTERPRETERS "LPProfileInterpreters"
 #define LPP_DIR_OOPS_DIR "LPOopsDir"
 #define LPP_DIR_OOPS_FORMAT "LPOopsFormat"
 #define LPP_DIR_OOPS_REPORTER "LPOopsReporter"
@@ -154,6 +155,9 @@ apr_uint32_t lpp_config_max_waiting(const lpp_conf_t *conf);
 unsigned lpp_config_max_waiting_streams(void);
 int lpp_config_signal(const server_rec *main_server);
 int lpp_config_hooks(const server_rec *main_server); /* 1: count calls */
+/* Whose page functions are read: LPP_LANGUAGE_BIT of each. The same for all
+ * hosts. */
+apr_uint32_t lpp_config_interpreters(const lpp_conf_t *conf);
 
 typedef struct lpp_config_setting_t {
     const char *directive;

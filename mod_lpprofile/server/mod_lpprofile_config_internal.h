@@ -39,6 +39,7 @@ struct lpp_conf_t {
     apr_int64_t max_waiting;
     int signal_number;                /* read from the main server only */
     int hooks;                        /* the same; LPP_CONF_UNSET is On */
+    apr_int64_t interpreters;         /* the same; bits of languages */
     const char *dir;                  /* as configured; NULL: default */
     const char *oops_dir;
     const char *dir_path;             /* absolute, made in post_config */

@@ -14,6 +14,7 @@
 
 #include "base/lpp_ascii.h"
 #include "base/lpp_log_tags.h"
+#include "interp/lpp_interp.h"
 #include "sampling/lpp_signal.h"
 #include "server/mod_lpprofile_config_internal.h"
 
@@ -407,6 +408,48 @@ static const char *set_hooks(cmd_parms *cmd, void *unused, const char *value)
     return NULL;
 }
 
+/* The bits of one name: a language, On or Off; ~0: none of these. */
+static apr_uint32_t parse_language(const char *name)
+{
+    int i;
+
+    for (i = 1; i < LPP_LANGUAGES; i++) {
+        if (!ap_cstr_casecmp(name, lpp_language_name(i))) {
+            return LPP_LANGUAGE_BIT(i);
+        }
+    }
+    return !ap_cstr_casecmp(name, "On") ? LPP_LANGUAGES_ALL
+        : !ap_cstr_casecmp(name, "Off") ? 0 : ~(apr_uint32_t)0;
+}
+
+static const char *set_interpreters(cmd_parms *cmd, void *unused, int count,
+                                    char *const words[])
+{
+    static const char wanted[] = "must be On, Off, or names of php, python, "
+        "lua and perl";
+    apr_uint32_t languages = 0;
+    int i;
+
+    if (cmd->server->is_virtual) {
+        return refuse(cmd, count ? words[0] : "", "is for the whole server "
+                      "and cannot stand inside <VirtualHost>");
+    }
+    for (i = 0; i < count; i++) {
+        apr_uint32_t bits = parse_language(words[i]);
+        int single = bits == 0 || bits == LPP_LANGUAGES_ALL;
+
+        if (bits == ~(apr_uint32_t)0 || (single && count > 1)) {
+            return refuse(cmd, words[i], wanted);
+        }
+        languages |= bits;
+    }
+    if (count == 0) {
+        return refuse(cmd, "", wanted);
+    }
+    conf_of(cmd)->interpreters = languages;
+    return NULL;
+}
+
 static const char *set_oops_reporter(cmd_parms *cmd, void *unused,
                                      const char *value)
 {
@@ -473,6 +516,9 @@ const command_rec lpp_config_commands[] = {
                   "auto, or the name of the signal to sample with"),
     AP_INIT_TAKE1(LPP_DIR_HOOKS, set_hooks, NULL, RSRC_CONF,
                   "Off: calls of hooks are not counted"),
+    AP_INIT_TAKE_ARGV(LPP_DIR_INTERPRETERS, set_interpreters, NULL, RSRC_CONF,
+                      "On, Off, or names of php, python, lua and perl: whose "
+                      "functions are shown (default: On)"),
     AP_INIT_TAKE1(LPP_DIR_OOPS_DIR, set_directory, (void *)1, RSRC_CONF,
                   "directory for OOPS reports, relative to "
                   "DefaultRuntimeDir (default: oops in LPProfileDir)"),

@@ -466,6 +466,7 @@ static apr_status_t make_child(lpp_process_t *made, const char **what,
     options.gate = made->gate;
     options.maps = made->maps;
     options.unwinder = generation.unwinder;
+    options.pages = lpp_symbols_pagecode(made->symbols);
     options.unwind_kind = LPP_UNWIND_AUTO;
     options.signal_number = lpp_config_signal(generation.server);
     lpp_wrappers_code(&options.hidden_start, &options.hidden_end);

@@ -21,12 +21,13 @@
 
 #include "base/lpp_clock.h"
 #include "base/lpp_ascii.h"
+#include "interp/lpp_interp.h"
 #include "store/lpp_store.h"
 #include "server/mod_lpprofile_config.h"
 #include "server/mod_lpprofile_process.h"
 #include "web/mod_lpprofile_status.h"
 
-#define ERROR_BYTES 256
+#define TEXT_BYTES 256
 
 /* One row; key (without the prefix) for ?auto, title for HTML. */
 static void row(request_rec *r, int flags, const char *key, const char *title,
@@ -141,6 +142,32 @@ static void show_totals(request_rec *r, int flags, const lpp_gate_t *gate)
         signal_name(totals.signal, r->pool));
 }
 
+static void show_interpreters(request_rec *r, int flags,
+                              const lpp_gate_t *gate, const lpp_conf_t *conf)
+{
+    apr_array_header_t *names = apr_array_make(r->pool, LPP_LANGUAGES,
+                                               sizeof(const char *));
+    char text[TEXT_BYTES];
+    lpp_gate_totals_t totals;
+    int i;
+
+    lpp_gate_get_totals(gate, &totals);
+    for (i = 1; i < LPP_LANGUAGES; i++) {
+        if (totals.languages & LPP_LANGUAGE_BIT(i)) {
+            APR_ARRAY_PUSH(names, const char *) = lpp_language_name(i);
+        }
+    }
+    row(r, flags, "Interpreters", "Interpreters read in profiles", "%s",
+        lpp_config_interpreters(conf) == 0 ? "off"
+            : names->nelts == 0 ? "none yet"
+            : apr_array_pstrcat(r->pool, names, ' '));
+    lpp_gate_get_unread(gate, text, sizeof(text));
+    if (text[0]) {
+        row(r, flags, "InterpretersUnread", "Interpreters not read", "%s",
+            text);
+    }
+}
+
 static void show_directory(request_rec *r, int flags, const lpp_conf_t *conf)
 {
     apr_array_header_t *entries;
@@ -168,7 +195,7 @@ static void show_directory(request_rec *r, int flags, const lpp_conf_t *conf)
 static void show_error(request_rec *r, int flags, const lpp_gate_t *gate,
                        int access)
 {
-    char text[ERROR_BYTES];
+    char text[TEXT_BYTES];
     apr_time_t when;
 
     lpp_gate_get_error(gate, text, sizeof(text), &when);
@@ -200,6 +227,7 @@ static int show_section(request_rec *r, int flags)
         show_running(r, flags, gate, access);
         show_counts(r, flags, gate);
         show_totals(r, flags, gate);
+        show_interpreters(r, flags, gate, conf);
         if (lpp_config_enabled(conf)) {
             show_directory(r, flags, conf);
         }

@@ -33,6 +33,8 @@ GOOD = [
     'LPProfileSignal prof', 'LPProfileSignal SIGRTMIN+3',
     'LPProfileSignal RTMAX-2', 'LPProfileSignal SIGURG',
     'LPProfileHooks On', 'LPProfileHooks off',
+    'LPProfileInterpreters On', 'LPProfileInterpreters off',
+    'LPProfileInterpreters PHP', 'LPProfileInterpreters lua perl python php',
     'LPOopsDir oops', 'LPOopsReporter "web 1"',
     'LPOopsHide X-Key my_field', 'LPOopsHide A B\nLPOopsHide C',
 ]
@@ -73,6 +75,7 @@ BAD = [
     ('LPProfileMaxWaiting', '-1', 'from 0 to 1000000'),
     ('LPProfileMaxWaiting', 'half', 'from 0 to 1000000'),
     ('LPProfileHooks', 'maybe', 'On or Off'),
+    ('LPProfileInterpreters', 'ruby', 'names of php, python, lua and perl'),
     ('LPProfileSignal', 'SIGNONSENSE', 'name of a signal'),
     ('LPProfileSignal', '27', 'name of a signal'),
     ('LPProfileSignal', 'SIGRTMIN+99', 'name of a signal'),
@@ -95,7 +98,8 @@ def test_good_value_is_taken(httpd, line):
 @pytest.mark.parametrize('line', GOOD)
 def test_good_value_is_taken_in_a_virtual_host(httpd, line):
     code, said = httpd.configtest('<VirtualHost *>\n%s\n</VirtualHost>' % line)
-    if line.startswith(('LPProfileSignal', 'LPProfileHooks')):
+    if line.startswith(('LPProfileSignal', 'LPProfileHooks',
+                        'LPProfileInterpreters')):
         assert code != 0 and 'whole server' in said
         assert line.split()[0] in said and line.split()[1] in said
     else:
@@ -125,7 +129,7 @@ def test_wrong_number_of_values_is_refused(httpd, directive, value):
 
 
 def test_every_directive_of_the_issue_is_here():
-    assert len(DIRECTIVES) == 17
+    assert len(DIRECTIVES) == 18
 
 
 @pytest.mark.parametrize('directive', DIRECTIVES)
@@ -312,6 +316,7 @@ def test_defaults_in_force(httpd):
     assert found['LPProfileMaxTime'].startswith('60s')
     assert found['LPProfileSignal'].startswith('auto')
     assert found['LPProfileHooks'].startswith('On')
+    assert found['LPProfileInterpreters'].startswith('On')
     assert found['LPProfileDir'].startswith(str(server.profile_dir))
     assert found['LPOopsDir'].startswith(str(server.profile_dir / 'oops'))
 
@@ -320,11 +325,13 @@ def test_values_in_force(httpd):
     server = httpd('LPProfilingAllowed On\nLPProfileRate 250\n'
                    'LPProfileLockTimeout 1500ms\nLPProfileMaxTime 2min\n'
                    'LPProfileMaxWaiting 3\nLPProfileSignal SIGRTMIN+4\n'
-                   'LPOopsReporter here\nLPOopsHide x-one two\n')
+                   'LPOopsReporter here\nLPOopsHide x-one two\n'
+                   'LPProfileInterpreters perl LUA\n')
     found = settings(server)
     for directive, value in [
             ('LPProfileRate', '250'), ('LPProfileLockTimeout', '1500ms'),
             ('LPProfileMaxTime', '120s'), ('LPProfileMaxWaiting', '3'),
             ('LPProfileSignal', 'SIGRTMIN+4'), ('LPOopsReporter', 'here'),
-            ('LPOopsHide', 'X_ONE TWO')]:
+            ('LPOopsHide', 'X_ONE TWO'),
+            ('LPProfileInterpreters', 'lua perl')]:
         assert found[directive].startswith(value), directive

@@ -198,6 +198,35 @@ def test_tracebacks_end_with_the_caller_and_show_its_database_call(shop):
     assert 'href="/++profile++sqltrace:includes%20TEXT/lua/loop.lua"' in page
 
 
+@pytest.mark.all_mpms
+def test_tracebacks_name_the_line_of_the_page(shop):
+    # Without samples and with them; of the page itself, and as it was saved.
+    server = shop()
+    lines = LUA['loop.lua'].splitlines()
+    in_loop = 1 + next(number for number, line in enumerate(lines)
+                       if 'SELECT city' in line)
+    for action in ('sqltrace', 'show&sqltrace'):
+        got = server.get('/++profile++%s/lua/loop.lua' % action)
+        saved = server.report(got.oops_id)
+        for page in (section(got), section(saved)):
+            callers = re.findall(r'<pre class="caller">(.*?)</pre>', page,
+                                 re.S)
+            assert len(callers) == STATEMENTS
+            for caller in callers[1:-1]:
+                assert 'handle  (loop.lua:%d)' % in_loop in caller, caller
+            text = words(page)
+            sent = text[text.index('Repeated SQL triggers'):]
+            assert 'handle in loop.lua:%d' % in_loop in sent, sent[:500]
+
+
+def test_tracebacks_have_no_page_functions_where_they_are_off(shop, httpd):
+    server = shop('LPProfileInterpreters php python perl\n')
+    got = server.get('/++profile++sqltrace/lua/loop.lua')
+    page = section(got)
+    assert page.count('class="caller"') == STATEMENTS
+    assert 'loop.lua:' not in page and 'Repeated SQL triggers' in page
+
+
 def test_tracebacks_begin_where_the_request_is_served(shop):
     # With samples and without, and not at the thread's first function.
     server = shop()

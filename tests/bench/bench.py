@@ -92,6 +92,18 @@ def samples():
             '%.2f us' % got['unwind.' + kind], bound)
 
 
+def page_code():
+    head('Reading the page functions of one sample, in the handler',
+         'frames', 'warm caches', 'cold caches', 'bound')
+    for language in ('PHP', 'Lua'):
+        name = language.lower()
+        got = program('bench_interp_' + name)
+        for frames, bound in ((10, '2 us'), (50, '4 us'), (200, '8 us')):
+            say('%d of %s' % (frames, language), *[
+                '%.2f us' % (got['interp.%s.%d.%s' % (name, frames, caches)]
+                             / 1e3) for caches in ('warm', 'cold')], bound)
+
+
 def rates():
     got = FIGURES['rates'] = program('bench_rates')
     head('A thread that computes for 200 ms: its CPU time',
@@ -214,8 +226,8 @@ def memory_log():
     plain('A line of LPMemoryProfileLog', bench_memory.main)
 
 
-PARTS = (unprofiled, samples, hooks, rates, profilers, listings, files, memory,
-         per_second, statements, memory_log)
+PARTS = (unprofiled, samples, page_code, hooks, rates, profilers, listings,
+         files, memory, per_second, statements, memory_log)
 
 
 def main():

@@ -6,32 +6,20 @@
 #include "interp/lpp_interp_internal.h"
 
 #include <string.h>
-#include <sys/auxv.h>
 
 #include <apr_strings.h>
 
+#include "base/lpp_altstack.h"
 #include "base/lpp_clock.h"
-#include "interp/lpp_interp_merge_internal.h"
 #include "interp/lpp_interp_names_internal.h"
 
-#ifndef AT_MINSIGSTKSZ
-#define AT_MINSIGSTKSZ 51
-#endif
-
 #define NUMBERS_BYTES ((LPP_INTERP_FUNCTIONS_MAX + 1) * sizeof(apr_uint32_t))
-
-/* An alternate stack holds the kernel's frames of the sampling signal and of a
- * fault, where the kernel does not report their size these bytes each, and what
- * the handlers need. */
-#define FRAME_BYTES 4096
-#define HANDLER_BYTES 4096
 
 /* Memory that only profiles need is not touched here. */
 apr_status_t lpp_interp_create(lpp_interp_t **interp, lpp_maps_t *maps,
                                lpp_pagecode_t *pages, apr_pool_t *pool)
 {
     lpp_interp_t *made = apr_pcalloc(pool, sizeof(*made));
-    unsigned long frame = getauxval(AT_MINSIGSTKSZ);
 
     *interp = made;
     if (made == NULL) {
@@ -39,15 +27,28 @@ apr_status_t lpp_interp_create(lpp_interp_t **interp, lpp_maps_t *maps,
     }
     made->maps = maps;
     made->pages = pages;
-    made->stack_bytes = 2 * (frame > 0 ? frame : FRAME_BYTES) + HANDLER_BYTES;
+    made->stack_bytes = lpp_altstack_bytes(2); /* sampling, and a fault */
     made->numbers = apr_palloc(pool, NUMBERS_BYTES);
     return made->numbers == NULL ? APR_ENOMEM
         : lpp_interp_seen_create(&made->seen, pool);
 }
 
+static lpp_interp_range_t range_of(const lpp_interp_t *interp,
+                                   const lpp_interp_marker_t *marker)
+{
+    lpp_interp_range_t range = { 0, 0 };
+
+    if (marker->start != 0) {
+        range.first = lpp_maps_pc(interp->maps, marker->start);
+        range.size = marker->size;
+    }
+    return range;
+}
+
 static void search(lpp_interp_t *interp)
 {
     lpp_interp_found_t *found = interp->found;
+    unsigned i;
 
     memset(found, 0, sizeof(interp->found));
     lpp_interp_php_find(&interp->php, &found[LPP_LANGUAGE_PHP]);
@@ -55,6 +56,10 @@ static void search(lpp_interp_t *interp)
     lpp_interp_lua_find(&interp->lua, interp->maps,
                         &found[LPP_LANGUAGE_LUA]);
     lpp_interp_perl_find(&interp->perl, &found[LPP_LANGUAGE_PERL]);
+    for (i = 1; i < LPP_LANGUAGES; i++) {
+        interp->runs[i] = range_of(interp, &found[i].run);
+    }
+    interp->resume = range_of(interp, &found[LPP_LANGUAGE_LUA].resume);
 }
 
 /* The sentences on those of languages that are loaded and not read. */
@@ -147,21 +152,9 @@ void lpp_interp_allow(lpp_interp_t *interp, int may)
                           memory_order_relaxed);
 }
 
-static lpp_interp_range_t range_of(const lpp_interp_t *interp,
-                                   const lpp_interp_marker_t *marker)
-{
-    lpp_interp_range_t range = { 0, 0 };
-
-    if (marker->start != 0) {
-        range.first = lpp_maps_pc(interp->maps, marker->start);
-        range.size = marker->size;
-    }
-    return range;
-}
-
 unsigned lpp_interp_stack(lpp_interp_t *interp, const lpp_snapshot_t *snapshot,
                           lpp_pc_t *pcs, unsigned count, unsigned max,
-                          int whole)
+                          int to_root)
 {
     lpp_pc_t page_pcs[LPP_SNAPSHOT_PAGE_FRAMES];
     lpp_interp_merge_t merge;
@@ -170,11 +163,8 @@ unsigned lpp_interp_stack(lpp_interp_t *interp, const lpp_snapshot_t *snapshot,
     if (snapshot->page_count == 0) {
         return count;
     }
-    memset(&merge, 0, sizeof(merge));
-    for (i = 1; i < LPP_LANGUAGES; i++) {
-        merge.run[i] = range_of(interp, &interp->found[i].run);
-    }
-    merge.resume = range_of(interp, &interp->found[LPP_LANGUAGE_LUA].resume);
+    merge.runs = interp->runs;
+    merge.resume = &interp->resume;
     for (i = 0; i < snapshot->page_count; i++) {
         page_pcs[i] = lpp_interp_pc(interp, snapshot->page_frames[i]);
     }
@@ -182,7 +172,7 @@ unsigned lpp_interp_stack(lpp_interp_t *interp, const lpp_snapshot_t *snapshot,
     merge.frame_pcs = page_pcs;
     merge.frame_count = snapshot->page_count;
     merge.flags = snapshot->page_flags;
-    merge.whole = whole;
+    merge.whole = to_root && (snapshot->flags & LPP_SNAPSHOT_OWN_STACK) == 0;
     return lpp_interp_merge(&merge, pcs, count, max);
 }
 

@@ -100,14 +100,13 @@ void lpp_interp_read(lpp_interp_t *interp, lpp_snapshot_t *snapshot,
 /*
  * Merge the page functions of snapshot into pcs, which hold count frames of its
  * C stack, leaf first; at most max (<= LPP_FRAMES_MAX) in the end, the
- * innermost ones. whole: the C stack reaches the root of the request. Returns
- * how many
- * there are.
+ * innermost ones. to_root: unwinding ended at the root of the request, or of a
+ * stack that is not the thread's own. Returns how many there are.
  * Signal-safe: no. Thread: the helper.
  */
 unsigned lpp_interp_stack(lpp_interp_t *interp, const lpp_snapshot_t *snapshot,
                           lpp_pc_t *pcs, unsigned count, unsigned max,
-                          int whole);
+                          int to_root);
 
 /* Count a sample in the statistics.
  * Signal-safe: no. Thread: the helper. */

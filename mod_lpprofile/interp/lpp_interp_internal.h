@@ -10,6 +10,7 @@
 
 #include "interp/lpp_interp.h"
 #include "interp/lpp_interp_languages_internal.h"
+#include "interp/lpp_interp_merge_internal.h"
 #include "interp/lpp_interp_lua_names_internal.h"
 
 #define LPP_INTERP_LATE_NS 1000000 /* an older permission is not valid */
@@ -32,6 +33,8 @@ struct lpp_interp_t {
 
     /* The helper's alone. */
     lpp_interp_found_t found[LPP_LANGUAGES];
+    lpp_interp_range_t runs[LPP_LANGUAGES]; /* found's markers */
+    lpp_interp_range_t resume;
     unsigned changes;         /* of the objects, when found was made */
     int searched;             /* found was made */
     lpp_lua_files_t lua_files;

@@ -88,7 +88,6 @@ void lpp_interp_lua_walk(const lpp_interp_lua_t *lua, lpp_interp_walk_t *walk);
 typedef struct lpp_interp_perl_row_t lpp_interp_perl_row_t;
 typedef struct lpp_interp_perl_t {
     const lpp_interp_perl_row_t *row;
-    apr_uint64_t key;     /* address of PL_thr_key, or 0 */
     apr_uint64_t context; /* of the thread: address of PL_current_context, or
                              0; set by enter_thread */
 } lpp_interp_perl_t;
@@ -97,11 +96,5 @@ void lpp_interp_perl_find(lpp_interp_perl_t *perl, lpp_interp_found_t *found);
 void lpp_interp_perl_enter_thread(lpp_interp_perl_t *perl);
 void lpp_interp_perl_walk(const lpp_interp_perl_t *perl,
                           lpp_interp_walk_t *walk);
-
-/* Address and size of an exported function or variable; 0: there is none. owner
- * NULL: in any object.
- * Signal-safe: no. Thread: any. */
-int lpp_interp_symbol(const char *name, apr_uint64_t *address,
-                      apr_uint64_t *size);
 
 #endif

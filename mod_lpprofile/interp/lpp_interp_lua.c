@@ -251,25 +251,6 @@ void lpp_interp_lua_states(const lpp_interp_lua_row_t *row,
     }
 }
 
-/* How many bytes the text at address from has before its NUL. */
-static apr_uint64_t text_len(apr_uint64_t from)
-{
-    char text[64];
-    apr_uint64_t len = 0;
-    apr_size_t got, i;
-
-    do {
-        got = lpp_peek_bytes(text, from + len, sizeof(text));
-        for (i = 0; i < got; i++) {
-            if (text[i] == '\0') {
-                return len + i;
-            }
-        }
-        len += got;
-    } while (got == sizeof(text) && len < SOURCE_MAX);
-    return len;
-}
-
 /* Fill in a function that is seen for the first time. */
 static void describe(const lpp_interp_lua_row_t *row, lpp_interp_walk_t *walk,
                      const lpp_interp_lua_call_t *call, const char *directory,
@@ -280,14 +261,15 @@ static void describe(const lpp_interp_lua_row_t *row, lpp_interp_walk_t *walk,
 
     record->line = call->defined;
     if (lpp_peek_bytes(&first, source, 1) == 1 && first == '@') {
-        apr_uint64_t len = text_len(source + 1);
+        apr_size_t len = lpp_peek_length(source + 1, SOURCE_MAX);
 
         lpp_interp_copy(walk, &record->file, source + 1, len,
                         LPP_INTERP_FILE_MAX, 1);
         if (len <= LPP_INTERP_FILE_MAX) {
+            len = lpp_peek_length((apr_uint64_t)(apr_uintptr_t)directory,
+                                  LPP_INTERP_FILE_MAX);
             lpp_interp_copy(walk, &record->directory,
-                            (apr_uint64_t)(apr_uintptr_t)directory,
-                            text_len((apr_uint64_t)(apr_uintptr_t)directory),
+                            (apr_uint64_t)(apr_uintptr_t)directory, len,
                             LPP_INTERP_FILE_MAX, 0);
         }
     }

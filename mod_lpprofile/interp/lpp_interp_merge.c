@@ -34,7 +34,7 @@ static unsigned marked(const lpp_interp_merge_t *merge, lpp_pc_t pc)
 {
     unsigned language = LPP_LANGUAGES - 1;
 
-    while (language > 0 && !is_in(&merge->run[language], pc)) {
+    while (language > 0 && !is_in(&merge->runs[language], pc)) {
         language--;
     }
     return language;
@@ -124,7 +124,7 @@ static unsigned first_state(const lpp_interp_merge_t *merge,
         innermost = work->states[i].at > work->states[i].first ? i : innermost;
     }
     for (i = 0; i < count; i++) {
-        resumed += is_in(&merge->resume, pcs[i]);
+        resumed += is_in(merge->resume, pcs[i]);
     }
     return merge->whole || resumed > innermost ? 0 : innermost - resumed;
 }
@@ -138,7 +138,7 @@ static queue_t *queue_of(work_t *work, unsigned language)
 /* The next C frame, from the root inwards, may be lua_resume's. */
 static void follow_resume(work_t *work, lpp_pc_t pc)
 {
-    if (is_in(&work->merge->resume, pc) && work->state + 1 < STATES) {
+    if (is_in(work->merge->resume, pc) && work->state + 1 < STATES) {
         work->state++;
     }
 }

@@ -30,8 +30,8 @@ typedef struct lpp_interp_range_t {
 } lpp_interp_range_t;
 
 typedef struct lpp_interp_merge_t {
-    lpp_interp_range_t run[LPP_LANGUAGES];
-    lpp_interp_range_t resume;      /* Lua's */
+    const lpp_interp_range_t *runs;   /* LPP_LANGUAGES */
+    const lpp_interp_range_t *resume; /* Lua's */
     const lpp_page_frame_t *frames; /* page functions, innermost first, the
                                        languages one after the other */
     const lpp_pc_t *frame_pcs;      /* what each becomes */

@@ -34,34 +34,11 @@ static apr_uint32_t line_of(const at_t *at, apr_uint64_t cop)
     return (apr_uint32_t)lpp_peek_word(cop + at->row->cop_line);
 }
 
-/* Bytes of a text that ends with a NUL; *hash: a hash of them. */
-static apr_size_t length_of(apr_uint64_t text, apr_uint64_t *hash)
-{
-    unsigned char bytes[64];
-    apr_size_t len = 0, got, i;
-
-    *hash = APR_UINT64_C(14695981039346656037); /* FNV-1a */
-    while (len < FILE_SCAN) {
-        got = lpp_peek_bytes(bytes, text + len, sizeof(bytes));
-        for (i = 0; i < got; i++) {
-            if (bytes[i] == 0) {
-                return len + i;
-            }
-            *hash = (*hash ^ bytes[i]) * APR_UINT64_C(1099511628211);
-        }
-        if (got < sizeof(bytes)) {
-            return len + got;
-        }
-        len += got;
-    }
-    return len;
-}
-
 static void copy_file(at_t *at, lpp_interp_text_t *text, apr_uint64_t cop)
 {
-    apr_uint64_t file = lpp_peek_word(cop + at->row->cop_file), hash;
+    apr_uint64_t file = lpp_peek_word(cop + at->row->cop_file);
 
-    lpp_interp_copy(at->walk, text, file, length_of(file, &hash),
+    lpp_interp_copy(at->walk, text, file, lpp_peek_length(file, FILE_SCAN),
                     LPP_INTERP_FILE_MAX, 1);
 }
 
@@ -151,11 +128,12 @@ static void add_sub(at_t *at, apr_uint64_t cv, apr_uint64_t flags)
 /* The code of a file that is required, or of a text; of all texts together. */
 static void add_eval(at_t *at, apr_uint64_t flags)
 {
-    apr_uint64_t file = lpp_peek_word(at->cop + at->row->cop_file), hash, word;
-    apr_size_t len = length_of(file, &hash);
+    apr_uint64_t file = lpp_peek_word(at->cop + at->row->cop_file), word;
+    apr_size_t len = lpp_peek_length(file, FILE_SCAN);
     int is_text = lpp_peek_bytes(&word, file, 8) >= 6
         && __builtin_memcmp(&word, EVAL_TEXT, 6) == 0;
-    apr_uint64_t key[4] = { 0, is_text ? 0 : hash, 1, LPP_LANGUAGE_PERL };
+    apr_uint64_t key[4] = { 0, is_text ? 0 : lpp_interp_hash(file, len), 1,
+                            LPP_LANGUAGE_PERL };
     lpp_interp_record_t *record =
         lpp_interp_add(at->walk, LPP_LANGUAGE_PERL, flags,
                        line_of(at, at->cop), key);

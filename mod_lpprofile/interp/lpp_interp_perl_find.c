@@ -8,18 +8,20 @@
  */
 #include "interp/lpp_interp_languages_internal.h"
 
+#include <dlfcn.h>
 #include <string.h>
 
 #include <apr_strings.h>
 
 #include "interp/lpp_interp_perl_rows_internal.h"
+#include "objects/lpp_exported.h"
 
 /* An exported variable of len bytes, at most 8; 0: there is none. */
 static apr_uint64_t variable(const char *name, apr_size_t len)
 {
     apr_uint64_t address, size, value = 0;
 
-    if (!lpp_interp_symbol(name, &address, &size)
+    if (!lpp_exported(name, &address, &size)
         || lpp_peek_bytes(&value, address, len) != len) {
         return 0;
     }
@@ -33,7 +35,7 @@ static int is_built_with(const char *option)
     char options[1024];
     apr_size_t len;
 
-    if (!lpp_interp_symbol("PL_bincompat_options", &address, &size)) {
+    if (!lpp_exported("PL_bincompat_options", &address, &size)) {
         return 0;
     }
     len = lpp_peek_bytes(options, address, size < sizeof(options)
@@ -48,7 +50,7 @@ void lpp_interp_perl_find(lpp_interp_perl_t *perl, lpp_interp_found_t *found)
     unsigned revision, version;
 
     perl->row = NULL;
-    if (!lpp_interp_symbol("Perl_runops_standard", &found->run.start,
+    if (!lpp_exported("Perl_runops_standard", &found->run.start,
                            &found->run.size)) {
         return;
     }
@@ -63,7 +65,7 @@ void lpp_interp_perl_find(lpp_interp_perl_t *perl, lpp_interp_found_t *found)
     found->usable = found->run.size != 0
         && variable("PL_interp_size", 2) == perl->row->interp_size
         && is_built_with(" USE_ITHREADS")
-        && lpp_interp_symbol("PL_current_context", &address, &size);
+        && lpp_exported("PL_current_context", &address, &size);
     if (!found->usable) {
         apr_snprintf(found->why, sizeof(found->why), "Perl %u.%u is built in a "
                      "way that is not known: its functions are not shown.",
@@ -73,8 +75,7 @@ void lpp_interp_perl_find(lpp_interp_perl_t *perl, lpp_interp_found_t *found)
 
 void lpp_interp_perl_enter_thread(lpp_interp_perl_t *perl)
 {
-    apr_uint64_t size;
-
     /* of a variable of which each thread has its own: the calling thread's */
-    lpp_interp_symbol("PL_current_context", &perl->context, &size);
+    perl->context = (apr_uint64_t)(apr_uintptr_t)dlsym(RTLD_DEFAULT,
+                                                       "PL_current_context");
 }

@@ -102,22 +102,11 @@ static apr_uint64_t key_of_file(const lpp_interp_php_row_t *row,
                                 apr_uint64_t string)
 {
     apr_uint64_t mixed = lpp_peek_word(string + row->text_hash);
-    apr_uint64_t at = string + row->text, len, word;
-    apr_size_t step;
+    apr_uint64_t len;
 
     if (mixed == 0) {
         len = lpp_peek_word(string + row->text_len);
-        if (len > LPP_INTERP_FILE_MAX) {
-            at += len - LPP_INTERP_FILE_MAX;
-            len = LPP_INTERP_FILE_MAX;
-        }
-        for (; len > 0; at += step, len -= step) {
-            step = len < sizeof(word) ? len : sizeof(word);
-            word = 0;
-            lpp_peek_bytes(&word, at, step);
-            mixed = (mixed ^ word) * APR_UINT64_C(0x9e3779b97f4a7c15);
-            mixed ^= mixed >> 32;
-        }
+        mixed = lpp_interp_hash(string + row->text, len);
     }
     return mixed;
 }

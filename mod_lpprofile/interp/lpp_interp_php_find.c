@@ -11,6 +11,8 @@
 
 #include <apr_strings.h>
 
+#include "objects/lpp_exported.h"
+
 #define KIND_HYBRID 4 /* zend_vm_opcodes.h: built by GCC, opline in r15 */
 #define TABLE_MAX 65536 /* buckets that are looked at */
 
@@ -190,15 +192,15 @@ void lpp_interp_php_find(lpp_interp_php_t *php, lpp_interp_found_t *found)
     lpp_interp_php_symbols_t symbols;
     apr_uint64_t kind, size;
 
-    if (!lpp_interp_symbol("execute_ex", &found->run.start, &found->run.size)
-        || !lpp_interp_symbol("zend_vm_kind", &kind, &size)
-        || !lpp_interp_symbol("module_registry", &symbols.module_registry,
+    if (!lpp_exported("execute_ex", &found->run.start, &found->run.size)
+        || !lpp_exported("zend_vm_kind", &kind, &size)
+        || !lpp_exported("module_registry", &symbols.module_registry,
                               &size)) {
         return; /* no PHP */
     }
-    if (!lpp_interp_symbol("executor_globals", &symbols.executor_globals,
+    if (!lpp_exported("executor_globals", &symbols.executor_globals,
                            &size)
-        || !lpp_interp_symbol("compiler_globals", &symbols.compiler_globals,
+        || !lpp_exported("compiler_globals", &symbols.compiler_globals,
                               &size)) {
         strcpy(found->why, "PHP with threads (ZTS) is not known: its functions "
                            "are not shown.");

@@ -17,7 +17,7 @@
 #define INTERPRETERS_MAX 64
 #define FRAME_WORDS 9 /* all that is read of a _PyInterpreterFrame */
 #define CODE_WORDS 18 /* of a PyCodeObject */
-#define NO_UNIT LPP_INTERP_LINE_MAX /* before the first instruction */
+#define NO_UNIT LPP_PAGE_LINE_MAX /* before the first instruction */
 
 /* The interpreter's frames, followed from the innermost outwards. */
 typedef struct chain_t {

@@ -10,6 +10,8 @@
 
 #include <apr_strings.h>
 
+#include "objects/lpp_exported.h"
+
 #define TRIES 3     /* lists may change while they are compared */
 #define MEMBERS_MAX 64
 
@@ -182,7 +184,7 @@ static apr_uint64_t call(const char *name, apr_uint64_t argument)
 {
     apr_uint64_t address, size;
 
-    return lpp_interp_symbol(name, &address, &size)
+    return lpp_exported(name, &address, &size)
         ? ((apr_uint64_t (*)(apr_uint64_t))(apr_uintptr_t)address)(argument)
         : 0;
 }
@@ -234,11 +236,11 @@ void lpp_interp_python_find(lpp_interp_python_t *python,
     unsigned i;
 
     memset(python, 0, sizeof(*python));
-    if (!lpp_interp_symbol("Py_GetVersion", &address, &size)) {
+    if (!lpp_exported("Py_GetVersion", &address, &size)) {
         return; /* not loaded */
     }
     version = (apr_uint64_t)old_version(address) << 16;
-    if (lpp_interp_symbol("Py_Version", &address, &size)) {
+    if (lpp_exported("Py_Version", &address, &size)) {
         version = lpp_peek_word(address);
     }
     for (i = 0; i < LPP_COUNT(rows); i++) {
@@ -250,9 +252,9 @@ void lpp_interp_python_find(lpp_interp_python_t *python,
         explain(found, (unsigned)(version >> 16), "known");
         return;
     }
-    if (!lpp_interp_symbol("_PyRuntime", &python->runtime, &size)
-        || !lpp_interp_symbol("PyCode_Type", &python->code_type, &size)
-        || !lpp_interp_symbol("_PyEval_EvalFrameDefault", &found->run.start,
+    if (!lpp_exported("_PyRuntime", &python->runtime, &size)
+        || !lpp_exported("PyCode_Type", &python->code_type, &size)
+        || !lpp_exported("_PyEval_EvalFrameDefault", &found->run.start,
                               &found->run.size)
         || !offsets_agree(python, version) || !members_agree(python)
         || !heads_agree(python)) {
@@ -301,7 +303,7 @@ apr_uint32_t lpp_interp_python_line(const unsigned char *table, apr_size_t len,
             line += kind - 10;
         }
         if (unit < units) {
-            return kind == 15 || line == 0 || line > LPP_INTERP_LINE_MAX
+            return kind == 15 || line == 0 || line > LPP_PAGE_LINE_MAX
                 ? first : line;
         }
         while (at < end && !(*at & 0x80)) {

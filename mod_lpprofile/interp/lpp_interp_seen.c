@@ -123,7 +123,7 @@ lpp_interp_record_t *lpp_interp_add(lpp_interp_walk_t *walk,
     function = find(walk->seen, key, &record);
     walk->frames[walk->count++] = flags | (apr_uint64_t)language << 48
         | (apr_uint64_t)function << 24
-        | (line <= LPP_INTERP_LINE_MAX ? line : 0);
+        | (line <= LPP_PAGE_LINE_MAX ? line : 0);
     return record;
 }
 
@@ -169,6 +169,25 @@ void lpp_interp_copy(lpp_interp_walk_t *walk, lpp_interp_text_t *text,
     if (to != NULL) {
         commit(walk, text, lpp_peek_bytes(to, from, (apr_size_t)len));
     }
+}
+
+apr_uint64_t lpp_interp_hash(apr_uint64_t from, apr_uint64_t len)
+{
+    apr_uint64_t mixed = 0, word;
+    apr_size_t step;
+
+    if (len > LPP_INTERP_FILE_MAX) {
+        from += len - LPP_INTERP_FILE_MAX;
+        len = LPP_INTERP_FILE_MAX;
+    }
+    for (; len > 0; from += step, len -= step) {
+        step = len < sizeof(word) ? (apr_size_t)len : sizeof(word);
+        word = 0;
+        lpp_peek_bytes(&word, from, step);
+        mixed = (mixed ^ word) * APR_UINT64_C(0x9e3779b97f4a7c15);
+        mixed ^= mixed >> 32;
+    }
+    return mixed;
 }
 
 void lpp_interp_copy_wide(lpp_interp_walk_t *walk, lpp_interp_text_t *text,

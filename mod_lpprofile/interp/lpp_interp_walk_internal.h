@@ -24,7 +24,6 @@
  * line is that of the source; Python's is the offset of the instruction in code
  * units, until lpp_interp_names looks it up.
  */
-#define LPP_INTERP_LINE_MAX 0xffffffu
 #define LPP_INTERP_LINE(frame) ((apr_uint32_t)((frame) & 0xffffff))
 #define LPP_INTERP_FUNCTION(frame) ((apr_uint32_t)((frame) >> 24 & 0xffffff))
 #define LPP_INTERP_LANGUAGE(frame) ((lpp_language_e)((frame) >> 48 & 7))
@@ -105,6 +104,13 @@ void lpp_interp_copy(lpp_interp_walk_t *walk, lpp_interp_text_t *text,
 void lpp_interp_copy_wide(lpp_interp_walk_t *walk, lpp_interp_text_t *text,
                           apr_uint64_t from, apr_uint64_t count,
                           unsigned width, apr_size_t max);
+
+/*
+ * A number for a text of len bytes at address from, for a key: of a long one,
+ * of its last bytes.
+ * Signal-safe: yes. Thread: the profiled one, in the handler.
+ */
+apr_uint64_t lpp_interp_hash(apr_uint64_t from, apr_uint64_t len);
 
 /*
  * Make a table in pool; only the first page of its memory is touched. size,

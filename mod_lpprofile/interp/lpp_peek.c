@@ -25,6 +25,26 @@ apr_uint64_t lpp_peek_word(apr_uint64_t from)
     return lpp_peek(&word, from, 1) ? word : 0;
 }
 
+apr_size_t lpp_peek_length(apr_uint64_t text, apr_size_t max)
+{
+    char bytes[64];
+    apr_size_t len, got, i;
+
+    for (len = 0; len < max; len += got) {
+        got = max - len < sizeof(bytes) ? max - len : sizeof(bytes);
+        got = lpp_peek_bytes(bytes, text + len, got);
+        for (i = 0; i < got; i++) {
+            if (bytes[i] == '\0') {
+                return len + i;
+            }
+        }
+        if (got < sizeof(bytes)) {
+            return len + got;
+        }
+    }
+    return max;
+}
+
 #if LPP_PEEK_AVAILABLE
 
 /* Addresses of the first page, and those that no process has, are refused

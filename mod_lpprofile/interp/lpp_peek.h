@@ -35,6 +35,13 @@ int lpp_peek(void *to, apr_uint64_t from, apr_size_t words);
  */
 apr_size_t lpp_peek_bytes(void *to, apr_uint64_t from, apr_size_t len);
 
+/*
+ * How many bytes a text has before its NUL, its first byte that cannot be read,
+ * or max, whichever comes first.
+ * Signal-safe: yes. Thread: one whose SIGSEGV and SIGBUS are not blocked.
+ */
+apr_size_t lpp_peek_length(apr_uint64_t text, apr_size_t max);
+
 /* One word; 0 if it cannot be read.
  * Signal-safe: yes. Thread: one whose SIGSEGV and SIGBUS are not blocked. */
 apr_uint64_t lpp_peek_word(apr_uint64_t from);

@@ -7,7 +7,6 @@
  */
 #include "names/lpp_pagecode.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include <apr_hash.h>
@@ -46,21 +45,14 @@ const char *lpp_language_name(lpp_language_e language)
 apr_status_t lpp_pagecode_create(lpp_pagecode_t **pages)
 {
     lpp_pagecode_t *made;
-    apr_allocator_t *allocator;
     apr_pool_t *pool;
     apr_status_t status;
 
     *pages = NULL;
-    status = apr_allocator_create(&allocator);
+    status = apr_pool_create_unmanaged_ex(&pool, NULL, NULL);
     if (status != APR_SUCCESS) {
         return status;
     }
-    status = apr_pool_create_unmanaged_ex(&pool, NULL, allocator);
-    if (status != APR_SUCCESS) {
-        apr_allocator_destroy(allocator);
-        return status;
-    }
-    apr_allocator_owner_set(allocator, pool);
     apr_pool_tag(pool, "lpp_pagecode");
     made = apr_pcalloc(pool, sizeof(*made));
     status = made == NULL ? APR_ENOMEM

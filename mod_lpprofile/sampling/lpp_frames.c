@@ -2,10 +2,9 @@
 /* lpp_frames: see lpp_frames_internal.h. */
 #include "sampling/lpp_frames_internal.h"
 
-#include <dlfcn.h>
-#include <link.h>
 #include <string.h>
 
+#include "objects/lpp_exported.h"
 #include "sampling/lpp_session.h"
 
 apr_status_t lpp_frames_init(lpp_frames_t *frames,
@@ -49,15 +48,11 @@ void lpp_frames_refresh(lpp_frames_t *frames)
 }
 
 /* Address and size in bytes of function name; 0: there is none. The result is
- * kept until an object is loaded or unloaded, since dladdr1 searches all
- * symbols of the object. */
+ * kept until an object is loaded or unloaded, since finding it is slow. */
 static int find_function(lpp_frames_t *frames, const char *name,
                          apr_uint64_t *address, apr_uint64_t *size)
 {
-    Dl_info info;
-    ElfW(Sym) *symbol = NULL;
     size_t slot = 0;
-    void *found;
 
     while (slot < LPP_ROOTS_MAX - 1 && frames->roots[slot].name != NULL
            && frames->roots[slot].name != name) {
@@ -65,14 +60,8 @@ static int find_function(lpp_frames_t *frames, const char *name,
     }
     if (frames->roots[slot].name != name) {
         frames->roots[slot].name = name;
-        frames->roots[slot].size = 0;
-        found = dlsym(RTLD_DEFAULT, name);
-        if (found != NULL
-            && dladdr1(found, &info, (void **)&symbol, RTLD_DL_SYMENT) != 0
-            && symbol != NULL) {
-            frames->roots[slot].address = (apr_uint64_t)(apr_uintptr_t)found;
-            frames->roots[slot].size = symbol->st_size;
-        }
+        lpp_exported(name, &frames->roots[slot].address,
+                     &frames->roots[slot].size);
     }
     *address = frames->roots[slot].address;
     *size = frames->roots[slot].size;

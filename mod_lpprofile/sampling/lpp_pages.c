@@ -93,9 +93,7 @@ unsigned lpp_pages_unwind(lpp_session_t *session, apr_uint64_t root_cfa,
     if (sampler->target.interp != NULL) {
         count = lpp_interp_stack(sampler->target.interp, snapshot, frames->pcs,
                                  count, LPP_FRAMES_MAX,
-                                 end == LPP_UNWIND_ROOT
-                                     && (snapshot->flags
-                                         & LPP_SNAPSHOT_OWN_STACK) == 0);
+                                 end == LPP_UNWIND_ROOT);
     }
     count = count < max ? count : max;
     memcpy(pcs, frames->pcs, count * sizeof(*pcs));

@@ -11,23 +11,14 @@
 #include <errno.h>
 #include <sched.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/lpp_altstack.h"
 #include "sampling/lpp_signal_copy_internal.h"
 #include "sampling/lpp_signal_stub_internal.h"
 
-#ifndef AT_MINSIGSTKSZ
-#define AT_MINSIGSTKSZ 51
-#endif
-
-/* What a handler of this module needs besides the frame that the kernel
- * pushes. */
-#define HANDLER_BYTES 4096
-/* Size of that frame where the kernel does not report it: with AVX-512. */
-#define FRAME_BYTES 4096
 /* Size of a stack made here: other modules' handlers may run on it, too. The
  * guard area below it cannot be accessed. */
 #define STACK_BYTES 65536
@@ -194,7 +185,6 @@ static void *make_stack(void)
 
 apr_status_t lpp_signal_lend_stack(void)
 {
-    unsigned long frame = getauxval(AT_MINSIGSTKSZ);
     unsigned char *memory;
     stack_t now, ours;
 
@@ -204,8 +194,7 @@ apr_status_t lpp_signal_lend_stack(void)
     if (!(now.ss_flags & SS_DISABLE)) {
         /* The thread's own stack, or one made here before. The kernel kills a
          * thread whose alternate stack has no room for the frame. */
-        return now.ss_size >= (frame > 0 ? frame : FRAME_BYTES) + HANDLER_BYTES
-            ? APR_SUCCESS : APR_ENOSPC;
+        return now.ss_size >= lpp_altstack_bytes(1) ? APR_SUCCESS : APR_ENOSPC;
     }
     pthread_once(&lent_stacks.once, make_key);
     if (lent_stacks.status != 0) {

@@ -111,15 +111,14 @@ static unsigned add_page_functions(lpp_sampler_t *sampler,
 {
     lpp_pc_t *pcs = sampler->frames.pcs;
     int run_time = count > 0 && pcs[count - 1] == LPP_PC_RUN_TIME_CODE;
-    int whole = *end == LPP_UNWIND_ROOT && !run_time
-        && (snapshot->flags & LPP_SNAPSHOT_OWN_STACK) == 0;
 
     if (sampler->target.interp == NULL) {
         return count;
     }
     lpp_interp_count(sampler->target.interp, snapshot);
     count = lpp_interp_stack(sampler->target.interp, snapshot, pcs, count,
-                             LPP_FRAMES_MAX, whole);
+                             LPP_FRAMES_MAX,
+                             *end == LPP_UNWIND_ROOT && !run_time);
     if (run_time && snapshot->page_count > 0) {
         *end = LPP_UNWIND_ROOT; /* the page functions say what that code is */
     }

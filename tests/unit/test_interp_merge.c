@@ -89,6 +89,7 @@ static void check_of(const char *stack, const pages_t *pages, unsigned kinds,
     static char got[LPP_FRAMES_MAX + 1];
     unsigned count = (unsigned)strlen(stack), i;
     static frames_t frames;
+    lpp_interp_range_t runs[LPP_LANGUAGES] = { { 0, 0 } }, resume;
     lpp_interp_merge_t merge;
 
     memset(&merge, 0, sizeof(merge));
@@ -99,11 +100,13 @@ static void check_of(const char *stack, const pages_t *pages, unsigned kinds,
     for (i = 0; i < count; i++) {
         pcs[i] = pc_of(stack[count - 1 - i]);
     }
-    merge.run[LPP_LANGUAGE_PHP] = range_of('P');
-    merge.run[LPP_LANGUAGE_PYTHON] = range_of('Y');
-    merge.run[LPP_LANGUAGE_LUA] = range_of('L');
-    merge.run[LPP_LANGUAGE_PERL] = range_of('X');
-    merge.resume = range_of('R');
+    runs[LPP_LANGUAGE_PHP] = range_of('P');
+    runs[LPP_LANGUAGE_PYTHON] = range_of('Y');
+    runs[LPP_LANGUAGE_LUA] = range_of('L');
+    runs[LPP_LANGUAGE_PERL] = range_of('X');
+    resume = range_of('R');
+    merge.runs = runs;
+    merge.resume = &resume;
     merge.frames = frames.frames;
     merge.frame_pcs = frames.pcs;
     merge.frame_count = frames.count;

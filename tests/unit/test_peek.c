@@ -330,9 +330,30 @@ static void only_this_handler_rescues(void **state)
     assert_false(lpp_crash_rescues());
 }
 
+/* A text ends at its NUL, at memory that cannot be read, or at the limit. */
+static void a_text_has_its_length(void **state)
+{
+    unsigned char *end = pages + 2 * page_bytes;
+    unsigned char kept[200];
+
+    (void)state;
+    arm();
+    memcpy(kept, end - sizeof(kept), sizeof(kept));
+    memset(end - sizeof(kept), 'x', sizeof(kept));
+    assert_int_equal(lpp_peek_length(address_of(end - 200), 4096), 200);
+    assert_int_equal(lpp_peek_length(address_of(end - 200), 130), 130);
+    assert_int_equal(lpp_peek_length(address_of(end - 200), 0), 0);
+    end[-70] = '\0';
+    assert_int_equal(lpp_peek_length(address_of(end - 200), 4096), 130);
+    assert_int_equal(lpp_peek_length(0, 4096), 0);
+    memcpy(end - sizeof(kept), kept, sizeof(kept));
+    lpp_crash_disarm();
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_text_has_its_length),
         cmocka_unit_test(words_are_copied),
         cmocka_unit_test(bytes_are_copied),
         cmocka_unit_test(memory_that_is_not_there_cannot_be_read),

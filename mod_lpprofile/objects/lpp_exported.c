@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lpp_interp_symbol: looks up what an interpreter exports. */
-#include "interp/lpp_interp_languages_internal.h"
+/* lpp_exported: see lpp_exported.h. */
+#include "objects/lpp_exported.h"
 
 #include <dlfcn.h>
 #include <link.h>
 
-int lpp_interp_symbol(const char *name, apr_uint64_t *address,
-                      apr_uint64_t *size)
+int lpp_exported(const char *name, apr_uint64_t *address, apr_uint64_t *size)
 {
     void *found = dlsym(RTLD_DEFAULT, name);
     ElfW(Sym) *symbol = NULL;

@@ -4,26 +4,12 @@ import collections
 import gzip
 import os
 
-from protobuf import fields
+from protobuf import fields, packed
 
 # file: the script's whole path, '' of a function that is written in C. line:
 # where the function ran; begin: where it begins. is_page: else a C function.
 Frame = collections.namedtuple('Frame', 'name file line begin is_page')
 Stack = collections.namedtuple('Stack', 'frames samples wall_us')
-
-
-def _packed(data):
-    at = 0
-    while at < len(data):
-        value = shift = 0
-        while True:
-            byte = data[at]
-            at += 1
-            value |= (byte & 127) << shift
-            shift += 7
-            if byte < 128:
-                break
-        yield value
 
 
 class PageStacks:
@@ -60,8 +46,7 @@ class PageStacks:
     def _stack(self, data, kinds):
         got = collections.defaultdict(list)
         for number, value in fields(data):
-            got[number] += _packed(value) if isinstance(value, bytes) \
-                and number in (1, 2) else [value]
+            got[number] += packed([value]) if number in (1, 2) else [value]
         values = dict(zip(kinds, got[2]))
         frames = [self._locations[at] for at in reversed(got[1])]
         return Stack(frames, values['samples'], values['wall'])

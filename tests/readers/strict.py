@@ -12,6 +12,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import protobuf  # noqa: E402
 from foreign import Totals  # noqa: E402
+from protobuf import packed  # noqa: E402
 
 
 class Callgrind:
@@ -103,23 +104,6 @@ class Callgrind:
 
 def read_pstats(path):
     return marshal.loads(path.read_bytes())
-
-
-def packed(values):
-    """A repeated number, packed or not."""
-    result = []
-    for value in values:
-        if isinstance(value, int):
-            result.append(value)
-        else:
-            number = shift = 0
-            for byte in value:
-                number |= (byte & 127) << shift
-                shift += 7
-                if byte < 128:
-                    result.append(number)
-                    number = shift = 0
-    return result
 
 
 def message(data):

@@ -17,6 +17,7 @@
 #include <apr_xml.h>
 
 #include "fake_report.h"
+#include "report_text.h"
 #include "report/lpp_report_internal.h"
 
 #define MAX_BYTES (4 * 1024 * 1024)
@@ -53,22 +54,6 @@ static const char *block(const lpp_report_t *report)
     lpp_buf_reset(&out);
     assert_int_equal(lpp_report_block(report, &sink, pool), APR_SUCCESS);
     return out.data;
-}
-
-static void assert_has(const char *text, const char *part)
-{
-    if (!strstr(text, part)) {
-        print_error("missing: %s\n", part);
-        fail();
-    }
-}
-
-static void assert_has_not(const char *text, const char *part)
-{
-    if (strstr(text, part)) {
-        print_error("not wanted: %s\n", part);
-        fail();
-    }
 }
 
 static void assert_ascii(const char *text)

@@ -22,6 +22,8 @@
 #include "names/lpp_view_part.h"
 #include "report/lpp_report_internal.h"
 #include "report/lpp_report_pages.h"
+#include "report_text.h"
+#include "view_named.h"
 
 #define MAX_BYTES (4 * 1024 * 1024)
 #define ID "OOPS-0123456789abcdef0123456789abcdef"
@@ -184,22 +186,6 @@ static const char *full(const lpp_view_t *view, apr_uint32_t function)
     return out.data;
 }
 
-static void assert_has(const char *text, const char *part)
-{
-    if (!strstr(text, part)) {
-        print_error("missing: %s\n", part);
-        fail();
-    }
-}
-
-static void assert_has_not(const char *text, const char *part)
-{
-    if (strstr(text, part)) {
-        print_error("not wanted: %s\n", part);
-        fail();
-    }
-}
-
 /* The text from start up to end. */
 static const char *between(const char *text, const char *start,
                            const char *end)
@@ -221,19 +207,6 @@ static unsigned occurrences(const char *text, const char *part)
         text++;
     }
     return count;
-}
-
-static const lpp_function_t *named(const lpp_view_t *view, const char *name)
-{
-    apr_uint32_t i;
-
-    for (i = 0; i < view->function_count; i++) {
-        if (strcmp(view->functions[i].symbol.name, name) == 0) {
-            return &view->functions[i];
-        }
-    }
-    fail_msg("no function %s", name);
-    return NULL;
 }
 
 static void c_code_counts_for_the_page_function_that_called_it(void **state)

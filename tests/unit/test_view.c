@@ -12,6 +12,7 @@
 
 #include "fake_symbols.h"
 #include "names/lpp_view.h"
+#include "view_named.h"
 
 enum { A, B, C, D };
 static const char *const letters[] = { "a", "b", "c", "d", "a" };
@@ -106,19 +107,6 @@ static const lpp_view_t *view_of(fixture_t *fixture)
     assert_memory_equal(&view->functions[0].total, &view->total,
                         sizeof(view->total));
     return view;
-}
-
-static const lpp_function_t *named(const lpp_view_t *view, const char *name)
-{
-    apr_uint32_t i;
-
-    for (i = 0; i < view->function_count; i++) {
-        if (strcmp(view->functions[i].symbol.name, name) == 0) {
-            return &view->functions[i];
-        }
-    }
-    fail_msg("no function %s", name);
-    return NULL;
 }
 
 static const lpp_edge_t *edge(const lpp_view_t *view, const char *caller,

@@ -243,7 +243,7 @@ def gate_is_free(server):
 
 # After its handler has gone, a suspended request runs where a module calls it;
 # only where the connection's hooks say so is that thread known to be its.
-@pytest.mark.parametrize('how, after_ms', [('suspended', 0), ('resumed', 40)])
+@pytest.mark.parametrize('how, after_ms', [('suspended', 0), ('resumed', 200)])
 @pytest.mark.mpms('event')
 def test_a_suspended_handler(httpd, how, after_ms):
     server = httpd(ON + life(), fresh=True)
@@ -260,12 +260,12 @@ def test_a_suspended_handler(httpd, how, after_ms):
         how, stacks.total / 1e3, took * 1e3, stacks.us('life_before') / 1e3,
         stacks.us('life_after') / 1e3, stacks.us('life_other') / 1e3))
     assert stacks.us('life_other') == 0
-    assert stacks.us('life_before') / 1e3 >= 17
-    assert after_ms * 0.85 <= stacks.us('life_after') / 1e3
+    assert stacks.us('life_before') / 1e3 >= 70, text[:1500]
+    assert after_ms * 0.7 <= stacks.us('life_after') / 1e3
     assert after_ms or stacks.us('life_after') == 0
     cpu = int(re.search(r'^(?:summary|totals): \d+ (\d+)', text,
                         re.M).group(1)) / 1e3
-    assert 18 <= cpu - after_ms <= 32, cpu
+    assert 98 <= cpu - after_ms <= 130, cpu
     assert 0.3 <= stacks.total / 1e6 <= took
     no_stack_is_broken(text)
     server.wait_oops(got.oops_id)
@@ -283,7 +283,7 @@ def test_a_client_that_leaves_a_suspended_handler(httpd, how):
             time.sleep(0.08)
         gate_is_free(server)
     stacks, text = files_of(server, oops_id)
-    assert stacks.us('life_before') / 1e3 >= 17
+    assert stacks.us('life_before') / 1e3 >= 70, text[:1500]
     assert stacks.us('life_other') == 0
     no_stack_is_broken(text)
 

@@ -24,7 +24,7 @@ module AP_MODULE_DECLARE_DATA lpp_test_life_module;
 #define NOINLINE __attribute__((noinline, noclone, used))
 
 #define AWAY_US 150000 /* between two callbacks */
-#define WORK_MS 20
+#define WORK_MS 100 /* enough to be sampled where processors are short */
 
 void life_before(long ms);
 void life_after(long ms);

@@ -35,7 +35,7 @@ class Renderer
     }
 }
 
-for ($i = 0; $i < 80; $i++) {
+for ($i = 0; $i < 300; $i++) {
     Renderer::page(str_repeat('a', 20) . 'b');
 }
 echo '<html><body>ok</body></html>';
@@ -72,7 +72,7 @@ sub matches {
 }
 my $list = join ",", map { $_ * 7 } 1 .. 2000;
 my $x = 0;
-$x += matches($list) for 1 .. 300;
+$x += matches($list) for 1 .. 1500;
 print "Content-Type: text/html\\n\\n<html><body>ok $x</body></html>";
 '''.replace('\\\\', '\\')
 LUA = '''function render(n)
@@ -82,7 +82,7 @@ LUA = '''function render(n)
 end
 
 function handle(r)
-    for _ = 1, 40 do render(200000) end
+    for _ = 1, 150 do render(200000) end
     r.content_type = "text/html"
     r:puts("<html><body>ok</body></html>")
     return apache2.OK

@@ -9,6 +9,7 @@ import threading
 
 import pytest
 
+import apxs_env
 from page_stacks import PageStacks
 
 pytestmark = [pytest.mark.all_mpms,
@@ -240,10 +241,11 @@ def test_states_that_are_used_again(httpd, scope):
             thread.join()
 
 
+@pytest.mark.stress
 def test_every_call_is_in_the_text(httpd):
     """All that changes Lua's chain of calls, at the highest rate;
     LPP_STRESS_SECONDS makes it minutes."""
-    server = start(httpd, FAST)
+    server = start(httpd, FAST, env=apxs_env.full_rate())
     stacks = profile(server, 'ms=%d' % (1000 * SECONDS),
                      '/lua/pagecode_stress.lua')
     assert all_of(stacks) > 50 * SECONDS

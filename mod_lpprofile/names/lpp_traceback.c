@@ -4,8 +4,8 @@
  * lpp_symbols_page_traceback).
  *
  * The page functions come first, one part for each language, in the form and
- * order that its own tracebacks have, so that the page's author can read it; then
- * the whole stack.
+ * order that its own tracebacks have, so that the page's author can read it;
+ * then the whole stack.
  */
 #include <string.h>
 

@@ -119,8 +119,8 @@ void lpp_flame_close(lpp_page_t *page);
 
 /*
  * Draw a flame graph of each part, page code first, with a switch; without a
- * style sheet (styled is 0) each can be opened and closed. draw_one is called for
- * each part, with its name and with baton.
+ * style sheet (styled is 0) each can be opened and closed. draw_one is called
+ * for each part, with its name and with baton.
  */
 typedef void lpp_flame_part_fn(lpp_page_t *page, lpp_view_part_e part,
                                const char *name, const void *baton);

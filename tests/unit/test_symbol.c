@@ -469,6 +469,7 @@ static void the_network_is_never_asked(void **state)
     assert_null(dlsym(RTLD_DEFAULT, "dwarf_begin_elf"));
     unsetenv("DEBUGINFOD_URLS");
     close(fd);
+    lpp_symbols_destroy(symbols);
 }
 
 static char *build_library(fixture_t *fixture, const char *directory,

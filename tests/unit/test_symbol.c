@@ -83,6 +83,7 @@ static int teardown(void **state)
 {
     fixture_t *fixture = *state;
 
+    lpp_symbols_destroy(fixture->symbols);
     apr_pool_destroy(fixture->pool);
     free(fixture);
     apr_terminate();

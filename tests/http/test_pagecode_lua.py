@@ -142,7 +142,8 @@ def test_two_lines_three_to_one(httpd):
 @pytest.mark.parametrize('what,path', [
     ('gsub', ['handle', 'pages.gsub', 'visit', 'burn']),
     ('sort', ['handle', 'pages.sort', 'compare', 'burn']),
-    ('pcall', ['handle', 'pages.pcall', 'thrower', 'burn']),
+    pytest.param('pcall', ['handle', 'pages.pcall', 'thrower', 'burn'],
+                 marks=pytest.mark.no_asan('its longjmp costs more')),
     ('module', ['handle', 'pages.module', 'M.work', 'burn']),
     ('load', ['handle', 'pages.load', '{main}', 'burn']),
     ('liar', ['handle', 'pages.liar', 'function:1', 'burn']),
@@ -188,6 +189,7 @@ def test_c_code_below_its_caller(httpd):
     assert 'text:find' in text[line - 1]
 
 
+@pytest.mark.no_asan('its longjmp costs more')
 def test_coroutines(httpd):
     server = start(httpd)
     stacks = profile(server, 'what=coroutine&n=40000')

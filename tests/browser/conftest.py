@@ -21,7 +21,10 @@ import httpd_env
 FLAGS = ('--headless=new', '--no-sandbox', '--disable-gpu', '--disable-quic',
          '--no-first-run', '--disable-background-networking',
          '--disable-component-update', '--disable-sync',
-         '--disable-dev-shm-usage', '--hide-scrollbars')
+         '--disable-dev-shm-usage', '--hide-scrollbars',
+         # One process draws all pages: to start one takes longer than a page.
+         '--renderer-process-limit=1', '--disable-site-isolation-trials',
+         '--disable-features=BackForwardCache,SpareRendererForSitePerProcess')
 
 
 def shadow(driver):

@@ -24,18 +24,18 @@ FAULTY = {'css': '.lpp { colour: red; }\n',
           'js': "function f() {\n    'use strict';\n    nobody();\n}\n"}
 
 
-def run(*arguments, **environment):
-    return subprocess.run([*map(str, arguments)], cwd=foreign.ROOT, text=True,
+def run(*arguments, root=foreign.ROOT, **environment):
+    return subprocess.run([*map(str, arguments)], cwd=root, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           env={**os.environ, **environment}, timeout=120)
 
 
-def lint(kind, *files, stdin=None):
+def lint(kind, *files, root=foreign.ROOT):
     modules = foreign.linters()
     program, *options = LINTERS[kind]
     if kind == 'css':
         options += ['--config-basedir', modules]
-    return run('node', modules / program, *options, *files,
+    return run('node', modules / program, *options, *files, root=root,
                NODE_PATH=str(modules))
 
 
@@ -48,14 +48,13 @@ def test_linters_find_nothing(kind):
 
 
 @pytest.mark.parametrize('kind', LINTERS)
-def test_linters_find_a_fault(kind):
-    """In a file beside ours: eslint's rules go by the place."""
-    path = ASSETS / ('faulty-%d.%s' % (os.getpid(), kind))
-    try:
-        path.write_text(FAULTY[kind])
-        done = lint(kind, path)
-    finally:
-        path.unlink()
+def test_linters_find_a_fault(kind, tmp_path):
+    """In a file at the place of ours: eslint's rules go by it. Not beside
+    ours: a make of another test would build it in."""
+    path = tmp_path / ASSETS.relative_to(foreign.ROOT) / ('faulty.' + kind)
+    path.parent.mkdir(parents=True)
+    path.write_text(FAULTY[kind])
+    done = lint(kind, path, root=tmp_path)
     assert done.returncode not in (0, 1 if kind == 'css' else 2), done.stdout
     assert path.name in done.stdout
 

@@ -12,7 +12,7 @@ import pytest
 import apxs_env
 from page_stacks import PageStacks
 
-pytestmark = [pytest.mark.all_mpms,
+pytestmark = [pytest.mark.mpms('prefork', 'event'),
               pytest.mark.no_valgrind('counts samples')]
 
 ON = 'LPProfilingAllowed On\nLuaPackagePath ${SITE}/lua/?.lua\n'

@@ -16,7 +16,7 @@ from page_stacks import PageStacks
 sys.path.insert(0, str(httpd_env.SITE / 'python'))
 import stress  # noqa: E402  the text that calls are compared with
 
-pytestmark = [pytest.mark.all_mpms,
+pytestmark = [pytest.mark.mpms('prefork', 'event'),
               pytest.mark.no_asan('measures shares of time'),
               pytest.mark.no_valgrind("complains of Python's own reads")]
 

@@ -254,6 +254,9 @@ static void merge_statistics(lpp_sampling_statistics_t *into,
     into->signals += from->signals;
     into->repaired_calls += from->repaired_calls;
     into->own_ns += from->own_ns;
+    into->kernel_events |= from->kernel_events;
+    into->kernel_blocks += from->kernel_blocks;
+    into->kernel_lost += from->kernel_lost;
     if (into->asked_hz == 0) {
         into->asked_hz = from->asked_hz;
     }

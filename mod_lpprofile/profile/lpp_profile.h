@@ -75,6 +75,10 @@ typedef struct lpp_sampling_statistics_t {
     apr_uint32_t asked_hz;       /* LPProfileRate */
     apr_uint32_t lowered_hz;     /* rate at the end, where the profiler lowered
                                     it since it cost too much; else 0 */
+    int kernel_events;           /* 1: blocks were told by kernel events */
+    apr_uint64_t kernel_blocks;  /* that they told of */
+    apr_uint64_t kernel_lost;    /* records of theirs that did not fit into
+                                    their memory, of all threads */
     int cut_short;               /* lpp_stop_e of an early end, 0: none */
     const char *unwinder;        /* static string */
     lpp_page_statistics_t pages;

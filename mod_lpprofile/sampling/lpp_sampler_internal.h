@@ -9,6 +9,7 @@
 
 #include "sampling/lpp_frames_internal.h"
 #include "sampling/lpp_helper_internal.h"
+#include "sampling/lpp_kernel_watch_internal.h"
 #include "sampling/lpp_sampler.h"
 #include "sampling/lpp_signal.h"
 #include "sampling/lpp_tick_internal.h"
@@ -36,6 +37,8 @@ struct lpp_sampler_t {
     /* Used by the helper only. */
     lpp_frames_t frames;
     lpp_tick_t tick;
+    lpp_kernel_watch_t watch;   /* the profiled thread by kernel events */
+    lpp_page_frame_t page_frames[LPP_SNAPSHOT_PAGE_FRAMES]; /* of a block */
     lpp_postmortem_t *postmortem; /* of the session, or NULL */
     unsigned char *blocked_stack; /* LPP_STACK_MAX_BYTES */
     unsigned touched_slots;     /* of the ring, from the front */

@@ -212,6 +212,7 @@ void lpp_session_pause(lpp_session_t *session)
     if (running) {
         session->cpu_before_ns += lpp_clock_ns(CLOCK_THREAD_CPUTIME_ID)
             - session->segment.cpu_ns;
+        session->segment.tid = 0;
         session->state = SESSION_PAUSED;
         lpp_arming_disarm(&session->arming, &sampler->target);
         lpp_helper_wake(&sampler->helper);

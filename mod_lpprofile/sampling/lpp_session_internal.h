@@ -32,7 +32,7 @@ typedef struct lpp_segment_t {
     apr_int64_t wall_ns;   /* CLOCK_MONOTONIC when it began */
     apr_int64_t cpu_ns;    /* the thread's CPU clock then */
     clockid_t cpu_clock;   /* of the thread */
-    int tid;
+    int tid;               /* 0: none has begun, or it was paused */
 } lpp_segment_t;
 
 /* The stack of the session's thread as it was last captured (start, resume,

@@ -9,6 +9,11 @@
  * moves that clock once: so at the first check after the signal the kernel's
  * count of how often the thread was put on a processor decides (one more than
  * before the signal: that was the handler).
+ *
+ * Where there are kernel events, they tell when the thread blocks and runs
+ * again, and its stack: then a blocked thread gets no signal, the time of each
+ * block goes to the stack of that block, and only the time between blocks to
+ * the samples that signals ask for.
  */
 #include "sampling/lpp_tick_internal.h"
 
@@ -39,6 +44,9 @@ void lpp_tick_begin(lpp_sampler_t *sampler, lpp_session_t *session)
     memset(tick, 0, sizeof(*tick));
     tick->session = session;
     session->profile->statistics.asked_hz = session->options.rate_hz;
+    session->profile->statistics.kernel_events = sampler->watch.started;
+    tick->block.changes = sampler->frames.changes;
+    sampler->watch.lost = 0;
     /* For a process that dies before the first tick. */
     lpp_postmortem_set_total(sampler->postmortem, session->profile, 0, 0);
     atomic_store(&sampler->target.repaired, 0);
@@ -83,11 +91,12 @@ void lpp_tick_follow(lpp_sampler_t *sampler)
  * How many frames are certain to belong to the objects that are loaded now. The
  * list of objects was read after the sample was taken: at the address of an
  * object that was loaded meanwhile, another one may have been before, with
- * other unwind rules and names.
+ * other unwind rules and names. changes_then: lpp_frames_t's before the sample.
  */
-static unsigned count_sure(const lpp_sampler_t *sampler, unsigned count)
+static unsigned count_sure(const lpp_sampler_t *sampler, unsigned count,
+                           unsigned changes_then)
 {
-    unsigned changes = sampler->frames.changes - sampler->tick.asked.changes;
+    unsigned changes = sampler->frames.changes - changes_then;
     unsigned i;
 
     if (changes != 1) { /* each change removes the marks of the one before */
@@ -125,9 +134,10 @@ static unsigned add_page_functions(lpp_sampler_t *sampler,
     return count;
 }
 
-/* Unwind one snapshot into frames.pcs; returns how many. */
+/* Unwind one snapshot into frames.pcs; returns how many. changes_then: see
+ * count_sure. */
 static unsigned unwind(lpp_sampler_t *sampler, const lpp_snapshot_t *snapshot,
-                       lpp_unwind_end_e *end)
+                       unsigned changes_then, lpp_unwind_end_e *end)
 {
     unsigned count, sure;
 
@@ -135,7 +145,7 @@ static unsigned unwind(lpp_sampler_t *sampler, const lpp_snapshot_t *snapshot,
     count = lpp_frames_unwind(&sampler->frames, snapshot,
                               sampler->tick.session->root_cfa,
                               sampler->frames.pcs, LPP_FRAMES_MAX, end);
-    sure = count_sure(sampler, count);
+    sure = count_sure(sampler, count, changes_then);
     if (sure < count && !(snapshot->flags & LPP_SNAPSHOT_OWN_STACK)) {
         *end = LPP_UNWIND_LOST;
     }
@@ -209,7 +219,7 @@ void lpp_tick_drain(lpp_sampler_t *sampler)
     while ((snapshot = lpp_ring_peek(sampler->target.ring)) != NULL) {
         if (asked->outstanding && snapshot->sequence == asked->sequence) {
             asked->weight.samples = 1;
-            count = unwind(sampler, snapshot, &end);
+            count = unwind(sampler, snapshot, asked->changes, &end);
             tick->episode.node = add_stack(sampler, count, end, &asked->weight);
             asked->outstanding = 0;
             tick->episode.state = snapshot->flags & LPP_SNAPSHOT_SYSCALL
@@ -265,10 +275,12 @@ static void take_time(lpp_tick_t *tick, int64_t now, int64_t cpu,
                       lpp_weight_t *weight)
 {
     if (weight != NULL) {
-        weight->wall_ns += (apr_uint64_t)(now - tick->given_wall_ns);
+        weight->wall_ns +=
+            (apr_uint64_t)(now - tick->given_wall_ns + tick->kept_wall_ns);
         weight->cpu_ns += (apr_uint64_t)(cpu - tick->given_cpu_ns);
     }
     tick->given_wall_ns = now;
+    tick->kept_wall_ns = 0;
     tick->given_cpu_ns = cpu;
 }
 
@@ -308,7 +320,7 @@ static int sample_blocked(lpp_sampler_t *sampler, int64_t now, int64_t cpu,
     if (!lpp_thread_look(&tick->thread, &snapshot, &stack, cpu)) {
         return 0;
     }
-    count = unwind(sampler, &snapshot, &end);
+    count = unwind(sampler, &snapshot, tick->asked.changes, &end);
     if (end != LPP_UNWIND_ROOT && signal_may_be_sent) {
         return 0;
     }
@@ -317,6 +329,142 @@ static int sample_blocked(lpp_sampler_t *sampler, int64_t now, int64_t cpu,
     tick->episode.state = EPISODE_KNOWN;
     tick->episode.cpu_ns = cpu;
     return 1;
+}
+
+/*
+ * Copy the stack of a thread that is blocked, with its page functions, and add
+ * it to the tree: it is in the kernel all the time, or this is of no use. cpu:
+ * its CPU clock since it blocked.
+ */
+static void look_at_block(lpp_sampler_t *sampler, int64_t cpu)
+{
+    lpp_tick_t *tick = &sampler->tick;
+    lpp_weight_t none = { 0, 0, 1 };
+    lpp_snapshot_t snapshot;
+    lpp_unwind_end_e end;
+    unsigned count;
+    sigset_t mask;
+
+    if (!lpp_kernel_watch_look(&sampler->watch, sampler->target.stack_start,
+                               sampler->target.stack_end,
+                               sampler->blocked_stack, &snapshot)) {
+        return;
+    }
+    snapshot.page_frames = sampler->page_frames;
+    if (lpp_interp_languages(sampler->target.interp) != 0
+        && lpp_crash_rescues()
+        && pthread_sigmask(SIG_BLOCK, NULL, &mask) == 0) {
+        lpp_interp_read(sampler->target.interp, &snapshot, &mask);
+    }
+    if (!lpp_kernel_watch_is_still(&sampler->watch)
+        || lpp_clock_ns(tick->thread.clock) != cpu) {
+        return;
+    }
+    count = unwind(sampler, &snapshot, tick->block.changes, &end);
+    tick->block.node = add_stack(sampler, count, end, &none);
+    tick->block.sampled = 1;
+    tick->block.cpu_ns = cpu;
+}
+
+/*
+ * Add the time up to until to the block that kernel events have told of. If its
+ * stack was not looked at while it lasted, there is a part of it. Of a page's
+ * code that part shows nothing: its time is then for the next block that is
+ * looked at.
+ */
+static void weigh_block(lpp_sampler_t *sampler, int64_t until)
+{
+    lpp_tick_t *tick = &sampler->tick;
+    lpp_session_t *session = tick->session;
+    lpp_weight_t weight = { 0, 0, 0 };
+    lpp_unwind_end_e end;
+    unsigned count;
+
+    if (until <= tick->given_wall_ns) {
+        return;
+    }
+    weight.wall_ns = (apr_uint64_t)(until - tick->given_wall_ns);
+    tick->given_wall_ns = until;
+    if (!tick->block.sampled
+        && (sampler->watch.snapshot.stack_len == 0
+            || lpp_interp_languages(sampler->target.interp) != 0)) {
+        tick->block.kept_ns += (apr_int64_t)weight.wall_ns;
+        return;
+    }
+    weight.wall_ns += (apr_uint64_t)tick->block.kept_ns;
+    tick->block.kept_ns = 0;
+    if (!tick->block.sampled) {
+        weight.samples = 1;
+        count = unwind(sampler, &sampler->watch.snapshot, tick->block.changes,
+                       &end);
+        tick->block.node = add_stack(sampler, count, end, &weight);
+        tick->block.sampled = 1;
+    }
+    else {
+        pthread_mutex_lock(&session->tree_mutex);
+        lpp_profile_credit(session->profile, tick->block.node, &weight);
+        pthread_mutex_unlock(&session->tree_mutex);
+        save_weight(sampler, tick->block.node, &weight);
+    }
+    pthread_mutex_lock(&session->tree_mutex);
+    session->profile->statistics.blocked_ns += weight.wall_ns;
+    pthread_mutex_unlock(&session->tree_mutex);
+}
+
+/* Follow the changes that kernel events tell of, up to now. cpu: the thread's
+ * CPU clock; negative: no thread is to be looked at any more. */
+static void follow_watch(lpp_sampler_t *sampler, int64_t now, int64_t cpu)
+{
+    lpp_tick_t *tick = &sampler->tick;
+    lpp_kernel_watch_t *watch = &sampler->watch;
+    lpp_watch_change_e change;
+    apr_int64_t at;
+
+    lpp_kernel_watch_refresh(watch);
+    while ((change = lpp_kernel_watch_next(watch, now, &at))
+           != LPP_WATCH_NOTHING) {
+        if (change == LPP_WATCH_BLOCKS) {
+            if (at > tick->given_wall_ns) {
+                tick->kept_wall_ns += at - tick->given_wall_ns;
+                tick->given_wall_ns = at;
+            }
+            tick->block.sampled = 0;
+            tick->blocks++;
+        }
+        else if (change == LPP_WATCH_RUNS) {
+            weigh_block(sampler, at);
+        }
+        else if (!tick->block.sampled || tick->block.cpu_ns != cpu) {
+            watch->state = WATCH_UNKNOWN;
+        }
+    }
+    if (watch->state == WATCH_BLOCKED && !tick->block.sampled && cpu >= 0) {
+        look_at_block(sampler, cpu);
+    }
+    tick->block.changes = sampler->frames.changes;
+}
+
+/* The session is STOPPED: its last blocks, and what is said of kernel events in
+ * the statistics. */
+static void finish_watch(lpp_sampler_t *sampler)
+{
+    lpp_tick_t *tick = &sampler->tick;
+    lpp_sampling_statistics_t *statistics = &tick->session->profile->statistics;
+    lpp_kernel_watch_t *watch = &sampler->watch;
+
+    if (tick->session->segment.tid != 0 && watch->started) {
+        lpp_tick_follow(sampler);
+        follow_watch(sampler, tick->session->end_wall_ns, -1);
+        if (watch->state == WATCH_BLOCKED) {
+            weigh_block(sampler, tick->session->end_wall_ns);
+        }
+    }
+    pthread_mutex_lock(&tick->session->tree_mutex);
+    statistics->kernel_events |= watch->started;
+    statistics->kernel_blocks = tick->blocks;
+    statistics->kernel_lost = watch->lost;
+    pthread_mutex_unlock(&tick->session->tree_mutex);
+    lpp_kernel_watch_end(watch);
 }
 
 static void send_signal(lpp_sampler_t *sampler, int64_t now, int64_t cpu)
@@ -352,6 +500,10 @@ static void sample(lpp_sampler_t *sampler, int64_t now, int64_t cpu)
     int may;
 
     lpp_tick_drain(sampler);
+    if (sampler->watch.state == WATCH_BLOCKED) {
+        weigh_block(sampler, now);
+        return;
+    }
     if (tick->asked.outstanding) {
         /* The thread was not in user mode since the signal was sent: it is in
          * the kernel, or waits for a processor. The sample to come gets all of
@@ -363,7 +515,8 @@ static void sample(lpp_sampler_t *sampler, int64_t now, int64_t cpu)
         credit(sampler, now, cpu);
         return;
     }
-    tick->asked.blocked = lpp_clock_ns(tick->thread.clock) == cpu;
+    tick->asked.blocked = sampler->watch.state == WATCH_UNKNOWN
+        && lpp_clock_ns(tick->thread.clock) == cpu;
     may = tick->sampling && lpp_signal_allowed(tick->asked.blocked);
     /* Only the handler reads page functions. */
     if (tick->asked.blocked
@@ -417,7 +570,12 @@ int64_t lpp_tick_run(lpp_sampler_t *sampler)
     int64_t now = lpp_clock_ns(CLOCK_MONOTONIC);
     int64_t cpu, due;
 
-    if (!tick->sampling && tick->thread.syscall_fd < 0) {
+    if (tick->session->options.stacks && tick->session->can_unwind) {
+        lpp_kernel_watch_follow(&sampler->watch, (unsigned)tick->thread.tid,
+                                0);
+    }
+    if (!tick->sampling && tick->thread.syscall_fd < 0
+        && !sampler->watch.started) {
         save_total(sampler, now, lpp_clock_ns(tick->thread.clock));
         return now + UNSAMPLED_TICK_NS;
     }
@@ -435,6 +593,7 @@ int64_t lpp_tick_run(lpp_sampler_t *sampler)
         tick->seen_cpu_ns = cpu;
         tick->seen_wall_ns = now;
     }
+    follow_watch(sampler, now, cpu);
     if (now >= tick->next_sample_ns) {
         sample(sampler, now, cpu);
         save_total(sampler, now, cpu);
@@ -481,6 +640,7 @@ void lpp_tick_finish(lpp_sampler_t *sampler)
     lpp_session_t *session = tick->session;
     lpp_sampling_statistics_t *statistics = &session->profile->statistics;
 
+    finish_watch(sampler);
     lpp_tick_pause(sampler);
     lpp_thread_close(&tick->thread);
     pthread_mutex_lock(&session->tree_mutex);

@@ -38,6 +38,15 @@ typedef struct lpp_episode_t {
     apr_int64_t cpu_ns;     /* KNOWN: the CPU clock stands here */
 } lpp_episode_t;
 
+/* The block that kernel events (lpp_kernel_watch_t) have told of. */
+typedef struct lpp_block_t {
+    int sampled;            /* its stack is in the tree */
+    apr_uint32_t node;      /* there */
+    apr_int64_t cpu_ns;     /* the CPU clock stands here while it lasts */
+    unsigned changes;       /* lpp_frames_t's before it */
+    apr_int64_t kept_ns;    /* of earlier ones whose stack is not known */
+} lpp_block_t;
+
 /* The helper's state of the session that it samples; no other thread uses
  * it. */
 typedef struct lpp_tick_t {
@@ -54,10 +63,14 @@ typedef struct lpp_tick_t {
     apr_int64_t given_wall_ns; /* time before this is part of a sample's weight,
                                   or unattributed */
     apr_int64_t given_cpu_ns;  /* the same, of the thread's CPU clock */
+    apr_int64_t kept_wall_ns;  /* of the time before given_wall_ns, what is for
+                                  the next sample: between blocks */
     apr_int64_t seen_cpu_ns;   /* last reading of the thread's CPU clock ... */
     apr_int64_t seen_wall_ns;  /* ... and when that was first read */
     lpp_asked_t asked;
     lpp_episode_t episode;
+    lpp_block_t block;
+    apr_uint64_t blocks;       /* that kernel events have told of */
     apr_int64_t own_start_ns;  /* the helper's CPU clock at the start */
     lpp_cost_t cost;
     int stand_down;            /* profiling costs too much at the lowest rate:
@@ -67,7 +80,8 @@ typedef struct lpp_tick_t {
 /* Begin a session that was granted. Signal-safe: no. Thread: helper. */
 void lpp_tick_begin(lpp_sampler_t *sampler, lpp_session_t *session);
 
-/* Begin a new segment, if there is one. The helper's mutex is held.
+/* Begin a new segment, if there is one. The helper's mutex is held, or the
+ * session is STOPPED.
  * Signal-safe: no. Thread: helper. */
 void lpp_tick_follow(lpp_sampler_t *sampler);
 

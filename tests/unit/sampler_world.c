@@ -53,6 +53,7 @@ void make_sampler(world_t *world, int number)
     memset(&options, 0, sizeof(options));
     options.gate = world->gate;
     options.maps = world->maps;
+    options.kernel = world->kernel;
     options.unwind_kind = LPP_UNWIND_AUTO;
     options.signal_number = number;
     assert_int_equal(apr_pool_create(&world->pchild, world->pool),

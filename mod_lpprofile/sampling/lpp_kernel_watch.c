@@ -3,10 +3,13 @@
 #include "sampling/lpp_kernel_watch_internal.h"
 
 #include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include "base/lpp_log.h"
 #include "base/lpp_log_tags.h"
 #include "sampling/lpp_signal_copy_internal.h"
+#include "sampling/lpp_signal_stub_internal.h"
 
 static void log_failure(lpp_kernel_watch_t *watch, apr_status_t status)
 {
@@ -80,6 +83,48 @@ static lpp_kernel_ring_t *oldest(const lpp_kernel_watch_t *watch)
     return found;
 }
 
+#if defined(__x86_64__)
+
+static int is_in_stub(const lpp_snapshot_t *snapshot)
+{
+    return lpp_signal_is_in_stub(snapshot->regs[LPP_REG_PC]);
+}
+
+/* A thread whose call was restarted may wait in a stub: set its registers as if
+ * it waited in the call. 0: they cannot be read. */
+static int hide_stub(lpp_snapshot_t *snapshot)
+{
+    lpp_signal_stub_t stub;
+    apr_uint64_t *rbx = &snapshot->regs[3];
+    struct iovec to = { &stub, sizeof(stub) };
+    struct iovec from = { (void *)(apr_uintptr_t)*rbx, sizeof(stub) };
+
+    if (!is_in_stub(snapshot)) {
+        return 1;
+    }
+    if (process_vm_readv(getpid(), &to, 1, &from, 1, 0)
+        != (ssize_t)sizeof(stub)) {
+        return 0;
+    }
+    snapshot->regs[LPP_REG_PC] = (apr_uint64_t)stub.resume;
+    *rbx = (apr_uint64_t)stub.rbx;
+    return 1;
+}
+
+#else
+
+static int is_in_stub(const lpp_snapshot_t *snapshot)
+{
+    return 0;
+}
+
+static int hide_stub(lpp_snapshot_t *snapshot)
+{
+    return 1;
+}
+
+#endif
+
 /* The registers and the part of the stack that a STATE has. */
 static void keep_state(lpp_kernel_watch_t *watch,
                        const lpp_kernel_record_t *record)
@@ -91,11 +136,13 @@ static void keep_state(lpp_kernel_watch_t *watch,
     snapshot->flags = LPP_SNAPSHOT_SYSCALL | LPP_SNAPSHOT_CUT;
     snapshot->stack = watch->stack;
     watch->kept = 1;
-    if (lpp_kernel_record_registers(record, snapshot)) {
+    if (lpp_kernel_record_registers(record, snapshot)
+        && record->stack != NULL) {
         len = len < sizeof(watch->stack) ? len : sizeof(watch->stack);
         memcpy(watch->stack, record->stack, len);
         snapshot->stack_address = snapshot->regs[LPP_REG_SP];
         snapshot->stack_len = len;
+        watch->whole_only = is_in_stub(snapshot);
     }
 }
 
@@ -167,7 +214,7 @@ int lpp_kernel_watch_look(const lpp_kernel_watch_t *watch,
     }
     return lpp_signal_read_stack(snapshot, copy, LPP_STACK_MAX_BYTES,
                                  stack_end)
-        && snapshot->stack_len > 0;
+        && snapshot->stack_len > 0 && hide_stub(snapshot);
 }
 
 int lpp_kernel_watch_is_still(lpp_kernel_watch_t *watch)

@@ -31,6 +31,7 @@ typedef struct lpp_kernel_watch_t {
         WATCH_BLOCKED
     } state;
     lpp_snapshot_t snapshot; /* when it blocked last; stack_len 0: not known */
+    int whole_only;        /* snapshot cannot be unwound without look */
     int kept;              /* snapshot is of the switch that is read now */
     unsigned char stack[LPP_KERNEL_STACK_BYTES];
     apr_uint64_t lost;     /* records, of all threads */

@@ -387,6 +387,7 @@ static void weigh_block(lpp_sampler_t *sampler, int64_t until)
     tick->given_wall_ns = until;
     if (!tick->block.sampled
         && (sampler->watch.snapshot.stack_len == 0
+            || sampler->watch.whole_only
             || lpp_interp_languages(sampler->target.interp) != 0)) {
         tick->block.kept_ns += (apr_int64_t)weight.wall_ns;
         return;

@@ -232,7 +232,8 @@ static void a_session_that_goes_on_has_events_again(void **state)
     profile = stop(world, session);
     tell_events("paused and resumed", profile);
     assert_int_equal(profile->statistics.kernel_events, 1);
-    assert_true(profile->statistics.kernel_blocks >= 2);
+    /* The second one, if the helper had begun to watch by then. */
+    assert_true(profile->statistics.kernel_blocks >= 1);
 }
 
 /* While a profile runs: its descriptors are open. */

@@ -119,6 +119,10 @@ apr_array_header_t *lpp_writer_notes(const lpp_view_t *view, apr_pool_t *pool)
     }
     add(notes, "Blocked", apr_psprintf(pool, "%" APR_UINT64_T_FMT " us",
                                        statistics->blocked_ns / 1000));
+    add(notes, "Blocks seen by", statistics->kernel_events == 0 ? "signals"
+        : apr_psprintf(pool, "kernel events: %" APR_UINT64_T_FMT " blocks, %"
+                       APR_UINT64_T_FMT " records lost",
+                       statistics->kernel_blocks, statistics->kernel_lost));
     return notes;
 }
 

@@ -30,6 +30,7 @@ static const lpp_saved_section_t sections[] = {
     {20, 1, lpp_saved_put_objects, lpp_saved_read_objects},
     {30, 1, lpp_saved_put_statistics, lpp_saved_read_statistics},
     {35, 0, lpp_saved_put_page_statistics, lpp_saved_read_page_statistics},
+    {37, 0, lpp_saved_put_kernel_statistics, lpp_saved_read_kernel_statistics},
     {40, 1, lpp_saved_put_tree, lpp_saved_read_tree},
     {45, 0, lpp_saved_put_pagecode, lpp_saved_read_pagecode}, /* needs the
                                                                  tree */

@@ -105,6 +105,27 @@ void lpp_saved_read_page_statistics(lpp_saved_reader_t *reader,
     apr_cpystrn(pages->unread, lpp_saved_name(reader), sizeof(pages->unread));
 }
 
+void lpp_saved_put_kernel_statistics(lpp_saved_writer_t *writer,
+                                     const lpp_saved_t *saved)
+{
+    const lpp_sampling_statistics_t *statistics = &saved->view->statistics;
+
+    if (statistics->kernel_events) {
+        lpp_saved_add_number(&writer->content, statistics->kernel_blocks);
+        lpp_saved_add_number(&writer->content, statistics->kernel_lost);
+    }
+}
+
+void lpp_saved_read_kernel_statistics(lpp_saved_reader_t *reader,
+                                      lpp_saved_t *saved)
+{
+    lpp_sampling_statistics_t *statistics = &reader->view->statistics;
+
+    statistics->kernel_events = 1;
+    statistics->kernel_blocks = lpp_saved_number(reader, APR_UINT64_MAX);
+    statistics->kernel_lost = lpp_saved_number(reader, APR_UINT64_MAX);
+}
+
 void lpp_saved_put_statistics(lpp_saved_writer_t *writer,
                               const lpp_saved_t *saved)
 {

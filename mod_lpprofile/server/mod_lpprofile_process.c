@@ -29,6 +29,7 @@
 #include "base/lpp_log_tags.h"
 #include "sampling/lpp_signal_trial.h"
 #include "server/mod_lpprofile_config.h"
+#include "server/mod_lpprofile_kernel.h"
 #include "server/mod_lpprofile_wrappers.h"
 #include "server/mod_lpprofile_names.h"
 #include "server/mod_lpprofile_process.h"
@@ -467,6 +468,7 @@ static apr_status_t make_child(lpp_process_t *made, const char **what,
     options.maps = made->maps;
     options.unwinder = generation.unwinder;
     options.pages = lpp_symbols_pagecode(made->symbols);
+    options.kernel = lpp_kernel_events_of_child(generation.server, pchild);
     options.unwind_kind = LPP_UNWIND_AUTO;
     options.signal_number = lpp_config_signal(generation.server);
     lpp_wrappers_code(&options.hidden_start, &options.hidden_end);

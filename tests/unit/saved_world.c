@@ -100,6 +100,9 @@ const lpp_view_t *make_view(unsigned stacks, const char *id)
     profile->statistics.own_ns = 765432;
     profile->statistics.cut_short = 1;
     profile->statistics.lowered_hz = 250;
+    profile->statistics.kernel_events = 1;
+    profile->statistics.kernel_blocks = 77;
+    profile->statistics.kernel_lost = 3;
     if (with_pagecode) {
         static const lpp_page_statistics_t seen = {
             11, 2, 3, 4, 5, 6, 7, "Perl 5.99 is not known."

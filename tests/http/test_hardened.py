@@ -24,6 +24,7 @@ DENIED = {
     'sigaltstack': ({131: EPERM}, 'no-signal', 'LPP067'),
     'prctl, scheduling': ({157: EPERM, 144: EPERM, 203: EPERM}, 'profiled',
                           None),
+    'perf_event_open': ({298: EPERM}, 'profiled', None),
     'tgsigqueueinfo': ({297: EPERM}, 'profiled', None),
 }
 

@@ -65,7 +65,7 @@ typedef struct lpp_page_statistics_t {
 typedef struct lpp_sampling_statistics_t {
     apr_uint64_t samples;        /* in the tree */
     apr_uint64_t lost;           /* ring full, or the signal was not handled */
-    apr_uint64_t cut;            /* stacks without their outer end */
+    apr_uint64_t cut;            /* stacks copied without their outer end */
     apr_uint64_t broken;         /* stacks an unwinder could not finish */
     apr_uint64_t overflowed;     /* stacks the tree had no node left for */
     apr_uint64_t blocked_ns;     /* of wall: seen blocked, no signal sent */

@@ -62,6 +62,16 @@ const char *lpp_writer_cut_short(int why)
     }
 }
 
+/* How the time of blocks is known. */
+static const char *seen_by(const lpp_sampling_statistics_t *statistics,
+                           apr_pool_t *pool)
+{
+    return statistics->kernel_events == 0 ? "signals"
+        : apr_psprintf(pool, "kernel events: %" APR_UINT64_T_FMT " blocks, %"
+                       APR_UINT64_T_FMT " records lost",
+                       statistics->kernel_blocks, statistics->kernel_lost);
+}
+
 apr_array_header_t *lpp_writer_notes(const lpp_view_t *view, apr_pool_t *pool)
 {
     apr_array_header_t *notes = apr_array_make(pool, 16,
@@ -119,10 +129,7 @@ apr_array_header_t *lpp_writer_notes(const lpp_view_t *view, apr_pool_t *pool)
     }
     add(notes, "Blocked", apr_psprintf(pool, "%" APR_UINT64_T_FMT " us",
                                        statistics->blocked_ns / 1000));
-    add(notes, "Blocks seen by", statistics->kernel_events == 0 ? "signals"
-        : apr_psprintf(pool, "kernel events: %" APR_UINT64_T_FMT " blocks, %"
-                       APR_UINT64_T_FMT " records lost",
-                       statistics->kernel_blocks, statistics->kernel_lost));
+    add(notes, "Blocks seen by", seen_by(statistics, pool));
     return notes;
 }
 

@@ -259,6 +259,24 @@ static void page_functions(lpp_page_t *page, const lpp_page_statistics_t *pages)
     }
 }
 
+/* How the time of blocks is known. */
+static void kernel_events(lpp_page_t *page, const lpp_sampling_statistics_t *h)
+{
+    if (!h->kernel_events) {
+        lpp_page_raw(page, ". Blocked threads were sampled without kernel "
+                     "events.</p>\n");
+        return;
+    }
+    lpp_page_rawf(page, ". Kernel events told of %" APR_UINT64_T_FMT
+                  " block%s; a blocked thread got no signal",
+                  h->kernel_blocks, h->kernel_blocks == 1 ? "" : "s");
+    if (h->kernel_lost) {
+        lpp_page_rawf(page, ", but %" APR_UINT64_T_FMT " of their records "
+                      "were lost", h->kernel_lost);
+    }
+    lpp_page_raw(page, ".</p>\n");
+}
+
 /* The sampling statistics. */
 static void statistics(lpp_page_t *page, const lpp_report_t *report)
 {
@@ -306,21 +324,7 @@ static void statistics(lpp_page_t *page, const lpp_report_t *report)
                       "more than 10&#160;%% of the request's CPU time",
                       h->lowered_hz);
     }
-    lpp_page_raw(page, ". ");
-    if (h->kernel_events) {
-        lpp_page_rawf(page, "Kernel events told of %" APR_UINT64_T_FMT
-                      " block%s; a blocked thread got no signal",
-                      h->kernel_blocks, h->kernel_blocks == 1 ? "" : "s");
-        if (h->kernel_lost) {
-            lpp_page_rawf(page, ", but %" APR_UINT64_T_FMT " of their records "
-                          "were lost", h->kernel_lost);
-        }
-        lpp_page_raw(page, ".</p>\n");
-    }
-    else {
-        lpp_page_raw(page, "Blocked threads were sampled without kernel "
-                     "events.</p>\n");
-    }
+    kernel_events(page, h);
 }
 
 void lpp_report_tables(lpp_page_t *page, const lpp_report_t *report)

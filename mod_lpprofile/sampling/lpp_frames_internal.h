@@ -56,10 +56,10 @@ void lpp_frames_refresh(lpp_frames_t *frames);
  * appear as the two special frames (see LPP_PC_OWN_STACK); such a stack never
  * ends as CUT or LOST. unwinder must not be NULL.
  *
- * If only a part of the stack was copied, its outer frames are those of the last
- * whole stack, where that has a frame with the same address and the same CFA as
- * the outermost one of the part: the same call, from the same place. It still
- * ends as CUT.
+ * If only a part of the stack was copied, its outer frames are those of the
+ * last whole stack, where that has a frame with the same address and the same
+ * CFA as the outermost one of the part: the same call, from the same place. It
+ * still ends as CUT.
  * Signal-safe: no. Thread: the helper.
  */
 unsigned lpp_frames_unwind(lpp_frames_t *frames,

@@ -37,9 +37,9 @@ void lpp_kernel_ring_unmap(lpp_kernel_ring_t *ring);
 void lpp_kernel_ring_refresh(lpp_kernel_ring_t *ring);
 
 /*
- * The next record of thread tid, or LOST; NULL: there is none. Passes over those
- * of other threads. A ring that holds no valid record is emptied, which counts
- * as LOST. The record is valid until done.
+ * The next record of thread tid, or LOST; NULL: there is none. Passes over
+ * those of other threads. A ring that holds no valid record is emptied, which
+ * counts as LOST. The record is valid until done.
  * Signal-safe: yes. Thread: the helper.
  */
 const lpp_kernel_record_t *lpp_kernel_ring_find(lpp_kernel_ring_t *ring,

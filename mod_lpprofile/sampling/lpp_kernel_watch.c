@@ -15,9 +15,7 @@ static void log_failure(lpp_kernel_watch_t *watch, apr_status_t status)
 {
     if (!watch->logged) {
         watch->logged = 1;
-        lpp_log(lpp_kernel_is_open(watch->kernel) ? LPP_LOG_WARNING
-                                                  : LPP_LOG_INFO,
-                status, LPP_TAG_KERNEL_UNAVAILABLE,
+        lpp_log(LPP_LOG_INFO, status, LPP_TAG_KERNEL_UNAVAILABLE,
                 "kernel events are not available in this process; a thread "
                 "that waits gets a signal to be sampled");
     }

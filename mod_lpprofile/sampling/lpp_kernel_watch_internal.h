@@ -4,8 +4,8 @@
  * blocks, when it runs again, and its stack at that moment.
  *
  * The records of a thread lie in the rings of several processors. A record is
- * written before the thread can run on another processor. So of the records with
- * a time before a refresh none is missing, and they can be read in order.
+ * written before the thread can run on another processor. So of the records
+ * with a time before a refresh none is missing, and they can be read in order.
  */
 #ifndef LPP_KERNEL_WATCH_INTERNAL_H
 #define LPP_KERNEL_WATCH_INTERNAL_H
@@ -38,9 +38,10 @@ typedef struct lpp_kernel_watch_t {
 } lpp_kernel_watch_t;
 
 /*
- * Watch thread tid from now on, unless it is watched already. active: the thread
- * runs, or it will be seen when it runs again. On failure nothing is watched,
- * which is logged once in a process. end: does nothing if none is watched.
+ * Watch thread tid from now on, unless it is watched already. active: the
+ * thread runs, or it will be seen when it runs again. On failure nothing is
+ * watched, which is logged once in a process. end: does nothing if none is
+ * watched.
  * Signal-safe: no. Thread: the helper.
  */
 void lpp_kernel_watch_follow(lpp_kernel_watch_t *watch, unsigned tid,

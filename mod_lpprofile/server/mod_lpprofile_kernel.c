@@ -10,7 +10,6 @@
 
 #include "base/lpp_log_tags.h"
 #include "server/mod_lpprofile_config.h"
-#include "server/mod_lpprofile_process.h"
 
 APLOG_USE_MODULE(lpprofile);
 
@@ -66,8 +65,8 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
         ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s,
                      LPP_TAG_PROCESS_MANY_CHILDREN ": " LPP_DIR_KERNEL_EVENTS
                      " on: this MPM may have more than %d processes, each with "
-                     "a descriptor for each processor; lower MaxRequestWorkers, "
-                     "or set \"on force\"", CHILDREN_MAX);
+                     "a descriptor for each processor; lower "
+                     "MaxRequestWorkers, or set \"on force\"", CHILDREN_MAX);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     if (is_on(s)
@@ -80,11 +79,8 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
 /* Never fails: httpd would end the child. */
 static int drop_privileges(apr_pool_t *pchild, server_rec *s)
 {
-    lpp_unwinder_t *unwinder;
-
     opened = NULL;
-    if (is_on(s) && lpp_process_inherited(&unwinder)->gate
-        && lpp_kernel_create(&opened, pchild) == APR_SUCCESS) {
+    if (is_on(s) && lpp_kernel_create(&opened, pchild) == APR_SUCCESS) {
         apr_status_t status = lpp_kernel_open(opened);
 
         (void)status; /* the parent has logged it; each profile tries again */

@@ -12,8 +12,8 @@
 #include "sampling/lpp_kernel.h"
 
 /*
- * The kernel events of this child, for its sampler; NULL: it uses none. Lives as
- * long as pchild.
+ * The kernel events of this child, for its sampler; NULL: it uses none. Lives
+ * as long as pchild.
  * Signal-safe: no. Thread: child-init.
  */
 lpp_kernel_t *lpp_kernel_events_of_child(const server_rec *main_server,

@@ -406,8 +406,8 @@ static const char *set_kernel_events(cmd_parms *cmd, void *unused,
     }
     if (force && (ap_cstr_casecmp(value, "on")
                   || ap_cstr_casecmp(force, "force"))) {
-        return refuse(cmd, force, "only \"force\" may follow, and only "
-                      "\"on\"");
+        return refuse(cmd, apr_pstrcat(cmd->temp_pool, value, " ", force, NULL),
+                      "only \"on\" may have \"force\" behind it");
     }
     *mode = !ap_cstr_casecmp(value, "off")    ? LPP_KERNEL_OFF
             : !ap_cstr_casecmp(value, "auto") ? LPP_KERNEL_AUTO

@@ -390,7 +390,7 @@ static int is_named(const lpp_symbol_t *symbol)
 /* Shares and rates, which every report shows. */
 void lpp_view_add_figures(lpp_view_t *view)
 {
-    apr_uint64_t frames = 0, named = 0, sampled_us;
+    apr_uint64_t frames = 0, named = 0, samples, sampled_us;
     apr_uint32_t i;
 
     for (i = REST + 1; i < view->branch_count; i++) {
@@ -414,8 +414,11 @@ void lpp_view_add_figures(lpp_view_t *view)
     sampled_us = view->total.wall_us - view->branches[REST].self.wall_us;
     sampled_us -= view->statistics.blocked_ns / 1000 < sampled_us
         ? view->statistics.blocked_ns / 1000 : 0;
+    samples = view->total.samples; /* less those that were not asked for */
+    samples -= view->statistics.kernel_blocks < samples
+        ? view->statistics.kernel_blocks : samples;
     view->true_hz = sampled_us == 0 ? 0.0
-        : 1e6 * (double)view->total.samples / (double)sampled_us;
+        : 1e6 * (double)samples / (double)sampled_us;
 }
 
 /* Copy the results from scratch to pool. */

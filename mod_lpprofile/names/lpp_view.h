@@ -104,7 +104,8 @@ typedef struct lpp_view_t {
     apr_uint64_t run_time_samples;  /* of stacks whose outer end is
                                        LPP_PC_RUN_TIME_CODE */
     double true_hz;                /* samples a second of sampled wall time,
-                                      blocked time left out */
+                                      blocked time left out, and the samples
+                                      of blocks that kernel events told of */
     lpp_view_about_t about;
     const lpp_pc_t *branch_pcs;    /* one pc for each branch, for pprof */
     const lpp_object_t *objects;   /* the objects of the pcs, by number; only

@@ -298,6 +298,23 @@ static void the_true_rate_leaves_blocked_time_out(void **state)
     assert_true(view->true_hz > 999.9 && view->true_hz < 1000.1);
 }
 
+/* The rate is that of samples that were asked for. */
+static void the_true_rate_leaves_the_kernel_s_samples_out(void **state)
+{
+    fixture_t *fixture = *state;
+    const lpp_pc_t stack[] = { PC(A) };
+    const lpp_weight_t blocked = { 9000000, 0, 5 };
+    const lpp_view_t *view;
+
+    add(fixture, stack, 1, 1000000, 0);
+    lpp_profile_credit(fixture->profile, 1, &blocked);
+    fixture->profile->statistics.blocked_ns = 9000000;
+    fixture->profile->statistics.kernel_blocks = 5;
+    fixture->profile->total.wall_ns = 20000000;
+    view = view_of(fixture);
+    assert_true(view->true_hz > 999.9 && view->true_hz < 1000.1);
+}
+
 static void a_deep_tree_needs_no_recursion(void **state)
 {
     fixture_t *fixture = *state;
@@ -327,6 +344,7 @@ int main(void)
         TEST(the_heaviest_come_first),
         TEST(unnamed_frames_lower_the_share),
         TEST(the_true_rate_leaves_blocked_time_out),
+        TEST(the_true_rate_leaves_the_kernel_s_samples_out),
         TEST(a_deep_tree_needs_no_recursion),
     };
 

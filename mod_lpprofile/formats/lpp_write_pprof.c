@@ -317,8 +317,8 @@ static void write_locations(writer_t *writer)
             locations[n].id = id;
             locations[n].n_line = 1;
             locations[n].line = &line_pointers[n];
-            locations[n].address = LPP_PC_IS_PAGE(pc) ? 0
-                : LPP_PC_ADDRESS(pc);
+            locations[n].address = LPP_PC_IS_PAGE(pc) || LPP_PC_IS_WAIT(pc)
+                ? 0 : LPP_PC_ADDRESS(pc);
             if (object != NULL) {
                 locations[n].mapping_id = writer->mappings[object->number];
                 locations[n].address += object->bias;

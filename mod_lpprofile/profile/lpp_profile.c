@@ -129,6 +129,7 @@ static apr_status_t free_profile(void *data)
 
     free(index->slots);
     free(profile->nodes);
+    lpp_waits_free(&profile->waits);
     index->slots = NULL;
     profile->nodes = NULL;
     return APR_SUCCESS;
@@ -218,6 +219,7 @@ apr_status_t lpp_profile_clone(const lpp_profile_t *profile,
     made->count = profile->count;
     made->total = profile->total;
     made->statistics = profile->statistics;
+    lpp_waits_merge(&made->waits, &profile->waits);
     index = made->index;
     for (i = 1; i < made->count; i++) {
         *slot_of(index, made->nodes, made->nodes[i].parent,
@@ -276,6 +278,7 @@ void lpp_profile_merge(lpp_profile_t *into, const lpp_profile_t *from)
 
     weigh(&into->total, &from->total);
     merge_statistics(&into->statistics, &from->statistics);
+    lpp_waits_merge(&into->waits, &from->waits);
     weigh(&into->nodes[0].self, &from->nodes[0].self);
     if (placed != NULL) {
         placed[0] = 0;

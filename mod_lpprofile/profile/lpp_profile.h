@@ -11,6 +11,7 @@
 #define LPP_PROFILE_H
 
 #include "profile/lpp_calls.h"
+#include "profile/lpp_waits.h"
 
 typedef struct lpp_weight_t {
     apr_uint64_t wall_ns;
@@ -88,6 +89,7 @@ typedef struct lpp_profile_t {
     lpp_weight_t total;     /* exact: from start to stop. The caller sets the
                                times, add and credit count the samples */
     lpp_sampling_statistics_t statistics;
+    lpp_waits_t waits;      /* of the frames that are waits */
     const lpp_calls_table_t *calls; /* exact calls, borrowed, or NULL: set by
                                the caller, not merged */
     apr_pool_t *pool;       /* owns nodes by a cleanup */

@@ -12,6 +12,14 @@
 
 #include "base/lpp_clock.h"
 
+#define MAJOR_FAULTS 12 /* field of stat */
+
+#if defined(__x86_64__) /* registers of a call, see lpp_snapshot_t */
+static const unsigned char call_regs[7] = { 0, 5, 4, 1, 10, 8, 9 };
+#else
+static const unsigned char call_regs[7] = { 8, 0, 1, 2, 3, 4, 5 };
+#endif
+
 /* A number of schedstat, counted from 0, or 0. */
 static apr_uint64_t read_schedstat(const lpp_thread_t *thread, int number)
 {
@@ -61,6 +69,7 @@ void lpp_thread_open(lpp_thread_t *thread)
     thread->process = getpid();
     thread->schedstat_fd = open_task_file(thread->tid, "schedstat");
     thread->syscall_fd = open_task_file(thread->tid, "syscall");
+    thread->stat_fd = open_task_file(thread->tid, "stat");
 }
 
 void lpp_thread_close(lpp_thread_t *thread)
@@ -71,7 +80,51 @@ void lpp_thread_close(lpp_thread_t *thread)
     if (thread->syscall_fd >= 0) {
         close(thread->syscall_fd);
     }
-    thread->schedstat_fd = thread->syscall_fd = -1;
+    if (thread->stat_fd >= 0) {
+        close(thread->stat_fd);
+    }
+    thread->schedstat_fd = thread->syscall_fd = thread->stat_fd = -1;
+}
+
+/* Field number of a line of stat, counted as in proc(5), which numbers the
+ * state 3; at points to the state. */
+static apr_uint64_t stat_field(const char *at, int number)
+{
+    for (; number > 3 && at != NULL; number--) {
+        at = strchr(at, ' ');
+        at += at != NULL;
+    }
+    return at != NULL ? strtoull(at, NULL, 10) : 0;
+}
+
+void lpp_thread_state(const lpp_thread_t *thread, lpp_thread_state_t *state)
+{
+    char text[512];
+    const char *at;
+    ssize_t len;
+    int fd;
+
+    state->letter = '\0';
+    state->where[0] = '\0';
+    if (thread->stat_fd < 0) {
+        return;
+    }
+    len = pread(thread->stat_fd, text, sizeof(text) - 1, 0);
+    text[len > 0 ? len : 0] = '\0';
+    at = strrchr(text, ')'); /* the name before it may have any bytes */
+    if (at == NULL || at[1] != ' ' || at[2] == '\0') {
+        return;
+    }
+    state->letter = at[2];
+    state->major_faults = stat_field(at + 2, MAJOR_FAULTS);
+    if (state->letter == 'D') {
+        fd = open_task_file(thread->tid, "wchan");
+        len = fd < 0 ? -1 : read(fd, state->where, sizeof(state->where) - 1);
+        state->where[len > 0 ? len : 0] = '\0';
+        if (fd >= 0) {
+            close(fd);
+        }
+    }
 }
 
 int lpp_thread_look(const lpp_thread_t *thread, lpp_snapshot_t *snapshot,
@@ -104,6 +157,9 @@ int lpp_thread_look(const lpp_thread_t *thread, lpp_snapshot_t *snapshot,
         return 0;
     }
     memset(snapshot, 0, sizeof(*snapshot));
+    for (i = 0; i < 7; i++) {
+        snapshot->regs[call_regs[i]] = words[i];
+    }
     snapshot->regs[LPP_REG_SP] = words[7];
     snapshot->regs[LPP_REG_PC] = words[8];
     snapshot->flags = LPP_SNAPSHOT_SYSCALL;

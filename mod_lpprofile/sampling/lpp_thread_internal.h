@@ -23,7 +23,15 @@ typedef struct lpp_thread_t {
     pid_t process;    /* this one; set by open */
     int schedstat_fd; /* /proc/self/task/TID/schedstat, or -1 */
     int syscall_fd;   /* .../syscall, or -1; where readable */
+    int stat_fd;      /* .../stat, or -1 */
 } lpp_thread_t;
+
+/* What the kernel says of a thread. */
+typedef struct lpp_thread_state_t {
+    char letter;      /* R, S, D, ...; 0: not known */
+    char where[40];   /* of D: the kernel's function that waits, or "" */
+    apr_uint64_t major_faults; /* page faults that read from a disk */
+} lpp_thread_state_t;
 
 /* The part of the thread's stack that lpp_thread_look copies, and its
  * destination. */
@@ -44,6 +52,10 @@ void lpp_thread_close(lpp_thread_t *thread);
  * Signal-safe: no. Thread: the helper. */
 apr_uint64_t lpp_thread_runs(const lpp_thread_t *thread);
 
+/* Read the state of the thread.
+ * Signal-safe: no. Thread: the helper. */
+void lpp_thread_state(const lpp_thread_t *thread, lpp_thread_state_t *state);
+
 /* For how long the thread was ready to run and waited for a processor, since it
  * began; 0: not known.
  * Signal-safe: yes. Thread: any. */
@@ -51,10 +63,12 @@ apr_int64_t lpp_thread_waited_ns(const lpp_thread_t *thread);
 
 /*
  * Read where the thread is blocked in a system call, and its stack from there
- * on: 1, with snapshot filled in and its stack in copy. 0: the thread runs, its
+ * on: 1, with snapshot filled in and its stack in copy. Of the registers, it
+ * has SP, PC, the number of the call and its arguments. 0: the thread runs, its
  * SP and PC cannot be read, SP is outside of start to end, or the thread may
  * have run while its stack was copied, since its CPU clock is no longer at
- * cpu_ns.
+ * cpu_ns. Not for a thread in state D: it may hold the lock that the copy
+ * needs.
  * Signal-safe: no. Thread: the helper.
  */
 int lpp_thread_look(const lpp_thread_t *thread, lpp_snapshot_t *snapshot,

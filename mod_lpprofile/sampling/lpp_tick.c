@@ -43,6 +43,7 @@ void lpp_tick_begin(lpp_sampler_t *sampler, lpp_session_t *session)
     lpp_postmortem_set_total(sampler->postmortem, session->profile, 0, 0);
     atomic_store(&sampler->target.repaired, 0);
     tick->thread.schedstat_fd = tick->thread.syscall_fd = -1;
+    tick->thread.stat_fd = -1;
     tick->own_start_ns = lpp_clock_ns(CLOCK_THREAD_CPUTIME_ID);
     tick->interval_ns = NS_PER_S / (session->options.rate_hz == 0
                                     ? 1000 : session->options.rate_hz);
@@ -164,8 +165,46 @@ static void save_total(const lpp_sampler_t *sampler, int64_t now, int64_t cpu)
                        (apr_uint64_t)(cpu + tick->cpu_offset_ns));
 }
 
-/* Add the unwound stack to the tree. */
-static apr_uint32_t add_stack(lpp_sampler_t *sampler, unsigned count,
+/* The last episode has lasted until now. The tree_mutex is held. */
+static void wait_goes_on(lpp_sampler_t *sampler)
+{
+    lpp_waits_last(&sampler->tick.session->profile->waits,
+                   sampler->waiting.pc, sampler->waiting.start_ns,
+                   sampler->tick.given_wall_ns);
+}
+
+/* Make what the thread waits for the innermost of the count frames, if it was
+ * blocked when it was copied, and not in the profiler; returns how many. */
+static unsigned add_wait(lpp_sampler_t *sampler,
+                         const lpp_snapshot_t *snapshot, unsigned count)
+{
+    lpp_session_t *session = sampler->tick.session;
+    lpp_waiting_t *waiting = &sampler->waiting;
+    lpp_pc_t *pcs = sampler->frames.pcs;
+    lpp_wait_where_t where = { sampler->tick.thread.tid,
+        atomic_load(&session->client.since_ns) != 0, pcs, count,
+        sampler->options.maps, sampler->options.pages };
+
+    waiting->pc = 0;
+    if (where.pages == NULL || (count > 0 && pcs[0] == LPP_PC_PROFILER)
+        || !(waiting->state.letter == 'D'
+             || (sampler->tick.asked.blocked
+                 && (snapshot->flags & LPP_SNAPSHOT_SYSCALL)))) {
+        return count;
+    }
+    lpp_waiting_name(waiting, snapshot, &where);
+    if (waiting->pc == 0) {
+        return count;
+    }
+    count -= count == LPP_FRAMES_MAX;
+    memmove(pcs + 1, pcs, count * sizeof(*pcs));
+    pcs[0] = waiting->pc;
+    return count + 1;
+}
+
+/* Add the unwound stack of snapshot to the tree. */
+static apr_uint32_t add_stack(lpp_sampler_t *sampler,
+                              const lpp_snapshot_t *snapshot, unsigned count,
                               lpp_unwind_end_e end, const lpp_weight_t *weight)
 {
     lpp_session_t *session = sampler->tick.session;
@@ -176,8 +215,14 @@ static apr_uint32_t add_stack(lpp_sampler_t *sampler, unsigned count,
     apr_uint32_t node;
 
     count = lpp_frames_hide(&sampler->frames, pcs, count, 1);
+    count = add_wait(sampler, snapshot, count);
     pthread_mutex_lock(&session->tree_mutex);
     node = lpp_profile_add(session->profile, pcs, count, weight);
+    if (sampler->waiting.pc != 0) {
+        lpp_waits_begin(&session->profile->waits, sampler->waiting.pc,
+                        sampler->waiting.name.note);
+        wait_goes_on(sampler);
+    }
     session->profile->statistics.cut += end == LPP_UNWIND_CUT;
     session->profile->statistics.broken += broken;
     pthread_mutex_unlock(&session->tree_mutex);
@@ -210,7 +255,8 @@ void lpp_tick_drain(lpp_sampler_t *sampler)
         if (asked->outstanding && snapshot->sequence == asked->sequence) {
             asked->weight.samples = 1;
             count = unwind(sampler, snapshot, &end);
-            tick->episode.node = add_stack(sampler, count, end, &asked->weight);
+            tick->episode.node = add_stack(sampler, snapshot, count, end,
+                                           &asked->weight);
             asked->outstanding = 0;
             tick->episode.state = snapshot->flags & LPP_SNAPSHOT_SYSCALL
                                   && asked->blocked
@@ -281,6 +327,9 @@ static void credit(lpp_sampler_t *sampler, int64_t now, int64_t cpu)
     pthread_mutex_lock(&tick->session->tree_mutex);
     lpp_profile_credit(tick->session->profile, tick->episode.node, &weight);
     tick->session->profile->statistics.blocked_ns += weight.wall_ns;
+    if (sampler->waiting.pc != 0) {
+        wait_goes_on(sampler);
+    }
     pthread_mutex_unlock(&tick->session->tree_mutex);
     save_weight(sampler, tick->episode.node, &weight);
 }
@@ -305,7 +354,8 @@ static int sample_blocked(lpp_sampler_t *sampler, int64_t now, int64_t cpu,
 
     tick->episode.state = EPISODE_NONE;
     tick->asked.changes = sampler->frames.changes;
-    if (!lpp_thread_look(&tick->thread, &snapshot, &stack, cpu)) {
+    if (sampler->waiting.state.letter == 'D'
+        || !lpp_thread_look(&tick->thread, &snapshot, &stack, cpu)) {
         return 0;
     }
     count = unwind(sampler, &snapshot, &end);
@@ -313,7 +363,7 @@ static int sample_blocked(lpp_sampler_t *sampler, int64_t now, int64_t cpu,
         return 0;
     }
     take_time(tick, now, cpu, &weight);
-    tick->episode.node = add_stack(sampler, count, end, &weight);
+    tick->episode.node = add_stack(sampler, &snapshot, count, end, &weight);
     tick->episode.state = EPISODE_KNOWN;
     tick->episode.cpu_ns = cpu;
     return 1;
@@ -357,6 +407,10 @@ static void sample(lpp_sampler_t *sampler, int64_t now, int64_t cpu)
          * the kernel, or waits for a processor. The sample to come gets all of
          * this time. */
         take_time(tick, now, cpu, &tick->asked.weight);
+        if (sampler->waiting.state.letter != 'D' && cpu == tick->seen_cpu_ns) {
+            lpp_waiting_look(&sampler->waiting, &tick->thread,
+                             tick->seen_wall_ns);
+        }
         return;
     }
     if (same_episode(tick, cpu)) {
@@ -364,6 +418,10 @@ static void sample(lpp_sampler_t *sampler, int64_t now, int64_t cpu)
         return;
     }
     tick->asked.blocked = lpp_clock_ns(tick->thread.clock) == cpu;
+    sampler->waiting.state.letter = '\0';
+    if (tick->asked.blocked) {
+        lpp_waiting_look(&sampler->waiting, &tick->thread, tick->seen_wall_ns);
+    }
     may = tick->sampling && lpp_signal_allowed(tick->asked.blocked);
     /* Only the handler reads page functions. */
     if (tick->asked.blocked

@@ -48,8 +48,8 @@ static const struct {
     { SYS_sendmsg, 0, OUT, NONE, 0 },
     { SYS_sendmmsg, 0, OUT, NONE, 0 },
     { SYS_vmsplice, 0, OUT, NONE, 0 },
-    { SYS_connect, 0, OUT, NONE, 0 },
-    { SYS_sendfile, 0, OUT, 1, IN },
+    { SYS_sendfile, 0, OUT, NONE, 0 }, /* from a file, which is read in
+                                          state D */
     { SYS_splice, 0, IN, 2, OUT },
     { SYS_tee, 0, IN, 1, OUT },
     { SYS_copy_file_range, 0, IN, 2, OUT },
@@ -275,6 +275,12 @@ void lpp_wait_call_parse(lpp_wait_call_t *call, long number,
 #endif
     case SYS_epoll_pwait: case 441: /* epoll_pwait2 */
         parse_one_fd(call, LPP_WAIT_CALL_EPOLL, (int)arguments[0]);
+        break;
+    case SYS_connect:
+        call->kind = LPP_WAIT_CALL_CONNECT;
+        add_fd(call, (int)arguments[0], OUT);
+        call->address = arguments[1];
+        call->address_len = (unsigned)arguments[2];
         break;
     case SYS_accept: case SYS_accept4:
         parse_one_fd(call, LPP_WAIT_CALL_ACCEPT, (int)arguments[0]);

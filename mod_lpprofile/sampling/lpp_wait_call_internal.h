@@ -18,6 +18,8 @@
 typedef enum {
     LPP_WAIT_CALL_OTHER,  /* none of those below */
     LPP_WAIT_CALL_FDS,    /* for one of fds */
+    LPP_WAIT_CALL_CONNECT, /* for the socket fds[0] to be connected with the
+                              socket address at address */
     LPP_WAIT_CALL_EPOLL,  /* for a member of the epoll descriptor fds[0] */
     LPP_WAIT_CALL_ACCEPT, /* for a connection to the socket fds[0] */
     LPP_WAIT_CALL_LOCK,   /* for a lock of the file fds[0] */
@@ -45,7 +47,8 @@ typedef struct lpp_wait_call_t {
     unsigned fd_count;     /* in fds */
     unsigned fd_more;      /* descriptors that did not fit into fds */
     lpp_wait_fd_t fds[LPP_WAIT_FDS_MAX]; /* each descriptor once */
-    apr_uint64_t address;  /* FUTEX: the word; PATH: the text */
+    apr_uint64_t address;  /* FUTEX: the word; PATH: the text; CONNECT */
+    unsigned address_len;  /* CONNECT: of the address, as the call has it */
     int operation;         /* FUTEX: the operation, without its flags */
     int pid;               /* CHILD: the process; 0: any of several */
     int id;                /* IPC: of the semaphore set or queue */

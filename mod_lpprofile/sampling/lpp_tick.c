@@ -14,6 +14,8 @@
 
 #include <string.h>
 
+#include <apr_strings.h>
+
 #include "sampling/lpp_crash_internal.h"
 #include "sampling/lpp_pages_internal.h"
 #include "sampling/lpp_sampler_internal.h"
@@ -26,6 +28,7 @@
  * has this precision. */
 #define WATCH_LOWERED_MAX_NS 4000000
 #define INTERVAL_MAX_NS 40000000 /* no rate is lowered below 25 Hz */
+#define LATE_MAX 3 /* samples of a blocked thread without page functions */
 /* The handler and the return into a call take less CPU time than this. */
 #define SETTLE_MAX_NS 150000
 /* The same if the kernel does not count runs: a smaller limit, since it is less
@@ -239,6 +242,20 @@ static void count_lost(lpp_tick_t *tick)
     tick->episode.state = EPISODE_NONE;
 }
 
+/*
+ * Whether a blocked thread is to be sampled once more: its page functions were
+ * not read, since the machine was busy, and the whole wait would be without
+ * them.
+ */
+static int ask_again(lpp_tick_t *tick, const lpp_snapshot_t *snapshot)
+{
+    if (snapshot->page_flags & LPP_PAGE_LATE) {
+        return tick->asked.late++ < LATE_MAX;
+    }
+    tick->asked.late = 0;
+    return 0;
+}
+
 void lpp_tick_drain(lpp_sampler_t *sampler)
 {
     lpp_tick_t *tick = &sampler->tick;
@@ -259,7 +276,7 @@ void lpp_tick_drain(lpp_sampler_t *sampler)
                                            &asked->weight);
             asked->outstanding = 0;
             tick->episode.state = snapshot->flags & LPP_SNAPSHOT_SYSCALL
-                                  && asked->blocked
+                                  && asked->blocked && !ask_again(tick, snapshot)
                 ? EPISODE_FRESH : EPISODE_NONE;
         }
         lpp_ring_release(sampler->target.ring);
@@ -533,6 +550,23 @@ static void add_totals(const lpp_sampler_t *sampler)
     }
 }
 
+/* What this profile waited for most, for status pages: "812 ms, tcp
+ * 10.0.0.5:5432"; "" for nothing. */
+static void publish_wait(const lpp_sampler_t *sampler)
+{
+    const lpp_wait_t *most = lpp_waits_heaviest(
+        &sampler->tick.session->profile->waits);
+    char text[LPP_WAIT_TEXT_BYTES + 32] = "", what[LPP_WAIT_TEXT_BYTES];
+
+    if (most != NULL) {
+        lpp_pagecode_wait_text(sampler->options.pages, most->pc, what,
+                               sizeof(what));
+        apr_snprintf(text, sizeof(text), "%" APR_UINT64_T_FMT " ms, %s",
+                     most->total_ns / 1000000, what);
+    }
+    lpp_gate_set_waited(sampler->options.gate, text);
+}
+
 void lpp_tick_finish(lpp_sampler_t *sampler)
 {
     lpp_tick_t *tick = &sampler->tick;
@@ -551,6 +585,9 @@ void lpp_tick_finish(lpp_sampler_t *sampler)
     lpp_pages_count(sampler, session);
     pthread_mutex_unlock(&session->tree_mutex);
     add_totals(sampler);
+    if (session->options.stacks) {
+        publish_wait(sampler);
+    }
     lpp_postmortem_set_total(sampler->postmortem, session->profile,
                        session->profile->total.wall_ns,
                        session->profile->total.cpu_ns);

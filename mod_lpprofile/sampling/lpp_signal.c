@@ -27,9 +27,11 @@ void lpp_signal_serve(lpp_signal_target_t *target)
  * Copy the interrupted code's registers and stack into a slot. Its SP is on the
  * thread's stack, or on one that the program made, whose end is not known.
  */
-static void take_sample(lpp_signal_target_t *target, const ucontext_t *context,
-                        apr_uint64_t sequence, int in_call)
+static void take_sample(lpp_signal_target_t *target, ucontext_t *context,
+                        apr_uint64_t sequence, int in_call,
+                        const lpp_signal_undo_t *undo)
 {
+    unsigned long mask = context->uc_sigmask.__val[0];
     lpp_snapshot_t *snapshot;
     unsigned char *stack;
     apr_uint64_t sp;
@@ -44,7 +46,13 @@ static void take_sample(lpp_signal_target_t *target, const ucontext_t *context,
         atomic_fetch_add_explicit(&target->foreign, 1, memory_order_relaxed);
         return; /* the thread has left the request */
     }
+    /* A call that waits in the stub does so with all signals blocked; the mask
+     * of the thread is the one before. */
+    if (undo->changed) {
+        context->uc_sigmask.__val[0] = undo->mask;
+    }
     lpp_interp_walk(target->interp, snapshot, context);
+    context->uc_sigmask.__val[0] = mask;
     snapshot->flags = in_call ? LPP_SNAPSHOT_SYSCALL : 0;
     snapshot->sequence = sequence;
     if (sp >= target->stack_start && sp < target->stack_end) {
@@ -85,7 +93,7 @@ void lpp_signal_handle(int number, siginfo_t *info, void *context)
         asked = atomic_load_explicit(&target->asked, memory_order_acquire);
         if (asked != atomic_load_explicit(&target->answered,
                                           memory_order_relaxed)) {
-            take_sample(target, context, asked, in_call);
+            take_sample(target, context, asked, in_call, &undo);
             atomic_store_explicit(&target->answered, asked,
                                   memory_order_release);
         }

@@ -15,6 +15,7 @@
 
 #include "sampling/lpp_signal_copy_internal.h"
 #include "sampling/lpp_signal_restart_internal.h"
+#include "sampling/lpp_signal_stub_internal.h"
 
 static _Atomic(lpp_signal_target_t *) served;
 
@@ -28,8 +29,7 @@ void lpp_signal_serve(lpp_signal_target_t *target)
  * thread's stack, or on one that the program made, whose end is not known.
  */
 static void take_sample(lpp_signal_target_t *target, ucontext_t *context,
-                        apr_uint64_t sequence, int in_call,
-                        const lpp_signal_undo_t *undo)
+                        apr_uint64_t sequence, int in_call)
 {
     unsigned long mask = context->uc_sigmask.__val[0];
     lpp_snapshot_t *snapshot;
@@ -48,8 +48,8 @@ static void take_sample(lpp_signal_target_t *target, ucontext_t *context,
     }
     /* A call that waits in the stub does so with all signals blocked; the mask
      * of the thread is the one before. */
-    if (undo->changed) {
-        context->uc_sigmask.__val[0] = undo->mask;
+    if (target->stub != NULL && target->stub->busy && mask == ~0ul) {
+        context->uc_sigmask.__val[0] = target->stub->mask;
     }
     lpp_interp_walk(target->interp, snapshot, context);
     context->uc_sigmask.__val[0] = mask;
@@ -93,7 +93,7 @@ void lpp_signal_handle(int number, siginfo_t *info, void *context)
         asked = atomic_load_explicit(&target->asked, memory_order_acquire);
         if (asked != atomic_load_explicit(&target->answered,
                                           memory_order_relaxed)) {
-            take_sample(target, context, asked, in_call, &undo);
+            take_sample(target, context, asked, in_call);
             atomic_store_explicit(&target->answered, asked,
                                   memory_order_release);
         }

@@ -183,11 +183,12 @@ static unsigned add_wait(lpp_sampler_t *sampler,
 {
     lpp_session_t *session = sampler->tick.session;
     lpp_waiting_t *waiting = &sampler->waiting;
-    lpp_pc_t *pcs = sampler->frames.pcs;
+    lpp_pc_t *pcs = sampler->frames.pcs, last;
     lpp_wait_where_t where = { sampler->tick.thread.tid,
         atomic_load(&session->client.since_ns) != 0, pcs, count,
         sampler->options.maps, sampler->options.pages };
 
+    last = waiting->pc;
     waiting->pc = 0;
     if (where.pages == NULL || (count > 0 && pcs[0] == LPP_PC_PROFILER)
         || !(waiting->state.letter == 'D'
@@ -198,6 +199,11 @@ static unsigned add_wait(lpp_sampler_t *sampler,
     lpp_waiting_name(waiting, snapshot, &where);
     if (waiting->pc == 0) {
         return count;
+    }
+    /* Sampled once more: see ask_again. */
+    waiting->goes_on = sampler->tick.asked.late > 0 && waiting->pc == last;
+    if (!waiting->goes_on) {
+        waiting->start_ns = waiting->seen_ns;
     }
     count -= count == LPP_FRAMES_MAX;
     memmove(pcs + 1, pcs, count * sizeof(*pcs));
@@ -222,8 +228,10 @@ static apr_uint32_t add_stack(lpp_sampler_t *sampler,
     pthread_mutex_lock(&session->tree_mutex);
     node = lpp_profile_add(session->profile, pcs, count, weight);
     if (sampler->waiting.pc != 0) {
-        lpp_waits_begin(&session->profile->waits, sampler->waiting.pc,
-                        sampler->waiting.name.note);
+        if (!sampler->waiting.goes_on) {
+            lpp_waits_begin(&session->profile->waits, sampler->waiting.pc,
+                            sampler->waiting.name.note);
+        }
         wait_goes_on(sampler);
     }
     session->profile->statistics.cut += end == LPP_UNWIND_CUT;

@@ -22,7 +22,7 @@ void lpp_waiting_look(lpp_waiting_t *waiting, const lpp_thread_t *thread,
     if (faults != 0) {
         waiting->faulted = waiting->state.major_faults > faults;
     }
-    waiting->start_ns = start_ns;
+    waiting->seen_ns = start_ns;
 }
 
 /* Whether one of the innermost frames is a function that locks a mutex. */

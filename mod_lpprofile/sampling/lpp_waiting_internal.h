@@ -18,7 +18,9 @@ typedef struct lpp_waiting_t {
     lpp_thread_state_t state; /* when the thread was last seen blocked; its
                                  letter is 0 if it was not */
     int faulted;              /* a major page fault was counted meanwhile */
-    apr_int64_t start_ns;     /* of the episode, CLOCK_MONOTONIC */
+    apr_int64_t seen_ns;      /* it is blocked since then ... */
+    apr_int64_t start_ns;     /* ... and in this episode since then */
+    int goes_on;              /* the last sample was of the episode before */
     lpp_pc_t pc;              /* what it waits for; 0: not known */
     lpp_wait_name_t name;     /* of that */
     struct {

@@ -183,8 +183,13 @@ def php(httpd):
 def test_waits_of_php(php):
     """The script's function is the one that waited; its wait comes second in
     the headline."""
-    found, report = php('function nap() { usleep(600000); }\nnap();')
-    assert heaviest(found) == '[waits: sleep]', found
+    for _ in range(10):
+        found, report = php('function nap() { usleep(600000); }\nnap();')
+        assert heaviest(found) == '[waits: sleep]', found
+        if 'nap' in rows(report)['sleep'][2]:
+            break
+        # A busy machine: the sample came too late to read page functions.
+        assert 'too late to read' in text_of(report)
     assert 'nap' in rows(report)['sleep'][2]
     words = text_of(re.search(r'<p class="words">(.*?)</p>', report,
                               re.S).group(1))

@@ -27,6 +27,7 @@ typedef struct lpp_waiting_t {
         apr_uint64_t address, size;
     } locks[LPP_WAIT_LOCKS];  /* functions that lock a mutex ... */
     int locks_known;          /* ... have been looked up */
+    lpp_wait_known_t known;
 } lpp_waiting_t;
 
 /* Where a thread waits. */

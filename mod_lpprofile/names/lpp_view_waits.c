@@ -15,7 +15,8 @@
  * library, APR or the server itself. */
 static int is_of_module(const lpp_symbol_t *symbol)
 {
-    const char *object = lpp_view_object_name(symbol);
+    const char *slash = strrchr(symbol->object, '/');
+    const char *object = slash != NULL ? slash + 1 : symbol->object;
 
     return strncmp(object, "mod_", 4) == 0 || strncmp(object, "libphp", 6) == 0;
 }

@@ -35,7 +35,8 @@ static int make_room(void **array, apr_uint32_t count, apr_uint32_t max,
     return 1;
 }
 
-lpp_wait_t *lpp_waits_find(const lpp_waits_t *waits, lpp_pc_t pc)
+/* The row of pc, or NULL. */
+static lpp_wait_t *find(const lpp_waits_t *waits, lpp_pc_t pc)
 {
     apr_uint32_t i;
 
@@ -49,7 +50,7 @@ lpp_wait_t *lpp_waits_find(const lpp_waits_t *waits, lpp_pc_t pc)
 
 static lpp_wait_t *row_of(lpp_waits_t *waits, lpp_pc_t pc)
 {
-    lpp_wait_t *row = lpp_waits_find(waits, pc);
+    lpp_wait_t *row = find(waits, pc);
     void *rows = waits->rows;
 
     if (row != NULL) {
@@ -97,7 +98,7 @@ void lpp_waits_last(lpp_waits_t *waits, lpp_pc_t pc, apr_int64_t start_ns,
                     apr_int64_t now_ns)
 {
     lpp_wait_episode_t episode = { pc, start_ns, 0 };
-    lpp_wait_t *row = lpp_waits_find(waits, pc);
+    lpp_wait_t *row = find(waits, pc);
 
     episode.wall_ns = now_ns > start_ns ? (apr_uint64_t)(now_ns - start_ns)
                                         : 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_waits: what a request waited for: how often, and how long. What was waited
- * for is a frame of the tree as well, whose time also has what no episode has:
- * the time since the sample before the thread was seen asleep.
+ * lpp_waits: what a request waited for: how often, and how long. It is a frame
+ * of the tree as well, whose time also has what no episode has: the time
+ * between the sample before and the moment when the thread was seen asleep.
  *
  * An episode is one wait: from when the thread is first seen asleep until it
  * runs again.
@@ -66,10 +66,6 @@ void lpp_waits_merge(lpp_waits_t *into, const lpp_waits_t *from);
 /* The row with the largest total, or NULL: there is none.
  * Signal-safe: yes. Thread: one at a time. */
 const lpp_wait_t *lpp_waits_heaviest(const lpp_waits_t *waits);
-
-/* The row of pc, or NULL.
- * Signal-safe: yes. Thread: one at a time. */
-lpp_wait_t *lpp_waits_find(const lpp_waits_t *waits, lpp_pc_t pc);
 
 /* Free the rows and episodes; waits is empty then.
  * Signal-safe: no. Thread: one at a time. */

@@ -272,7 +272,8 @@ static void functions_in_words(lpp_page_t *page, const lpp_report_t *report)
  * The rules, in the order of their sentences: the first that applies explains
  * why the page took so long. So the most informative come first: a function of
  * the page and what it waited for (page_function_in_words, waits_in_words, at
- * the very start), statements in a loop, a busy machine, a module or filter, a function in C.
+ * the very start), statements in a loop, a busy machine, a module or filter, a
+ * function in C.
  */
 static rule_fn *const rules[] = {
     sql_in_words,

@@ -17,6 +17,9 @@
 #include "sampling/lpp_signal_restart_internal.h"
 #include "sampling/lpp_signal_stub_internal.h"
 
+/* As bits of a mask. */
+#define NEVER_BLOCKED (1ul << (SIGKILL - 1) | 1ul << (SIGSTOP - 1))
+
 static _Atomic(lpp_signal_target_t *) served;
 
 void lpp_signal_serve(lpp_signal_target_t *target)
@@ -46,9 +49,10 @@ static void take_sample(lpp_signal_target_t *target, ucontext_t *context,
         atomic_fetch_add_explicit(&target->foreign, 1, memory_order_relaxed);
         return; /* the thread has left the request */
     }
-    /* A call that waits in the stub does so with all signals blocked; the mask
-     * of the thread is the one before. */
-    if (target->stub != NULL && target->stub->busy && mask == ~0ul) {
+    /* A call that waits in the stub does so with all signals blocked that can
+     * be; the mask of the thread is the one before. */
+    if (target->stub != NULL && target->stub->busy
+        && (mask | NEVER_BLOCKED) == ~0ul) {
         context->uc_sigmask.__val[0] = target->stub->mask;
     }
     lpp_interp_walk(target->interp, snapshot, context);

@@ -284,7 +284,8 @@ void lpp_tick_drain(lpp_sampler_t *sampler)
                                            &asked->weight);
             asked->outstanding = 0;
             tick->episode.state = snapshot->flags & LPP_SNAPSHOT_SYSCALL
-                                  && asked->blocked && !ask_again(tick, snapshot)
+                                  && asked->blocked
+                                  && !ask_again(tick, snapshot)
                 ? EPISODE_FRESH : EPISODE_NONE;
         }
         lpp_ring_release(sampler->target.ring);

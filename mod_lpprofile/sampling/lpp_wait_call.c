@@ -16,7 +16,10 @@
 #ifndef P_PIDFD
 #define P_PIDFD 3
 #endif
-#define CALL_FUTEX_WAITV 449 /* the same on all architectures */
+#define CALL_OPENAT2 437 /* the same on all architectures, as these are */
+#define CALL_FACCESSAT2 439
+#define CALL_EPOLL_PWAIT2 441
+#define CALL_FUTEX_WAITV 449
 #define CALL_FUTEX_WAIT 455
 #define FUTEX_FLAGS (128 | 256) /* private, real-time clock */
 #define POLL_CHUNK 64
@@ -248,16 +251,62 @@ static int parse_fd_arguments(lpp_wait_call_t *call,
     return 0;
 }
 
-static void parse_one_fd(lpp_wait_call_t *call, lpp_wait_call_e kind, int fd)
+/* A call whose only descriptor has a meaning of its own; 0: another one. */
+static int parse_special_fd(lpp_wait_call_t *call,
+                            const apr_uint64_t *arguments)
 {
-    call->kind = kind;
-    add_fd(call, fd, IN);
+    switch (call->number) {
+#ifdef SYS_epoll_wait
+    case SYS_epoll_wait:
+#endif
+    case SYS_epoll_pwait: case CALL_EPOLL_PWAIT2:
+        call->kind = LPP_WAIT_CALL_EPOLL;
+        break;
+    case SYS_connect:
+        call->kind = LPP_WAIT_CALL_CONNECT;
+        call->address = arguments[1];
+        call->address_len = (unsigned)arguments[2];
+        break;
+    case SYS_accept: case SYS_accept4:
+        call->kind = LPP_WAIT_CALL_ACCEPT;
+        break;
+    case SYS_flock:
+        call->kind = LPP_WAIT_CALL_LOCK;
+        break;
+    case SYS_fcntl:
+        if (arguments[1] != F_SETLKW && arguments[1] != F_OFD_SETLKW) {
+            return 0;
+        }
+        call->kind = LPP_WAIT_CALL_LOCK;
+        break;
+    default:
+        return 0;
+    }
+    add_fd(call, (int)arguments[0],
+           call->kind == LPP_WAIT_CALL_CONNECT ? OUT : IN);
+    return 1;
 }
 
-static void parse_path(lpp_wait_call_t *call, apr_uint64_t address)
+/* A call with a path; 0: another one. */
+static int parse_path(lpp_wait_call_t *call, const apr_uint64_t *arguments)
 {
+    switch (call->number) {
+#ifdef SYS_open
+    case SYS_open: case SYS_stat: case SYS_lstat: case SYS_access:
+    case SYS_readlink:
+#endif
+    case SYS_statfs:
+        call->address = arguments[0];
+        break;
+    case SYS_openat: case CALL_OPENAT2: case SYS_newfstatat: case SYS_statx:
+    case SYS_faccessat: case CALL_FACCESSAT2: case SYS_readlinkat:
+        call->address = arguments[1];
+        break;
+    default:
+        return 0;
+    }
     call->kind = LPP_WAIT_CALL_PATH;
-    call->address = address;
+    return 1;
 }
 
 void lpp_wait_call_parse(lpp_wait_call_t *call, long number,
@@ -266,33 +315,11 @@ void lpp_wait_call_parse(lpp_wait_call_t *call, long number,
     memset(call, 0, sizeof(*call));
     call->number = number;
     if (parse_fds(call, arguments, may_read)
-        || parse_fd_arguments(call, arguments)) {
+        || parse_fd_arguments(call, arguments)
+        || parse_special_fd(call, arguments) || parse_path(call, arguments)) {
         return;
     }
     switch (number) {
-#ifdef SYS_epoll_wait
-    case SYS_epoll_wait:
-#endif
-    case SYS_epoll_pwait: case 441: /* epoll_pwait2 */
-        parse_one_fd(call, LPP_WAIT_CALL_EPOLL, (int)arguments[0]);
-        break;
-    case SYS_connect:
-        call->kind = LPP_WAIT_CALL_CONNECT;
-        add_fd(call, (int)arguments[0], OUT);
-        call->address = arguments[1];
-        call->address_len = (unsigned)arguments[2];
-        break;
-    case SYS_accept: case SYS_accept4:
-        parse_one_fd(call, LPP_WAIT_CALL_ACCEPT, (int)arguments[0]);
-        break;
-    case SYS_flock:
-        parse_one_fd(call, LPP_WAIT_CALL_LOCK, (int)arguments[0]);
-        break;
-    case SYS_fcntl:
-        if (arguments[1] == F_SETLKW || arguments[1] == F_OFD_SETLKW) {
-            parse_one_fd(call, LPP_WAIT_CALL_LOCK, (int)arguments[0]);
-        }
-        break;
     case SYS_futex: case CALL_FUTEX_WAITV: case CALL_FUTEX_WAIT:
         parse_futex(call, arguments, may_read);
         break;
@@ -311,18 +338,6 @@ void lpp_wait_call_parse(lpp_wait_call_t *call, long number,
     case SYS_semop: case SYS_semtimedop: case SYS_msgsnd: case SYS_msgrcv:
         call->kind = LPP_WAIT_CALL_IPC;
         call->id = (int)arguments[0];
-        break;
-#ifdef SYS_open
-    case SYS_open: case SYS_stat: case SYS_lstat: case SYS_access:
-    case SYS_readlink:
-#endif
-    case SYS_statfs:
-        parse_path(call, arguments[0]);
-        break;
-    case SYS_openat: case 437: /* openat2 */ case SYS_newfstatat:
-    case SYS_statx: case SYS_faccessat: case 439: /* faccessat2 */
-    case SYS_readlinkat:
-        parse_path(call, arguments[1]);
         break;
     default:
         break;

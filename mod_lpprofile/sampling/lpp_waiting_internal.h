@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_waiting_internal: the waits of the session that runs, for the helper: what
- * the thread waited for becomes the innermost frame of its stack, and a row of
- * the profile's waits.
+ * lpp_waiting: the waits of the session that runs, for the helper: what the
+ * thread waited for becomes the innermost frame of its stack, and a row of the
+ * profile's waits.
  */
 #ifndef LPP_WAITING_INTERNAL_H
 #define LPP_WAITING_INTERNAL_H

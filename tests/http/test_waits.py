@@ -288,3 +288,23 @@ def test_a_reader_without_access_is_shown_no_peer(httpd):
         assert str(port) not in status
         assert not [value for name, value in got.headers.items()
                     if str(port) in value]
+
+
+@pytest.mark.mpms('prefork')
+@pytest.mark.no_asan('PHP has its own memory')
+def test_a_cold_file_is_a_wait_for_the_disk(php):
+    path = php.server.site / 'cold.bin'
+    with open(path, 'wb') as file:
+        for _ in range(64):
+            file.write(os.urandom(1 << 20))
+        file.flush()
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    found, report = php(
+        '$h = fopen("%s", "r"); for ($i = 0; $i < 1500; $i++) {'
+        'fseek($h, ($i * 7919 %% 16384) * 4096); fread($h, 4096); }' % path)
+    name = '[waits: disk file %s]' % path
+    if not any(frame.startswith('[waits: disk') for frame in found):
+        pytest.skip('SKIPPED: this disk answers too fast to be seen')
+    assert name in found, found
+    assert 'disk file %s' % path in ' '.join(rows(report))

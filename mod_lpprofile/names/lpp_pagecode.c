@@ -82,12 +82,7 @@ static int is_format(apr_uint32_t c)
            || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
 }
 
-/*
- * The text without what a writer or a terminal would take for something else:
- * ';' separates frames of collapsed stacks; "(1)" at the start of a name is a
- * number to callgrind's readers. NULL: no memory.
- */
-static const char *clean(const char *text, apr_pool_t *pool)
+const char *lpp_pagecode_clean(const char *text, apr_pool_t *pool)
 {
     char *made = lpp_symbol_clean(text, strlen(text), pool), *at = made;
 
@@ -116,8 +111,8 @@ static const page_t *add(lpp_pagecode_t *pages, const lpp_page_function_t *page,
         return NULL;
     }
     made->page = *page;
-    made->page.name = clean(page->name, pages->pool);
-    made->page.file = clean(page->file, pages->pool);
+    made->page.name = lpp_pagecode_clean(page->name, pages->pool);
+    made->page.file = lpp_pagecode_clean(page->file, pages->pool);
     made->key = apr_pstrdup(pages->pool, key);
     made->number = (apr_uint32_t)pages->functions->nelts;
     if (made->page.name == NULL || made->page.file == NULL

@@ -8,6 +8,7 @@
 
 #include <apr_strings.h>
 
+#include "names/lpp_symbol_internal.h"
 #include "names/lpp_view_graph.h"
 #include "names/lpp_view_part.h"
 
@@ -83,7 +84,7 @@ static void fill(const lpp_view_t *view, lpp_view_wait_t *wait,
     if (i < count) {
         wait->times = rows[i].times;
         wait->longest_us = rows[i].longest_ns / 1000;
-        wait->note = apr_pstrdup(pool, rows[i].note);
+        wait->note = lpp_pagecode_clean(rows[i].note, pool);
     }
 }
 

@@ -66,7 +66,7 @@ static const lpp_view_t *make_view(void)
     assert_int_equal(lpp_profile_create(&profile, 0, pool), APR_SUCCESS);
     add(profile, one, 3, 81 * MS, "postgresql");
     add(profile, one, 3, 31 * MS, "");
-    add(profile, two, 2, 11 * MS, "");
+    add(profile, two, 2, 11 * MS, "held by process \xff;\x1b (7)");
     assert_int_equal(lpp_view_create(&view, profile, symbols, maps, &about,
                                      pool), APR_SUCCESS);
     return view;
@@ -103,6 +103,7 @@ static void check(const lpp_view_t *view)
     assert_string_equal(lpp_view_waited_for(view, wait + 1, pool),
                         "file /tmp/<b>?????]");
     assert_int_equal(lpp_view_waited_us(view, wait + 1), 10000);
+    assert_string_equal(wait[1].note, "held by process ??? (7)");
     assert_string_not_equal(view->functions[wait[1].caller].symbol.name,
                             "load");
 }

@@ -66,6 +66,7 @@ void lpp_tick_follow(lpp_sampler_t *sampler)
         return;
     }
     lpp_thread_close(&tick->thread);
+    memset(&sampler->waiting.state, 0, sizeof(sampler->waiting.state));
     tick->segment = segment->number;
     tick->thread.clock = segment->cpu_clock;
     tick->thread.tid = segment->tid;

@@ -19,9 +19,7 @@ void lpp_waiting_look(lpp_waiting_t *waiting, const lpp_thread_t *thread,
     apr_uint64_t faults = waiting->state.major_faults;
 
     lpp_thread_state(thread, &waiting->state);
-    if (faults != 0) {
-        waiting->faulted = waiting->state.major_faults > faults;
-    }
+    waiting->faulted = faults != 0 && waiting->state.major_faults > faults;
     waiting->seen_ns = start_ns;
 }
 

@@ -17,7 +17,8 @@
 typedef struct lpp_waiting_t {
     lpp_thread_state_t state; /* when the thread was last seen blocked; its
                                  letter is 0 if it was not */
-    int faulted;              /* a major page fault was counted meanwhile */
+    int faulted;              /* a major page fault was counted since the
+                                 last look before */
     apr_int64_t seen_ns;      /* it is blocked since then ... */
     apr_int64_t start_ns;     /* ... and in this episode since then */
     int goes_on;              /* the last sample was of the episode before */

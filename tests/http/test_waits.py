@@ -308,3 +308,16 @@ def test_a_cold_file_is_a_wait_for_the_disk(php):
         pytest.skip('SKIPPED: this disk answers too fast to be seen')
     assert name in found, found
     assert 'disk file %s' % path in ' '.join(rows(report))
+
+
+@pytest.mark.mpms('prefork')
+@pytest.mark.no_asan('PHP has its own memory')
+def test_a_name_server_that_is_silent(php):
+    """What a resolver does: a connected UDP socket, and a timeout."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(('127.0.0.1', 0))
+        port = silent.getsockname()[1]
+        found, _ = php('$s = stream_socket_client("udp://127.0.0.1:%d");'
+                       'stream_set_timeout($s, 0, 600000); fwrite($s, "?");'
+                       'fread($s, 1);' % port)
+    assert heaviest(found) == '[waits: udp 127.0.0.1:%d]' % port, found

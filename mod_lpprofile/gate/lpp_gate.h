@@ -293,4 +293,9 @@ void lpp_gate_get_error(const lpp_gate_t *gate, char *text, apr_size_t bytes,
 void lpp_gate_set_unread(lpp_gate_t *gate, const char *text);
 void lpp_gate_get_unread(const lpp_gate_t *gate, char *text, apr_size_t bytes);
 
+/* The same for what the last profile waited for most.
+ * Signal-safe: yes. Thread: any. */
+void lpp_gate_set_waited(lpp_gate_t *gate, const char *text);
+void lpp_gate_get_waited(const lpp_gate_t *gate, char *text, apr_size_t bytes);
+
 #endif

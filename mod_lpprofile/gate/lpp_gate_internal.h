@@ -108,7 +108,7 @@ typedef struct shared_t {
     _Atomic apr_uint64_t samples, lost, own_ns, cpu_ns, stood_down;
     _Atomic apr_uint32_t signal, languages;
 
-    lpp_gate_text_t error, unread;
+    lpp_gate_text_t error, unread, waited;
 
     area_t area[LPP_GATE_AREAS]; /* unused ones take no memory */
 } shared_t;

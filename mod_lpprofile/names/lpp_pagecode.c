@@ -185,3 +185,15 @@ const lpp_page_function_t *lpp_pagecode_get(lpp_pagecode_t *pages,
     apr_thread_mutex_unlock(pages->lock);
     return &found->page;
 }
+
+void lpp_pagecode_wait_text(lpp_pagecode_t *pages, lpp_pc_t pc, char *text,
+                            apr_size_t size)
+{
+    const char *name = LPP_WAIT_NUMBER(pc) == LPP_PAGE_MORE
+        ? LPP_WAIT_MORE_NAME : lpp_pagecode_get(pages,
+                                                LPP_WAIT_NUMBER(pc))->name;
+    apr_size_t begin = sizeof(LPP_WAIT_BEGIN) - 1, len = strlen(name);
+
+    len = len > begin ? len - begin : 0; /* with the closing bracket */
+    apr_cpystrn(text, name + strlen(name) - len, len < size ? len : size);
+}

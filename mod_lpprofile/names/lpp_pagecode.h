@@ -101,6 +101,12 @@ apr_uint32_t lpp_pagecode_number(lpp_pagecode_t *pages,
  */
 apr_uint32_t lpp_pagecode_wait(lpp_pagecode_t *pages, const char *text);
 
+/* The text of pc, which is a wait (LPP_PC_IS_WAIT), copied to text of size
+ * bytes, without the brackets of its name.
+ * Signal-safe: no. Thread: any. */
+void lpp_pagecode_wait_text(lpp_pagecode_t *pages, lpp_pc_t pc, char *text,
+                            apr_size_t size);
+
 /* The function with that number; for LPP_PAGE_MORE and unknown numbers
  * "[more functions]". Valid as long as the process.
  * Signal-safe: no. Thread: any. */

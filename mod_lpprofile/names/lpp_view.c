@@ -401,6 +401,9 @@ void lpp_view_add_figures(lpp_view_t *view)
             view->own_stack_samples += branch->total.samples;
             continue; /* not a function */
         }
+        if (LPP_PC_IS_WAIT(symbol->start)) {
+            continue;
+        }
         if (symbol->start == LPP_PC_RUN_TIME_CODE && branch->parent == ROOT) {
             view->run_time_samples += branch->total.samples;
         }
@@ -483,6 +486,10 @@ apr_status_t lpp_view_create(const lpp_view_t **view,
     made->statistics.samples = made->total.samples;
     status = keep(&builder, made, pool)
         ? lpp_view_add_objects(made, maps, pool) : APR_ENOMEM;
+    if (status == APR_SUCCESS) {
+        status = lpp_view_add_waits(made, profile->waits.rows,
+                                    profile->waits.count, pool);
+    }
     if (status != APR_SUCCESS) {
         goto leave;
     }

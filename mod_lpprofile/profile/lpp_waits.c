@@ -69,6 +69,7 @@ void lpp_waits_begin(lpp_waits_t *waits, lpp_pc_t pc, const char *note)
 {
     lpp_wait_t *row = row_of(waits, pc);
 
+    waits->last_ns = 0;
     if (row == NULL) {
         waits->more++;
         return;
@@ -100,6 +101,10 @@ void lpp_waits_last(lpp_waits_t *waits, lpp_pc_t pc, apr_int64_t start_ns,
 
     episode.wall_ns = now_ns > start_ns ? (apr_uint64_t)(now_ns - start_ns)
                                         : 0;
+    if (row != NULL && episode.wall_ns > waits->last_ns) {
+        row->total_ns += episode.wall_ns - waits->last_ns;
+        waits->last_ns = episode.wall_ns;
+    }
     if (row != NULL && row->longest_ns < episode.wall_ns) {
         row->longest_ns = episode.wall_ns;
     }
@@ -129,6 +134,7 @@ void lpp_waits_merge(lpp_waits_t *into, const lpp_waits_t *from)
             continue;
         }
         row->times += from->rows[i].times;
+        row->total_ns += from->rows[i].total_ns;
         if (row->longest_ns < from->rows[i].longest_ns) {
             row->longest_ns = from->rows[i].longest_ns;
         }
@@ -141,6 +147,19 @@ void lpp_waits_merge(lpp_waits_t *into, const lpp_waits_t *from)
         add_episode(into, &from->episodes[i]);
     }
     into->episodes_more += from->episodes_more;
+}
+
+const lpp_wait_t *lpp_waits_heaviest(const lpp_waits_t *waits)
+{
+    const lpp_wait_t *most = NULL;
+    apr_uint32_t i;
+
+    for (i = 0; i < waits->count; i++) {
+        if (most == NULL || waits->rows[i].total_ns > most->total_ns) {
+            most = &waits->rows[i];
+        }
+    }
+    return most;
 }
 
 void lpp_waits_free(lpp_waits_t *waits)

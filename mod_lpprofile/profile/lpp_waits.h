@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_waits: what a request waited for: how often, and the longest times. The
- * total times are those of the tree, where what was waited for is a frame.
+ * lpp_waits: what a request waited for: how often, and how long. What was waited
+ * for is a frame of the tree as well, whose time also has what no episode has:
+ * the time since the sample before the thread was seen asleep.
  *
  * An episode is one wait: from when the thread is first seen asleep until it
  * runs again.
@@ -20,6 +21,7 @@
 typedef struct lpp_wait_t {
     lpp_pc_t pc;             /* its frame, see LPP_PC_IS_WAIT */
     apr_uint64_t times;      /* episodes */
+    apr_uint64_t total_ns;   /* of all episodes */
     apr_uint64_t longest_ns; /* of one episode */
     char note[LPP_WAIT_NOTE_BYTES]; /* the service of a port, the holder of a
                                 lock as last seen, or "" */
@@ -39,6 +41,7 @@ typedef struct lpp_waits_t {
     lpp_wait_episode_t *episodes; /* malloc'd, in the order of their starts */
     apr_uint32_t episode_count;
     apr_uint32_t episodes_more; /* that were not kept */
+    apr_uint64_t last_ns;    /* of the last episode, as far as it is added */
 } lpp_waits_t;
 
 /*
@@ -59,6 +62,10 @@ void lpp_waits_last(lpp_waits_t *waits, lpp_pc_t pc, apr_int64_t start_ns,
 /* Add all of from to into; without room or memory it is counted only.
  * Signal-safe: no. Thread: one at a time. */
 void lpp_waits_merge(lpp_waits_t *into, const lpp_waits_t *from);
+
+/* The row with the largest total, or NULL: there is none.
+ * Signal-safe: yes. Thread: one at a time. */
+const lpp_wait_t *lpp_waits_heaviest(const lpp_waits_t *waits);
 
 /* The row of pc, or NULL.
  * Signal-safe: yes. Thread: one at a time. */

@@ -22,9 +22,11 @@ static void figure(lpp_page_t *page, const char *name, apr_uint64_t us,
 
 static void first_words(lpp_page_t *page, const lpp_view_t *view)
 {
-    if (lpp_view_has_page_code(view)) {
+    if (lpp_view_has_page_code(view) || view->wait_count) {
         lpp_page_raw(page, "<span class=\"first\">");
-        lpp_report_first_words(page, view);
+        if (!lpp_report_first_words(page, view)) {
+            lpp_report_waits_in_words(page, view);
+        }
         lpp_page_raw(page, "</span>\n");
     }
 }
@@ -102,6 +104,7 @@ static void sections(lpp_page_t *page, const lpp_report_t *report)
     lpp_report_log(page, report);
     lpp_report_sql(page, report);
     lpp_report_flame(page, report);
+    lpp_report_waits(page, report);
     lpp_report_timeline(page, report);
     lpp_report_calls(page, report);
     lpp_report_filters(page, report);

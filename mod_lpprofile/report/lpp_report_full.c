@@ -187,6 +187,7 @@ apr_status_t lpp_report_full(const lpp_report_full_t *full,
     others(&page, full);
     lpp_report_inline(&page, &report);
     lpp_report_flame(&page, &report);
+    lpp_report_waits(&page, &report);
     lpp_report_timeline(&page, &report);
     lpp_report_sql(&page, &report);
     lpp_report_tables(&page, &report);

@@ -188,6 +188,15 @@ static void page_function_in_words(lpp_page_t *page, const lpp_view_t *view)
     }
 }
 
+/* What it waited for, before the duration: its first sentence where there is
+ * no page code. */
+static void waits_in_words(lpp_page_t *page, const lpp_view_t *view)
+{
+    if (lpp_report_waits_in_words(page, view)) {
+        lpp_page_raw(page, ". ");
+    }
+}
+
 /* Write what begins the sentence, or a comma, and a function; 0: its share is
  * too small. */
 static int one_function(lpp_page_t *page, const lpp_view_t *view,
@@ -212,12 +221,14 @@ static int one_function(lpp_page_t *page, const lpp_view_t *view,
 }
 
 /* Whether a function says where the time was spent: not the profiler, nor the
- * time that was not sampled; a page function has its own sentence. */
+ * time that was not sampled; a page function and a wait have their own
+ * sentences. */
 static int is_heaviest(const lpp_view_t *view, apr_uint32_t function)
 {
     return function != NOT_SAMPLED
         && &view->functions[function] != lpp_view_profiler(view)
-        && !lpp_view_is_page(&view->functions[function].symbol);
+        && !lpp_view_is_page(&view->functions[function].symbol)
+        && !LPP_PC_IS_WAIT(view->functions[function].symbol.start);
 }
 
 /* The functions in C that took most of the time. */
@@ -225,7 +236,7 @@ static void functions_in_words(lpp_page_t *page, const lpp_report_t *report)
 {
     const lpp_view_t *view = report->view;
     apr_uint32_t top[LOOKED_AT], count, i, named = 0;
-    int has_page_code;
+    int has_words; /* other sentences say where most of it was */
 
     if (!view) {
         return;
@@ -235,7 +246,7 @@ static void functions_in_words(lpp_page_t *page, const lpp_report_t *report)
                            "exact, but no function was seen.");
         return;
     }
-    has_page_code = lpp_view_has_page_code(view);
+    has_words = lpp_view_has_page_code(view) || view->wait_count != 0;
     count = lpp_view_top(view, LPP_VIEW_BY_SELF, top, LOOKED_AT,
                          page->scratch);
     for (i = 0; i < count && named < HEAVIEST; i++) {
@@ -243,10 +254,10 @@ static void functions_in_words(lpp_page_t *page, const lpp_report_t *report)
             continue;
         }
         if (!one_function(page, view, &view->functions[top[i]],
-                          named ? ", " : has_page_code ? " In C functions: "
+                          named ? ", " : has_words ? " In C functions: "
                           : " Most of it in ",
-                          has_page_code ? MODULE_MIN_PERCENT
-                                        : FUNCTION_MIN_PERCENT)) {
+                          has_words ? MODULE_MIN_PERCENT
+                                    : FUNCTION_MIN_PERCENT)) {
             break;
         }
         named++;
@@ -260,8 +271,8 @@ static void functions_in_words(lpp_page_t *page, const lpp_report_t *report)
 /*
  * The rules, in the order of their sentences: the first that applies explains
  * why the page took so long. So the most informative come first: a function of
- * the page (page_function_in_words, at the very start), what it waited for,
- * statements in a loop, a busy machine, a module or filter, a function in C.
+ * the page and what it waited for (page_function_in_words, waits_in_words, at
+ * the very start), statements in a loop, a busy machine, a module or filter, a function in C.
  */
 static rule_fn *const rules[] = {
     sql_in_words,
@@ -301,6 +312,7 @@ static void profile_in_words(lpp_page_t *page, const lpp_report_t *report)
 
     lpp_page_raw(page, "<p class=\"words\">");
     page_function_in_words(page, view);
+    waits_in_words(page, view);
     lpp_page_raw(page, report->provisional ? "Until this point the " : "The ");
     lpp_page_raw(page, report->inline_count ? "profiled regions took "
                                             : "request took ");

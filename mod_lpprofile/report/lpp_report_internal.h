@@ -84,6 +84,10 @@ const lpp_view_t *lpp_page_part(lpp_page_t *page, const lpp_view_t *view,
  * there is no page code, or little time in it. */
 int lpp_report_first_words(lpp_page_t *page, const lpp_view_t *view);
 
+/* Write what it waited for most, its share and time: "81 % waiting for tcp
+ * 10.0.0.5:5432 (postgresql): 1.02 s". 0: nothing was written. */
+int lpp_report_waits_in_words(lpp_page_t *page, const lpp_view_t *view);
+
 /* The sections; each writes nothing if it does not apply. */
 void lpp_report_headline(lpp_page_t *page, const lpp_report_t *report);
 void lpp_report_help(lpp_page_t *page, const lpp_report_t *report);
@@ -91,6 +95,7 @@ void lpp_report_inline(lpp_page_t *page, const lpp_report_t *report);
 void lpp_report_memory(lpp_page_t *page, const lpp_report_t *report);
 void lpp_report_log(lpp_page_t *page, const lpp_report_t *report);
 void lpp_report_sql(lpp_page_t *page, const lpp_report_t *report);
+void lpp_report_waits(lpp_page_t *page, const lpp_report_t *report);
 void lpp_report_calls(lpp_page_t *page, const lpp_report_t *report);
 void lpp_report_filters(lpp_page_t *page, const lpp_report_t *report);
 void lpp_report_tables(lpp_page_t *page, const lpp_report_t *report);

@@ -18,6 +18,9 @@
 
 #define NOTICES_MAX 16
 
+#define WAIT_BYTES 200      /* of what was waited for, in a header */
+#define WAIT_MIN_NS 1000000 /* shorter waits are not in it */
+
 int lpp_run_wants_block(const lpp_run_t *run, const request_rec *r)
 {
     if (r->main || !lpp_run_visible(run)) {
@@ -102,11 +105,38 @@ static int has_headers(const request_rec *r)
            || apr_table_get(r->headers_out, "X-LPProfile");
 }
 
+/* Add what the request waited for most until now: "waits=812ms tcp
+ * 10.0.0.5:5432". */
+static void note_waits(lpp_run_t *run, request_rec *r)
+{
+    lpp_pagecode_t *pages = lpp_symbols_pagecode(lpp_process_get()->symbols);
+    char what[WAIT_BYTES], *at;
+    const lpp_wait_t *most;
+    lpp_waits_t waits;
+
+    lpp_session_waits(run->profiling.session, &waits);
+    most = lpp_waits_heaviest(&waits);
+    if (most && most->total_ns >= WAIT_MIN_NS) {
+        lpp_pagecode_wait_text(pages, most->pc, what, sizeof(what));
+        for (at = what; *at; at++) { /* a header is ASCII */
+            *at = (unsigned char)*at < 0x20 || (unsigned char)*at > 0x7e
+                ? '?' : *at;
+        }
+        lpp_run_note(run, apr_psprintf(r->pool, "waits=%" APR_UINT64_T_FMT
+                                       "ms %s", most->total_ns / 1000000,
+                                       what));
+    }
+    lpp_waits_free(&waits);
+}
+
 static void add_remarks(lpp_run_t *run, request_rec *r)
 {
     lpp_run_settle_user(run);
     if (run->profiling.session) {
         note_cost(run);
+        if (lpp_run_visible(run)) {
+            note_waits(run, r);
+        }
     }
     if (run->records.sql && lpp_run_asks_sql(run)) {
         lpp_run_note(run, apr_pstrcat(

@@ -91,7 +91,7 @@ static void set_name(char *to, const char *name)
     to[len] = '\0';
 }
 
-/* Add what the page function of pc is, where it is not there yet. */
+/* Add what the page function, or wait, of pc is, where it is not there yet. */
 static void add_function(lpp_postmortem_t *postmortem, lpp_pc_t pc,
                          lpp_pagecode_t *pages)
 {
@@ -136,7 +136,7 @@ void lpp_postmortem_add(lpp_postmortem_t *postmortem,
         memset(added, 0, sizeof(*added));
         added->pc = profile->nodes[count].pc;
         added->parent = profile->nodes[count].parent;
-        if (LPP_PC_IS_PAGE(added->pc)) {
+        if (LPP_PC_IS_PAGE(added->pc) || LPP_PC_IS_WAIT(added->pc)) {
             add_function(postmortem, added->pc, pages);
         }
         else {
@@ -234,10 +234,12 @@ static lpp_pc_t translate(lpp_pc_t pc, const numbers_t *numbers)
 {
     unsigned object = LPP_PC_OBJECT(pc);
 
-    if (LPP_PC_IS_PAGE(pc)) {
-        return LPP_PAGE_PC(LPP_PAGE_NUMBER(pc) <= LPP_PAGES_MAX
-                           ? numbers->functions[LPP_PAGE_NUMBER(pc)]
-                           : LPP_PAGE_MORE, LPP_PAGE_LINE(pc));
+    if (LPP_PC_IS_PAGE(pc) || LPP_PC_IS_WAIT(pc)) {
+        apr_uint32_t number = LPP_PAGE_NUMBER(pc) <= LPP_PAGES_MAX
+            ? numbers->functions[LPP_PAGE_NUMBER(pc)] : LPP_PAGE_MORE;
+
+        return LPP_PC_IS_WAIT(pc) ? LPP_WAIT_PC(number)
+                                  : LPP_PAGE_PC(number, LPP_PAGE_LINE(pc));
     }
     object = object <= LPP_OBJECTS_MAX ? numbers->objects[object] : 0;
     return LPP_PC_MAKE(object, LPP_PC_ADDRESS(pc));

@@ -541,6 +541,14 @@ void lpp_session_close(lpp_session_t *session)
     }
 }
 
+void lpp_session_waits(lpp_session_t *session, lpp_waits_t *waits)
+{
+    memset(waits, 0, sizeof(*waits));
+    pthread_mutex_lock(&session->tree_mutex);
+    lpp_waits_merge(waits, &session->profile->waits);
+    pthread_mutex_unlock(&session->tree_mutex);
+}
+
 /* A helper task. */
 static void unwind_stack(void *baton)
 {

@@ -137,6 +137,14 @@ LPP_MUST_CHECK apr_status_t lpp_session_profile(
     apr_interval_time_t timeout_us, apr_pool_t *pool);
 
 /*
+ * A copy of what it waited for until now, with what the helper has added so
+ * far; to be freed by lpp_waits_free. Names are in the table of page functions
+ * (lpp_pagecode_get).
+ * Signal-safe: no. Thread: any.
+ */
+void lpp_session_waits(lpp_session_t *session, lpp_waits_t *waits);
+
+/*
  * The stack of the calling function now, leaf first, less the callers of
  * lpp_session_start's root; at most max frames, *count of them. On the profiled
  * thread, with its page functions. Unwound by the helper while this waits.

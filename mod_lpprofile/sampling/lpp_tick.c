@@ -14,6 +14,8 @@
 
 #include <string.h>
 
+#include <apr_strings.h>
+
 #include "sampling/lpp_crash_internal.h"
 #include "sampling/lpp_pages_internal.h"
 #include "sampling/lpp_sampler_internal.h"
@@ -26,6 +28,7 @@
  * has this precision. */
 #define WATCH_LOWERED_MAX_NS 4000000
 #define INTERVAL_MAX_NS 40000000 /* no rate is lowered below 25 Hz */
+#define LATE_MAX 3 /* samples of a blocked thread without page functions */
 /* The handler and the return into a call take less CPU time than this. */
 #define SETTLE_MAX_NS 150000
 /* The same if the kernel does not count runs: a smaller limit, since it is less
@@ -180,11 +183,12 @@ static unsigned add_wait(lpp_sampler_t *sampler,
 {
     lpp_session_t *session = sampler->tick.session;
     lpp_waiting_t *waiting = &sampler->waiting;
-    lpp_pc_t *pcs = sampler->frames.pcs;
+    lpp_pc_t *pcs = sampler->frames.pcs, last;
     lpp_wait_where_t where = { sampler->tick.thread.tid,
         atomic_load(&session->client.since_ns) != 0, pcs, count,
         sampler->options.maps, sampler->options.pages };
 
+    last = waiting->pc;
     waiting->pc = 0;
     waiting->call.kind = LPP_WAIT_CALL_OTHER;
     if ((count > 0 && pcs[0] == LPP_PC_PROFILER)
@@ -196,6 +200,11 @@ static unsigned add_wait(lpp_sampler_t *sampler,
     lpp_waiting_name(waiting, snapshot, &where);
     if (waiting->pc == 0) {
         return count;
+    }
+    /* Sampled once more: see ask_again. */
+    waiting->goes_on = sampler->tick.asked.late > 0 && waiting->pc == last;
+    if (!waiting->goes_on) {
+        waiting->start_ns = waiting->seen_ns;
     }
     count -= count == LPP_FRAMES_MAX;
     memmove(pcs + 1, pcs, count * sizeof(*pcs));
@@ -220,8 +229,10 @@ static apr_uint32_t add_stack(lpp_sampler_t *sampler,
     pthread_mutex_lock(&session->tree_mutex);
     node = lpp_profile_add(session->profile, pcs, count, weight);
     if (sampler->waiting.pc != 0) {
-        lpp_waits_begin(&session->profile->waits, sampler->waiting.pc,
-                        sampler->waiting.name.note);
+        if (!sampler->waiting.goes_on) {
+            lpp_waits_begin(&session->profile->waits, sampler->waiting.pc,
+                            sampler->waiting.name.note);
+        }
         wait_goes_on(sampler);
     }
     session->profile->statistics.cut += end == LPP_UNWIND_CUT;
@@ -238,6 +249,20 @@ static void count_lost(lpp_tick_t *tick)
     pthread_mutex_unlock(&tick->session->tree_mutex);
     tick->asked.outstanding = 0;
     tick->episode.state = EPISODE_NONE;
+}
+
+/*
+ * Whether a blocked thread is to be sampled once more: its page functions were
+ * not read, since the machine was busy, and the whole wait would be without
+ * them.
+ */
+static int ask_again(lpp_tick_t *tick, const lpp_snapshot_t *snapshot)
+{
+    if (snapshot->page_flags & LPP_PAGE_LATE) {
+        return tick->asked.late++ < LATE_MAX;
+    }
+    tick->asked.late = 0;
+    return 0;
 }
 
 void lpp_tick_drain(lpp_sampler_t *sampler)
@@ -260,7 +285,7 @@ void lpp_tick_drain(lpp_sampler_t *sampler)
                                            &asked->weight);
             asked->outstanding = 0;
             tick->episode.state = snapshot->flags & LPP_SNAPSHOT_SYSCALL
-                                  && asked->blocked
+                                  && asked->blocked && !ask_again(tick, snapshot)
                 ? EPISODE_FRESH : EPISODE_NONE;
         }
         lpp_ring_release(sampler->target.ring);
@@ -568,6 +593,23 @@ static void add_totals(const lpp_sampler_t *sampler)
     }
 }
 
+/* What this profile waited for most, for status pages: "812 ms, tcp
+ * 10.0.0.5:5432"; "" for nothing. */
+static void publish_wait(const lpp_sampler_t *sampler)
+{
+    const lpp_wait_t *most = lpp_waits_heaviest(
+        &sampler->tick.session->profile->waits);
+    char text[LPP_WAIT_TEXT_BYTES + 32] = "", what[LPP_WAIT_TEXT_BYTES];
+
+    if (most != NULL) {
+        lpp_pagecode_wait_text(sampler->options.pages, most->pc, what,
+                               sizeof(what));
+        apr_snprintf(text, sizeof(text), "%" APR_UINT64_T_FMT " ms, %s",
+                     most->total_ns / 1000000, what);
+    }
+    lpp_gate_set_waited(sampler->options.gate, text);
+}
+
 void lpp_tick_finish(lpp_sampler_t *sampler)
 {
     lpp_tick_t *tick = &sampler->tick;
@@ -586,6 +628,9 @@ void lpp_tick_finish(lpp_sampler_t *sampler)
     lpp_pages_count(sampler, session);
     pthread_mutex_unlock(&session->tree_mutex);
     add_totals(sampler);
+    if (session->options.stacks) {
+        publish_wait(sampler);
+    }
     lpp_postmortem_set_total(sampler->postmortem, session->profile,
                        session->profile->total.wall_ns,
                        session->profile->total.cpu_ns);

@@ -25,6 +25,8 @@ typedef struct lpp_asked_t {
                                not known */
     int blocked;            /* the thread was blocked */
     unsigned changes;       /* lpp_frames_t's then */
+    unsigned late;          /* that came too late for page functions, one after
+                               the other, in one blocked episode */
 } lpp_asked_t;
 
 /* A blocked episode that has been sampled; later time is credited to that

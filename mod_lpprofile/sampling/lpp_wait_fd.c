@@ -33,6 +33,49 @@ typedef union address_t {
     struct sockaddr_storage storage;
 } address_t;
 
+#define PIPE_KEY (APR_UINT64_C(1) << 63) /* added to the inode of a pipe */
+
+#ifndef SO_COOKIE
+#define SO_COOKIE 57
+#endif
+
+/* -- what is known */
+
+/* Add the name that is known under key; 0: none. */
+static int add_known(lpp_wait_name_t *name, const lpp_wait_thread_t *thread,
+                     apr_uint64_t key)
+{
+    unsigned i;
+
+    for (i = 0; thread->known != NULL && key != 0 && i < LPP_WAIT_KNOWN;
+         i++) {
+        if (thread->known->entry[i].key == key) {
+            lpp_wait_name_add(name, "%s", thread->known->entry[i].text);
+            apr_cpystrn(name->note, thread->known->entry[i].note,
+                        sizeof(name->note));
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Remember under key what was added to name from there on. */
+static void remember(const lpp_wait_name_t *name, apr_size_t from,
+                     const lpp_wait_thread_t *thread, apr_uint64_t key)
+{
+    lpp_wait_known_t *known = thread->known;
+
+    if (known != NULL && key != 0
+        && name->len - from < sizeof(known->entry[0].text)) {
+        unsigned at = known->next++ % LPP_WAIT_KNOWN;
+
+        known->entry[at].key = key;
+        strcpy(known->entry[at].text, name->text + from);
+        apr_cpystrn(known->entry[at].note, name->note,
+                    sizeof(known->entry[at].note));
+    }
+}
+
 /* -- paths */
 
 /* How many bytes at text are one secret; 0: none. */
@@ -137,11 +180,19 @@ static int child_at(int tid, const char *target)
 static void add_pipe(lpp_wait_name_t *name, const char *target,
                      const lpp_wait_thread_t *thread)
 {
-    int pid = thread->tid != 0 ? child_at(thread->tid, target) : 0;
+    apr_uint64_t key = PIPE_KEY | strtoull(target + strlen("pipe:["), NULL,
+                                           10);
+    apr_size_t from = name->len;
+    int pid;
 
+    if (add_known(name, thread, key)) {
+        return;
+    }
+    pid = thread->tid != 0 ? child_at(thread->tid, target) : 0;
     lpp_wait_name_add(name, pid != 0 ? "pipe with " : "pipe");
     if (pid != 0) {
         lpp_wait_process_add(name, pid);
+        remember(name, from, thread, key);
     }
 }
 
@@ -268,13 +319,28 @@ static int connecting_to(int fd, address_t *address, socklen_t *len)
 static int add_socket(lpp_wait_name_t *name, int fd, int accepts,
                       const lpp_wait_thread_t *thread)
 {
+    apr_uint64_t key = 0;
+    socklen_t key_len = sizeof(key), len;
+    apr_size_t from = name->len;
     address_t address;
-    socklen_t len = sizeof(address);
     int connected;
 
+    if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &key, &key_len) != 0) {
+        if (errno == ENOTSOCK || errno == EBADF) {
+            return 0;
+        }
+        key = 0; /* an older kernel */
+    }
+    if (thread->for_client || accepts) {
+        key = 0;
+    }
+    if (add_known(name, thread, key)) {
+        return 1;
+    }
     memset(&address, 0, sizeof(address));
+    len = sizeof(address);
     connected = !accepts && getpeername(fd, &address.any, &len) == 0;
-    if (!connected && !accepts && errno != ENOTSOCK && errno != EBADF) {
+    if (!connected && !accepts) {
         connected = connecting_to(fd, &address, &len);
     }
     if (!connected) {
@@ -284,6 +350,9 @@ static int add_socket(lpp_wait_name_t *name, int fd, int accepts,
         }
     }
     add_address(name, fd, &address, len, connected, thread);
+    if (connected) { /* else it may be bound or connected later */
+        remember(name, from, thread, key);
+    }
     return 1;
 }
 

@@ -215,7 +215,7 @@ void lpp_wait_name_call(lpp_wait_name_t *name, const lpp_wait_call_t *call,
 void lpp_wait_name_disk(lpp_wait_name_t *name, const lpp_wait_call_t *call,
                         const char *where, int faults)
 {
-    static const lpp_wait_thread_t nobody = { 0, 0, 0 };
+    static const lpp_wait_thread_t nobody = { NULL, 0, 0, 0 };
     int network = strncmp(where, "nfs", 3) == 0
         || strncmp(where, "rpc", 3) == 0 || strncmp(where, "cifs", 4) == 0;
 

@@ -22,8 +22,21 @@ typedef struct lpp_wait_name_t {
     char note[LPP_WAIT_NOTE_BYTES]; /* see lpp_wait_t */
 } lpp_wait_name_t;
 
+/* Names of sockets and pipes that were made before, by what the kernel calls
+ * them, which is never used again: a poll of the same ones costs less. */
+#define LPP_WAIT_KNOWN 32
+typedef struct lpp_wait_known_t {
+    struct {
+        apr_uint64_t key; /* 0: none; cookie of a socket, or inode of a pipe */
+        char text[96];
+        char note[32];
+    } entry[LPP_WAIT_KNOWN];
+    unsigned next; /* the one to be replaced */
+} lpp_wait_known_t;
+
 /* About the thread that waits. */
 typedef struct lpp_wait_thread_t {
+    lpp_wait_known_t *known; /* or NULL */
     int tid;
     int for_client;  /* it is in a call that serves the client */
     int locks_mutex; /* its innermost frames are pthread_mutex_lock */

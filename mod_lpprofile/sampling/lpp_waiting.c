@@ -22,7 +22,7 @@ void lpp_waiting_look(lpp_waiting_t *waiting, const lpp_thread_t *thread,
     if (faults != 0) {
         waiting->faulted = waiting->state.major_faults > faults;
     }
-    waiting->start_ns = start_ns;
+    waiting->seen_ns = start_ns;
 }
 
 /* Whether one of the innermost frames is a function that locks a mutex. */
@@ -104,7 +104,8 @@ static long number_behind(const lpp_waiting_t *waiting,
 void lpp_waiting_name(lpp_waiting_t *waiting, const lpp_snapshot_t *snapshot,
                       const lpp_wait_where_t *where)
 {
-    lpp_wait_thread_t thread = { where->tid, where->for_client, 0 };
+    lpp_wait_thread_t thread = { &waiting->known, where->tid,
+                                 where->for_client, 0 };
     int uninterruptible = waiting->state.letter == 'D';
     apr_uint64_t arguments[6];
     lpp_wait_call_t *call = &waiting->call;

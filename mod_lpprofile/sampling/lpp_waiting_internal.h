@@ -18,7 +18,9 @@ typedef struct lpp_waiting_t {
     lpp_thread_state_t state; /* when the thread was last seen blocked; its
                                  letter is 0 if it was not */
     int faulted;              /* a major page fault was counted meanwhile */
-    apr_int64_t start_ns;     /* of the episode, CLOCK_MONOTONIC */
+    apr_int64_t seen_ns;      /* it is blocked since then ... */
+    apr_int64_t start_ns;     /* ... and in this episode since then */
+    int goes_on;              /* the last sample was of the episode before */
     lpp_pc_t pc;              /* what it waits for; 0: not known */
     lpp_wait_name_t name;     /* of that */
     lpp_wait_call_t call;     /* of the last sample; LPP_WAIT_CALL_OTHER where
@@ -27,6 +29,7 @@ typedef struct lpp_waiting_t {
         apr_uint64_t address, size;
     } locks[LPP_WAIT_LOCKS];  /* functions that lock a mutex ... */
     int locks_known;          /* ... have been looked up */
+    lpp_wait_known_t known;
 } lpp_waiting_t;
 
 /* Where a thread waits. */

@@ -33,6 +33,7 @@ static const lpp_saved_section_t sections[] = {
     {40, 1, lpp_saved_put_tree, lpp_saved_read_tree},
     {45, 0, lpp_saved_put_pagecode, lpp_saved_read_pagecode}, /* needs the
                                                                  tree */
+    {47, 0, lpp_saved_put_waits, lpp_saved_read_waits}, /* needs the tree */
     {50, 0, lpp_saved_put_calls, lpp_saved_read_calls}, /* needs the tree */
     {60, 0, lpp_saved_put_oops, lpp_saved_read_oops},
     {70, 0, lpp_saved_put_sql, lpp_saved_read_sql},

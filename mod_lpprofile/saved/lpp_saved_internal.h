@@ -143,11 +143,13 @@ lpp_saved_put_fn lpp_saved_put_about, lpp_saved_put_objects,
     lpp_saved_put_statistics, lpp_saved_put_tree, lpp_saved_put_pagecode,
     lpp_saved_put_calls, lpp_saved_put_oops, lpp_saved_put_sql,
     lpp_saved_put_memory, lpp_saved_put_regions,
-    lpp_saved_put_page_statistics, lpp_saved_put_sql_lines;
+    lpp_saved_put_page_statistics, lpp_saved_put_sql_lines,
+    lpp_saved_put_waits;
 lpp_saved_read_fn lpp_saved_read_about, lpp_saved_read_objects,
     lpp_saved_read_statistics, lpp_saved_read_tree, lpp_saved_read_pagecode,
     lpp_saved_read_calls, lpp_saved_read_oops, lpp_saved_read_sql,
     lpp_saved_read_memory, lpp_saved_read_regions,
-    lpp_saved_read_page_statistics, lpp_saved_read_sql_lines;
+    lpp_saved_read_page_statistics, lpp_saved_read_sql_lines,
+    lpp_saved_read_waits;
 
 #endif

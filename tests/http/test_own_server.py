@@ -174,7 +174,8 @@ def test_by_a_unix_socket(httpd):
                    + apxs_env.load('lpp_test_unix')
                    + 'ProxyPass /self/ "unix:${ROOT}/run/own.sock|'
                    'http://127.0.0.1/++profile++show/"\n', features=['proxy'])
-    server.allow_log(r'TCP_NODELAY')
+    # The parent wakes idle children of prefork by a connection to a listener.
+    server.allow_log(r'TCP_NODELAY|AH00056')
     check_served_at_once(server, '/self/index.html', 50)
 
 

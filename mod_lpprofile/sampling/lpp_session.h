@@ -6,14 +6,15 @@
 #ifndef LPP_SESSION_H
 #define LPP_SESSION_H
 
+#include "gate/lpp_ends.h"
 #include "sampling/lpp_sampler.h"
 
 typedef struct lpp_session_t lpp_session_t;
 
 typedef struct lpp_session_options_t {
     lpp_owner_t owner;             /* pid and tid are filled in here */
-    const char *parent_id;           /* OOPS id of the profiled request that
-                                        sent this one, or NULL; borrowed */
+    lpp_ends_t connection;           /* by which the request came; zeros: not
+                                        known */
     apr_uint32_t rate_hz;            /* 0: 1000 */
     int stacks;                      /* 0: own the gate, sample nothing */
     apr_uint32_t languages;          /* whose page functions are read:
@@ -25,9 +26,10 @@ typedef struct lpp_session_options_t {
                                                together; or less, where others
                                                waited that long for clients;
                                                <= 0: no limit */
-    int (*wanted)(void *baton);      /* called every 250 ms while waiting, on
-                                        the waiting thread; 0: the client has
-                                        closed the connection. May be NULL */
+    int (*wanted)(void *baton);      /* called at least every 250 ms while
+                                        waiting, on the waiting thread; 0: the
+                                        client has closed the connection. May
+                                        be NULL */
     void *wanted_baton;
 } lpp_session_options_t;
 
@@ -40,7 +42,9 @@ typedef enum {
     LPP_START_BUSY,      /* max_waiting wait already */
     LPP_START_TIMED_OUT, /* lock_timeout_us passed */
     LPP_START_GONE,      /* wanted returned 0 */
-    LPP_START_CHILD,     /* the owner of the gate is waiting for this request */
+    LPP_START_CHILD,     /* the owner of the gate is waiting for this request,
+                            or, after a second, may be: it waits for a process
+                            of this host, and the request came from there */
     LPP_START_STOPPING,  /* this child ends */
     LPP_START_FORKED,    /* this process was forked by the one that made the
                             sampler: it has no helper */

@@ -75,6 +75,8 @@ struct lpp_session_t {
      * mutex and the session runs. */
     int counted;                   /* counted by the gate as waiting; the
                                       helper's once PREPARING */
+    int from_here;                 /* while it waits: the request came from
+                                      this host */
     pthread_t thread;              /* the profiled one */
     lpp_stack_copy_t copy;
     lpp_arming_t arming;

@@ -22,7 +22,7 @@
 #include "sampling/lpp_session_internal.h"
 
 #define NS_PER_S 1000000000
-#define UNSAMPLED_TICK_NS (NS_PER_S / 4) /* where no sample can be taken */
+#define UNSAMPLED_TICK_NS 5000000 /* where no sample can be taken */
 #define WATCH_MAX_NS 1000000 /* the clocks are read at least that often */
 /* The same after the rate was lowered: the timeout of an interrupted call then
  * has this precision. */
@@ -191,7 +191,8 @@ static unsigned add_wait(lpp_sampler_t *sampler,
 
     last = waiting->pc;
     waiting->pc = 0;
-    if (where.pages == NULL || (count > 0 && pcs[0] == LPP_PC_PROFILER)
+    waiting->call.kind = LPP_WAIT_CALL_OTHER;
+    if ((count > 0 && pcs[0] == LPP_PC_PROFILER)
         || !(waiting->state.letter == 'D'
              || (sampler->tick.asked.blocked
                  && (snapshot->flags & LPP_SNAPSHOT_SYSCALL)))) {
@@ -496,14 +497,46 @@ static void judge_cost(lpp_tick_t *tick)
     }
 }
 
+/*
+ * A request that waits for the gate may have asked what the thread is blocked
+ * on. The last sample tells that if it was taken in the same episode; else a
+ * blocked thread is sampled now. cpu: its CPU clock; blocked: that has not
+ * moved since the last tick.
+ */
+static void look(lpp_sampler_t *sampler, int64_t now, int64_t cpu, int blocked)
+{
+    lpp_tick_t *tick = &sampler->tick;
+    lpp_awaited_t *awaited = &tick->awaited;
+    lpp_gate_t *gate = sampler->options.gate;
+    int sampled = tick->thread.syscall_fd >= 0
+                  || (tick->sampling && lpp_signal_allowed(1));
+
+    if (!lpp_awaited_is_due(awaited, gate, now)) {
+        return;
+    }
+    if (blocked && same_episode(tick, cpu)) {
+        lpp_awaited_publish(awaited, gate, &sampler->waiting.call);
+    }
+    else if (lpp_awaited_is_late(awaited, now) || (blocked && !sampled)) {
+        lpp_awaited_publish(awaited, gate, NULL);
+    }
+    else if (blocked) {
+        tick->next_sample_ns = now;
+    }
+}
+
 int64_t lpp_tick_run(lpp_sampler_t *sampler)
 {
     lpp_tick_t *tick = &sampler->tick;
     int64_t now = lpp_clock_ns(CLOCK_MONOTONIC);
     int64_t cpu, due;
+    int blocked;
 
     if (!tick->sampling && tick->thread.syscall_fd < 0) {
-        save_total(sampler, now, lpp_clock_ns(tick->thread.clock));
+        cpu = lpp_clock_ns(tick->thread.clock);
+        look(sampler, now, cpu, cpu == tick->seen_cpu_ns);
+        tick->seen_cpu_ns = cpu;
+        save_total(sampler, now, cpu);
         return now + UNSAMPLED_TICK_NS;
     }
     /* Process the samples received so far, and update the list of objects
@@ -516,10 +549,12 @@ int64_t lpp_tick_run(lpp_sampler_t *sampler)
     }
     now = lpp_clock_ns(CLOCK_MONOTONIC);
     cpu = lpp_clock_ns(tick->thread.clock);
-    if (cpu != tick->seen_cpu_ns) {
+    blocked = cpu == tick->seen_cpu_ns;
+    if (!blocked) {
         tick->seen_cpu_ns = cpu;
         tick->seen_wall_ns = now;
     }
+    look(sampler, now, cpu, blocked);
     if (now >= tick->next_sample_ns) {
         sample(sampler, now, cpu);
         save_total(sampler, now, cpu);

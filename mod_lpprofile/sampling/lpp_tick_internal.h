@@ -10,6 +10,7 @@
 #ifndef LPP_TICK_INTERNAL_H
 #define LPP_TICK_INTERNAL_H
 
+#include "sampling/lpp_awaited_internal.h"
 #include "sampling/lpp_cost_internal.h"
 #include "sampling/lpp_session.h"
 #include "sampling/lpp_thread_internal.h"
@@ -60,6 +61,7 @@ typedef struct lpp_tick_t {
     apr_int64_t seen_wall_ns;  /* ... and when that was first read */
     lpp_asked_t asked;
     lpp_episode_t episode;
+    lpp_awaited_t awaited;
     apr_int64_t own_start_ns;  /* the helper's CPU clock at the start */
     lpp_cost_t cost;
     int stand_down;            /* profiling costs too much at the lowest rate:

@@ -41,16 +41,14 @@ static void add_fds(lpp_wait_name_t *name, const lpp_wait_fd_t *fds,
     }
 }
 
-/* The members of the epoll descriptor fd, as the kernel lists them: "tfd: 8
- * events: 19 ..." a line. */
-static void add_epoll(lpp_wait_name_t *name, int fd,
-                      const lpp_wait_thread_t *thread)
+/* The kernel lists them so: "tfd: 8 events: 19 ..." a line. */
+unsigned lpp_wait_epoll_members(int fd, lpp_wait_fd_t *fds, unsigned *more)
 {
-    lpp_wait_fd_t fds[LPP_WAIT_FDS_MAX];
     char path[48], text[MEMBERS_BYTES];
-    unsigned count = 0, more = 0;
+    unsigned count = 0;
     const char *at;
 
+    *more = 0;
     apr_snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
     lpp_wait_read(path, text, sizeof(text));
     for (at = strstr(text, "tfd:"); at != NULL; at = strstr(at, "tfd:")) {
@@ -60,9 +58,18 @@ static void add_epoll(lpp_wait_name_t *name, int fd,
             fds[count++].events = 0;
         }
         else {
-            more++;
+            (*more)++;
         }
     }
+    return count;
+}
+
+static void add_epoll(lpp_wait_name_t *name, int fd,
+                      const lpp_wait_thread_t *thread)
+{
+    lpp_wait_fd_t fds[LPP_WAIT_FDS_MAX];
+    unsigned more, count = lpp_wait_epoll_members(fd, fds, &more);
+
     if (count == 0) {
         lpp_wait_name_add(name, "events of no descriptor");
     }

@@ -78,6 +78,13 @@ void lpp_wait_fd_add(lpp_wait_name_t *name, int fd, int accepts,
 void lpp_wait_connect_add(lpp_wait_name_t *name, const lpp_wait_call_t *call,
                           const lpp_wait_thread_t *thread);
 
+/*
+ * Fill fds, of LPP_WAIT_FDS_MAX, with the members of the epoll descriptor fd;
+ * returns how many. *more: how many did not fit.
+ * Signal-safe: no. Thread: the helper.
+ */
+unsigned lpp_wait_epoll_members(int fd, lpp_wait_fd_t *fds, unsigned *more);
+
 /* Add a path of len bytes, without its secrets.
  * Signal-safe: no. Thread: the helper. */
 void lpp_wait_path_add(lpp_wait_name_t *name, const char *path,

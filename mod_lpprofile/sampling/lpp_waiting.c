@@ -106,7 +106,7 @@ void lpp_waiting_name(lpp_waiting_t *waiting, const lpp_snapshot_t *snapshot,
                                  where->for_client, 0 };
     int uninterruptible = waiting->state.letter == 'D';
     apr_uint64_t arguments[6];
-    lpp_wait_call_t call;
+    lpp_wait_call_t *call = &waiting->call;
     long number;
     unsigned i;
 
@@ -120,14 +120,14 @@ void lpp_waiting_name(lpp_waiting_t *waiting, const lpp_snapshot_t *snapshot,
         : where->count > 0 && uninterruptible
         ? number_behind(waiting, snapshot, where->maps, where->pcs[0]) : -1;
     number = number >= 0 && number < CALLS_MAX ? number : -1;
-    lpp_wait_call_parse(&call, number, arguments, !uninterruptible);
+    lpp_wait_call_parse(call, number, arguments, !uninterruptible);
     if (uninterruptible) {
-        lpp_wait_name_disk(&waiting->name, &call, waiting->state.where,
+        lpp_wait_name_disk(&waiting->name, call, waiting->state.where,
                            number < 0 && waiting->faulted);
     }
     else {
-        lpp_wait_name_call(&waiting->name, &call, &thread);
+        lpp_wait_name_call(&waiting->name, call, &thread);
     }
-    waiting->pc = waiting->name.len == 0 ? 0
+    waiting->pc = waiting->name.len == 0 || where->pages == NULL ? 0
         : LPP_WAIT_PC(lpp_pagecode_wait(where->pages, waiting->name.text));
 }

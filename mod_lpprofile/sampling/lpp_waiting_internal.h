@@ -24,6 +24,8 @@ typedef struct lpp_waiting_t {
     int goes_on;              /* the last sample was of the episode before */
     lpp_pc_t pc;              /* what it waits for; 0: not known */
     lpp_wait_name_t name;     /* of that */
+    lpp_wait_call_t call;     /* of the last sample; LPP_WAIT_CALL_OTHER where
+                                 it is not known, or the thread ran */
     struct {
         apr_uint64_t address, size;
     } locks[LPP_WAIT_LOCKS];  /* functions that lock a mutex ... */
@@ -38,7 +40,7 @@ typedef struct lpp_wait_where_t {
     const lpp_pc_t *pcs;  /* its stack, innermost first ... */
     unsigned count;       /* ... so many frames */
     const lpp_maps_t *maps;
-    lpp_pagecode_t *pages; /* has the names */
+    lpp_pagecode_t *pages; /* has the names; NULL: only call is set */
 } lpp_wait_where_t;
 
 /*

@@ -29,6 +29,8 @@ void lpp_run_start_calls(lpp_run_t *run)
                             lpp_wrappers_left_out(), run->pool)
            == APR_SUCCESS) {
         run->records.counting = 1;
+        lpp_calls_count_ready(run->records.calls, lpp_session_ready_ns,
+                              run->profiling.session);
         lpp_wrappers_watch();
     }
 }

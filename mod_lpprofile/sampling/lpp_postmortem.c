@@ -150,18 +150,20 @@ void lpp_postmortem_add(lpp_postmortem_t *postmortem,
     }
     postmortem->node[node].wall_ns += weight->wall_ns;
     postmortem->node[node].cpu_ns += weight->cpu_ns;
+    postmortem->node[node].ready_ns += weight->ready_ns;
     postmortem->node[node].samples += (apr_uint32_t)weight->samples;
 }
 
 void lpp_postmortem_set_total(lpp_postmortem_t *postmortem,
                               const lpp_profile_t *profile,
-                              apr_uint64_t wall_ns, apr_uint64_t cpu_ns)
+                              const lpp_weight_t *total)
 {
     if (postmortem == NULL) {
         return;
     }
-    postmortem->wall_ns = wall_ns;
-    postmortem->cpu_ns = cpu_ns;
+    postmortem->wall_ns = total->wall_ns;
+    postmortem->cpu_ns = total->cpu_ns;
+    postmortem->ready_ns = total->ready_ns;
     postmortem->statistics = profile->statistics;
     postmortem->statistics.unwinder = NULL; /* an address of this process */
     if (postmortem->unwinder[0] == '\0'
@@ -255,7 +257,7 @@ static apr_status_t read_nodes(const lpp_postmortem_t *postmortem,
         const lpp_postmortem_node_t *node = &postmortem->node[i];
 
         if ((i > 0 && node->parent >= i) || node->wall_ns > TIME_MAX_NS
-            || node->cpu_ns > TIME_MAX_NS) {
+            || node->cpu_ns > TIME_MAX_NS || node->ready_ns > TIME_MAX_NS) {
             return APR_EINVAL;
         }
         memset(&nodes[i], 0, sizeof(nodes[i]));
@@ -263,9 +265,11 @@ static apr_status_t read_nodes(const lpp_postmortem_t *postmortem,
         nodes[i].parent = i > 0 ? node->parent : LPP_NODE_NONE;
         nodes[i].self.wall_ns = node->wall_ns;
         nodes[i].self.cpu_ns = node->cpu_ns;
+        nodes[i].self.ready_ns = node->ready_ns;
         nodes[i].self.samples = node->samples;
         total->wall_ns += node->wall_ns;
         total->cpu_ns += node->cpu_ns;
+        total->ready_ns += node->ready_ns;
         total->samples += node->samples;
     }
     return APR_SUCCESS;
@@ -316,6 +320,7 @@ apr_status_t lpp_postmortem_read(const lpp_postmortem_t *postmortem,
     }
     if (count > LPP_POSTMORTEM_NODES || postmortem->wall_ns > TIME_MAX_NS
         || postmortem->cpu_ns > TIME_MAX_NS
+        || postmortem->ready_ns > TIME_MAX_NS
         || atomic_load(&((lpp_postmortem_t *)postmortem)->objects)
                > LPP_POSTMORTEM_OBJECTS
         || atomic_load(&((lpp_postmortem_t *)postmortem)->functions)
@@ -344,8 +349,15 @@ apr_status_t lpp_postmortem_read(const lpp_postmortem_t *postmortem,
     if (data.total.cpu_ns < postmortem->cpu_ns) {
         data.total.cpu_ns = postmortem->cpu_ns;
     }
+    if (data.total.ready_ns < postmortem->ready_ns) {
+        data.total.ready_ns = postmortem->ready_ns;
+    }
     data.statistics = postmortem->statistics;
     data.statistics.samples = data.total.samples;
+    if (data.statistics.ready < LPP_READY_UNKNOWN
+        || data.statistics.ready > LPP_READY_EXACT) {
+        data.statistics.ready = LPP_READY_UNKNOWN;
+    }
     data.statistics.unwinder = postmortem->unwinder;
     lpp_profile_merge(*profile, &data);
     return APR_SUCCESS;

@@ -121,6 +121,12 @@ lpp_stop_e lpp_session_cut_short(const lpp_session_t *session);
  * request's CPU time. Signal-safe: yes. Thread: any. */
 apr_uint32_t lpp_session_lowered_hz(const lpp_session_t *session);
 
+/* How long the calling thread was ready to run and had no processor, in
+ * nanoseconds, since it began; -1: not known, or it is not the profiled thread.
+ * session: an lpp_session_t.
+ * Signal-safe: no. Thread: request. */
+apr_int64_t lpp_session_ready_ns(const void *session);
+
 /*
  * A copy of the profile as of now, in pool. Before stop, the helper first adds
  * the samples received so far; after stop it is final. Waits for the helper.

@@ -108,7 +108,7 @@ const lpp_view_t *make_view(unsigned stacks, const char *id)
         profile->statistics.pages = seen;
     }
     for (i = 0; i < stacks; i++) {
-        lpp_weight_t weight = { 900000 + i * 1009, 800000 + i * 13, 1 };
+        lpp_weight_t weight = { 900000 + i * 1009, 800000 + i * 13, 0, 1 };
         lpp_pc_t stack[40];
         unsigned depth = 1 + (unsigned)rand_r(&seed) % 40;
 

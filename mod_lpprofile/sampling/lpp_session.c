@@ -459,20 +459,32 @@ static apr_status_t wait_done(lpp_session_t *session, int64_t deadline_ns)
     return APR_SUCCESS;
 }
 
-/* The totals up to now of a session that is still running. The mutex is
- * held. */
-static void total_now(const lpp_session_t *session, lpp_profile_t *profile)
+/* The times up to now of a session that has not ended; returns its ready time,
+ * or -1. The mutex is held. */
+static apr_int64_t times_now(const lpp_session_t *session,
+                             lpp_weight_t *times)
 {
     lpp_used_t used = session->used;
 
-    profile->total.wall_ns = (apr_uint64_t)(
+    times->wall_ns = (apr_uint64_t)(
         lpp_clock_ns(CLOCK_MONOTONIC) - session->start_wall_ns);
     if (session->state == SESSION_RUNNING) {
         lpp_segment_add(&session->segment, session->segment.cpu_clock, &used);
     }
-    profile->total.cpu_ns = (apr_uint64_t)used.cpu_ns;
-    lpp_profile_set_ready(profile, used.ready_ns,
-                          profile->statistics.ready == LPP_READY_SEEN);
+    times->cpu_ns = (apr_uint64_t)used.cpu_ns;
+    return used.ready_ns;
+}
+
+int lpp_session_times(lpp_session_t *session, lpp_weight_t *times)
+{
+    apr_int64_t ready;
+
+    pthread_mutex_lock(&session->sampler->helper.mutex);
+    ready = times_now(session, times);
+    pthread_mutex_unlock(&session->sampler->helper.mutex);
+    times->ready_ns = ready < 0 ? 0 : (apr_uint64_t)ready;
+    times->samples = 0;
+    return ready < 0 ? LPP_READY_UNKNOWN : LPP_READY_EXACT;
 }
 
 /* A helper task: add the samples received so far to the tree. */
@@ -519,7 +531,10 @@ apr_status_t lpp_session_profile(lpp_session_t *session,
     pthread_mutex_unlock(&session->tree_mutex);
     if (status == APR_SUCCESS && going_on) {
         pthread_mutex_lock(&sampler->helper.mutex);
-        total_now(session, *profile);
+        lpp_profile_set_ready(*profile,
+                              times_now(session, &(*profile)->total),
+                              (*profile)->statistics.ready
+                                  == LPP_READY_SEEN);
         pthread_mutex_unlock(&sampler->helper.mutex);
     }
     return status;

@@ -121,6 +121,13 @@ lpp_stop_e lpp_session_cut_short(const lpp_session_t *session);
  * request's CPU time. Signal-safe: yes. Thread: any. */
 apr_uint32_t lpp_session_lowered_hz(const lpp_session_t *session);
 
+/*
+ * The times of a session that runs or is paused, up to now; samples is 0.
+ * Returns what is known of ready time (lpp_ready_e): EXACT or UNKNOWN.
+ * Signal-safe: no. Thread: request.
+ */
+int lpp_session_times(lpp_session_t *session, lpp_weight_t *times);
+
 /* How long the calling thread was ready to run and had no processor, in
  * nanoseconds, since it began; -1: not known, or it is not the profiled thread.
  * session: an lpp_session_t.

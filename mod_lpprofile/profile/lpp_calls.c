@@ -197,7 +197,9 @@ unsigned lpp_calls_enter_here(lpp_calls_t *calls, apr_uint32_t hook)
 /* Store a call that is long enough to be seen in a timeline. */
 static __attribute__((noinline)) void keep_span(lpp_calls_t *calls,
                                                 const frame_t *frame,
-                                                apr_uint64_t now)
+                                                apr_uint64_t now,
+                                                apr_uint64_t cpu,
+                                                apr_uint64_t ready)
 {
     const place_t *place = &calls->places[frame->place];
     lpp_call_span_t *span;
@@ -221,6 +223,9 @@ static __attribute__((noinline)) void keep_span(lpp_calls_t *calls,
     span = &calls->spans[calls->span_count++];
     span->start_ns = frame->start_wall_ns;
     span->end_ns = now;
+    span->cpu_ns = cpu;
+    span->ready_ns = calls->read_ready && calls->last_ready_ns >= 0
+        ? (apr_int64_t)ready : -1;
     span->phase = calls->hooks[place->hook].phase;
     span->module = calls->hooks[place->hook].module;
     span->kind = calls->scopes[place->scope].about.kind;
@@ -254,7 +259,7 @@ static void pop(lpp_calls_t *calls, apr_uint64_t now, apr_uint64_t cpu_now)
         frame[-1].below_ready_ns += ready;
     }
     if (__builtin_expect(wall >= LPP_CALLS_SPAN_MIN_NS, 0)) {
-        keep_span(calls, frame, now);
+        keep_span(calls, frame, now, cpu, ready);
     }
 }
 

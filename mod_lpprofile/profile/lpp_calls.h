@@ -102,6 +102,8 @@ typedef struct lpp_calls_table_t {
 /* A single call that is long enough for a row in a timeline. */
 typedef struct lpp_call_span_t {
     apr_uint64_t start_ns, end_ns; /* CLOCK_MONOTONIC */
+    apr_uint64_t cpu_ns;
+    apr_int64_t ready_ns;          /* -1: not known */
     const char *phase, *module;
     lpp_scope_kind_e kind;
     const char *path;              /* of its scope */

@@ -15,7 +15,10 @@ static void first_words(lpp_page_t *page, const lpp_view_t *view)
 {
     if (lpp_view_has_page_code(view) || lpp_report_is_busy(view)) {
         lpp_page_raw(page, "<span class=\"first\">");
-        if (!lpp_report_first_words(page, view)) {
+        if (lpp_report_first_words(page, view) && lpp_report_is_busy(view)) {
+            lpp_page_raw(page, "; ");
+        }
+        if (lpp_report_is_busy(view)) {
             lpp_report_busy_words(page, view);
         }
         lpp_page_raw(page, "</span>\n");

@@ -266,9 +266,14 @@ static void add_calls(const lpp_run_t *run, lpp_oops_t *oops)
     }
     spans = lpp_calls_spans(run->records.calls, &count);
     for (i = 0; i < count; i++) {
-        lpp_oops_add_event(oops, (double)spans[i].start_ns / 1e6 - begin,
-                           (double)spans[i].end_ns / 1e6 - begin, "hook",
-                           say_span(&spans[i], oops->pool));
+        const lpp_oops_event_t row = {
+            (double)spans[i].start_ns / 1e6 - begin,
+            (double)spans[i].end_ns / 1e6 - begin, "hook",
+            say_span(&spans[i], oops->pool), (double)spans[i].cpu_ns / 1e6,
+            (double)spans[i].ready_ns / 1e6
+        };
+
+        lpp_oops_add_row(oops, &row);
     }
 }
 

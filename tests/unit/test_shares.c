@@ -99,7 +99,9 @@ static apr_uint64_t ready_of(const lpp_view_t *view)
 static void all_ready_time_is_in_a_view(void **state)
 {
     const lpp_weight_t some = { 40000, 10000, 5000, 1 };
-    const lpp_pc_t one[] = { 1 << 20 }, two[] = { 2 << 20 };
+    /* the first names of saved_world */
+    const lpp_pc_t one[] = { LPP_PC_MAKE(1, 4096) };
+    const lpp_pc_t two[] = { LPP_PC_MAKE(1, 4096 + 256) };
     lpp_profile_t *profile = profile_of(100000, 30000);
     const lpp_view_t *view;
 

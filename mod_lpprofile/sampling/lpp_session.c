@@ -18,7 +18,6 @@
 #include "sampling/lpp_queue_internal.h"
 #include "sampling/lpp_sampler_internal.h"
 #include "sampling/lpp_session_internal.h"
-#include "sampling/lpp_thread_internal.h"
 
 #define NS_PER_US 1000
 #define END_WAIT_MS 1000
@@ -428,14 +427,6 @@ lpp_stop_e lpp_session_cut_short(const lpp_session_t *session)
     return (lpp_stop_e)atomic_load(&((lpp_session_t *)session)->cut_short);
 }
 
-apr_int64_t lpp_session_ready_ns(const void *baton)
-{
-    const lpp_session_t *session = baton;
-
-    return pthread_equal(session->thread, pthread_self())
-        ? lpp_schedstat_ready_ns(session->segment.schedstat_fd) : -1;
-}
-
 /* Wait for DONE; deadline_ns < 0: without a deadline. The mutex is held. */
 static apr_status_t wait_done(lpp_session_t *session, int64_t deadline_ns)
 {
@@ -457,34 +448,6 @@ static apr_status_t wait_done(lpp_session_t *session, int64_t deadline_ns)
         }
     }
     return APR_SUCCESS;
-}
-
-/* The times up to now of a session that has not ended; returns its ready time,
- * or -1. The mutex is held. */
-static apr_int64_t times_now(const lpp_session_t *session,
-                             lpp_weight_t *times)
-{
-    lpp_used_t used = session->used;
-
-    times->wall_ns = (apr_uint64_t)(
-        lpp_clock_ns(CLOCK_MONOTONIC) - session->start_wall_ns);
-    if (session->state == SESSION_RUNNING) {
-        lpp_segment_add(&session->segment, session->segment.cpu_clock, &used);
-    }
-    times->cpu_ns = (apr_uint64_t)used.cpu_ns;
-    return used.ready_ns;
-}
-
-int lpp_session_times(lpp_session_t *session, lpp_weight_t *times)
-{
-    apr_int64_t ready;
-
-    pthread_mutex_lock(&session->sampler->helper.mutex);
-    ready = times_now(session, times);
-    pthread_mutex_unlock(&session->sampler->helper.mutex);
-    times->ready_ns = ready < 0 ? 0 : (apr_uint64_t)ready;
-    times->samples = 0;
-    return ready < 0 ? LPP_READY_UNKNOWN : LPP_READY_EXACT;
 }
 
 /* A helper task: add the samples received so far to the tree. */
@@ -532,7 +495,8 @@ apr_status_t lpp_session_profile(lpp_session_t *session,
     if (status == APR_SUCCESS && going_on) {
         pthread_mutex_lock(&sampler->helper.mutex);
         lpp_profile_set_ready(*profile,
-                              times_now(session, &(*profile)->total),
+                              lpp_session_times_now(session,
+                                                    &(*profile)->total),
                               (*profile)->statistics.ready
                                   == LPP_READY_SEEN);
         pthread_mutex_unlock(&sampler->helper.mutex);

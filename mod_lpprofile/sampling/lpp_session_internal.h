@@ -76,4 +76,10 @@ struct lpp_session_t {
     atomic_uint lowered_hz;        /* 0: the rate that was asked for */
 };
 
+/* Set the wall and CPU time of a session that runs or is paused, up to now;
+ * returns its ready time, or -1: not known. The helper's mutex is held.
+ * Signal-safe: no. Thread: request. */
+apr_int64_t lpp_session_times_now(const lpp_session_t *session,
+                                  lpp_weight_t *times);
+
 #endif

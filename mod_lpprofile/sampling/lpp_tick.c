@@ -57,6 +57,19 @@ void lpp_tick_begin(lpp_sampler_t *sampler, lpp_session_t *session)
         / ((tick->interval_ns + WATCH_MAX_NS - 1) / WATCH_MAX_NS);
 }
 
+static int takes_samples(const lpp_tick_t *tick)
+{
+    return tick->sampling || tick->thread.syscall_fd >= 0;
+}
+
+/* An lpp_ready_e: what will be known of ready time. */
+static int what_is_known(const lpp_tick_t *tick)
+{
+    return tick->given_ready_ns >= 0 ? LPP_READY_EXACT
+        : tick->thread.stat_fd >= 0 && takes_samples(tick)
+        ? LPP_READY_SEEN : LPP_READY_UNKNOWN;
+}
+
 void lpp_tick_follow(lpp_sampler_t *sampler)
 {
     lpp_tick_t *tick = &sampler->tick;
@@ -82,9 +95,9 @@ void lpp_tick_follow(lpp_sampler_t *sampler)
     tick->next_sample_ns = tick->given_wall_ns + tick->interval_ns;
     if (session->options.stacks && session->can_unwind) {
         lpp_thread_open(&tick->thread);
-        session->profile->statistics.ready = segment->ready_ns >= 0
-            ? LPP_READY_EXACT
-            : tick->thread.stat_fd >= 0 ? LPP_READY_SEEN : LPP_READY_UNKNOWN;
+        pthread_mutex_lock(&tick->session->tree_mutex);
+        session->profile->statistics.ready = what_is_known(tick);
+        pthread_mutex_unlock(&tick->session->tree_mutex);
     }
 }
 
@@ -495,7 +508,7 @@ int64_t lpp_tick_run(lpp_sampler_t *sampler)
     int64_t now = lpp_clock_ns(CLOCK_MONOTONIC);
     int64_t cpu, due;
 
-    if (!tick->sampling && tick->thread.syscall_fd < 0) {
+    if (!takes_samples(tick)) {
         save_total(sampler, now, lpp_clock_ns(tick->thread.clock));
         return now + UNSAMPLED_TICK_NS;
     }

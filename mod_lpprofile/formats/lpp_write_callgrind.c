@@ -4,11 +4,11 @@
  * QCacheGrind and callgrind_annotate.
  *
  * A name is written once with a number, and after that only its number is. The
- * events are Wall, CPU, Ready (microseconds) and Samples; the reader derives Wait
- * and Blocked. No line ends in a blank, and "summary:" comes after "events:": otherwise
- * KCacheGrind rejects the file. The costs of page functions, and of calls from
- * them, are those of each of their lines; those of other functions have the
- * line that the function begins at.
+ * events are Wall, CPU, Ready (microseconds) and Samples; the reader derives
+ * Wait and Blocked. No line ends in a blank, and "summary:" comes after
+ * "events:": otherwise KCacheGrind rejects the file. The costs of page
+ * functions, and of calls from them, are those of each of their lines; those
+ * of other functions have the line that the function begins at.
  */
 #include "formats/lpp_writer.h"
 

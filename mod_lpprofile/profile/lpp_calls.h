@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * lpp_calls: counts the calls of hooks and measures their time: how often each
- * function ran in each phase of each request of a chain, its wall, CPU and ready
- * time with and without the counted calls below it, and its result.
+ * function ran in each phase of each request of a chain, its wall, CPU and
+ * ready time with and without the counted calls below it, and its result.
  *
  * Wall time and counts are exact. If a hook directly follows another one, its
  * call begins when the other one ended: the clock is read once for both.
  * Reading the CPU clock needs a system call, so it is read only at the end of
- * an interval of LPP_CALLS_CPU_STEP_NS or more in which no call began or ended,
- * and when LPP_CALLS_CPU_FIX_NS have passed since the last reading. In between,
- * the thread is assumed to be running. So a wait of a step or longer is found
- * where it happened; the error due to shorter waits is never larger than
- * LPP_CALLS_CPU_FIX_NS and does not add up. Ready time is read with the CPU clock,
- * where that shows that the thread did not run for a step or longer.
+ * an interval of LPP_CALLS_CPU_STEP_NS or more in which no call began or
+ * ended, and when LPP_CALLS_CPU_FIX_NS have passed since the last reading. In
+ * between, the thread is assumed to be running. So a wait of a step or longer
+ * is found where it happened; the error due to shorter waits is never larger
+ * than LPP_CALLS_CPU_FIX_NS and does not add up. Ready time is read with the
+ * CPU clock, where that shows that the thread did not run for a step or
+ * longer.
  *
  * Does not depend on httpd: a hook is a phase, a module and an address.
  */

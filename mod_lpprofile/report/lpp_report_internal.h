@@ -75,14 +75,11 @@ typedef struct lpp_share_t {
 } lpp_share_t;
 
 /*
- * The shares of a wall time, in order; returns how many. ready (lpp_ready_e):
- * what is known of ready time: EXACT: CPU, ready, blocked; SEEN: "CPU, or waiting
- * for one" and blocked; UNKNOWN: CPU and waiting. Their sum is wall. cost: of
- * microseconds.
+ * The shares of a cost, in order, in microseconds; returns how many. ready
+ * (lpp_ready_e): what is known of ready time: EXACT: CPU, ready, blocked; SEEN:
+ * "CPU, or waiting for one" and blocked; UNKNOWN: CPU and waiting. Their sum is
+ * the wall time.
  */
-unsigned lpp_shares(lpp_share_t shares[LPP_SHARES_MAX], int ready,
-                    apr_uint64_t wall, apr_uint64_t cpu,
-                    apr_uint64_t ready_time);
 unsigned lpp_cost_shares(lpp_share_t shares[LPP_SHARES_MAX], int ready,
                          const lpp_cost_t *cost);
 

@@ -8,9 +8,10 @@
 
 #define BAR_WIDTH 64
 
-unsigned lpp_shares(lpp_share_t shares[LPP_SHARES_MAX], int ready,
-                    apr_uint64_t wall, apr_uint64_t cpu,
-                    apr_uint64_t ready_time)
+/* The same of any unit. */
+static unsigned make_shares(lpp_share_t shares[LPP_SHARES_MAX], int ready,
+                            apr_uint64_t wall, apr_uint64_t cpu,
+                            apr_uint64_t ready_time)
 {
     apr_uint64_t rest = wall > cpu ? wall - cpu : 0;
     lpp_share_t made[LPP_SHARES_MAX] = {
@@ -41,8 +42,8 @@ unsigned lpp_shares(lpp_share_t shares[LPP_SHARES_MAX], int ready,
 unsigned lpp_cost_shares(lpp_share_t shares[LPP_SHARES_MAX], int ready,
                          const lpp_cost_t *cost)
 {
-    return lpp_shares(shares, ready, cost->wall_us, cost->cpu_us,
-                      cost->ready_us);
+    return make_shares(shares, ready, cost->wall_us, cost->cpu_us,
+                       cost->ready_us);
 }
 
 void lpp_page_figure(lpp_page_t *page, const char *name, const char *key,
@@ -105,7 +106,7 @@ void lpp_page_shares_words(lpp_page_t *page, int ready,
 void lpp_page_shares_heads(lpp_page_t *page, int ready)
 {
     lpp_share_t shares[LPP_SHARES_MAX];
-    unsigned i, count = lpp_shares(shares, ready, 0, 0, 0);
+    unsigned i, count = make_shares(shares, ready, 0, 0, 0);
 
     for (i = 0; i < count; i++) {
         lpp_page_rawf(page, "<th class=\"n\">%s</th>", shares[i].name);
@@ -116,7 +117,8 @@ void lpp_page_shares_cells(lpp_page_t *page, int ready, apr_uint64_t wall_ns,
                            apr_uint64_t cpu_ns, apr_uint64_t ready_ns)
 {
     lpp_share_t shares[LPP_SHARES_MAX];
-    unsigned i, count = lpp_shares(shares, ready, wall_ns, cpu_ns, ready_ns);
+    unsigned i, count = make_shares(shares, ready, wall_ns, cpu_ns,
+                                    ready_ns);
 
     for (i = 0; i < count; i++) {
         /* a narrow page writes the word before the cell */
@@ -165,7 +167,7 @@ void lpp_page_bar(lpp_page_t *page, int ready, const lpp_cost_t *cost,
 void lpp_page_shares_key(lpp_page_t *page, int ready)
 {
     lpp_share_t shares[LPP_SHARES_MAX];
-    unsigned i, count = lpp_shares(shares, ready, 0, 0, 0);
+    unsigned i, count = make_shares(shares, ready, 0, 0, 0);
 
     for (i = 0; i < count; i++) {
         lpp_page_rawf(page, "%s<span class=\"key %s\">%s</span>",

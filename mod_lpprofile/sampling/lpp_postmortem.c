@@ -297,6 +297,17 @@ static int make_numbers(numbers_t *numbers, apr_pool_t *pool)
     return numbers->objects != NULL && numbers->functions != NULL;
 }
 
+/* Whether the times and counts of a copy may be those of a profile. */
+static int is_plausible(lpp_postmortem_t *copy)
+{
+    return copy->wall_ns <= TIME_MAX_NS && copy->cpu_ns <= TIME_MAX_NS
+        && copy->ready_ns <= TIME_MAX_NS
+        && copy->statistics.ready >= LPP_READY_UNKNOWN
+        && copy->statistics.ready <= LPP_READY_EXACT
+        && atomic_load(&copy->objects) <= LPP_POSTMORTEM_OBJECTS
+        && atomic_load(&copy->functions) <= LPP_POSTMORTEM_FUNCTIONS;
+}
+
 apr_status_t lpp_postmortem_read(const lpp_postmortem_t *postmortem,
                                  const char *id, lpp_maps_t *maps,
                                  lpp_pagecode_t *pages,
@@ -318,13 +329,8 @@ apr_status_t lpp_postmortem_read(const lpp_postmortem_t *postmortem,
         || !make_numbers(&numbers, pool)) {
         return APR_ENOMEM;
     }
-    if (count > LPP_POSTMORTEM_NODES || postmortem->wall_ns > TIME_MAX_NS
-        || postmortem->cpu_ns > TIME_MAX_NS
-        || postmortem->ready_ns > TIME_MAX_NS
-        || atomic_load(&((lpp_postmortem_t *)postmortem)->objects)
-               > LPP_POSTMORTEM_OBJECTS
-        || atomic_load(&((lpp_postmortem_t *)postmortem)->functions)
-               > LPP_POSTMORTEM_FUNCTIONS) {
+    if (count > LPP_POSTMORTEM_NODES
+        || !is_plausible((lpp_postmortem_t *)postmortem)) {
         return APR_EINVAL;
     }
     data.count = count;
@@ -354,10 +360,6 @@ apr_status_t lpp_postmortem_read(const lpp_postmortem_t *postmortem,
     }
     data.statistics = postmortem->statistics;
     data.statistics.samples = data.total.samples;
-    if (data.statistics.ready < LPP_READY_UNKNOWN
-        || data.statistics.ready > LPP_READY_EXACT) {
-        data.statistics.ready = LPP_READY_UNKNOWN;
-    }
     data.statistics.unwinder = postmortem->unwinder;
     lpp_profile_merge(*profile, &data);
     return APR_SUCCESS;

@@ -93,8 +93,8 @@ void lpp_postmortem_add(lpp_postmortem_t *postmortem,
                         lpp_pagecode_t *pages);
 
 /*
- * Set the times of the request up to now (samples are not used), and copy the profile's sampling
- * statistics. postmortem NULL: nothing is done.
+ * Set the times of the request up to now (samples are not used), and copy the
+ * profile's sampling statistics. postmortem NULL: nothing is done.
  * Signal-safe: no. Thread: the helper.
  */
 void lpp_postmortem_set_total(lpp_postmortem_t *postmortem,

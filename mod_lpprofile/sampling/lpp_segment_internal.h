@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * lpp_segment: the part of a session that the request spends on one thread,
- * from a start or resume to the next pause or stop: its clocks at its start, and
- * how much time it has used since. The kernel counts how long a thread was
- * ready to run and had no processor; a thread that reads its own count reads an
- * exact one.
+ * from a start or resume to the next pause or stop: its clocks at its start,
+ * and how much time it has used since. The kernel counts how long a thread was
+ * ready to run and had no processor; a thread that reads its own count reads
+ * an exact one.
  */
 #ifndef LPP_SEGMENT_INTERNAL_H
 #define LPP_SEGMENT_INTERNAL_H

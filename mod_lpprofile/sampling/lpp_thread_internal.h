@@ -52,10 +52,10 @@ apr_uint64_t lpp_thread_runs(const lpp_thread_t *thread);
 int lpp_thread_is_asleep(const lpp_thread_t *thread);
 
 /*
- * Open /proc/self/task/TID/schedstat; -1: it cannot be opened. ready_ns: for how
- * long that thread was ready to run and waited for a processor, since it began;
- * -1: fd is -1, or the kernel does not count that. A wait is counted once it has
- * ended: so the count of a thread that has a processor is exact.
+ * Open /proc/self/task/TID/schedstat; -1: it cannot be opened. ready_ns: for
+ * how long that thread was ready to run and waited for a processor, since it
+ * began; -1: fd is -1, or the kernel does not count that. A wait is counted
+ * once it has ended: so the count of a thread that has a processor is exact.
  * Signal-safe: open: no; ready_ns: yes. Thread: any.
  */
 int lpp_schedstat_open(int tid);

@@ -3,8 +3,8 @@
  * lpp_tick: what the helper does for the session that runs: reads the thread's
  * clocks, asks for samples, weighs and unwinds them, adds them to the tree.
  *
- * The weight of a sample is the wall, CPU and ready time that really passed since
- * the previous one; ticks are not counted. Time without a sample stays
+ * The weight of a sample is the wall, CPU and ready time that really passed
+ * since the previous one; ticks are not counted. Time without a sample stays
  * unattributed: it is the difference between the total and the tree.
  */
 #ifndef LPP_TICK_INTERNAL_H

@@ -145,8 +145,8 @@ const char *lpp_saved_name(lpp_saved_reader_t *reader);
 void *lpp_saved_array(lpp_saved_reader_t *reader, apr_size_t count,
                       apr_size_t size);
 
-/* The ready time of branch i, whose wall and CPU time were read; 0: the file has
- * none. bad if it is more than they leave.
+/* The ready time of branch i, whose wall and CPU time were read; 0: the file
+ * has none. bad if it is more than they leave.
  * Signal-safe: yes. Thread: one at a time a reader. */
 apr_uint64_t lpp_saved_ready_us(lpp_saved_reader_t *reader,
                                 const lpp_saved_ready_t *list, apr_uint32_t i,

@@ -5,9 +5,9 @@
  *   make_profiles DIRECTORY
  *
  * gives DIRECTORY/CASE.callgrind, .pstats, .pprof, .collapsed and a line
- * "CASE wall_us cpu_us ready_us samples" on stdout: the totals that every reader must
- * find. View and writers are the real ones; names and times are made up. The
- * case "page" has page functions, of DIRECTORY/page.php, which is made, too;
+ * "CASE wall_us cpu_us ready_us samples" on stdout: the totals that every
+ * reader must find. View and writers are the real ones; names and times are
+ * made up. The case "page" has page functions, of DIRECTORY/page.php, which is made, too;
  * "lineless" has one of that file without lines.
  */
 #include <stdio.h>

@@ -364,7 +364,8 @@ static void flame_graph_is_to_scale(void **state)
     /* luaV_execute: 1131 of 1600 ms, three levels down. */
     assert_has(text, "<svg x=\"0.000%\" y=\"54\" width=\"70.688%\"");
     assert_has(text, "<title>poll (libc.so.6)\n470&#160;ms, 29.4 %; CPU "
-                     "2.0&#160;ms; waiting 468&#160;ms; self 470&#160;ms; 470 samples</title>");
+                     "2.0&#160;ms; waiting 468&#160;ms; self 470&#160;ms; "
+                     "470 samples</title>");
     /* Branch 12 has 0.06 %. */
     assert_has(text, "Left out (1)");
     /* which colour is which module, and the waterfall's scale */

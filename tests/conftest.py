@@ -51,7 +51,6 @@ says nothing of one that was killed by SIGKILL or SIGTERM.)
 Options: --mpm prefork,worker  run everything on these; --keep  leave the
 servers' directories behind (also LPP_KEEP=1). LPP_MODULE=path picks the .so.
 """
-import concurrent.futures
 import os
 import pathlib
 import shutil
@@ -65,6 +64,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / 'http'))
 
 import httpd_env  # noqa: E402
 
+ANNOTATE = pathlib.Path(__file__).parent / 'readers/annotate.pl'
 MOST_SERVERS = 10  # that idle in the cache
 
 
@@ -152,26 +152,18 @@ class Servers:
         return problems
 
 
-def unreadable(path):
-    """What callgrind_annotate says against a log; [] where it reads it."""
-    done = subprocess.run(['callgrind_annotate', str(path)], text=True,
-                          stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    if (done.returncode or done.stderr
-            or 'PROGRAM TOTALS' not in done.stdout):
-        return ['callgrind_annotate does not read %s: %s\n%s' % (
-            path.name, done.stderr or done.stdout,
-            path.read_text('utf-8', 'replace')[:2000])]
-    return []
-
-
 def unreadable_logs(*roots):
-    """The same of all logs below these; many wait when a worker ends."""
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as several:
-        return [fault for faults in several.map(unreadable, [
-                    path for root in roots
-                    for path in root.rglob('callgrind.out.*')])
-                for fault in faults]
+    """What callgrind_annotate says against the logs below these."""
+    logs = [path for root in roots for path in root.rglob('callgrind.out.*')]
+    if not logs:
+        return []
+    done = subprocess.run(
+        ['perl', ANNOTATE, shutil.which('callgrind_annotate'), *logs],
+        text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT)
+    if done.returncode or done.stdout:
+        return ['callgrind_annotate does not read:\n' + done.stdout]
+    return []
 
 
 @pytest.fixture(scope='session')

@@ -7,8 +7,10 @@
  * events are Wall, CPU, Ready (microseconds) and Samples; the reader derives
  * Wait and Blocked. No line ends in a blank, and "summary:" comes after
  * "events:": otherwise KCacheGrind rejects the file. The costs of page
- * functions, and of calls from them, are those of each of their lines; those
- * of other functions have the line that the function begins at.
+ * functions, and of calls from them, are those of each of their lines; those of
+ * other functions have the line that the function begins at. callgrind_annotate
+ * shows the lines with a cost of their own: a line of a page function that only
+ * calls has one of 0.
  */
 #include "formats/lpp_writer.h"
 
@@ -229,18 +231,60 @@ static const lpp_line_cost_t *next_part(const lpp_line_cost_t *costs,
     return *at < count && costs[*at].index == index ? &costs[(*at)++] : NULL;
 }
 
-static void add_self(writer_t *writer, apr_uint32_t index)
+/* Whether one of the count parts is that line of symbol. */
+static int has_line(const lpp_symbol_t *symbol, const lpp_line_cost_t *parts,
+                    apr_uint32_t count, unsigned line)
+{
+    apr_uint32_t i;
+
+    for (i = 0; i < count && line_of(symbol, parts[i].line) != line; i++) {
+    }
+    return i < count;
+}
+
+/* Add a cost of 0 for each line of a page function that has a call and none of
+ * the parts; edge is its first edge. */
+static void add_calling_lines(writer_t *writer, apr_uint32_t index,
+                              apr_uint32_t edge, const lpp_line_cost_t *parts,
+                              apr_uint32_t part_count)
+{
+    static const lpp_cost_t none = {0, 0, 0, 0};
+    const lpp_view_t *view = writer->view;
+    const lpp_symbol_t *symbol = &view->functions[index].symbol;
+    const lpp_line_costs_t *lines = &writer->lines;
+    apr_uint32_t at = writer->call;
+    const lpp_line_cost_t *call;
+    unsigned line, last = 0;
+
+    for (; edge < view->edge_count && view->edges[edge].caller == index;
+         edge++) {
+        while ((call = next_part(lines->calls, lines->call_count, &at, edge))
+               != NULL) {
+            line = line_of(symbol, call->line);
+            if (line != last && !has_line(symbol, parts, part_count, line)) {
+                add_cost(&writer->out, line, &none);
+                last = line;
+            }
+        }
+    }
+}
+
+/* Add the function's own cost; edge is its first edge. */
+static void add_self(writer_t *writer, apr_uint32_t index, apr_uint32_t edge)
 {
     const lpp_function_t *function = &writer->view->functions[index];
     const lpp_line_costs_t *lines = &writer->lines;
-    const lpp_line_cost_t *part;
+    const lpp_line_cost_t *part, *first = NULL;
+    apr_uint32_t count = 0;
 
     if (function->symbol.kind == LPP_NAME_INTERPRETER) {
         while ((part = next_part(lines->selfs, lines->self_count,
                                  &writer->self, index)) != NULL) {
             add_cost(&writer->out, line_of(&function->symbol, part->line),
                      &part->cost);
+            first = count++ == 0 ? part : first;
         }
+        add_calling_lines(writer, index, edge, first, count);
     }
     else if (index == 0 || !is_zero(&function->self)) {
         add_cost(&writer->out, function->symbol.line, &function->self);
@@ -294,7 +338,7 @@ static void add_body(writer_t *writer, apr_uint32_t index,
 
     lpp_buf_add_byte(&writer->out, '\n');
     add_function(writer, index, 0);
-    add_self(writer, index);
+    add_self(writer, index, *edge);
     for (; *edge < view->edge_count && view->edges[*edge].caller == index;
          ++*edge) {
         add_edge(writer, *edge);

@@ -85,9 +85,8 @@ void lpp_interp_lua_find(lpp_interp_lua_t *lua, const lpp_maps_t *maps,
 void lpp_interp_lua_enter_thread(lpp_interp_lua_t *lua);
 void lpp_interp_lua_walk(const lpp_interp_lua_t *lua, lpp_interp_walk_t *walk);
 
-typedef struct lpp_interp_perl_row_t lpp_interp_perl_row_t;
 typedef struct lpp_interp_perl_t {
-    const lpp_interp_perl_row_t *row;
+    const struct lpp_interp_perl_row_t *row;
     apr_uint64_t context; /* of the thread: address of PL_current_context, or
                              0; set by enter_thread */
 } lpp_interp_perl_t;

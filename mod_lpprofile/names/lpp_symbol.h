@@ -107,4 +107,11 @@ const char *lpp_symbols_traceback(lpp_symbols_t *symbols,
                                   const lpp_pc_t *frames, unsigned count,
                                   apr_pool_t *pool);
 
+/* Of that text the part of the page functions, with the empty line after it;
+ * "" if there are none.
+ * Signal-safe: no. Thread: any. */
+const char *lpp_symbols_page_traceback(lpp_symbols_t *symbols,
+                                       const lpp_pc_t *frames, unsigned count,
+                                       apr_pool_t *pool);
+
 #endif

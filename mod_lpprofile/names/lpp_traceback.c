@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpp_traceback: a stack as the text of a traceback (lpp_symbols_traceback).
+ * lpp_traceback: a stack as the text of a traceback (lpp_symbols_traceback,
+ * lpp_symbols_page_traceback).
  *
  * The page functions come first, one part for each language, in the form and
- * order that its own tracebacks have, so that whoever wrote the page can read
- * it; then the whole stack.
+ * order that its own tracebacks have, so that the page's author can read it;
+ * then the whole stack.
  */
 #include <string.h>
 
@@ -179,5 +180,16 @@ const char *lpp_symbols_traceback(lpp_symbols_t *symbols,
                                   symbol.file ? symbol.file : symbol.object,
                                   line_of(&writer, i, &symbol), symbol.name));
     }
+    return apr_array_pstrcat(pool, writer.lines, '\0');
+}
+
+const char *lpp_symbols_page_traceback(lpp_symbols_t *symbols,
+                                       const lpp_pc_t *frames, unsigned count,
+                                       apr_pool_t *pool)
+{
+    writer_t writer = { symbols, frames, count, pool, NULL };
+
+    writer.lines = apr_array_make(pool, (int)count + 1, sizeof(const char *));
+    add_page_code(&writer);
     return apr_array_pstrcat(pool, writer.lines, '\0');
 }

@@ -118,14 +118,12 @@ static void frame(drawing_t *drawing, apr_uint32_t index)
                       drawing->diff->functions[branch->function].symbol->name);
 }
 
-void lpp_report_diff_flame(lpp_page_t *page, const lpp_diff_t *diff)
+/* Draw the tree of one part, and say what was left out. */
+static void draw(lpp_page_t *page, const lpp_diff_t *diff, const char *what)
 {
     drawing_t drawing = {page, diff, NULL, 1, 0, 1};
     apr_uint32_t i;
 
-    if (!diff->branches[0].width_us) {
-        return;
-    }
     drawing.left = apr_palloc(page->scratch, diff->branch_count
                               * sizeof(*drawing.left));
     if (!drawing.left) {
@@ -136,14 +134,7 @@ void lpp_report_diff_flame(lpp_page_t *page, const lpp_diff_t *diff)
     for (i = 0; i < diff->branch_count; i++) {
         place_children(&drawing, i);
     }
-    lpp_page_raw(page, "<section class=\"graph\"><h2>Differential flame "
-        "graph</h2>\n<p class=\"small\">Both call trees as one: a box is as "
-        "wide as the larger of both. <span class=\"key grew\">&#9650; grew or "
-        "is new</span>, <span class=\"key shrank\">&#9660; shrank or is gone"
-        "</span>, <span class=\"key same\">the same</span>; the fuller the "
-        "colour, the larger the part of the box that changed.</p>\n");
-    lpp_page_flame_controls(page);
-    lpp_flame_open(page, drawing.levels, "both reports");
+    lpp_flame_open(page, drawing.levels, what);
     for (i = 0; i < diff->branch_count; i++) {
         if (drawing.left[i] >= 0) {
             frame(&drawing, i);
@@ -155,6 +146,59 @@ void lpp_report_diff_flame(lpp_page_t *page, const lpp_diff_t *diff)
                       "under %.2f&#160;%% of the width, and what is past %d "
                       "levels or %d boxes.</p>\n", (unsigned)drawing.hidden,
                       MIN_PERCENT, LEVELS_MAX, FRAMES_MAX);
+    }
+}
+
+/* That part of a view, which may have no page code. */
+static const lpp_view_t *part_of(lpp_page_t *page, const lpp_view_t *view,
+                                 lpp_view_part_e which)
+{
+    const lpp_view_t *part = NULL;
+    apr_status_t status = lpp_view_part(&part, view, which, page->scratch);
+
+    page->status = page->status ? page->status : status;
+    return status == APR_SUCCESS ? part : NULL;
+}
+
+/* baton: the comparison of all code. */
+static void draw_part(lpp_page_t *page, lpp_view_part_e part,
+                      const char *name, const void *baton)
+{
+    const lpp_diff_t *all = baton, *diff = NULL;
+    const lpp_view_t *before, *after;
+    apr_status_t status;
+
+    before = part_of(page, all->views[LPP_DIFF_BEFORE], part);
+    after = part_of(page, all->views[LPP_DIFF_AFTER], part);
+    if (!before || !after) {
+        return;
+    }
+    status = lpp_diff_create(&diff, before, after, page->scratch);
+    if (status != APR_SUCCESS) {
+        page->status = page->status ? page->status : status;
+        return;
+    }
+    draw(page, diff, name);
+}
+
+void lpp_report_diff_flame(lpp_page_t *page, const lpp_diff_t *diff)
+{
+    if (!diff->branches[0].width_us) {
+        return;
+    }
+    lpp_page_raw(page, "<section class=\"graph\"><h2>Differential flame "
+        "graph</h2>\n<p class=\"small\">Both call trees as one: a box is as "
+        "wide as the larger of both. <span class=\"key grew\">&#9650; grew or "
+        "is new</span>, <span class=\"key shrank\">&#9660; shrank or is gone"
+        "</span>, <span class=\"key same\">the same</span>; the fuller the "
+        "colour, the larger the part of the box that changed.</p>\n");
+    lpp_page_flame_controls(page);
+    if (lpp_view_has_page_code(diff->views[LPP_DIFF_BEFORE])
+        || lpp_view_has_page_code(diff->views[LPP_DIFF_AFTER])) {
+        lpp_flame_parts(page, 1, draw_part, diff);
+    }
+    else {
+        draw(page, diff, "both reports");
     }
     lpp_page_raw(page, "</section>\n");
 }

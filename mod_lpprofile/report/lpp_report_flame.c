@@ -324,10 +324,9 @@ static void draw_switch(lpp_page_t *page)
     }
 }
 
-/* All parts. Without a style sheet, each can be opened and closed. */
-static void draw_parts(lpp_page_t *page, const lpp_report_t *report)
+void lpp_flame_parts(lpp_page_t *page, int styled,
+                     lpp_flame_part_fn *draw_one, const void *baton)
 {
-    int styled = report->styled || report->full;
     unsigned i;
 
     lpp_page_raw(page, "<fieldset class=\"parts\">\n");
@@ -335,12 +334,6 @@ static void draw_parts(lpp_page_t *page, const lpp_report_t *report)
         draw_switch(page);
     }
     for (i = 0; i < LPP_COUNT(parts); i++) {
-        const lpp_view_t *view = lpp_page_part(page, report->view,
-                                               parts[i].part);
-
-        if (!view) {
-            return;
-        }
         lpp_page_rawf(page, styled ? "<div class=\"part of-%s\">\n"
                       : i == 0 ? "<details open=\"open\"><summary>%s"
                                  "</summary>\n"
@@ -350,10 +343,22 @@ static void draw_parts(lpp_page_t *page, const lpp_report_t *report)
             lpp_page_rawf(page, "<p class=\"small\">%s</p>\n",
                           parts[i].note);
         }
-        draw_part(page, report, view, parts[i].name);
+        draw_one(page, parts[i].part, parts[i].name, baton);
         lpp_page_raw(page, styled ? "</div>\n" : "</details>\n");
     }
     lpp_page_raw(page, "</fieldset>\n");
+}
+
+/* baton: the report. */
+static void draw_report_part(lpp_page_t *page, lpp_view_part_e part,
+                             const char *name, const void *baton)
+{
+    const lpp_report_t *report = baton;
+    const lpp_view_t *view = lpp_page_part(page, report->view, part);
+
+    if (view) {
+        draw_part(page, report, view, name);
+    }
 }
 
 void lpp_report_flame(lpp_page_t *page, const lpp_report_t *report)
@@ -383,7 +388,8 @@ void lpp_report_flame(lpp_page_t *page, const lpp_report_t *report)
         lpp_page_flame_controls(page);
     }
     if (has_page_code) {
-        draw_parts(page, report);
+        lpp_flame_parts(page, report->styled || report->full,
+                        draw_report_part, report);
     }
     else {
         draw_part(page, report, view, "all");

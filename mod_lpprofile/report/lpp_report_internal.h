@@ -161,6 +161,16 @@ void lpp_flame_box_end(lpp_page_t *page, double width, const char *sign,
                        const char *name);
 void lpp_flame_close(lpp_page_t *page);
 
+/*
+ * Draw a flame graph of each part, page code first, with a switch; without a
+ * style sheet (styled is 0) each can be opened and closed. draw_one is called
+ * for each part, with its name and with baton.
+ */
+typedef void lpp_flame_part_fn(lpp_page_t *page, lpp_view_part_e part,
+                               const char *name, const void *baton);
+void lpp_flame_parts(lpp_page_t *page, int styled,
+                     lpp_flame_part_fn *draw_one, const void *baton);
+
 /* Write the controls of a flame graph; hidden until the script shows them. */
 void lpp_page_flame_controls(lpp_page_t *page);
 

@@ -114,6 +114,26 @@ static const char *samples_of(const lpp_profile_t *profile, apr_pool_t *pool)
                         "then are in its profile", profile->total.samples);
 }
 
+/* The page functions at the last sample that has some: a crash leaves none of
+ * its own. "": there are none. */
+static const char *page_traceback(const lpp_death_t *death,
+                                  const lpp_deaths_tools_t *tools,
+                                  const lpp_profile_t *profile,
+                                  apr_pool_t *pool)
+{
+    lpp_pc_t *frames = apr_palloc(pool, FRAMES_MAX * sizeof(*frames));
+    unsigned count = profile && tools->symbols
+        ? lpp_postmortem_last_pages(
+              &((const lpp_postmortem_area_t *)death->extra)->postmortem,
+              profile, frames, FRAMES_MAX)
+        : 0;
+
+    return count == 0 ? ""
+        : apr_pstrcat(pool, "Traceback at the page's last sample:\n",
+                      lpp_symbols_page_traceback(tools->symbols, frames, count,
+                                                 pool), NULL);
+}
+
 static void describe_crash(lpp_oops_t *oops, const lpp_death_t *death,
                            const lpp_deaths_tools_t *tools, int same_places,
                            const lpp_profile_t *profile)
@@ -128,8 +148,10 @@ static void describe_crash(lpp_oops_t *oops, const lpp_death_t *death,
     if (count > 0 && tools->symbols) {
         lpp_symbols_resolve(tools->symbols, frames[0], &symbol);
         where = apr_psprintf(oops->pool, " in %s", symbol.name);
-        oops->tb_text = lpp_symbols_traceback(tools->symbols, frames, count,
-                                              oops->pool);
+        oops->tb_text = apr_pstrcat(
+            oops->pool, oops->tb_text ? oops->tb_text : "",
+            lpp_symbols_traceback(tools->symbols, frames, count, oops->pool),
+            NULL);
     }
     oops->type = crash_name(crash);
     oops->value = apr_psprintf(
@@ -179,6 +201,7 @@ apr_status_t lpp_deaths_describe(lpp_oops_t **oops, const lpp_death_t *death,
     made->time = about->start;
     made->topic = about->page_id;
     made->url = facts->full_url;
+    made->tb_text = page_traceback(death, tools, profile, pool);
     if (crash_name(crash)) {
         describe_crash(made, death, tools, same_places, profile);
         end = crashed > facts->begin_us && crashed < end ? crashed

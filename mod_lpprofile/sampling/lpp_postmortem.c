@@ -23,6 +23,7 @@ void lpp_postmortem_begin(lpp_postmortem_t *postmortem, const char *id)
     atomic_store(&postmortem->nodes, 0);
     atomic_store(&postmortem->objects, 0);
     atomic_store(&postmortem->functions, 0);
+    atomic_store(&postmortem->last, 0);
     memset(postmortem->unwinder, 0, sizeof(postmortem->unwinder));
     memset(&postmortem->statistics, 0, sizeof(postmortem->statistics));
     memset(&postmortem->node[0], 0, sizeof(postmortem->node[0]));
@@ -116,6 +117,15 @@ static void add_function(lpp_postmortem_t *postmortem, lpp_pc_t pc,
     atomic_store(&postmortem->functions, count + 1);
 }
 
+/* Whether node or one of its callers is a page function. */
+static int has_page_function(const lpp_profile_t *profile, apr_uint32_t node)
+{
+    while (node != 0 && !LPP_PC_IS_PAGE(profile->nodes[node].pc)) {
+        node = profile->nodes[node].parent; /* always a smaller number */
+    }
+    return node != 0;
+}
+
 void lpp_postmortem_add(lpp_postmortem_t *postmortem,
                         const lpp_profile_t *profile, apr_uint32_t node,
                         const lpp_weight_t *weight, const lpp_maps_t *maps,
@@ -152,6 +162,9 @@ void lpp_postmortem_add(lpp_postmortem_t *postmortem,
     postmortem->node[node].cpu_ns += weight->cpu_ns;
     postmortem->node[node].ready_ns += weight->ready_ns;
     postmortem->node[node].samples += (apr_uint32_t)weight->samples;
+    if (weight->samples != 0 && has_page_function(profile, node)) {
+        atomic_store(&postmortem->last, node);
+    }
 }
 
 void lpp_postmortem_set_total(lpp_postmortem_t *postmortem,
@@ -363,4 +376,21 @@ apr_status_t lpp_postmortem_read(const lpp_postmortem_t *postmortem,
     data.statistics.unwinder = postmortem->unwinder;
     lpp_profile_merge(*profile, &data);
     return APR_SUCCESS;
+}
+
+unsigned lpp_postmortem_last_pages(const lpp_postmortem_t *postmortem,
+                                   const lpp_profile_t *profile,
+                                   lpp_pc_t *frames, unsigned max)
+{
+    apr_uint32_t node = atomic_load(&((lpp_postmortem_t *)postmortem)->last);
+    unsigned count = 0;
+
+    /* Callers have smaller numbers. */
+    for (; node > 0 && node < profile->count && count < max;
+         node = profile->nodes[node].parent) {
+        if (LPP_PC_IS_PAGE(profile->nodes[node].pc)) {
+            frames[count++] = profile->nodes[node].pc;
+        }
+    }
+    return count;
 }

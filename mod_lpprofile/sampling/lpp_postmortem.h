@@ -57,6 +57,8 @@ typedef struct lpp_postmortem_t {
     atomic_uint nodes;         /* complete ones; 0: no data */
     atomic_uint objects;
     atomic_uint functions;
+    atomic_uint last;          /* node of the last sample that has page
+                                  functions; 0: there is none */
     apr_uint64_t wall_ns, cpu_ns; /* of the request, at the last tick */
     apr_uint64_t ready_ns;        /* of the request; 0 before its end */
     /* At the last tick; unwinder is NULL. */
@@ -113,5 +115,15 @@ void lpp_postmortem_set_total(lpp_postmortem_t *postmortem,
 LPP_MUST_CHECK apr_status_t lpp_postmortem_read(
     const lpp_postmortem_t *postmortem, const char *id, lpp_maps_t *maps,
     lpp_pagecode_t *pages, lpp_profile_t **profile, apr_pool_t *pool);
+
+/*
+ * Write the page functions of the last sample that has some to frames,
+ * innermost first, at most max. profile is what lpp_postmortem_read made of
+ * postmortem. Returns how many there are.
+ * Signal-safe: no. Thread: any.
+ */
+unsigned lpp_postmortem_last_pages(const lpp_postmortem_t *postmortem,
+                                   const lpp_profile_t *profile,
+                                   lpp_pc_t *frames, unsigned max);
 
 #endif

@@ -17,6 +17,7 @@ import sys
 
 import bench_hooks
 import bench_memory
+import bench_pagecode
 import bench_sql
 import instructions
 import readme
@@ -95,13 +96,30 @@ def samples():
 def page_code():
     head('Reading the page functions of one sample, in the handler',
          'frames', 'warm caches', 'cold caches', 'bound')
-    for language in ('PHP', 'Lua'):
+    for language in ('PHP', 'Python', 'Lua', 'Perl'):
         name = language.lower()
         got = program('bench_interp_' + name)
         for frames, bound in ((10, '2 us'), (50, '4 us'), (200, '8 us')):
             say('%d of %s' % (frames, language), *[
                 '%.2f us' % (got['interp.%s.%d.%s' % (name, frames, caches)]
                              / 1e3) for caches in ('warm', 'cold')], bound)
+    got = program('bench_interp_merge')
+    say('no interpreter', '%.1f ns' % got['interp.none'], '', '5 ns')
+    head('Merging them with 40 frames of the C stack, in the helper',
+         'page functions', 'measured', 'bound')
+    for frames, bound in ((10, '-'), (50, '3 us'), (200, '-')):
+        say(frames, '%.2f us' % (got['interp.merge.%d' % frames] / 1e3),
+            bound)
+    head('A page whose work is done below %d functions, profiled at 1000 Hz: '
+         'main thread, medians of %d pairs, without page functions '
+         '(LPProfileInterpreters Off) and with them' % (
+             bench_pagecode.FRAMES, bench_pagecode.PAIRS),
+         'language', 'CPU unprofiled', 'profiled without', 'profiled with',
+         'difference', 'bound')
+    for language in bench_pagecode.PAGES:
+        bare, *shares = bench_pagecode.pairs(language)
+        say(language, '%.1f ms' % bare,
+            *['%+.2f %%' % (share * 100) for share in shares], '+0.4 %')
 
 
 def rates():

@@ -43,10 +43,11 @@ class Single(httpd_env.Httpd):
     """An httpd -X."""
 
     def __init__(self, config, base, env=None, profiler=True,
-                 features=('lua',)):
+                 features=('lua',), modules=()):
         super().__init__('MaxKeepAliveRequests 0\nTimeout 100\n' + config,
-                         mpm='prefork', features=features, base=base, env=env,
-                         profiler=profiler, log_level='notice')
+                         mpm='prefork', features=features, modules=modules,
+                         base=base, env=env, profiler=profiler,
+                         log_level='notice')
         (self.site / 'lua' / 'work.lua').write_text(WORK)
 
     def start(self):

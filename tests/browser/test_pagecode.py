@@ -168,3 +168,21 @@ def test_page_functions_are_told_not_by_colour_alone(php, chromium):
     assert 'shop.php (PHP)' in legend
     row = driver.find_element('css selector', '.quick tbody tr').text
     assert 'Renderer::page' in row and 'shop.php (PHP)' in row
+
+
+def test_comparison_has_the_switch(php, chromium, browser):
+    server, report = php
+    driver = chromium()
+    got = server.get(SHOW + PAGE)
+    server.wait_saved(got.oops_id)
+    driver.get(server.url('%s&against:%s' % (report, got.oops_id)))
+    browser.keep_shot(driver, 'page-compare')
+    assert shown(driver) == only('page')
+    assert any(name.startswith('Renderer::page')
+               for name in names(driver, 'page'))
+    for part in ('all', 'c', 'page'):
+        pick(driver, driver, part)
+        assert shown(driver) == only(part)
+    assert not any(name.startswith('Renderer::page')
+                   for name in names(driver, 'c'))
+    assert browser.console(driver) == []

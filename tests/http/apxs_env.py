@@ -72,6 +72,12 @@ def build_object(name, source, *flags):
     return made
 
 
+def full_rate():
+    """The environment of a server that never lowers the rate of samples."""
+    return {'LD_PRELOAD': str(build_object('cheap_helper',
+                                           'lpp_cheap_helper'))}
+
+
 def load(name):
     """Configuration that loads tests/modules/mod_NAME."""
     return 'LoadModule %s_module %s\n' % (name, build('mod_' + name))

@@ -27,6 +27,8 @@ PAGES = (('a static page', '/index.html'),
 TRIGGER = '/++profile++show&callgrind'
 ROWS = 12
 FIRST = re.compile(r'<span class="first">(.*?)</span>', re.S)
+# The page function of the last page, and its line.
+PAGE_FUNCTION = 'in handle (compute.lua:'
 COST = re.compile(r'^\s*([\d,]+) \(\s*[\d.]+%\)')
 
 
@@ -46,7 +48,8 @@ def keep(path, directory):
 
 
 def profile_page(server, path, directory):
-    """Profile one page and check what came; returns its callgrind file."""
+    """Profile one page and check what came; returns its callgrind file and the
+    begin of its first sentence."""
     got = server.get(TRIGGER + path)
     print('   status       ', got.status, got.reason)
     for name in ('X-LPProfile', 'X-Lazr-OopsId', 'X-LPProfile-File',
@@ -64,34 +67,58 @@ def profile_page(server, path, directory):
     except AssertionError as error:
         raise Failed('%s: %s' % (path, error)) from None
     said = FIRST.search(got.text)
+    text = html.unescape(re.sub(r'<[^>]*>', '', said.group(1))).replace(
+        '\xa0', ' ') if said else ''
     if said:
-        text = html.unescape(re.sub(r'<[^>]*>', '', said.group(1)))
-        print('   the page says ', text.replace('\xa0', ' '))
+        print('   the page says ', text)
     page = directory / (got.oops_id + '.html')
     page.write_bytes(got.body)
     kept = keep(log, directory)
     print('   page         ', page)
     print('   callgrind log', kept)
     print('   OOPS report  ', keep(oops, directory))
-    return kept
+    return kept, text
+
+
+def annotate(log, *options, source=()):
+    """What callgrind_annotate prints; None: it is not installed."""
+    if not shutil.which('callgrind_annotate'):
+        print('   (callgrind_annotate is not installed)')
+        return None
+    done = subprocess.run(['callgrind_annotate', *options, str(log),
+                           *map(str, source)],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True)
+    expect(done.returncode == 0, 'callgrind_annotate cannot read %s:\n%s'
+           % (log, done.stdout))
+    return done.stdout
 
 
 def print_top(log, what, *options):
     """The head of one of callgrind_annotate's lists."""
     print('\n%s: wall us, CPU us, samples' % what)
-    if not shutil.which('callgrind_annotate'):
-        print('   (callgrind_annotate is not installed: no list)')
+    out = annotate(log, '--auto=no', *options)
+    if out is None:
         return
-    done = subprocess.run(['callgrind_annotate', '--auto=no', *options,
-                           str(log)],
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True)
-    expect(done.returncode == 0, 'callgrind_annotate cannot read %s:\n%s'
-           % (log, done.stdout))
-    rows = [line for line in done.stdout.splitlines() if COST.match(line)]
+    rows = [line for line in out.splitlines() if COST.match(line)]
     expect(len(rows) > 1, 'callgrind_annotate finds nothing in %s:\n%s'
-           % (log, done.stdout))
+           % (log, out))
     for line in rows[:ROWS]:
+        print('   ' + line)
+
+
+def print_lines(log, script):
+    """The lines of the page's script that have a cost."""
+    print('\nLines of %s: wall us, CPU us, samples' % script.name)
+    out = annotate(log, '--auto=no', source=[script])
+    if out is None:
+        return
+    source = out.partition('annotated source: ')[2].splitlines()[1:]
+    rows = [line for line in source if COST.match(line)
+            and not line.endswith('events annotated')]
+    expect(rows, 'callgrind_annotate shows no line of %s:\n%s'
+           % (script, out))
+    for line in rows:
         print('   ' + line)
 
 
@@ -105,11 +132,14 @@ def show(directory):
         print('httpd (event) at', server.url('/'))
         for what, path in PAGES:
             print('\n%s: GET %s%s' % (what, TRIGGER, path))
-            log = profile_page(server, path, directory)
+            log, first = profile_page(server, path, directory)
+        expect(PAGE_FUNCTION in first, 'the page does not name its function '
+               'and line: ' + first)
         print_top(log, 'Top of that page, functions by themselves',
                   '--threshold=99.9')
         print_top(log, 'Functions with all that they call',
                   '--inclusive=yes', '--threshold=100')
+        print_lines(log, server.site / 'lua' / 'compute.lua')
         code = server.stop()
         expect(code == 0, 'httpd ended with %s' % code)
         faults = server.take_faults()

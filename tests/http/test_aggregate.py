@@ -136,6 +136,34 @@ def test_mixed_requests_over_a_restart_and_a_killed_child(httpd, target):
     assert {'RootObject:index.html', 'RootObject:plain.txt'} <= names
 
 
+@pytest.mark.no_valgrind('too slow to give enough samples')
+@pytest.mark.mpms('prefork')
+def test_a_page_function_of_several_processes_is_one_row(httpd, target):
+    """Its number is another in each: file, line and name tell what it is."""
+    server = httpd(features=['lua'], fresh=True, env={ENV: str(target)})
+    script = server.site / 'lua' / 'compute.lua'
+    begin, = [at for at, line in enumerate(script.read_text().splitlines(), 1)
+              if line.startswith('function handle')]
+    for _ in range(2):
+        for _ in range(4):
+            assert server.get('/lua/compute.lua?ms=200').status == 200
+            got = server.get('/lua/pagecode.lua?what=sort&n=3000')
+            assert got.status == 200
+        wait_reported(server, 8)
+        server.restart('graceful')
+    wait_reported(server, 16)
+    assert server.stop() == 0
+    check(server, target, requests=16)
+    stats = pstats.Stats(str(target)).stats
+    row = stats[str(script), begin, 'handle']
+    assert row[3] > 0.1  # of 1.6 seconds, and more on a busy machine
+    names = [key[2] for key in stats if key[0].endswith('.lua')]
+    assert {'handle', 'pages.sort', 'compare', 'burn'} <= set(names)
+    keys = [key for key in stats if key[:1] + key[2:] == (str(script),
+                                                          'handle')]
+    assert keys == [(str(script), begin, 'handle')]
+
+
 @pytest.mark.mpms('prefork', 'event')
 @pytest.mark.parametrize('how', ['graceful-stop', 'restart'])
 def test_stops_and_hard_restart(httpd, target, how):

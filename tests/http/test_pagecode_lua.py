@@ -9,6 +9,7 @@ import threading
 
 import pytest
 
+import apxs_env
 from page_stacks import PageStacks
 
 pytestmark = [pytest.mark.all_mpms,
@@ -141,7 +142,8 @@ def test_two_lines_three_to_one(httpd):
 @pytest.mark.parametrize('what,path', [
     ('gsub', ['handle', 'pages.gsub', 'visit', 'burn']),
     ('sort', ['handle', 'pages.sort', 'compare', 'burn']),
-    ('pcall', ['handle', 'pages.pcall', 'thrower', 'burn']),
+    pytest.param('pcall', ['handle', 'pages.pcall', 'thrower', 'burn'],
+                 marks=pytest.mark.no_asan('its longjmp costs more')),
     ('module', ['handle', 'pages.module', 'M.work', 'burn']),
     ('load', ['handle', 'pages.load', '{main}', 'burn']),
     ('liar', ['handle', 'pages.liar', 'function:1', 'burn']),
@@ -187,6 +189,7 @@ def test_c_code_below_its_caller(httpd):
     assert 'text:find' in text[line - 1]
 
 
+@pytest.mark.no_asan('its longjmp costs more')
 def test_coroutines(httpd):
     server = start(httpd)
     stacks = profile(server, 'what=coroutine&n=40000')
@@ -240,10 +243,11 @@ def test_states_that_are_used_again(httpd, scope):
             thread.join()
 
 
+@pytest.mark.stress
 def test_every_call_is_in_the_text(httpd):
     """All that changes Lua's chain of calls, at the highest rate;
     LPP_STRESS_SECONDS makes it minutes."""
-    server = start(httpd, FAST)
+    server = start(httpd, FAST, env=apxs_env.full_rate())
     stacks = profile(server, 'ms=%d' % (1000 * SECONDS),
                      '/lua/pagecode_stress.lua')
     assert all_of(stacks) > 50 * SECONDS

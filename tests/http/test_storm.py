@@ -4,13 +4,11 @@ fork: nothing hangs, nothing dies, no stack is wrong. LPP_SOAK=seconds makes it
 last (make -f Makefile.apxs soak)."""
 import os
 import re
-import subprocess
 import time
 
 import pytest
 
 import apxs_env
-import httpd_env
 from stacks import Stacks
 
 pytestmark = [pytest.mark.alone('needs ten thousand ticks a second'),
@@ -19,41 +17,9 @@ pytestmark = [pytest.mark.alone('needs ten thousand ticks a second'),
 SOAK_S = float(os.environ.get('LPP_SOAK', '0'))
 ROUND_CPU_MS = 1000  # of the request; with others beside it, twice as long
 
-# Ticks are dear in a storm, and the profiler would lower its rate: here its
-# helper reads its own CPU clock as standing still, so that 10 kHz stay asked.
-CHEAP = '''
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <string.h>
-#include <sys/prctl.h>
-#include <time.h>
-int clock_gettime(clockid_t clock, struct timespec *now)
-{
-    static int (*real)(clockid_t, struct timespec *);
-    char name[16] = "";
-
-    if (!real) {
-        real = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT,
-                                                            "clock_gettime");
-    }
-    if (clock == CLOCK_THREAD_CPUTIME_ID
-        && prctl(PR_GET_NAME, name) == 0 && !strcmp(name, "lpp-helper")) {
-        now->tv_sec = 0;
-        now->tv_nsec = 0;
-        return 0;
-    }
-    return real(clock, now);
-}
-'''
-
 
 @pytest.fixture
-def storm(httpd, tmp_path):
-    source, library = tmp_path / 'cheap.c', tmp_path / 'cheap.so'
-    source.write_text(CHEAP)
-    subprocess.run(['gcc', '-shared', '-fPIC', '-o', library, source],
-                   check=True)
-    tmp_path.chmod(0o755)
+def storm(httpd):
     apxs_env.build_plugin('plugin_a', '-DPLUGIN_A')
     apxs_env.build_plugin('plugin_b')
     where = apxs_env.build_plugin('plugin_c', '-DPLUGIN_A').parent
@@ -63,10 +29,7 @@ def storm(httpd, tmp_path):
                  + apxs_env.load('lpp_test_cxx')
                  + '<Location /storm>\nSetHandler lpp-storm\n</Location>\n'
                    '<Location /cxx>\nSetHandler lpp-cxx\n</Location>\n',
-                 env={'LPP_STORM_DIR': str(where),
-                      'LD_PRELOAD': ' '.join(
-                          [*httpd_env.SANITIZER.get('LD_PRELOAD', '').split(),
-                           str(library)])})
+                 env={'LPP_STORM_DIR': str(where), **apxs_env.full_rate()})
 
 
 def check_stacks(path, text):

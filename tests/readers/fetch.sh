@@ -1,9 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Usage: fetch.sh pprof|speedscope|linters DIRECTORY
-# Fetches a program that Debian has no small package of, for the tests alone:
-#   pprof       google's, one file out of the package that Debian's golang-go
-#               stands for, of which nothing is installed: DIRECTORY/pprof
+# Usage: fetch.sh speedscope|linters DIRECTORY
+# Fetches a program that Debian has no package of, for the tests alone:
 #   speedscope  its npm package, of the version and checksum below:
 #               DIRECTORY/speedscope/
 #   linters     eslint and stylelint, with npm: DIRECTORY/linters/
@@ -16,30 +14,6 @@ sha512=cpf9HWTZf1ijLXBJrk87Ve/54tnYx6rlf0gUThvn3ook6h63hLXVOQiMf44PT+XoV503cPfvf
 gone() {
     echo "$*"
     exit 2
-}
-
-golang_package() {
-    apt-cache depends golang-go 2>/dev/null \
-        | sed -n 's/.*Depends: \(golang-[0-9.]*-go\)$/\1/p'
-}
-
-pprof() {
-    test -x "$1/pprof" && return
-    command -v apt-get >/dev/null || gone "pprof: no apt-get to fetch it with"
-    # A new machine has no lists of packages before its first update.
-    golang=$(golang_package)
-    if test -z "$golang" && test "$(id -u)" = 0; then
-        apt-get -q update >"$scratch/log" 2>&1 </dev/null
-        golang=$(golang_package)
-    fi
-    test -n "$golang" || gone "pprof: apt knows no golang-go"
-    (cd "$scratch" && apt-get -q download "$golang") \
-        >"$scratch/log" 2>&1 </dev/null || gone "pprof: apt has no $golang"
-    dpkg-deb --fsys-tarfile "$scratch/$golang"_*.deb \
-        | tar x -C "$scratch" --wildcards --transform 's,.*/,,' \
-            './usr/lib/go-*/pkg/tool/*/pprof' || exit 1
-    test -x "$scratch/pprof" || exit 1
-    mv "$scratch/pprof" "$1/pprof"
 }
 
 speedscope() {
@@ -75,6 +49,6 @@ mkdir -p "$2" || exit 1
 scratch=$(mktemp -d "$2/fetch.XXXXXX") || exit 1
 trap 'rm -rf "$scratch"' EXIT
 case $1 in
-pprof | speedscope | linters) "$1" "$2" ;;
+speedscope | linters) "$1" "$2" ;;
 *) exit 1 ;;
 esac

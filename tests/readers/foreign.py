@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Programs that Debian has no small package of, and made-up profiles for them.
+"""Programs that read our files, and made-up profiles for them.
 
-pprof(), speedscope(), linters() -> the path of google's pprof, of speedscope's
-page, of the directory with eslint and stylelint; fetched once a build directory
-(fetch.sh), and the test is skipped, with the reason, where they cannot be had.
-made(directory) -> {case: Totals} of the
-profiles that make_profiles wrote there.
+run_pprof(arguments) -> what "go tool pprof" prints; Debian has it in golang-go.
+speedscope(), linters() -> the path of speedscope's page, of the directory with
+eslint and stylelint; fetched once a build directory (fetch.sh), and the test is
+skipped, with the reason, where they cannot be had. made(directory) -> {case:
+Totals} of the profiles that make_profiles wrote there.
 """
 import collections
 import contextlib
@@ -55,13 +55,8 @@ def fetch(name):
     return BUILD / 'readers' / name
 
 
-def pprof():
-    return fetch('pprof')
-
-
 def run_pprof(*arguments):
-    """What pprof prints."""
-    done = subprocess.run([str(pprof()), *map(str, arguments)],
+    done = subprocess.run(['go', 'tool', 'pprof', *map(str, arguments)],
                           text=True, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, timeout=60)
     assert done.returncode == 0, done.stderr

@@ -7,8 +7,8 @@
  * gives DIRECTORY/CASE.callgrind, .pstats, .pprof, .collapsed and a line
  * "CASE wall_us cpu_us ready_us samples" on stdout: the totals that every
  * reader must find. View and writers are the real ones; names and times are
- * made up. The case "page" has page functions, of DIRECTORY/page.php, which is made, too;
- * "lineless" has one of that file without lines.
+ * made up. The case "page" has page functions, of DIRECTORY/page.php, which is
+ * made, too; "lineless" has one of that file without lines.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -77,7 +77,8 @@ class Callgrind:
                 at, rest = line.split(' ', 1)
                 cost = self.cost(rest)
                 if pending is None:
-                    self.once(self.self_lines, (function, int(at)), cost)
+                    if any(cost):  # 0: of a line that only calls
+                        self.once(self.self_lines, (function, int(at)), cost)
                     self.add(self.self_cost, function, cost)
                 else:
                     self.once(self.call_lines,

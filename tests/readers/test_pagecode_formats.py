@@ -65,13 +65,16 @@ def test_callgrind_annotate_shows_the_source(made):
     assert done.returncode == 0 and done.stderr == '', done.stderr
     assert '-- Auto-annotated source: ' + php(made) in done.stdout
     source = done.stdout.split('-- Auto-annotated source: ' + php(made))[1]
-    shown = {}
+    shown, calling = {}, set()
     for line in source.splitlines():
         # "3,000 (15.0%) 2,000 (13.3%) 3 (17.6%)  work(); /* this is ... */"
         found = re.match(r'\s*([\d,]+) .*/\* this is line (\d+) \*/', line)
-        if found and '=>' not in line:
+        if found and found[1] == '0':
+            calling.add(int(found[2]))
+        elif found and '=>' not in line:
             shown[int(found[2])] = int(found[1].replace(',', ''))
     assert shown == OWN
+    assert calling == {3, 4, 31, 44}  # lines that only call
     assert re.search(r'6,000 .*=> .*page\.php:render:20 \(6x\)', source)
 
 

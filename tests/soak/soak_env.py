@@ -3,9 +3,9 @@
 
     make -f Makefile.apxs soak SOAK_SECONDS=600
 
-runs tests/http/test_storm.py for a quarter of the time and every
-tests/soak/soak_*.py but this one, each with an equal share of the
-rest, SOAK_PART_SECONDS. A part prints figures and ends with exit code 1 where
+runs tests/http/test_storm.py for a quarter of the time, the tests marked
+"stress" for another, and every tests/soak/soak_*.py but this one, each with an
+equal share of the rest, SOAK_PART_SECONDS. A part prints figures and ends with exit code 1 where
 a promise was broken. LPP_MODULE picks the .so.
 """
 import gzip

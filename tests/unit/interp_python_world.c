@@ -4,7 +4,6 @@
 
 #include <dlfcn.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -15,34 +14,20 @@
 
 #include <apr_general.h>
 
+#include "guarded_loads.h"
+
 apr_pool_t *pool;
 lpp_interp_python_t python;
 lpp_interp_found_t found;
 lpp_interp_seen_t *seen;
 lpp_page_frame_t frames[LPP_SNAPSHOT_PAGE_FRAMES];
 
-/* Python frees little when its process ends. */
-const char *__asan_default_options(void);
-const char *__asan_default_options(void)
+/* Python frees little when its process ends. LeakSanitizer calls this. */
+__attribute__((visibility("default")))
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
 {
-    return "detect_leaks=0";
-}
-
-static void rescue(int number, siginfo_t *info, void *context)
-{
-    if (!lpp_peek_rescue(info, context)) {
-        signal(number, SIG_DFL);
-    }
-}
-
-void take_faults(void)
-{
-    struct sigaction action = { 0 };
-
-    action.sa_sigaction = rescue;
-    action.sa_flags = SA_SIGINFO;
-    assert_int_equal(sigaction(SIGSEGV, &action, NULL), 0);
-    assert_int_equal(sigaction(SIGBUS, &action, NULL), 0);
+    return "leak:libpython3";
 }
 
 void run(const char *format, ...)
@@ -53,7 +38,7 @@ void run(const char *format, ...)
                                              "PyRun_SimpleStringFlags");
     va_list values;
 
-    take_faults();
+    rescue_loads();
     va_start(values, format);
     vsnprintf(text, sizeof(text), format, values);
     va_end(values);
@@ -96,7 +81,7 @@ int start_python(void **state)
         fprintf(stderr, "No libpython: install libpython3-dev.\n");
         return -1;
     }
-    take_faults();
+    rescue_loads();
     apr_initialize();
     if (apr_pool_create(&pool, NULL) != APR_SUCCESS
         || lpp_interp_seen_create(&seen, pool) != APR_SUCCESS) {

@@ -12,7 +12,10 @@
 #include <dlfcn.h>
 #include <string.h>
 
+#include "guarded_loads.h"
+
 static void *library;
+static apr_pool_t *pool;
 lpp_interp_lua_t lua_reader;
 lpp_interp_found_t lua_found;
 lpp_interp_seen_t *lua_seen;
@@ -28,32 +31,12 @@ void lua_look_up(void *to, const char *name)
     memcpy(to, &function, sizeof(function));
 }
 
-static void on_fault(int number, siginfo_t *info, void *context)
-{
-    if (!lpp_peek_rescue(info, context)) {
-        signal(number, SIG_DFL);
-    }
-}
-
-/* cmocka installs handlers of its own before each test and fixture. */
-void lua_guard(void)
-{
-    struct sigaction action;
-
-    memset(&action, 0, sizeof(action));
-    action.sa_sigaction = on_fault;
-    action.sa_flags = SA_SIGINFO | SA_NODEFER;
-    sigaction(SIGSEGV, &action, NULL);
-    sigaction(SIGBUS, &action, NULL);
-}
-
 int lua_setup(void **state)
 {
-    apr_pool_t *pool;
     lpp_maps_t *maps;
 
     (void)state;
-    lua_guard();
+    rescue_loads();
     library = dlopen("liblua5.3.so.0", RTLD_NOW | RTLD_LOCAL);
     if (library == NULL) {
         library = dlopen("liblua5.4.so.0", RTLD_NOW | RTLD_LOCAL);
@@ -74,6 +57,14 @@ int lua_setup(void **state)
     lua_look_up(&lua_api.loadbufferx, "luaL_loadbufferx");
     lpp_interp_lua_find_in(&lua_reader, library, maps, &lua_found);
     lpp_interp_lua_enter_thread(&lua_reader);
+    return 0;
+}
+
+int lua_teardown(void **state)
+{
+    (void)state;
+    apr_pool_destroy(pool);
+    apr_terminate();
     return 0;
 }
 
@@ -110,7 +101,7 @@ lua_State *lua_new_state(void)
 {
     lua_State *state = lua_api.newstate();
 
-    lua_guard();
+    rescue_loads();
     assert_non_null(state);
     lua_api.openlibs(state);
     return state;

@@ -30,14 +30,12 @@ extern lpp_interp_seen_t *lua_seen;
 
 /* Of a group of tests: loads Lua, and finds it. */
 int lua_setup(void **state);
-
-/* Faults of guarded loads are rescued; cmocka undoes this before each test. */
-void lua_guard(void);
+int lua_teardown(void **state);
 
 /* A function of Lua's API, to the pointer at to. */
 void lua_look_up(void *to, const char *name);
 
-/* A state with all libraries; also guards. */
+/* A state with all libraries; also calls rescue_loads(). */
 lua_State *lua_new_state(void);
 
 /* Run text as a chunk of that name; an error fails the test. */

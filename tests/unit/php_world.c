@@ -2,31 +2,12 @@
 /* php_world: see php_world.h. */
 #include "php_world.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <apr_strings.h>
 
 #define SPACE 512 /* bytes of each structure; more than any row needs */
-
-static void on_fault(int number, siginfo_t *info, void *context)
-{
-    if (!lpp_peek_rescue(info, context)) {
-        signal(number, SIG_DFL);
-    }
-}
-
-void php_rescue_faults(void)
-{
-    struct sigaction action;
-
-    memset(&action, 0, sizeof(action));
-    action.sa_sigaction = on_fault;
-    action.sa_flags = SA_SIGINFO;
-    sigaction(SIGSEGV, &action, NULL);
-    sigaction(SIGBUS, &action, NULL);
-}
 
 apr_uint64_t php_address(const void *structure)
 {

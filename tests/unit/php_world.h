@@ -25,9 +25,6 @@ typedef struct php_world_t {
     unsigned char *strlen_function;
 } php_world_t;
 
-/* Guarded loads that fault are rescued from now on. */
-void php_rescue_faults(void);
-
 /* A PHP of that row that runs nothing. */
 php_world_t *php_world(const lpp_interp_php_row_t *row, apr_pool_t *pool);
 

@@ -8,7 +8,22 @@
 
 #include <stdio.h>
 
+#include "sampling/lpp_signal_restart_internal.h"
 #include "sampling/lpp_signal_trial.h"
+
+#if defined(__SANITIZE_THREAD__)
+
+/* ThreadSanitizer calls a handler after the call that the signal interrupted has
+ * returned, except in a few calls. So the trial fails; its verdict is right, no
+ * call is restarted. Threads are signalled all the same: under ThreadSanitizer,
+ * tests look for races and not for the results of calls. */
+static int try_restarts(void)
+{
+    lpp_signal_learn(NULL, 0, 1);
+    return lpp_signal_allowed(1);
+}
+
+#else
 
 static lpp_signal_trial_t trial; /* the one that passed */
 
@@ -26,5 +41,7 @@ static int try_restarts(void)
     }
     return lpp_signal_trial_adopt(&trial);
 }
+
+#endif
 
 #endif

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/lpp_clock.h"
+#include "guarded_loads.h"
 #include "lua_world.h"
 
 /* The stress: a timer asks for samples at 10 kHz; each edge and call line is
@@ -202,5 +203,5 @@ int main(void)
         cmocka_unit_test(test_stress)
     };
 
-    return cmocka_run_group_tests(tests, lua_setup, NULL);
+    return cmocka_run_group_tests(tests, lua_setup, lua_teardown);
 }

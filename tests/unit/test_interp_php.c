@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test: not under valgrind: loads fault */
 /* lpp_interp_php: chains of frames in memory, of each known version; what is
  * checked before PHP is read. (A live PHP: tests/http/test_pagecode_php.py.) */
 #include <setjmp.h>
@@ -15,6 +14,7 @@
 #include <apr_general.h>
 #include <apr_strings.h>
 
+#include "guarded_loads.h"
 #include "php_world.h"
 
 #define R15 15
@@ -41,7 +41,7 @@ static int tear_down(void **state)
     static void name(void **state)                                            \
     {                                                                         \
         unsigned i;                                                           \
-        php_rescue_faults(); /* not before: cmocka has its own handler */     \
+        rescue_loads(); /* not before: cmocka has its own handler */     \
         for (i = 0; i < lpp_interp_php_row_count; i++) {                      \
             row = &lpp_interp_php_rows[i];                                    \
             name##_of();                                                      \

@@ -21,6 +21,7 @@
 
 #include <cmocka.h>
 
+#include "guarded_loads.h"
 #include "interp_python_world.h"
 
 #define SAMPLES 60000

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test: not under valgrind: it reports each load that faults */
+/* test: not under valgrind: a load that faults in a handler ends the process */
 /*
  * lpp_interp_walk: when page functions are read and when not; and a reader, in
  * the handler of a signal, whose chain of frames breaks everywhere while another

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test: not under valgrind: it reports each load that faults */
+/* test: not under valgrind: it miscounts the bytes of a load that faults */
 /* lpp_peek: loads from memory that is not there fail, and nothing else changes;
  * all other faults go where they went before. */
 #include <errno.h>

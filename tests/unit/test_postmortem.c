@@ -220,6 +220,7 @@ static void leave_page_functions(void)
     lpp_postmortem_begin(postmortem, ID);
     sample(profile, frames, 4);
     sample(profile, frames + 1, 3);
+    sample(profile, frames + 3, 1); /* without a page function */
     lpp_postmortem_set_total(postmortem, profile, &total);
 }
 
@@ -228,6 +229,7 @@ static void page_functions_outlive_the_process(void **state)
 {
     const lpp_page_function_t *page;
     lpp_profile_t *profile;
+    lpp_pc_t last[8];
     pid_t pid = fork();
     int how;
 
@@ -250,6 +252,15 @@ static void page_functions_outlive_the_process(void **state)
     assert_int_equal(LPP_PAGE_LINE(profile->nodes[3].pc), 5);
     assert_int_equal(profile->nodes[4].pc, in_libc());
     assert_int_equal(profile->nodes[3].self.samples, 1);
+    assert_int_equal(lpp_postmortem_last_pages(postmortem, profile, last, 8),
+                     2);
+    assert_int_equal(last[0], profile->nodes[3].pc);
+    assert_int_equal(last[1], profile->nodes[2].pc);
+    assert_int_equal(lpp_postmortem_last_pages(postmortem, profile, last, 1),
+                     1);
+    atomic_store(&postmortem->last, 5); /* past the end */
+    assert_int_equal(lpp_postmortem_last_pages(postmortem, profile, last, 8),
+                     0);
 }
 
 static void without_a_table_page_functions_have_no_names(void **state)

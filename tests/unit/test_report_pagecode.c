@@ -409,6 +409,33 @@ static void comparison_shows_the_script(void **state)
     assert_has_not(out.data, "<b onclick");
 }
 
+/* The differential flame graph has the switch of the other one. */
+static void comparison_has_the_parts(void **state)
+{
+    lpp_saved_t before = saved_of(shop()), after = saved_of(shop());
+    lpp_sink_t sink = lpp_buf_sink(&out);
+    lpp_report_compare_t compare;
+    const char *part;
+
+    (void)state;
+    memset(&compare, 0, sizeof(compare));
+    compare.before = &before;
+    compare.after = &after;
+    lpp_buf_reset(&out);
+    assert_int_equal(lpp_report_compare(&compare, &sink, pool), APR_SUCCESS);
+    assert_has(out.data, "class=\"pick-page\" value=\"page\" "
+                         "autocomplete=\"off\" checked=\"checked\"");
+    part = between(out.data, "<div class=\"part of-page\">", "</div>");
+    assert_has(part, "<title>Renderer::page");
+    assert_has_not(part, "apr_psprintf");
+    part = between(out.data, "<div class=\"part of-all\">", "</div>");
+    assert_has(part, "<title>Renderer::page");
+    assert_has(part, "<title>apr_psprintf");
+    part = between(out.data, "<div class=\"part of-c\">", "</div>");
+    assert_has_not(part, "Renderer::page");
+    assert_has(part, "<title>apr_psprintf");
+}
+
 static void calls_show_page_functions_below_a_handler(void **state)
 {
     lpp_view_t view = *shop();
@@ -492,6 +519,7 @@ int main(void)
         cmocka_unit_test(hostile_names_become_no_markup),
         cmocka_unit_test(tables_and_tree_show_the_script),
         cmocka_unit_test(comparison_shows_the_script),
+        cmocka_unit_test(comparison_has_the_parts),
         cmocka_unit_test(calls_show_page_functions_below_a_handler),
         cmocka_unit_test(traceback_has_each_language_in_its_own_order),
     };

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* test: not under valgrind: it restarts nanosleep itself, so no trial passes */
 /*
  * lpp_signal: which calls are carried through where the signal came after they
  * had moved a part, and which had to end there. The handler is called with

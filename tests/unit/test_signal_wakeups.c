@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* test: not under valgrind: it restarts nanosleep itself, so no trial passes */
 /*
  * A call that a signal of the program's own was to end does end, though ours
  * came in the same instant: a timer of some hundred microseconds and a call

@@ -83,6 +83,7 @@ static int teardown(void **state)
 {
     fixture_t *fixture = *state;
 
+    lpp_symbols_destroy(fixture->symbols);
     apr_pool_destroy(fixture->pool);
     free(fixture);
     apr_terminate();
@@ -469,6 +470,7 @@ static void the_network_is_never_asked(void **state)
     assert_null(dlsym(RTLD_DEFAULT, "dwarf_begin_elf"));
     unsetenv("DEBUGINFOD_URLS");
     close(fd);
+    lpp_symbols_destroy(symbols);
 }
 
 static char *build_library(fixture_t *fixture, const char *directory,

@@ -10,14 +10,7 @@
 #include <string.h>
 #include <ucontext.h>
 
-#if __has_include(<valgrind/memcheck.h>)
-#include <valgrind/memcheck.h>
-#else
-#define VALGRIND_MAKE_MEM_DEFINED(address, len) ((void)0)
-#define VALGRIND_DISABLE_ERROR_REPORTING ((void)0)
-#define VALGRIND_ENABLE_ERROR_REPORTING ((void)0)
-#endif
-
+#include "memcheck_requests.h"
 #include "sampling/lpp_ring_internal.h"
 
 #define RED_ZONE 128

@@ -19,10 +19,15 @@ FIGURE = re.compile(r'<span class="key (\w+)">([^<]*)</span> <b>([\d.]+)'
 
 
 def pin(pid, processor):
-    """All threads of a process."""
-    for tid in os.listdir('/proc/%d/task' % pid):
-        with contextlib.suppress(ProcessLookupError):
-            os.sched_setaffinity(int(tid), {processor})
+    """All threads of a process, until none is found that was not: one that is
+    pinned makes no others."""
+    found = True
+    while found:
+        found = False
+        for tid in map(int, os.listdir('/proc/%d/task' % pid)):
+            with contextlib.suppress(ProcessLookupError):
+                found |= os.sched_getaffinity(tid) != {processor}
+                os.sched_setaffinity(tid, {processor})
 
 
 @contextlib.contextmanager
@@ -31,9 +36,11 @@ def busy(server):
     processor = max(os.sched_getaffinity(0))
     for pid in server.children():
         pin(pid, processor)
+    # each in a session of its own: the kernel divides a processor among these
     loops = [subprocess.Popen(
         [sys.executable, '-c', 'print(flush=True)\nwhile True: pass'],
-        stdout=subprocess.PIPE) for _ in range(LOOPS)]
+        stdout=subprocess.PIPE, start_new_session=True)
+        for _ in range(LOOPS)]
     try:
         for loop in loops:
             assert loop.stdout.readline()
@@ -78,12 +85,8 @@ def check_sums(page, log):
     return ready / wall
 
 
-@pytest.mark.alone('compares shares of wall time')
-@pytest.mark.no_asan('measures shares of time')
-@pytest.mark.no_valgrind('measures shares of time')
-def test_a_page_beside_busy_loops_wanted_a_processor(httpd):
-    server = httpd(ON, features=['lua'])
-    server.get('/index.html')
+def page_beside_loops(server):
+    """Its share of ready time in percent; all but that is checked."""
     with busy(server):
         got = server.get(MARK + '/lua/compute.lua?ms=1000', timeout=120)
         log, = server.wait_files(got.oops_id)
@@ -91,15 +94,29 @@ def test_a_page_beside_busy_loops_wanted_a_processor(httpd):
     for page in got.text, report:
         first = words(page)
         print(first)
-        assert ('of the time the request wanted a processor and did not get '
-                'one: the machine was busy. ' in first.partition('. ')[0]
-                + '. ')
+        assert re.search('for [0-9]+ % of the time the request wanted a '
+                         'processor and did not get one: the machine was '
+                         'busy$', first.partition('. ')[0])
         cpu, ready, blocked = percents(first)
         assert cpu + ready + blocked == 100 and blocked <= 2
-        assert ready >= 72  # 80; more, if others ran there as well
         assert '<rect class="r" ' in page  # a tone of the flame graph
         assert '<rect class="ready" ' in page  # in the bars of tables
-    assert check_sums(report, log) >= 0.72
+    assert check_sums(report, log) == pytest.approx(ready / 100, abs=0.01)
+    return ready
+
+
+@pytest.mark.alone('compares shares of wall time')
+@pytest.mark.no_asan('measures shares of time')
+@pytest.mark.no_valgrind('measures shares of time')
+def test_a_page_beside_busy_loops_wanted_a_processor(httpd):
+    """80 % of the time; more, if others ran there as well. The kernel divides
+    a processor as it sees fit, so it is measured some times."""
+    server = httpd(ON, features=['lua'])
+    server.get('/index.html')
+    for _ in range(6):
+        if page_beside_loops(server) >= 77:
+            return
+    raise AssertionError('never near 80 %')
 
 
 def test_a_page_that_sleeps_is_blocked(httpd):

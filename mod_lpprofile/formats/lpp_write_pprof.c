@@ -40,6 +40,11 @@ static apr_uint64_t cpu_of(const lpp_cost_t *cost)
     return cost->cpu_us;
 }
 
+static apr_uint64_t ready_of(const lpp_cost_t *cost)
+{
+    return cost->ready_us;
+}
+
 /* The values of a sample, in the order of the file. To add a value, add a
  * row. */
 static const struct {
@@ -49,6 +54,8 @@ static const struct {
     {"samples", "count", samples_of},
     {"wall", "microseconds", wall_of},
     {"cpu", "microseconds", cpu_of},
+    {"ready", "microseconds", ready_of},
+    {"blocked", "microseconds", lpp_cost_blocked_us},
 };
 
 #define VALUES LPP_COUNT(value_types)

@@ -213,7 +213,7 @@ void lpp_gate_get_counts(const lpp_gate_t *gate, lpp_gate_counts_t *counts);
  * process that detects the death notes it, and one process takes it over and
  * writes the report.
  */
-#define LPP_GATE_AREA_BYTES (1792u * 1024)
+#define LPP_GATE_AREA_BYTES (2048u * 1024)
 
 /*
  * The memory for the post-mortem data of this child while it owns the gate:

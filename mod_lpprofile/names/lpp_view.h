@@ -21,9 +21,17 @@
 
 typedef struct lpp_cost_t {
     apr_uint64_t wall_us;
-    apr_uint64_t cpu_us;  /* <= wall_us */
+    apr_uint64_t cpu_us;   /* <= wall_us */
+    apr_uint64_t ready_us; /* <= wall_us - cpu_us; see lpp_ready_e */
     apr_uint64_t samples;
 } lpp_cost_t;
+
+/* The third share of wall time: neither CPU nor ready.
+ * Signal-safe: yes. Thread: any. */
+static inline apr_uint64_t lpp_cost_blocked_us(const lpp_cost_t *cost)
+{
+    return cost->wall_us - cost->cpu_us - cost->ready_us;
+}
 
 /* Function 0 is the root, function 1 "[not sampled]"; so are branches 0, 1. */
 typedef struct lpp_function_t {

@@ -132,7 +132,7 @@ apr_uint64_t lpp_view_waited_us(const lpp_view_t *view,
 {
     const lpp_cost_t *self = &view->functions[wait->function].self;
 
-    return self->wall_us - self->cpu_us;
+    return self->wall_us - self->cpu_us - self->ready_us;
 }
 
 const char *lpp_view_waited_for(const lpp_view_t *view,

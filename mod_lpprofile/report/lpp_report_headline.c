@@ -21,6 +21,7 @@
 #define MODULES 3
 #define MODULE_MIN_PERCENT 5
 #define PROFILER_MIN_PERCENT 1
+#define BUSY_MIN_PERCENT 20 /* ready: the first sentence says so */
 
 /*
  * A rule writes its sentence, after a blank, if it applies. All its input is in
@@ -179,12 +180,40 @@ int lpp_report_first_words(lpp_page_t *page, const lpp_view_t *view)
     return 1;
 }
 
+static double ready_percent(const lpp_view_t *view)
+{
+    return view->statistics.ready == LPP_READY_EXACT
+        ? lpp_page_percent(view->total.ready_us, view->total.wall_us) : 0;
+}
+
+int lpp_report_is_busy(const lpp_view_t *view)
+{
+    return ready_percent(view) >= BUSY_MIN_PERCENT;
+}
+
+void lpp_report_busy_words(lpp_page_t *page, const lpp_view_t *view)
+{
+    lpp_page_rawf(page, "<b>%.0f&#160;%%</b> waiting for a processor",
+                  ready_percent(view));
+}
+
 /* The first sentence, where there is page code: its author can change it. */
 static void page_function_in_words(lpp_page_t *page, const lpp_view_t *view)
 {
     if (lpp_report_first_words(page, view)) {
         few_samples(page, view);
         lpp_page_raw(page, ". ");
+    }
+}
+
+/* Whether the machine was busy: all other figures are then larger than the
+ * page's own work. */
+static void busy_in_words(lpp_page_t *page, const lpp_view_t *view)
+{
+    if (lpp_report_is_busy(view)) {
+        lpp_page_rawf(page, "For <b>%.0f&#160;%%</b> of the time the request "
+                            "wanted a processor and did not get one: the "
+                            "machine was busy. ", ready_percent(view));
     }
 }
 
@@ -271,9 +300,9 @@ static void functions_in_words(lpp_page_t *page, const lpp_report_t *report)
 /*
  * The rules, in the order of their sentences: the first that applies explains
  * why the page took so long. So the most informative come first: a function of
- * the page and what it waited for (page_function_in_words, waits_in_words, at
- * the very start), statements in a loop, a busy machine, a module or filter, a
- * function in C.
+ * the page (page_function_in_words), what it waited for (waits_in_words), a busy
+ * machine (busy_in_words), these three at the very start, statements in a loop, a
+ * module or filter, a function in C.
  */
 static rule_fn *const rules[] = {
     sql_in_words,
@@ -307,19 +336,18 @@ static void profiler_in_words(lpp_page_t *page, const lpp_view_t *view)
 static void profile_in_words(lpp_page_t *page, const lpp_report_t *report)
 {
     const lpp_view_t *view = report->view;
-    /* Whole percents whose sum is 100. */
-    int cpu = (int)(lpp_page_percent(view->total.cpu_us,
-                                     view->total.wall_us) + 0.5);
 
     lpp_page_raw(page, "<p class=\"words\">");
     page_function_in_words(page, view);
     waits_in_words(page, view);
+    busy_in_words(page, view);
     lpp_page_raw(page, report->provisional ? "Until this point the " : "The ");
     lpp_page_raw(page, report->inline_count ? "profiled regions took "
                                             : "request took ");
     lpp_page_time(page, view->total.wall_us);
-    lpp_page_rawf(page, ": %d&#160;%% computing, %d&#160;%% waiting.", cpu,
-                  100 - cpu);
+    lpp_page_raw(page, ": ");
+    lpp_page_shares_percent(page, view->statistics.ready, &view->total);
+    lpp_page_raw(page, ".");
     rules_in_words(page, report);
     profiler_in_words(page, view);
     lpp_page_raw(page, "</p>\n");

@@ -44,6 +44,24 @@ static const char *status_value(const lpp_run_t *run, apr_pool_t *pool)
     return apr_pstrcat(pool, run->answer.status, ";", remarks, NULL);
 }
 
+/* The shares of the time so far, as metrics of Server-Timing. Where the kernel
+ * does not count ready time, CPU and all else. */
+static const char *shares_timing(lpp_session_t *session, apr_pool_t *pool)
+{
+    lpp_weight_t times;
+    int ready = lpp_session_times(session, &times);
+    apr_uint64_t used = times.cpu_ns + times.ready_ns;
+    double rest_ms = used < times.wall_ns
+        ? (double)(times.wall_ns - used) / 1e6 : 0;
+
+    return ready == LPP_READY_EXACT
+        ? apr_psprintf(pool, "cpu;dur=%.3f, ready;dur=%.3f, blocked;dur=%.3f",
+                       (double)times.cpu_ns / 1e6,
+                       (double)times.ready_ns / 1e6, rest_ms)
+        : apr_psprintf(pool, "cpu;dur=%.3f, waiting;dur=%.3f",
+                       (double)times.cpu_ns / 1e6, rest_ms);
+}
+
 static void set_file_headers(lpp_run_t *run, request_rec *r)
 {
     const char *timing;
@@ -58,6 +76,10 @@ static void set_file_headers(lpp_run_t *run, request_rec *r)
     timing = lpp_phases_server_timing(run->records.phases, r->pool);
     if (timing) {
         apr_table_addn(r->err_headers_out, "Server-Timing", timing);
+    }
+    if (run->profiling.session) {
+        apr_table_addn(r->err_headers_out, "Server-Timing",
+                       shares_timing(run->profiling.session, r->pool));
     }
     timing = lpp_run_calls_timing(run, r->pool);
     if (timing) {

@@ -415,6 +415,10 @@ void lpp_run_begin(request_rec *r, const lpp_plan_t *plan, int access)
                                             run->facts.hidden);
     lpp_phases_attach(r, run->records.phases);
     lpp_run_start(run, r, stacks);
+    if (run->profiling.session) {
+        lpp_phases_count_ready(run->records.phases, lpp_session_ready_ns,
+                               run->profiling.session);
+    }
     lpp_phases_gate_passed(run->records.phases);
     if (run->profiling.session) {
         lpp_run_start_calls(run);

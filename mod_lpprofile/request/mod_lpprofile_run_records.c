@@ -29,6 +29,8 @@ void lpp_run_start_calls(lpp_run_t *run)
                             lpp_wrappers_left_out(), run->pool)
            == APR_SUCCESS) {
         run->records.counting = 1;
+        lpp_calls_count_ready(run->records.calls, lpp_session_ready_ns,
+                              run->profiling.session);
         lpp_wrappers_watch();
     }
 }
@@ -264,9 +266,14 @@ static void add_calls(const lpp_run_t *run, lpp_oops_t *oops)
     }
     spans = lpp_calls_spans(run->records.calls, &count);
     for (i = 0; i < count; i++) {
-        lpp_oops_add_event(oops, (double)spans[i].start_ns / 1e6 - begin,
-                           (double)spans[i].end_ns / 1e6 - begin, "hook",
-                           say_span(&spans[i], oops->pool));
+        const lpp_oops_event_t row = {
+            (double)spans[i].start_ns / 1e6 - begin,
+            (double)spans[i].end_ns / 1e6 - begin, "hook",
+            say_span(&spans[i], oops->pool), (double)spans[i].cpu_ns / 1e6,
+            (double)spans[i].ready_ns / 1e6
+        };
+
+        lpp_oops_add_row(oops, &row);
     }
 }
 

@@ -126,6 +126,19 @@ lpp_stop_e lpp_session_cut_short(const lpp_session_t *session);
 apr_uint32_t lpp_session_lowered_hz(const lpp_session_t *session);
 
 /*
+ * The times of a session that runs or is paused, up to now; samples is 0.
+ * Returns what is known of ready time (lpp_ready_e): EXACT or UNKNOWN.
+ * Signal-safe: no. Thread: request.
+ */
+int lpp_session_times(lpp_session_t *session, lpp_weight_t *times);
+
+/* How long the calling thread was ready to run and had no processor, in
+ * nanoseconds, since it began; -1: not known, or it is not the profiled thread.
+ * session: an lpp_session_t.
+ * Signal-safe: no. Thread: request. */
+apr_int64_t lpp_session_ready_ns(const void *session);
+
+/*
  * A copy of the profile as of now, in pool. Before stop, the helper first adds
  * the samples received so far; after stop it is final. Waits for the helper.
  * Errors: APR_TIMEUP, it did not answer within timeout_us; APR_EGENERAL, there

@@ -20,40 +20,46 @@ static const unsigned char call_regs[7] = { 0, 5, 4, 1, 10, 8, 9 };
 static const unsigned char call_regs[7] = { 8, 0, 1, 2, 3, 4, 5 };
 #endif
 
-/* A number of schedstat, counted from 0, or 0. */
-static apr_uint64_t read_schedstat(const lpp_thread_t *thread, int number)
+/* What schedstat has: CPU time and ready time in nanoseconds, and how often the
+ * thread was put on a processor. 0: not known; a kernel that does not count
+ * shows three times 0, but a thread that exists has run. */
+static int read_schedstat(int fd, apr_uint64_t numbers[3])
 {
-    char text[96], *at;
+    char text[96], *at, *end;
     ssize_t len;
     int i;
 
-    if (thread->schedstat_fd < 0) {
+    if (fd < 0) {
         return 0;
     }
-    len = pread(thread->schedstat_fd, text, sizeof(text) - 1, 0);
+    len = pread(fd, text, sizeof(text) - 1, 0);
     if (len <= 0) {
         return 0;
     }
     text[len] = '\0';
     at = text;
-    for (i = 0; i < number; i++) {
-        at = strchr(at, ' ');
-        if (at == NULL) {
+    for (i = 0; i < 3; i++) {
+        numbers[i] = strtoull(at, &end, 10);
+        if (end == at) {
             return 0;
         }
-        at++;
+        at = end;
     }
-    return strtoull(at, NULL, 10);
+    return numbers[2] != 0;
 }
 
 apr_uint64_t lpp_thread_runs(const lpp_thread_t *thread)
 {
-    return read_schedstat(thread, 2);
+    apr_uint64_t numbers[3];
+
+    return read_schedstat(thread->schedstat_fd, numbers) ? numbers[2] : 0;
 }
 
-apr_int64_t lpp_thread_waited_ns(const lpp_thread_t *thread)
+apr_int64_t lpp_schedstat_ready_ns(int fd)
 {
-    return (apr_int64_t)read_schedstat(thread, 1);
+    apr_uint64_t numbers[3];
+
+    return read_schedstat(fd, numbers) ? (apr_int64_t)numbers[1] : -1;
 }
 
 static int open_task_file(int tid, const char *name)
@@ -64,26 +70,32 @@ static int open_task_file(int tid, const char *name)
     return open(path, O_RDONLY | O_CLOEXEC);
 }
 
+int lpp_schedstat_open(int tid)
+{
+    return open_task_file(tid, "schedstat");
+}
+
 void lpp_thread_open(lpp_thread_t *thread)
 {
     thread->process = getpid();
-    thread->schedstat_fd = open_task_file(thread->tid, "schedstat");
+    thread->schedstat_fd = lpp_schedstat_open(thread->tid);
     thread->syscall_fd = open_task_file(thread->tid, "syscall");
     thread->stat_fd = open_task_file(thread->tid, "stat");
 }
 
+static void close_file(int *fd)
+{
+    if (*fd >= 0) {
+        close(*fd);
+    }
+    *fd = -1;
+}
+
 void lpp_thread_close(lpp_thread_t *thread)
 {
-    if (thread->schedstat_fd >= 0) {
-        close(thread->schedstat_fd);
-    }
-    if (thread->syscall_fd >= 0) {
-        close(thread->syscall_fd);
-    }
-    if (thread->stat_fd >= 0) {
-        close(thread->stat_fd);
-    }
-    thread->schedstat_fd = thread->syscall_fd = thread->stat_fd = -1;
+    close_file(&thread->schedstat_fd);
+    close_file(&thread->syscall_fd);
+    close_file(&thread->stat_fd);
 }
 
 /* Field number of a line of stat, counted as in proc(5), which numbers the
@@ -125,6 +137,15 @@ void lpp_thread_state(const lpp_thread_t *thread, lpp_thread_state_t *state)
             close(fd);
         }
     }
+}
+
+int lpp_thread_is_asleep(const lpp_thread_t *thread)
+{
+    lpp_thread_state_t state;
+
+    lpp_thread_state(thread, &state);
+    return state.letter == '\0' ? -1
+        : state.letter == 'S' || state.letter == 'D';
 }
 
 int lpp_thread_look(const lpp_thread_t *thread, lpp_snapshot_t *snapshot,

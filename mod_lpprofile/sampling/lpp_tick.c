@@ -34,6 +34,9 @@
 /* The same if the kernel does not count runs: a smaller limit, since it is less
  * certain. */
 #define SETTLE_GUESS_NS 30000
+/* Without a processor for less than this, the thread ran: the clocks are read
+ * one after the other. */
+#define READY_MIN_NS 10000
 
 void lpp_tick_begin(lpp_sampler_t *sampler, lpp_session_t *session)
 {
@@ -43,7 +46,8 @@ void lpp_tick_begin(lpp_sampler_t *sampler, lpp_session_t *session)
     tick->session = session;
     session->profile->statistics.asked_hz = session->options.rate_hz;
     /* For a process that dies before the first tick. */
-    lpp_postmortem_set_total(sampler->postmortem, session->profile, 0, 0);
+    lpp_postmortem_set_total(sampler->postmortem, session->profile,
+                             &session->profile->total);
     atomic_store(&sampler->target.repaired, 0);
     tick->thread.schedstat_fd = tick->thread.syscall_fd = -1;
     tick->thread.stat_fd = -1;
@@ -54,6 +58,19 @@ void lpp_tick_begin(lpp_sampler_t *sampler, lpp_session_t *session)
      * the time that it has been blocked must be known to a millisecond. */
     tick->watch_ns = tick->interval_ns
         / ((tick->interval_ns + WATCH_MAX_NS - 1) / WATCH_MAX_NS);
+}
+
+static int takes_samples(const lpp_tick_t *tick)
+{
+    return tick->sampling || tick->thread.syscall_fd >= 0;
+}
+
+/* An lpp_ready_e: what will be known of ready time. */
+static int what_is_known(const lpp_tick_t *tick)
+{
+    return tick->given_ready_ns >= 0 ? LPP_READY_EXACT
+        : tick->thread.stat_fd >= 0 && takes_samples(tick)
+        ? LPP_READY_SEEN : LPP_READY_UNKNOWN;
 }
 
 void lpp_tick_follow(lpp_sampler_t *sampler)
@@ -77,11 +94,60 @@ void lpp_tick_follow(lpp_sampler_t *sampler)
     tick->given_wall_ns = tick->seen_wall_ns = segment->wall_ns;
     tick->given_cpu_ns = tick->seen_cpu_ns = segment->cpu_ns;
     tick->start_wall_ns = session->start_wall_ns;
-    tick->cpu_offset_ns = session->cpu_before_ns - segment->cpu_ns;
+    tick->given_ready_ns = segment->ready_ns;
+    tick->cpu_offset_ns = session->used.cpu_ns - segment->cpu_ns;
     tick->next_sample_ns = tick->given_wall_ns + tick->interval_ns;
     if (session->options.stacks && session->can_unwind) {
         lpp_thread_open(&tick->thread);
+        pthread_mutex_lock(&tick->session->tree_mutex);
+        session->profile->statistics.ready = what_is_known(tick);
+        pthread_mutex_unlock(&tick->session->tree_mutex);
     }
+}
+
+/* Add the time up to now to *weight; NULL: it stays unattributed. */
+static void take_time(lpp_tick_t *tick, int64_t now, int64_t cpu,
+                      lpp_weight_t *weight)
+{
+    int64_t wall_ns = now - tick->given_wall_ns;
+    int64_t cpu_ns = cpu - tick->given_cpu_ns;
+
+    if (weight != NULL) {
+        weight->wall_ns += (apr_uint64_t)wall_ns;
+        weight->cpu_ns += (apr_uint64_t)cpu_ns;
+        if (tick->given_ready_ns < 0 && wall_ns - cpu_ns >= READY_MIN_NS
+            && lpp_thread_is_asleep(&tick->thread) == 0) {
+            weight->ready_ns += (apr_uint64_t)(wall_ns - cpu_ns);
+        }
+    }
+    tick->given_wall_ns = now;
+    tick->given_cpu_ns = cpu;
+}
+
+/* The ready time that the kernel has counted and no sample has yet. */
+static apr_int64_t ready_left(const lpp_tick_t *tick)
+{
+    apr_int64_t ready = lpp_schedstat_ready_ns(tick->thread.schedstat_fd);
+
+    return ready < 0 || tick->given_ready_ns < 0 ? 0
+        : ready - tick->given_ready_ns;
+}
+
+/* Add ready time to *weight, whose other times are complete. What it has no
+ * room for is the next sample's: the thread waited after this one was taken. */
+static void take_ready(lpp_tick_t *tick, lpp_weight_t *weight)
+{
+    apr_int64_t room = (apr_int64_t)(weight->wall_ns - weight->cpu_ns
+                                     - weight->ready_ns);
+    apr_int64_t ready;
+
+    if (weight->wall_ns < weight->cpu_ns + weight->ready_ns + READY_MIN_NS) {
+        return; /* it ran all the time */
+    }
+    ready = ready_left(tick);
+    ready = ready < room ? ready : room;
+    weight->ready_ns += (apr_uint64_t)ready;
+    tick->given_ready_ns += ready;
 }
 
 /*
@@ -163,10 +229,12 @@ static void save_weight(const lpp_sampler_t *sampler, apr_uint32_t node,
 static void save_total(const lpp_sampler_t *sampler, int64_t now, int64_t cpu)
 {
     const lpp_tick_t *tick = &sampler->tick;
+    lpp_weight_t total = { 0, 0, 0, 0 };
 
+    total.wall_ns = (apr_uint64_t)(now - tick->start_wall_ns);
+    total.cpu_ns = (apr_uint64_t)(cpu + tick->cpu_offset_ns);
     lpp_postmortem_set_total(sampler->postmortem, tick->session->profile,
-                       (apr_uint64_t)(now - tick->start_wall_ns),
-                       (apr_uint64_t)(cpu + tick->cpu_offset_ns));
+                             &total);
 }
 
 /* The last episode has lasted until now. The tree_mutex is held. */
@@ -281,9 +349,11 @@ void lpp_tick_drain(lpp_sampler_t *sampler)
     while ((snapshot = lpp_ring_peek(sampler->target.ring)) != NULL) {
         if (asked->outstanding && snapshot->sequence == asked->sequence) {
             asked->weight.samples = 1;
+            take_ready(tick, &asked->weight);
             count = unwind(sampler, snapshot, &end);
             tick->episode.node = add_stack(sampler, snapshot, count, end,
                                            &asked->weight);
+            tick->episode.blocked_ns = 0;
             asked->outstanding = 0;
             tick->episode.state = snapshot->flags & LPP_SNAPSHOT_SYSCALL
                                   && asked->blocked
@@ -334,24 +404,15 @@ static int same_episode(lpp_tick_t *tick, int64_t cpu)
     return 1;
 }
 
-/* Add the time up to now to *weight; NULL: it stays unattributed. */
-static void take_time(lpp_tick_t *tick, int64_t now, int64_t cpu,
-                      lpp_weight_t *weight)
-{
-    if (weight != NULL) {
-        weight->wall_ns += (apr_uint64_t)(now - tick->given_wall_ns);
-        weight->cpu_ns += (apr_uint64_t)(cpu - tick->given_cpu_ns);
-    }
-    tick->given_wall_ns = now;
-    tick->given_cpu_ns = cpu;
-}
-
 static void credit(lpp_sampler_t *sampler, int64_t now, int64_t cpu)
 {
     lpp_tick_t *tick = &sampler->tick;
-    lpp_weight_t weight = { 0, 0, 0 };
+    lpp_weight_t weight = { 0, 0, 0, 0 };
 
     take_time(tick, now, cpu, &weight);
+    take_ready(tick, &weight);
+    tick->episode.blocked_ns += (apr_int64_t)(weight.wall_ns - weight.cpu_ns
+                                              - weight.ready_ns);
     pthread_mutex_lock(&tick->session->tree_mutex);
     lpp_profile_credit(tick->session->profile, tick->episode.node, &weight);
     tick->session->profile->statistics.blocked_ns += weight.wall_ns;
@@ -360,6 +421,32 @@ static void credit(lpp_sampler_t *sampler, int64_t now, int64_t cpu)
     }
     pthread_mutex_unlock(&tick->session->tree_mutex);
     save_weight(sampler, tick->episode.node, &weight);
+}
+
+/*
+ * The blocked episode is over. Once the thread was woken it was ready to run,
+ * and the kernel shows that only now: what the time since the last tick has no
+ * room for was credited to the episode as blocked.
+ */
+static void end_episode(lpp_sampler_t *sampler, int64_t now, int64_t cpu)
+{
+    lpp_tick_t *tick = &sampler->tick;
+    lpp_weight_t weight = { 0, 0, 0, 0 };
+    apr_int64_t ready = tick->episode.state == EPISODE_NONE ? 0
+        : ready_left(tick) - (now - tick->given_wall_ns)
+              + (cpu - tick->given_cpu_ns);
+
+    ready = ready < tick->episode.blocked_ns ? ready : tick->episode.blocked_ns;
+    if (ready > 0) {
+        weight.ready_ns = (apr_uint64_t)ready;
+        tick->given_ready_ns += ready;
+        tick->episode.blocked_ns -= ready;
+        pthread_mutex_lock(&tick->session->tree_mutex);
+        lpp_profile_credit(tick->session->profile, tick->episode.node,
+                           &weight);
+        pthread_mutex_unlock(&tick->session->tree_mutex);
+        save_weight(sampler, tick->episode.node, &weight);
+    }
 }
 
 /*
@@ -372,7 +459,7 @@ static int sample_blocked(lpp_sampler_t *sampler, int64_t now, int64_t cpu,
                           int signal_may_be_sent)
 {
     lpp_tick_t *tick = &sampler->tick;
-    lpp_weight_t weight = { 0, 0, 1 };
+    lpp_weight_t weight = { 0, 0, 0, 1 };
     lpp_thread_stack_t stack = { sampler->target.stack_start,
                                  sampler->target.stack_end,
                                  sampler->blocked_stack };
@@ -391,6 +478,8 @@ static int sample_blocked(lpp_sampler_t *sampler, int64_t now, int64_t cpu,
         return 0;
     }
     take_time(tick, now, cpu, &weight);
+    take_ready(tick, &weight);
+    tick->episode.blocked_ns = 0;
     tick->episode.node = add_stack(sampler, &snapshot, count, end, &weight);
     tick->episode.state = EPISODE_KNOWN;
     tick->episode.cpu_ns = cpu;
@@ -445,6 +534,7 @@ static void sample(lpp_sampler_t *sampler, int64_t now, int64_t cpu)
         credit(sampler, now, cpu);
         return;
     }
+    end_episode(sampler, now, cpu);
     tick->asked.blocked = lpp_clock_ns(tick->thread.clock) == cpu;
     sampler->waiting.state.letter = '\0';
     if (tick->asked.blocked) {
@@ -532,7 +622,7 @@ int64_t lpp_tick_run(lpp_sampler_t *sampler)
     int64_t cpu, due;
     int blocked;
 
-    if (!tick->sampling && tick->thread.syscall_fd < 0) {
+    if (!takes_samples(tick)) {
         cpu = lpp_clock_ns(tick->thread.clock);
         look(sampler, now, cpu, cpu == tick->seen_cpu_ns);
         tick->seen_cpu_ns = cpu;
@@ -623,7 +713,9 @@ void lpp_tick_finish(lpp_sampler_t *sampler)
     pthread_mutex_lock(&session->tree_mutex);
     session->profile->total.wall_ns =
         (apr_uint64_t)(session->end_wall_ns - session->start_wall_ns);
-    session->profile->total.cpu_ns = (apr_uint64_t)session->cpu_before_ns;
+    session->profile->total.cpu_ns = (apr_uint64_t)session->used.cpu_ns;
+    lpp_profile_set_ready(session->profile, session->used.ready_ns,
+                          statistics->ready == LPP_READY_SEEN);
     statistics->cut_short = atomic_load(&session->cut_short);
     statistics->own_ns = (apr_uint64_t)(
         lpp_clock_ns(CLOCK_THREAD_CPUTIME_ID) - tick->own_start_ns);
@@ -634,7 +726,6 @@ void lpp_tick_finish(lpp_sampler_t *sampler)
         publish_wait(sampler);
     }
     lpp_postmortem_set_total(sampler->postmortem, session->profile,
-                       session->profile->total.wall_ns,
-                       session->profile->total.cpu_ns);
+                             &session->profile->total);
     tick->session = NULL;
 }

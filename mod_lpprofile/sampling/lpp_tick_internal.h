@@ -3,8 +3,8 @@
  * lpp_tick: what the helper does for the session that runs: reads the thread's
  * clocks, asks for samples, weighs and unwinds them, adds them to the tree.
  *
- * The weight of a sample is the wall and CPU time that really passed since the
- * previous one; ticks are not counted. Time without a sample stays
+ * The weight of a sample is the wall, CPU and ready time that really passed
+ * since the previous one; ticks are not counted. Time without a sample stays
  * unattributed: it is the difference between the total and the tree.
  */
 #ifndef LPP_TICK_INTERNAL_H
@@ -39,6 +39,7 @@ typedef struct lpp_episode_t {
     } state;
     apr_uint32_t node;      /* where its time goes */
     apr_int64_t cpu_ns;     /* KNOWN: the CPU clock stands here */
+    apr_int64_t blocked_ns; /* credited so far, without CPU and ready time */
 } lpp_episode_t;
 
 /* The helper's state of the session that it samples; no other thread uses
@@ -57,6 +58,8 @@ typedef struct lpp_tick_t {
     apr_int64_t given_wall_ns; /* time before this is part of a sample's weight,
                                   or unattributed */
     apr_int64_t given_cpu_ns;  /* the same, of the thread's CPU clock */
+    apr_int64_t given_ready_ns; /* the same, of the thread's count of ready
+                                  time; -1: not known */
     apr_int64_t seen_cpu_ns;   /* last reading of the thread's CPU clock ... */
     apr_int64_t seen_wall_ns;  /* ... and when that was first read */
     lpp_asked_t asked;

@@ -236,15 +236,15 @@ static int is_in_place(const lpp_branch_t *branch, apr_uint32_t i)
         && branch->depth <= LPP_SAVED_DEPTH_MAX;
 }
 
+/* Read the self cost of branch i. */
 static void read_cost(lpp_saved_reader_t *reader, lpp_cost_t *cost,
-                      lpp_cost_t *sum)
+                      apr_uint32_t i, lpp_cost_t *sum)
 {
     cost->wall_us = lpp_saved_number(reader, TOTAL_MAX - sum->wall_us);
     cost->cpu_us = lpp_saved_number(reader, cost->wall_us);
     cost->samples = lpp_saved_number(reader, TOTAL_MAX - sum->samples);
-    sum->wall_us += cost->wall_us;
-    sum->cpu_us += cost->cpu_us;
-    sum->samples += cost->samples;
+    cost->ready_us = lpp_saved_ready_us(reader, &reader->branches, i, cost);
+    lpp_cost_add(sum, cost);
 }
 
 static lpp_branch_t *read_branches(lpp_saved_reader_t *reader,
@@ -281,7 +281,7 @@ static lpp_branch_t *read_branches(lpp_saved_reader_t *reader,
         if (LPP_PC_IS_WAIT(functions[branch->function].symbol.start)) {
             pcs[i] = functions[branch->function].symbol.start;
         }
-        read_cost(reader, &branch->self, &view->total);
+        read_cost(reader, &branch->self, i, &view->total);
         if (!is_in_place(branch, i)) {
             reader->bad = 1;
         }

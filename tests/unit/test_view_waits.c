@@ -41,7 +41,7 @@ static lpp_pc_t page_pc(void)
 static void add(lpp_profile_t *profile, const lpp_pc_t *frames, unsigned count,
                 apr_uint64_t wall_ns, const char *note)
 {
-    lpp_weight_t weight = { wall_ns, MS, 1 };
+    lpp_weight_t weight = { wall_ns, MS, 0, 1 };
 
     lpp_profile_add(profile, frames, count, &weight);
     lpp_waits_begin(&profile->waits, frames[0], note);

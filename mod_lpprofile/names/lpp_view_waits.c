@@ -43,11 +43,17 @@ static apr_uint32_t caller_of(const lpp_view_t *view, apr_uint32_t branch)
     return module != 0 ? module : direct;
 }
 
+static apr_uint64_t blocked_us(const lpp_function_t *function)
+{
+    const lpp_cost_t *self = &function->self;
+
+    return self->wall_us - self->cpu_us - self->ready_us;
+}
+
 static int compare(const void *a, const void *b)
 {
     const lpp_function_t *const *left = a, *const *right = b;
-    apr_uint64_t left_us = (*left)->self.wall_us - (*left)->self.cpu_us;
-    apr_uint64_t right_us = (*right)->self.wall_us - (*right)->self.cpu_us;
+    apr_uint64_t left_us = blocked_us(*left), right_us = blocked_us(*right);
 
     if (left_us != right_us) {
         return left_us > right_us ? -1 : 1;
@@ -130,9 +136,7 @@ apr_status_t lpp_view_add_waits(lpp_view_t *view, const lpp_wait_t *rows,
 apr_uint64_t lpp_view_waited_us(const lpp_view_t *view,
                                 const lpp_view_wait_t *wait)
 {
-    const lpp_cost_t *self = &view->functions[wait->function].self;
-
-    return self->wall_us - self->cpu_us - self->ready_us;
+    return blocked_us(&view->functions[wait->function]);
 }
 
 const char *lpp_view_waited_for(const lpp_view_t *view,

@@ -197,31 +197,26 @@ void lpp_report_busy_words(lpp_page_t *page, const lpp_view_t *view)
                   ready_percent(view));
 }
 
-/* The first sentence, where there is page code: its author can change it. */
-static void page_function_in_words(lpp_page_t *page, const lpp_view_t *view)
+/* The first sentence: the page function, since its author can change it, or
+ * else what was waited for; and whether the machine was busy: all other figures
+ * are then larger than the page's own work. */
+static void first_in_words(lpp_page_t *page, const lpp_view_t *view)
 {
-    if (lpp_report_first_words(page, view)) {
+    int function = lpp_report_first_words(page, view);
+    int named, busy = lpp_report_is_busy(view);
+
+    if (function) {
         few_samples(page, view);
-        lpp_page_raw(page, ". ");
     }
-}
-
-/* Whether the machine was busy: all other figures are then larger than the
- * page's own work. */
-static void busy_in_words(lpp_page_t *page, const lpp_view_t *view)
-{
-    if (lpp_report_is_busy(view)) {
-        lpp_page_rawf(page, "For <b>%.0f&#160;%%</b> of the time the request "
+    named = function || lpp_report_waits_in_words(page, view);
+    if (busy) {
+        lpp_page_rawf(page, "%s <b>%.0f&#160;%%</b> of the time the request "
                             "wanted a processor and did not get one: the "
-                            "machine was busy. ", ready_percent(view));
+                            "machine was busy", named ? "; for" : "For",
+                      ready_percent(view));
     }
-}
-
-/* What it waited for, before the duration: its first sentence where there is
- * no page code. */
-static void waits_in_words(lpp_page_t *page, const lpp_view_t *view)
-{
-    if (lpp_report_waits_in_words(page, view)) {
+    lpp_page_raw(page, named || busy ? ". " : "");
+    if (function && lpp_report_waits_in_words(page, view)) {
         lpp_page_raw(page, ". ");
     }
 }
@@ -300,9 +295,8 @@ static void functions_in_words(lpp_page_t *page, const lpp_report_t *report)
 /*
  * The rules, in the order of their sentences: the first that applies explains
  * why the page took so long. So the most informative come first: a function of
- * the page (page_function_in_words), what it waited for (waits_in_words), a busy
- * machine (busy_in_words), these three at the very start, statements in a loop, a
- * module or filter, a function in C.
+ * the page, what it waited for and a busy machine (first_in_words, at the very
+ * start), statements in a loop, a module or filter, a function in C.
  */
 static rule_fn *const rules[] = {
     sql_in_words,
@@ -338,9 +332,7 @@ static void profile_in_words(lpp_page_t *page, const lpp_report_t *report)
     const lpp_view_t *view = report->view;
 
     lpp_page_raw(page, "<p class=\"words\">");
-    page_function_in_words(page, view);
-    waits_in_words(page, view);
-    busy_in_words(page, view);
+    first_in_words(page, view);
     lpp_page_raw(page, report->provisional ? "Until this point the " : "The ");
     lpp_page_raw(page, report->inline_count ? "profiled regions took "
                                             : "request took ");

@@ -155,7 +155,8 @@ static const lpp_function_t *page_function(const lpp_view_t *part)
 
 int lpp_report_first_words(lpp_page_t *page, const lpp_view_t *view)
 {
-    const lpp_view_t *part = lpp_page_part(page, view, LPP_VIEW_SCRIPT_CODE);
+    const lpp_view_t *part = lpp_view_has_page_code(view)
+        ? lpp_page_part(page, view, LPP_VIEW_SCRIPT_CODE) : NULL;
     const lpp_function_t *function = part ? page_function(part) : NULL;
     double percent = function
         ? lpp_page_percent(function->self.wall_us, view->total.wall_us) : 0;

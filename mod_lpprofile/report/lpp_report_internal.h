@@ -114,7 +114,8 @@ extern const char lpp_asset_pages_css[];      /* of the module's own pages */
 extern const char lpp_asset_flame_model_js[]; /* before flame.js */
 extern const char lpp_asset_flame_js[];
 
-/* That part of a view; NULL: it has no page code, or the page has failed. */
+/* That part of a view, which may have no page code; NULL: the page has
+ * failed. */
 const lpp_view_t *lpp_page_part(lpp_page_t *page, const lpp_view_t *view,
                                 lpp_view_part_e part);
 

@@ -114,6 +114,9 @@ static void page_table(lpp_page_t *page, const lpp_report_t *report)
     lpp_report_t part = *report;
     apr_uint32_t top[ROWS + 2], count, i, kept = 0;
 
+    if (!lpp_view_has_page_code(report->view)) {
+        return;
+    }
     part.view = lpp_page_part(page, report->view, LPP_VIEW_SCRIPT_CODE);
     if (!part.view) {
         return;

@@ -314,7 +314,11 @@ static apr_status_t abandon(void *baton)
             lpp_session_close(run->profiling.session);
         }
         lpp_wrappers_unwatch();
-        lpp_run_free(run);
+        /* Else this may be a handler on top of what uses the run, and the
+         * helper may still use the session. */
+        if (!lpp_process_ending()) {
+            lpp_run_free(run);
+        }
     }
     return APR_SUCCESS;
 }

@@ -23,6 +23,8 @@
 #define END_WAIT_MS 1000
 #define TASK_WAIT_NS INT64_C(2000000000) /* for the helper to take a task */
 
+static const struct timespec end_nap = { 0, 1000000 };
+
 /* From now on the calling thread is the profiled one. The mutex is held. Does
  * not wake the helper, which checks again by itself after a start. */
 static void begin_segment(lpp_session_t *session)
@@ -353,7 +355,6 @@ lpp_start_e lpp_session_sample(lpp_session_t *session,
  */
 static int lock_for_end(lpp_sampler_t *sampler)
 {
-    static const struct timespec nap = { 0, 1000000 };
     int i;
 
     if (!atomic_load(&sampler->helper.stop)) {
@@ -363,7 +364,7 @@ static int lock_for_end(lpp_sampler_t *sampler)
         if (pthread_mutex_trylock(&sampler->helper.mutex) == 0) {
             return 1;
         }
-        nanosleep(&nap, NULL);
+        nanosleep(&end_nap, NULL);
     }
     return 0;
 }
@@ -504,28 +505,48 @@ apr_status_t lpp_session_profile(lpp_session_t *session,
     return status;
 }
 
+/* Wait for DONE, for a second at most, while the child ends. This may be a
+ * handler on top of a wait for the session's condition, which then takes no
+ * second wait by the same thread: so it looks time and again. */
+static int is_done_at_end(lpp_session_t *session)
+{
+    lpp_sampler_t *sampler = session->sampler;
+    int i, done = 0;
+
+    for (i = 0; i < END_WAIT_MS && !done; i++) {
+        if (!lock_for_end(sampler)) {
+            return 0;
+        }
+        done = session->state == SESSION_DONE;
+        lpp_helper_wake(&sampler->helper);
+        pthread_mutex_unlock(&sampler->helper.mutex);
+        if (!done) {
+            nanosleep(&end_nap, NULL);
+        }
+    }
+    return done;
+}
+
 void lpp_session_close(lpp_session_t *session)
 {
     lpp_sampler_t *sampler = session->sampler;
-    apr_status_t status;
 
     if (sampler->process != getpid()) {
         return;
     }
     lpp_session_stop(session, LPP_STOP_NOT);
-    if (!lock_for_end(sampler)) {
+    if (atomic_load(&sampler->helper.stop)) {
+        /* Not destroyed: that waits for who waits for the condition. */
+        if (is_done_at_end(session)) {
+            lpp_gate_settle(session->kept);
+        }
         return;
     }
-    /* The helper completes each session. But if the end of this child has
-     * interrupted a thread, the helper may be waiting for a lock of that
-     * thread. */
-    status = wait_done(session, atomic_load(&sampler->helper.stop)
-        ? lpp_clock_ns(CLOCK_MONOTONIC) + END_WAIT_MS * INT64_C(1000000) : -1);
+    pthread_mutex_lock(&sampler->helper.mutex);
+    (void)wait_done(session, -1); /* the helper completes each session */
     pthread_mutex_unlock(&sampler->helper.mutex);
-    if (status == APR_SUCCESS) {
-        lpp_gate_settle(session->kept);
-        destroy(session);
-    }
+    lpp_gate_settle(session->kept);
+    destroy(session);
 }
 
 void lpp_session_waits(lpp_session_t *session, lpp_waits_t *waits)

@@ -7,6 +7,7 @@ import re
 import pytest
 
 import apxs_env
+from httpd_conf import REGISTRY
 from page_stacks import PageStacks
 from pauses import undisturbed
 from stacks import Stacks
@@ -19,13 +20,7 @@ CONFIG = '''
 LPProfilingAllowed On
 LPProfileRate 1000
 PerlSwitches -I${SITE}
-PerlModule ModPerl::Registry
-<Files "*.pl">
-    SetHandler perl-script
-    PerlResponseHandler ModPerl::Registry
-    Options +ExecCGI
-</Files>
-'''
+''' + REGISTRY
 SECONDS = int(os.environ.get('LPP_STRESS_SECONDS', '4'))
 HEAD = 'use strict; use warnings;\n'
 TAIL = 'print "Content-Type: text/html\\n\\n<html><body>$x</body></html>";\n'

@@ -149,36 +149,26 @@ static void draw(lpp_page_t *page, const lpp_diff_t *diff, const char *what)
     }
 }
 
-/* That part of a view, which may have no page code. */
-static const lpp_view_t *part_of(lpp_page_t *page, const lpp_view_t *view,
-                                 lpp_view_part_e which)
-{
-    const lpp_view_t *part = NULL;
-    apr_status_t status = lpp_view_part(&part, view, which, page->scratch);
-
-    page->status = page->status ? page->status : status;
-    return status == APR_SUCCESS ? part : NULL;
-}
-
 /* baton: the comparison of all code. */
 static void draw_part(lpp_page_t *page, lpp_view_part_e part,
                       const char *name, const void *baton)
 {
     const lpp_diff_t *all = baton, *diff = NULL;
     const lpp_view_t *before, *after;
-    apr_status_t status;
 
-    before = part_of(page, all->views[LPP_DIFF_BEFORE], part);
-    after = part_of(page, all->views[LPP_DIFF_AFTER], part);
+    if (part == LPP_VIEW_ALL_CODE) {
+        draw(page, all, name);
+        return;
+    }
+    before = lpp_page_part(page, all->views[LPP_DIFF_BEFORE], part);
+    after = lpp_page_part(page, all->views[LPP_DIFF_AFTER], part);
     if (!before || !after) {
         return;
     }
-    status = lpp_diff_create(&diff, before, after, page->scratch);
-    if (status != APR_SUCCESS) {
-        page->status = page->status ? page->status : status;
-        return;
+    page->status = lpp_diff_create(&diff, before, after, page->scratch);
+    if (page->status == APR_SUCCESS) {
+        draw(page, diff, name);
     }
-    draw(page, diff, name);
 }
 
 void lpp_report_diff_flame(lpp_page_t *page, const lpp_diff_t *diff)

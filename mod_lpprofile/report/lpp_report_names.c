@@ -102,7 +102,7 @@ const lpp_view_t *lpp_page_part(lpp_page_t *page, const lpp_view_t *view,
 {
     const lpp_view_t *made = NULL;
 
-    if (page->status == APR_SUCCESS && lpp_view_has_page_code(view)) {
+    if (page->status == APR_SUCCESS) {
         page->status = lpp_view_part(&made, view, part, page->scratch);
     }
     return page->status == APR_SUCCESS ? made : NULL;

@@ -2,12 +2,14 @@
 /* lpp_kernel_watch: see lpp_kernel_watch_internal.h. */
 #include "sampling/lpp_kernel_watch_internal.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/lpp_log.h"
 #include "base/lpp_log_tags.h"
+#include "interp/lpp_peek.h"
 #include "sampling/lpp_signal_copy_internal.h"
 #include "sampling/lpp_signal_stub_internal.h"
 
@@ -51,6 +53,23 @@ void lpp_kernel_watch_end(lpp_kernel_watch_t *watch)
     watch->state = WATCH_UNKNOWN;
 }
 
+void lpp_kernel_watch_from(lpp_kernel_watch_t *watch, apr_int64_t from_ns)
+{
+    watch->from_ns = from_ns;
+    watch->ready_ns = 0;
+}
+
+apr_int64_t lpp_kernel_watch_ready_ns(const lpp_kernel_watch_t *watch,
+                                      apr_int64_t until_ns)
+{
+    apr_int64_t from_ns = watch->out_ns > watch->from_ns ? watch->out_ns
+                                                         : watch->from_ns;
+
+    return watch->ready_ns
+        + (watch->state == WATCH_READY && until_ns > from_ns
+               ? until_ns - from_ns : 0);
+}
+
 void lpp_kernel_watch_refresh(lpp_kernel_watch_t *watch)
 {
     lpp_kernel_ring_t *rings;
@@ -83,13 +102,21 @@ static lpp_kernel_ring_t *oldest(const lpp_kernel_watch_t *watch)
 
 #if defined(__x86_64__)
 
+/* Whether the thread is in a system call: the kernel then shows that in place
+ * of the call's number, which it does not show. */
+static int is_in_call(const lpp_snapshot_t *snapshot)
+{
+    return snapshot->regs[0] == (apr_uint64_t)-ENOSYS;
+}
+
 static int is_in_stub(const lpp_snapshot_t *snapshot)
 {
     return lpp_signal_is_in_stub(snapshot->regs[LPP_REG_PC]);
 }
 
 /* A thread whose call was restarted may wait in a stub: set its registers as if
- * it waited in the call. 0: they cannot be read. */
+ * it waited in the call that the stub makes, whose number is known. 0: they
+ * cannot be read. */
 static int hide_stub(lpp_snapshot_t *snapshot)
 {
     lpp_signal_stub_t stub;
@@ -106,10 +133,17 @@ static int hide_stub(lpp_snapshot_t *snapshot)
     }
     snapshot->regs[LPP_REG_PC] = (apr_uint64_t)stub.resume;
     *rbx = (apr_uint64_t)stub.rbx;
+    snapshot->regs[0] = (apr_uint64_t)stub.number;
     return 1;
 }
 
 #else
+
+/* Not known: a page fault that blocks looks like a call. */
+static int is_in_call(const lpp_snapshot_t *snapshot)
+{
+    return 1;
+}
 
 static int is_in_stub(const lpp_snapshot_t *snapshot)
 {
@@ -131,7 +165,7 @@ static void keep_state(lpp_kernel_watch_t *watch,
     apr_uint32_t len = record->stack_len;
 
     memset(snapshot, 0, sizeof(*snapshot));
-    snapshot->flags = LPP_SNAPSHOT_SYSCALL | LPP_SNAPSHOT_CUT;
+    snapshot->flags = LPP_SNAPSHOT_CUT;
     snapshot->stack = watch->stack;
     watch->kept = 1;
     if (lpp_kernel_record_registers(record, snapshot)
@@ -140,6 +174,7 @@ static void keep_state(lpp_kernel_watch_t *watch,
         memcpy(watch->stack, record->stack, len);
         snapshot->stack_address = snapshot->regs[LPP_REG_SP];
         snapshot->stack_len = len;
+        snapshot->flags |= is_in_call(snapshot) ? LPP_SNAPSHOT_SYSCALL : 0;
         watch->whole_only = is_in_stub(snapshot);
     }
 }
@@ -155,18 +190,22 @@ static lpp_watch_change_e follow(lpp_kernel_watch_t *watch,
         keep_state(watch, record);
         return LPP_WATCH_NOTHING;
     case LPP_KERNEL_OUT:
-        watch->state = record->preempted ? WATCH_ACTIVE : WATCH_BLOCKED;
+        watch->state = record->preempted ? WATCH_READY : WATCH_BLOCKED;
+        watch->out_ns = record->time_ns;
         if (!watch->kept) {
             watch->snapshot.stack_len = 0; /* that of an earlier switch */
         }
         watch->kept = 0;
         return record->preempted ? LPP_WATCH_NOTHING : LPP_WATCH_BLOCKS;
     case LPP_KERNEL_IN:
+        watch->ready_ns = lpp_kernel_watch_ready_ns(watch, record->time_ns);
         watch->state = WATCH_ACTIVE;
         return blocked ? LPP_WATCH_RUNS : LPP_WATCH_NOTHING;
     case LPP_KERNEL_LOST:
         watch->lost += record->lost;
         if (!blocked) {
+            watch->ready_ns = lpp_kernel_watch_ready_ns(watch,
+                                                        record->time_ns);
             watch->state = WATCH_UNKNOWN;
         }
         return blocked ? LPP_WATCH_DOUBT : LPP_WATCH_NOTHING;
@@ -192,17 +231,33 @@ lpp_watch_change_e lpp_kernel_watch_next(lpp_kernel_watch_t *watch,
     return change;
 }
 
-int lpp_kernel_watch_look(const lpp_kernel_watch_t *watch,
+/* As lpp_signal_read_stack, by guarded loads. */
+static int load_stack(lpp_snapshot_t *snapshot, unsigned char *copy,
+                      apr_uint64_t end)
+{
+    apr_uint64_t from = snapshot->regs[LPP_REG_SP] - LPP_SIGNAL_RED_ZONE;
+    apr_uint64_t len = end > from ? end - from : 0;
+
+    len = len < LPP_STACK_MAX_BYTES ? len : LPP_STACK_MAX_BYTES;
+    snapshot->stack = copy;
+    snapshot->stack_address = from;
+    snapshot->stack_len = (apr_uint32_t)lpp_peek_bytes(copy, from, len);
+    return 1;
+}
+
+int lpp_kernel_watch_look(const lpp_kernel_watch_t *watch, lpp_watch_how_e how,
                           apr_uint64_t stack_start, apr_uint64_t stack_end,
                           unsigned char *copy, lpp_snapshot_t *snapshot)
 {
     apr_uint64_t sp = watch->snapshot.regs[LPP_REG_SP];
+    int copied;
 
-    if (watch->snapshot.stack_len == 0) {
+    if (watch->snapshot.stack_len == 0
+        || (how == LPP_WATCH_BY_LOADS && watch->whole_only)) {
         return 0;
     }
     *snapshot = watch->snapshot;
-    snapshot->flags = LPP_SNAPSHOT_SYSCALL;
+    snapshot->flags &= LPP_SNAPSHOT_SYSCALL;
     if (sp < stack_start || sp >= stack_end) {
         snapshot->flags |= LPP_SNAPSHOT_OWN_STACK;
         stack_end = sp + LPP_OWN_STACK_MAX_BYTES;
@@ -210,9 +265,11 @@ int lpp_kernel_watch_look(const lpp_kernel_watch_t *watch,
     else if (stack_end - sp > LPP_STACK_MAX_BYTES - LPP_SIGNAL_RED_ZONE) {
         snapshot->flags |= LPP_SNAPSHOT_CUT;
     }
-    return lpp_signal_read_stack(snapshot, copy, LPP_STACK_MAX_BYTES,
-                                 stack_end)
-        && snapshot->stack_len > 0 && hide_stub(snapshot);
+    copied = how == LPP_WATCH_BY_LOADS ? load_stack(snapshot, copy, stack_end)
+        : lpp_signal_read_stack(snapshot, copy, LPP_STACK_MAX_BYTES,
+                                stack_end);
+    return copied && snapshot->stack_len > 0
+        && (how == LPP_WATCH_BY_LOADS || hide_stub(snapshot));
 }
 
 int lpp_kernel_watch_is_still(lpp_kernel_watch_t *watch)

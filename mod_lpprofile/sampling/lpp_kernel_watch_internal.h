@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * lpp_kernel_watch: the profiled thread as kernel events show it: when it
- * blocks, when it runs again, and its stack at that moment.
+ * blocks, when it runs again, its stack at that moment, and for how long it
+ * was ready to run after it was preempted.
  *
  * The records of a thread lie in the rings of several processors. A record is
  * written before the thread can run on another processor. So of the records
@@ -27,9 +28,14 @@ typedef struct lpp_kernel_watch_t {
     int logged;            /* that it cannot be watched */
     enum {
         WATCH_UNKNOWN,
-        WATCH_ACTIVE,      /* it runs, or would if it had a processor */
+        WATCH_ACTIVE,      /* it runs */
+        WATCH_READY,       /* it was preempted, and would run if it had a
+                              processor */
         WATCH_BLOCKED
     } state;
+    apr_int64_t from_ns;   /* see lpp_kernel_watch_from */
+    apr_int64_t ready_ns;  /* READY since then, in periods that are over */
+    apr_int64_t out_ns;    /* when it became READY */
     lpp_snapshot_t snapshot; /* when it blocked last; stack_len 0: not known */
     int whole_only;        /* snapshot cannot be unwound without look */
     int kept;              /* snapshot is of the switch that is read now */
@@ -48,6 +54,19 @@ void lpp_kernel_watch_follow(lpp_kernel_watch_t *watch, unsigned tid,
                              int active);
 void lpp_kernel_watch_end(lpp_kernel_watch_t *watch);
 
+/* Count ready time from from_ns (CLOCK_MONOTONIC) on, anew.
+ * Signal-safe: yes. Thread: the helper. */
+void lpp_kernel_watch_from(lpp_kernel_watch_t *watch, apr_int64_t from_ns);
+
+/*
+ * For how long the thread was preempted, up to until_ns: the changes up to then
+ * were read. What it waits for a processor once a block is over is not part of
+ * this: no event tells when it was woken.
+ * Signal-safe: yes. Thread: the helper.
+ */
+apr_int64_t lpp_kernel_watch_ready_ns(const lpp_kernel_watch_t *watch,
+                                      apr_int64_t until_ns);
+
 /*
  * See what the kernel has written so far. Then next, called until it returns
  * NOTHING, returns the changes up to until_ns (CLOCK_MONOTONIC, a time before
@@ -59,6 +78,14 @@ lpp_watch_change_e lpp_kernel_watch_next(lpp_kernel_watch_t *watch,
                                          apr_int64_t until_ns,
                                          apr_int64_t *time_ns);
 
+/* How a stack is read. */
+typedef enum {
+    LPP_WATCH_BY_KERNEL, /* the kernel copies: not in state D, where the thread
+                            may hold the lock that this needs */
+    LPP_WATCH_BY_LOADS   /* by guarded loads (interp/lpp_peek.h), which must be
+                            permitted */
+} lpp_watch_how_e;
+
 /*
  * Copy the stack of the thread, which is BLOCKED, as far as the request's root:
  * from its SP to stack_end where that is in its own stack, which begins at
@@ -67,7 +94,7 @@ lpp_watch_change_e lpp_kernel_watch_next(lpp_kernel_watch_t *watch,
  * afterwards.
  * Signal-safe: yes. Thread: the helper.
  */
-int lpp_kernel_watch_look(const lpp_kernel_watch_t *watch,
+int lpp_kernel_watch_look(const lpp_kernel_watch_t *watch, lpp_watch_how_e how,
                           apr_uint64_t stack_start, apr_uint64_t stack_end,
                           unsigned char *copy, lpp_snapshot_t *snapshot);
 

@@ -35,8 +35,8 @@ static void end_early(lpp_sampler_t *sampler, lpp_session_t *session,
                       lpp_stop_e why)
 {
     if (session->state == SESSION_RUNNING) {
-        session->cpu_before_ns += lpp_clock_ns(session->segment.cpu_clock)
-            - session->segment.cpu_ns;
+        lpp_segment_add(&session->segment, session->segment.cpu_clock,
+                        &session->used);
     }
     session->end_wall_ns = lpp_clock_ns(CLOCK_MONOTONIC);
     session->state = SESSION_STOPPED;

@@ -23,19 +23,14 @@
 #define END_WAIT_MS 1000
 #define TASK_WAIT_NS INT64_C(2000000000) /* for the helper to take a task */
 
+static const struct timespec end_nap = { 0, 1000000 };
+
 /* From now on the calling thread is the profiled one. The mutex is held. Does
  * not wake the helper, which checks again by itself after a start. */
 static void begin_segment(lpp_session_t *session)
 {
-    session->segment.wall_ns = lpp_clock_ns(CLOCK_MONOTONIC);
     session->thread = pthread_self();
-    session->segment.tid = (int)syscall(SYS_gettid);
-    if (pthread_getcpuclockid(session->thread, &session->segment.cpu_clock)
-        != 0) {
-        session->segment.cpu_clock = CLOCK_THREAD_CPUTIME_ID;
-    }
-    session->segment.number++;
-    session->segment.cpu_ns = lpp_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    lpp_segment_begin(&session->segment);
     session->state = SESSION_RUNNING;
 }
 
@@ -123,6 +118,7 @@ static apr_status_t make(lpp_session_t **session, lpp_sampler_t *sampler,
     made->root_names = root_names;
     made->state = SESSION_WAITING;
     made->thread = pthread_self();
+    made->segment.schedstat_fd = -1;
     made->copy.stack = take_stack(made, pool);
     made->copy.snapshot.page_frames = made->copy.page_frames;
     if (made->copy.stack != NULL) {
@@ -147,6 +143,7 @@ static void destroy(lpp_session_t *session)
 {
     pthread_cond_destroy(&session->cond);
     pthread_mutex_destroy(&session->tree_mutex);
+    lpp_segment_close(&session->segment);
     return_spare_stack(session);
 }
 
@@ -210,13 +207,14 @@ void lpp_session_pause(lpp_session_t *session)
     pthread_mutex_lock(&sampler->helper.mutex);
     running = session->state == SESSION_RUNNING;
     if (running) {
-        session->cpu_before_ns += lpp_clock_ns(CLOCK_THREAD_CPUTIME_ID)
-            - session->segment.cpu_ns;
+        lpp_segment_add(&session->segment, CLOCK_THREAD_CPUTIME_ID,
+                        &session->used);
         session->segment.tid = 0;
         session->state = SESSION_PAUSED;
         lpp_arming_disarm(&session->arming, &sampler->target);
         lpp_helper_wake(&sampler->helper);
     }
+    lpp_segment_close(&session->segment);
     pthread_mutex_unlock(&sampler->helper.mutex);
     if (!running) {
         /* The helper has ended the session: only the mask must be restored. */
@@ -322,7 +320,7 @@ static void restart(lpp_session_t *session)
         *max_us = *max_us > 0 ? *max_us : 1;
     }
     session->start_wall_ns = now;
-    session->cpu_before_ns = 0;
+    memset(&session->used, 0, sizeof(session->used));
     session->options.stacks = 1;
 }
 
@@ -358,7 +356,6 @@ lpp_start_e lpp_session_sample(lpp_session_t *session,
  */
 static int lock_for_end(lpp_sampler_t *sampler)
 {
-    static const struct timespec nap = { 0, 1000000 };
     int i;
 
     if (!atomic_load(&sampler->helper.stop)) {
@@ -368,7 +365,7 @@ static int lock_for_end(lpp_sampler_t *sampler)
         if (pthread_mutex_trylock(&sampler->helper.mutex) == 0) {
             return 1;
         }
-        nanosleep(&nap, NULL);
+        nanosleep(&end_nap, NULL);
     }
     return 0;
 }
@@ -391,9 +388,9 @@ void lpp_session_stop(lpp_session_t *session, lpp_stop_e why)
      * profile is asked for; to wake it would cost the request 10 us. */
     ticks = running && session->arming.armed;
     if (running) {
-        session->cpu_before_ns += lpp_clock_ns(
-            same_thread ? CLOCK_THREAD_CPUTIME_ID : session->segment.cpu_clock)
-            - session->segment.cpu_ns;
+        lpp_segment_add(&session->segment, same_thread
+                            ? CLOCK_THREAD_CPUTIME_ID
+                            : session->segment.cpu_clock, &session->used);
     }
     if (running || session->state == SESSION_PAUSED) {
         session->end_wall_ns = lpp_clock_ns(CLOCK_MONOTONIC);
@@ -455,19 +452,6 @@ static apr_status_t wait_done(lpp_session_t *session, int64_t deadline_ns)
     return APR_SUCCESS;
 }
 
-/* The totals up to now of a session that is still running. The mutex is
- * held. */
-static void total_now(const lpp_session_t *session, lpp_profile_t *profile)
-{
-    profile->total.wall_ns = (apr_uint64_t)(
-        lpp_clock_ns(CLOCK_MONOTONIC) - session->start_wall_ns);
-    profile->total.cpu_ns = (apr_uint64_t)session->cpu_before_ns;
-    if (session->state == SESSION_RUNNING) {
-        profile->total.cpu_ns += (apr_uint64_t)(
-            lpp_clock_ns(session->segment.cpu_clock) - session->segment.cpu_ns);
-    }
-}
-
 /* A helper task: add the samples received so far to the tree. */
 static void drain(void *baton)
 {
@@ -512,34 +496,66 @@ apr_status_t lpp_session_profile(lpp_session_t *session,
     pthread_mutex_unlock(&session->tree_mutex);
     if (status == APR_SUCCESS && going_on) {
         pthread_mutex_lock(&sampler->helper.mutex);
-        total_now(session, *profile);
+        lpp_profile_set_ready(*profile,
+                              lpp_session_times_now(session,
+                                                    &(*profile)->total),
+                              (*profile)->statistics.ready
+                                  == LPP_READY_SEEN);
         pthread_mutex_unlock(&sampler->helper.mutex);
     }
     return status;
 }
 
+/* Wait for DONE, for a second at most, while the child ends. This may be a
+ * handler on top of a wait for the session's condition, which then takes no
+ * second wait by the same thread: so it looks time and again. */
+static int is_done_at_end(lpp_session_t *session)
+{
+    lpp_sampler_t *sampler = session->sampler;
+    int i, done = 0;
+
+    for (i = 0; i < END_WAIT_MS && !done; i++) {
+        if (!lock_for_end(sampler)) {
+            return 0;
+        }
+        done = session->state == SESSION_DONE;
+        lpp_helper_wake(&sampler->helper);
+        pthread_mutex_unlock(&sampler->helper.mutex);
+        if (!done) {
+            nanosleep(&end_nap, NULL);
+        }
+    }
+    return done;
+}
+
 void lpp_session_close(lpp_session_t *session)
 {
     lpp_sampler_t *sampler = session->sampler;
-    apr_status_t status;
 
     if (sampler->process != getpid()) {
         return;
     }
     lpp_session_stop(session, LPP_STOP_NOT);
-    if (!lock_for_end(sampler)) {
+    if (atomic_load(&sampler->helper.stop)) {
+        /* Not destroyed: that waits for who waits for the condition. */
+        if (is_done_at_end(session)) {
+            lpp_gate_settle(session->kept);
+        }
         return;
     }
-    /* The helper completes each session. But if the end of this child has
-     * interrupted a thread, the helper may be waiting for a lock of that
-     * thread. */
-    status = wait_done(session, atomic_load(&sampler->helper.stop)
-        ? lpp_clock_ns(CLOCK_MONOTONIC) + END_WAIT_MS * INT64_C(1000000) : -1);
+    pthread_mutex_lock(&sampler->helper.mutex);
+    (void)wait_done(session, -1); /* the helper completes each session */
     pthread_mutex_unlock(&sampler->helper.mutex);
-    if (status == APR_SUCCESS) {
-        lpp_gate_settle(session->kept);
-        destroy(session);
-    }
+    lpp_gate_settle(session->kept);
+    destroy(session);
+}
+
+void lpp_session_waits(lpp_session_t *session, lpp_waits_t *waits)
+{
+    memset(waits, 0, sizeof(*waits));
+    pthread_mutex_lock(&session->tree_mutex);
+    lpp_waits_merge(waits, &session->profile->waits);
+    pthread_mutex_unlock(&session->tree_mutex);
 }
 
 /* A helper task. */

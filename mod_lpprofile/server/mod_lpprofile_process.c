@@ -27,6 +27,7 @@
 #include "base/lpp_clock.h"
 #include "base/lpp_log.h"
 #include "base/lpp_log_tags.h"
+#include "names/lpp_services.h"
 #include "sampling/lpp_signal_trial.h"
 #include "server/mod_lpprofile_config.h"
 #include "server/mod_lpprofile_kernel.h"
@@ -390,6 +391,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                      ": Cannot list the loaded objects; nothing is profiled");
         return OK;
     }
+    lpp_services_read(pconf);
     generation.maps = maps;
     generation.unwinder = unwinder;
     generation.symbols = symbols;

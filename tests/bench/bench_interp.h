@@ -12,6 +12,7 @@
 #include <apr_general.h>
 
 #include "bench_util.h"
+#include "../unit/rescue_loads.h"
 #include "interp/lpp_interp_languages_internal.h"
 
 #define SAMPLES 1000
@@ -23,13 +24,6 @@ static lpp_page_frame_t frames[LPP_SNAPSHOT_PAGE_FRAMES];
 static double took[SAMPLES];
 static unsigned depth; /* the most frames */
 static volatile int taken;
-
-static inline void rescue(int number, siginfo_t *info, void *context)
-{
-    if (!lpp_peek_rescue(info, context)) {
-        signal(number, SIG_DFL);
-    }
-}
 
 static inline void take(int number, siginfo_t *info, void *context)
 {
@@ -49,17 +43,6 @@ static inline void take(int number, siginfo_t *info, void *context)
     depth = walk.count > depth ? walk.count : depth;
 }
 
-static inline void handle(int number,
-                          void (*handler)(int, siginfo_t *, void *))
-{
-    struct sigaction action;
-
-    memset(&action, 0, sizeof(action));
-    action.sa_sigaction = handler;
-    action.sa_flags = SA_SIGINFO | SA_RESTART;
-    sigaction(number, &action, NULL);
-}
-
 /* From now on, by walk. */
 static inline void take_samples(void (*walk)(lpp_interp_walk_t *walk))
 {
@@ -73,9 +56,8 @@ static inline void take_samples(void (*walk)(lpp_interp_walk_t *walk))
     need(lpp_interp_seen_create(&seen, pool), "table");
     lpp_interp_seen_reset(seen);
     walk_frames = walk;
-    handle(SIGSEGV, rescue);
-    handle(SIGBUS, rescue);
-    handle(EMPTY_SIGNAL, take);
+    rescue_loads();
+    install_handler(take);
     memset(&event, 0, sizeof(event));
     event.sigev_notify = SIGEV_THREAD_ID;
     event._sigev_un._tid = gettid();

@@ -14,6 +14,7 @@
 #include <apr_strings.h>
 
 #include "bench_util.h"
+#include "../unit/rescue_loads.h"
 #include "interp/lpp_interp_lua_internal.h"
 
 #define COLD_BYTES (4 << 20) /* written in between: caches are cold */
@@ -25,24 +26,6 @@ static void *library;
 static lpp_interp_lua_t reader;
 static lpp_interp_seen_t *seen;
 static double measured[2]; /* warm, cold */
-
-static void on_fault(int number, siginfo_t *info, void *context)
-{
-    if (!lpp_peek_rescue(info, context)) {
-        signal(number, SIG_DFL);
-    }
-}
-
-static void rescue_faults(void)
-{
-    struct sigaction action;
-
-    memset(&action, 0, sizeof(action));
-    action.sa_sigaction = on_fault;
-    action.sa_flags = SA_SIGINFO;
-    sigaction(SIGSEGV, &action, NULL);
-    sigaction(SIGBUS, &action, NULL);
-}
 
 /* The function of that name, to the pointer at to. */
 static void look_up(void *to, const char *name)
@@ -143,7 +126,7 @@ int main(int argc, char **argv)
     double took[ROUNDS_MAX];
     int round;
 
-    rescue_faults();
+    rescue_loads();
     apr_initialize();
     need(apr_pool_create(&pool, NULL), "a pool");
     library = dlopen("liblua5.3.so.0", RTLD_NOW | RTLD_LOCAL);

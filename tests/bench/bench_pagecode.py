@@ -5,7 +5,8 @@ LPProfileInterpreters On and Off in turns."""
 import statistics
 import time
 
-from served import Single
+from served import Single  # finds the next one, too
+from httpd_conf import REGISTRY
 
 FRAMES = 50
 PAIRS = 5
@@ -63,13 +64,6 @@ sub down {
     return $sum;
 }
 print down(CALLS, 6000000);
-'''
-REGISTRY = '''PerlModule ModPerl::Registry
-<Files "*.pl">
-    SetHandler perl-script
-    PerlResponseHandler ModPerl::Registry
-    Options +ExecCGI
-</Files>
 '''
 # language: (features, modules, configuration, file, its text, in which CALLS
 # makes FRAMES functions)

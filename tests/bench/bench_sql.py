@@ -45,8 +45,8 @@ def took(server, path, connection):
 
 
 def main():
-    with tempfile.TemporaryDirectory(prefix='lpp-bench-sql-') as directory:
-        path = databases.make_sqlite(directory)
+    with tempfile.TemporaryDirectory(prefix='lpp-bench-sql-') as directory, \
+            databases.sqlite_file(directory) as path:
         servers, results = {}, {}
         try:
             for allowed in (None, 'Off', 'On'):

@@ -62,15 +62,21 @@ static inline void on_signal(int number, siginfo_t *info, void *context)
     (void)context;
 }
 
-/* A handler that does nothing, installed as the sampler's is. */
-static inline void install_empty_handler(void)
+/* A handler of EMPTY_SIGNAL, installed as the sampler's is. */
+static inline void install_handler(void (*handler)(int, siginfo_t *, void *))
 {
     struct sigaction action;
 
     memset(&action, 0, sizeof(action));
-    action.sa_sigaction = on_signal;
+    action.sa_sigaction = handler;
     action.sa_flags = SA_SIGINFO | SA_RESTART;
     sigaction(EMPTY_SIGNAL, &action, NULL);
+}
+
+/* One that does nothing. */
+static inline void install_empty_handler(void)
+{
+    install_handler(on_signal);
 }
 
 static inline int rounds_of(int argc, char **argv)

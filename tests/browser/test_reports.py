@@ -44,6 +44,11 @@ def see(driver, browser, server, path, name):
 def see_all_code(driver, server, report_id):
     """A report with the flame graph that has the C functions."""
     driver.get(server.url(REPORT + report_id))
+    pick_all_code(driver)
+
+
+def pick_all_code(driver):
+    """On a page with page code, which is shown alone at first."""
     for label in find_all(driver, 'label[for=lpp-part-all]'):
         label.location_once_scrolled_into_view
         label.click()
@@ -239,6 +244,7 @@ def test_comparison_tells_growth_not_by_colour_alone(reports, chromium,
         '\u25b2')
     assert find(driver, '.changes tbody td').text.startswith('+')
     assert find_all(driver, '.flame .grown')
+    pick_all_code(driver)
     click(driver, box(driver, 'lua_pcallk'))
     assert next(w for name, _, w in boxes(driver)
                 if name.startswith('lua_pcallk')) == 100

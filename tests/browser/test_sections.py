@@ -97,7 +97,8 @@ def test_subrequests_stand_below_their_makers(server, chromium, browser):
     root = browser.look(chromium(), server.url(PAGES['subrequests']))
     text = root.find_element('css selector', '.top.calls').text
     assert 'Subrequest /part.html' in text
-    assert re.search(r'In modules: ', root.find_element(
+    # Ten milliseconds: on a busy machine too short for a sample.
+    assert re.search(r'the request took ', root.find_element(
         'css selector', '.words').text)
 
 

@@ -5,6 +5,7 @@ The cluster is private: made with initdb in a directory of its own, by the
 server's unprivileged user where the tests run as root, reached by a Unix
 socket there and by nothing else, ended by its process id.
 """
+import contextlib
 import ctypes
 import os
 import pathlib
@@ -29,18 +30,20 @@ INSERT INTO target VALUES ('plain', '/plain.txt');
               for n in range(PERSONS))
 
 
-def make_sqlite(directory):
-    """A database that every user may write to; returns its path."""
+@contextlib.contextmanager
+def sqlite_file(directory):
+    """The path of a database that every user may write to."""
     path = pathlib.Path(directory) / 'shop.db'
-    connection = sqlite3.connect(path)
-    # WAL: apr_dbd does not wait, and a child that starts while another one
-    # writes could not prepare its statements.
-    connection.executescript('PRAGMA journal_mode=WAL;'
-                             'PRAGMA synchronous=OFF;' + SCHEMA)
-    connection.close()
+    path.touch()
     path.chmod(0o666)
     path.parent.chmod(0o777)
-    return path
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        # apr_dbd does not wait for a lock, so a child of httpd fails where it
+        # finds one. WAL: writers lock no readers out. The first connection to
+        # a file in that mode and the last one do, so this one stays open.
+        connection.executescript('PRAGMA journal_mode=WAL;'
+                                 'PRAGMA synchronous=OFF;' + SCHEMA)
+        yield path
 
 
 class Postgres:

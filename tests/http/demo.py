@@ -5,7 +5,6 @@ demo.py show DIRECTORY   profile four pages, print what was found, keep the
                          files in DIRECTORY, stop
 demo.py run [PORT]       serve until Ctrl-C
 """
-import html
 import os
 import pathlib
 import re
@@ -16,6 +15,7 @@ import sys
 import time
 
 import httpd_env
+from calls_table import plain
 
 CONFIG = 'LPProfilingAllowed On\n'
 FEATURES = ('lua', 'cgi', 'include', 'autoindex')
@@ -67,8 +67,7 @@ def profile_page(server, path, directory):
     except AssertionError as error:
         raise Failed('%s: %s' % (path, error)) from None
     said = FIRST.search(got.text)
-    text = html.unescape(re.sub(r'<[^>]*>', '', said.group(1))).replace(
-        '\xa0', ' ') if said else ''
+    text = plain(said.group(1)) if said else ''
     if said:
         print('   the page says ', text)
     page = directory / (got.oops_id + '.html')

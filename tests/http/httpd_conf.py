@@ -50,6 +50,15 @@ FEATURES = {
             'SSLCertificateKeyFile ${ROOT}/key.pem\n</VirtualHost>\n'),
 }
 
+# For the module perl: scripts of ModPerl::Registry.
+REGISTRY = '''PerlModule ModPerl::Registry
+<Files "*.pl">
+    SetHandler perl-script
+    PerlResponseHandler ModPerl::Registry
+    Options +ExecCGI
+</Files>
+'''
+
 # Small and quick to start. Whatever a test adds comes later and wins.
 MPM_CONFIG = {
     'prefork': 'StartServers 3\nMinSpareServers 1\nMaxSpareServers 8\n'

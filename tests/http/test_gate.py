@@ -60,6 +60,14 @@ def waiting_are(server, count):
     wait_for(look, 10, '%d to wait' % count)
 
 
+def served_are(server, count):
+    """Wait until so many requests are served beside the one that looks."""
+    def look():
+        text = server.get('/server-status?auto').text
+        return re.search(r'^BusyWorkers: %d$' % (count + 1), text, re.M)
+    wait_for(look, 20, '%d requests to be served' % count)
+
+
 def status_number(server, name):
     text = server.get('/server-status?auto').text
     return int(re.search(r'^LPProfile%s: (\d+)$' % name, text, re.M)[1])
@@ -382,6 +390,9 @@ def test_clients_that_trickle_hold_up_nobody_for_long(httpd, way):
     finally:
         for client in slow:
             client.stop()
+        # One that is told to stop in mod_cgid's connect, as mod_cgid's daemon
+        # ends, tries for longer than httpd waits.
+        served_are(server, 0)
     logs = [path.read_text() for path in server.profile_files()
             if path.name.startswith('callgrind.out.')]
     assert len(logs) >= 2

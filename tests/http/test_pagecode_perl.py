@@ -7,6 +7,7 @@ import re
 import pytest
 
 import apxs_env
+from httpd_conf import REGISTRY
 from page_stacks import PageStacks
 from pauses import undisturbed
 from stacks import Stacks
@@ -19,13 +20,7 @@ CONFIG = '''
 LPProfilingAllowed On
 LPProfileRate 1000
 PerlSwitches -I${SITE}
-PerlModule ModPerl::Registry
-<Files "*.pl">
-    SetHandler perl-script
-    PerlResponseHandler ModPerl::Registry
-    Options +ExecCGI
-</Files>
-'''
+''' + REGISTRY
 SECONDS = int(os.environ.get('LPP_STRESS_SECONDS', '4'))
 HEAD = 'use strict; use warnings;\n'
 TAIL = 'print "Content-Type: text/html\\n\\n<html><body>$x</body></html>";\n'
@@ -261,18 +256,18 @@ for (1 .. 10) { $x = down(400); }
 
 
 def lines_of(text, name):
-    """{line: wall time, with that of C code called there} of the function of a
+    """{line: CPU time, with that of C code called there} of the function of a
     callgrind file whose name ends so."""
     number = re.search(r'fn=(\(\d+\)) [^\n]*%s\n' % name, text).group(1)
     costs = {}
     for part in re.findall(r'^fn=%s[^\n]*\n(.*?)(?=^fn=|\Z)'
                            % re.escape(number), text, re.M | re.S):
-        for line, cost in re.findall(r'^(\d+) (\d+)', part, re.M):
+        for line, cost in re.findall(r'^(\d+) \d+ (\d+)', part, re.M):
             costs[int(line)] = costs.get(int(line), 0) + int(cost)
     return costs
 
 
-@pytest.mark.alone('compares shares of wall time')
+@pytest.mark.alone('compares shares of time')
 def test_the_line_is_the_one_that_runs(httpd):
     server = start(httpd, HEAD + '''
 our $x = 1;

@@ -144,13 +144,18 @@ def check_calls(server, stacks):
 
 def test_seventy_and_thirty(php):
     server = php()
-    stacks = profile(server, 'what=truth&n=4000')
-    a, b = [int(ns) for ns in re.findall(r'\d+', stacks.said)[:2]]
-    whole = stacks.samples('timed', 'seventy') + stacks.samples('timed',
-                                                                'thirty')
-    assert whole > 300
-    close(100.0 * stacks.samples('timed', 'seventy', 'compute') / whole,
-          100.0 * a / (a + b), whole, 3, 'seventy')
+    # A busy machine takes fewer samples of a request, so all requests count
+    # together.
+    stacks = profile(server, 'what=truth&n=8000')
+    for _ in range(20):
+        a, b = (stacks.samples('{main}', 'truth', name, 'compute')
+                for name in ('seventy', 'thirty'))
+        whole = a + b
+        if whole > 2000:
+            break
+        stacks.stacks += profile(server, 'what=truth&n=8000').stacks
+    assert whole > 2000
+    close(100.0 * a / whole, 70, whole, 3, 'seventy')
     close(100.0 * stacks.samples('{main}', 'truth') / stacks.samples('{main}'),
           100, whole, 2, 'truth of all')
     check_calls(server, stacks)

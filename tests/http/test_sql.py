@@ -119,8 +119,8 @@ def install(server):
 
 @pytest.fixture(scope='session')
 def sqlite_file(tmp_path_factory):
-    directory = tmp_path_factory.mktemp('sqlite')
-    return databases.make_sqlite(directory)
+    with databases.sqlite_file(tmp_path_factory.mktemp('sqlite')) as path:
+        yield path
 
 
 @pytest.fixture

@@ -148,9 +148,14 @@ def test_a_lost_connection(shop):
     assert server.get('/plain.txt').status == 200
 
 
-def test_two_databases(httpd, postgres, tmp_path_factory):
+@pytest.fixture
+def sqlite_file(tmp_path_factory):
+    with databases.sqlite_file(tmp_path_factory.mktemp('two')) as path:
+        yield path
+
+
+def test_two_databases(httpd, postgres, sqlite_file):
     """Virtual hosts with a driver each: neither is taken for the other."""
-    directory = tmp_path_factory.mktemp('two')
     server = httpd('''%sDBDriver pgsql\nDBDParams "%s"\n%s%s
 <VirtualHost *>
 ServerName one
@@ -161,7 +166,7 @@ DBDriver sqlite3
 DBDParams %s
 </VirtualHost>
 ''' % (ON, postgres.params, apxs_env.load('lpp_dbd'), HANDLER,
-       databases.make_sqlite(directory)), modules=['dbd'], mpm='prefork')
+       sqlite_file), modules=['dbd'], mpm='prefork')
     for how, count in (('loop=20', 21), ('commit', 3), ('forms', 9)):
         for host, name in (('one', 'pgsql_'), ('two', 'sqlite3_')) * 2:
             got = server.get('/++profile++sql/dbd?' + how, host=host)

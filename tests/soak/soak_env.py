@@ -5,8 +5,8 @@
 
 runs tests/http/test_storm.py for a quarter of the time, the tests marked
 "stress" for another, and every tests/soak/soak_*.py but this one, each with an
-equal share of the rest, SOAK_PART_SECONDS. A part prints figures and ends with exit code 1 where
-a promise was broken. LPP_MODULE picks the .so.
+equal share of the rest, SOAK_PART_SECONDS. A part prints figures and ends with
+exit code 1 where a promise was broken. LPP_MODULE picks the .so.
 """
 import gzip
 import os

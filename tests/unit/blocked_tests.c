@@ -21,6 +21,7 @@
 #include "sampling/lpp_signal.h"
 
 apr_pool_t *root;
+lpp_pagecode_t *names;
 static lpp_sampler_t *sampler;
 
 static int seen_without_signal(void)
@@ -295,7 +296,7 @@ void after_one_broken_call_no_blocked_thread_is_hit(void **state)
 #endif
 
 /* Not to be shown by /proc any more. */
-static void hide(void)
+void hide(void)
 {
     if (geteuid() == 0) {
         assert_int_equal(setgid(65534), 0);
@@ -325,11 +326,14 @@ int open_blocked_tests(void)
            || lpp_gate_create(&options.gate, mutex, root) != APR_SUCCESS
            || lpp_gate_child_init(options.gate, root) != APR_SUCCESS
            || lpp_maps_create(&options.maps, root) != APR_SUCCESS
-           || lpp_sampler_create(&sampler, &options, root) != APR_SUCCESS;
+           || lpp_pagecode_create(&options.pages) != APR_SUCCESS
+           || lpp_sampler_create(&sampler, &options, root) != APR_SUCCESS
+           || (names = options.pages) == NULL;
 }
 
 void close_blocked_tests(void)
 {
     apr_pool_destroy(root);
+    lpp_pagecode_destroy(names);
     apr_terminate();
 }

@@ -2,9 +2,6 @@
 /* guarded_loads: see guarded_loads.h. */
 #include "guarded_loads.h"
 
-#include <string.h>
-
-#include "interp/lpp_peek.h"
 #include "memcheck_requests.h"
 
 int __real_lpp_peek(void *to, apr_uint64_t from, apr_size_t words);
@@ -55,22 +52,4 @@ apr_uint64_t __wrap_lpp_peek_word(apr_uint64_t from)
     apr_uint64_t word;
 
     return __wrap_lpp_peek(&word, from, 1) ? word : 0;
-}
-
-static void on_fault(int number, siginfo_t *info, void *context)
-{
-    if (!lpp_peek_rescue(info, context)) {
-        signal(number, SIG_DFL);
-    }
-}
-
-void rescue_loads(void)
-{
-    struct sigaction action;
-
-    memset(&action, 0, sizeof(action));
-    action.sa_sigaction = on_fault;
-    action.sa_flags = SA_SIGINFO;
-    sigaction(SIGSEGV, &action, NULL);
-    sigaction(SIGBUS, &action, NULL);
 }

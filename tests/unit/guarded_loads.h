@@ -8,8 +8,6 @@
 #ifndef GUARDED_LOADS_H
 #define GUARDED_LOADS_H
 
-/* Rescue guarded loads that fault, from now on. cmocka installs handlers of its
- * own before each test and fixture. */
-void rescue_loads(void);
+#include "rescue_loads.h"
 
 #endif

@@ -19,7 +19,6 @@ extern lpp_page_frame_t frames[LPP_SNAPSHOT_PAGE_FRAMES];
 /* Starts Python and finds it; 0 if that is done. The set-up of a group. */
 int start_python(void **state);
 
-
 /* Runs a script in Python, which must not fail; printf's format. */
 void run(const char *format, ...);
 

@@ -41,7 +41,7 @@ static int tear_down(void **state)
     static void name(void **state)                                            \
     {                                                                         \
         unsigned i;                                                           \
-        rescue_loads(); /* not before: cmocka has its own handler */     \
+        rescue_loads(); /* not before: cmocka has its own handler */          \
         for (i = 0; i < lpp_interp_php_row_count; i++) {                      \
             row = &lpp_interp_php_rows[i];                                    \
             name##_of();                                                      \

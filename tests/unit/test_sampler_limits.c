@@ -12,12 +12,14 @@
 #include <stdint.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include <apr_general.h>
 
+#include "sampling/lpp_sampler_internal.h"
 #include "sampler_world.h"
 
 static void *stop_soon(void *baton)
@@ -57,6 +59,89 @@ static void the_childs_end_cuts_and_lets_waiters_go(void **state)
                                        &second, &waited, &status, world->pool),
                      LPP_START_STOPPING);
     assert_null(second);
+}
+
+typedef struct interrupted_t {
+    world_t *world;
+    lpp_session_t *session;
+    pthread_t thread; /* the session's */
+    pthread_cond_t done;
+    atomic_int ended; /* the handler has closed the session */
+} interrupted_t;
+
+static interrupted_t interrupted;
+
+static void end_in_a_handler(int number)
+{
+    lpp_sampler_stop(interrupted.world->sampler);
+    lpp_session_close(interrupted.session);
+    atomic_store(&interrupted.ended, 1);
+}
+
+/* A helper task: interrupt the session's thread while it waits for its task,
+ * which is when it has queued that and released the mutex. */
+static void interrupt_who_waits(void *baton)
+{
+    lpp_helper_t *helper = &interrupted.world->sampler->helper;
+    int queued = 0;
+
+    while (!queued) {
+        usleep(1000);
+        pthread_mutex_lock(&helper->mutex);
+        queued = helper->tasks != NULL;
+        if (queued) {
+            pthread_kill(interrupted.thread, SIGUSR2);
+        }
+        pthread_mutex_unlock(&helper->mutex);
+    }
+}
+
+static void *occupy_helper(void *baton)
+{
+    lpp_helper_t *helper = &interrupted.world->sampler->helper;
+    lpp_helper_task_t task = { interrupt_who_waits, NULL, &interrupted.done,
+                               0, NULL };
+    apr_status_t status;
+
+    pthread_mutex_lock(&helper->mutex);
+    status = lpp_helper_perform(helper, &task,
+                                (int64_t)now_ns(CLOCK_MONOTONIC) + 20000 * MS);
+    pthread_mutex_unlock(&helper->mutex);
+    return (void *)(intptr_t)status;
+}
+
+/* Seen: a prefork child that SIGTERM interrupted while it waited for the
+ * helper waited for itself, until httpd killed it. */
+static void a_wait_for_the_helper_does_not_keep_the_child_from_ending(
+    void **state)
+{
+    world_t *world = *state;
+    lpp_session_options_t options = usual_options();
+    struct sigaction action, old;
+    pthread_t occupier;
+    lpp_pc_t frames[64];
+    unsigned count;
+    void *status;
+
+    memset(&action, 0, sizeof(action));
+    action.sa_handler = end_in_a_handler;
+    sigaction(SIGUSR2, &action, &old);
+    interrupted.world = world;
+    interrupted.session = start(world, &options, no_roots);
+    interrupted.thread = pthread_self();
+    assert_int_equal(lpp_helper_cond_init(&world->sampler->helper,
+                                          &interrupted.done), 0);
+    pthread_create(&occupier, NULL, occupy_helper, NULL);
+    alarm(120);
+    while (!atomic_load(&interrupted.ended)) {
+        (void)!lpp_session_stack(interrupted.session, frames,
+                                 LPP_COUNT(frames), &count);
+    }
+    alarm(0);
+    pthread_join(occupier, &status);
+    assert_null(status);
+    pthread_cond_destroy(&interrupted.done);
+    sigaction(SIGUSR2, &old, NULL);
 }
 
 /* A session that is cut after 100 ms, before its stop. */
@@ -195,6 +280,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(the_childs_end_cuts_and_lets_waiters_go),
+        CASE(a_wait_for_the_helper_does_not_keep_the_child_from_ending),
         CASE(too_long_a_profile_is_cut_and_frees_the_gate),
         CASE(a_slow_client_ends_the_profile),
         CASE(a_client_that_trickles_ends_the_profile),

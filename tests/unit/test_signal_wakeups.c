@@ -43,8 +43,10 @@
 #define ROUNDS 20
 /* Of calls that the kernel restarts and of which no variant opens the mask by
  * itself: a signal that comes between the handler's last look and the call is
- * lost. Without that look it is a sixth. */
+ * lost. Without that look it is a sixth. Of 2,000 turns 3 to 21 were lost, by
+ * chance: so these have more turns. */
 #define LOST_MAX (TURNS / 100)
+#define MORE 10
 
 static lpp_signal_target_t target;
 static apr_pool_t *root;
@@ -239,14 +241,16 @@ static const struct {
 static void check_wake_ups(size_t i)
 {
     unsigned lost = 0, ended = 0, between = 0, turn;
+    unsigned times = calls[i].lost_max != 0 ? MORE : 1;
 
-    for (turn = 0; turn < TURNS; turn++) {
+    for (turn = 0; turn < TURNS * times; turn++) {
         lost += is_lost(calls[i].call, turn, &ended, &between);
     }
     print_message("%-12s %u turns, %u lost; %u ended by ours, %u then lost "
                   "by the program\n", calls[i].name, turn, lost, ended,
                   between);
-    if (lost > calls[i].lost_max || lost + between > LOST_MAX) {
+    if (lost > calls[i].lost_max * times
+        || lost + between > LOST_MAX * times) {
         fail_msg("%s: wake-ups lost", calls[i].name);
     }
 }

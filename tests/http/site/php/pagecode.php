@@ -20,21 +20,12 @@ function thirty($n)
     return compute($n); // -> compute
 }
 
-function timed($function, $n)
-{
-    $begin = hrtime(true); // -> hrtime()
-    $function($n); // -> seventy thirty
-    return hrtime(true) - $begin; // -> hrtime()
-}
-
 function truth($rounds)
 {
-    $ns = [0, 0];
     for ($i = 0; $i < $rounds; $i++) {
-        $ns[0] += timed('seventy', 14000); // -> timed
-        $ns[1] += timed('thirty', 6000); // -> timed
+        seventy(14000); // -> seventy
+        thirty(6000); // -> thirty
     }
-    printf('%d %d', ...$ns); // -> printf()
 }
 
 function three_to_one($rounds)

@@ -10,6 +10,7 @@
 #include "blocking_calls.h"
 #include "names/lpp_pagecode.h"
 #include "profile/lpp_profile.h"
+#include "sampling/lpp_kernel.h"
 
 #define MEASUREMENTS 20 /* of one call, until the machine spoils none */
 
@@ -20,6 +21,9 @@ extern lpp_pagecode_t *names; /* of what was waited for */
  * trial of restarts, apr_initialize before. */
 int open_blocked_tests(void);
 void close_blocked_tests(void);
+
+/* From now on, with these. */
+void use_kernel_events(lpp_kernel_t *kernel);
 
 /* Makes one call under the sampler; its profile is in *profile, in pool. */
 outcome_t run_profiled(long (*call)(void), lpp_profile_t **profile);

@@ -3,7 +3,8 @@
 /*
  * What a blocked thread waits for: each call that can block has the right name
  * in the profile, as its innermost frame and as a row with its longest wait,
- * where the kernel shows a blocked thread and where a signal is needed.
+ * where the kernel shows a blocked thread, where a signal is needed, and where
+ * kernel events tell of blocks.
  */
 #include <fnmatch.h>
 #include <setjmp.h>
@@ -72,6 +73,8 @@ static apr_uint64_t time_of(const lpp_profile_t *profile, lpp_pc_t pc)
     return ns;
 }
 
+static int told; /* kernel events tell of blocks */
+
 static int once(size_t i)
 {
     char pattern[128];
@@ -88,6 +91,7 @@ static int once(size_t i)
     print_message("%-28s %s, %u times, %.1f ms, \"%s\"\n", calls[i].name, name,
                   row ? (unsigned)row->times : 0,
                   row ? row->longest_ns / 1e6 : 0.0, row ? row->note : "");
+    assert_int_equal(profile->statistics.kernel_events, told);
     /* A bracket means something else in a pattern. */
     snprintf(pattern, sizeof(pattern), "?waits: %s]", wanted[i]);
     right = row != NULL && fnmatch(pattern, name, 0) == 0
@@ -116,17 +120,36 @@ static void also_where_signals_are_needed(void **state)
     each_call_has_its_name(state);
 }
 
+static lpp_kernel_t *kernel; /* opened with privileges; NULL: not permitted */
+
+/* After the privileges were dropped. */
+static void also_where_kernel_events_tell(void **state)
+{
+    if (kernel == NULL) {
+        print_message("SKIPPED: the kernel permits no events here\n");
+        skip();
+    }
+    use_kernel_events(kernel);
+    told = 1;
+    each_call_has_its_name(state);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_call_has_its_name),
         cmocka_unit_test(also_where_signals_are_needed),
+        cmocka_unit_test(also_where_kernel_events_tell),
     };
     int failed;
 
     apr_initialize();
     if (!try_restarts() || open_blocked_tests() != 0) {
         return 1;
+    }
+    if (lpp_kernel_create(&kernel, root) != APR_SUCCESS
+        || lpp_kernel_open(kernel) != APR_SUCCESS) {
+        kernel = NULL;
     }
     failed = cmocka_run_group_tests(tests, NULL, NULL);
     close_blocked_tests();

@@ -435,6 +435,9 @@ void lpp_tick_finish(lpp_sampler_t *sampler)
     lpp_sampling_statistics_t *statistics = &session->profile->statistics;
 
     lpp_tick_pause(sampler);
+    if (session->segment.tid != 0 && sampler->watch.started) {
+        lpp_tick_follow(sampler); /* it may have ended before its first tick */
+    }
     lpp_tick_block_finish(sampler);
     lpp_thread_close(&tick->thread);
     pthread_mutex_lock(&session->tree_mutex);

@@ -282,7 +282,6 @@ void lpp_tick_block_finish(lpp_sampler_t *sampler)
     lpp_kernel_watch_t *watch = &sampler->watch;
 
     if (session->segment.tid != 0 && watch->started) {
-        lpp_tick_follow(sampler);
         follow(sampler, session->end_wall_ns, -1);
         if (watch->state == WATCH_BLOCKED) {
             weigh(sampler, session->end_wall_ns);

@@ -23,8 +23,9 @@ void lpp_tick_block_follow(lpp_sampler_t *sampler, apr_int64_t now,
 void lpp_tick_block_credit(lpp_sampler_t *sampler, apr_int64_t now);
 
 /*
- * The session is STOPPED: add its last blocks, and what is said of kernel
- * events in the statistics; stop watching the thread.
+ * The session is STOPPED, and its last segment is the tick's: add its last
+ * blocks, and what is said of kernel events in the statistics; stop watching
+ * the thread.
  * Signal-safe: no. Thread: the helper.
  */
 void lpp_tick_block_finish(lpp_sampler_t *sampler);

@@ -8,7 +8,9 @@
  */
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -165,6 +167,88 @@ static void computing_and_sleeping_are_told_apart(void **state)
     measure(*state, measure_mixed);
 }
 
+/* Processes that compute, beside the calling thread on its processor. */
+#define LOOPS 3
+
+static void begin_loops(pid_t *loops)
+{
+    cpu_set_t one;
+    int i;
+
+    CPU_ZERO(&one);
+    CPU_SET(sched_getcpu(), &one);
+    assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+    for (i = 0; i < LOOPS; i++) {
+        loops[i] = fork();
+        assert_true(loops[i] >= 0);
+        if (loops[i] == 0) {
+            alarm(60); /* if the test dies */
+            for (;;) {
+            }
+        }
+    }
+}
+
+static void end_loops(const pid_t *loops, const cpu_set_t *all)
+{
+    int i;
+
+    for (i = 0; i < LOOPS; i++) {
+        kill(loops[i], SIGKILL);
+        waitpid(loops[i], NULL, 0);
+    }
+    assert_int_equal(sched_setaffinity(0, sizeof(*all), all), 0);
+}
+
+static double blocked_ms(lpp_weight_t weight)
+{
+    return ((double)weight.wall_ns - (double)weight.cpu_ns
+            - (double)weight.ready_ns) / 1e6;
+}
+
+/* It is preempted while it computes; once woken, it waits for a processor. */
+static int measure_busy(world_t *world)
+{
+    lpp_session_options_t options = usual_options();
+    lpp_session_t *session;
+    lpp_profile_t *profile;
+    lpp_weight_t doze, spin, total;
+    pid_t loops[LOOPS];
+    cpu_set_t all;
+    int i;
+
+    assert_int_equal(sched_getaffinity(0, sizeof(all), &all), 0);
+    begin_loops(loops);
+    session = start(world, &options, no_roots);
+    for (i = 0; i < 20; i++) {
+        test_spin(5 * MS);
+        test_doze(5 * MS);
+    }
+    profile = stop(world, session);
+    end_loops(loops, &all);
+    tell_events("20 times 5 ms computing, 5 ms asleep, beside loops", profile);
+    doze = weight_under(world, profile, DOZE);
+    spin = weight_under(world, profile, SPIN);
+    total = profile->total;
+    print_message("  ready: %.2f ms in all, %.2f computing, %.2f asleep; "
+                  "blocked: %.2f in all, %.2f computing, %.2f asleep\n",
+                  total.ready_ns / 1e6, spin.ready_ns / 1e6,
+                  doze.ready_ns / 1e6, blocked_ms(total), blocked_ms(spin),
+                  blocked_ms(doze));
+    assert_int_equal(profile->statistics.ready, LPP_READY_EXACT);
+    assert_true(spin.cpu_ns + spin.ready_ns <= spin.wall_ns);
+    assert_true(doze.cpu_ns + doze.ready_ns <= doze.wall_ns);
+    /* Each sleep is longer than it was asked for, by the timer's slack. */
+    return total.ready_ns >= 100 * MS && blocked_ms(doze) >= 99
+        && blocked_ms(doze) <= 110 && blocked_ms(spin) <= 5
+        && blocked_ms(total) >= 99 && blocked_ms(total) <= 115;
+}
+
+static void blocked_and_ready_are_told_apart(void **state)
+{
+    measure(*state, measure_busy);
+}
+
 /* The weight of the heaviest outermost function, and all that it called. */
 static apr_uint64_t heaviest_root_ns(const lpp_profile_t *profile)
 {
@@ -310,6 +394,8 @@ int main(void)
         CASE_OF(on, a_sleeper_gets_no_signal),
         CASE_OF(auto, computing_and_sleeping_are_told_apart),
         CASE_OF(on, computing_and_sleeping_are_told_apart),
+        CASE_OF(auto, blocked_and_ready_are_told_apart),
+        CASE_OF(on, blocked_and_ready_are_told_apart),
         CASE_OF(auto, many_short_blocks_are_all_told),
         CASE_OF(on, many_short_blocks_are_all_told),
         CASE_OF(auto, the_next_profile_has_events_too),

@@ -376,6 +376,9 @@ static apr_status_t make_parts(lpp_sampler_t *sampler)
 
     status = lpp_helper_init(&sampler->helper, helper_main, sampler);
     if (status == APR_SUCCESS) {
+        status = pthread_mutex_init(&sampler->pages_mutex, NULL);
+    }
+    if (status == APR_SUCCESS) {
         status = lpp_frames_init(&sampler->frames, &sampler->options, pool);
     }
     if (status != APR_SUCCESS) {

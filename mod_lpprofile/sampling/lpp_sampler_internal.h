@@ -35,6 +35,9 @@ struct lpp_sampler_t {
     lpp_session_t *queue;       /* in order of arrival; guarded by the helper's
                                    mutex */
 
+    pthread_mutex_t pages_mutex; /* held by a thread that reads page functions
+                                    outside of the handler */
+
     /* Used by the helper only. */
     lpp_frames_t frames;
     lpp_tick_t tick;

@@ -25,6 +25,20 @@ static int may_load(sigset_t *mask)
            && sigismember(mask, SIGBUS) == 0;
 }
 
+/* Read the page functions of the blocked thread. If a signal is outstanding, its
+ * handler may read, too, as soon as the thread runs. */
+static void read_pages(lpp_sampler_t *sampler, lpp_snapshot_t *snapshot,
+                       const sigset_t *mask)
+{
+    snapshot->page_frames = sampler->page_frames;
+    if (lpp_interp_languages(sampler->target.interp) != 0
+        && !sampler->tick.asked.outstanding
+        && pthread_mutex_trylock(&sampler->pages_mutex) == 0) {
+        lpp_interp_read(sampler->target.interp, snapshot, mask);
+        pthread_mutex_unlock(&sampler->pages_mutex);
+    }
+}
+
 /*
  * Copy the stack of a thread that is blocked, with its page functions, and add
  * it to the tree: it is in the kernel all the time, or this is of no use. cpu:
@@ -53,9 +67,8 @@ static void look_at_block(lpp_sampler_t *sampler, apr_int64_t cpu)
                                   sampler->blocked_stack, &snapshot)) {
         return;
     }
-    snapshot.page_frames = sampler->page_frames;
-    if (loads && lpp_interp_languages(sampler->target.interp) != 0) {
-        lpp_interp_read(sampler->target.interp, &snapshot, &mask);
+    if (loads) {
+        read_pages(sampler, &snapshot, &mask);
     }
     if (!lpp_kernel_watch_is_still(&sampler->watch)
         || lpp_clock_ns(tick->thread.clock) != cpu) {

@@ -110,6 +110,7 @@ def test_a_proxied_wait_has_its_whole_stack(httpd):
     assert got.status == 200 and got.lpprofile.startswith('profiled'), got
     stacks = Stacks(server.wait_files(got.oops_id)[0])
     assert stacks.us('proxy_run_scheme_handler') > 900000
+    assert stacks.us('[waits: tcp 127.0.0.1:%d]' % server.port) > 900000
 
 
 @AS_ROOT
@@ -186,6 +187,27 @@ def test_a_page_function_that_sleeps_is_seen(httpd):
     got = server.get('/++profile++collapsed/php/nap.php')
     stacks = Stacks(server.wait_files(got.oops_id)[0])
     assert stacks.us('nap', 'usleep()') >= 250000, stacks.lines
+
+
+@AS_ROOT
+@pytest.mark.log_allows(r'LPP036')
+def test_a_python_function_that_sleeps_is_seen(httpd):
+    """Its interpreter is read by another thread than its own."""
+    server = httpd(ON + 'LPProfileKernelEvents on\n'
+                   'WSGIScriptAlias /nap ${SITE}/nap.wsgi\n'
+                   'WSGIDestroyInterpreter Off\n',
+                   modules=['wsgi'], fresh=True)
+    if not can_open(server):
+        pytest.skip('SKIPPED: this machine denies perf_event_open to root')
+    (server.site / 'nap.wsgi').write_text(
+        'import time\n\ndef nap():\n    for i in range(10):\n'
+        '        time.sleep(0.03)\n\ndef application(environ, start):\n'
+        "    nap()\n    start('200 OK', [('Content-Type', 'text/plain')])\n"
+        "    return [b'slept']\n")
+    assert server.get('/nap').text == 'slept'
+    got = server.get('/++profile++collapsed/nap')
+    stacks = Stacks(server.wait_files(got.oops_id)[0])
+    assert stacks.us('nap', '[waits: sleep]') >= 250000, stacks.lines
 
 
 @AS_ROOT

@@ -469,9 +469,11 @@ void lpp_view_add_figures(lpp_view_t *view)
     sampled_us = view->total.wall_us - view->branches[REST].self.wall_us;
     sampled_us -= view->statistics.blocked_ns / 1000 < sampled_us
         ? view->statistics.blocked_ns / 1000 : 0;
-    samples = view->total.samples; /* less those that were not asked for */
-    samples -= view->statistics.kernel_blocks < samples
-        ? view->statistics.kernel_blocks : samples;
+    samples = view->total.samples;
+    if (view->statistics.kernel_events
+        && view->statistics.signals < samples) {
+        samples = view->statistics.signals; /* the others are of blocks */
+    }
     view->true_hz = sampled_us == 0 ? 0.0
         : 1e6 * (double)samples / (double)sampled_us;
 }

@@ -255,7 +255,7 @@ static void kernel_events(lpp_page_t *page, const lpp_sampling_statistics_t *h)
         return;
     }
     lpp_page_rawf(page, ". Kernel events told of %" APR_UINT64_T_FMT
-                  " block%s; a blocked thread got no signal",
+                  " block%s, in which the thread got no signal",
                   h->kernel_blocks, h->kernel_blocks == 1 ? "" : "s");
     if (h->kernel_lost) {
         lpp_page_rawf(page, ", but %" APR_UINT64_T_FMT " of their records "

@@ -285,8 +285,11 @@ static void lower_rate(lpp_tick_t *tick)
     pthread_mutex_unlock(&tick->session->tree_mutex);
 }
 
-static void judge_cost(lpp_tick_t *tick)
+/* At the lowest rate only kernel events can cost that much, since each block has
+ * its records: the profile goes on without them. */
+static void judge_cost(lpp_sampler_t *sampler)
 {
+    lpp_tick_t *tick = &sampler->tick;
     apr_uint64_t signals = tick->session->profile->statistics.signals;
 
     if (lpp_cost_judge(&tick->cost, tick->seen_cpu_ns, signals)
@@ -295,11 +298,16 @@ static void judge_cost(lpp_tick_t *tick)
     }
     if (tick->interval_ns < INTERVAL_MAX_NS) {
         lower_rate(tick);
-        lpp_cost_begin(&tick->cost, tick->seen_cpu_ns, signals);
+    }
+    else if (sampler->watch.started) {
+        tick->without_events = 1;
+        lpp_kernel_watch_end(&sampler->watch);
     }
     else {
         tick->stand_down = 1;
+        return;
     }
+    lpp_cost_begin(&tick->cost, tick->seen_cpu_ns, signals);
 }
 
 /*
@@ -343,7 +351,8 @@ int64_t lpp_tick_run(lpp_sampler_t *sampler)
     int64_t cpu, due;
     int blocked;
 
-    if (tick->session->options.stacks && tick->session->can_unwind) {
+    if (tick->session->options.stacks && tick->session->can_unwind
+        && !tick->without_events) {
         lpp_kernel_watch_follow(&sampler->watch, (unsigned)tick->thread.tid,
                                 0);
     }
@@ -374,7 +383,8 @@ int64_t lpp_tick_run(lpp_sampler_t *sampler)
     if (now >= tick->next_sample_ns) {
         sample(sampler, now, cpu);
         save_total(sampler, now, cpu);
-        judge_cost(tick);
+        tick->block.parts = 0;
+        judge_cost(sampler);
         /* Missed ticks are skipped, the next one is on time. */
         tick->next_sample_ns +=
             ((now - tick->next_sample_ns) / tick->interval_ns + 1)

@@ -85,7 +85,9 @@ static void look_at_block(lpp_sampler_t *sampler, apr_int64_t cpu)
 /*
  * The stack of the block was not copied while it lasted, but there is the part
  * of it that the record has: add that, with weight. 0: it is of no use. Of a
- * page's code it shows nothing: then only the wait is added.
+ * page's code it shows nothing: then only the wait is added. Where the profiler
+ * has lowered its rate, since it costs too much, one such block is sampled at
+ * each time that a sample is due.
  */
 static int sample_part(lpp_sampler_t *sampler, const lpp_weight_t *weight)
 {
@@ -97,9 +99,12 @@ static int sample_part(lpp_sampler_t *sampler, const lpp_weight_t *weight)
     unsigned count;
 
     if (snapshot->stack_len == 0 || sampler->watch.whole_only
-        || (page_code && block->named)) {
+        || (page_code && block->named)
+        || (block->parts > 0
+            && atomic_load(&tick->session->lowered_hz) != 0)) {
         return 0;
     }
+    block->parts++;
     if (!block->looked_at) {
         lpp_waiting_look_back(&sampler->waiting, &tick->thread,
                               block->start_ns,
@@ -143,15 +148,15 @@ static void weigh(lpp_sampler_t *sampler, apr_int64_t until)
         }
     }
     if (block->sampled) {
-        block->kept_ns = 0;
         lpp_tick_credit(sampler, block->node, &weight,
-                        (apr_uint64_t)blocked_ns, block->wait,
-                        block->start_ns);
-    }
-    else {
-        block->kept_ns += blocked_ns;
-        lpp_tick_credit(sampler, 0, &none, (apr_uint64_t)blocked_ns,
+                        (apr_uint64_t)(blocked_ns + block->kept_ns),
                         block->wait, block->start_ns);
+        block->kept_ns = 0;
+        return;
+    }
+    block->kept_ns += blocked_ns;
+    if (block->wait != 0) {
+        lpp_tick_credit(sampler, 0, &none, 0, block->wait, block->start_ns);
     }
 }
 
@@ -302,6 +307,7 @@ void lpp_tick_block_finish(lpp_sampler_t *sampler)
         share_ready(sampler, session->used.ready_ns - tick->ready_offset_ns);
     }
     pthread_mutex_lock(&session->tree_mutex);
+    statistics->blocked_ns += (apr_uint64_t)tick->block.kept_ns;
     statistics->kernel_events |= watch->started;
     statistics->kernel_blocks = tick->block.count;
     statistics->kernel_lost = watch->lost;

@@ -53,6 +53,8 @@ typedef struct lpp_block_t {
     apr_int64_t cpu_ns;     /* the CPU clock stands here while it lasts */
     unsigned changes;       /* lpp_frames_t's before it */
     apr_int64_t kept_ns;    /* of earlier ones whose stack is not known */
+    unsigned parts;         /* sampled after they were over, since a sample was
+                               due */
     int looked_at;          /* its state was read while it lasted */
     int named;              /* what it waits for was looked up ... */
     lpp_pc_t wait;          /* ... and is this; 0: not known */
@@ -95,6 +97,8 @@ typedef struct lpp_tick_t {
     lpp_awaited_t awaited;
     apr_int64_t own_start_ns;  /* the helper's CPU clock at the start */
     lpp_cost_t cost;
+    int without_events;        /* kernel events cost too much at the lowest
+                                  rate: they are not used any more */
     int stand_down;            /* profiling costs too much at the lowest rate:
                                   end the session */
 } lpp_tick_t;

@@ -303,6 +303,31 @@ static int measure_short(world_t *world)
         && doze.wall_ns >= asleep / 10 * 8;
 }
 
+/* They cost more than is allowed: the rate is lowered, and then that of the
+ * blocks whose stack is unwound as well. */
+static void very_many_short_blocks_end_no_profile(void **state)
+{
+    world_t *world = *state;
+    lpp_session_options_t options = usual_options();
+    lpp_session_t *session = start(world, &options, no_roots);
+    apr_uint64_t began = now_ns(CLOCK_THREAD_CPUTIME_ID);
+    lpp_profile_t *profile;
+    int i;
+
+    test_doze(20 * MS);
+    for (i = 0; i < 60000
+         && now_ns(CLOCK_THREAD_CPUTIME_ID) - began < 1200 * MS; i++) {
+        test_doze(10000);
+    }
+    profile = stop(world, session);
+    tell_events("very often asleep for 10 us", profile);
+    print_message("  %d times, rate lowered to %u\n", i,
+                  (unsigned)profile->statistics.lowered_hz);
+    assert_int_equal(profile->statistics.cut_short, LPP_STOP_NOT);
+    assert_true(weight_under(world, profile, DOZE).wall_ns
+                >= profile->total.wall_ns / 2);
+}
+
 static void many_short_blocks_are_all_told(void **state)
 {
     measure(*state, measure_short);
@@ -398,6 +423,7 @@ int main(void)
         CASE_OF(on, blocked_and_ready_are_told_apart),
         CASE_OF(auto, many_short_blocks_are_all_told),
         CASE_OF(on, many_short_blocks_are_all_told),
+        CASE_OF(on, very_many_short_blocks_end_no_profile),
         CASE_OF(auto, the_next_profile_has_events_too),
         CASE_OF(on, the_next_profile_has_events_too),
         CASE_OF(auto, a_session_that_goes_on_has_events_again),

@@ -310,7 +310,8 @@ static void the_true_rate_leaves_the_kernel_s_samples_out(void **state)
     add(fixture, stack, 1, 1000000, 0);
     lpp_profile_credit(fixture->profile, 1, &blocked);
     fixture->profile->statistics.blocked_ns = 9000000;
-    fixture->profile->statistics.kernel_blocks = 5;
+    fixture->profile->statistics.kernel_events = 1;
+    fixture->profile->statistics.signals = 1;
     fixture->profile->total.wall_ns = 20000000;
     view = view_of(fixture);
     assert_true(view->true_hz > 999.9 && view->true_hz < 1000.1);

@@ -25,8 +25,8 @@ static int may_load(sigset_t *mask)
            && sigismember(mask, SIGBUS) == 0;
 }
 
-/* Read the page functions of the blocked thread. If a signal is outstanding, its
- * handler may read, too, as soon as the thread runs. */
+/* Read the page functions of the blocked thread. If a signal is outstanding,
+ * its handler may read, too, as soon as the thread runs. */
 static void read_pages(lpp_sampler_t *sampler, lpp_snapshot_t *snapshot,
                        const sigset_t *mask)
 {

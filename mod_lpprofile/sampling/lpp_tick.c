@@ -285,8 +285,8 @@ static void lower_rate(lpp_tick_t *tick)
     pthread_mutex_unlock(&tick->session->tree_mutex);
 }
 
-/* At the lowest rate, kernel events may be what costs too much, since each block
- * has its records: the profile then goes on without them. */
+/* At the lowest rate, kernel events may be what costs too much, since each
+ * block has its records: the profile then goes on without them. */
 static void judge_cost(lpp_sampler_t *sampler)
 {
     lpp_tick_t *tick = &sampler->tick;

@@ -177,8 +177,9 @@ class Httpd(Client, Written, Processes):
     def _pick_ports(self):
         self.port, self.tls_port = self._fixed_port or free_port(), free_port()
 
-    def configtest(self):
-        """(exit code, what httpd -t said); starts nothing."""
+    def configtest(self, config):
+        """(exit code, what httpd -t said of it); starts nothing."""
+        self._config = config
         self._pick_ports()
         self._write_configuration()
         process = self._spawn('-t')

@@ -124,6 +124,7 @@ class Servers:
         os.chmod(self.base, 0o755)
         self.keep = keep
         self.cached = {}  # arguments -> server, least recently used first
+        self.unstarted = {}  # options -> server that only reads configurations
 
     def get(self, key, make):
         server = self.cached.pop(key, None)
@@ -227,11 +228,10 @@ class Factory:
 
     def configtest(self, config='', **options):
         options.setdefault('mpm', self.mpm)
-        server = self._make(config, options)
-        try:
-            return server.configtest()
-        finally:
-            server.remove()
+        name = repr(sorted(options.items()))
+        if name not in self.servers.unstarted:
+            self.servers.unstarted[name] = self._make('', options)
+        return self.servers.unstarted[name].configtest(config)
 
     def fails(self, config='', **options):
         options.setdefault('mpm', self.mpm)

@@ -379,9 +379,8 @@ void lpp_report_headline(lpp_page_t *page, const lpp_report_t *report)
         lpp_page_raw(page, view ? "<p class=\"small\">Before that it waited "
                                 : "<p class=\"small\">Of that it waited ");
         lpp_page_time(page, (apr_uint64_t)report->waited_us);
-        lpp_page_raw(page, view ? " while another request was profiled; not "
-                                  "part of these figures.</p>\n"
-                                : " while another request was profiled."
-                                  "</p>\n");
+        lpp_page_raw(page, view ? " for its turn to be profiled; not part of "
+                                  "these figures.</p>\n"
+                                : " for its turn to be profiled.</p>\n");
     }
 }

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Debian's Chromium, headless, for what a person sees.
 
-chromium(width=1280, height=900, dark=False, script=True) -> a selenium driver,
-one a combination and session; with script=False no page runs any. look(driver,
-url, name) loads a page and gives the block's tree; with LPP_SHOTS=directory it
-keeps a picture there. console(driver): what the console got since last asked.
+chromium(width=1280, height=900, dark=False, script=True) -> the selenium driver
+of this session, made so: another call makes the same one otherwise. With
+script=False no page runs any. look(driver, url, name) loads a page and gives
+the block's tree; with LPP_SHOTS=directory it keeps a picture there.
+console(driver): what the console got since last asked.
 """
 import base64
 import os
@@ -20,7 +21,10 @@ import httpd_env
 FLAGS = ('--headless=new', '--no-sandbox', '--disable-gpu', '--disable-quic',
          '--no-first-run', '--disable-background-networking',
          '--disable-component-update', '--disable-sync',
-         '--disable-dev-shm-usage', '--hide-scrollbars')
+         '--disable-dev-shm-usage', '--hide-scrollbars',
+         # One process draws all pages: to start one takes longer than a page.
+         '--renderer-process-limit=1', '--disable-site-isolation-trials',
+         '--disable-features=BackForwardCache,SpareRendererForSitePerProcess')
 
 
 def shadow(driver):
@@ -67,39 +71,42 @@ def browser():
                                  arrive=arrive, keep_shot=keep_shot)
 
 
-@pytest.fixture(scope='session')
-def chromium():
+def start_chromium(directory):
     from selenium import webdriver
     from selenium.common.exceptions import WebDriverException
     from selenium.webdriver.chrome.service import Service
 
-    drivers, directories = {}, []
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which('chromium')
+    for flag in FLAGS:
+        options.add_argument(flag)
+    options.add_argument('--user-data-dir=' + directory)
+    options.set_capability('goog:loggingPrefs', {'browser': 'ALL'})
+    for last in (False, False, True):
+        try:
+            return webdriver.Chrome(
+                options=options,
+                service=Service(shutil.which('chromedriver')))
+        except WebDriverException:
+            # Its port was taken since it was found free, or Chromium did
+            # not come up in time.
+            if last:
+                raise
 
-    def make(width=1280, height=900, dark=False, script=True):
-        key = (width, height, dark, script)
-        if key in drivers:
-            console(drivers[key])
-            return drivers[key]
-        directories.append(tempfile.mkdtemp(prefix='lpp-chromium-'))
-        options = webdriver.ChromeOptions()
-        options.binary_location = shutil.which('chromium')
-        for flag in FLAGS:
-            options.add_argument(flag)
-        options.add_argument('--user-data-dir=' + directories[-1])
-        options.add_argument('--window-size=%d,%d' % (width, height))
-        options.set_capability('goog:loggingPrefs', {'browser': 'ALL'})
-        for last in (False, False, True):
-            try:
-                driver = webdriver.Chrome(
-                    options=options,
-                    service=Service(shutil.which('chromedriver')))
-                break
-            except WebDriverException:
-                # Its port was taken since it was found free, or Chromium did
-                # not come up in time.
-                if last:
-                    raise
-        drivers[key] = driver
+
+@pytest.fixture(scope='session')
+def driver():
+    directory = tempfile.mkdtemp(prefix='lpp-chromium-')
+    driver = start_chromium(directory)
+    yield driver
+    driver.quit()
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def chromium(driver):
+    def shaped(width=1280, height=900, dark=False, script=True):
+        console(driver)
         # A window cannot be that narrow; a device can.
         driver.execute_cdp_cmd('Emulation.setDeviceMetricsOverride', {
             'width': width, 'height': height, 'deviceScaleFactor': 1,
@@ -111,20 +118,6 @@ def chromium():
                                {'value': not script})
         return driver
 
-    def park():
-        for driver in drivers.values():
-            driver.get('about:blank')
-
-    make.park = park
-    yield make
-    for driver in drivers.values():
-        driver.quit()
-    for directory in directories:
-        shutil.rmtree(directory, ignore_errors=True)
-
-
-@pytest.fixture(autouse=True)
-def parked(chromium):
-    """A page that stays open is drawn on and on, at the cost of other tests."""
-    yield
-    chromium.park()
+    yield shaped
+    # A page that stays open is drawn on and on, at the cost of other tests.
+    driver.get('about:blank')

@@ -11,12 +11,15 @@ from guards import (HANDLERS, NOT_IN_HANDLERS, Missing, read, rows,
                     sources)
 
 
-def symbols(path, *options):
-    if not path.is_file():
-        raise Missing('%s: not built' % path)
-    out = subprocess.run(['nm', *options, str(path)], check=True,
+def symbols(paths, *options):
+    """[(path, symbol)] of what nm prints of these."""
+    for path in paths:
+        if not path.is_file():
+            raise Missing('%s: not built' % path)
+    out = subprocess.run(['nm', '-A', *options, *map(str, paths)], check=True,
                          stdout=subprocess.PIPE, text=True).stdout
-    return [line.split()[-1].partition('@')[0]
+    return [(pathlib.Path(line.partition(':')[0]),
+             line.split()[-1].partition('@')[0])
             for line in out.splitlines() if line.strip()]
 
 
@@ -59,11 +62,10 @@ def signal_symbols(root, build):
     if not allowed:
         raise Missing('signal_symbols.txt is empty')
     handlers = handler_objects(root, build)
-    own = {name for path in handlers
-           for name in symbols(path, '-g', '--defined-only')}
+    own = {name for _, name in symbols(handlers, '-g', '--defined-only')}
     faults = ['%s needs %s, which is not in signal_symbols.txt'
-              % (path.relative_to(build), name) for path in handlers
-              for name in symbols(path, '-u')
+              % (path.relative_to(build), name)
+              for path, name in symbols(handlers, '-u')
               if name not in allowed and name not in own]
     faults += ['signal_symbols.txt has %s, which is in a handler\'s file'
                % name for name in allowed if name in own]
@@ -164,6 +166,7 @@ def circles(root, build):
 
 
 def exports(build):
-    names = symbols(build / 'mod_lpprofile.so', '-D', '--defined-only')
+    names = [name for _, name in symbols([build / 'mod_lpprofile.so'], '-D',
+                                         '--defined-only')]
     return [] if names == ['lpprofile_module'] else [
         'mod_lpprofile.so exports %s' % ', '.join(names)]

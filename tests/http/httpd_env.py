@@ -49,6 +49,8 @@ READY = 'resuming normal operations'
 # still so long, and the youngest grow this old first.
 LATE_S = 3
 GROWN_UP_S = 0.4
+# And for that long the workers may finish what they are at.
+ASLEEP_S = 0.5
 
 
 class HttpdFailed(Exception):
@@ -175,8 +177,9 @@ class Httpd(Client, Written, Processes):
     def _pick_ports(self):
         self.port, self.tls_port = self._fixed_port or free_port(), free_port()
 
-    def configtest(self):
-        """(exit code, what httpd -t said); starts nothing."""
+    def configtest(self, config):
+        """(exit code, what httpd -t said of it); starts nothing."""
+        self._config = config
         self._pick_ports()
         self._write_configuration()
         process = self._spawn('-t')
@@ -267,6 +270,15 @@ class Httpd(Client, Written, Processes):
         if age < GROWN_UP_S:
             time.sleep(GROWN_UP_S - age)
 
+    def _let_workers_sleep(self):
+        """Event's main thread closes the workers' sockets when it is told to
+        stop, and reads one that a worker frees at that moment: SIGSEGV (with
+        any modules). The client has had its answer by then."""
+        deadline = time.monotonic() + ASLEEP_S
+        while (self.mpm == 'event' and time.monotonic() < deadline
+               and not all(map(_sleeps, [self.process.pid, *self.children()]))):
+            time.sleep(0.002)
+
     def running(self):
         return self.process is not None and self.process.poll() is None
 
@@ -274,6 +286,7 @@ class Httpd(Client, Written, Processes):
         """Send the signal: 'stop' or 'graceful-stop'. Does not wait."""
         if self.running():
             self._let_children_grow_up()
+            self._let_workers_sleep()
             self.process.send_signal({
                 'stop': signal.SIGTERM,
                 'graceful-stop': signal.SIGWINCH}[how])
@@ -306,6 +319,18 @@ class Httpd(Client, Written, Processes):
 
     def remove(self):
         shutil.rmtree(self.root, ignore_errors=True)
+
+
+def _sleeps(pid):
+    """No thread of the process runs or wants to."""
+    try:
+        for task in pathlib.Path('/proc/%d/task' % pid).iterdir():
+            stat = (task / 'stat').read_text()
+            if stat.rpartition(')')[2].split()[0] != 'S':
+                return False
+    except OSError:
+        return False  # one has just ended: look again
+    return True
 
 
 def stop_all(servers):

@@ -50,13 +50,14 @@ def test_http2_workers(httpd, tls):
     assert head.startswith('HTTP/2 200'), (head, got.stderr)
     oops_id = re.search(r'(?i)x-lazr-oopsid: (\S+)', head).group(1)
     stacks, text = files_of(server, oops_id)
-    # By CPU time: others may have had the processor.
+    # By CPU time: others may have had the processor. Roughly: test_truth, which
+    # runs alone, is about the shares.
     log, = [f for f in server.profile_files(oops_id)
             if f.name.startswith('callgrind.')]
     seventy, parent = [Callgrind(log).share(name, 'CPU')
                        for name in ('truth_seventy', 'truth_parent')]
     print('seventy %.3f of %.3f' % (seventy, parent))
-    assert parent > 0.9 and abs(seventy / parent - 0.7) < 0.12
+    assert parent > 0.9 and abs(seventy / parent - 0.7) < 0.25
     assert stacks.us('truth_parent', 'truth_seventy') > 0
     no_stack_is_broken(text)
     # One function that stays calls all that the request does.

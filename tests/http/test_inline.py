@@ -101,7 +101,7 @@ def test_regions_alone_are_profiled(httpd):
     assert_only_regions(stats, rows)
 
 
-@pytest.mark.all_mpms
+@pytest.mark.mpms('prefork', 'event')
 def test_nest_repeat_early_surplus(httpd):
     server = start(httpd)
     got = server.get('/inline?nested+early+surplus')

@@ -239,7 +239,7 @@ def test_debug_mode_of_one_process(httpd):
     assert server.stop() == 0
     server._pick_ports()
     server._write_configuration()
-    server.process = process = server._spawn(
+    server.process = server._spawn(
         '-X', start_new_session=True, preexec_fn=httpd_env._die_with_parent)
     try:
         def answers():
@@ -250,9 +250,7 @@ def test_debug_mode_of_one_process(httpd):
         wait_for(answers, 10, 'httpd -X')
         profiled(server)
     finally:
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(15) == 0
-        process.stdout.close()
+        assert server.stop() == 0
 
 
 @pytest.mark.mpms('worker', 'event')

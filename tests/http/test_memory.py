@@ -61,7 +61,7 @@ def wait_lines(server, count, name='memory.log'):
 
 @pytest.mark.no_asan('measures the heap')
 @pytest.mark.no_valgrind('measures the heap')
-@pytest.mark.all_mpms
+@pytest.mark.mpms('prefork', 'event')
 def test_lines_and_nothing_else(httpd):
     server = httpd(ON + LOG, fresh=True, features=['include'])
     plain = (httpd_env.SITE / 'index.html').read_bytes()

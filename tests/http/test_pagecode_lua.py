@@ -12,7 +12,7 @@ import pytest
 import apxs_env
 from page_stacks import PageStacks
 
-pytestmark = [pytest.mark.all_mpms,
+pytestmark = [pytest.mark.mpms('prefork', 'event'),
               pytest.mark.no_valgrind('counts samples')]
 
 ON = 'LPProfilingAllowed On\nLuaPackagePath ${SITE}/lua/?.lua\n'
@@ -139,6 +139,7 @@ def test_two_lines_three_to_one(httpd):
     assert set(lines) <= set(range(three - 3, one + 3)), lines
 
 
+@pytest.mark.mpms('prefork', 'worker', 'event')
 @pytest.mark.parametrize('what,path', [
     ('gsub', ['handle', 'pages.gsub', 'visit', 'burn']),
     ('sort', ['handle', 'pages.sort', 'compare', 'burn']),

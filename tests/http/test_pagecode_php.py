@@ -191,13 +191,14 @@ def test_a_slow_regular_expression(php):
         path.append('preg_replace()')
     inside = [stack for stack in stacks.stacks
               if PageStacks.has(stack.frames, path)]
+    # pcre2 makes code of a regular expression when it first meets it.
     below = sum(stack.samples for stack in inside
-                if not stack.frames[-1].is_page)
+                if any('pcre2' in frame.file
+                       or frame.name == '[code made at run time]'
+                       for frame in stack.frames))
     whole = stacks.samples('{main}')
     print('%d of %d samples below %s' % (below, whole, path[-1]))
     assert below > 0.8 * whole
-    assert any('pcre2' in frame.file + frame.name
-               for stack in inside for frame in stack.frames)
     check_calls(server, stacks)
 
 

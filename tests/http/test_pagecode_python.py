@@ -16,7 +16,7 @@ from page_stacks import PageStacks
 sys.path.insert(0, str(httpd_env.SITE / 'python'))
 import stress  # noqa: E402  the text that calls are compared with
 
-pytestmark = [pytest.mark.all_mpms,
+pytestmark = [pytest.mark.mpms('prefork', 'event'),
               pytest.mark.no_asan('measures shares of time'),
               pytest.mark.no_valgrind("complains of Python's own reads")]
 
@@ -169,6 +169,7 @@ def test_a_page_that_waits_is_shown_where_it_waits(httpd):
     assert lines == {line_of('time.sleep(seconds)')}
 
 
+@pytest.mark.mpms('prefork', 'worker', 'event')
 @pytest.mark.parametrize('page, path', [
     ('generators', ['generators', 'number', 'number', 'spin']),
     ('coroutines', ['coroutines', 'outer', 'inner', 'spin']),

@@ -19,7 +19,7 @@ def assert_home(got):
     assert b'lpp-profile' not in got.body  # no block in a page of ours
 
 
-@pytest.mark.all_mpms
+@pytest.mark.mpms('prefork', 'event')
 @pytest.mark.parametrize('path', OWN[:3])
 def test_page_of_its_own(httpd, path):
     assert_home(httpd(SHOW).get(path))

@@ -65,7 +65,7 @@ def check_profile(server, got, text, function):
     assert 'phase handler' in oops
 
 
-@pytest.mark.all_mpms
+@pytest.mark.mpms('prefork', 'event')
 @pytest.mark.parametrize('path, text, function', PAGES)
 def test_page(server, mpm, path, text, function):
     got = server.get(SEGMENT + path)
@@ -74,7 +74,7 @@ def test_page(server, mpm, path, text, function):
     check_profile(server, got, text, function)
 
 
-@pytest.mark.all_mpms
+@pytest.mark.mpms('prefork', 'event')
 def test_tls(server):
     got = server.get(SEGMENT + '/lua/compute.lua?ms=100', tls=True)
     check_profile(server, got, 'sum ', 'mod_lua.so:handler')
@@ -95,7 +95,7 @@ def test_http2(server):
     assert calls.inclusive('mod_lua.so:handler') > 50000
 
 
-@pytest.mark.all_mpms
+@pytest.mark.mpms('prefork', 'event')
 def test_large_download(server):
     large = server.site / 'large.bin'
     if not large.exists():

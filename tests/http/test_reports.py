@@ -60,7 +60,7 @@ def assert_guarded(got):
 
 # -- what is in them
 
-@pytest.mark.all_mpms
+@pytest.mark.mpms('prefork', 'event')
 def test_list_report_compare_and_downloads(httpd):
     server = httpd(ON, features=['lua'], fresh=True)
     assert 'No profile of this host yet' in server.get(LIST).text

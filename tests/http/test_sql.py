@@ -145,7 +145,7 @@ def label_of_all(page):
     return label
 
 
-@pytest.mark.all_mpms
+@pytest.mark.mpms('prefork', 'event')
 def test_loop_of_a_lua_page(shop):
     server = shop()
     got = server.get('/++profile++sql/lua/loop.lua')
@@ -173,7 +173,7 @@ def test_loop_of_a_lua_page(shop):
     assert starts == sorted(starts)
 
 
-@pytest.mark.all_mpms
+@pytest.mark.mpms('prefork', 'event')
 def test_tracebacks_end_with_the_caller_and_show_its_database_call(shop):
     server = shop()
     got = server.get('/++profile++sqltrace/lua/loop.lua')
@@ -198,7 +198,7 @@ def test_tracebacks_end_with_the_caller_and_show_its_database_call(shop):
     assert 'href="/++profile++sqltrace:includes%20TEXT/lua/loop.lua"' in page
 
 
-@pytest.mark.all_mpms
+@pytest.mark.mpms('prefork', 'event')
 def test_tracebacks_name_the_line_of_the_page(shop):
     # Without samples and with them; of the page itself, and as it was saved.
     server = shop()
@@ -292,7 +292,7 @@ def test_without_statements_it_says_so(shop, httpd):
         assert rows_of(oops_of(server, got)) == []
 
 
-@pytest.mark.all_mpms
+@pytest.mark.mpms('prefork', 'event')
 def test_traced_and_untraced_requests_take_turns_on_a_connection(shop):
     server = shop('DBDMax 3\nDBDKeep 3\nDBDMin 1\n')
 

@@ -40,7 +40,7 @@ def run(server, statement, action='sql', how=''):
                       headers=[('X-Statement', statement)])
 
 
-@pytest.mark.all_mpms
+@pytest.mark.mpms('prefork', 'event')
 def test_loop(shop, postgres):
     server = shop()
     got = server.get('/++profile++sqltrace/dbd?loop=%d' % LOOP)

@@ -46,7 +46,7 @@ def gone(server):
         time.sleep(0.01)
 
 
-@pytest.mark.all_mpms
+@pytest.mark.mpms('prefork', 'event')
 def test_wrappers_are_there_for_a_profiled_request_alone(arrays):
     server = arrays()
     before = look(server)
@@ -59,7 +59,7 @@ def test_wrappers_are_there_for_a_profiled_request_alone(arrays):
         assert look(server) == before
 
 
-@pytest.mark.all_mpms
+@pytest.mark.mpms('prefork', 'event')
 def test_doors_alone_are_there_where_hooks_are_off(arrays):
     server = arrays('LPProfileHooks Off\n')
     during = look(server, '/++profile++callgrind/lpp-arrays')

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test: not under valgrind: it compares times of calls */
+/* test: long: it mostly sleeps */
 /*
  * Blocking calls under the sampler at 1 kHz: each gives the same result, the
  * same errno and takes the same time as without (sampling.md, facts 8 to 11):

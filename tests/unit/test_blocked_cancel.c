@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test: not under valgrind: it restarts nanosleep itself, so no trial passes */
+/* test: long: it mostly sleeps */
 /*
  * The same blocking calls as in test_blocked.c, with a C library that makes
  * them as glibc 2.41 does: the place of a call's number is learned, and they

@@ -82,7 +82,7 @@ def test_tls(server):
 
 @pytest.mark.mpms('worker', 'event')
 def test_http2(server):
-    done = server.curl(SEGMENT + '/lua/compute.lua?ms=100',
+    done = server.curl(SEGMENT + '/lua/compute.lua?ms=300',
                        '--http2-prior-knowledge', '-i')
     head, _, body = done.stdout.partition(b'\r\n\r\n')
     fields = dict(line.split(': ', 1)
@@ -91,7 +91,8 @@ def test_http2(server):
     assert b'Profiling Information' in body
     log, = server.wait_files(fields['x-lazr-oopsid'])
     calls = Callgrind(log)
-    assert 100000 <= calls.total[0] <= took_us(server, fields['x-lazr-oopsid'])
+    assert 300000 <= calls.total[0] <= took_us(server, fields['x-lazr-oopsid'])
+    # However long the machine stood still elsewhere.
     assert calls.inclusive('mod_lua.so:handler') > 50000
 
 

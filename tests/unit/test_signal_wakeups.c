@@ -48,9 +48,10 @@
  * chance: so these have more turns. */
 #define LOST_MAX (TURNS / 100)
 #define MORE 10
-/* Of the other calls one in 190,000, on a machine with a load of fourteen: lost,
- * or the thread slept for another reason before its call. */
-#define LOST_RARELY 2
+/* Of the other calls one in 190,000 on a machine with a load of fourteen, once
+ * one in 10,000: lost, or the thread slept for another reason before its call.
+ * With the handler's last look alone it would be nine of 2,000, as of read. */
+#define LOST_RARELY 5
 
 static lpp_signal_target_t target;
 static apr_pool_t *root;

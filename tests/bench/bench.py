@@ -122,6 +122,20 @@ def page_code():
             *['%+.2f %%' % (share * 100) for share in shares], '+0.4 %')
 
 
+def waits():
+    got = FIGURES['waits'] = program('bench_waits')
+    head('Naming what a thread waits for, in the helper, once an episode '
+         '(CPU)', 'what', 'first', 'later', 'bound')
+    for name, what in (('sleep', 'a sleep'), ('tcp', 'read from a TCP socket'),
+                       ('poll_1', 'poll of one'), ('poll_16', 'poll of 16'),
+                       ('epoll_16', 'epoll_wait of 16'),
+                       ('pipe', 'a pipe with a child'),
+                       ('child', 'waitpid'), ('futex', 'a condition'),
+                       ('file', 'a file'), ('flock', 'a lock of a file')):
+        say(what, '%.1f us' % got['wait_%s.first' % name],
+            '%.1f us' % got['wait_' + name], '20 us')
+
+
 def rates():
     got = FIGURES['rates'] = program('bench_rates')
     head('A thread that computes for 200 ms: its CPU time',
@@ -244,8 +258,8 @@ def memory_log():
     plain('A line of LPMemoryProfileLog', bench_memory.main)
 
 
-PARTS = (unprofiled, samples, page_code, hooks, rates, profilers, listings,
-         files, memory, per_second, statements, memory_log)
+PARTS = (unprofiled, samples, page_code, waits, hooks, rates, profilers,
+         listings, files, memory, per_second, statements, memory_log)
 
 
 def main():

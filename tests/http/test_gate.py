@@ -355,7 +355,8 @@ end
 '''
 
 
-# No CGI: a process of this host that an owner waits for could be who asks.
+# No CGI: a request that is told to stop while it connects to mod_cgid's daemon,
+# which ends, tries for longer than httpd waits.
 SLURP = '''\
 function handle(r)
     local body = r:requestbody()

@@ -33,12 +33,11 @@ def files_of(server, oops_id, timeout=15):
     return Stacks(next(f for f in files if f.name.endswith('.txt'))), text
 
 
-def stacks_are_whole(text):
+def no_stack_is_broken(text, most=0):
     match = re.search(r'(\d+) lost, (\d+) cut, (\d+) broken', text)
     assert match, text[:1500]
-    # One of a hundred was broken, once in many runs; why is not known. What
-    # these tests look for would break them all.
-    assert match.group(2) == '0' and int(match.group(3)) <= 1, match.group(0)
+    assert match.group(2) == '0', match.group(0)
+    assert int(match.group(3)) <= most, match.group(0)
 
 
 @pytest.mark.mpms('event', 'worker')
@@ -61,7 +60,7 @@ def test_http2_workers(httpd, tls):
     print('seventy %.3f of %.3f' % (seventy, parent))
     assert parent > 0.9 and abs(seventy / parent - 0.7) < 0.25
     assert stacks.us('truth_parent', 'truth_seventy') > 0
-    stacks_are_whole(text)
+    no_stack_is_broken(text)
     # One function that stays calls all that the request does.
     firsts = {stack[1] for stack, us in stacks.lines
               if len(stack) > 2 and us > 0}
@@ -186,7 +185,7 @@ def test_a_file_to_a_slow_reader_holds_other_samples_not(httpd):
         assert server.get('/truth?deep').status == 200
     stacks, text = files_of(server, oops_id)
     assert stacks.us('truth_handler') == 0
-    stacks_are_whole(text)
+    no_stack_is_broken(text)
     print('large file: %.1f ms' % (stacks.total / 1e3))
 
 
@@ -270,7 +269,8 @@ def test_a_suspended_handler(httpd, how, after_ms):
                         re.M).group(1)) / 1e3
     assert 98 <= cpu - after_ms <= 130, cpu
     assert 0.3 <= stacks.total / 1e6 <= took
-    stacks_are_whole(text)
+    # 1 of 97 was, once; why is not known. A wrong root would break them all.
+    no_stack_is_broken(text, most=1)
     server.wait_oops(got.oops_id)
 
 
@@ -288,7 +288,7 @@ def test_a_client_that_leaves_a_suspended_handler(httpd, how):
     stacks, text = files_of(server, oops_id)
     assert stacks.us('life_before') / 1e3 >= 70, text[:1500]
     assert stacks.us('life_other') == 0
-    stacks_are_whole(text)
+    no_stack_is_broken(text)
 
 
 @pytest.mark.mpms('event')
@@ -329,4 +329,4 @@ def test_mod_dialup(httpd):
     else:
         raise AssertionError(took)
     gate_is_free(server)
-    stacks_are_whole(text)
+    no_stack_is_broken(text)

@@ -39,7 +39,7 @@ int lpp_lua_api(lpp_lua_api_t *api, void *library, int is_54)
         void *to;
         const char *name;
     } names[] = {
-        { &api->newstate, "luaL_newstate" },
+        { &api->newstate, "lua_newstate" },
         { &api->close, "lua_close" },
         { &api->pushcclosure, "lua_pushcclosure" },
         { &api->pcallk, "lua_pcallk" },

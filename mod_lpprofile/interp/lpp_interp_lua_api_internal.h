@@ -12,10 +12,12 @@
 
 typedef struct lua_State lua_State;
 typedef int lpp_lua_function_fn(lua_State *lua);
+typedef void *lpp_lua_allocate_fn(void *baton, void *memory, size_t old_size,
+                                  size_t size);
 
 typedef struct lpp_lua_api_t {
     int is_54;
-    lua_State *(*newstate)(void);
+    lua_State *(*newstate)(lpp_lua_allocate_fn *allocate, void *baton);
     void (*close)(lua_State *lua);
     void (*pushcclosure)(lua_State *lua, lpp_lua_function_fn *f, int upvalues);
     int (*pcallk)(lua_State *lua, int args, int results, int handler,

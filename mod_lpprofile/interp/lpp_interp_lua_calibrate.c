@@ -13,6 +13,7 @@
  */
 #include "interp/lpp_interp_lua_internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unwind.h>
 
@@ -607,11 +608,36 @@ static int run_script(lua_State *lua)
     return 0;
 }
 
+/*
+ * The allocator of the scratch state, as Lua's manual asks for. All memory is
+ * zero at first: Lua leaves members unset, and what malloc hands out may have
+ * the values that are looked for, from a state that was closed.
+ */
+static void *allocate_zeroed(void *baton, void *memory, size_t old_size,
+                             size_t size)
+{
+    char *made;
+
+    (void)baton;
+    if (size == 0) {
+        free(memory);
+        return NULL;
+    }
+    if (memory == NULL) {
+        return calloc(1, size); /* old_size is a kind of object */
+    }
+    made = realloc(memory, size);
+    if (made != NULL && size > old_size) {
+        memset(made + old_size, 0, size - old_size);
+    }
+    return made;
+}
+
 /* Run the script once. Returns 0 if something failed. */
 static int run_once(calibration_t *c, int checking)
 {
     const unsigned all = (2u << PROBES) - 2;
-    lua_State *lua = c->api.newstate();
+    lua_State *lua = c->api.newstate(allocate_zeroed, NULL);
     int status;
 
     if (lua == NULL) {

@@ -514,13 +514,12 @@ static int is_done_at_end(lpp_session_t *session)
     lpp_sampler_t *sampler = session->sampler;
     int i, done = 0;
 
+    lpp_helper_wake(&sampler->helper);
     for (i = 0; i < END_WAIT_MS && !done; i++) {
-        if (!lock_for_end(sampler)) {
-            return 0;
+        if (pthread_mutex_trylock(&sampler->helper.mutex) == 0) {
+            done = session->state == SESSION_DONE;
+            pthread_mutex_unlock(&sampler->helper.mutex);
         }
-        done = session->state == SESSION_DONE;
-        lpp_helper_wake(&sampler->helper);
-        pthread_mutex_unlock(&sampler->helper.mutex);
         if (!done) {
             nanosleep(&end_nap, NULL);
         }

@@ -173,8 +173,8 @@ LPP_MUST_CHECK apr_status_t lpp_session_stack(lpp_session_t *session,
 /*
  * Wait until the helper does not use the session any more; its pool may be
  * destroyed then. Stops the session first, if it was not stopped. If the child
- * ends meanwhile, the wait is at most a second; the helper may still use the
- * session then, so its pool has to stay.
+ * ends meanwhile, the wait is at most a second for the mutex and one for the
+ * helper, which may still use the session then: its pool has to stay.
  * Signal-safe: no. Thread: any.
  */
 void lpp_session_close(lpp_session_t *session);

@@ -252,7 +252,10 @@ def check_calls(stacks):
     print('%d samples, %d calls of %d kinds, %d cut, wrong: %s'
           % (all_samples(stacks), calls, kinds, stacks.cut, wrong))
     assert kinds > 50
-    assert stacks.cut <= max(3, 1e-3 * all_samples(stacks))
+    # Of Python 3.13, beside other tests, 13 to 41 of 10,000 were cut.
+    share = 5e-3 if (sys.version_info >= (3, 13)
+                     and 'LPP_STRESS_SECONDS' not in os.environ) else 1e-3
+    assert stacks.cut <= max(3, share * all_samples(stacks))
     assert sum(count for _, count in wrong) <= calls / 10000 + 1, wrong
 
 

@@ -16,6 +16,7 @@
 
 static void *library;
 static apr_pool_t *pool;
+static lpp_maps_t *maps;
 lpp_interp_lua_t lua_reader;
 lpp_interp_found_t lua_found;
 lpp_interp_seen_t *lua_seen;
@@ -31,10 +32,14 @@ void lua_look_up(void *to, const char *name)
     memcpy(to, &function, sizeof(function));
 }
 
+void lua_find(void)
+{
+    memset(&lua_found, 0, sizeof(lua_found));
+    lpp_interp_lua_find_in(&lua_reader, library, maps, &lua_found);
+}
+
 int lua_setup(void **state)
 {
-    lpp_maps_t *maps;
-
     (void)state;
     rescue_loads();
     library = dlopen("liblua5.3.so.0", RTLD_NOW | RTLD_LOCAL);
@@ -55,7 +60,7 @@ int lua_setup(void **state)
     lua_look_up(&lua_api.tolstring, "lua_tolstring");
     lua_look_up(&lua_api.pcallk, "lua_pcallk");
     lua_look_up(&lua_api.loadbufferx, "luaL_loadbufferx");
-    lpp_interp_lua_find_in(&lua_reader, library, maps, &lua_found);
+    lua_find();
     lpp_interp_lua_enter_thread(&lua_reader);
     return 0;
 }

@@ -32,6 +32,9 @@ extern lpp_interp_seen_t *lua_seen;
 int lua_setup(void **state);
 int lua_teardown(void **state);
 
+/* Find it again. */
+void lua_find(void);
+
 /* A function of Lua's API, to the pointer at to. */
 void lua_look_up(void *to, const char *name);
 

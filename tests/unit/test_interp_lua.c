@@ -77,6 +77,48 @@ static void test_it_is_usable(void **state)
     }
 }
 
+/* Leave value in all words of free memory of that size. */
+static void leave_in_memory(size_t size, apr_uint64_t value)
+{
+    void *blocks[16];
+    size_t i, at;
+
+    for (i = 0; i < 16; i++) {
+        blocks[i] = malloc(size);
+        assert_non_null(blocks[i]);
+        for (at = 0; at + 8 <= size; at += 8) {
+            memcpy((char *)blocks[i] + at, &value, 8);
+        }
+    }
+    /* Neighbours are not joined. */
+    for (i = 0; i < 16; i += 2) {
+        free(blocks[i]);
+    }
+    for (i = 1; i < 16; i += 2) {
+        free(blocks[i]);
+    }
+}
+
+/* An address between those of two stack frames is what stands in a state that
+ * was closed. */
+static void test_it_is_found_whatever_free_memory_holds(void **state)
+{
+    char here;
+    apr_uint64_t below;
+    size_t size;
+
+    (void)state;
+    rescue_loads();
+    for (below = 64; below <= 8192; below += 64) {
+        for (size = 16; size <= 2048; size += 16) {
+            leave_in_memory(size, (apr_uint64_t)(uintptr_t)&here - below);
+        }
+        lua_find();
+        assert_string_equal(lua_found.why, "");
+        assert_true(lua_found.usable);
+    }
+}
+
 static void test_chain(void **state)
 {
     (void)state;
@@ -510,6 +552,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_it_is_usable),
+        cmocka_unit_test(test_it_is_found_whatever_free_memory_holds),
         cmocka_unit_test(test_chain),
         cmocka_unit_test(test_names_of_the_file),
         cmocka_unit_test(test_c_functions_are_skipped),

@@ -64,6 +64,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / 'http'))
 
+import apxs_env  # noqa: E402
 import httpd_env  # noqa: E402
 
 ANNOTATE = pathlib.Path(__file__).parent / 'readers/annotate.pl'
@@ -78,6 +79,16 @@ def pytest_addoption(parser):
     parser.addoption('--keep', action='store_true',
                      default=bool(os.environ.get('LPP_KEEP')),
                      help="leave the servers' directories behind")
+
+
+def pytest_configure(config):
+    if not hasattr(config, 'workerinput'):
+        apxs_env.make_base()
+
+
+def pytest_unconfigure(config):
+    if not hasattr(config, 'workerinput'):
+        apxs_env.remove_base()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -111,13 +111,13 @@ def page_code():
         say(frames, '%.2f us' % (got['interp.merge.%d' % frames] / 1e3),
             bound)
     head('A page whose work is done below %d functions, profiled at 1000 Hz: '
-         'main thread, medians of %d pairs, without page functions '
-         '(LPProfileInterpreters Off) and with them' % (
-             bench_pagecode.FRAMES, bench_pagecode.PAIRS),
-         'language', 'CPU unprofiled', 'profiled without', 'profiled with',
-         'difference', 'bound')
+         'main thread, the least of %d turns. Without page functions '
+         '(LPProfileInterpreters Off) of two servers, which shows the noise'
+         % (bench_pagecode.FRAMES, bench_pagecode.TURNS),
+         'language', 'CPU unprofiled', 'without', 'without, another', 'with',
+         'bound of the difference')
     for language in bench_pagecode.PAGES:
-        bare, *shares = bench_pagecode.pairs(language)
+        bare, *shares = bench_pagecode.shares(language)
         say(language, '%.1f ms' % bare,
             *['%+.2f %%' % (share * 100) for share in shares], '+0.4 %')
 

@@ -11,8 +11,6 @@ import apxs_env
 from stacks import Stacks
 
 ON = 'LPProfilingAllowed On\nStartServers 1\n'
-CALLS = ON + apxs_env.load('lpp_test_calls') + (
-    '<Location /calls>\nSetHandler lpp-calls\n</Location>\n')
 SEGMENT = '/++profile++callgrind'
 CALL_COUNT = 34
 PARANOID = pathlib.Path('/proc/sys/kernel/perf_event_paranoid')
@@ -20,6 +18,12 @@ PERF_EVENT_OPEN = {'x86_64': 298, 'aarch64': 241}.get(os.uname().machine)
 EACCES = 13
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason='SKIPPED: needs root')
 Seen = collections.namedtuple('Seen', 'kernel blocks lost signals repaired')
+
+
+def calls():
+    """Configuration of /calls, which blocks in the calls it is asked for."""
+    return ON + apxs_env.load('lpp_test_calls') + (
+        '<Location /calls>\nSetHandler lpp-calls\n</Location>\n')
 
 
 def read(path):
@@ -74,7 +78,7 @@ def can_open(httpd_server):
 @pytest.mark.log_allows(r'LPP036')
 @pytest.mark.all_mpms
 def test_on_sees_blocks_without_a_signal(httpd, mpm):
-    server = httpd(CALLS + 'LPProfileKernelEvents on force\n', fresh=True)
+    server = httpd(calls() + 'LPProfileKernelEvents on force\n', fresh=True)
     if not can_open(server):
         pytest.skip('SKIPPED: this machine denies perf_event_open to root')
     child, = server.children()[:1]
@@ -101,7 +105,7 @@ def test_on_sees_blocks_without_a_signal(httpd, mpm):
 @pytest.mark.log_allows(r'LPP036', r'AH0')
 def test_a_proxied_wait_has_its_whole_stack(httpd):
     server = httpd(
-        CALLS + 'LPProfileKernelEvents on\n'
+        calls() + 'LPProfileKernelEvents on\n'
         'ProxyPass /away http://127.0.0.1:${PORT}/calls retry=0 '
         'disablereuse=on\n', features=['proxy'], fresh=True)
     if not can_open(server):
@@ -117,7 +121,7 @@ def test_a_proxied_wait_has_its_whole_stack(httpd):
 @pytest.mark.alone('changes a setting of the kernel')
 def test_auto_opens_them_where_the_kernel_permits_it(httpd, paranoid):
     paranoid(1)
-    server = httpd(CALLS, fresh=True)
+    server = httpd(calls(), fresh=True)
     child, = server.children()[:1]
     for _ in range(2):
         _, _, seen = profile(server, '/calls?0')
@@ -134,7 +138,7 @@ def test_auto_opens_them_where_the_kernel_permits_it(httpd, paranoid):
 @pytest.mark.alone('changes a setting of the kernel')
 def test_auto_goes_on_without_them_where_it_does_not(httpd, paranoid):
     paranoid(3)
-    server = httpd(CALLS, fresh=True)
+    server = httpd(calls(), fresh=True)
     for _ in range(3):
         got, _, seen = profile(server, '/calls?0')
         assert not seen.kernel and not seen.blocks
@@ -149,7 +153,7 @@ def test_auto_goes_on_without_them_where_it_does_not(httpd, paranoid):
 @pytest.mark.alone('changes a setting of the kernel')
 def test_off_opens_none(httpd, paranoid):
     paranoid(1)
-    server = httpd(CALLS + 'LPProfileKernelEvents off\n', fresh=True)
+    server = httpd(calls() + 'LPProfileKernelEvents off\n', fresh=True)
     _, _, seen = profile(server, '/calls?0')
     assert not seen.kernel
     assert not [line for line in server.error_lines() if 'LPP013' in line]
@@ -159,7 +163,7 @@ def test_off_opens_none(httpd, paranoid):
 @pytest.mark.skipif(PERF_EVENT_OPEN is None, reason='number of the call')
 @pytest.mark.log_allows(r'LPP036', r'LPP013')
 def test_on_goes_on_without_them_where_a_filter_denies_them(httpd):
-    server = httpd(CALLS + 'LPProfileKernelEvents on\n'
+    server = httpd(calls() + 'LPProfileKernelEvents on\n'
                    + apxs_env.load('lpp_deny'), fresh=True,
                    env={'LPP_DENY': '%d=%d' % (PERF_EVENT_OPEN, EACCES),
                         'LPP_DENY_AT_START': '1'})

@@ -15,6 +15,7 @@
 #include "web/mod_lpprofile_filter.h"
 #include "mod_lpprofile_hooks.h"
 #include "web/mod_lpprofile_inline.h"
+#include "server/mod_lpprofile_kernel.h"
 #include "server/mod_lpprofile_retention.h"
 #include "request/mod_lpprofile_memory.h"
 #include "request/mod_lpprofile_phases.h"
@@ -39,6 +40,7 @@ static void register_hooks(apr_pool_t *pool)
     /* Hooks that run for each request are registered only if profiling is
      * allowed somewhere: otherwise a request has no cost. */
     lpp_retention_child_register_hooks(pool);
+    lpp_process_register_if_wanted(lpp_kernel_events_register_hooks);
     lpp_process_register_if_wanted(lpp_url_register_hooks);
     lpp_process_register_if_wanted(lpp_run_register_hooks);
     lpp_process_register_if_wanted(lpp_phases_register_filters);

@@ -48,8 +48,10 @@ server leaves is opened with callgrind_annotate when the server goes.
 (httpd itself logs a child that dies of SIGSEGV, SIGABRT and the like, and
 says nothing of one that was killed by SIGKILL or SIGTERM.)
 
-Options: --mpm prefork,worker  run everything on these; --keep  leave the
-servers' directories behind (also LPP_KEEP=1). LPP_MODULE=path picks the .so.
+Options: --mpm prefork,worker  run everything on these; --kernel-events
+'on force'  with this LPProfileKernelEvents, where a test sets none and httpd
+is started as root; --keep  leave the servers' directories behind (also
+LPP_KEEP=1). LPP_MODULE=path picks the .so.
 """
 import os
 import pathlib
@@ -62,6 +64,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / 'http'))
 
+import apxs_env  # noqa: E402
 import httpd_env  # noqa: E402
 
 ANNOTATE = pathlib.Path(__file__).parent / 'readers/annotate.pl'
@@ -71,9 +74,21 @@ MOST_SERVERS = 10  # that idle in the cache
 def pytest_addoption(parser):
     parser.addoption('--mpm', default='',
                      help='comma-separated MPMs to run every test on')
+    parser.addoption('--kernel-events', default='',
+                     help='LPProfileKernelEvents where a test sets none')
     parser.addoption('--keep', action='store_true',
                      default=bool(os.environ.get('LPP_KEEP')),
                      help="leave the servers' directories behind")
+
+
+def pytest_configure(config):
+    if not hasattr(config, 'workerinput'):
+        apxs_env.make_base()
+
+
+def pytest_unconfigure(config):
+    if not hasattr(config, 'workerinput'):
+        apxs_env.remove_base()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -114,7 +129,8 @@ def pytest_generate_tests(metafunc):
 class Servers:
     """Every server of this session; keeps the idle ones for reuse."""
 
-    def __init__(self, keep):
+    def __init__(self, keep, kernel_events):
+        self.kernel_events = kernel_events
         self.base = tempfile.mkdtemp(prefix='lpp-tests-')
         os.chmod(self.base, 0o755)
         self.keep = keep
@@ -169,7 +185,8 @@ def unreadable_logs(*roots):
 
 @pytest.fixture(scope='session')
 def servers(request):
-    every = Servers(request.config.getoption('--keep'))
+    every = Servers(request.config.getoption('--keep'),
+                    request.config.getoption('--kernel-events'))
     yield every
     problems = every.close(list(every.cached.values()))
     if every.keep:
@@ -195,6 +212,11 @@ class Factory:
                 httpd_env.load_module(name)
         except httpd_env.NotInstalled as missing:
             pytest.skip(str(missing))
+        events = self.servers.kernel_events
+        if (events and options.get('profiler', True)
+                and not options.get('unprivileged')
+                and 'LPProfileKernelEvents' not in config):
+            config = 'LPProfileKernelEvents %s\n%s' % (events, config)
         return httpd_env.Httpd(config, base=self.servers.base, **options)
 
     def __call__(self, config='', fresh=False, key=None, **options):

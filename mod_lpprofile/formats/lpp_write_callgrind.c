@@ -4,12 +4,13 @@
  * QCacheGrind and callgrind_annotate.
  *
  * A name is written once with a number, and after that only its number is. The
- * events are Wall, CPU (microseconds) and Samples; the reader derives Wait. No
- * line ends in a blank, and "summary:" comes after "events:": otherwise
- * KCacheGrind rejects the file. The costs of page functions, and of calls from
- * them, are those of each of their lines; those of other functions have the
- * line that the function begins at. callgrind_annotate shows the lines with a
- * cost of their own: a line of a page function that only calls has one of 0.
+ * events are Wall, CPU, Ready (microseconds) and Samples; the reader derives
+ * Wait and Blocked. No line ends in a blank, and "summary:" comes after
+ * "events:": otherwise KCacheGrind rejects the file. The costs of page
+ * functions, and of calls from them, are those of each of their lines; those of
+ * other functions have the line that the function begins at. callgrind_annotate
+ * shows the lines with a cost of their own: a line of a page function that only
+ * calls has one of 0.
  */
 #include "formats/lpp_writer.h"
 
@@ -157,6 +158,7 @@ static void add_cost(lpp_buf_t *out, unsigned line, const lpp_cost_t *cost)
     add_number(out, line, ' ');
     add_number(out, cost->wall_us, ' ');
     add_number(out, cost->cpu_us, ' ');
+    add_number(out, cost->ready_us, ' ');
     add_number(out, cost->samples, '\n');
 }
 
@@ -169,7 +171,17 @@ static unsigned line_of(const lpp_symbol_t *symbol, unsigned line)
 
 static int is_zero(const lpp_cost_t *cost)
 {
-    return cost->wall_us == 0 && cost->cpu_us == 0 && cost->samples == 0;
+    return cost->wall_us == 0 && cost->cpu_us == 0 && cost->ready_us == 0
+        && cost->samples == 0;
+}
+
+static void add_totals(lpp_buf_t *out, const char *key,
+                       const lpp_cost_t *total)
+{
+    lpp_buf_addf(out, "%s: %" APR_UINT64_T_FMT " %" APR_UINT64_T_FMT
+                 " %" APR_UINT64_T_FMT " %" APR_UINT64_T_FMT "\n", key,
+                 total->wall_us, total->cpu_us, total->ready_us,
+                 total->samples);
 }
 
 static void add_head(writer_t *writer)
@@ -198,12 +210,13 @@ static void add_head(writer_t *writer)
     lpp_buf_add_string(out, "positions: line\n"
                        "event: Wall : Wall time (us)\n"
                        "event: CPU : CPU time (us)\n"
+                       "event: Ready : Ready, without a processor (us)\n"
                        "event: Samples : Samples\n"
                        "event: Wait = Wall - CPU : Waiting time (us)\n"
-                       "events: Wall CPU Samples\n");
-    lpp_buf_addf(out, "summary: %" APR_UINT64_T_FMT " %" APR_UINT64_T_FMT
-                 " %" APR_UINT64_T_FMT "\n", view->total.wall_us,
-                 view->total.cpu_us, view->total.samples);
+                       "event: Blocked = Wall - CPU - Ready : "
+                       "Blocked time (us)\n"
+                       "events: Wall CPU Ready Samples\n");
+    add_totals(out, "summary", &view->total);
 }
 
 /* The next part of costs, which are count, if it is one of index; else NULL.
@@ -235,7 +248,7 @@ static void add_calling_lines(writer_t *writer, apr_uint32_t index,
                               apr_uint32_t edge, const lpp_line_cost_t *parts,
                               apr_uint32_t part_count)
 {
-    static const lpp_cost_t none = {0, 0, 0};
+    static const lpp_cost_t none = {0, 0, 0, 0};
     const lpp_view_t *view = writer->view;
     const lpp_symbol_t *symbol = &view->functions[index].symbol;
     const lpp_line_costs_t *lines = &writer->lines;
@@ -382,10 +395,7 @@ apr_status_t lpp_write_callgrind(const lpp_view_t *view,
             }
         }
     }
-    lpp_buf_addf(&writer.out, "\ntotals: %" APR_UINT64_T_FMT
-                 " %" APR_UINT64_T_FMT " %" APR_UINT64_T_FMT "\n",
-                 view->total.wall_us, view->total.cpu_us,
-                 view->total.samples);
+    add_totals(&writer.out, "\ntotals", &view->total);
     status = flush(&writer, sink);
 
 leave:

@@ -40,6 +40,11 @@ static apr_uint64_t cpu_of(const lpp_cost_t *cost)
     return cost->cpu_us;
 }
 
+static apr_uint64_t ready_of(const lpp_cost_t *cost)
+{
+    return cost->ready_us;
+}
+
 /* The values of a sample, in the order of the file. To add a value, add a
  * row. */
 static const struct {
@@ -49,6 +54,8 @@ static const struct {
     {"samples", "count", samples_of},
     {"wall", "microseconds", wall_of},
     {"cpu", "microseconds", cpu_of},
+    {"ready", "microseconds", ready_of},
+    {"blocked", "microseconds", lpp_cost_blocked_us},
 };
 
 #define VALUES LPP_COUNT(value_types)
@@ -317,8 +324,8 @@ static void write_locations(writer_t *writer)
             locations[n].id = id;
             locations[n].n_line = 1;
             locations[n].line = &line_pointers[n];
-            locations[n].address = LPP_PC_IS_PAGE(pc) ? 0
-                : LPP_PC_ADDRESS(pc);
+            locations[n].address = LPP_PC_IS_PAGE(pc) || LPP_PC_IS_WAIT(pc)
+                ? 0 : LPP_PC_ADDRESS(pc);
             if (object != NULL) {
                 locations[n].mapping_id = writer->mappings[object->number];
                 locations[n].address += object->bias;

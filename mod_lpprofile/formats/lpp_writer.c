@@ -62,6 +62,27 @@ const char *lpp_writer_cut_short(int why)
     }
 }
 
+/* How the time of blocks is known. */
+static const char *seen_by(const lpp_sampling_statistics_t *statistics,
+                           apr_pool_t *pool)
+{
+    return statistics->kernel_events == 0 ? "signals"
+        : apr_psprintf(pool, "kernel events: %" APR_UINT64_T_FMT " blocks, %"
+                       APR_UINT64_T_FMT " records lost",
+                       statistics->kernel_blocks, statistics->kernel_lost);
+}
+
+static const char *ready_note(int ready)
+{
+    switch (ready) {
+    case LPP_READY_EXACT: return "as the kernel counts it";
+    case LPP_READY_SEEN:
+        return "not counted by the kernel: all time without CPU in which the "
+               "thread was not seen asleep";
+    default: return "not known, and part of Blocked";
+    }
+}
+
 apr_array_header_t *lpp_writer_notes(const lpp_view_t *view, apr_pool_t *pool)
 {
     apr_array_header_t *notes = apr_array_make(pool, 16,
@@ -117,8 +138,10 @@ apr_array_header_t *lpp_writer_notes(const lpp_view_t *view, apr_pool_t *pool)
             "%" APR_UINT64_T_FMT " us of the profiler, " LPP_PROFILER_NAME,
             lpp_view_profiler(view)->self.wall_us));
     }
-    add(notes, "Blocked", apr_psprintf(pool, "%" APR_UINT64_T_FMT " us",
+    add(notes, "Ready", ready_note(statistics->ready));
+    add(notes, "Seen blocked", apr_psprintf(pool, "%" APR_UINT64_T_FMT " us",
                                        statistics->blocked_ns / 1000));
+    add(notes, "Blocks seen by", seen_by(statistics, pool));
     return notes;
 }
 

@@ -20,7 +20,6 @@
 #include "gate/lpp_gate_internal.h"
 
 #define SLICE_MAX_US 50000
-#define READ_TRIES 1000        /* a record changes a few times a profile */
 #define TICKET_TRIES 1000      /* yields before the ticket is taken over */
 #define FORGET_TRIES 100
 
@@ -35,48 +34,27 @@
 /* The caller has locked the mutex and gate->writing. */
 static void publish(shared_t *shared, const lpp_owner_t *owner)
 {
-    apr_uint64_t words[RECORD_WORDS];
-    apr_uint32_t next = atomic_load(&shared->published) + 1;
-    record_t *record = &shared->record[next & 1];
-    size_t i;
+    lpp_gate_record_store(&shared->owner.published, shared->owner.copies,
+                          RECORD_WORDS(lpp_owner_t), owner);
+}
 
-    memset(words, 0, sizeof(words));
-    memcpy(words, owner, sizeof(*owner));
-    for (i = 0; i < RECORD_WORDS; i++) {
-        atomic_store_explicit(&record->word[i], words[i],
-                              memory_order_relaxed);
-    }
-    atomic_store_explicit(&shared->published, next, memory_order_release);
-    /* A reader of the other record must see this number before it can see a
-     * word that the next writer stores there. */
-    atomic_thread_fence(memory_order_seq_cst);
+/* The new owner waits for nothing yet. Conditions as above. */
+static void clear_waits(shared_t *shared)
+{
+    static const lpp_gate_waits_t nothing;
+
+    lpp_gate_record_store(&shared->waits.published, shared->waits.copies,
+                          RECORD_WORDS(lpp_gate_waits_t), &nothing);
 }
 
 void lpp_gate_get_owner(const lpp_gate_t *gate, lpp_owner_t *owner)
 {
     shared_t *shared = gate->shared;
-    apr_uint64_t words[RECORD_WORDS];
-    int tries;
 
-    for (tries = 0; tries < READ_TRIES; tries++) {
-        apr_uint32_t seen = atomic_load_explicit(&shared->published,
-                                                 memory_order_acquire);
-        const record_t *record = &shared->record[seen & 1];
-        size_t i;
-
-        for (i = 0; i < RECORD_WORDS; i++) {
-            words[i] = atomic_load_explicit(&record->word[i],
-                                            memory_order_relaxed);
-        }
-        atomic_thread_fence(memory_order_acquire);
-        if (atomic_load_explicit(&shared->published, memory_order_relaxed)
-            == seen) {
-            memcpy(owner, words, sizeof(*owner));
-            lpp_gate_bound_owner(owner);
-            return;
-        }
+    if (lpp_gate_record_load(&shared->owner.published, shared->owner.copies,
+                             RECORD_WORDS(lpp_owner_t), owner)) {
+        lpp_gate_bound_owner(owner);
     }
-    memset(owner, 0, sizeof(*owner));
 }
 
 /*
@@ -296,6 +274,7 @@ void lpp_gate_set_owner(lpp_gate_t *gate, const lpp_owner_t *owner)
     pthread_mutex_lock(&gate->writing);
     if (gate->held) {
         gate->area = lpp_gate_area_claim(gate, &copy);
+        clear_waits(gate->shared);
         publish(gate->shared, &copy);
         atomic_fetch_add(&gate->shared->profiled, 1);
     }
@@ -416,7 +395,7 @@ apr_uint64_t lpp_gate_client_us(const lpp_gate_t *gate)
 void lpp_gate_ask_to_end(lpp_gate_t *gate)
 {
     atomic_store(&gate->shared->asked_to_end,
-                 atomic_load(&gate->shared->published));
+                 atomic_load(&gate->shared->owner.published));
 }
 
 void lpp_gate_add_client_us(lpp_gate_t *gate, apr_uint64_t us)
@@ -427,7 +406,7 @@ void lpp_gate_add_client_us(lpp_gate_t *gate, apr_uint64_t us)
 int lpp_gate_asked_to_end(const lpp_gate_t *gate)
 {
     return atomic_load(&gate->shared->asked_to_end)
-           == atomic_load(&gate->shared->published);
+           == atomic_load(&gate->shared->owner.published);
 }
 
 void lpp_gate_count_skip(lpp_gate_t *gate, lpp_gate_skip_e why)

@@ -20,6 +20,7 @@
 #include <apr_global_mutex.h>
 
 #include "base/lpp_base.h"
+#include "gate/lpp_ends.h"
 
 /* The owner of the gate: what is being profiled. Every child can read it. */
 typedef struct lpp_owner_t {
@@ -45,7 +46,8 @@ typedef struct lpp_gate_counts_t {
     apr_uint32_t busy;      /* served unprofiled: too many waited */
     apr_uint32_t timed_out; /* served unprofiled: waited too long */
     apr_uint32_t gone;      /* client left while waiting */
-    apr_uint32_t child;     /* the owner waits for them; served unprofiled */
+    apr_uint32_t child;     /* served unprofiled: the owner waits, or may wait,
+                               for them */
     apr_uint32_t died;      /* requests whose process ended meanwhile */
 } lpp_gate_counts_t;
 
@@ -159,6 +161,45 @@ void lpp_gate_add_client_us(lpp_gate_t *gate, apr_uint64_t us);
 int lpp_gate_asked_to_end(const lpp_gate_t *gate);
 
 /*
+ * What the owner's request is blocked on. A request that comes from the owner's
+ * own one cannot wait for the gate: the owner would wait for its response. So
+ * the owner's child publishes the ends of the sockets that the owner is blocked
+ * on, and a waiting request compares them with those of its own connection.
+ */
+#define LPP_GATE_SOCKETS 64
+
+typedef struct lpp_gate_waits_t {
+    apr_uint32_t pid;      /* of the owner; set_waits fills it in */
+    apr_uint32_t child;    /* 1: blocked on another process of this server, or
+                              one that it started: any of these may send
+                              requests on its behalf */
+    apr_uint32_t count;    /* of sockets */
+    apr_uint32_t reserved; /* 0 */
+    lpp_ends_t sockets[LPP_GATE_SOCKETS];
+} lpp_gate_waits_t;
+
+typedef enum {
+    LPP_GATE_AWAITS_NOT,   /* not that connection, as far as is known */
+    LPP_GATE_AWAITS_MAYBE, /* child is 1: perhaps */
+    LPP_GATE_AWAITS        /* the owner has its other end */
+} lpp_gate_awaits_e;
+
+/*
+ * ask_waits: the owner's child is to look what its request is blocked on.
+ * waits_asked: 1 if that was asked since it last returned 1. set_waits
+ * publishes the result; it does nothing if this child does not own the gate.
+ * awaits: whether the owner is blocked on the other end of the connection with
+ * these ends, as last published; it never waits.
+ * Signal-safe: set_waits no, the others yes. Thread: ask_waits and awaits: any;
+ * waits_asked and set_waits: the owner's helper.
+ */
+void lpp_gate_ask_waits(lpp_gate_t *gate);
+int lpp_gate_waits_asked(lpp_gate_t *gate);
+void lpp_gate_set_waits(lpp_gate_t *gate, const lpp_gate_waits_t *waits);
+lpp_gate_awaits_e lpp_gate_awaits(const lpp_gate_t *gate,
+                                  const lpp_ends_t *ends);
+
+/*
  * Count a request that was served unprofiled; read all counts.
  * Signal-safe: yes. Thread: any.
  */
@@ -172,7 +213,7 @@ void lpp_gate_get_counts(const lpp_gate_t *gate, lpp_gate_counts_t *counts);
  * process that detects the death notes it, and one process takes it over and
  * writes the report.
  */
-#define LPP_GATE_AREA_BYTES (1792u * 1024)
+#define LPP_GATE_AREA_BYTES (2048u * 1024)
 
 /*
  * The memory for the post-mortem data of this child while it owns the gate:
@@ -251,5 +292,10 @@ void lpp_gate_get_error(const lpp_gate_t *gate, char *text, apr_size_t bytes,
  */
 void lpp_gate_set_unread(lpp_gate_t *gate, const char *text);
 void lpp_gate_get_unread(const lpp_gate_t *gate, char *text, apr_size_t bytes);
+
+/* The same for what the last profile waited for most.
+ * Signal-safe: yes. Thread: any. */
+void lpp_gate_set_waited(lpp_gate_t *gate, const char *text);
+void lpp_gate_get_waited(const lpp_gate_t *gate, char *text, apr_size_t bytes);
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * lpp_gate_internal: the shared memory of the gate. lpp_gate.c has the mutex,
- * the owner's record and the waiting requests, lpp_gate_deaths.c the areas of
- * owners that died, lpp_gate_totals.c the sums.
+ * the owner's record and the waiting requests, lpp_gate_waits.c what the owner
+ * waits for, lpp_gate_deaths.c the areas of owners that died,
+ * lpp_gate_totals.c the sums; lpp_gate_record.c writes and reads records.
  */
 #ifndef LPP_GATE_INTERNAL_H
 #define LPP_GATE_INTERNAL_H
@@ -24,13 +25,33 @@ typedef struct lpp_gate_text_t {
     _Atomic char text[LPP_GATE_ERROR_BYTES];
 } lpp_gate_text_t;
 
-#define RECORD_WORDS                                                          \
-    ((sizeof(lpp_owner_t) + sizeof(apr_uint64_t) - 1) / sizeof(apr_uint64_t))
+/*
+ * A record that one process at a time writes and all may read, as words, so
+ * that copying it while it changes is defined. published is the number of
+ * records stored so far; the valid one is the copy published & 1. The writer
+ * stores into the other one, so that a writer killed half-way leaves the valid
+ * record unchanged.
+ */
+#define RECORD_WORDS(type) (sizeof(type) / sizeof(apr_uint64_t))
+#define RECORD_WORDS_MAX 512
 
-/* An owner as words, so that copying it while it changes is defined. */
-typedef struct record_t {
-    _Atomic apr_uint64_t word[RECORD_WORDS];
-} record_t;
+typedef _Atomic apr_uint64_t lpp_record_word_t;
+
+typedef struct owner_record_t {
+    _Atomic apr_uint32_t published;
+    lpp_record_word_t copies[2 * RECORD_WORDS(lpp_owner_t)];
+} owner_record_t;
+
+typedef struct waits_record_t {
+    _Atomic apr_uint32_t published;
+    lpp_record_word_t copies[2 * RECORD_WORDS(lpp_gate_waits_t)];
+} waits_record_t;
+
+_Static_assert(RECORD_WORDS(lpp_owner_t) <= RECORD_WORDS_MAX
+               && sizeof(lpp_owner_t) % sizeof(apr_uint64_t) == 0
+               && RECORD_WORDS(lpp_gate_waits_t) <= RECORD_WORDS_MAX
+               && sizeof(lpp_gate_waits_t) % sizeof(apr_uint64_t) == 0,
+               "both records are whole words");
 
 /*
  * The record and the post-mortem data of an owner, which remain after its
@@ -59,11 +80,11 @@ typedef struct area_t {
  * of the parent depends on a child to end.
  */
 typedef struct shared_t {
-    /* Number of records published; the valid one is record[published & 1].
-     * Only the owner of the mutex writes, into the other one, so that a writer
-     * killed half-way leaves the valid record unchanged. */
-    _Atomic apr_uint32_t published;
-    record_t record[2];
+    /* Written by the owner of the mutex only. */
+    owner_record_t owner;
+    waits_record_t waits;
+    _Atomic apr_uint32_t waits_asked; /* 1: the owner is to look, and publish
+                                         what it waits for */
 
     _Atomic apr_uint32_t profiled;
     _Atomic apr_uint32_t skipped[LPP_GATE_CHILD + 1]; /* by lpp_gate_skip_e */
@@ -87,7 +108,7 @@ typedef struct shared_t {
     _Atomic apr_uint64_t samples, lost, own_ns, cpu_ns, stood_down;
     _Atomic apr_uint32_t signal, languages;
 
-    lpp_gate_text_t error, unread;
+    lpp_gate_text_t error, unread, waited;
 
     area_t area[LPP_GATE_AREAS]; /* unused ones take no memory */
 } shared_t;
@@ -97,12 +118,25 @@ struct lpp_gate_t {
     shared_t *shared;          /* of all children */
     unsigned place;            /* of this child; the last is the shared one */
     apr_uint32_t place_pid;    /* the pid in that place */
-    pthread_mutex_t writing;   /* guards held, area and publish(), in this
-                                  child */
+    pthread_mutex_t writing;   /* guards held, area and the writing of both
+                                  records, in this child */
     int held;                  /* 1: this child owns the gate; 0 in the parent,
                                   and so in a new child */
     area_t *area;              /* of this child while it owns it, or NULL */
 };
+
+/*
+ * store: publish words words at from; one writer at a time. load: copy the
+ * valid record of words words to to; 0, with to zeroed, if it changed each time
+ * it was read. Neither waits.
+ * Signal-safe: yes. Thread: any.
+ */
+void lpp_gate_record_store(_Atomic apr_uint32_t *published,
+                      lpp_record_word_t *copies, apr_size_t words,
+                      const void *from);
+int lpp_gate_record_load(const _Atomic apr_uint32_t *published,
+                    const lpp_record_word_t *copies, apr_size_t words,
+                    void *to);
 
 /* Make a copy from shared memory valid: terminate its strings, set times that
  * no clock shows to 0. Signal-safe: yes. Thread: any. */

@@ -98,3 +98,15 @@ void lpp_gate_get_unread(const lpp_gate_t *gate, char *text, apr_size_t bytes)
 
     get_text(&gate->shared->unread, text, bytes, &when);
 }
+
+void lpp_gate_set_waited(lpp_gate_t *gate, const char *text)
+{
+    set_text(&gate->shared->waited, text);
+}
+
+void lpp_gate_get_waited(const lpp_gate_t *gate, char *text, apr_size_t bytes)
+{
+    apr_time_t when;
+
+    get_text(&gate->shared->waited, text, bytes, &when);
+}

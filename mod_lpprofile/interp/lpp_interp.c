@@ -137,6 +137,9 @@ void lpp_interp_enter_thread(lpp_interp_t *interp)
 {
     apr_uint32_t languages = lpp_interp_languages(interp);
 
+    if (languages & LPP_LANGUAGE_BIT(LPP_LANGUAGE_PYTHON)) {
+        lpp_interp_python_enter_thread(&interp->python);
+    }
     if (languages & LPP_LANGUAGE_BIT(LPP_LANGUAGE_LUA)) {
         lpp_interp_lua_enter_thread(&interp->lua);
     }

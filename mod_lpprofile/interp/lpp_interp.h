@@ -89,10 +89,12 @@ void lpp_interp_walk(lpp_interp_t *interp, lpp_snapshot_t *snapshot,
                      const void *context);
 
 /*
- * The same outside of the handler, for a thread that no sampling signal
- * interrupts meanwhile, and while the handler that calls lpp_peek_rescue is
- * installed. mask: the thread's signal mask. interp may be NULL.
- * Signal-safe: yes. Thread: the profiled one, or one that does not run.
+ * The same outside of the handler: those of the thread that entered last,
+ * which no sampling signal interrupts meanwhile, and while the handler that
+ * calls lpp_peek_rescue is installed. What is read is of use only if that
+ * thread is the calling one, or did not run meanwhile. No other thread reads at
+ * the same time. mask: the calling thread's signal mask. interp may be NULL.
+ * Signal-safe: yes. Thread: the profiled one, or the helper.
  */
 void lpp_interp_read(lpp_interp_t *interp, lpp_snapshot_t *snapshot,
                      const sigset_t *mask);

@@ -35,7 +35,7 @@ typedef struct lpp_interp_found_t {
  * Guarded loads may be used. Nothing is loaded or locked for long.
  * Signal-safe: no. Thread: the helper, while no thread is armed.
  *
- * walk: add the frames of the calling thread to walk, innermost first. Sets
+ * walk: add the frames of the profiled thread to walk, innermost first. Sets
  * flags where the chain is cut.
  * Signal-safe: yes. Thread: the profiled one, in the handler.
  */
@@ -55,6 +55,8 @@ typedef struct lpp_interp_python_t {
     const lpp_interp_python_row_t *row;
     apr_uint64_t runtime;   /* address of _PyRuntime */
     apr_uint64_t code_type; /* address of PyCode_Type */
+    apr_uint64_t thread;    /* the pthread_t of the thread that is read, set by
+                               enter_thread; 0: the calling one */
     /* The states of the thread that was sampled last, one an interpreter;
      * checked at each use. Looked for when heads changes, which is made of the
      * heads of the interpreter's lists. */
@@ -65,6 +67,7 @@ typedef struct lpp_interp_python_t {
 
 void lpp_interp_python_find(lpp_interp_python_t *python,
                             lpp_interp_found_t *found);
+void lpp_interp_python_enter_thread(lpp_interp_python_t *python);
 void lpp_interp_python_walk(lpp_interp_python_t *python,
                             lpp_interp_walk_t *walk);
 /* The source line of the code unit, by a location table of len bytes of a

@@ -332,10 +332,16 @@ static apr_uint64_t sum_heads(const lpp_interp_python_t *python,
     return sum;
 }
 
-/* Make python->states those of the calling thread. */
+void lpp_interp_python_enter_thread(lpp_interp_python_t *python)
+{
+    python->thread = (apr_uint64_t)pthread_self();
+}
+
+/* Make python->states those of the thread. */
 static void update_states(lpp_interp_python_t *python, lpp_interp_walk_t *walk)
 {
-    apr_uint64_t self = (apr_uint64_t)pthread_self();
+    apr_uint64_t self = python->thread != 0 ? python->thread
+                                            : (apr_uint64_t)pthread_self();
     apr_uint64_t heads = sum_heads(python, self);
     unsigned i;
 

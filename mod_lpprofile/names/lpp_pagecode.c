@@ -22,6 +22,7 @@ struct lpp_pagecode_t {
     apr_pool_t *pool;             /* own allocator */
     apr_hash_t *numbers;          /* content as text -> page_t */
     apr_array_header_t *functions; /* page_t *, by number */
+    apr_uint32_t waits;           /* functions that are names of waits */
 };
 
 /* One function, with the key it is found by. */
@@ -81,12 +82,7 @@ static int is_format(apr_uint32_t c)
            || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
 }
 
-/*
- * The text without what a writer or a terminal would take for something else:
- * ';' separates frames of collapsed stacks; "(1)" at the start of a name is a
- * number to callgrind's readers. NULL: no memory.
- */
-static const char *clean(const char *text, apr_pool_t *pool)
+const char *lpp_pagecode_clean(const char *text, apr_pool_t *pool)
 {
     char *made = lpp_symbol_clean(text, strlen(text), pool), *at = made;
 
@@ -115,8 +111,8 @@ static const page_t *add(lpp_pagecode_t *pages, const lpp_page_function_t *page,
         return NULL;
     }
     made->page = *page;
-    made->page.name = clean(page->name, pages->pool);
-    made->page.file = clean(page->file, pages->pool);
+    made->page.name = lpp_pagecode_clean(page->name, pages->pool);
+    made->page.file = lpp_pagecode_clean(page->file, pages->pool);
     made->key = apr_pstrdup(pages->pool, key);
     made->number = (apr_uint32_t)pages->functions->nelts;
     if (made->page.name == NULL || made->page.file == NULL
@@ -128,30 +124,48 @@ static const page_t *add(lpp_pagecode_t *pages, const lpp_page_function_t *page,
     return made;
 }
 
+/* The number of page, whose key is not NULL. The lock is held. */
+static apr_uint32_t number_of(lpp_pagecode_t *pages,
+                              const lpp_page_function_t *page, const char *key)
+{
+    int is_wait = page->language == LPP_LANGUAGE_NONE;
+    const page_t *found = apr_hash_get(pages->numbers, key,
+                                       APR_HASH_KEY_STRING);
+
+    if (found == NULL && pages->functions->nelts <= LPP_PAGES_MAX
+        && (!is_wait || pages->waits < LPP_WAITS_NAMES_MAX)) {
+        found = add(pages, page, key);
+        pages->waits += found != NULL && is_wait;
+    }
+    return found != NULL ? found->number : LPP_PAGE_MORE;
+}
+
 apr_uint32_t lpp_pagecode_number(lpp_pagecode_t *pages,
                                  const lpp_page_function_t *page)
 {
-    const page_t *found;
+    apr_uint32_t number = LPP_PAGE_MORE;
     apr_pool_t *scratch;
     const char *key;
 
     apr_thread_mutex_lock(pages->lock);
-    if (apr_pool_create(&scratch, pages->pool) != APR_SUCCESS) {
-        apr_thread_mutex_unlock(pages->lock);
-        return LPP_PAGE_MORE;
+    if (apr_pool_create(&scratch, pages->pool) == APR_SUCCESS) {
+        key = apr_psprintf(scratch, "%d %d %u %" APR_SIZE_T_FMT " %s %s",
+                           (int)page->language, page->internal, page->line,
+                           strlen(page->name), page->name, page->file);
+        number = key != NULL ? number_of(pages, page, key) : LPP_PAGE_MORE;
+        apr_pool_destroy(scratch);
     }
-    key = apr_psprintf(scratch, "%d %d %u %" APR_SIZE_T_FMT " %s %s",
-                       (int)page->language, page->internal, page->line,
-                       strlen(page->name), page->name, page->file);
-    found = key == NULL ? NULL
-        : apr_hash_get(pages->numbers, key, APR_HASH_KEY_STRING);
-    if (key != NULL && found == NULL
-        && pages->functions->nelts <= LPP_PAGES_MAX) {
-        found = add(pages, page, key);
-    }
-    apr_pool_destroy(scratch);
     apr_thread_mutex_unlock(pages->lock);
-    return found != NULL ? found->number : LPP_PAGE_MORE;
+    return number;
+}
+
+apr_uint32_t lpp_pagecode_wait(lpp_pagecode_t *pages, const char *text)
+{
+    char name[LPP_WAIT_TEXT_BYTES + sizeof(LPP_WAIT_BEGIN "]")];
+    lpp_page_function_t page = { LPP_LANGUAGE_NONE, 0, name, "", 0 };
+
+    apr_snprintf(name, sizeof(name), LPP_WAIT_BEGIN "%s]", text);
+    return lpp_pagecode_number(pages, &page);
 }
 
 const lpp_page_function_t *lpp_pagecode_get(lpp_pagecode_t *pages,
@@ -165,4 +179,16 @@ const lpp_page_function_t *lpp_pagecode_get(lpp_pagecode_t *pages,
     }
     apr_thread_mutex_unlock(pages->lock);
     return &found->page;
+}
+
+void lpp_pagecode_wait_text(lpp_pagecode_t *pages, lpp_pc_t pc, char *text,
+                            apr_size_t size)
+{
+    const char *name = LPP_WAIT_NUMBER(pc) == LPP_PAGE_MORE
+        ? LPP_WAIT_MORE_NAME : lpp_pagecode_get(pages,
+                                                LPP_WAIT_NUMBER(pc))->name;
+    apr_size_t begin = sizeof(LPP_WAIT_BEGIN) - 1, len = strlen(name);
+
+    len = len > begin ? len - begin : 0; /* with the closing bracket */
+    apr_cpystrn(text, name + strlen(name) - len, len < size ? len : size);
 }

@@ -41,6 +41,22 @@ const char *lpp_language_name(lpp_language_e language);
 /* The function alone: its identity in lpp_symbol_t.start. */
 #define LPP_PAGE_START(pc) ((pc) & ~(lpp_pc_t)0xffffff)
 
+/*
+ * A frame that is no function, but what a blocked thread waited for, the
+ * innermost of its stack: "[waits: tcp 10.0.0.5:5432]". The table has its name
+ * as that of a page function without language, under a number of its own.
+ */
+#define LPP_WAIT_OBJECT 0xfffeu
+#define LPP_WAIT_PC(number)                                                   \
+    LPP_PC_MAKE(LPP_WAIT_OBJECT,                                              \
+                (apr_uint64_t)(number) << LPP_PAGE_LINE_BITS)
+#define LPP_PC_IS_WAIT(pc) (LPP_PC_OBJECT(pc) == LPP_WAIT_OBJECT)
+#define LPP_WAIT_NUMBER(pc) LPP_PAGE_NUMBER(pc)
+#define LPP_WAIT_MORE_NAME "[waits: more]" /* of number LPP_PAGE_MORE */
+#define LPP_WAIT_BEGIN "[waits: " /* what the names begin with */
+#define LPP_WAIT_TEXT_BYTES 900 /* of a text, with its NUL */
+#define LPP_WAITS_NAMES_MAX 4096 /* names of a process */
+
 #define LPP_PAGE_MORE 0 /* number of the function "[more functions]" */
 #define LPP_PAGE_MORE_NAME "[more functions]"
 #define LPP_PAGES_MAX 65535 /* functions of a process */
@@ -76,6 +92,20 @@ void lpp_pagecode_destroy(lpp_pagecode_t *pages);
  */
 apr_uint32_t lpp_pagecode_number(lpp_pagecode_t *pages,
                                  const lpp_page_function_t *page);
+
+/*
+ * The number of what was waited for, as above, by its text: "tcp
+ * 10.0.0.5:5432". LPP_PAGE_MORE: there are LPP_WAITS_NAMES_MAX already, or
+ * there is no memory.
+ * Signal-safe: no. Thread: any.
+ */
+apr_uint32_t lpp_pagecode_wait(lpp_pagecode_t *pages, const char *text);
+
+/* The text of pc, which is a wait (LPP_PC_IS_WAIT), copied to text of size
+ * bytes, without the brackets of its name.
+ * Signal-safe: no. Thread: any. */
+void lpp_pagecode_wait_text(lpp_pagecode_t *pages, lpp_pc_t pc, char *text,
+                            apr_size_t size);
 
 /* The function with that number; for LPP_PAGE_MORE and unknown numbers
  * "[more functions]". Valid as long as the process.

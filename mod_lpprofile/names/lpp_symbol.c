@@ -271,6 +271,26 @@ static const lpp_symbol_t *find_page(lpp_symbols_t *symbols, lpp_pc_t pc)
     return symbol;
 }
 
+static const lpp_symbol_t *find_wait(lpp_symbols_t *symbols, lpp_pc_t pc)
+{
+    lpp_symbol_t *symbol = apr_hash_get(symbols->known, &pc, sizeof(pc));
+
+    if (symbol == NULL) {
+        symbol = apr_pcalloc(symbols->pool, sizeof(*symbol));
+        if (symbol == NULL) {
+            return &no_symbol;
+        }
+        symbol->start = pc;
+        symbol->name = LPP_WAIT_NUMBER(pc) == LPP_PAGE_MORE
+            ? LPP_WAIT_MORE_NAME
+            : lpp_pagecode_get(symbols->pages, LPP_WAIT_NUMBER(pc))->name;
+        symbol->object = "";
+        symbol->kind = LPP_NAME_REGISTERED;
+        apr_hash_set(symbols->known, &symbol->start, sizeof(pc), symbol);
+    }
+    return symbol;
+}
+
 static const lpp_symbol_t *find(lpp_symbols_t *symbols, lpp_pc_t pc)
 {
     const lpp_object_t *object = lpp_maps_object(symbols->maps,
@@ -288,6 +308,9 @@ static const lpp_symbol_t *find(lpp_symbols_t *symbols, lpp_pc_t pc)
     }
     if (LPP_PC_IS_PAGE(pc)) {
         return find_page(symbols, pc);
+    }
+    if (LPP_PC_IS_WAIT(pc)) {
+        return find_wait(symbols, pc);
     }
     if (object == NULL || object->number > LPP_OBJECTS_MAX) {
         return find_unknown(symbols, pc);

@@ -269,6 +269,7 @@ static void make_branches(builder_t *builder)
         builder->line_of[i] = at;
         builder->selfs[at].wall_ns += node->self.wall_ns;
         builder->selfs[at].cpu_ns += node->self.cpu_ns;
+        builder->selfs[at].ready_ns += node->self.ready_ns;
         builder->selfs[at].samples += node->self.samples;
     }
 }
@@ -336,43 +337,94 @@ static int add_calls(builder_t *builder, lpp_view_t *view,
     return 1;
 }
 
-/*
- * Round nanoseconds to microseconds. Each line branch is rounded down, and its
- * CPU time is limited to its wall time (the clocks are read one after the
- * other). The branch REST gets the difference from the exact total. If the
- * samples have more than the total, the total becomes their sum, so that all
- * sums in all outputs are right.
- */
-static void round_selfs(builder_t *builder, lpp_cost_t *total)
+/* Round down to microseconds; CPU and ready time are limited, since the clocks
+ * are read one after the other. */
+static void round_self(lpp_cost_t *self, const lpp_weight_t *exact)
 {
-    lpp_cost_t sum = { 0, 0, 0 }, *rest = &builder->lines_of[REST].self;
-    apr_uint32_t i;
-
-    for (i = 0; i < builder->line_count; i++) {
-        lpp_cost_t *self = &builder->lines_of[i].self;
-
-        self->wall_us = builder->selfs[i].wall_ns / 1000;
-        self->cpu_us = builder->selfs[i].cpu_ns / 1000;
-        if (self->cpu_us > self->wall_us) {
-            self->cpu_us = self->wall_us;
-        }
-        self->samples = builder->selfs[i].samples;
-        lpp_cost_add(&sum, self);
+    self->wall_us = exact->wall_ns / 1000;
+    self->cpu_us = exact->cpu_ns / 1000;
+    if (self->cpu_us > self->wall_us) {
+        self->cpu_us = self->wall_us;
     }
-    total->wall_us = builder->profile->total.wall_ns / 1000;
-    total->cpu_us = builder->profile->total.cpu_ns / 1000;
-    if (total->wall_us > sum.wall_us) {
-        rest->wall_us = total->wall_us - sum.wall_us;
+    self->ready_us = exact->ready_ns / 1000;
+    if (self->ready_us > self->wall_us - self->cpu_us) {
+        self->ready_us = self->wall_us - self->cpu_us;
     }
-    if (total->cpu_us > sum.cpu_us) {
-        rest->cpu_us = total->cpu_us - sum.cpu_us;
+    self->samples = exact->samples;
+}
+
+/* The branch REST gets the difference between the exact total and the sum of
+ * the samples. If the samples have more, the total becomes their sum, so that
+ * all sums in all outputs are right. */
+static void set_rest(lpp_cost_t *rest, lpp_cost_t *total,
+                     const lpp_cost_t *sum)
+{
+    if (total->wall_us > sum->wall_us) {
+        rest->wall_us = total->wall_us - sum->wall_us;
+    }
+    if (total->cpu_us > sum->cpu_us) {
+        rest->cpu_us = total->cpu_us - sum->cpu_us;
     }
     if (rest->cpu_us > rest->wall_us) {
         rest->cpu_us = rest->wall_us;
     }
-    total->wall_us = sum.wall_us + rest->wall_us;
-    total->cpu_us = sum.cpu_us + rest->cpu_us;
-    total->samples = sum.samples;
+    total->wall_us = sum->wall_us + rest->wall_us;
+    total->cpu_us = sum->cpu_us + rest->cpu_us;
+    total->samples = sum->samples;
+}
+
+/* Divide the ready time that no sample has among all branches, by the time that
+ * they have without CPU and ready time: REST first, which has none yet. */
+static void set_rest_of_ready(builder_t *builder, lpp_cost_t *total,
+                              const lpp_cost_t *sum)
+{
+    lpp_cost_t *rest = &builder->lines_of[REST].self;
+    apr_uint64_t left = total->ready_us > sum->ready_us
+        ? total->ready_us - sum->ready_us : 0;
+    apr_uint64_t rooms, more;
+    apr_uint32_t i;
+
+    rest->ready_us = lpp_cost_blocked_us(rest);
+    if (rest->ready_us > left) {
+        rest->ready_us = left;
+    }
+    left -= rest->ready_us;
+    rooms = total->wall_us - total->cpu_us - sum->ready_us - rest->ready_us;
+    if (left > rooms) {
+        left = rooms;
+    }
+    total->ready_us = sum->ready_us + rest->ready_us + left;
+    for (i = 0; i < builder->line_count && left > 0; i++) {
+        lpp_cost_t *self = &builder->lines_of[i].self;
+        apr_uint64_t room = lpp_cost_blocked_us(self);
+
+        more = room < rooms ? (apr_uint64_t)((double)left * (double)room
+                                             / (double)rooms) : left;
+        rooms -= room;
+        /* what is left must fit into the branches to come */
+        more = left > rooms && more < left - rooms ? left - rooms : more;
+        more = more < room ? more : room;
+        more = more < left ? more : left;
+        self->ready_us += more;
+        left -= more;
+    }
+}
+
+/* Round nanoseconds to microseconds, in each line branch. */
+static void round_selfs(builder_t *builder, lpp_cost_t *total)
+{
+    lpp_cost_t sum = { 0, 0, 0, 0 };
+    apr_uint32_t i;
+
+    for (i = 0; i < builder->line_count; i++) {
+        round_self(&builder->lines_of[i].self, &builder->selfs[i]);
+        lpp_cost_add(&sum, &builder->lines_of[i].self);
+    }
+    total->wall_us = builder->profile->total.wall_ns / 1000;
+    total->cpu_us = builder->profile->total.cpu_ns / 1000;
+    total->ready_us = builder->profile->total.ready_ns / 1000;
+    set_rest(&builder->lines_of[REST].self, total, &sum);
+    set_rest_of_ready(builder, total, &sum);
     for (i = 0; i < builder->line_count; i++) {
         lpp_cost_add(&builder->branches[builder->lines_of[i].branch].self,
                      &builder->lines_of[i].self);
@@ -390,7 +442,7 @@ static int is_named(const lpp_symbol_t *symbol)
 /* Shares and rates, which every report shows. */
 void lpp_view_add_figures(lpp_view_t *view)
 {
-    apr_uint64_t frames = 0, named = 0, sampled_us;
+    apr_uint64_t frames = 0, named = 0, samples, sampled_us;
     apr_uint32_t i;
 
     for (i = REST + 1; i < view->branch_count; i++) {
@@ -400,6 +452,9 @@ void lpp_view_add_figures(lpp_view_t *view)
         if (symbol->start == LPP_PC_OWN_STACK) {
             view->own_stack_samples += branch->total.samples;
             continue; /* not a function */
+        }
+        if (LPP_PC_IS_WAIT(symbol->start)) {
+            continue;
         }
         if (symbol->start == LPP_PC_RUN_TIME_CODE && branch->parent == ROOT) {
             view->run_time_samples += branch->total.samples;
@@ -414,8 +469,13 @@ void lpp_view_add_figures(lpp_view_t *view)
     sampled_us = view->total.wall_us - view->branches[REST].self.wall_us;
     sampled_us -= view->statistics.blocked_ns / 1000 < sampled_us
         ? view->statistics.blocked_ns / 1000 : 0;
+    samples = view->total.samples;
+    if (view->statistics.kernel_events
+        && view->statistics.signals < samples) {
+        samples = view->statistics.signals; /* the others are of blocks */
+    }
     view->true_hz = sampled_us == 0 ? 0.0
-        : 1e6 * (double)view->total.samples / (double)sampled_us;
+        : 1e6 * (double)samples / (double)sampled_us;
 }
 
 /* Copy the results from scratch to pool. */
@@ -483,6 +543,10 @@ apr_status_t lpp_view_create(const lpp_view_t **view,
     made->statistics.samples = made->total.samples;
     status = keep(&builder, made, pool)
         ? lpp_view_add_objects(made, maps, pool) : APR_ENOMEM;
+    if (status == APR_SUCCESS) {
+        status = lpp_view_add_waits(made, profile->waits.rows,
+                                    profile->waits.count, pool);
+    }
     if (status != APR_SUCCESS) {
         goto leave;
     }

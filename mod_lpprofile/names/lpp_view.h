@@ -21,9 +21,17 @@
 
 typedef struct lpp_cost_t {
     apr_uint64_t wall_us;
-    apr_uint64_t cpu_us;  /* <= wall_us */
+    apr_uint64_t cpu_us;   /* <= wall_us */
+    apr_uint64_t ready_us; /* <= wall_us - cpu_us; see lpp_ready_e */
     apr_uint64_t samples;
 } lpp_cost_t;
+
+/* The third share of wall time: neither CPU nor ready.
+ * Signal-safe: yes. Thread: any. */
+static inline apr_uint64_t lpp_cost_blocked_us(const lpp_cost_t *cost)
+{
+    return cost->wall_us - cost->cpu_us - cost->ready_us;
+}
 
 /* Function 0 is the root, function 1 "[not sampled]"; so are branches 0, 1. */
 typedef struct lpp_function_t {
@@ -71,6 +79,17 @@ typedef struct lpp_line_branch_t {
     lpp_cost_t self;      /* its part of the branch's self */
 } lpp_line_branch_t;
 
+/* What the request waited for: a function whose start is LPP_PC_IS_WAIT. */
+typedef struct lpp_view_wait_t {
+    apr_uint32_t function;     /* index */
+    apr_uint32_t caller;       /* index of the function that waited: of the
+                                  script, else of a module, in the heaviest
+                                  branch; 0: none */
+    apr_uint64_t times;        /* 0: not known */
+    apr_uint64_t longest_us;   /* 0: not known */
+    const char *note;          /* see lpp_wait_t; never NULL */
+} lpp_view_wait_t;
+
 /* The head of every output. Strings are never NULL, and borrowed from the
  * caller of lpp_view_create. */
 typedef struct lpp_view_about_t {
@@ -95,6 +114,8 @@ typedef struct lpp_view_t {
     apr_uint32_t branch_count;
     const lpp_line_branch_t *line_branches;
     apr_uint32_t line_branch_count;
+    const lpp_view_wait_t *waits;  /* heaviest first */
+    apr_uint32_t wait_count;
     lpp_cost_t total;              /* of the whole request */
     lpp_sampling_statistics_t statistics;
     apr_uint32_t named_percent;    /* frames (weighted by samples) of kind
@@ -104,7 +125,8 @@ typedef struct lpp_view_t {
     apr_uint64_t run_time_samples;  /* of stacks whose outer end is
                                        LPP_PC_RUN_TIME_CODE */
     double true_hz;                /* samples a second of sampled wall time,
-                                      blocked time left out */
+                                      blocked time left out, and the samples
+                                      of blocks that kernel events told of */
     lpp_view_about_t about;
     const lpp_pc_t *branch_pcs;    /* one pc for each branch, for pprof */
     const lpp_object_t *objects;   /* the objects of the pcs, by number; only
@@ -146,6 +168,14 @@ typedef enum {
 apr_uint32_t lpp_view_top(const lpp_view_t *view, lpp_view_order_e order,
                           apr_uint32_t *functions, apr_uint32_t max,
                           apr_pool_t *scratch);
+
+/* How long the request waited for it, and what it waited for, without the
+ * brackets: "tcp 10.0.0.5:5432", in pool; NULL: no memory.
+ * Signal-safe: no. Thread: any. */
+apr_uint64_t lpp_view_waited_us(const lpp_view_t *view,
+                                const lpp_view_wait_t *wait);
+const char *lpp_view_waited_for(const lpp_view_t *view,
+                                const lpp_view_wait_t *wait, apr_pool_t *pool);
 
 /* The function LPP_PROFILER_NAME, which has the profiler's own work on the
  * request's thread; NULL if no sample has it.

@@ -145,9 +145,7 @@ static void sort_edges(maker_t *maker)
             lpp_edge_t *into = &maker->edges[made - 1];
 
             into->calls += edge->calls;
-            into->total.wall_us += edge->total.wall_us;
-            into->total.cpu_us += edge->total.cpu_us;
-            into->total.samples += edge->total.samples;
+            lpp_cost_add(&into->total, &edge->total);
         }
         else {
             maker->edges[made++] = *edge;

@@ -16,6 +16,7 @@ void lpp_cost_add(lpp_cost_t *into, const lpp_cost_t *cost)
 {
     into->wall_us += cost->wall_us;
     into->cpu_us += cost->cpu_us;
+    into->ready_us += cost->ready_us;
     into->samples += cost->samples;
 }
 

@@ -59,6 +59,17 @@ LPP_MUST_CHECK apr_status_t lpp_view_add_objects(lpp_view_t *view,
                                                  apr_pool_t *pool);
 
 /*
+ * Set the waits of a view whose functions and branches are complete, in pool;
+ * rows has count rows with their times, by pc.
+ * Errors: APR_ENOMEM.
+ * Signal-safe: no. Thread: any.
+ */
+LPP_MUST_CHECK apr_status_t lpp_view_add_waits(lpp_view_t *view,
+                                               const lpp_wait_t *rows,
+                                               apr_uint32_t count,
+                                               apr_pool_t *pool);
+
+/*
  * The lpp_pc_t of a function at an address of this process; 0: in no known
  * object. With maps NULL, address itself is returned.
  * Signal-safe: no. Thread: any.

@@ -40,7 +40,8 @@ static apr_uint32_t merge(lpp_line_cost_t *costs, apr_uint32_t count)
 static void add(lpp_line_cost_t *costs, apr_uint32_t *count,
                 apr_uint32_t index, apr_uint32_t line, const lpp_cost_t *cost)
 {
-    if (cost->wall_us != 0 || cost->cpu_us != 0 || cost->samples != 0) {
+    if (cost->wall_us != 0 || cost->cpu_us != 0 || cost->ready_us != 0
+        || cost->samples != 0) {
         costs[*count].index = index;
         costs[*count].line = line;
         costs[(*count)++].cost = *cost;

@@ -38,7 +38,7 @@ apr_status_t lpp_view_add_objects(lpp_view_t *view, const lpp_maps_t *maps,
     }
     qsort(numbers, view->branch_count, sizeof(*numbers), compare_numbers);
     for (i = 0; i < view->branch_count; i++) {
-        if (numbers[i] != 0 && numbers[i] != LPP_PAGE_OBJECT
+        if (numbers[i] != 0 && numbers[i] < LPP_WAIT_OBJECT
             && (count == 0 || numbers[count - 1] != numbers[i])) {
             numbers[count++] = numbers[i];
         }

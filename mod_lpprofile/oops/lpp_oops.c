@@ -48,20 +48,28 @@ static double to_ms(double ms)
 void lpp_oops_add_event(lpp_oops_t *oops, double start_ms, double end_ms,
                         const char *category, const char *detail)
 {
-    lpp_oops_event_t event, *events;
+    const lpp_oops_event_t row = { start_ms, end_ms, category, detail, -1, -1 };
+
+    lpp_oops_add_row(oops, &row);
+}
+
+void lpp_oops_add_row(lpp_oops_t *oops, const lpp_oops_event_t *row)
+{
+    lpp_oops_event_t event = *row, *events;
     int at;
 
     if (oops->timeline->nelts >= LPP_TIMELINE_MAX) {
         oops->timeline_dropped++;
         return;
     }
-    event.start_ms = to_ms(start_ms);
-    event.end_ms = to_ms(end_ms);
+    event.start_ms = to_ms(row->start_ms);
+    event.end_ms = to_ms(row->end_ms);
     if (event.end_ms < event.start_ms) {
         event.end_ms = event.start_ms;
     }
-    event.category = apr_pstrdup(oops->pool, category ? category : "");
-    event.detail = apr_pstrdup(oops->pool, detail ? detail : "");
+    event.category = apr_pstrdup(oops->pool, row->category ? row->category
+                                                           : "");
+    event.detail = apr_pstrdup(oops->pool, row->detail ? row->detail : "");
     if (!event.category || !event.detail) {
         oops->timeline_dropped++;
         return;

@@ -47,6 +47,8 @@ typedef struct lpp_oops_event_t {
     double end_ms;
     const char *category; /* "phase", "SQL-main", "inline", "gate" ... */
     const char *detail;
+    double cpu_ms;        /* of its time; < 0: not known */
+    double ready_ms;      /* without a processor; < 0: not known */
 } lpp_oops_event_t;
 
 /* A report. No string is NULL unless noted. */
@@ -82,11 +84,13 @@ LPP_MUST_CHECK apr_status_t lpp_oops_create(lpp_oops_t **oops, const char *id,
 
 /*
  * Add a timeline row; strings are copied. Rows past LPP_TIMELINE_MAX are
- * counted.
+ * counted. add_event: its CPU and ready time are not known. The record's own
+ * formats do not have them.
  * Signal-safe: no. Thread: one at a time.
  */
 void lpp_oops_add_event(lpp_oops_t *oops, double start_ms, double end_ms,
                         const char *category, const char *detail);
+void lpp_oops_add_row(lpp_oops_t *oops, const lpp_oops_event_t *row);
 
 /*
  * Add a request variable (copied), hidden or masked according to its name and

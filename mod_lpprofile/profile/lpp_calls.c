@@ -16,6 +16,16 @@
 #define FIRST_PLACES 128
 #define FIRST_SPANS 16
 
+static void read_ready(lpp_calls_t *calls)
+{
+    apr_int64_t ready = calls->read_ready(calls->ready_baton);
+
+    if (ready >= 0 && calls->last_ready_ns >= 0) {
+        calls->ready_ns += (apr_uint64_t)(ready - calls->last_ready_ns);
+    }
+    calls->last_ready_ns = ready;
+}
+
 /* Reads the CPU clock of the calling thread; a request may have continued on
  * another thread. Not inlined: it is called rarely, from functions that run for
  * every hook. */
@@ -24,13 +34,22 @@ static __attribute__((noinline)) void read_cpu(lpp_calls_t *calls,
 {
     pthread_t self = pthread_self();
     apr_uint64_t cpu = (apr_uint64_t)lpp_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    apr_uint64_t before = calls->read_cpu_ns;
 
     if (!calls->has_thread || !pthread_equal(self, calls->thread)) {
         calls->has_thread = 1;
         calls->thread = self;
         calls->offset_ns = (apr_int64_t)(cpu - calls->said_cpu_ns);
+        calls->last_ready_ns = -1;
     }
     calls->read_cpu_ns = cpu - (apr_uint64_t)calls->offset_ns;
+    /* Reading it takes longer: only if the thread did not run meanwhile. */
+    if (calls->read_ready
+        && (calls->last_ready_ns < 0
+            || now - calls->read_wall_ns
+                   > calls->read_cpu_ns - before + LPP_CALLS_CPU_STEP_NS)) {
+        read_ready(calls);
+    }
     calls->read_wall_ns = now;
 }
 
@@ -49,6 +68,15 @@ static inline apr_uint64_t cpu_at(lpp_calls_t *calls, apr_uint64_t now)
         calls->said_cpu_ns = cpu;
     }
     return calls->said_cpu_ns;
+}
+
+void lpp_calls_count_ready(lpp_calls_t *calls,
+                           apr_int64_t (*function)(const void *baton),
+                           const void *baton)
+{
+    calls->read_ready = function;
+    calls->ready_baton = baton;
+    calls->last_ready_ns = function(baton);
 }
 
 apr_uint64_t lpp_calls_cpu_at(lpp_calls_t *calls, apr_uint64_t now)
@@ -141,7 +169,7 @@ unsigned lpp_calls_enter(lpp_calls_t *calls, apr_uint32_t scope,
     }
     frame = &calls->stack[calls->depth++];
     frame->place = place;
-    frame->below_wall_ns = frame->below_cpu_ns = 0;
+    frame->below_wall_ns = frame->below_cpu_ns = frame->below_ready_ns = 0;
     calls->places[place].active++;
     calls->places[place].calls++;
     calls->last_place = place;
@@ -153,6 +181,7 @@ unsigned lpp_calls_enter(lpp_calls_t *calls, apr_uint32_t scope,
         frame->start_wall_ns = (apr_uint64_t)lpp_clock_ns(CLOCK_MONOTONIC);
         frame->start_cpu_ns = cpu_at(calls, frame->start_wall_ns);
     }
+    frame->start_ready_ns = calls->ready_ns;
     calls->follower = LPP_CALLS_NONE;
     return calls->depth;
 }
@@ -168,7 +197,9 @@ unsigned lpp_calls_enter_here(lpp_calls_t *calls, apr_uint32_t hook)
 /* Store a call that is long enough to be seen in a timeline. */
 static __attribute__((noinline)) void keep_span(lpp_calls_t *calls,
                                                 const frame_t *frame,
-                                                apr_uint64_t now)
+                                                apr_uint64_t now,
+                                                apr_uint64_t cpu,
+                                                apr_uint64_t ready)
 {
     const place_t *place = &calls->places[frame->place];
     lpp_call_span_t *span;
@@ -192,6 +223,9 @@ static __attribute__((noinline)) void keep_span(lpp_calls_t *calls,
     span = &calls->spans[calls->span_count++];
     span->start_ns = frame->start_wall_ns;
     span->end_ns = now;
+    span->cpu_ns = cpu;
+    span->ready_ns = calls->read_ready && calls->last_ready_ns >= 0
+        ? (apr_int64_t)ready : -1;
     span->phase = calls->hooks[place->hook].phase;
     span->module = calls->hooks[place->hook].module;
     span->kind = calls->scopes[place->scope].about.kind;
@@ -205,22 +239,27 @@ static void pop(lpp_calls_t *calls, apr_uint64_t now, apr_uint64_t cpu_now)
     place_t *place = &calls->places[frame->place];
     apr_uint64_t wall = lpp_calls_less(now, frame->start_wall_ns);
     apr_uint64_t cpu = lpp_calls_less(cpu_now, frame->start_cpu_ns);
+    apr_uint64_t ready = calls->ready_ns - frame->start_ready_ns;
 
     if (cpu > wall) {
         cpu = wall; /* limit it: the clocks are read one after the other */
     }
+    ready = ready > wall - cpu ? wall - cpu : ready;
     place->self_wall_ns += lpp_calls_less(wall, frame->below_wall_ns);
     place->self_cpu_ns += lpp_calls_less(cpu, frame->below_cpu_ns);
+    place->self_ready_ns += lpp_calls_less(ready, frame->below_ready_ns);
     if (--place->active == 0) { /* recursion is counted once */
         place->wall_ns += wall;
         place->cpu_ns += cpu;
+        place->ready_ns += ready;
     }
     if (calls->depth > 0) {
         frame[-1].below_wall_ns += wall;
         frame[-1].below_cpu_ns += cpu;
+        frame[-1].below_ready_ns += ready;
     }
     if (__builtin_expect(wall >= LPP_CALLS_SPAN_MIN_NS, 0)) {
-        keep_span(calls, frame, now);
+        keep_span(calls, frame, now, cpu, ready);
     }
 }
 

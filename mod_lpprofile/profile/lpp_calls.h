@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * lpp_calls: counts the calls of hooks and measures their time: how often each
- * function ran in each phase of each request of a chain, its wall and CPU time
- * with and without the counted calls below it, and its result.
+ * function ran in each phase of each request of a chain, its wall, CPU and
+ * ready time with and without the counted calls below it, and its result.
  *
  * Wall time and counts are exact. If a hook directly follows another one, its
  * call begins when the other one ended: the clock is read once for both.
  * Reading the CPU clock needs a system call, so it is read only at the end of
- * an interval of LPP_CALLS_CPU_STEP_NS or more in which no call began or ended,
- * and when LPP_CALLS_CPU_FIX_NS have passed since the last reading. In between,
- * the thread is assumed to be running. So a wait of a step or longer is found
- * where it happened; the error due to shorter waits is never larger than
- * LPP_CALLS_CPU_FIX_NS and does not add up.
+ * an interval of LPP_CALLS_CPU_STEP_NS or more in which no call began or
+ * ended, and when LPP_CALLS_CPU_FIX_NS have passed since the last reading. In
+ * between, the thread is assumed to be running. So a wait of a step or longer
+ * is found where it happened; the error due to shorter waits is never larger
+ * than LPP_CALLS_CPU_FIX_NS and does not add up. Ready time is read with the
+ * CPU clock, where that shows that the thread did not run for a step or
+ * longer.
  *
  * Does not depend on httpd: a hook is a phase, a module and an address.
  */
@@ -67,8 +69,9 @@ typedef struct lpp_call_t {
     apr_uint32_t function;   /* index in a view's functions, or
                                 LPP_CALLS_NONE */
     apr_uint64_t calls;
-    apr_uint64_t wall_ns, cpu_ns;           /* with all below it */
-    apr_uint64_t self_wall_ns, self_cpu_ns; /* less the counted calls below */
+    apr_uint64_t wall_ns, cpu_ns, ready_ns; /* with all below it */
+    apr_uint64_t self_wall_ns, self_cpu_ns, self_ready_ns; /* less the counted
+                                               calls below */
     apr_uint32_t decided;    /* calls whose result ended the phase */
     int result;              /* the last such result, else the last result: 0
                                 OK, -1 DECLINED, -2 DONE, -3 SUSPENDED, >= 100
@@ -100,6 +103,8 @@ typedef struct lpp_calls_table_t {
 /* A single call that is long enough for a row in a timeline. */
 typedef struct lpp_call_span_t {
     apr_uint64_t start_ns, end_ns; /* CLOCK_MONOTONIC */
+    apr_uint64_t cpu_ns;
+    apr_int64_t ready_ns;          /* -1: not known */
     const char *phase, *module;
     lpp_scope_kind_e kind;
     const char *path;              /* of its scope */
@@ -117,6 +122,15 @@ LPP_MUST_CHECK apr_status_t lpp_calls_create(lpp_calls_t **calls,
                                              const lpp_hook_t *hooks,
                                              apr_uint32_t left_out,
                                              apr_pool_t *pool);
+
+/*
+ * From now on count ready time, which function(baton) returns: that of the
+ * calling thread, in nanoseconds, or -1: not known. Without this it is 0.
+ * Signal-safe: no. Thread: request.
+ */
+void lpp_calls_count_ready(lpp_calls_t *calls,
+                           apr_int64_t (*function)(const void *baton),
+                           const void *baton);
 
 /*
  * Call when the call that runs now (or none: then parent is used) makes a

@@ -23,15 +23,17 @@ typedef struct place_t {
     apr_uint32_t decided;
     int result, has_result;
     apr_uint64_t calls;
-    apr_uint64_t wall_ns, cpu_ns, self_wall_ns, self_cpu_ns;
+    apr_uint64_t wall_ns, cpu_ns, ready_ns;
+    apr_uint64_t self_wall_ns, self_cpu_ns, self_ready_ns;
     maker_t maker;
 } place_t;
 
 /* A call that runs. */
 typedef struct frame_t {
     apr_uint32_t place;
-    apr_uint64_t start_wall_ns, start_cpu_ns;
-    apr_uint64_t below_wall_ns, below_cpu_ns; /* of counted calls in it */
+    apr_uint64_t start_wall_ns, start_cpu_ns, start_ready_ns;
+    /* of counted calls in it */
+    apr_uint64_t below_wall_ns, below_cpu_ns, below_ready_ns;
 } frame_t;
 
 typedef struct scope_t {
@@ -72,6 +74,11 @@ struct lpp_calls_t {
     apr_uint64_t read_cpu_ns;  /* less offset */
     apr_int64_t offset_ns;     /* the thread's clock less read_cpu_ns */
     apr_uint64_t said_cpu_ns;
+    /* Ready time, as of the last reading of the CPU clock. */
+    apr_int64_t (*read_ready)(const void *baton); /* or NULL */
+    const void *ready_baton;
+    apr_int64_t last_ready_ns; /* last value of read_ready; -1: not known */
+    apr_uint64_t ready_ns;     /* since the first one, over all threads */
 };
 
 static inline apr_uint64_t lpp_calls_less(apr_uint64_t from,

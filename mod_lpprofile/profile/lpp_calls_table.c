@@ -15,7 +15,7 @@ static void add_running(lpp_calls_t *calls, lpp_call_t *rows)
 {
     apr_uint64_t now = (apr_uint64_t)lpp_clock_ns(CLOCK_MONOTONIC);
     apr_uint64_t cpu_now = lpp_calls_cpu_at(calls, now);
-    apr_uint64_t inner_wall = 0, inner_cpu = 0;
+    apr_uint64_t inner_wall = 0, inner_cpu = 0, inner_ready = 0;
     unsigned depth = calls->depth;
 
     while (depth-- > 0) {
@@ -23,23 +23,29 @@ static void add_running(lpp_calls_t *calls, lpp_call_t *rows)
         lpp_call_t *row = &rows[frame->place];
         apr_uint64_t wall = lpp_calls_less(now, frame->start_wall_ns);
         apr_uint64_t cpu = lpp_calls_less(cpu_now, frame->start_cpu_ns);
+        apr_uint64_t ready = calls->ready_ns - frame->start_ready_ns;
         unsigned outer = depth;
 
         if (cpu > wall) {
             cpu = wall;
         }
+        ready = ready > wall - cpu ? wall - cpu : ready;
         row->self_wall_ns += lpp_calls_less(
             wall, frame->below_wall_ns + inner_wall);
         row->self_cpu_ns += lpp_calls_less(
             cpu, frame->below_cpu_ns + inner_cpu);
+        row->self_ready_ns += lpp_calls_less(
+            ready, frame->below_ready_ns + inner_ready);
         inner_wall = wall;
         inner_cpu = cpu;
+        inner_ready = ready;
         while (outer > 0 && calls->stack[outer - 1].place != frame->place) {
             outer--;
         }
         if (outer == 0) { /* the outermost of a recursion */
             row->wall_ns += wall;
             row->cpu_ns += cpu;
+            row->ready_ns += ready;
         }
     }
 }
@@ -61,9 +67,11 @@ const lpp_calls_table_t *lpp_calls_table(lpp_calls_t *calls, apr_pool_t *pool)
         const lpp_hook_t *hook = &calls->hooks[place->hook];
         lpp_call_t row = {
             place->scope, hook->phase, hook->module, hook->function,
-            LPP_CALLS_NONE, place->calls, place->wall_ns, place->cpu_ns,
-            place->self_wall_ns, place->self_cpu_ns, place->decided,
-            place->result, place->has_result, place->active > 0
+            LPP_CALLS_NONE, place->calls,
+            place->wall_ns, place->cpu_ns, place->ready_ns,
+            place->self_wall_ns, place->self_cpu_ns, place->self_ready_ns,
+            place->decided, place->result, place->has_result,
+            place->active > 0
         };
 
         rows[i] = row;

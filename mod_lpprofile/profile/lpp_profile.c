@@ -119,6 +119,7 @@ static void weigh(lpp_weight_t *into, const lpp_weight_t *weight)
 {
     into->wall_ns += weight->wall_ns;
     into->cpu_ns += weight->cpu_ns;
+    into->ready_ns += weight->ready_ns;
     into->samples += weight->samples;
 }
 
@@ -129,6 +130,7 @@ static apr_status_t free_profile(void *data)
 
     free(index->slots);
     free(profile->nodes);
+    lpp_waits_free(&profile->waits);
     index->slots = NULL;
     profile->nodes = NULL;
     return APR_SUCCESS;
@@ -195,6 +197,32 @@ void lpp_profile_credit(lpp_profile_t *profile, apr_uint32_t node,
     profile->statistics.samples += weight->samples;
 }
 
+void lpp_profile_set_ready(lpp_profile_t *profile, apr_int64_t exact_ns,
+                           int seen)
+{
+    lpp_weight_t *total = &profile->total;
+    apr_uint64_t room = total->wall_ns > total->cpu_ns
+        ? total->wall_ns - total->cpu_ns : 0;
+    apr_uint64_t asleep = 0;
+    apr_uint32_t i;
+
+    profile->statistics.ready = exact_ns >= 0 ? LPP_READY_EXACT
+        : seen ? LPP_READY_SEEN : LPP_READY_UNKNOWN;
+    if (exact_ns >= 0) { /* limited, since the clocks differ a little */
+        total->ready_ns = (apr_uint64_t)exact_ns < room
+            ? (apr_uint64_t)exact_ns : room;
+        return;
+    }
+    for (i = 0; i < profile->count; i++) {
+        const lpp_weight_t *self = &profile->nodes[i].self;
+
+        if (self->wall_ns > self->cpu_ns + self->ready_ns) {
+            asleep += self->wall_ns - self->cpu_ns - self->ready_ns;
+        }
+    }
+    total->ready_ns = seen && room > asleep ? room - asleep : 0;
+}
+
 apr_status_t lpp_profile_clone(const lpp_profile_t *profile,
                                lpp_profile_t **clone, apr_pool_t *pool)
 {
@@ -218,6 +246,7 @@ apr_status_t lpp_profile_clone(const lpp_profile_t *profile,
     made->count = profile->count;
     made->total = profile->total;
     made->statistics = profile->statistics;
+    lpp_waits_merge(&made->waits, &profile->waits);
     index = made->index;
     for (i = 1; i < made->count; i++) {
         *slot_of(index, made->nodes, made->nodes[i].parent,
@@ -254,12 +283,16 @@ static void merge_statistics(lpp_sampling_statistics_t *into,
     into->signals += from->signals;
     into->repaired_calls += from->repaired_calls;
     into->own_ns += from->own_ns;
+    into->kernel_events |= from->kernel_events;
+    into->kernel_blocks += from->kernel_blocks;
+    into->kernel_lost += from->kernel_lost;
     if (into->asked_hz == 0) {
         into->asked_hz = from->asked_hz;
     }
     if (from->lowered_hz != 0) {
         into->lowered_hz = from->lowered_hz;
     }
+    into->ready = from->ready < into->ready ? from->ready : into->ready;
     if (into->cut_short == 0) {
         into->cut_short = from->cut_short;
     }
@@ -274,8 +307,12 @@ void lpp_profile_merge(lpp_profile_t *into, const lpp_profile_t *from)
     apr_uint32_t *placed = malloc(from->count * sizeof(*placed));
     apr_uint32_t i;
 
+    if (into->total.wall_ns == 0) {
+        into->statistics.ready = from->statistics.ready; /* it is empty */
+    }
     weigh(&into->total, &from->total);
     merge_statistics(&into->statistics, &from->statistics);
+    lpp_waits_merge(&into->waits, &from->waits);
     weigh(&into->nodes[0].self, &from->nodes[0].self);
     if (placed != NULL) {
         placed[0] = 0;

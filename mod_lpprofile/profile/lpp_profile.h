@@ -11,10 +11,14 @@
 #define LPP_PROFILE_H
 
 #include "profile/lpp_calls.h"
+#include "profile/lpp_waits.h"
 
+/* Wall time has three shares: CPU, ready, and the rest, blocked. */
 typedef struct lpp_weight_t {
     apr_uint64_t wall_ns;
     apr_uint64_t cpu_ns;
+    apr_uint64_t ready_ns; /* ready to run, without a processor: see
+                              lpp_ready_e */
     apr_uint64_t samples;
 } lpp_weight_t;
 
@@ -38,6 +42,14 @@ typedef enum {
     LPP_STOP_CHILD,    /* the process ends */
     LPP_STOP_SELF      /* the profiler cost too much, at its lowest rate */
 } lpp_stop_e;
+
+/* What is known of the time in which a thread was ready to run. */
+typedef enum {
+    LPP_READY_UNKNOWN, /* nothing: ready_ns is 0 and its time is in the rest */
+    LPP_READY_SEEN,    /* the kernel does not count it: ready_ns is all time
+                          without CPU in which the thread was not seen asleep */
+    LPP_READY_EXACT    /* as the kernel counts it */
+} lpp_ready_e;
 
 /* Of page functions (interp/): what was seen. Every report shows what is not
  * 0. */
@@ -65,7 +77,7 @@ typedef struct lpp_page_statistics_t {
 typedef struct lpp_sampling_statistics_t {
     apr_uint64_t samples;        /* in the tree */
     apr_uint64_t lost;           /* ring full, or the signal was not handled */
-    apr_uint64_t cut;            /* stacks without their outer end */
+    apr_uint64_t cut;            /* stacks copied without their outer end */
     apr_uint64_t broken;         /* stacks an unwinder could not finish */
     apr_uint64_t overflowed;     /* stacks the tree had no node left for */
     apr_uint64_t blocked_ns;     /* of wall: seen blocked, no signal sent */
@@ -75,7 +87,12 @@ typedef struct lpp_sampling_statistics_t {
     apr_uint32_t asked_hz;       /* LPProfileRate */
     apr_uint32_t lowered_hz;     /* rate at the end, where the profiler lowered
                                     it since it cost too much; else 0 */
+    int kernel_events;           /* 1: blocks were told by kernel events */
+    apr_uint64_t kernel_blocks;  /* that they told of */
+    apr_uint64_t kernel_lost;    /* records of theirs that did not fit into
+                                    their memory, of all threads */
     int cut_short;               /* lpp_stop_e of an early end, 0: none */
+    int ready;                   /* lpp_ready_e */
     const char *unwinder;        /* static string */
     lpp_page_statistics_t pages;
 } lpp_sampling_statistics_t;
@@ -88,6 +105,7 @@ typedef struct lpp_profile_t {
     lpp_weight_t total;     /* exact: from start to stop. The caller sets the
                                times, add and credit count the samples */
     lpp_sampling_statistics_t statistics;
+    lpp_waits_t waits;      /* of the frames that are waits */
     const lpp_calls_table_t *calls; /* exact calls, borrowed, or NULL: set by
                                the caller, not merged */
     apr_pool_t *pool;       /* owns nodes by a cleanup */
@@ -113,6 +131,15 @@ apr_uint32_t lpp_profile_add(lpp_profile_t *profile, const lpp_pc_t *frames,
                              unsigned count, const lpp_weight_t *weight);
 void lpp_profile_credit(lpp_profile_t *profile, apr_uint32_t node,
                         const lpp_weight_t *weight);
+
+/*
+ * Set total.ready_ns and statistics.ready of a profile with all other figures.
+ * exact_ns: as the kernel counted it, or -1; then seen, if 1, says that the
+ * nodes are LPP_READY_SEEN.
+ * Signal-safe: no. Thread: one at a time.
+ */
+void lpp_profile_set_ready(lpp_profile_t *profile, apr_int64_t exact_ns,
+                           int seen);
 
 /*
  * Copy a profile into another pool.

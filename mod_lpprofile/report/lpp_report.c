@@ -11,20 +11,18 @@
  * its name, and their other rules do not apply inside a shadow tree. */
 #define HOST "lpp-profile"
 
-static void figure(lpp_page_t *page, const char *name, apr_uint64_t us,
-                   const char *key)
-{
-    lpp_page_rawf(page, "<span class=\"figure\"><span class=\"key %s\">%s"
-                  "</span> <b>", key, name);
-    lpp_page_time(page, us);
-    lpp_page_raw(page, "</b></span>\n");
-}
-
 static void first_words(lpp_page_t *page, const lpp_view_t *view)
 {
-    if (lpp_view_has_page_code(view)) {
+    int named, busy = lpp_report_is_busy(view);
+
+    if (lpp_view_has_page_code(view) || view->wait_count || busy) {
         lpp_page_raw(page, "<span class=\"first\">");
-        lpp_report_first_words(page, view);
+        named = lpp_report_first_words(page, view)
+            || lpp_report_waits_in_words(page, view);
+        if (busy) {
+            lpp_page_raw(page, named ? "; " : "");
+            lpp_report_busy_words(page, view);
+        }
         lpp_page_raw(page, "</span>\n");
     }
 }
@@ -37,18 +35,12 @@ static void summary_line(lpp_page_t *page, const lpp_report_t *report)
     lpp_page_raw(page, "<summary class=\"head\">"
                        "<h1>Profiling Information</h1>\n");
     if (view) {
-        figure(page, "Total", view->total.wall_us, "total");
-        figure(page, "CPU", view->total.cpu_us, "cpu");
-        figure(page, "Waiting", view->total.wall_us - view->total.cpu_us,
-               "wait");
-        lpp_page_rawf(page, "<span class=\"figure\"><span class=\"key\">"
-                      "Samples</span> <b>%" APR_UINT64_T_FMT "</b></span>\n",
-                      view->total.samples);
+        lpp_page_figures(page, view->statistics.ready, &view->total);
         first_words(page, view);
     }
     else if (report->oops) {
-        figure(page, "Total",
-               (apr_uint64_t)(report->oops->duration_s * 1e6), "total");
+        lpp_page_figure(page, "Total", "total",
+                        (apr_uint64_t)(report->oops->duration_s * 1e6));
     }
     if (report->sql) {
         lpp_page_rawf(page, "<span class=\"figure\"><span class=\"key query\">"
@@ -102,6 +94,7 @@ static void sections(lpp_page_t *page, const lpp_report_t *report)
     lpp_report_log(page, report);
     lpp_report_sql(page, report);
     lpp_report_flame(page, report);
+    lpp_report_waits(page, report);
     lpp_report_timeline(page, report);
     lpp_report_calls(page, report);
     lpp_report_filters(page, report);

@@ -15,7 +15,7 @@
 #define BLOCK_ALL_ROWS 60   /* of all of them */
 #define FULL_ROWS 1000
 #define FULL_ALL_ROWS 5000
-#define COLUMNS LPP_CALLS_COLUMNS
+#define COLUMNS LPP_CALLS_COLUMNS_MAX
 
 /* Functions without a row of their own. */
 typedef struct others_t {
@@ -157,6 +157,13 @@ static void answer(lpp_page_t *page, const lpp_call_t *call)
     }
 }
 
+/* What is known of the ready time of exact calls. */
+static int calls_ready(const lpp_view_t *view)
+{
+    return view->statistics.ready == LPP_READY_EXACT ? LPP_READY_EXACT
+                                                     : LPP_READY_UNKNOWN;
+}
+
 static void call_row(lpp_page_t *page, const tree_t *tree,
                      apr_uint32_t index)
 {
@@ -174,9 +181,8 @@ static void call_row(lpp_page_t *page, const tree_t *tree,
     lpp_page_rawf(page, "<td class=\"n share\">%.1f&#160;%%</td>",
                   lpp_page_percent(call->self_wall_ns,
                                    view->total.wall_us * 1000));
-    time_cell(page, "oncpu", call->self_cpu_ns);
-    time_cell(page, "waited", call->self_wall_ns > call->self_cpu_ns
-                        ? call->self_wall_ns - call->self_cpu_ns : 0);
+    lpp_page_shares_cells(page, calls_ready(view), call->self_wall_ns,
+                          call->self_cpu_ns, call->self_ready_ns);
     lpp_page_raw(page, "<td class=\"f\">");
     answer(page, call);
     if (call->function < view->function_count
@@ -226,7 +232,7 @@ static void others_row(lpp_page_t *page, const others_t *others)
                       "further functions</td><td class=\"n\">%" APR_UINT64_T_FMT
                       "</td><td></td>", others->functions, others->calls);
         time_cell(page, "self", others->ns);
-        lpp_page_raw(page, "<td colspan=\"4\"></td></tr>\n");
+        lpp_page_raw(page, "<td colspan=\"5\"></td></tr>\n");
     }
 }
 
@@ -304,7 +310,7 @@ static void outside_row(lpp_page_t *page, const tree_t *tree)
                            "hooks</td>");
         time_cell(page, "self", total - inside);
         lpp_page_rawf(page, "<td class=\"n share\">%.1f&#160;%%</td><td "
-                      "colspan=\"3\"></td></tr>\n",
+                      "colspan=\"4\"></td></tr>\n",
                       lpp_page_percent(total - inside, total));
     }
 }
@@ -313,7 +319,7 @@ static void notes(lpp_page_t *page, const lpp_calls_table_t *table)
 {
     lpp_page_raw(page, "<p class=\"small\">Exact: every call of a module's "
         "hook is counted and timed. Total: with the calls within it; self, "
-        "share, CPU and waiting: without them. Waits of less than "
+        "share, CPU and the rest: without them. Waits of less than "
         "20&#160;&#181;s may count as CPU time. An answer in bold "
         "ended its phase. Lines with &#8776; are from samples.</p>\n");
     if (table->left_out || table->dropped) {
@@ -350,8 +356,9 @@ void lpp_report_calls(lpp_page_t *page, const lpp_report_t *report)
     lpp_page_raw(page, "<div class=\"wide\"><table class=\"top calls\">"
         "<thead><tr><th>Phase</th><th>Module</th><th class=\"n\">Calls</th>"
         "<th class=\"n\">Total</th><th class=\"n\">Self</th>"
-        "<th class=\"n share\">Share</th><th class=\"n\">CPU</th>"
-        "<th class=\"n\">Waiting</th><th>Answer</th></tr></thead><tbody>\n");
+        "<th class=\"n share\">Share</th>");
+    lpp_page_shares_heads(page, calls_ready(tree.view));
+    lpp_page_raw(page, "<th>Answer</th></tr></thead><tbody>\n");
     walk(page, &tree);
     others_row(page, &tree.rest);
     outside_row(page, &tree);

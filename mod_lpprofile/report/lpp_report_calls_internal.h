@@ -12,7 +12,7 @@
 #include "report/lpp_report_internal.h"
 #include "names/lpp_view_graph.h"
 
-#define LPP_CALLS_COLUMNS "9"
+#define LPP_CALLS_COLUMNS_MAX "10" /* a colspan may be larger than the table */
 
 /* A function within the innermost call of a sample. */
 typedef struct lpp_below_t {

@@ -94,6 +94,22 @@ static void side(lpp_page_t *page, const char *what, const lpp_saved_t *saved)
     lpp_page_raw(page, "</span>\n");
 }
 
+/* The shares that are known of both. */
+static void share_rows(lpp_page_t *page, const lpp_report_compare_t *compare)
+{
+    const lpp_view_t *before = compare->before->view;
+    const lpp_view_t *after = compare->after->view;
+    int ready = before->statistics.ready == after->statistics.ready
+        ? before->statistics.ready : LPP_READY_UNKNOWN;
+    lpp_share_t from[LPP_SHARES_MAX], to[LPP_SHARES_MAX];
+    unsigned i, count = lpp_cost_shares(from, ready, &before->total);
+
+    (void)lpp_cost_shares(to, ready, &after->total);
+    for (i = 0; i < count; i++) {
+        total_row(page, from[i].name, from[i].time, to[i].time, 1);
+    }
+}
+
 static void totals(lpp_page_t *page, const lpp_report_compare_t *compare,
                    const lpp_diff_t *diff)
 {
@@ -115,9 +131,7 @@ static void totals(lpp_page_t *page, const lpp_report_compare_t *compare,
         "<th class=\"n\">Change</th><th class=\"n\">Relative</th></tr>"
         "</thead><tbody>\n");
     total_row(page, "Total", before->wall_us, after->wall_us, 1);
-    total_row(page, "CPU", before->cpu_us, after->cpu_us, 1);
-    total_row(page, "Waiting", before->wall_us - before->cpu_us,
-              after->wall_us - after->cpu_us, 1);
+    share_rows(page, compare);
     total_row(page, "Samples", before->samples, after->samples, 0);
     lpp_page_raw(page, "</tbody></table></div>\n");
 }

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "names/lpp_view_graph.h"
 #include "report/lpp_report_internal.h"
 
 #define FILTERS_MAX 30
@@ -44,9 +45,7 @@ static lpp_cost_t *filter_costs(const lpp_view_t *view, apr_pool_t *pool)
                                                  : owners[branch->parent];
         }
         cost = &costs[owners[i]];
-        cost->wall_us += branch->self.wall_us;
-        cost->cpu_us += branch->self.cpu_us;
-        cost->samples += branch->self.samples;
+        lpp_cost_add(cost, &branch->self);
     }
     return costs;
 }
@@ -59,13 +58,11 @@ static void filter_row(lpp_page_t *page, const lpp_view_t *view,
     lpp_page_rawf(page, "</td><td class=\"n many\">%" APR_UINT64_T_FMT
                   "</td><td class=\"n self\">&#8776; ", cost->samples);
     lpp_page_time(page, cost->wall_us);
-    lpp_page_rawf(page, "</td><td class=\"n share\">%.1f&#160;%%</td>"
-                  "<td class=\"n oncpu\">", lpp_page_percent(cost->wall_us,
-                                                       view->total.wall_us));
-    lpp_page_time(page, cost->cpu_us);
-    lpp_page_raw(page, "</td><td class=\"n waited\">");
-    lpp_page_time(page, cost->wall_us - cost->cpu_us);
-    lpp_page_raw(page, "</td></tr>\n");
+    lpp_page_rawf(page, "</td><td class=\"n share\">%.1f&#160;%%</td>",
+                  lpp_page_percent(cost->wall_us, view->total.wall_us));
+    lpp_page_shares_cells(page, view->statistics.ready, cost->wall_us * 1000,
+                          cost->cpu_us * 1000, cost->ready_us * 1000);
+    lpp_page_raw(page, "</tr>\n");
 }
 
 void lpp_report_filters(lpp_page_t *page, const lpp_report_t *report)
@@ -86,8 +83,9 @@ void lpp_report_filters(lpp_page_t *page, const lpp_report_t *report)
         "mostly of the handler's.</p>\n<div class=\"wide\"><table "
         "class=\"top filters\"><thead><tr><th>Filter</th>"
         "<th class=\"n\">Samples</th><th class=\"n\">Self</th>"
-        "<th class=\"n share\">Share</th><th class=\"n\">CPU</th>"
-        "<th class=\"n\">Waiting</th></tr></thead><tbody>\n");
+        "<th class=\"n share\">Share</th>");
+    lpp_page_shares_heads(page, view->statistics.ready);
+    lpp_page_raw(page, "</tr></thead><tbody>\n");
     for (shown = 0; shown < FILTERS_MAX; shown++) {
         for (i = 0, best = table->filter_count; i < table->filter_count;
              i++) {

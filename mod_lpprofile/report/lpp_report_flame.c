@@ -166,14 +166,38 @@ static void title(drawing_t *drawing, const lpp_branch_t *branch)
 
     lpp_page_begin_title(page, symbol);
     lpp_page_time(page, branch->total.wall_us);
-    lpp_page_rawf(page, ", %.1f %%; waiting ",
+    lpp_page_rawf(page, ", %.1f %%; ",
                   lpp_page_percent(branch->total.wall_us,
                                    drawing->view->total.wall_us));
-    lpp_page_time(page, branch->total.wall_us - branch->total.cpu_us);
+    lpp_page_shares_words(page, drawing->view->statistics.ready,
+                          &branch->total);
     lpp_page_raw(page, "; self ");
     lpp_page_time(page, branch->self.wall_us);
     lpp_page_rawf(page, "; %" APR_UINT64_T_FMT " samples</title>",
                   branch->total.samples);
+}
+
+/* Make a box lighter from the right: where it was blocked, and less so where it
+ * was ready. */
+static void tones(drawing_t *drawing, const lpp_cost_t *cost)
+{
+    lpp_share_t shares[LPP_SHARES_MAX];
+    unsigned i = lpp_cost_shares(shares, drawing->view->statistics.ready,
+                                 cost);
+    double right = 100;
+
+    while (--i > 0) {
+        double width = lpp_page_percent(shares[i].time, cost->wall_us);
+        int blocked = *shares[i].key == 'w';
+
+        right -= width;
+        if (width >= 0.5) {
+            lpp_page_rawf(drawing->page, "<rect class=\"%s\" x=\"%.1f%%\" "
+                          "width=\"%.1f%%\" height=\"100%%\" fill=\"#fff\" "
+                          "fill-opacity=\"%s\" />", blocked ? "w" : "r",
+                          right, width, blocked ? ".66" : ".34");
+        }
+    }
 }
 
 static void frame(drawing_t *drawing, apr_uint32_t index)
@@ -184,8 +208,6 @@ static void frame(drawing_t *drawing, apr_uint32_t index)
         &drawing->view->functions[branch->function];
     double width = lpp_page_percent(branch->total.wall_us,
                                     drawing->view->total.wall_us);
-    double waiting = lpp_page_percent(
-        branch->total.wall_us - branch->total.cpu_us, branch->total.wall_us);
     unsigned fill;
 
     lpp_flame_box(page, drawing->left[index], width, branch->depth);
@@ -201,11 +223,7 @@ static void frame(drawing_t *drawing, apr_uint32_t index)
                       "height=\"100%%\" fill=\"%s\" />", fill,
                       fills[fill]);
     }
-    if (waiting >= 0.5) {
-        lpp_page_rawf(page, "<rect class=\"w\" x=\"%.1f%%\" width=\"%.1f%%\" "
-                      "height=\"100%%\" fill=\"#fff\" "
-                      "fill-opacity=\".62\" />", 100.0 - waiting, waiting);
-    }
+    tones(drawing, &branch->total);
     lpp_flame_box_end(page, width, NULL, function->symbol.name);
 }
 
@@ -355,8 +373,14 @@ void lpp_report_flame(lpp_page_t *page, const lpp_report_t *report)
     has_page_code = lpp_view_has_page_code(view);
     lpp_page_raw(page, "<section class=\"graph\"><h2>Flame graph</h2>\n"
         "<p class=\"small\">Width is wall time, callers stand above what "
-        "they called, the lighter part of a box is waiting, one colour is "
-        "one module. ");
+        "they called, one colour is one module. ");
+    lpp_page_raw(page, view->statistics.ready == LPP_READY_EXACT
+        ? "The full colour of a box is CPU time, the lighter part ready (it "
+          "wanted a processor and did not get one), the lightest blocked. "
+        : view->statistics.ready == LPP_READY_SEEN
+        ? "The full colour of a box is CPU time or waiting for a processor, "
+          "the lighter part blocked. "
+        : "The lighter part of a box is waiting. ");
     lpp_page_raw(page, has_page_code ? "Yellow boxes with a dark edge are page "
         "functions: functions of the page&#39;s own scripts. " : "");
     lpp_page_raw(page, "Hold the pointer over a box for its figures.</p>\n");

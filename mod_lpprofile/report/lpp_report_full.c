@@ -11,25 +11,11 @@
 
 #define OTHERS_MAX 10
 
-static void figure(lpp_page_t *page, const char *key, const char *name,
-                   apr_uint64_t us)
-{
-    lpp_page_rawf(page, "<span class=\"figure\"><span class=\"key %s\">%s"
-                  "</span> <b>", key, name);
-    lpp_page_time(page, us);
-    lpp_page_raw(page, "</b></span>\n");
-}
-
 static void figures(lpp_page_t *page, const lpp_saved_head_t *head)
 {
     lpp_page_raw(page, "<div class=\"big\">\n");
-    figure(page, "total", "Total", head->total.wall_us);
-    figure(page, "cpu", "CPU", head->total.cpu_us);
-    figure(page, "wait", "Waiting",
-           head->total.wall_us - head->total.cpu_us);
-    lpp_page_rawf(page, "<span class=\"figure\"><span class=\"key\">Samples"
-                  "</span> <b>%" APR_UINT64_T_FMT "</b></span>\n</div>\n",
-                  head->total.samples);
+    lpp_page_figures(page, head->ready, &head->total);
+    lpp_page_raw(page, "</div>\n");
 }
 
 static void fact(lpp_page_t *page, const char *name, const char *value)
@@ -187,6 +173,7 @@ apr_status_t lpp_report_full(const lpp_report_full_t *full,
     others(&page, full);
     lpp_report_inline(&page, &report);
     lpp_report_flame(&page, &report);
+    lpp_report_waits(&page, &report);
     lpp_report_timeline(&page, &report);
     lpp_report_sql(&page, &report);
     lpp_report_tables(&page, &report);

@@ -21,6 +21,7 @@
 #define MODULES 3
 #define MODULE_MIN_PERCENT 5
 #define PROFILER_MIN_PERCENT 1
+#define BUSY_MIN_PERCENT 20 /* ready: the first sentence says so */
 
 /*
  * A rule writes its sentence, after a blank, if it applies. All its input is in
@@ -180,11 +181,43 @@ int lpp_report_first_words(lpp_page_t *page, const lpp_view_t *view)
     return 1;
 }
 
-/* The first sentence, where there is page code: its author can change it. */
-static void page_function_in_words(lpp_page_t *page, const lpp_view_t *view)
+static double ready_percent(const lpp_view_t *view)
 {
-    if (lpp_report_first_words(page, view)) {
+    return view->statistics.ready == LPP_READY_EXACT
+        ? lpp_page_percent(view->total.ready_us, view->total.wall_us) : 0;
+}
+
+int lpp_report_is_busy(const lpp_view_t *view)
+{
+    return ready_percent(view) >= BUSY_MIN_PERCENT;
+}
+
+void lpp_report_busy_words(lpp_page_t *page, const lpp_view_t *view)
+{
+    lpp_page_rawf(page, "<b>%.0f&#160;%%</b> waiting for a processor",
+                  ready_percent(view));
+}
+
+/* The first sentence: the page function, since its author can change it, or
+ * else what was waited for; and whether the machine was busy: all other figures
+ * are then larger than the page's own work. */
+static void first_in_words(lpp_page_t *page, const lpp_view_t *view)
+{
+    int function = lpp_report_first_words(page, view);
+    int named, busy = lpp_report_is_busy(view);
+
+    if (function) {
         few_samples(page, view);
+    }
+    named = function || lpp_report_waits_in_words(page, view);
+    if (busy) {
+        lpp_page_rawf(page, "%s <b>%.0f&#160;%%</b> of the time the request "
+                            "wanted a processor and did not get one: the "
+                            "machine was busy", named ? "; for" : "For",
+                      ready_percent(view));
+    }
+    lpp_page_raw(page, named || busy ? ". " : "");
+    if (function && lpp_report_waits_in_words(page, view)) {
         lpp_page_raw(page, ". ");
     }
 }
@@ -213,12 +246,14 @@ static int one_function(lpp_page_t *page, const lpp_view_t *view,
 }
 
 /* Whether a function says where the time was spent: not the profiler, nor the
- * time that was not sampled; a page function has its own sentence. */
+ * time that was not sampled; a page function and a wait have their own
+ * sentences. */
 static int is_heaviest(const lpp_view_t *view, apr_uint32_t function)
 {
     return function != NOT_SAMPLED
         && &view->functions[function] != lpp_view_profiler(view)
-        && !lpp_view_is_page(&view->functions[function].symbol);
+        && !lpp_view_is_page(&view->functions[function].symbol)
+        && !LPP_PC_IS_WAIT(view->functions[function].symbol.start);
 }
 
 /* The functions in C that took most of the time. */
@@ -226,7 +261,7 @@ static void functions_in_words(lpp_page_t *page, const lpp_report_t *report)
 {
     const lpp_view_t *view = report->view;
     apr_uint32_t top[LOOKED_AT], count, i, named = 0;
-    int has_page_code;
+    int has_words; /* other sentences say where most of it was */
 
     if (!view) {
         return;
@@ -236,7 +271,7 @@ static void functions_in_words(lpp_page_t *page, const lpp_report_t *report)
                            "exact, but no function was seen.");
         return;
     }
-    has_page_code = lpp_view_has_page_code(view);
+    has_words = lpp_view_has_page_code(view) || view->wait_count != 0;
     count = lpp_view_top(view, LPP_VIEW_BY_SELF, top, LOOKED_AT,
                          page->scratch);
     for (i = 0; i < count && named < HEAVIEST; i++) {
@@ -244,10 +279,10 @@ static void functions_in_words(lpp_page_t *page, const lpp_report_t *report)
             continue;
         }
         if (!one_function(page, view, &view->functions[top[i]],
-                          named ? ", " : has_page_code ? " In C functions: "
+                          named ? ", " : has_words ? " In C functions: "
                           : " Most of it in ",
-                          has_page_code ? MODULE_MIN_PERCENT
-                                        : FUNCTION_MIN_PERCENT)) {
+                          has_words ? MODULE_MIN_PERCENT
+                                    : FUNCTION_MIN_PERCENT)) {
             break;
         }
         named++;
@@ -261,8 +296,8 @@ static void functions_in_words(lpp_page_t *page, const lpp_report_t *report)
 /*
  * The rules, in the order of their sentences: the first that applies explains
  * why the page took so long. So the most informative come first: a function of
- * the page (page_function_in_words, at the very start), what it waited for,
- * statements in a loop, a busy machine, a module or filter, a function in C.
+ * the page, what it waited for and a busy machine (first_in_words, at the very
+ * start), statements in a loop, a module or filter, a function in C.
  */
 static rule_fn *const rules[] = {
     sql_in_words,
@@ -296,18 +331,16 @@ static void profiler_in_words(lpp_page_t *page, const lpp_view_t *view)
 static void profile_in_words(lpp_page_t *page, const lpp_report_t *report)
 {
     const lpp_view_t *view = report->view;
-    /* Whole percents whose sum is 100. */
-    int cpu = (int)(lpp_page_percent(view->total.cpu_us,
-                                     view->total.wall_us) + 0.5);
 
     lpp_page_raw(page, "<p class=\"words\">");
-    page_function_in_words(page, view);
+    first_in_words(page, view);
     lpp_page_raw(page, report->provisional ? "Until this point the " : "The ");
     lpp_page_raw(page, report->inline_count ? "profiled regions took "
                                             : "request took ");
     lpp_page_time(page, view->total.wall_us);
-    lpp_page_rawf(page, ": %d&#160;%% computing, %d&#160;%% waiting.", cpu,
-                  100 - cpu);
+    lpp_page_raw(page, ": ");
+    lpp_page_shares_percent(page, view->statistics.ready, &view->total);
+    lpp_page_raw(page, ".");
     rules_in_words(page, report);
     profiler_in_words(page, view);
     lpp_page_raw(page, "</p>\n");

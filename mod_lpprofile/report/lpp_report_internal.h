@@ -65,6 +65,45 @@ void lpp_page_ns(lpp_page_t *page, apr_uint64_t ns);
 /* Share of a whole in percent; 0 if the whole is 0. */
 double lpp_page_percent(apr_uint64_t part, apr_uint64_t whole);
 
+/* A share of wall time. Both texts are literals. */
+#define LPP_SHARES_MAX 3
+typedef struct lpp_share_t {
+    const char *name; /* as a heading: "Ready" */
+    const char *word; /* in a sentence: "ready" */
+    const char *key;  /* its class: cpu, ready or wait */
+    apr_uint64_t time;
+} lpp_share_t;
+
+/*
+ * The shares of a cost, in order, in microseconds; returns how many. ready
+ * (lpp_ready_e): what is known of ready time: EXACT: CPU, ready, blocked; SEEN:
+ * "CPU, or waiting for one" and blocked; UNKNOWN: CPU and waiting. Their sum is
+ * the wall time.
+ */
+unsigned lpp_cost_shares(lpp_share_t shares[LPP_SHARES_MAX], int ready,
+                         const lpp_cost_t *cost);
+
+/*
+ * Write one figure with its name (a literal); the total, its shares and the
+ * samples as figures; the shares as percents: "20 % CPU, 80 % ready, 0 %
+ * blocked"; as times: "CPU 2 ms; ready 8 ms; blocked 0"; as cells of a table,
+ * with the headings of these; as a bar, of a whole; what the colours of bars
+ * are.
+ */
+void lpp_page_figure(lpp_page_t *page, const char *name, const char *key,
+                     apr_uint64_t us);
+void lpp_page_figures(lpp_page_t *page, int ready, const lpp_cost_t *total);
+void lpp_page_shares_percent(lpp_page_t *page, int ready,
+                             const lpp_cost_t *cost);
+void lpp_page_shares_words(lpp_page_t *page, int ready,
+                           const lpp_cost_t *cost);
+void lpp_page_shares_heads(lpp_page_t *page, int ready);
+void lpp_page_shares_cells(lpp_page_t *page, int ready, apr_uint64_t wall_ns,
+                           apr_uint64_t cpu_ns, apr_uint64_t ready_ns);
+void lpp_page_bar(lpp_page_t *page, int ready, const lpp_cost_t *cost,
+                  const lpp_cost_t *whole);
+void lpp_page_shares_key(lpp_page_t *page, int ready);
+
 /*
  * The files of assets/, built in by the Makefile. Style sheets are safe inside
  * <style> in HTML and XHTML, scripts inside <script> in HTML.
@@ -85,6 +124,14 @@ const lpp_view_t *lpp_page_part(lpp_page_t *page, const lpp_view_t *view,
  * there is no page code, or little time in it. */
 int lpp_report_first_words(lpp_page_t *page, const lpp_view_t *view);
 
+/* Write what it waited for most, its share and time: "81 % waiting for tcp
+ * 10.0.0.5:5432 (postgresql): 1.02 s". 0: nothing was written. */
+int lpp_report_waits_in_words(lpp_page_t *page, const lpp_view_t *view);
+/* Whether the thread wanted a processor for much of the time and did not get
+ * one; write how much: "80 % waiting for a processor". */
+int lpp_report_is_busy(const lpp_view_t *view);
+void lpp_report_busy_words(lpp_page_t *page, const lpp_view_t *view);
+
 /* The sections; each writes nothing if it does not apply. */
 void lpp_report_headline(lpp_page_t *page, const lpp_report_t *report);
 void lpp_report_help(lpp_page_t *page, const lpp_report_t *report);
@@ -92,6 +139,7 @@ void lpp_report_inline(lpp_page_t *page, const lpp_report_t *report);
 void lpp_report_memory(lpp_page_t *page, const lpp_report_t *report);
 void lpp_report_log(lpp_page_t *page, const lpp_report_t *report);
 void lpp_report_sql(lpp_page_t *page, const lpp_report_t *report);
+void lpp_report_waits(lpp_page_t *page, const lpp_report_t *report);
 void lpp_report_calls(lpp_page_t *page, const lpp_report_t *report);
 void lpp_report_filters(lpp_page_t *page, const lpp_report_t *report);
 void lpp_report_tables(lpp_page_t *page, const lpp_report_t *report);

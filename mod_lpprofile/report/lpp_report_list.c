@@ -17,7 +17,8 @@ static const struct {
 } columns[LPP_SORT_COUNT] = {
     {"time", "Time", 1},     {"page", "Page", 0},
     {"status", "Status", 1}, {"wall", "Wall", 1},
-    {"cpu", "CPU", 1},       {"waiting", "Waiting", 1},
+    {"cpu", "CPU", 1},       {"ready", "Ready", 1},
+    {"waiting", "Blocked", 1},
     {"samples", "Samples", 1}, {"size", "Size", 1},
 };
 
@@ -43,7 +44,8 @@ static apr_uint64_t key_of(const lpp_saved_entry_t *entry, lpp_sort_e sort)
     case LPP_SORT_STATUS: return head->status;
     case LPP_SORT_WALL: return head->total.wall_us;
     case LPP_SORT_CPU: return head->total.cpu_us;
-    case LPP_SORT_WAITING: return head->total.wall_us - head->total.cpu_us;
+    case LPP_SORT_READY: return head->total.ready_us;
+    case LPP_SORT_WAITING: return lpp_cost_blocked_us(&head->total);
     case LPP_SORT_SAMPLES: return head->total.samples;
     case LPP_SORT_SIZE: return (apr_uint64_t)entry->bytes;
     default: /* times before 1970 are below all others */
@@ -158,6 +160,20 @@ static void time_cell(lpp_page_t *page, apr_uint64_t us, const char *name)
     lpp_page_raw(page, "</td>");
 }
 
+/* Where ready time is not known, blocked is less than what is left of it. */
+static void share_cells(lpp_page_t *page, const lpp_saved_head_t *head)
+{
+    if (head->ready == LPP_READY_EXACT) {
+        time_cell(page, head->total.ready_us, "ready");
+        time_cell(page, lpp_cost_blocked_us(&head->total), "waiting");
+        return;
+    }
+    lpp_page_raw(page, "<td class=\"n ready\" title=\"not known\">?</td>"
+                       "<td class=\"n waiting\">&#8804;&#160;");
+    lpp_page_time(page, head->total.wall_us - head->total.cpu_us);
+    lpp_page_raw(page, "</td>");
+}
+
 static void download_links(lpp_page_t *page, const lpp_saved_entry_t *entry)
 {
     int i;
@@ -194,7 +210,7 @@ static void row(lpp_page_t *page, const lpp_saved_entry_t *entry, int index)
                   head->status >= 500 ? " bad" : "", (unsigned)head->status);
     time_cell(page, head->total.wall_us, "wall");
     time_cell(page, head->total.cpu_us, "cpu");
-    time_cell(page, head->total.wall_us - head->total.cpu_us, "waiting");
+    share_cells(page, head);
     lpp_page_rawf(page, "<td class=\"n samples\">%" APR_UINT64_T_FMT
                   "</td><td class=\"n size\">", head->total.samples);
     lpp_page_bytes(page, entry->bytes);

@@ -60,6 +60,48 @@ static void waterfall_head(lpp_page_t *page, double whole_ms)
     lpp_page_raw(page, "</text></svg></th></tr></thead>");
 }
 
+/* The cost of an event whose CPU time is known; returns what is known of its
+ * ready time. */
+static int cost_of(const lpp_oops_event_t *event, lpp_cost_t *cost)
+{
+    cost->wall_us = (apr_uint64_t)((event->end_ms - event->start_ms) * 1000);
+    cost->cpu_us = (apr_uint64_t)(event->cpu_ms * 1000);
+    if (cost->cpu_us > cost->wall_us) {
+        cost->cpu_us = cost->wall_us;
+    }
+    cost->ready_us = event->ready_ms < 0 ? 0
+        : (apr_uint64_t)(event->ready_ms * 1000);
+    return event->ready_ms < 0 ? LPP_READY_UNKNOWN : LPP_READY_EXACT;
+}
+
+/* Make a bar lighter from the right, as the boxes of the flame graph. */
+static void bar_tones(lpp_page_t *page, const lpp_oops_event_t *event,
+                      double left, double width)
+{
+    lpp_share_t shares[LPP_SHARES_MAX];
+    lpp_cost_t cost;
+    unsigned i;
+
+    if (event->cpu_ms < 0) {
+        return;
+    }
+    i = lpp_cost_shares(shares, cost_of(event, &cost), &cost);
+    left += width;
+    while (--i > 0) {
+        double part = width * lpp_page_percent(shares[i].time, cost.wall_us)
+            / 100;
+
+        left -= part;
+        if (part >= MIN_BAR_PERCENT) {
+            lpp_page_rawf(page, "<rect class=\"%s\" x=\"%.2f%%\" "
+                          "width=\"%.2f%%\" height=\"12\" fill=\"#fff\" "
+                          "fill-opacity=\"%s\" />",
+                          *shares[i].key == 'w' ? "w" : "r", left, part,
+                          *shares[i].key == 'w' ? ".66" : ".34");
+        }
+    }
+}
+
 /* Draw a bar; the shortest events stay visible, even at the very end. */
 static void bar(lpp_page_t *page, const lpp_oops_event_t *event,
                 double whole_ms, const char *name, const char *fill)
@@ -69,9 +111,25 @@ static void bar(lpp_page_t *page, const lpp_oops_event_t *event,
 
     width = width > MIN_BAR_PERCENT ? width : MIN_BAR_PERCENT;
     left = left < 100.0 - width ? left : 100.0 - width;
+    left = left > 0 ? left : 0;
     lpp_page_rawf(page, "<rect class=\"%s\" x=\"%.2f%%\" width=\"%.2f%%\" "
-                  "height=\"12\" fill=\"%s\" />", name,
-                  left > 0 ? left : 0, width, fill);
+                  "height=\"12\" fill=\"%s\" />", name, left, width,
+                  fill);
+    bar_tones(page, event, left, width);
+}
+
+/* The shares of an event, as the tooltip of its time. */
+static void shares_title(lpp_page_t *page, const lpp_oops_event_t *event)
+{
+    lpp_cost_t cost;
+    int ready;
+
+    if (event->cpu_ms >= 0) {
+        ready = cost_of(event, &cost);
+        lpp_page_raw(page, " title=\"");
+        lpp_page_shares_words(page, ready, &cost);
+        lpp_page_raw(page, "\"");
+    }
 }
 
 /* Write one row: what, how long, and when in the request. */
@@ -85,7 +143,9 @@ static void waterfall_row(lpp_page_t *page, const lpp_oops_event_t *event,
     lpp_page_text(page, event->category);
     lpp_page_raw(page, " <code>");
     lpp_page_text(page, event->detail);
-    lpp_page_raw(page, "</code></td><td class=\"n\">");
+    lpp_page_raw(page, "</code></td><td class=\"n\"");
+    shares_title(page, event);
+    lpp_page_raw(page, ">");
     lpp_page_time(page, length > 0 ? (apr_uint64_t)(length * 1000) : 0);
     lpp_page_raw(page, "</td><td class=\"fall\"><svg "
                  "xmlns=\"http://www.w3.org/2000/svg\" width=\"100%\" "
@@ -145,6 +205,21 @@ static int is_drawn(const lpp_oops_t *oops, int at)
     return at >= BARS_MAX;
 }
 
+static void tones_in_words(lpp_page_t *page, const lpp_oops_t *oops)
+{
+    int i, cpu = 0, ready = 0;
+
+    for (i = 0; i < oops->timeline->nelts; i++) {
+        cpu |= event_at(oops, i)->cpu_ms >= 0;
+        ready |= event_at(oops, i)->ready_ms >= 0;
+    }
+    lpp_page_raw(page, ready ? "<p class=\"small\">The full colour of a bar is "
+        "CPU time, the lighter part ready, the lightest blocked; all of it is "
+        "full where that is not known.</p>\n"
+        : cpu ? "<p class=\"small\">The lighter part of a bar is "
+        "waiting.</p>\n" : "");
+}
+
 void lpp_report_timeline(lpp_page_t *page, const lpp_report_t *report)
 {
     const lpp_oops_t *oops = report->oops;
@@ -162,8 +237,9 @@ void lpp_report_timeline(lpp_page_t *page, const lpp_report_t *report)
     if (whole_ms <= 0) {
         return;
     }
-    lpp_page_raw(page, "<section class=\"timeline\"><h2>Timeline</h2>\n"
-        "<div class=\"wide\"><table class=\"waterfall\">");
+    lpp_page_raw(page, "<section class=\"timeline\"><h2>Timeline</h2>\n");
+    tones_in_words(page, oops);
+    lpp_page_raw(page, "<div class=\"wide\"><table class=\"waterfall\">");
     waterfall_head(page, whole_ms);
     lpp_page_raw(page, "<tbody>\n");
     for (i = 0; i < oops->timeline->nelts; i++) {

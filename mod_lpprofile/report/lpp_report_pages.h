@@ -29,7 +29,8 @@ typedef enum {
     LPP_SORT_STATUS,
     LPP_SORT_WALL,
     LPP_SORT_CPU,
-    LPP_SORT_WAITING,
+    LPP_SORT_READY,
+    LPP_SORT_WAITING, /* blocked */
     LPP_SORT_SAMPLES,
     LPP_SORT_SIZE,
     LPP_SORT_COUNT

@@ -132,8 +132,9 @@ void lpp_sampled_row(lpp_page_t *page, const lpp_view_t *view,
     if (!samples) {
         return;
     }
-    lpp_page_rawf(page, "<tr class=\"sampled\"><td colspan=\"" LPP_CALLS_COLUMNS
-                  "\" class=\"small\">&#8776; sampled: %" APR_UINT64_T_FMT
+    lpp_page_rawf(page, "<tr class=\"sampled\"><td colspan=\""
+                  LPP_CALLS_COLUMNS_MAX "\" class=\"small\">"
+                  "&#8776; sampled: %" APR_UINT64_T_FMT
                   " sample%s, ", samples, samples == 1 ? "" : "s");
     lpp_page_time(page, wall_us);
     for (i = low, n = 0; n < SAMPLED_MAX && i < sampled->count

@@ -6,28 +6,12 @@
 #include "report/lpp_report_internal.h"
 
 #define ROWS 10
-#define BAR_WIDTH 64
 #define FEW_SAMPLES 10
 
-/* Write a share as a bar; its width is an attribute, since a CSP may forbid a
- * style. */
-static void bar(lpp_page_t *page, double cpu_percent, double wall_percent)
+static void cost_cell(lpp_page_t *page, const lpp_view_t *view,
+                      const char *what, const lpp_cost_t *cost)
 {
-    lpp_page_rawf(page, "<svg class=\"bar\" "
-                  "xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" "
-                  "height=\"10\" aria-hidden=\"true\">", BAR_WIDTH);
-    lpp_page_raw(page, "<rect class=\"track\" width=\"100%\" height=\"10\" "
-                       "fill=\"#8884\" />");
-    lpp_page_rawf(page, "<rect class=\"wait\" width=\"%.1f%%\" height=\"10\" "
-                  "fill=\"#7aa7d9\" />", wall_percent);
-    lpp_page_rawf(page, "<rect class=\"cpu\" width=\"%.1f%%\" height=\"10\" "
-                  "fill=\"#d9663b\" /></svg>", cpu_percent);
-}
-
-static void cost_cell(lpp_page_t *page, const char *what,
-                      const lpp_cost_t *cost, const lpp_cost_t *whole)
-{
-    double wall = lpp_page_percent(cost->wall_us, whole->wall_us);
+    double wall = lpp_page_percent(cost->wall_us, view->total.wall_us);
 
     if (!cost->wall_us) {
         lpp_page_rawf(page, "<td class=\"n zero %s\">0</td>"
@@ -37,7 +21,7 @@ static void cost_cell(lpp_page_t *page, const char *what,
     lpp_page_rawf(page, "<td class=\"n %s\">", what);
     lpp_page_time(page, cost->wall_us);
     lpp_page_rawf(page, "</td><td class=\"n share\">%.1f&#160;%% ", wall);
-    bar(page, lpp_page_percent(cost->cpu_us, whole->wall_us), wall);
+    lpp_page_bar(page, view->statistics.ready, cost, &view->total);
     lpp_page_raw(page, "</td>");
 }
 
@@ -76,8 +60,8 @@ static void row(lpp_page_t *page, const lpp_report_t *report,
     const lpp_function_t *function = &view->functions[index];
 
     lpp_page_raw(page, "<tr>");
-    cost_cell(page, "self", &function->self, &view->total);
-    cost_cell(page, "total", &function->total, &view->total);
+    cost_cell(page, view, "self", &function->self);
+    cost_cell(page, view, "total", &function->total);
     lpp_page_raw(page, "<td class=\"n\">");
     if (function->calls) {
         lpp_page_rawf(page, "%" APR_UINT64_T_FMT "&#160;call%s",
@@ -262,6 +246,24 @@ static void page_functions(lpp_page_t *page, const lpp_page_statistics_t *pages)
     }
 }
 
+/* How the time of blocks is known. */
+static void kernel_events(lpp_page_t *page, const lpp_sampling_statistics_t *h)
+{
+    if (!h->kernel_events) {
+        lpp_page_raw(page, ". Blocked threads were sampled without kernel "
+                     "events.</p>\n");
+        return;
+    }
+    lpp_page_rawf(page, ". Kernel events told of %" APR_UINT64_T_FMT
+                  " block%s, in which the thread got no signal",
+                  h->kernel_blocks, h->kernel_blocks == 1 ? "" : "s");
+    if (h->kernel_lost) {
+        lpp_page_rawf(page, ", but %" APR_UINT64_T_FMT " of their records "
+                      "were lost", h->kernel_lost);
+    }
+    lpp_page_raw(page, ".</p>\n");
+}
+
 /* The sampling statistics. */
 static void statistics(lpp_page_t *page, const lpp_report_t *report)
 {
@@ -309,7 +311,7 @@ static void statistics(lpp_page_t *page, const lpp_report_t *report)
                       "more than 10&#160;%% of the request's CPU time",
                       h->lowered_hz);
     }
-    lpp_page_raw(page, ".</p>\n");
+    kernel_events(page, h);
 }
 
 void lpp_report_tables(lpp_page_t *page, const lpp_report_t *report)
@@ -321,10 +323,10 @@ void lpp_report_tables(lpp_page_t *page, const lpp_report_t *report)
     }
     lpp_page_raw(page, "<section class=\"quick\">"
         "<h2>Profile quick view</h2>\n<p class=\"small\">Self: in the "
-        "function alone. Total: with all it called. In the bars, "
-        "<span class=\"key cpu\">CPU time</span> and <span "
-        "class=\"key wait\">waiting</span>. Count: exact calls where the "
-        "module counts them, else samples.</p>\n");
+        "function alone. Total: with all it called. In the bars: ");
+    lpp_page_shares_key(page, view->statistics.ready);
+    lpp_page_raw(page, ". Count: exact calls where the module counts them, "
+        "else samples.</p>\n");
     if (view->function_count > 1) {
         page_table(page, report);
         top_table(page, report, "Top Inline Time", LPP_VIEW_BY_SELF);

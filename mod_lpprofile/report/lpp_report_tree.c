@@ -224,9 +224,9 @@ void lpp_report_neighbours(lpp_page_t *page, const lpp_view_t *view,
                   lpp_page_percent(function->total.wall_us,
                                    view->total.wall_us));
     lpp_page_time(page, function->self.wall_us);
-    lpp_page_raw(page, ", waiting ");
-    lpp_page_time(page, function->total.wall_us - function->total.cpu_us);
-    lpp_page_rawf(page, ", %" APR_UINT64_T_FMT " samples.</p>\n"
+    lpp_page_raw(page, "; ");
+    lpp_page_shares_words(page, view->statistics.ready, &function->total);
+    lpp_page_rawf(page, "; %" APR_UINT64_T_FMT " samples.</p>\n"
         "<p class=\"small\">Percentages here are of this function's total."
         "</p>\n<div class=\"two\">\n", function->total.samples);
     neighbour_table(page, view, index, 1);

@@ -18,6 +18,9 @@
 
 #define NOTICES_MAX 16
 
+#define WAIT_BYTES 200      /* of what was waited for, in a header */
+#define WAIT_MIN_NS 1000000 /* shorter waits are not in it */
+
 int lpp_run_wants_block(const lpp_run_t *run, const request_rec *r)
 {
     if (r->main || !lpp_run_visible(run)) {
@@ -41,6 +44,24 @@ static const char *status_value(const lpp_run_t *run, apr_pool_t *pool)
     return apr_pstrcat(pool, run->answer.status, ";", remarks, NULL);
 }
 
+/* The shares of the time so far, as metrics of Server-Timing. Where the kernel
+ * does not count ready time, CPU and all else. */
+static const char *shares_timing(lpp_session_t *session, apr_pool_t *pool)
+{
+    lpp_weight_t times;
+    int ready = lpp_session_times(session, &times);
+    apr_uint64_t used = times.cpu_ns + times.ready_ns;
+    double rest_ms = used < times.wall_ns
+        ? (double)(times.wall_ns - used) / 1e6 : 0;
+
+    return ready == LPP_READY_EXACT
+        ? apr_psprintf(pool, "cpu;dur=%.3f, ready;dur=%.3f, blocked;dur=%.3f",
+                       (double)times.cpu_ns / 1e6,
+                       (double)times.ready_ns / 1e6, rest_ms)
+        : apr_psprintf(pool, "cpu;dur=%.3f, waiting;dur=%.3f",
+                       (double)times.cpu_ns / 1e6, rest_ms);
+}
+
 static void set_file_headers(lpp_run_t *run, request_rec *r)
 {
     const char *timing;
@@ -55,6 +76,10 @@ static void set_file_headers(lpp_run_t *run, request_rec *r)
     timing = lpp_phases_server_timing(run->records.phases, r->pool);
     if (timing) {
         apr_table_addn(r->err_headers_out, "Server-Timing", timing);
+    }
+    if (run->profiling.session) {
+        apr_table_addn(r->err_headers_out, "Server-Timing",
+                       shares_timing(run->profiling.session, r->pool));
     }
     timing = lpp_run_calls_timing(run, r->pool);
     if (timing) {
@@ -102,11 +127,38 @@ static int has_headers(const request_rec *r)
            || apr_table_get(r->headers_out, "X-LPProfile");
 }
 
+/* Add what the request waited for most until now: "waits=812ms tcp
+ * 10.0.0.5:5432". */
+static void note_waits(lpp_run_t *run, request_rec *r)
+{
+    lpp_pagecode_t *pages = lpp_symbols_pagecode(lpp_process_get()->symbols);
+    char what[WAIT_BYTES], *at;
+    const lpp_wait_t *most;
+    lpp_waits_t waits;
+
+    lpp_session_waits(run->profiling.session, &waits);
+    most = lpp_waits_heaviest(&waits);
+    if (most && most->total_ns >= WAIT_MIN_NS) {
+        lpp_pagecode_wait_text(pages, most->pc, what, sizeof(what));
+        for (at = what; *at; at++) { /* a header is ASCII */
+            *at = (unsigned char)*at < 0x20 || (unsigned char)*at > 0x7e
+                ? '?' : *at;
+        }
+        lpp_run_note(run, apr_psprintf(r->pool, "waits=%" APR_UINT64_T_FMT
+                                       "ms %s", most->total_ns / 1000000,
+                                       what));
+    }
+    lpp_waits_free(&waits);
+}
+
 static void add_remarks(lpp_run_t *run, request_rec *r)
 {
     lpp_run_settle_user(run);
     if (run->profiling.session) {
         note_cost(run);
+        if (lpp_run_visible(run)) {
+            note_waits(run, r);
+        }
     }
     if (run->records.sql && lpp_run_asks_sql(run)) {
         lpp_run_note(run, apr_pstrcat(

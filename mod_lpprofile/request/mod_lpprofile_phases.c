@@ -6,6 +6,8 @@
  * track. Owns the phases of a request; does not use the run, and registers no
  * hook.
  */
+#include <pthread.h>
+#include <string.h>
 #include <time.h>
 
 #include <httpd.h>
@@ -23,6 +25,7 @@
                                NESTED_MIN_US get a row */
 #define NESTED_MIN_US 1000
 #define URI_MAX_BYTES 256
+#define READY_MIN_NS 20000 /* off the processor for less: it ran */
 #define RECORD_KEY "lpprofile-phases"
 
 static const char *const phase_names[LPP_PHASES] = {
@@ -34,10 +37,20 @@ static const char *const phase_names[LPP_PHASES] = {
     "all phases"
 };
 
+/* The clocks of a thread. */
+typedef struct clocks_t {
+    pthread_t thread;
+    apr_time_t wall_us;
+    apr_int64_t cpu_ns;
+    apr_int64_t ready_ns; /* -1: not known */
+} clocks_t;
+
 /* One phase of one request. */
 typedef struct entry_t {
     apr_time_t start_us;
     apr_time_t end_us;  /* 0: still running */
+    clocks_t start;     /* of the thread that began it */
+    apr_int64_t cpu_ns, ready_ns; /* once it has ended; -1: not known */
     lpp_phase_e phase;
     const char *suffix; /* which request; NULL: the first one, or (nested) not
                            made yet */
@@ -73,6 +86,9 @@ struct lpp_phases_t {
     apr_array_header_t *entries; /* entry_t, by start */
     int nested;                  /* entries of subrequests */
     apr_uint32_t dropped;        /* entries left out */
+    apr_int64_t (*read_ready)(const void *baton); /* or NULL */
+    const void *ready_baton;
+    clocks_t last;               /* wall_us 0: never read */
     track_t *tracks;             /* newest first: that is looked up most */
 };
 
@@ -86,6 +102,40 @@ static track_t *find_track(const lpp_phases_t *phases, const request_rec *r)
         track = track->next;
     }
     return track;
+}
+
+/* Read the clocks of the calling thread into phases->last. Ready time, which
+ * takes longest, only if the thread did not run all the time since. */
+static void read_clocks(lpp_phases_t *phases, apr_time_t now)
+{
+    clocks_t *last = &phases->last;
+    pthread_t self = pthread_self();
+    apr_int64_t cpu = lpp_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+
+    if (last->wall_us == 0 || last->ready_ns < 0
+        || !pthread_equal(last->thread, self)
+        || (now - last->wall_us) * 1000 - (cpu - last->cpu_ns)
+               >= READY_MIN_NS) {
+        last->ready_ns = phases->read_ready
+            ? phases->read_ready(phases->ready_baton) : -1;
+    }
+    last->thread = self;
+    last->wall_us = now;
+    last->cpu_ns = cpu;
+}
+
+/* What a phase has used up to the last reading of the clocks. */
+static void set_used(const lpp_phases_t *phases, entry_t *entry)
+{
+    const clocks_t *last = &phases->last;
+
+    entry->cpu_ns = entry->ready_ns = -1;
+    if (pthread_equal(last->thread, entry->start.thread)) {
+        entry->cpu_ns = last->cpu_ns - entry->start.cpu_ns;
+        if (entry->start.ready_ns >= 0 && last->ready_ns >= 0) {
+            entry->ready_ns = last->ready_ns - entry->start.ready_ns;
+        }
+    }
 }
 
 /* The path without the query, which says little here. */
@@ -112,6 +162,8 @@ static void leave_phase(lpp_phases_t *phases, track_t *track, apr_time_t now)
     }
     entry = &APR_ARRAY_IDX(phases->entries, track->running, entry_t);
     entry->end_us = now;
+    read_clocks(phases, now);
+    set_used(phases, entry);
     if (entry->phase == LPP_PHASE_ALL) {
         if (now - entry->start_us < NESTED_MIN_US
             && track->running == phases->entries->nelts - 1) {
@@ -142,9 +194,11 @@ static void enter_phase(lpp_phases_t *phases, track_t *track, lpp_phase_e phase,
         phases->dropped++;
         return;
     }
+    read_clocks(phases, now);
     entry = apr_array_push(phases->entries);
+    memset(entry, 0, sizeof(*entry));
+    entry->start = phases->last;
     entry->start_us = now;
-    entry->end_us = 0;
     entry->phase = phase;
     entry->nested = track->nested;
     entry->suffix = phase == LPP_PHASE_ALL ? NULL : suffix_of(phases, track);
@@ -292,6 +346,14 @@ lpp_phases_t *lpp_phases_create(apr_pool_t *pool, apr_time_t started_us,
     return phases;
 }
 
+void lpp_phases_count_ready(lpp_phases_t *phases,
+                            apr_int64_t (*function)(const void *baton),
+                            const void *baton)
+{
+    phases->read_ready = function;
+    phases->ready_baton = baton;
+}
+
 static void detach(record_t *record)
 {
     if (record->phases) {
@@ -343,6 +405,8 @@ void lpp_phases_gate_passed(lpp_phases_t *phases)
                               entry_t);
         if (last->phase == LPP_PHASE_POST_READ && last->end_us == 0) {
             last->start_us = lpp_monotonic_us();
+            read_clocks(phases, last->start_us);
+            last->start = phases->last;
         }
     }
 }
@@ -366,23 +430,38 @@ static double span_ms(apr_time_t from_us, apr_time_t to_us)
     return (double)(to_us - from_us) / 1000.0;
 }
 
-void lpp_phases_add_to(const lpp_phases_t *phases, lpp_oops_t *oops)
+static double share_ms(apr_int64_t ns)
+{
+    return ns < 0 ? -1 : (double)ns / 1e6;
+}
+
+void lpp_phases_add_to(lpp_phases_t *phases, lpp_oops_t *oops)
 {
     apr_time_t now = lpp_monotonic_us();
     int i;
 
+    read_clocks(phases, now);
     for (i = 0; i < phases->entries->nelts; i++) {
-        const entry_t *entry = &APR_ARRAY_IDX(phases->entries, i, entry_t);
-        const char *name = phase_names[entry->phase];
+        entry_t entry = APR_ARRAY_IDX(phases->entries, i, entry_t);
+        lpp_oops_event_t row;
 
-        if (entry->suffix || entry->nested) {
-            name = apr_pstrcat(oops->pool, name, entry->suffix ? entry->suffix
-                               : " (subrequest)", NULL); /* still running */
+        if (!entry.end_us) {
+            entry.end_us = now;
+            set_used(phases, &entry);
         }
-        lpp_oops_add_event(
-            oops, span_ms(phases->started_us, entry->start_us),
-            span_ms(phases->started_us, entry->end_us ? entry->end_us : now),
-            "phase", name);
+        row.start_ms = span_ms(phases->started_us, entry.start_us);
+        row.end_ms = span_ms(phases->started_us, entry.end_us);
+        row.category = "phase";
+        row.detail = phase_names[entry.phase];
+        row.cpu_ms = share_ms(entry.cpu_ns);
+        row.ready_ms = share_ms(entry.ready_ns);
+        if (entry.suffix || entry.nested) {
+            row.detail = apr_pstrcat(oops->pool, row.detail,
+                                     entry.suffix ? entry.suffix
+                                     : " (subrequest)", NULL); /* still
+                                                                  running */
+        }
+        lpp_oops_add_row(oops, &row);
     }
     oops->timeline_dropped += phases->dropped;
 }

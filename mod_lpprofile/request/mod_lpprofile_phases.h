@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mod_lpprofile_phases: exact wall times of httpd's request phases. Called (by
- * mod_lpprofile_hooks) before the first hook of each phase.
+ * mod_lpprofile_phases: exact wall, CPU and ready times of httpd's request
+ * phases. Called (by mod_lpprofile_hooks) before the first hook of each phase.
  *
  * A phase ends when the next one of its request begins. The phases of an
  * internal redirect follow those of the request that it came from; the phases
@@ -55,6 +55,15 @@ lpp_phases_t *lpp_phases_create(apr_pool_t *pool, apr_time_t started_us,
 void lpp_phases_attach(request_rec *r, lpp_phases_t *phases);
 
 /*
+ * From now on count ready time, which function(baton) returns: that of the
+ * calling thread, in nanoseconds, or -1: not known.
+ * Signal-safe: no. Thread: request.
+ */
+void lpp_phases_count_ready(lpp_phases_t *phases,
+                            apr_int64_t (*function)(const void *baton),
+                            const void *baton);
+
+/*
  * The request owns the gate: post_read_request begins now, so that it does not
  * contain the wait for the gate.
  * Signal-safe: no. Thread: request.
@@ -73,7 +82,7 @@ void lpp_phases_sending(lpp_phases_t *phases);
  * end.
  * Signal-safe: no. Thread: request.
  */
-void lpp_phases_add_to(const lpp_phases_t *phases, lpp_oops_t *oops);
+void lpp_phases_add_to(lpp_phases_t *phases, lpp_oops_t *oops);
 
 /*
  * The value of Server-Timing with the phases so far (of the request and its

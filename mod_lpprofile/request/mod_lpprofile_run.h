@@ -23,8 +23,8 @@
 
 typedef struct lpp_run_t lpp_run_t;
 
-/* Request header with the OOPS id of a profiled request: a request that has it
- * and comes from that request is its child, and does not wait for the gate. */
+/* Request header that tells a backend the OOPS id of the profiled request. One
+ * that a client sent is removed. */
 #define LPP_RUN_PARENT_HEADER "X-LPProfile-Parent"
 
 /* 0 if no request of this child has a run: the first check of each hook. Each

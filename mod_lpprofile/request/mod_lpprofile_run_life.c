@@ -15,6 +15,7 @@
 
 #include "base/lpp_clock.h"
 #include "base/lpp_log_tags.h"
+#include "gate/lpp_ends.h"
 #include "server/mod_lpprofile_aggregate.h"
 #include "server/mod_lpprofile_names.h"
 #include "server/mod_lpprofile_process.h"
@@ -167,8 +168,10 @@ static void log_start(const lpp_run_t *run, request_rec *r, apr_status_t rv)
         break;
     default:
         ap_log_cserror(APLOG_MARK, APLOG_INFO, 0, r->connection, r->server,
-                       LPP_TAG_RUN_SKIPPED ": served unprofiled: %s",
-                       lpp_run_start_token(run->profiling.start));
+                       LPP_TAG_RUN_SKIPPED ": served unprofiled: %s (waited "
+                       "%" APR_TIME_T_FMT " ms)",
+                       lpp_run_start_token(run->profiling.start),
+                       apr_time_as_msec(run->profiling.waited_us));
     }
 }
 
@@ -216,7 +219,21 @@ static apr_status_t start_session(lpp_run_t *run, const request_rec *r,
     return rv;
 }
 
-/* All options but the owner record and the id of the parent. */
+/* The ends of the client's connection. They are read from its socket: headers
+ * and mod_remoteip do not change them. */
+static void fill_connection(const request_rec *r, lpp_ends_t *ends)
+{
+    conn_rec *c = r->connection->master ? r->connection->master
+                                        : r->connection;
+    apr_socket_t *socket = ap_get_conn_socket(c);
+    apr_os_sock_t fd;
+
+    if (socket && apr_os_sock_get(&fd, socket) == APR_SUCCESS) {
+        (void)lpp_ends_of(fd, LPP_ENDS_ACCEPTED, ends);
+    }
+}
+
+/* All options but the owner record. */
 static void fill_options(const lpp_run_t *run, request_rec *r, int stacks,
                          lpp_session_options_t *options)
 {
@@ -231,6 +248,7 @@ static void fill_options(const lpp_run_t *run, request_rec *r, int stacks,
     options->max_client_wait_us = MAX_CLIENT_WAIT_US;
     options->wanted = client_is_there;
     options->wanted_baton = r;
+    fill_connection(r, &options->connection);
     if (run->asked.aggregate) {
         unbound(options);
     }
@@ -242,15 +260,11 @@ void lpp_run_start(lpp_run_t *run, request_rec *r, int stacks)
     lpp_run_profiling_t *profiling = &run->profiling;
     lpp_session_options_t options;
     apr_status_t rv = APR_ENOTIMPL;
-    const char *parent = apr_table_get(r->headers_in, LPP_RUN_PARENT_HEADER);
     char id[LPP_OOPS_ID_LEN + 1];
 
     memset(&options, 0, sizeof(options));
     profiling->start = lpp_process_serves() ? LPP_START_FAILED
                                             : LPP_START_FORKED;
-    if (parent && lpp_store_is_id(parent)) {
-        options.parent_id = apr_pstrdup(run->pool, parent);
-    }
     apr_table_unset(r->headers_in, LPP_RUN_PARENT_HEADER);
     if (lpp_process_get()->sampler
         && (rv = lpp_store_new_id(id)) == APR_SUCCESS) {
@@ -405,6 +419,10 @@ void lpp_run_begin(request_rec *r, const lpp_plan_t *plan, int access)
                                             run->facts.hidden);
     lpp_phases_attach(r, run->records.phases);
     lpp_run_start(run, r, stacks);
+    if (run->profiling.session) {
+        lpp_phases_count_ready(run->records.phases, lpp_session_ready_ns,
+                               run->profiling.session);
+    }
     lpp_phases_gate_passed(run->records.phases);
     if (run->profiling.session) {
         lpp_run_start_calls(run);

@@ -29,6 +29,8 @@ void lpp_run_start_calls(lpp_run_t *run)
                             lpp_wrappers_left_out(), run->pool)
            == APR_SUCCESS) {
         run->records.counting = 1;
+        lpp_calls_count_ready(run->records.calls, lpp_session_ready_ns,
+                              run->profiling.session);
         lpp_wrappers_watch();
     }
 }
@@ -264,10 +266,41 @@ static void add_calls(const lpp_run_t *run, lpp_oops_t *oops)
     }
     spans = lpp_calls_spans(run->records.calls, &count);
     for (i = 0; i < count; i++) {
-        lpp_oops_add_event(oops, (double)spans[i].start_ns / 1e6 - begin,
-                           (double)spans[i].end_ns / 1e6 - begin, "hook",
-                           say_span(&spans[i], oops->pool));
+        const lpp_oops_event_t row = {
+            (double)spans[i].start_ns / 1e6 - begin,
+            (double)spans[i].end_ns / 1e6 - begin, "hook",
+            say_span(&spans[i], oops->pool), (double)spans[i].cpu_ns / 1e6,
+            (double)spans[i].ready_ns / 1e6
+        };
+
+        lpp_oops_add_row(oops, &row);
     }
+}
+
+/* The waits of 10 ms and more. */
+static void add_waits(const lpp_run_t *run, lpp_oops_t *oops)
+{
+    lpp_pagecode_t *pages = lpp_symbols_pagecode(lpp_process_get()->symbols);
+    char what[LPP_WAIT_TEXT_BYTES];
+    lpp_waits_t waits;
+    apr_uint32_t i;
+
+    if (!run->profiling.session) {
+        return;
+    }
+    lpp_session_waits(run->profiling.session, &waits);
+    for (i = 0; i < waits.episode_count; i++) {
+        const lpp_wait_episode_t *episode = &waits.episodes[i];
+        double start = (double)episode->start_ns / 1e6
+            - (double)run->facts.begin_us / 1000.0;
+
+        lpp_pagecode_wait_text(pages, episode->pc, what, sizeof(what));
+        lpp_oops_add_event(oops, start,
+                           start + (double)episode->wall_ns / 1e6, "wait",
+                           what);
+    }
+    oops->timeline_dropped += waits.episodes_more;
+    lpp_waits_free(&waits);
 }
 
 void lpp_run_fill_timeline(const lpp_run_t *run, lpp_oops_t *oops)
@@ -286,4 +319,5 @@ void lpp_run_fill_timeline(const lpp_run_t *run, lpp_oops_t *oops)
     }
     add_calls(run, oops);
     add_regions(run, oops);
+    add_waits(run, oops);
 }

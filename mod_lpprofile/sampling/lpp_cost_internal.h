@@ -6,11 +6,12 @@
  * Each time the profiled thread has used another 50 ms of CPU time, the CPU
  * time of the helper and of the signal handler is compared with that of the
  * thread, both since the rate was last changed. Above 10 % the rate is halved,
- * down to 25 Hz; a profile that still costs too much is then ended ("cut
- * short"). Less than 100 ms is never compared, because such short times cannot
- * be measured exactly. For a request that mostly waits, only the little CPU
- * time that it uses counts. A lower rate loses nothing there: blocked time is
- * credited to the one sample of its episode at any rate.
+ * down to 25 Hz; a profile that still costs too much goes on without kernel
+ * events, if it has any, or is ended ("cut short"). Less than 100 ms is never
+ * compared, because such short times cannot be measured exactly. For a request
+ * that mostly waits, only the little CPU time that it uses counts. A lower rate
+ * loses nothing there: blocked time is credited to the one sample of its
+ * episode at any rate.
  */
 #ifndef LPP_COST_INTERNAL_H
 #define LPP_COST_INTERNAL_H

@@ -28,8 +28,13 @@ apr_status_t lpp_frames_init(lpp_frames_t *frames,
     }
     frames->pcs = apr_palloc(pool, LPP_FRAMES_MAX * sizeof(*frames->pcs));
     frames->cfas = apr_palloc(pool, LPP_FRAMES_MAX * sizeof(*frames->cfas));
-    return frames->pcs == NULL || frames->cfas == NULL ? APR_ENOMEM
-                                                       : APR_SUCCESS;
+    frames->whole_pcs =
+        apr_palloc(pool, LPP_FRAMES_MAX * sizeof(*frames->whole_pcs));
+    frames->whole_cfas =
+        apr_palloc(pool, LPP_FRAMES_MAX * sizeof(*frames->whole_cfas));
+    return frames->pcs == NULL || frames->cfas == NULL
+            || frames->whole_pcs == NULL || frames->whole_cfas == NULL
+        ? APR_ENOMEM : APR_SUCCESS;
 }
 
 void lpp_frames_refresh(lpp_frames_t *frames)
@@ -43,6 +48,7 @@ void lpp_frames_refresh(lpp_frames_t *frames)
         (void)status; /* on failure, stacks through new objects count as
                          broken */
         memset(frames->roots, 0, sizeof(frames->roots));
+        frames->whole_count = 0;
         frames->changes++;
     }
 }
@@ -76,6 +82,7 @@ apr_uint64_t lpp_frames_root(lpp_frames_t *frames,
     lpp_unwind_end_e end;
     unsigned count, i, outermost = 0;
 
+    frames->whole_count = 0;
     if (frames->unwinder == NULL || root_names == NULL) {
         return 0;
     }
@@ -119,6 +126,35 @@ static int was_loaded(const lpp_maps_t *maps, apr_uint64_t address)
     return 0;
 }
 
+static void keep_whole(lpp_frames_t *frames, const lpp_pc_t *pcs,
+                       unsigned count)
+{
+    memcpy(frames->whole_pcs, pcs, count * sizeof(*pcs));
+    memcpy(frames->whole_cfas, frames->cfas, count * sizeof(*frames->cfas));
+    frames->whole_count = count;
+}
+
+/* Add the frames outside of pcs, which hold count; returns how many there are
+ * then. */
+static unsigned complete(const lpp_frames_t *frames, lpp_pc_t *pcs,
+                         unsigned count, unsigned max)
+{
+    unsigned i = 0;
+
+    while (count > 1 && frames->cfas[count - 1] == 0) {
+        count--; /* a frame that cannot be compared */
+    }
+    while (i < frames->whole_count
+           && (frames->whole_pcs[i] != pcs[count - 1]
+               || frames->whole_cfas[i] != frames->cfas[count - 1])) {
+        i++;
+    }
+    for (i++; i < frames->whole_count && count < max; i++) {
+        pcs[count++] = frames->whole_pcs[i];
+    }
+    return count;
+}
+
 unsigned lpp_frames_unwind(lpp_frames_t *frames,
                            const lpp_snapshot_t *snapshot,
                            apr_uint64_t root_cfa, lpp_pc_t *pcs, unsigned max,
@@ -126,7 +162,8 @@ unsigned lpp_frames_unwind(lpp_frames_t *frames,
 {
     int own = (snapshot->flags & LPP_SNAPSHOT_OWN_STACK) != 0;
     unsigned count = lpp_unwind(frames->unwinder, snapshot,
-                                own ? 0 : root_cfa, pcs, NULL, max, end);
+                                own ? 0 : root_cfa, pcs, frames->cfas, max,
+                                end);
     unsigned i;
 
     for (i = 0; i < count; i++) {
@@ -134,6 +171,13 @@ unsigned lpp_frames_unwind(lpp_frames_t *frames,
             && !was_loaded(frames->maps, LPP_PC_ADDRESS(pcs[i]))) {
             pcs[i] = LPP_PC_RUN_TIME_CODE;
         }
+    }
+    if (!own && *end == LPP_UNWIND_ROOT) {
+        keep_whole(frames, pcs, count);
+    }
+    else if (!own && *end == LPP_UNWIND_CUT && count > 0
+             && (snapshot->flags & LPP_SNAPSHOT_CUT)) {
+        count = complete(frames, pcs, count, max);
     }
     if (own) {
         count -= count == max;

@@ -21,6 +21,10 @@ typedef struct lpp_frames_t {
     lpp_unwinder_t *unwinder; /* borrowed or made here; NULL: none available */
     lpp_pc_t *pcs;            /* LPP_FRAMES_MAX; of a sample, leaf first */
     apr_uint64_t *cfas;       /* LPP_FRAMES_MAX */
+    lpp_pc_t *whole_pcs;      /* LPP_FRAMES_MAX; the last stack of the session
+                                 that was unwound to its root ... */
+    apr_uint64_t *whole_cfas; /* ... and its CFAs */
+    unsigned whole_count;     /* 0: none */
     unsigned changes;         /* how often objects were loaded or unloaded */
     struct { /* root functions; forgotten when objects change */
         const char *name;     /* borrowed, static */
@@ -51,6 +55,11 @@ void lpp_frames_refresh(lpp_frames_t *frames);
  * made at run time, and the outer end of a stack that is not the thread's own,
  * appear as the two special frames (see LPP_PC_OWN_STACK); such a stack never
  * ends as CUT or LOST. unwinder must not be NULL.
+ *
+ * If only a part of the stack was copied, its outer frames are those of the
+ * last whole stack, where that has a frame with the same address and the same
+ * CFA as the outermost one of the part: the same call, from the same place. It
+ * still ends as CUT.
  * Signal-safe: no. Thread: the helper.
  */
 unsigned lpp_frames_unwind(lpp_frames_t *frames,
@@ -71,6 +80,7 @@ unsigned lpp_frames_hide(const lpp_frames_t *frames, lpp_pc_t *pcs,
                          unsigned count, int sampled);
 
 /*
+ * A session begins or changes its thread: forgets the last whole stack.
  * The CFA of the root of the request whose stack is in snapshot, see
  * lpp_session_start for root_names (NULL: none); 0: not found, the whole stack
  * is the request's. Overwrites pcs and cfas.

@@ -41,7 +41,8 @@ void lpp_pages_begin(lpp_sampler_t *sampler, lpp_session_t *session)
     log_unread(sampler);
 }
 
-/* The sampling signal is blocked meanwhile: its handler reads, too. */
+/* The sampling signal is blocked meanwhile: its handler reads, too. The helper
+ * may have begun to read while this thread was blocked. */
 void lpp_pages_read(lpp_session_t *session)
 {
     lpp_interp_t *interp = session->sampler->target.interp;
@@ -64,7 +65,9 @@ void lpp_pages_read(lpp_session_t *session)
         sigaddset(&ours, session->arming.number);
     }
     if (pthread_sigmask(SIG_BLOCK, &ours, &mask) == 0) {
+        pthread_mutex_lock(&session->sampler->pages_mutex);
         lpp_interp_read(interp, snapshot, &mask);
+        pthread_mutex_unlock(&session->sampler->pages_mutex);
         pthread_sigmask(SIG_SETMASK, &mask, NULL);
     }
 }

@@ -92,7 +92,7 @@ static void set_name(char *to, const char *name)
     to[len] = '\0';
 }
 
-/* Add what the page function of pc is, where it is not there yet. */
+/* Add what the page function, or wait, of pc is, where it is not there yet. */
 static void add_function(lpp_postmortem_t *postmortem, lpp_pc_t pc,
                          lpp_pagecode_t *pages)
 {
@@ -146,7 +146,7 @@ void lpp_postmortem_add(lpp_postmortem_t *postmortem,
         memset(added, 0, sizeof(*added));
         added->pc = profile->nodes[count].pc;
         added->parent = profile->nodes[count].parent;
-        if (LPP_PC_IS_PAGE(added->pc)) {
+        if (LPP_PC_IS_PAGE(added->pc) || LPP_PC_IS_WAIT(added->pc)) {
             add_function(postmortem, added->pc, pages);
         }
         else {
@@ -160,6 +160,7 @@ void lpp_postmortem_add(lpp_postmortem_t *postmortem,
     }
     postmortem->node[node].wall_ns += weight->wall_ns;
     postmortem->node[node].cpu_ns += weight->cpu_ns;
+    postmortem->node[node].ready_ns += weight->ready_ns;
     postmortem->node[node].samples += (apr_uint32_t)weight->samples;
     if (weight->samples != 0 && has_page_function(profile, node)) {
         atomic_store(&postmortem->last, node);
@@ -168,13 +169,14 @@ void lpp_postmortem_add(lpp_postmortem_t *postmortem,
 
 void lpp_postmortem_set_total(lpp_postmortem_t *postmortem,
                               const lpp_profile_t *profile,
-                              apr_uint64_t wall_ns, apr_uint64_t cpu_ns)
+                              const lpp_weight_t *total)
 {
     if (postmortem == NULL) {
         return;
     }
-    postmortem->wall_ns = wall_ns;
-    postmortem->cpu_ns = cpu_ns;
+    postmortem->wall_ns = total->wall_ns;
+    postmortem->cpu_ns = total->cpu_ns;
+    postmortem->ready_ns = total->ready_ns;
     postmortem->statistics = profile->statistics;
     postmortem->statistics.unwinder = NULL; /* an address of this process */
     if (postmortem->unwinder[0] == '\0'
@@ -247,10 +249,12 @@ static lpp_pc_t translate(lpp_pc_t pc, const numbers_t *numbers)
 {
     unsigned object = LPP_PC_OBJECT(pc);
 
-    if (LPP_PC_IS_PAGE(pc)) {
-        return LPP_PAGE_PC(LPP_PAGE_NUMBER(pc) <= LPP_PAGES_MAX
-                           ? numbers->functions[LPP_PAGE_NUMBER(pc)]
-                           : LPP_PAGE_MORE, LPP_PAGE_LINE(pc));
+    if (LPP_PC_IS_PAGE(pc) || LPP_PC_IS_WAIT(pc)) {
+        apr_uint32_t number = LPP_PAGE_NUMBER(pc) <= LPP_PAGES_MAX
+            ? numbers->functions[LPP_PAGE_NUMBER(pc)] : LPP_PAGE_MORE;
+
+        return LPP_PC_IS_WAIT(pc) ? LPP_WAIT_PC(number)
+                                  : LPP_PAGE_PC(number, LPP_PAGE_LINE(pc));
     }
     object = object <= LPP_OBJECTS_MAX ? numbers->objects[object] : 0;
     return LPP_PC_MAKE(object, LPP_PC_ADDRESS(pc));
@@ -268,7 +272,7 @@ static apr_status_t read_nodes(const lpp_postmortem_t *postmortem,
         const lpp_postmortem_node_t *node = &postmortem->node[i];
 
         if ((i > 0 && node->parent >= i) || node->wall_ns > TIME_MAX_NS
-            || node->cpu_ns > TIME_MAX_NS) {
+            || node->cpu_ns > TIME_MAX_NS || node->ready_ns > TIME_MAX_NS) {
             return APR_EINVAL;
         }
         memset(&nodes[i], 0, sizeof(nodes[i]));
@@ -276,9 +280,11 @@ static apr_status_t read_nodes(const lpp_postmortem_t *postmortem,
         nodes[i].parent = i > 0 ? node->parent : LPP_NODE_NONE;
         nodes[i].self.wall_ns = node->wall_ns;
         nodes[i].self.cpu_ns = node->cpu_ns;
+        nodes[i].self.ready_ns = node->ready_ns;
         nodes[i].self.samples = node->samples;
         total->wall_ns += node->wall_ns;
         total->cpu_ns += node->cpu_ns;
+        total->ready_ns += node->ready_ns;
         total->samples += node->samples;
     }
     return APR_SUCCESS;
@@ -306,6 +312,17 @@ static int make_numbers(numbers_t *numbers, apr_pool_t *pool)
     return numbers->objects != NULL && numbers->functions != NULL;
 }
 
+/* Whether the times and counts of a copy may be those of a profile. */
+static int is_plausible(lpp_postmortem_t *copy)
+{
+    return copy->wall_ns <= TIME_MAX_NS && copy->cpu_ns <= TIME_MAX_NS
+        && copy->ready_ns <= TIME_MAX_NS
+        && copy->statistics.ready >= LPP_READY_UNKNOWN
+        && copy->statistics.ready <= LPP_READY_EXACT
+        && atomic_load(&copy->objects) <= LPP_POSTMORTEM_OBJECTS
+        && atomic_load(&copy->functions) <= LPP_POSTMORTEM_FUNCTIONS;
+}
+
 apr_status_t lpp_postmortem_read(const lpp_postmortem_t *postmortem,
                                  const char *id, lpp_maps_t *maps,
                                  lpp_pagecode_t *pages,
@@ -327,12 +344,8 @@ apr_status_t lpp_postmortem_read(const lpp_postmortem_t *postmortem,
         || !make_numbers(&numbers, pool)) {
         return APR_ENOMEM;
     }
-    if (count > LPP_POSTMORTEM_NODES || postmortem->wall_ns > TIME_MAX_NS
-        || postmortem->cpu_ns > TIME_MAX_NS
-        || atomic_load(&((lpp_postmortem_t *)postmortem)->objects)
-               > LPP_POSTMORTEM_OBJECTS
-        || atomic_load(&((lpp_postmortem_t *)postmortem)->functions)
-               > LPP_POSTMORTEM_FUNCTIONS) {
+    if (count > LPP_POSTMORTEM_NODES
+        || !is_plausible((lpp_postmortem_t *)postmortem)) {
         return APR_EINVAL;
     }
     data.count = count;
@@ -356,6 +369,9 @@ apr_status_t lpp_postmortem_read(const lpp_postmortem_t *postmortem,
     }
     if (data.total.cpu_ns < postmortem->cpu_ns) {
         data.total.cpu_ns = postmortem->cpu_ns;
+    }
+    if (data.total.ready_ns < postmortem->ready_ns) {
+        data.total.ready_ns = postmortem->ready_ns;
     }
     data.statistics = postmortem->statistics;
     data.statistics.samples = data.total.samples;

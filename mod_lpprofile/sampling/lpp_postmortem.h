@@ -32,7 +32,7 @@
 
 typedef struct lpp_postmortem_node_t {
     lpp_pc_t pc;
-    apr_uint64_t wall_ns, cpu_ns; /* self */
+    apr_uint64_t wall_ns, cpu_ns, ready_ns; /* self */
     apr_uint32_t parent;
     apr_uint32_t samples;
 } lpp_postmortem_node_t;
@@ -60,6 +60,7 @@ typedef struct lpp_postmortem_t {
     atomic_uint last;          /* node of the last sample that has page
                                   functions; 0: there is none */
     apr_uint64_t wall_ns, cpu_ns; /* of the request, at the last tick */
+    apr_uint64_t ready_ns;        /* of the request; 0 before its end */
     /* At the last tick; unwinder is NULL. */
     lpp_sampling_statistics_t statistics;
     lpp_postmortem_object_t object[LPP_POSTMORTEM_OBJECTS];
@@ -94,13 +95,13 @@ void lpp_postmortem_add(lpp_postmortem_t *postmortem,
                         lpp_pagecode_t *pages);
 
 /*
- * Set the times of the request up to now, and copy the profile's sampling
- * statistics. postmortem NULL: nothing is done.
+ * Set the times of the request up to now (samples are not used), and copy the
+ * profile's sampling statistics. postmortem NULL: nothing is done.
  * Signal-safe: no. Thread: the helper.
  */
 void lpp_postmortem_set_total(lpp_postmortem_t *postmortem,
                               const lpp_profile_t *profile,
-                              apr_uint64_t wall_ns, apr_uint64_t cpu_ns);
+                              const lpp_weight_t *total);
 
 /*
  * Make a profile, in pool, of the data that a dead process left under that id,

@@ -6,8 +6,9 @@
  * The session's own thread waits in here. The wait ends at its timeout, if too
  * many are waiting, if the client has gone, or if the child ends. A request
  * does not wait for the request that sent it: while that one owns the gate, it
- * waits for this one's response. The helper takes the gate, and removes
- * sessions from the queue.
+ * waits for this one's response. That is known by the connection: see
+ * lpp_gate_awaits. The helper takes the gate, and removes sessions from the
+ * queue.
  */
 #ifndef LPP_QUEUE_INTERNAL_H
 #define LPP_QUEUE_INTERNAL_H

@@ -35,8 +35,8 @@ static void end_early(lpp_sampler_t *sampler, lpp_session_t *session,
                       lpp_stop_e why)
 {
     if (session->state == SESSION_RUNNING) {
-        session->cpu_before_ns += lpp_clock_ns(session->segment.cpu_clock)
-            - session->segment.cpu_ns;
+        lpp_segment_add(&session->segment, session->segment.cpu_clock,
+                        &session->used);
     }
     session->end_wall_ns = lpp_clock_ns(CLOCK_MONOTONIC);
     session->state = SESSION_STOPPED;
@@ -151,10 +151,15 @@ static void run_session(lpp_sampler_t *sampler, lpp_session_t *session)
             due = tick_due < due ? tick_due : due;
         }
         else {
-            if (session->state == SESSION_PAUSED) {
+            int paused = session->state == SESSION_PAUSED;
+
+            if (paused) {
                 lpp_tick_pause(sampler);
             }
             pthread_mutex_unlock(&sampler->helper.mutex);
+            if (paused) {
+                lpp_kernel_watch_end(&sampler->watch);
+            }
         }
         lpp_helper_sleep(&sampler->helper, due);
         pthread_mutex_lock(&sampler->helper.mutex);
@@ -204,6 +209,12 @@ static void prepare(lpp_sampler_t *sampler, lpp_session_t *session)
         lpp_pages_begin(sampler, session);
         root = lpp_frames_root(&sampler->frames, session->root_names,
                                &session->copy.snapshot);
+    }
+    /* Before the thread is granted its session, so that each of its blocks is
+     * seen from its begin. */
+    if (session->options.stacks && sampler->frames.unwinder != NULL) {
+        lpp_kernel_watch_follow(&sampler->watch, session->options.owner.tid,
+                                1);
     }
     pthread_mutex_lock(&sampler->helper.mutex);
     session->root_cfa = root;
@@ -365,6 +376,9 @@ static apr_status_t make_parts(lpp_sampler_t *sampler)
 
     status = lpp_helper_init(&sampler->helper, helper_main, sampler);
     if (status == APR_SUCCESS) {
+        status = pthread_mutex_init(&sampler->pages_mutex, NULL);
+    }
+    if (status == APR_SUCCESS) {
         status = lpp_frames_init(&sampler->frames, &sampler->options, pool);
     }
     if (status != APR_SUCCESS) {
@@ -410,6 +424,7 @@ apr_status_t lpp_sampler_create(lpp_sampler_t **sampler,
     made->pool = own;
     made->process = getpid();
     made->options = *options;
+    made->watch.kernel = options->kernel;
     status = make_parts(made);
     if (status != APR_SUCCESS) {
         goto leave;

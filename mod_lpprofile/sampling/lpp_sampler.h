@@ -17,6 +17,7 @@
 #include "names/lpp_pagecode.h"
 #include "objects/lpp_maps.h"
 #include "profile/lpp_profile.h"
+#include "sampling/lpp_kernel.h"
 #include "unwind/lpp_unwind.h"
 
 typedef struct lpp_sampler_t lpp_sampler_t; /* one a child */
@@ -30,6 +31,8 @@ typedef struct lpp_sampler_options_t {
                                        unwind_kind is made here */
     lpp_pagecode_t *pages;          /* page functions, borrowed, process life;
                                        NULL: none are read */
+    lpp_kernel_t *kernel;           /* kernel events, borrowed; NULL: none are
+                                       used */
     lpp_unwind_kind_e unwind_kind;
     int signal_number;              /* or LPP_SIGNAL_AUTO */
     const void *hidden_start;       /* code whose frames are removed from

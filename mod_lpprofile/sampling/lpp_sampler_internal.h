@@ -9,10 +9,12 @@
 
 #include "sampling/lpp_frames_internal.h"
 #include "sampling/lpp_helper_internal.h"
+#include "sampling/lpp_kernel_watch_internal.h"
 #include "sampling/lpp_sampler.h"
 #include "sampling/lpp_signal.h"
 #include "sampling/lpp_tick_internal.h"
 #include "sampling/lpp_postmortem.h"
+#include "sampling/lpp_waiting_internal.h"
 
 /* A buffer for a stack whose pages have memory already; one session at a time
  * uses it, see lpp_stack_copy_t. */
@@ -33,9 +35,15 @@ struct lpp_sampler_t {
     lpp_session_t *queue;       /* in order of arrival; guarded by the helper's
                                    mutex */
 
+    pthread_mutex_t pages_mutex; /* held by a thread that reads page functions
+                                    outside of the handler */
+
     /* Used by the helper only. */
     lpp_frames_t frames;
     lpp_tick_t tick;
+    lpp_kernel_watch_t watch;   /* the profiled thread by kernel events */
+    lpp_page_frame_t page_frames[LPP_SNAPSHOT_PAGE_FRAMES]; /* of a block */
+    lpp_waiting_t waiting;      /* what the thread waits for */
     lpp_postmortem_t *postmortem; /* of the session, or NULL */
     unsigned char *blocked_stack; /* LPP_STACK_MAX_BYTES */
     unsigned touched_slots;     /* of the ring, from the front */

@@ -29,15 +29,8 @@ static const struct timespec end_nap = { 0, 1000000 };
  * not wake the helper, which checks again by itself after a start. */
 static void begin_segment(lpp_session_t *session)
 {
-    session->segment.wall_ns = lpp_clock_ns(CLOCK_MONOTONIC);
     session->thread = pthread_self();
-    session->segment.tid = (int)syscall(SYS_gettid);
-    if (pthread_getcpuclockid(session->thread, &session->segment.cpu_clock)
-        != 0) {
-        session->segment.cpu_clock = CLOCK_THREAD_CPUTIME_ID;
-    }
-    session->segment.number++;
-    session->segment.cpu_ns = lpp_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    lpp_segment_begin(&session->segment);
     session->state = SESSION_RUNNING;
 }
 
@@ -125,6 +118,7 @@ static apr_status_t make(lpp_session_t **session, lpp_sampler_t *sampler,
     made->root_names = root_names;
     made->state = SESSION_WAITING;
     made->thread = pthread_self();
+    made->segment.schedstat_fd = -1;
     made->copy.stack = take_stack(made, pool);
     made->copy.snapshot.page_frames = made->copy.page_frames;
     if (made->copy.stack != NULL) {
@@ -149,6 +143,7 @@ static void destroy(lpp_session_t *session)
 {
     pthread_cond_destroy(&session->cond);
     pthread_mutex_destroy(&session->tree_mutex);
+    lpp_segment_close(&session->segment);
     return_spare_stack(session);
 }
 
@@ -212,12 +207,14 @@ void lpp_session_pause(lpp_session_t *session)
     pthread_mutex_lock(&sampler->helper.mutex);
     running = session->state == SESSION_RUNNING;
     if (running) {
-        session->cpu_before_ns += lpp_clock_ns(CLOCK_THREAD_CPUTIME_ID)
-            - session->segment.cpu_ns;
+        lpp_segment_add(&session->segment, CLOCK_THREAD_CPUTIME_ID,
+                        &session->used);
+        session->segment.tid = 0;
         session->state = SESSION_PAUSED;
         lpp_arming_disarm(&session->arming, &sampler->target);
         lpp_helper_wake(&sampler->helper);
     }
+    lpp_segment_close(&session->segment);
     pthread_mutex_unlock(&sampler->helper.mutex);
     if (!running) {
         /* The helper has ended the session: only the mask must be restored. */
@@ -323,7 +320,7 @@ static void restart(lpp_session_t *session)
         *max_us = *max_us > 0 ? *max_us : 1;
     }
     session->start_wall_ns = now;
-    session->cpu_before_ns = 0;
+    memset(&session->used, 0, sizeof(session->used));
     session->options.stacks = 1;
 }
 
@@ -391,9 +388,9 @@ void lpp_session_stop(lpp_session_t *session, lpp_stop_e why)
      * profile is asked for; to wake it would cost the request 10 us. */
     ticks = running && session->arming.armed;
     if (running) {
-        session->cpu_before_ns += lpp_clock_ns(
-            same_thread ? CLOCK_THREAD_CPUTIME_ID : session->segment.cpu_clock)
-            - session->segment.cpu_ns;
+        lpp_segment_add(&session->segment, same_thread
+                            ? CLOCK_THREAD_CPUTIME_ID
+                            : session->segment.cpu_clock, &session->used);
     }
     if (running || session->state == SESSION_PAUSED) {
         session->end_wall_ns = lpp_clock_ns(CLOCK_MONOTONIC);
@@ -455,19 +452,6 @@ static apr_status_t wait_done(lpp_session_t *session, int64_t deadline_ns)
     return APR_SUCCESS;
 }
 
-/* The totals up to now of a session that is still running. The mutex is
- * held. */
-static void total_now(const lpp_session_t *session, lpp_profile_t *profile)
-{
-    profile->total.wall_ns = (apr_uint64_t)(
-        lpp_clock_ns(CLOCK_MONOTONIC) - session->start_wall_ns);
-    profile->total.cpu_ns = (apr_uint64_t)session->cpu_before_ns;
-    if (session->state == SESSION_RUNNING) {
-        profile->total.cpu_ns += (apr_uint64_t)(
-            lpp_clock_ns(session->segment.cpu_clock) - session->segment.cpu_ns);
-    }
-}
-
 /* A helper task: add the samples received so far to the tree. */
 static void drain(void *baton)
 {
@@ -512,7 +496,11 @@ apr_status_t lpp_session_profile(lpp_session_t *session,
     pthread_mutex_unlock(&session->tree_mutex);
     if (status == APR_SUCCESS && going_on) {
         pthread_mutex_lock(&sampler->helper.mutex);
-        total_now(session, *profile);
+        lpp_profile_set_ready(*profile,
+                              lpp_session_times_now(session,
+                                                    &(*profile)->total),
+                              (*profile)->statistics.ready
+                                  == LPP_READY_SEEN);
         pthread_mutex_unlock(&sampler->helper.mutex);
     }
     return status;
@@ -559,6 +547,14 @@ void lpp_session_close(lpp_session_t *session)
     pthread_mutex_unlock(&sampler->helper.mutex);
     lpp_gate_settle(session->kept);
     destroy(session);
+}
+
+void lpp_session_waits(lpp_session_t *session, lpp_waits_t *waits)
+{
+    memset(waits, 0, sizeof(*waits));
+    pthread_mutex_lock(&session->tree_mutex);
+    lpp_waits_merge(waits, &session->profile->waits);
+    pthread_mutex_unlock(&session->tree_mutex);
 }
 
 /* A helper task. */

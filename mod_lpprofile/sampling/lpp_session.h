@@ -6,14 +6,15 @@
 #ifndef LPP_SESSION_H
 #define LPP_SESSION_H
 
+#include "gate/lpp_ends.h"
 #include "sampling/lpp_sampler.h"
 
 typedef struct lpp_session_t lpp_session_t;
 
 typedef struct lpp_session_options_t {
     lpp_owner_t owner;             /* pid and tid are filled in here */
-    const char *parent_id;           /* OOPS id of the profiled request that
-                                        sent this one, or NULL; borrowed */
+    lpp_ends_t connection;           /* by which the request came; zeros: not
+                                        known */
     apr_uint32_t rate_hz;            /* 0: 1000 */
     int stacks;                      /* 0: own the gate, sample nothing */
     apr_uint32_t languages;          /* whose page functions are read:
@@ -25,9 +26,10 @@ typedef struct lpp_session_options_t {
                                                together; or less, where others
                                                waited that long for clients;
                                                <= 0: no limit */
-    int (*wanted)(void *baton);      /* called every 250 ms while waiting, on
-                                        the waiting thread; 0: the client has
-                                        closed the connection. May be NULL */
+    int (*wanted)(void *baton);      /* called at least every 250 ms while
+                                        waiting, on the waiting thread; 0: the
+                                        client has closed the connection. May
+                                        be NULL */
     void *wanted_baton;
 } lpp_session_options_t;
 
@@ -40,7 +42,9 @@ typedef enum {
     LPP_START_BUSY,      /* max_waiting wait already */
     LPP_START_TIMED_OUT, /* lock_timeout_us passed */
     LPP_START_GONE,      /* wanted returned 0 */
-    LPP_START_CHILD,     /* the owner of the gate is waiting for this request */
+    LPP_START_CHILD,     /* the owner of the gate is waiting for this request,
+                            or, after a second, may be: it waits for a process
+                            of this host, and the request came from there */
     LPP_START_STOPPING,  /* this child ends */
     LPP_START_FORKED,    /* this process was forked by the one that made the
                             sampler: it has no helper */
@@ -122,6 +126,19 @@ lpp_stop_e lpp_session_cut_short(const lpp_session_t *session);
 apr_uint32_t lpp_session_lowered_hz(const lpp_session_t *session);
 
 /*
+ * The times of a session that runs or is paused, up to now; samples is 0.
+ * Returns what is known of ready time (lpp_ready_e): EXACT or UNKNOWN.
+ * Signal-safe: no. Thread: request.
+ */
+int lpp_session_times(lpp_session_t *session, lpp_weight_t *times);
+
+/* How long the calling thread was ready to run and had no processor, in
+ * nanoseconds, since it began; -1: not known, or it is not the profiled thread.
+ * session: an lpp_session_t.
+ * Signal-safe: no. Thread: request. */
+apr_int64_t lpp_session_ready_ns(const void *session);
+
+/*
  * A copy of the profile as of now, in pool. Before stop, the helper first adds
  * the samples received so far; after stop it is final. Waits for the helper.
  * Errors: APR_TIMEUP, it did not answer within timeout_us; APR_EGENERAL, there
@@ -131,6 +148,14 @@ apr_uint32_t lpp_session_lowered_hz(const lpp_session_t *session);
 LPP_MUST_CHECK apr_status_t lpp_session_profile(
     lpp_session_t *session, lpp_profile_t **profile,
     apr_interval_time_t timeout_us, apr_pool_t *pool);
+
+/*
+ * A copy of what it waited for until now, with what the helper has added so
+ * far; to be freed by lpp_waits_free. Names are in the table of page functions
+ * (lpp_pagecode_get).
+ * Signal-safe: no. Thread: any.
+ */
+void lpp_session_waits(lpp_session_t *session, lpp_waits_t *waits);
 
 /*
  * The stack of the calling function now, leaf first, less the callers of

@@ -11,6 +11,7 @@
 
 #include "sampling/lpp_arming_internal.h"
 #include "sampling/lpp_client_internal.h"
+#include "sampling/lpp_segment_internal.h"
 #include "sampling/lpp_session.h"
 
 /* The states of a session. They only advance, except for RUNNING and PAUSED. */
@@ -24,16 +25,6 @@ typedef enum {
     SESSION_DONE,      /* the profile is final, the helper is done with it */
     SESSION_FAILED     /* never ran: status says why */
 } lpp_session_state_e;
-
-/* The time that the request spends on one thread, from a start or resume to the
- * next pause or stop. */
-typedef struct lpp_segment_t {
-    unsigned number;       /* counts starts and resumes; 0: none yet */
-    apr_int64_t wall_ns;   /* CLOCK_MONOTONIC when it began */
-    apr_int64_t cpu_ns;    /* the thread's CPU clock then */
-    clockid_t cpu_clock;   /* of the thread */
-    int tid;
-} lpp_segment_t;
 
 /* The stack of the session's thread as it was last captured (start, resume,
  * lpp_session_stack). */
@@ -66,7 +57,7 @@ struct lpp_session_t {
     apr_int64_t start_wall_ns;     /* CLOCK_MONOTONIC; of the samples' start
                                       after lpp_session_sample */
     apr_int64_t end_wall_ns;       /* once STOPPED */
-    apr_int64_t cpu_before_ns;     /* CPU time of the segments that are over */
+    lpp_used_t used;               /* in the segments that are over */
     lpp_segment_t segment;
     void *kept;                    /* of lpp_gate_release_keep, or NULL */
 
@@ -75,6 +66,8 @@ struct lpp_session_t {
      * mutex and the session runs. */
     int counted;                   /* counted by the gate as waiting; the
                                       helper's once PREPARING */
+    int from_here;                 /* while it waits: the request came from
+                                      this host */
     pthread_t thread;              /* the profiled one */
     lpp_stack_copy_t copy;
     lpp_arming_t arming;
@@ -84,5 +77,11 @@ struct lpp_session_t {
     atomic_int cut_short;          /* lpp_stop_e */
     atomic_uint lowered_hz;        /* 0: the rate that was asked for */
 };
+
+/* Set the wall and CPU time of a session that runs or is paused, up to now;
+ * returns its ready time, or -1: not known. The helper's mutex is held.
+ * Signal-safe: no. Thread: request. */
+apr_int64_t lpp_session_times_now(const lpp_session_t *session,
+                                  lpp_weight_t *times);
 
 #endif

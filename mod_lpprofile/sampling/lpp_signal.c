@@ -15,6 +15,10 @@
 
 #include "sampling/lpp_signal_copy_internal.h"
 #include "sampling/lpp_signal_restart_internal.h"
+#include "sampling/lpp_signal_stub_internal.h"
+
+/* As bits of a mask. */
+#define NEVER_BLOCKED (1ul << (SIGKILL - 1) | 1ul << (SIGSTOP - 1))
 
 static _Atomic(lpp_signal_target_t *) served;
 
@@ -27,9 +31,10 @@ void lpp_signal_serve(lpp_signal_target_t *target)
  * Copy the interrupted code's registers and stack into a slot. Its SP is on the
  * thread's stack, or on one that the program made, whose end is not known.
  */
-static void take_sample(lpp_signal_target_t *target, const ucontext_t *context,
+static void take_sample(lpp_signal_target_t *target, ucontext_t *context,
                         apr_uint64_t sequence, int in_call)
 {
+    unsigned long mask = context->uc_sigmask.__val[0];
     lpp_snapshot_t *snapshot;
     unsigned char *stack;
     apr_uint64_t sp;
@@ -44,7 +49,14 @@ static void take_sample(lpp_signal_target_t *target, const ucontext_t *context,
         atomic_fetch_add_explicit(&target->foreign, 1, memory_order_relaxed);
         return; /* the thread has left the request */
     }
+    /* A call that waits in the stub does so with all signals blocked that can
+     * be; the mask of the thread is the one before. */
+    if (target->stub != NULL && target->stub->busy
+        && (mask | NEVER_BLOCKED) == ~0ul) {
+        context->uc_sigmask.__val[0] = target->stub->mask;
+    }
     lpp_interp_walk(target->interp, snapshot, context);
+    context->uc_sigmask.__val[0] = mask;
     snapshot->flags = in_call ? LPP_SNAPSHOT_SYSCALL : 0;
     snapshot->sequence = sequence;
     if (sp >= target->stack_start && sp < target->stack_end) {

@@ -92,12 +92,17 @@ static int is_between(greg_t at, const char *from, const char *to)
            && (apr_uintptr_t)at < (apr_uintptr_t)to;
 }
 
+int lpp_signal_is_in_stub(apr_uint64_t pc)
+{
+    return is_between((greg_t)pc, lpp_signal_resume_stub,
+                      lpp_signal_resume_stub_last)
+           || is_between((greg_t)pc, lpp_signal_wait_stub,
+                         lpp_signal_wait_stub_last);
+}
+
 lpp_signal_stub_t *lpp_signal_stub_of(const greg_t *regs)
 {
-    return is_between(regs[REG_RIP], lpp_signal_resume_stub,
-                      lpp_signal_resume_stub_last)
-           || is_between(regs[REG_RIP], lpp_signal_wait_stub,
-                         lpp_signal_wait_stub_last)
+    return lpp_signal_is_in_stub((apr_uint64_t)regs[REG_RIP])
         ? (lpp_signal_stub_t *)regs[REG_RBX] : NULL;
 }
 

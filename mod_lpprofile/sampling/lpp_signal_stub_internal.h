@@ -55,6 +55,10 @@ extern const char lpp_signal_wait_stub[] __attribute__((visibility("hidden")));
 void lpp_signal_enter_stub(lpp_signal_stub_t *stub, greg_t *regs,
                            const char *entry, long number);
 
+/* Whether pc is in one of them, where rbx is the address of the thread's
+ * lpp_signal_stub_t. Signal-safe: yes. Thread: any. */
+int lpp_signal_is_in_stub(apr_uint64_t pc);
+
 /*
  * The stub that the thread of regs is in; NULL: it is in none.
  * Signal-safe: yes. Thread: the one of regs.

@@ -180,7 +180,8 @@ static void on_signal(int number, siginfo_t *info, void *context)
         if (lpp_signal_restart_call(context, &attempt->target, &attempt->stub,
                                     getpid(), &undo)) {
             attempt->hit_ns = now;
-            attempt->hit_waited_ns = lpp_thread_waited_ns(&attempt->in_proc);
+            attempt->hit_waited_ns =
+                lpp_schedstat_ready_ns(attempt->in_proc.schedstat_fd);
         }
     }
     errno = saved;
@@ -214,8 +215,9 @@ static void make_call(attempt_t *attempt, timer_t timer)
     atomic_store(&attempt->under_way, 0);
     attempt->result = result == -1 ? -(long)errno : result;
     attempt->took_ns = now_ns() - attempt->began_ns;
-    attempt->waited_ns = lpp_thread_waited_ns(&attempt->in_proc);
-    attempt->counted = lpp_thread_runs(&attempt->in_proc) != 0;
+    attempt->waited_ns =
+        lpp_schedstat_ready_ns(attempt->in_proc.schedstat_fd);
+    attempt->counted = attempt->waited_ns >= 0;
 }
 
 static void *run_attempt(void *baton)

@@ -12,40 +12,54 @@
 
 #include "base/lpp_clock.h"
 
-/* A number of schedstat, counted from 0, or 0. */
-static apr_uint64_t read_schedstat(const lpp_thread_t *thread, int number)
+#define MAJOR_FAULTS 12 /* field of stat */
+
+#if defined(__x86_64__) /* registers of a call, see lpp_snapshot_t */
+static const unsigned char call_regs[7] = { 0, 5, 4, 1, 10, 8, 9 };
+#else
+static const unsigned char call_regs[7] = { 8, 0, 1, 2, 3, 4, 5 };
+#endif
+
+/* What schedstat has: CPU time and ready time in nanoseconds, and how often the
+ * thread was put on a processor. 0: not known; a kernel that does not count
+ * shows three times 0, but a thread that exists has run. */
+static int read_schedstat(int fd, apr_uint64_t numbers[3])
 {
-    char text[96], *at;
+    char text[96], *at, *end;
     ssize_t len;
     int i;
 
-    if (thread->schedstat_fd < 0) {
+    if (fd < 0) {
         return 0;
     }
-    len = pread(thread->schedstat_fd, text, sizeof(text) - 1, 0);
+    len = pread(fd, text, sizeof(text) - 1, 0);
     if (len <= 0) {
         return 0;
     }
     text[len] = '\0';
     at = text;
-    for (i = 0; i < number; i++) {
-        at = strchr(at, ' ');
-        if (at == NULL) {
+    for (i = 0; i < 3; i++) {
+        numbers[i] = strtoull(at, &end, 10);
+        if (end == at) {
             return 0;
         }
-        at++;
+        at = end;
     }
-    return strtoull(at, NULL, 10);
+    return numbers[2] != 0;
 }
 
 apr_uint64_t lpp_thread_runs(const lpp_thread_t *thread)
 {
-    return read_schedstat(thread, 2);
+    apr_uint64_t numbers[3];
+
+    return read_schedstat(thread->schedstat_fd, numbers) ? numbers[2] : 0;
 }
 
-apr_int64_t lpp_thread_waited_ns(const lpp_thread_t *thread)
+apr_int64_t lpp_schedstat_ready_ns(int fd)
 {
-    return (apr_int64_t)read_schedstat(thread, 1);
+    apr_uint64_t numbers[3];
+
+    return read_schedstat(fd, numbers) ? (apr_int64_t)numbers[1] : -1;
 }
 
 static int open_task_file(int tid, const char *name)
@@ -56,22 +70,82 @@ static int open_task_file(int tid, const char *name)
     return open(path, O_RDONLY | O_CLOEXEC);
 }
 
+int lpp_schedstat_open(int tid)
+{
+    return open_task_file(tid, "schedstat");
+}
+
 void lpp_thread_open(lpp_thread_t *thread)
 {
     thread->process = getpid();
-    thread->schedstat_fd = open_task_file(thread->tid, "schedstat");
+    thread->schedstat_fd = lpp_schedstat_open(thread->tid);
     thread->syscall_fd = open_task_file(thread->tid, "syscall");
+    thread->stat_fd = open_task_file(thread->tid, "stat");
+}
+
+static void close_file(int *fd)
+{
+    if (*fd >= 0) {
+        close(*fd);
+    }
+    *fd = -1;
 }
 
 void lpp_thread_close(lpp_thread_t *thread)
 {
-    if (thread->schedstat_fd >= 0) {
-        close(thread->schedstat_fd);
+    close_file(&thread->schedstat_fd);
+    close_file(&thread->syscall_fd);
+    close_file(&thread->stat_fd);
+}
+
+/* Field number of a line of stat, counted as in proc(5), which numbers the
+ * state 3; at points to the state. */
+static apr_uint64_t stat_field(const char *at, int number)
+{
+    for (; number > 3 && at != NULL; number--) {
+        at = strchr(at, ' ');
+        at += at != NULL;
     }
-    if (thread->syscall_fd >= 0) {
-        close(thread->syscall_fd);
+    return at != NULL ? strtoull(at, NULL, 10) : 0;
+}
+
+void lpp_thread_state(const lpp_thread_t *thread, lpp_thread_state_t *state)
+{
+    char text[512];
+    const char *at;
+    ssize_t len;
+    int fd;
+
+    state->letter = '\0';
+    state->where[0] = '\0';
+    if (thread->stat_fd < 0) {
+        return;
     }
-    thread->schedstat_fd = thread->syscall_fd = -1;
+    len = pread(thread->stat_fd, text, sizeof(text) - 1, 0);
+    text[len > 0 ? len : 0] = '\0';
+    at = strrchr(text, ')'); /* the name before it may have any bytes */
+    if (at == NULL || at[1] != ' ' || at[2] == '\0') {
+        return;
+    }
+    state->letter = at[2];
+    state->major_faults = stat_field(at + 2, MAJOR_FAULTS);
+    if (state->letter == 'D') {
+        fd = open_task_file(thread->tid, "wchan");
+        len = fd < 0 ? -1 : read(fd, state->where, sizeof(state->where) - 1);
+        state->where[len > 0 ? len : 0] = '\0';
+        if (fd >= 0) {
+            close(fd);
+        }
+    }
+}
+
+int lpp_thread_is_asleep(const lpp_thread_t *thread)
+{
+    lpp_thread_state_t state;
+
+    lpp_thread_state(thread, &state);
+    return state.letter == '\0' ? -1
+        : state.letter == 'S' || state.letter == 'D';
 }
 
 int lpp_thread_look(const lpp_thread_t *thread, lpp_snapshot_t *snapshot,
@@ -104,6 +178,9 @@ int lpp_thread_look(const lpp_thread_t *thread, lpp_snapshot_t *snapshot,
         return 0;
     }
     memset(snapshot, 0, sizeof(*snapshot));
+    for (i = 0; i < 7; i++) {
+        snapshot->regs[call_regs[i]] = words[i];
+    }
     snapshot->regs[LPP_REG_SP] = words[7];
     snapshot->regs[LPP_REG_PC] = words[8];
     snapshot->flags = LPP_SNAPSHOT_SYSCALL;

@@ -9,28 +9,35 @@
  * moves that clock once: so at the first check after the signal the kernel's
  * count of how often the thread was put on a processor decides (one more than
  * before the signal: that was the handler).
+ *
+ * Where there are kernel events, they tell when the thread blocks and runs
+ * again, and its stack: then a blocked thread gets no signal, the time of each
+ * block goes to the stack of that block, and only the time between blocks to
+ * the samples that signals ask for.
  */
 #include "sampling/lpp_tick_internal.h"
 
 #include <string.h>
 
+#include <apr_strings.h>
+
 #include "sampling/lpp_crash_internal.h"
 #include "sampling/lpp_pages_internal.h"
 #include "sampling/lpp_sampler_internal.h"
 #include "sampling/lpp_session_internal.h"
+#include "sampling/lpp_tick_block_internal.h"
+#include "sampling/lpp_tick_episode_internal.h"
+#include "sampling/lpp_tick_stack_internal.h"
+#include "sampling/lpp_tick_time_internal.h"
 
 #define NS_PER_S 1000000000
-#define UNSAMPLED_TICK_NS (NS_PER_S / 4) /* where no sample can be taken */
+#define UNSAMPLED_TICK_NS 5000000 /* where no sample can be taken */
 #define WATCH_MAX_NS 1000000 /* the clocks are read at least that often */
 /* The same after the rate was lowered: the timeout of an interrupted call then
  * has this precision. */
 #define WATCH_LOWERED_MAX_NS 4000000
 #define INTERVAL_MAX_NS 40000000 /* no rate is lowered below 25 Hz */
-/* The handler and the return into a call take less CPU time than this. */
-#define SETTLE_MAX_NS 150000
-/* The same if the kernel does not count runs: a smaller limit, since it is less
- * certain. */
-#define SETTLE_GUESS_NS 30000
+#define LATE_MAX 3 /* samples of a blocked thread without page functions */
 
 void lpp_tick_begin(lpp_sampler_t *sampler, lpp_session_t *session)
 {
@@ -39,10 +46,15 @@ void lpp_tick_begin(lpp_sampler_t *sampler, lpp_session_t *session)
     memset(tick, 0, sizeof(*tick));
     tick->session = session;
     session->profile->statistics.asked_hz = session->options.rate_hz;
+    session->profile->statistics.kernel_events = sampler->watch.started;
+    tick->block.changes = sampler->frames.changes;
+    sampler->watch.lost = 0;
     /* For a process that dies before the first tick. */
-    lpp_postmortem_set_total(sampler->postmortem, session->profile, 0, 0);
+    lpp_postmortem_set_total(sampler->postmortem, session->profile,
+                             &session->profile->total);
     atomic_store(&sampler->target.repaired, 0);
     tick->thread.schedstat_fd = tick->thread.syscall_fd = -1;
+    tick->thread.stat_fd = -1;
     tick->own_start_ns = lpp_clock_ns(CLOCK_THREAD_CPUTIME_ID);
     tick->interval_ns = NS_PER_S / (session->options.rate_hz == 0
                                     ? 1000 : session->options.rate_hz);
@@ -62,6 +74,7 @@ void lpp_tick_follow(lpp_sampler_t *sampler)
         return;
     }
     lpp_thread_close(&tick->thread);
+    memset(&sampler->waiting.state, 0, sizeof(sampler->waiting.state));
     tick->segment = segment->number;
     tick->thread.clock = segment->cpu_clock;
     tick->thread.tid = segment->tid;
@@ -72,117 +85,31 @@ void lpp_tick_follow(lpp_sampler_t *sampler)
     tick->given_wall_ns = tick->seen_wall_ns = segment->wall_ns;
     tick->given_cpu_ns = tick->seen_cpu_ns = segment->cpu_ns;
     tick->start_wall_ns = session->start_wall_ns;
-    tick->cpu_offset_ns = session->cpu_before_ns - segment->cpu_ns;
+    tick->given_ready_ns = segment->ready_ns;
+    tick->given_preempted_ns = 0;
+    tick->block.over_count = 0;
+    lpp_kernel_watch_from(&sampler->watch, segment->wall_ns);
+    tick->ready_offset_ns = session->used.ready_ns - segment->ready_ns;
+    tick->cpu_offset_ns = session->used.cpu_ns - segment->cpu_ns;
     tick->next_sample_ns = tick->given_wall_ns + tick->interval_ns;
     if (session->options.stacks && session->can_unwind) {
         lpp_thread_open(&tick->thread);
+        pthread_mutex_lock(&tick->session->tree_mutex);
+        session->profile->statistics.ready = lpp_tick_ready_known(sampler);
+        pthread_mutex_unlock(&tick->session->tree_mutex);
     }
-}
-
-/*
- * How many frames are certain to belong to the objects that are loaded now. The
- * list of objects was read after the sample was taken: at the address of an
- * object that was loaded meanwhile, another one may have been before, with
- * other unwind rules and names.
- */
-static unsigned count_sure(const lpp_sampler_t *sampler, unsigned count)
-{
-    unsigned changes = sampler->frames.changes - sampler->tick.asked.changes;
-    unsigned i;
-
-    if (changes != 1) { /* each change removes the marks of the one before */
-        return changes == 0 ? count : 0;
-    }
-    for (i = 0; i < count; i++) {
-        const lpp_object_t *object = lpp_maps_object(
-            sampler->options.maps, LPP_PC_OBJECT(sampler->frames.pcs[i]));
-
-        if (object != NULL && object->fresh) {
-            break;
-        }
-    }
-    return i;
-}
-
-/* Merge page functions into frames.pcs, which hold count; returns how many. */
-static unsigned add_page_functions(lpp_sampler_t *sampler,
-                                   const lpp_snapshot_t *snapshot,
-                                   unsigned count, lpp_unwind_end_e *end)
-{
-    lpp_pc_t *pcs = sampler->frames.pcs;
-    int run_time = count > 0 && pcs[count - 1] == LPP_PC_RUN_TIME_CODE;
-
-    if (sampler->target.interp == NULL) {
-        return count;
-    }
-    lpp_interp_count(sampler->target.interp, snapshot);
-    count = lpp_interp_stack(sampler->target.interp, snapshot, pcs, count,
-                             LPP_FRAMES_MAX,
-                             *end == LPP_UNWIND_ROOT && !run_time);
-    if (run_time && snapshot->page_count > 0) {
-        *end = LPP_UNWIND_ROOT; /* the page functions say what that code is */
-    }
-    return count;
-}
-
-/* Unwind one snapshot into frames.pcs; returns how many. */
-static unsigned unwind(lpp_sampler_t *sampler, const lpp_snapshot_t *snapshot,
-                       lpp_unwind_end_e *end)
-{
-    unsigned count, sure;
-
-    lpp_frames_refresh(&sampler->frames);
-    count = lpp_frames_unwind(&sampler->frames, snapshot,
-                              sampler->tick.session->root_cfa,
-                              sampler->frames.pcs, LPP_FRAMES_MAX, end);
-    sure = count_sure(sampler, count);
-    if (sure < count && !(snapshot->flags & LPP_SNAPSHOT_OWN_STACK)) {
-        *end = LPP_UNWIND_LOST;
-    }
-    else if (sure < count) {
-        sampler->frames.pcs[sure++] = LPP_PC_OWN_STACK;
-    }
-    return add_page_functions(sampler, snapshot, sure, end);
-}
-
-/* Add weight, which was added to node of the tree, to the post-mortem data. */
-static void save_weight(const lpp_sampler_t *sampler, apr_uint32_t node,
-                        const lpp_weight_t *weight)
-{
-    lpp_postmortem_add(sampler->postmortem, sampler->tick.session->profile,
-                       node, weight, sampler->options.maps,
-                       sampler->options.pages);
 }
 
 /* Update the totals of the post-mortem data. */
 static void save_total(const lpp_sampler_t *sampler, int64_t now, int64_t cpu)
 {
     const lpp_tick_t *tick = &sampler->tick;
+    lpp_weight_t total = { 0, 0, 0, 0 };
 
+    total.wall_ns = (apr_uint64_t)(now - tick->start_wall_ns);
+    total.cpu_ns = (apr_uint64_t)(cpu + tick->cpu_offset_ns);
     lpp_postmortem_set_total(sampler->postmortem, tick->session->profile,
-                       (apr_uint64_t)(now - tick->start_wall_ns),
-                       (apr_uint64_t)(cpu + tick->cpu_offset_ns));
-}
-
-/* Add the unwound stack to the tree. */
-static apr_uint32_t add_stack(lpp_sampler_t *sampler, unsigned count,
-                              lpp_unwind_end_e end, const lpp_weight_t *weight)
-{
-    lpp_session_t *session = sampler->tick.session;
-    lpp_pc_t *pcs = sampler->frames.pcs;
-    /* There are no unwind rules for code that was made at run time. */
-    int broken = end == LPP_UNWIND_LOST
-        && (count == 0 || pcs[count - 1] != LPP_PC_RUN_TIME_CODE);
-    apr_uint32_t node;
-
-    count = lpp_frames_hide(&sampler->frames, pcs, count, 1);
-    pthread_mutex_lock(&session->tree_mutex);
-    node = lpp_profile_add(session->profile, pcs, count, weight);
-    session->profile->statistics.cut += end == LPP_UNWIND_CUT;
-    session->profile->statistics.broken += broken;
-    pthread_mutex_unlock(&session->tree_mutex);
-    save_weight(sampler, node, weight);
-    return node;
+                             &total);
 }
 
 static void count_lost(lpp_tick_t *tick)
@@ -192,6 +119,31 @@ static void count_lost(lpp_tick_t *tick)
     pthread_mutex_unlock(&tick->session->tree_mutex);
     tick->asked.outstanding = 0;
     tick->episode.state = EPISODE_NONE;
+}
+
+/*
+ * Whether a blocked thread is to be sampled once more: its page functions were
+ * not read, since the machine was busy, and the whole wait would be without
+ * them.
+ */
+static int ask_again(lpp_tick_t *tick, const lpp_snapshot_t *snapshot)
+{
+    if (snapshot->page_flags & LPP_PAGE_LATE) {
+        return tick->asked.late++ < LATE_MAX;
+    }
+    tick->asked.late = 0;
+    return 0;
+}
+
+/* Whether the thread was blocked when the handler copied it into snapshot.
+ * Kernel events would have told. */
+static int is_blocked(const lpp_sampler_t *sampler,
+                      const lpp_snapshot_t *snapshot)
+{
+    return sampler->watch.state == WATCH_UNKNOWN
+           && (sampler->waiting.state.letter == 'D'
+               || (sampler->tick.asked.blocked
+                   && (snapshot->flags & LPP_SNAPSHOT_SYSCALL)));
 }
 
 void lpp_tick_drain(lpp_sampler_t *sampler)
@@ -209,11 +161,16 @@ void lpp_tick_drain(lpp_sampler_t *sampler)
     while ((snapshot = lpp_ring_peek(sampler->target.ring)) != NULL) {
         if (asked->outstanding && snapshot->sequence == asked->sequence) {
             asked->weight.samples = 1;
-            count = unwind(sampler, snapshot, &end);
-            tick->episode.node = add_stack(sampler, count, end, &asked->weight);
+            lpp_tick_take_ready(sampler, &asked->weight);
+            count = lpp_tick_unwind(sampler, snapshot, asked->changes, &end);
+            tick->episode.node = lpp_tick_add_stack(
+                sampler, snapshot, count, end,
+                is_blocked(sampler, snapshot), &asked->weight);
+            tick->episode.blocked_ns = 0;
             asked->outstanding = 0;
             tick->episode.state = snapshot->flags & LPP_SNAPSHOT_SYSCALL
                                   && asked->blocked
+                                  && !ask_again(tick, snapshot)
                 ? EPISODE_FRESH : EPISODE_NONE;
         }
         lpp_ring_release(sampler->target.ring);
@@ -237,88 +194,6 @@ void lpp_tick_pause(lpp_sampler_t *sampler)
     pthread_mutex_unlock(&sampler->tick.session->tree_mutex);
 }
 
-/* Whether the thread, whose CPU clock is now at cpu, is still in the blocked
- * call that the last sample shows. */
-static int same_episode(lpp_tick_t *tick, int64_t cpu)
-{
-    int64_t since = cpu - tick->asked.cpu_ns;
-
-    if (tick->episode.state == EPISODE_KNOWN) {
-        return cpu == tick->episode.cpu_ns;
-    }
-    if (tick->episode.state != EPISODE_FRESH || since > SETTLE_MAX_NS
-        || lpp_clock_ns(tick->thread.clock) != cpu) {
-        return 0;
-    }
-    if (tick->asked.runs == 0
-            ? since > SETTLE_GUESS_NS
-            : lpp_thread_runs(&tick->thread) != tick->asked.runs + 1) {
-        return 0;
-    }
-    tick->episode.state = EPISODE_KNOWN;
-    tick->episode.cpu_ns = cpu;
-    return 1;
-}
-
-/* Add the time up to now to *weight; NULL: it stays unattributed. */
-static void take_time(lpp_tick_t *tick, int64_t now, int64_t cpu,
-                      lpp_weight_t *weight)
-{
-    if (weight != NULL) {
-        weight->wall_ns += (apr_uint64_t)(now - tick->given_wall_ns);
-        weight->cpu_ns += (apr_uint64_t)(cpu - tick->given_cpu_ns);
-    }
-    tick->given_wall_ns = now;
-    tick->given_cpu_ns = cpu;
-}
-
-static void credit(lpp_sampler_t *sampler, int64_t now, int64_t cpu)
-{
-    lpp_tick_t *tick = &sampler->tick;
-    lpp_weight_t weight = { 0, 0, 0 };
-
-    take_time(tick, now, cpu, &weight);
-    pthread_mutex_lock(&tick->session->tree_mutex);
-    lpp_profile_credit(tick->session->profile, tick->episode.node, &weight);
-    tick->session->profile->statistics.blocked_ns += weight.wall_ns;
-    pthread_mutex_unlock(&tick->session->tree_mutex);
-    save_weight(sampler, tick->episode.node, &weight);
-}
-
-/*
- * Sample a blocked thread without a signal; 0: not available. If a signal may
- * be sent, a stack that ends before the root counts as not available: to find
- * frames by other registers than SP, the handler's copy of the registers is
- * needed.
- */
-static int sample_blocked(lpp_sampler_t *sampler, int64_t now, int64_t cpu,
-                          int signal_may_be_sent)
-{
-    lpp_tick_t *tick = &sampler->tick;
-    lpp_weight_t weight = { 0, 0, 1 };
-    lpp_thread_stack_t stack = { sampler->target.stack_start,
-                                 sampler->target.stack_end,
-                                 sampler->blocked_stack };
-    lpp_snapshot_t snapshot;
-    lpp_unwind_end_e end;
-    unsigned count;
-
-    tick->episode.state = EPISODE_NONE;
-    tick->asked.changes = sampler->frames.changes;
-    if (!lpp_thread_look(&tick->thread, &snapshot, &stack, cpu)) {
-        return 0;
-    }
-    count = unwind(sampler, &snapshot, &end);
-    if (end != LPP_UNWIND_ROOT && signal_may_be_sent) {
-        return 0;
-    }
-    take_time(tick, now, cpu, &weight);
-    tick->episode.node = add_stack(sampler, count, end, &weight);
-    tick->episode.state = EPISODE_KNOWN;
-    tick->episode.cpu_ns = cpu;
-    return 1;
-}
-
 static void send_signal(lpp_sampler_t *sampler, int64_t now, int64_t cpu)
 {
     lpp_tick_t *tick = &sampler->tick;
@@ -338,7 +213,7 @@ static void send_signal(lpp_sampler_t *sampler, int64_t now, int64_t cpu)
                         &tick->asked.sequence) != APR_SUCCESS) {
         return; /* the request is ending: that time stays unattributed */
     }
-    take_time(tick, now, cpu, &tick->asked.weight);
+    lpp_tick_take_time(sampler, now, cpu, &tick->asked.weight);
     tick->asked.outstanding = 1;
     pthread_mutex_lock(&tick->session->tree_mutex);
     tick->session->profile->statistics.signals++;
@@ -352,30 +227,46 @@ static void sample(lpp_sampler_t *sampler, int64_t now, int64_t cpu)
     int may;
 
     lpp_tick_drain(sampler);
+    if (sampler->watch.state == WATCH_BLOCKED) {
+        lpp_tick_block_credit(sampler, now);
+        return;
+    }
     if (tick->asked.outstanding) {
         /* The thread was not in user mode since the signal was sent: it is in
          * the kernel, or waits for a processor. The sample to come gets all of
          * this time. */
-        take_time(tick, now, cpu, &tick->asked.weight);
+        lpp_tick_take_time(sampler, now, cpu, &tick->asked.weight);
+        if (sampler->watch.state == WATCH_UNKNOWN
+            && sampler->waiting.state.letter != 'D'
+            && cpu == tick->seen_cpu_ns) {
+            lpp_waiting_look(&sampler->waiting, &tick->thread,
+                             tick->seen_wall_ns);
+        }
         return;
     }
-    if (same_episode(tick, cpu)) {
-        credit(sampler, now, cpu);
+    if (lpp_tick_episode_lasts(tick, cpu)) {
+        lpp_tick_episode_credit(sampler, now, cpu);
         return;
     }
-    tick->asked.blocked = lpp_clock_ns(tick->thread.clock) == cpu;
+    lpp_tick_episode_end(sampler, now, cpu);
+    tick->asked.blocked = sampler->watch.state == WATCH_UNKNOWN
+        && lpp_clock_ns(tick->thread.clock) == cpu;
+    sampler->waiting.state.letter = '\0';
+    if (tick->asked.blocked) {
+        lpp_waiting_look(&sampler->waiting, &tick->thread, tick->seen_wall_ns);
+    }
     may = tick->sampling && lpp_signal_allowed(tick->asked.blocked);
     /* Only the handler reads page functions. */
     if (tick->asked.blocked
         && !(may && lpp_interp_languages(sampler->target.interp) != 0)
-        && sample_blocked(sampler, now, cpu, may)) {
+        && lpp_tick_episode_sample(sampler, now, cpu, may)) {
         return;
     }
     if (may) {
         send_signal(sampler, now, cpu);
     }
     else {
-        take_time(tick, now, cpu, NULL);
+        lpp_tick_take_time(sampler, now, cpu, NULL);
     }
 }
 
@@ -394,8 +285,11 @@ static void lower_rate(lpp_tick_t *tick)
     pthread_mutex_unlock(&tick->session->tree_mutex);
 }
 
-static void judge_cost(lpp_tick_t *tick)
+/* At the lowest rate, kernel events may be what costs too much, since each
+ * block has its records: the profile then goes on without them. */
+static void judge_cost(lpp_sampler_t *sampler)
 {
+    lpp_tick_t *tick = &sampler->tick;
     apr_uint64_t signals = tick->session->profile->statistics.signals;
 
     if (lpp_cost_judge(&tick->cost, tick->seen_cpu_ns, signals)
@@ -404,10 +298,49 @@ static void judge_cost(lpp_tick_t *tick)
     }
     if (tick->interval_ns < INTERVAL_MAX_NS) {
         lower_rate(tick);
-        lpp_cost_begin(&tick->cost, tick->seen_cpu_ns, signals);
+    }
+    else if (sampler->watch.started) {
+        tick->without_events = 1;
+        lpp_kernel_watch_end(&sampler->watch);
     }
     else {
         tick->stand_down = 1;
+        return;
+    }
+    lpp_cost_begin(&tick->cost, tick->seen_cpu_ns, signals);
+}
+
+/*
+ * A request that waits for the gate may have asked what the thread is blocked
+ * on. The last sample tells that if it was taken in the same episode; else a
+ * blocked thread is sampled now. Where kernel events tell, each block has been
+ * looked at. cpu: its CPU clock; blocked: that has not moved since the last
+ * tick.
+ */
+static void look(lpp_sampler_t *sampler, int64_t now, int64_t cpu, int blocked)
+{
+    lpp_tick_t *tick = &sampler->tick;
+    lpp_awaited_t *awaited = &tick->awaited;
+    lpp_gate_t *gate = sampler->options.gate;
+    int told = sampler->watch.state != WATCH_UNKNOWN;
+    int sampled = !told
+                  && (tick->thread.syscall_fd >= 0
+                      || (tick->sampling && lpp_signal_allowed(1)));
+    int known;
+
+    if (!lpp_awaited_is_due(awaited, gate, now)) {
+        return;
+    }
+    blocked = told ? sampler->watch.state == WATCH_BLOCKED : blocked;
+    known = told ? tick->block.named : lpp_tick_episode_lasts(tick, cpu);
+    if (blocked && known) {
+        lpp_awaited_publish(awaited, gate, &sampler->waiting.call);
+    }
+    else if (lpp_awaited_is_late(awaited, now) || (blocked && !sampled)) {
+        lpp_awaited_publish(awaited, gate, NULL);
+    }
+    else if (blocked) {
+        tick->next_sample_ns = now;
     }
 }
 
@@ -416,9 +349,18 @@ int64_t lpp_tick_run(lpp_sampler_t *sampler)
     lpp_tick_t *tick = &sampler->tick;
     int64_t now = lpp_clock_ns(CLOCK_MONOTONIC);
     int64_t cpu, due;
+    int blocked;
 
-    if (!tick->sampling && tick->thread.syscall_fd < 0) {
-        save_total(sampler, now, lpp_clock_ns(tick->thread.clock));
+    if (tick->session->options.stacks && tick->session->can_unwind
+        && !tick->without_events) {
+        lpp_kernel_watch_follow(&sampler->watch, (unsigned)tick->thread.tid,
+                                0);
+    }
+    if (!lpp_tick_takes_samples(sampler)) {
+        cpu = lpp_clock_ns(tick->thread.clock);
+        look(sampler, now, cpu, cpu == tick->seen_cpu_ns);
+        tick->seen_cpu_ns = cpu;
+        save_total(sampler, now, cpu);
         return now + UNSAMPLED_TICK_NS;
     }
     /* Process the samples received so far, and update the list of objects
@@ -431,14 +373,18 @@ int64_t lpp_tick_run(lpp_sampler_t *sampler)
     }
     now = lpp_clock_ns(CLOCK_MONOTONIC);
     cpu = lpp_clock_ns(tick->thread.clock);
-    if (cpu != tick->seen_cpu_ns) {
+    blocked = cpu == tick->seen_cpu_ns;
+    if (!blocked) {
         tick->seen_cpu_ns = cpu;
         tick->seen_wall_ns = now;
     }
+    lpp_tick_block_follow(sampler, now, cpu);
+    look(sampler, now, cpu, blocked);
     if (now >= tick->next_sample_ns) {
         sample(sampler, now, cpu);
         save_total(sampler, now, cpu);
-        judge_cost(tick);
+        tick->block.parts = 0;
+        judge_cost(sampler);
         /* Missed ticks are skipped, the next one is on time. */
         tick->next_sample_ns +=
             ((now - tick->next_sample_ns) / tick->interval_ns + 1)
@@ -475,6 +421,23 @@ static void add_totals(const lpp_sampler_t *sampler)
     }
 }
 
+/* What this profile waited for most, for status pages: "812 ms, tcp
+ * 10.0.0.5:5432"; "" for nothing. */
+static void publish_wait(const lpp_sampler_t *sampler)
+{
+    const lpp_wait_t *most = lpp_waits_heaviest(
+        &sampler->tick.session->profile->waits);
+    char text[LPP_WAIT_TEXT_BYTES + 32] = "", what[LPP_WAIT_TEXT_BYTES];
+
+    if (most != NULL) {
+        lpp_pagecode_wait_text(sampler->options.pages, most->pc, what,
+                               sizeof(what));
+        apr_snprintf(text, sizeof(text), "%" APR_UINT64_T_FMT " ms, %s",
+                     most->total_ns / 1000000, what);
+    }
+    lpp_gate_set_waited(sampler->options.gate, text);
+}
+
 void lpp_tick_finish(lpp_sampler_t *sampler)
 {
     lpp_tick_t *tick = &sampler->tick;
@@ -482,19 +445,27 @@ void lpp_tick_finish(lpp_sampler_t *sampler)
     lpp_sampling_statistics_t *statistics = &session->profile->statistics;
 
     lpp_tick_pause(sampler);
+    if (session->segment.tid != 0 && sampler->watch.started) {
+        lpp_tick_follow(sampler); /* it may have ended before its first tick */
+    }
+    lpp_tick_block_finish(sampler);
     lpp_thread_close(&tick->thread);
     pthread_mutex_lock(&session->tree_mutex);
     session->profile->total.wall_ns =
         (apr_uint64_t)(session->end_wall_ns - session->start_wall_ns);
-    session->profile->total.cpu_ns = (apr_uint64_t)session->cpu_before_ns;
+    session->profile->total.cpu_ns = (apr_uint64_t)session->used.cpu_ns;
+    lpp_profile_set_ready(session->profile, session->used.ready_ns,
+                          statistics->ready == LPP_READY_SEEN);
     statistics->cut_short = atomic_load(&session->cut_short);
     statistics->own_ns = (apr_uint64_t)(
         lpp_clock_ns(CLOCK_THREAD_CPUTIME_ID) - tick->own_start_ns);
     lpp_pages_count(sampler, session);
     pthread_mutex_unlock(&session->tree_mutex);
     add_totals(sampler);
+    if (session->options.stacks) {
+        publish_wait(sampler);
+    }
     lpp_postmortem_set_total(sampler->postmortem, session->profile,
-                       session->profile->total.wall_ns,
-                       session->profile->total.cpu_ns);
+                             &session->profile->total);
     tick->session = NULL;
 }

@@ -3,13 +3,14 @@
  * lpp_tick: what the helper does for the session that runs: reads the thread's
  * clocks, asks for samples, weighs and unwinds them, adds them to the tree.
  *
- * The weight of a sample is the wall and CPU time that really passed since the
- * previous one; ticks are not counted. Time without a sample stays
+ * The weight of a sample is the wall, CPU and ready time that really passed
+ * since the previous one; ticks are not counted. Time without a sample stays
  * unattributed: it is the difference between the total and the tree.
  */
 #ifndef LPP_TICK_INTERNAL_H
 #define LPP_TICK_INTERNAL_H
 
+#include "sampling/lpp_awaited_internal.h"
 #include "sampling/lpp_cost_internal.h"
 #include "sampling/lpp_session.h"
 #include "sampling/lpp_thread_internal.h"
@@ -24,6 +25,8 @@ typedef struct lpp_asked_t {
                                not known */
     int blocked;            /* the thread was blocked */
     unsigned changes;       /* lpp_frames_t's then */
+    unsigned late;          /* that came too late for page functions, one after
+                               the other, in one blocked episode */
 } lpp_asked_t;
 
 /* A blocked episode that has been sampled; later time is credited to that
@@ -36,7 +39,31 @@ typedef struct lpp_episode_t {
     } state;
     apr_uint32_t node;      /* where its time goes */
     apr_int64_t cpu_ns;     /* KNOWN: the CPU clock stands here */
+    apr_int64_t blocked_ns; /* credited so far, without CPU and ready time */
 } lpp_episode_t;
+
+#define LPP_BLOCKS_OVER 16
+
+/* The block that kernel events (lpp_kernel_watch_t) have told of. */
+typedef struct lpp_block_t {
+    apr_uint64_t count;     /* blocks of the session so far */
+    apr_int64_t start_ns;   /* when it began */
+    int sampled;            /* its stack is in the tree */
+    apr_uint32_t node;      /* there */
+    apr_int64_t cpu_ns;     /* the CPU clock stands here while it lasts */
+    unsigned changes;       /* lpp_frames_t's before it */
+    apr_int64_t kept_ns;    /* of earlier ones whose stack is not known */
+    unsigned parts;         /* sampled after they were over, since a sample was
+                               due */
+    int looked_at;          /* its state was read while it lasted */
+    int named;              /* what it waits for was looked up ... */
+    lpp_pc_t wait;          /* ... and is this; 0: not known */
+    struct {
+        apr_uint32_t node;
+        apr_uint64_t wall_ns;
+    } over[LPP_BLOCKS_OVER]; /* blocks whose ready time is not known yet */
+    unsigned over_count;
+} lpp_block_t;
 
 /* The helper's state of the session that it samples; no other thread uses
  * it. */
@@ -54,12 +81,24 @@ typedef struct lpp_tick_t {
     apr_int64_t given_wall_ns; /* time before this is part of a sample's weight,
                                   or unattributed */
     apr_int64_t given_cpu_ns;  /* the same, of the thread's CPU clock */
+    apr_int64_t kept_wall_ns;  /* of the time before given_wall_ns, what is for
+                                  the next sample: between blocks */
+    apr_int64_t given_ready_ns; /* the same, of the thread's count of ready
+                                  time; -1: not known */
+    apr_int64_t given_preempted_ns; /* the same, of lpp_kernel_watch_ready_ns,
+                                  which is a part of it */
+    apr_int64_t ready_offset_ns; /* from the request's ready time to the
+                                  thread's count */
     apr_int64_t seen_cpu_ns;   /* last reading of the thread's CPU clock ... */
     apr_int64_t seen_wall_ns;  /* ... and when that was first read */
     lpp_asked_t asked;
     lpp_episode_t episode;
+    lpp_block_t block;
+    lpp_awaited_t awaited;
     apr_int64_t own_start_ns;  /* the helper's CPU clock at the start */
     lpp_cost_t cost;
+    int without_events;        /* kernel events cost too much at the lowest
+                                  rate: they are not used any more */
     int stand_down;            /* profiling costs too much at the lowest rate:
                                   end the session */
 } lpp_tick_t;
@@ -67,7 +106,8 @@ typedef struct lpp_tick_t {
 /* Begin a session that was granted. Signal-safe: no. Thread: helper. */
 void lpp_tick_begin(lpp_sampler_t *sampler, lpp_session_t *session);
 
-/* Begin a new segment, if there is one. The helper's mutex is held.
+/* Begin a new segment, if there is one. The helper's mutex is held, or the
+ * session is STOPPED.
  * Signal-safe: no. Thread: helper. */
 void lpp_tick_follow(lpp_sampler_t *sampler);
 

@@ -44,6 +44,7 @@ typedef struct lpp_saved_head_t {
     apr_interval_time_t waited_us; /* for the gate, before profiling */
     apr_uint32_t cut_short;        /* lpp_stop_e, 0: no */
     lpp_cost_t total;
+    int ready;                     /* lpp_ready_e */
 } lpp_saved_head_t;
 
 /* A whole saved profile. */

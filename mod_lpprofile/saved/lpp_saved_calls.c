@@ -67,6 +67,10 @@ void lpp_saved_put_calls(lpp_saved_writer_t *writer, const lpp_saved_t *saved)
         lpp_saved_put_string(writer, table->filters[i].name);
         lpp_saved_add_number(content, table->filters[i].function);
     }
+    for (i = 0; i < table->count; i++) {
+        lpp_saved_add_number(content, table->calls[i].ready_ns);
+        lpp_saved_add_number(content, table->calls[i].self_ready_ns);
+    }
 }
 
 /* A scope's parent must come before it, so that following parents ends. */
@@ -125,6 +129,19 @@ static void read_call(lpp_saved_reader_t *reader, lpp_call_t *call,
     call->result = answer ? answer - ANSWER_OFFSET : 0;
 }
 
+/* The ready times, at the end of the section; older files have none. */
+static void read_ready(lpp_saved_reader_t *reader, lpp_call_t *rows,
+                       apr_uint32_t count)
+{
+    apr_uint32_t i;
+
+    for (i = 0; rows && i < count && reader->at < reader->end; i++) {
+        rows[i].ready_ns = lpp_saved_number(
+            reader, rows[i].wall_ns - rows[i].cpu_ns);
+        rows[i].self_ready_ns = lpp_saved_number(reader, TOTAL_MAX);
+    }
+}
+
 static lpp_call_t *read_rows(lpp_saved_reader_t *reader,
                              lpp_calls_table_t *table,
                              apr_uint32_t function_count)
@@ -174,6 +191,7 @@ void lpp_saved_read_calls(lpp_saved_reader_t *reader, lpp_saved_t *saved)
     lpp_view_t *view = reader->view;
     lpp_calls_table_t *table = lpp_saved_array(reader, 1, sizeof(*table));
     lpp_function_t *functions;
+    lpp_call_t *rows = NULL;
     apr_status_t status;
 
     if (!table) {
@@ -181,12 +199,14 @@ void lpp_saved_read_calls(lpp_saved_reader_t *reader, lpp_saved_t *saved)
     }
     table->scopes = read_scopes(reader, table);
     if (!reader->bad) {
-        table->calls = read_rows(reader, table, view->function_count);
+        rows = read_rows(reader, table, view->function_count);
+        table->calls = rows;
     }
     table->dropped = lpp_saved_number(reader, TOTAL_MAX);
     table->left_out = (apr_uint32_t)lpp_saved_number(reader, APR_INT32_MAX);
     if (!reader->bad) {
         table->filters = read_filters(reader, table, view->function_count);
+        read_ready(reader, rows, table->count);
     }
     functions = reader->bad ? NULL
         : lpp_saved_array(reader, view->function_count, sizeof(*functions));

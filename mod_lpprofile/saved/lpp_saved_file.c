@@ -30,9 +30,12 @@ static const lpp_saved_section_t sections[] = {
     {20, 1, lpp_saved_put_objects, lpp_saved_read_objects},
     {30, 1, lpp_saved_put_statistics, lpp_saved_read_statistics},
     {35, 0, lpp_saved_put_page_statistics, lpp_saved_read_page_statistics},
+    {37, 0, lpp_saved_put_kernel_statistics, lpp_saved_read_kernel_statistics},
+    {38, 0, lpp_saved_put_shares, lpp_saved_read_shares},
     {40, 1, lpp_saved_put_tree, lpp_saved_read_tree},
     {45, 0, lpp_saved_put_pagecode, lpp_saved_read_pagecode}, /* needs the
                                                                  tree */
+    {47, 0, lpp_saved_put_waits, lpp_saved_read_waits}, /* needs the tree */
     {50, 0, lpp_saved_put_calls, lpp_saved_read_calls}, /* needs the tree */
     {60, 0, lpp_saved_put_oops, lpp_saved_read_oops},
     {70, 0, lpp_saved_put_sql, lpp_saved_read_sql},
@@ -65,6 +68,8 @@ static void put_head(lpp_buf_t *buf, const lpp_saved_t *saved)
     lpp_saved_add_number(buf, saved->view->total.wall_us);
     lpp_saved_add_number(buf, saved->view->total.cpu_us);
     lpp_saved_add_number(buf, saved->view->total.samples);
+    lpp_saved_add_number(buf, (apr_uint64_t)saved->view->statistics.ready);
+    lpp_saved_add_number(buf, saved->view->total.ready_us);
 }
 
 static apr_status_t write_head(const lpp_buf_t *head, const lpp_sink_t *sink)
@@ -205,6 +210,11 @@ static void read_head_fields(lpp_saved_reader_t *reader,
     head->total.wall_us = lpp_saved_number(reader, SPAN_MAX);
     head->total.cpu_us = lpp_saved_number(reader, head->total.wall_us);
     head->total.samples = lpp_saved_number(reader, SPAN_MAX);
+    if (reader->at < reader->end) { /* older files have none */
+        head->ready = (int)lpp_saved_number(reader, LPP_READY_EXACT);
+        head->total.ready_us = lpp_saved_number(
+            reader, head->total.wall_us - head->total.cpu_us);
+    }
     /* a later version may have added values here */
     if (!lpp_store_is_id(head->id)) {
         reader->bad = 1;
@@ -372,6 +382,8 @@ static int agree(const lpp_saved_t *saved)
 
     return head->wall_us == body->wall_us && head->cpu_us == body->cpu_us
         && head->samples == body->samples
+        && head->ready_us == body->ready_us
+        && saved->head.ready == saved->view->statistics.ready
         && strcmp(saved->head.id, saved->view->about.id) == 0;
 }
 

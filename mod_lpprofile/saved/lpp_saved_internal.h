@@ -80,6 +80,12 @@ void lpp_saved_put_number(lpp_saved_writer_t *writer, apr_uint64_t value);
 void lpp_saved_put_string(lpp_saved_writer_t *writer, const char *string);
 void lpp_saved_put_optional(lpp_saved_writer_t *writer, const char *string);
 
+/* The section of ready time, while it is read: of each branch. */
+typedef struct lpp_saved_ready_t {
+    const apr_uint64_t *us;
+    apr_uint32_t count;
+} lpp_saved_ready_t;
+
 /* The state of a reader. Once it is bad, every function returns 0, "" or NULL
  * and reads no further. */
 typedef struct lpp_saved_reader_t {
@@ -89,6 +95,7 @@ typedef struct lpp_saved_reader_t {
     int bad;                    /* the file is not valid, or memory was short */
     apr_status_t status;        /* APR_ENOMEM where memory was short */
     lpp_view_t *view;           /* being made; saved->view */
+    lpp_saved_ready_t branches, line_branches;
     apr_pool_t *pool;           /* what was read lives here */
     apr_pool_t *scratch;
 } lpp_saved_reader_t;
@@ -138,16 +145,27 @@ const char *lpp_saved_name(lpp_saved_reader_t *reader);
 void *lpp_saved_array(lpp_saved_reader_t *reader, apr_size_t count,
                       apr_size_t size);
 
+/* The ready time of branch i, whose wall and CPU time were read; 0: the file
+ * has none. bad if it is more than they leave.
+ * Signal-safe: yes. Thread: one at a time a reader. */
+apr_uint64_t lpp_saved_ready_us(lpp_saved_reader_t *reader,
+                                const lpp_saved_ready_t *list, apr_uint32_t i,
+                                const lpp_cost_t *cost);
+
 /* The writer and the reader of each section. */
 lpp_saved_put_fn lpp_saved_put_about, lpp_saved_put_objects,
     lpp_saved_put_statistics, lpp_saved_put_tree, lpp_saved_put_pagecode,
     lpp_saved_put_calls, lpp_saved_put_oops, lpp_saved_put_sql,
     lpp_saved_put_memory, lpp_saved_put_regions,
-    lpp_saved_put_page_statistics, lpp_saved_put_sql_lines;
+    lpp_saved_put_page_statistics, lpp_saved_put_sql_lines,
+    lpp_saved_put_kernel_statistics, lpp_saved_put_waits,
+    lpp_saved_put_shares;
 lpp_saved_read_fn lpp_saved_read_about, lpp_saved_read_objects,
     lpp_saved_read_statistics, lpp_saved_read_tree, lpp_saved_read_pagecode,
     lpp_saved_read_calls, lpp_saved_read_oops, lpp_saved_read_sql,
     lpp_saved_read_memory, lpp_saved_read_regions,
-    lpp_saved_read_page_statistics, lpp_saved_read_sql_lines;
+    lpp_saved_read_page_statistics, lpp_saved_read_sql_lines,
+    lpp_saved_read_kernel_statistics, lpp_saved_read_waits,
+    lpp_saved_read_shares;
 
 #endif

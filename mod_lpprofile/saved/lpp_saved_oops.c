@@ -25,6 +25,20 @@ static void put_variables(lpp_saved_writer_t *writer, const apr_table_t *table)
     }
 }
 
+/* Microseconds and 1, or 0: not known. */
+static void put_share(lpp_saved_writer_t *writer, double ms)
+{
+    lpp_saved_put_number(writer, ms < 0 ? 0
+                                        : (apr_uint64_t)(ms * 1000) + 1);
+}
+
+static double read_share(lpp_saved_reader_t *reader)
+{
+    apr_uint64_t us = lpp_saved_number(reader, LPP_SAVED_TOTAL_MAX);
+
+    return us == 0 ? -1 : (double)(us - 1) / 1000;
+}
+
 static void put_oops(lpp_saved_writer_t *writer, const lpp_oops_t *oops)
 {
     int i;
@@ -54,6 +68,13 @@ static void put_oops(lpp_saved_writer_t *writer, const lpp_oops_t *oops)
         lpp_saved_put_string(writer, event->detail);
     }
     lpp_saved_put_number(writer, oops->timeline_dropped);
+    for (i = 0; i < oops->timeline->nelts; i++) {
+        const lpp_oops_event_t *event =
+            &APR_ARRAY_IDX(oops->timeline, i, lpp_oops_event_t);
+
+        put_share(writer, event->cpu_ms);
+        put_share(writer, event->ready_ms);
+    }
 }
 
 void lpp_saved_put_oops(lpp_saved_writer_t *writer, const lpp_saved_t *saved)
@@ -109,6 +130,7 @@ static void read_timeline(lpp_saved_reader_t *reader, lpp_oops_t *oops)
         event.end_ms = read_double(reader);
         event.category = lpp_saved_string(reader);
         event.detail = lpp_saved_string(reader);
+        event.cpu_ms = event.ready_ms = -1;
         /* sorted by start, and no event ends before it begins */
         if (event.start_ms < last || event.end_ms < event.start_ms) {
             reader->bad = 1;
@@ -118,6 +140,14 @@ static void read_timeline(lpp_saved_reader_t *reader, lpp_oops_t *oops)
     }
     oops->timeline_dropped = (apr_uint32_t)lpp_saved_number(reader,
                                                             APR_UINT32_MAX);
+    /* older files have none */
+    for (i = 0; i < count && !reader->bad && reader->at < reader->end; i++) {
+        lpp_oops_event_t *event =
+            &APR_ARRAY_IDX(oops->timeline, (int)i, lpp_oops_event_t);
+
+        event->cpu_ms = read_share(reader);
+        event->ready_ms = read_share(reader);
+    }
 }
 
 void lpp_saved_read_oops(lpp_saved_reader_t *reader, lpp_saved_t *saved)

@@ -110,6 +110,13 @@ static void read_line_branch(lpp_saved_reader_t *reader,
         reader, left->cpu_us < line->self.wall_us ? left->cpu_us
                                                   : line->self.wall_us);
     line->self.samples = lpp_saved_number(reader, left->samples);
+    line->self.ready_us = lpp_saved_ready_us(reader, &reader->line_branches, i,
+                                             &line->self);
+    if (line->self.ready_us > left->ready_us) {
+        reader->bad = 1;
+        return;
+    }
+    left->ready_us -= line->self.ready_us;
     left->wall_us -= line->self.wall_us;
     left->cpu_us -= line->self.cpu_us;
     left->samples -= line->self.samples;
@@ -147,7 +154,7 @@ static void read_line_branches(lpp_saved_reader_t *reader, lpp_view_t *view)
     }
     for (i = 0; left && i < view->branch_count && !reader->bad; i++) {
         if (left[i].wall_us != 0 || left[i].cpu_us != 0
-            || left[i].samples != 0) {
+            || left[i].ready_us != 0 || left[i].samples != 0) {
             reader->bad = 1;
         }
     }

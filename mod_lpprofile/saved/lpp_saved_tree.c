@@ -105,6 +105,27 @@ void lpp_saved_read_page_statistics(lpp_saved_reader_t *reader,
     apr_cpystrn(pages->unread, lpp_saved_name(reader), sizeof(pages->unread));
 }
 
+void lpp_saved_put_kernel_statistics(lpp_saved_writer_t *writer,
+                                     const lpp_saved_t *saved)
+{
+    const lpp_sampling_statistics_t *statistics = &saved->view->statistics;
+
+    if (statistics->kernel_events) {
+        lpp_saved_add_number(&writer->content, statistics->kernel_blocks);
+        lpp_saved_add_number(&writer->content, statistics->kernel_lost);
+    }
+}
+
+void lpp_saved_read_kernel_statistics(lpp_saved_reader_t *reader,
+                                      lpp_saved_t *saved)
+{
+    lpp_sampling_statistics_t *statistics = &reader->view->statistics;
+
+    statistics->kernel_events = 1;
+    statistics->kernel_blocks = lpp_saved_number(reader, APR_UINT64_MAX);
+    statistics->kernel_lost = lpp_saved_number(reader, APR_UINT64_MAX);
+}
+
 void lpp_saved_put_statistics(lpp_saved_writer_t *writer,
                               const lpp_saved_t *saved)
 {
@@ -157,10 +178,11 @@ static lpp_name_kind_e plain_kind(const lpp_symbol_t *symbol)
         : LPP_NAME_SYMBOL;
 }
 
-/* The object of a pc; a page function has none for such readers. */
+/* The object of a pc; a page function has none for such readers, nor has what
+ * was waited for. */
 static unsigned plain_object(lpp_pc_t pc)
 {
-    return LPP_PC_IS_PAGE(pc) ? 0 : LPP_PC_OBJECT(pc);
+    return LPP_PC_IS_PAGE(pc) || LPP_PC_IS_WAIT(pc) ? 0 : LPP_PC_OBJECT(pc);
 }
 
 static void put_functions(lpp_saved_writer_t *writer, const lpp_view_t *view)
@@ -235,19 +257,20 @@ static int is_in_place(const lpp_branch_t *branch, apr_uint32_t i)
         && branch->depth <= LPP_SAVED_DEPTH_MAX;
 }
 
+/* Read the self cost of branch i. */
 static void read_cost(lpp_saved_reader_t *reader, lpp_cost_t *cost,
-                      lpp_cost_t *sum)
+                      apr_uint32_t i, lpp_cost_t *sum)
 {
     cost->wall_us = lpp_saved_number(reader, TOTAL_MAX - sum->wall_us);
     cost->cpu_us = lpp_saved_number(reader, cost->wall_us);
     cost->samples = lpp_saved_number(reader, TOTAL_MAX - sum->samples);
-    sum->wall_us += cost->wall_us;
-    sum->cpu_us += cost->cpu_us;
-    sum->samples += cost->samples;
+    cost->ready_us = lpp_saved_ready_us(reader, &reader->branches, i, cost);
+    lpp_cost_add(sum, cost);
 }
 
 static lpp_branch_t *read_branches(lpp_saved_reader_t *reader,
                                    lpp_view_t *view,
+                                   const lpp_function_t *functions,
                                    apr_uint32_t function_count,
                                    apr_uint32_t *count)
 {
@@ -276,7 +299,10 @@ static lpp_branch_t *read_branches(lpp_saved_reader_t *reader,
         object = lpp_saved_number(reader, LPP_OBJECTS_MAX);
         pcs[i] = LPP_PC_MAKE(object, lpp_saved_number(reader,
                                                       LPP_PC_ADDRESS_MASK));
-        read_cost(reader, &branch->self, &view->total);
+        if (LPP_PC_IS_WAIT(functions[branch->function].symbol.start)) {
+            pcs[i] = functions[branch->function].symbol.start;
+        }
+        read_cost(reader, &branch->self, i, &view->total);
         if (!is_in_place(branch, i)) {
             reader->bad = 1;
         }
@@ -359,7 +385,8 @@ void lpp_saved_read_tree(lpp_saved_reader_t *reader, lpp_saved_t *saved)
         reader->bad = 1;
         return;
     }
-    branches = read_branches(reader, view, function_count, &branch_count);
+    branches = read_branches(reader, view, functions, function_count,
+                             &branch_count);
     if (branch_count < 2) {
         reader->bad = 1;
     }

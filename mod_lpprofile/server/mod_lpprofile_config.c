@@ -46,6 +46,7 @@ void *lpp_config_create(apr_pool_t *pool, server_rec *server)
     conf->signal_number = LPP_CONF_UNSET;
     conf->hooks = LPP_CONF_UNSET;
     conf->interpreters = LPP_CONF_UNSET;
+    conf->kernel_events = LPP_CONF_UNSET;
     conf->oops_bson = LPP_CONF_UNSET;
     return conf;
 }
@@ -77,6 +78,7 @@ void *lpp_config_merge(apr_pool_t *pool, void *basev, void *vhostv)
     MERGE_NUMBER(signal_number);
     MERGE_NUMBER(hooks);
     MERGE_NUMBER(interpreters);
+    MERGE_NUMBER(kernel_events);
     MERGE_POINTER(dir);
     /* A host with its own LPProfileDir has its OOPSes there unless it sets
      * LPOopsDir, whose default is below LPProfileDir. */
@@ -216,6 +218,14 @@ int lpp_config_hooks(const server_rec *main_server)
     return lpp_config_get(main_server)->hooks != 0;
 }
 
+lpp_kernel_mode_e lpp_config_kernel_events(const server_rec *main_server)
+{
+    const lpp_conf_t *conf = lpp_config_get(main_server);
+
+    return conf->kernel_events == LPP_CONF_UNSET
+        ? LPP_KERNEL_AUTO : (lpp_kernel_mode_e)conf->kernel_events;
+}
+
 apr_uint32_t lpp_config_interpreters(const lpp_conf_t *conf)
 {
     return conf->interpreters == LPP_CONF_UNSET
@@ -280,6 +290,13 @@ static const char *say_interpreters(apr_uint32_t languages, apr_pool_t *pool)
         : languages == 0 ? "Off" : apr_array_pstrcat(pool, names, ' ');
 }
 
+static const char *const kernel_modes[] = {
+    [LPP_KERNEL_OFF] = "off",
+    [LPP_KERNEL_AUTO] = "auto",
+    [LPP_KERNEL_ON] = "on",
+    [LPP_KERNEL_FORCE] = "on force"
+};
+
 apr_array_header_t *lpp_config_settings(const lpp_conf_t *conf,
                                         const server_rec *server,
                                         apr_pool_t *pool)
@@ -323,6 +340,9 @@ apr_array_header_t *lpp_config_settings(const lpp_conf_t *conf,
     add_setting(all, LPP_DIR_HOOKS, conf->hooks ? "On" : "Off");
     add_setting(all, LPP_DIR_INTERPRETERS,
                 say_interpreters(lpp_config_interpreters(conf), pool));
+    add_setting(all, LPP_DIR_KERNEL_EVENTS,
+                kernel_modes[conf->kernel_events == LPP_CONF_UNSET
+                                 ? LPP_KERNEL_AUTO : conf->kernel_events]);
     add_setting(all, LPP_DIR_OOPS_DIR,
                 conf->oops_dir_path ? conf->oops_dir_path : "");
     add_setting(all, LPP_DIR_OOPS_FORMAT,

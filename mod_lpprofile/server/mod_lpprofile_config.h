@@ -14,6 +14,7 @@
 #include <http_config.h>
 
 #include "base/lpp_base.h"
+#include "sampling/lpp_kernel.h"
 #include "store/lpp_retention.h"
 
 /* Directive names, as symbols, so that no message misspells one. */
@@ -31,6 +32,7 @@
 #define LPP_DIR_SIGNAL "LPProfileSignal"
 #define LPP_DIR_HOOKS "LPProfileHooks"
 #define LPP_DIR_INTERPRETERS "LPProfileInterpreters"
+#define LPP_DIR_KERNEL_EVENTS "LPProfileKernelEvents"
 #define LPP_DIR_OOPS_DIR "LPOopsDir"
 #define LPP_DIR_OOPS_FORMAT "LPOopsFormat"
 #define LPP_DIR_OOPS_REPORTER "LPOopsReporter"
@@ -155,6 +157,7 @@ apr_uint32_t lpp_config_max_waiting(const lpp_conf_t *conf);
 unsigned lpp_config_max_waiting_streams(void);
 int lpp_config_signal(const server_rec *main_server);
 int lpp_config_hooks(const server_rec *main_server); /* 1: count calls */
+lpp_kernel_mode_e lpp_config_kernel_events(const server_rec *main_server);
 /* Whose page functions are read: LPP_LANGUAGE_BIT of each. The same for all
  * hosts. */
 apr_uint32_t lpp_config_interpreters(const lpp_conf_t *conf);

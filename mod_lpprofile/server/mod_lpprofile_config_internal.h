@@ -40,6 +40,7 @@ struct lpp_conf_t {
     int signal_number;                /* read from the main server only */
     int hooks;                        /* the same; LPP_CONF_UNSET is On */
     apr_int64_t interpreters;         /* the same; bits of languages */
+    int kernel_events;                /* the same; a lpp_kernel_mode_e */
     const char *dir;                  /* as configured; NULL: default */
     const char *oops_dir;
     const char *dir_path;             /* absolute, made in post_config */

@@ -395,6 +395,29 @@ static const char *set_oops_format(cmd_parms *cmd, void *unused,
     return NULL;
 }
 
+static const char *set_kernel_events(cmd_parms *cmd, void *unused,
+                                     const char *value, const char *force)
+{
+    int *mode = &conf_of(cmd)->kernel_events;
+
+    if (cmd->server->is_virtual) {
+        return refuse(cmd, value, "is for the whole server and cannot stand "
+                      "inside <VirtualHost>");
+    }
+    if (force && (ap_cstr_casecmp(value, "on")
+                  || ap_cstr_casecmp(force, "force"))) {
+        return refuse(cmd, apr_pstrcat(cmd->temp_pool, value, " ", force, NULL),
+                      "only \"on\" may have \"force\" behind it");
+    }
+    *mode = !ap_cstr_casecmp(value, "off")    ? LPP_KERNEL_OFF
+            : !ap_cstr_casecmp(value, "auto") ? LPP_KERNEL_AUTO
+            : ap_cstr_casecmp(value, "on")    ? LPP_CONF_UNSET
+            : force                           ? LPP_KERNEL_FORCE
+                                              : LPP_KERNEL_ON;
+    return *mode == LPP_CONF_UNSET
+        ? refuse(cmd, value, "must be auto, on or off") : NULL;
+}
+
 static const char *set_hooks(cmd_parms *cmd, void *unused, const char *value)
 {
     if (cmd->server->is_virtual) {
@@ -519,6 +542,9 @@ const command_rec lpp_config_commands[] = {
     AP_INIT_TAKE_ARGV(LPP_DIR_INTERPRETERS, set_interpreters, NULL, RSRC_CONF,
                       "On, Off, or names of php, python, lua and perl: whose "
                       "functions are shown (default: On)"),
+    AP_INIT_TAKE12(LPP_DIR_KERNEL_EVENTS, set_kernel_events, NULL, RSRC_CONF,
+                   "auto, on or off: whether events of the kernel tell when "
+                   "a thread waits (default: auto)"),
     AP_INIT_TAKE1(LPP_DIR_OOPS_DIR, set_directory, (void *)1, RSRC_CONF,
                   "directory for OOPS reports, relative to "
                   "DefaultRuntimeDir (default: oops in LPProfileDir)"),

@@ -27,8 +27,10 @@
 #include "base/lpp_clock.h"
 #include "base/lpp_log.h"
 #include "base/lpp_log_tags.h"
+#include "names/lpp_services.h"
 #include "sampling/lpp_signal_trial.h"
 #include "server/mod_lpprofile_config.h"
+#include "server/mod_lpprofile_kernel.h"
 #include "server/mod_lpprofile_wrappers.h"
 #include "server/mod_lpprofile_names.h"
 #include "server/mod_lpprofile_process.h"
@@ -389,6 +391,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                      ": Cannot list the loaded objects; nothing is profiled");
         return OK;
     }
+    lpp_services_read(pconf);
     generation.maps = maps;
     generation.unwinder = unwinder;
     generation.symbols = symbols;
@@ -467,6 +470,7 @@ static apr_status_t make_child(lpp_process_t *made, const char **what,
     options.maps = made->maps;
     options.unwinder = generation.unwinder;
     options.pages = lpp_symbols_pagecode(made->symbols);
+    options.kernel = lpp_kernel_events_of_child(generation.server, pchild);
     options.unwind_kind = LPP_UNWIND_AUTO;
     options.signal_number = lpp_config_signal(generation.server);
     lpp_wrappers_code(&options.hidden_start, &options.hidden_end);

@@ -142,6 +142,19 @@ static void show_totals(request_rec *r, int flags, const lpp_gate_t *gate)
         signal_name(totals.signal, r->pool));
 }
 
+/* What the last profile waited for most: names of peers and paths, so only for
+ * those who see reports. */
+static void show_waited(request_rec *r, int flags, const lpp_gate_t *gate)
+{
+    char text[TEXT_BYTES];
+
+    lpp_gate_get_waited(gate, text, sizeof(text));
+    if (text[0]) {
+        row(r, flags, "LastWaited", "The last profile waited longest for",
+            "%s", text);
+    }
+}
+
 static void show_interpreters(request_rec *r, int flags,
                               const lpp_gate_t *gate, const lpp_conf_t *conf)
 {
@@ -227,6 +240,9 @@ static int show_section(request_rec *r, int flags)
         show_running(r, flags, gate, access);
         show_counts(r, flags, gate);
         show_totals(r, flags, gate);
+        if (access) {
+            show_waited(r, flags, gate);
+        }
         show_interpreters(r, flags, gate, conf);
         if (lpp_config_enabled(conf)) {
             show_directory(r, flags, conf);

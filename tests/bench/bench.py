@@ -111,15 +111,29 @@ def page_code():
         say(frames, '%.2f us' % (got['interp.merge.%d' % frames] / 1e3),
             bound)
     head('A page whose work is done below %d functions, profiled at 1000 Hz: '
-         'main thread, medians of %d pairs, without page functions '
-         '(LPProfileInterpreters Off) and with them' % (
-             bench_pagecode.FRAMES, bench_pagecode.PAIRS),
-         'language', 'CPU unprofiled', 'profiled without', 'profiled with',
-         'difference', 'bound')
+         'main thread, the least of %d turns. Without page functions '
+         '(LPProfileInterpreters Off) of two servers, which shows the noise'
+         % (bench_pagecode.FRAMES, bench_pagecode.TURNS),
+         'language', 'CPU unprofiled', 'without', 'without, another', 'with',
+         'bound of the difference')
     for language in bench_pagecode.PAGES:
-        bare, *shares = bench_pagecode.pairs(language)
+        bare, *shares = bench_pagecode.shares(language)
         say(language, '%.1f ms' % bare,
             *['%+.2f %%' % (share * 100) for share in shares], '+0.4 %')
+
+
+def waits():
+    got = FIGURES['waits'] = program('bench_waits')
+    head('Naming what a thread waits for, in the helper, once an episode '
+         '(CPU)', 'what', 'first', 'later', 'bound')
+    for name, what in (('sleep', 'a sleep'), ('tcp', 'read from a TCP socket'),
+                       ('poll_1', 'poll of one'), ('poll_16', 'poll of 16'),
+                       ('epoll_16', 'epoll_wait of 16'),
+                       ('pipe', 'a pipe with a child'),
+                       ('child', 'waitpid'), ('futex', 'a condition'),
+                       ('file', 'a file'), ('flock', 'a lock of a file')):
+        say(what, '%.1f us' % got['wait_%s.first' % name],
+            '%.1f us' % got['wait_' + name], '20 us')
 
 
 def rates():
@@ -244,8 +258,8 @@ def memory_log():
     plain('A line of LPMemoryProfileLog', bench_memory.main)
 
 
-PARTS = (unprofiled, samples, page_code, hooks, rates, profilers, listings,
-         files, memory, per_second, statements, memory_log)
+PARTS = (unprofiled, samples, page_code, waits, hooks, rates, profilers,
+         listings, files, memory, per_second, statements, memory_log)
 
 
 def main():

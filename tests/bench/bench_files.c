@@ -64,7 +64,7 @@ static void choose_functions(void)
 /* A path through the tree; the same number gives the same path. */
 static void add_sample(lpp_profile_t *profile, apr_uint32_t path)
 {
-    const lpp_weight_t weight = { 1000000, 900000, 1 };
+    const lpp_weight_t weight = { 1000000, 900000, 0, 1 };
     lpp_pc_t frames[DEPTH];
     unsigned depth = DEPTH / 2 + path % (DEPTH / 2), i;
     apr_uint64_t kept = seed;

@@ -8,8 +8,8 @@ import pytest
 
 import apxs_env
 
-CONFIG = ('LPProfilingAllowed On\n' + apxs_env.load('lpp_tell')
-          + '<LocationMatch ^/(strict/)?tell>\nSetHandler lpp-tell\n'
+CONFIG = ('LPProfilingAllowed On\n'
+          '<LocationMatch ^/(strict/)?tell>\nSetHandler lpp-tell\n'
           '</LocationMatch>\n'
           'Alias /strict ${SITE}\n<Location /strict>\nHeader set '
           'Content-Security-Policy "default-src \'none\'"\n</Location>\n')
@@ -35,7 +35,8 @@ PAGES = {'subrequests': '/++profile++show/page.shtml',
 
 @pytest.fixture
 def server(httpd):
-    running = httpd(CONFIG, features=['browser', 'lua', 'include'])
+    running = httpd(CONFIG + apxs_env.load('lpp_tell'),
+                    features=['browser', 'lua', 'include'])
     page = running.site / 'lua' / 'regions.lua'
     if not page.exists():
         page.write_text(REGIONS)

@@ -89,6 +89,7 @@ def assert_totals(imports, directory, stem, wanted):
                          (directory / (stem + '.callgrind')).read_bytes()))
     assert got == {'callgrind.out.1 -- Wall': wanted.wall,
                    'callgrind.out.1 -- CPU': wanted.cpu,
+                   'callgrind.out.1 -- Ready': wanted.ready,
                    'callgrind.out.1 -- Samples': wanted.samples}
     for action, name in (('pprof', '1.pb.gz'),
                          ('collapsed', '1.collapsed.txt')):

@@ -45,27 +45,29 @@ static void add_u32(lpp_buf_t *buf, uint64_t value)
     }
 }
 
-/* A right head. Its totals are those of the file in the corpus, so that a body
- * which keeps them is taken. */
-static void add_head(lpp_buf_t *file)
+/* A right head. Its totals are those of the files in the corpus, so that a body
+ * which keeps them is taken; with ready time or, as older files, without. */
+static void add_head(lpp_buf_t *file, int ready)
 {
     static const char head[] = "host\0" ID "\0page\0url\0host\0GET\0profiled\0"
-                               "\x01\x02\x03\xc8\x01\x04\x00\x64\x50\x03";
+                               "\x01\x02\x03\xc8\x01\x04\x00\x64\x50\x03"
+                               "\x02\x0a";
+    apr_size_t len = sizeof(head) - (ready ? 1 : 3);
 
     lpp_buf_add(file, "LPPROF\r\x03", 8);
-    add_u32(file, sizeof(head) - 1);
-    add_u32(file, crc32(0, (const unsigned char *)head, sizeof(head) - 1));
-    lpp_buf_add(file, head, sizeof(head) - 1);
+    add_u32(file, len);
+    add_u32(file, crc32(0, (const unsigned char *)head, (uInt)len));
+    lpp_buf_add(file, head, len);
 }
 
-static lpp_buf_t *wrap(const uint8_t *data, size_t size)
+static lpp_buf_t *wrap(const uint8_t *data, size_t size, int ready)
 {
     lpp_buf_t *file = new_buf();
     uLongf len = compressBound(size);
     unsigned char *packed = apr_palloc(pool, len);
 
     require(compress2(packed, &len, data, size, 0) == Z_OK);
-    add_head(file);
+    add_head(file, ready);
     add_u32(file, size);
     add_u32(file, len);
     lpp_buf_add(file, (char *)packed, len);
@@ -106,13 +108,16 @@ static int try(const char *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    lpp_buf_t *file;
+    int ready;
 
     apr_initialize();
     apr_pool_create(&pool, NULL);
     try((const char *)data, size);
-    file = wrap(data, size);
-    try(file->data, file->len);
+    for (ready = 0; ready < 2; ready++) {
+        lpp_buf_t *file = wrap(data, size, ready);
+
+        try(file->data, file->len);
+    }
     apr_pool_destroy(pool);
     apr_terminate();
     return 0;

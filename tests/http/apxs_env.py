@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Builds the modules of tests/modules with apxs, once a session."""
+"""Builds the modules of tests/modules, each once a session."""
 import atexit
+import fcntl
 import functools
+import os
 import pathlib
 import re
 import shutil
@@ -11,14 +13,31 @@ import tempfile
 HERE = pathlib.Path(__file__).resolve().parent
 MODULES = HERE.parent / 'modules'
 UNIT = HERE.parent / 'unit'
+BASE = 'LPP_TEST_MODULES'  # a folder that all processes of a session share
+
+
+def make_base():
+    """Have this process and its children build in one folder."""
+    os.environ[BASE] = tempfile.mkdtemp(prefix='lpp-modules-')
+    pathlib.Path(os.environ[BASE]).chmod(0o755)
+
+
+def remove_base():
+    shutil.rmtree(os.environ.pop(BASE, ''), True)
 
 
 @functools.lru_cache(None)
 def _base():
-    base = tempfile.mkdtemp(prefix='lpp-modules-')
-    pathlib.Path(base).chmod(0o755)
-    atexit.register(shutil.rmtree, base, True)
-    return pathlib.Path(base)
+    if BASE not in os.environ:
+        make_base()
+        atexit.register(remove_base)
+    return pathlib.Path(os.environ[BASE])
+
+
+@functools.lru_cache(None)
+def _apxs(name):
+    return subprocess.run(['apxs', '-q', name], check=True, text=True,
+                          stdout=subprocess.PIPE).stdout.strip()
 
 
 @functools.lru_cache(None)
@@ -26,35 +45,26 @@ def build(name):
     """Path of NAME.so made of tests/modules/NAME.c or .cc, and of the helpers in
     tests/unit whose headers it includes."""
     source = next(MODULES.glob(name + '.c*'))
+    names = re.findall(r'^#include "(\w+)\.h"', source.read_text(), re.M)
+    helpers = filter(pathlib.Path.exists,
+                     [UNIT / (name + '.c') for name in names])
+    return _build(name, 'gcc' if source.suffix == '.c' else 'g++', '-pthread',
+                  '-D_GNU_SOURCE', '-I' + _apxs('INCLUDEDIR'),
+                  '-I' + _apxs('APR_INCLUDEDIR'), '-I%s' % UNIT,
+                  '-I%s' % (HERE.parent.parent / 'include'), source, *helpers)
+
+
+def _build(name, compiler, *arguments):
     made = _base() / (name + '.so')
-    includes = ['-I%s' % UNIT,
-                '-I%s' % (HERE.parent.parent / 'include')]
-    if source.suffix == '.c':
-        work = _base() / name
-        work.mkdir()
-        names = re.findall(r'^#include "(\w+)\.h"', source.read_text(), re.M)
-        sources = [source, *filter(pathlib.Path.exists,
-                                   [UNIT / (name + '.c') for name in names])]
-        for each in sources:
-            shutil.copy(each, work)
-        _run(['apxs', '-c', '-Wc,-O2 -g', *includes,
-              *[each.name for each in sources]], work)
-        shutil.copy(work / '.libs' / (name + '.so'), made)
-    else:
-        dirs = [subprocess.run(['apxs', '-q', name], check=True, text=True,
-                               stdout=subprocess.PIPE).stdout.strip()
-                for name in ('INCLUDEDIR', 'APR_INCLUDEDIR')]
-        _run(['g++', '-O2', '-g', '-fPIC', '-shared', '-pthread',
-              *['-I' + d for d in dirs], *includes, '-o', str(made),
-              str(source)], _base())
+    with open(_base() / (name + '.lock'), 'w') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            done = subprocess.run(
+                [compiler, '-O2', '-g', '-fPIC', '-shared', *map(str, arguments),
+                 '-o', str(made)], stdin=subprocess.DEVNULL, text=True,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            assert done.returncode == 0, done.stdout[:3000]
     return made
-
-
-def _run(command, where):
-    done = subprocess.run(command, cwd=where, stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True)
-    assert done.returncode == 0, done.stdout[:3000]
 
 
 @functools.lru_cache(None)
@@ -65,11 +75,9 @@ def build_plugin(name, *flags):
 
 @functools.lru_cache(None)
 def build_object(name, source, *flags):
-    """Path of an object, no module of httpd's, of tests/modules/SOURCE.c."""
-    made = _base() / (name + '.so')
-    _run(['gcc', '-O2', '-g', '-fPIC', '-shared', *flags, '-o', str(made),
-          str(MODULES / (source + '.c'))], _base())
-    return made
+    """Path of an object, no module of httpd's, of tests/modules/SOURCE.c. One
+    name stands for one source with the same flags."""
+    return _build(name, 'gcc', *flags, MODULES / (source + '.c'))
 
 
 def full_rate():

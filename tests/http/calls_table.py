@@ -5,7 +5,8 @@ import html
 import re
 
 Call = collections.namedtuple(
-    'Call', 'scope phase module calls total self cpu waiting answer')
+    'Call',
+    'scope phase module calls total self cpu ready blocked answer')
 
 UNITS = {'ns': 1e-3, '\u00b5s': 1.0, 'ms': 1e3, 's': 1e6}
 TABLE = re.compile(r'<table class="top calls">(.*?)</table>', re.S)
@@ -37,11 +38,11 @@ def parse(page):
         if kind == 'scope':
             scope = cells[0].lstrip('\u21b3 ')
             scopes.append((cells[0].count('\u21b3'), scope))
-        elif len(cells) == 9 and cells[2].isdigit():
+        elif len(cells) == 10 and cells[2].isdigit():
             calls.append(Call(scope, cells[0], cells[1], int(cells[2]),
                               microseconds(cells[3]), microseconds(cells[4]),
                               microseconds(cells[6]), microseconds(cells[7]),
-                              cells[8]))
+                              microseconds(cells[8]), cells[9]))
         elif kind != 'sampled':
             others[cells[0]] = cells[1:]
     return calls, scopes, others

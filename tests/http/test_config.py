@@ -35,6 +35,8 @@ GOOD = [
     'LPProfileHooks On', 'LPProfileHooks off',
     'LPProfileInterpreters On', 'LPProfileInterpreters off',
     'LPProfileInterpreters PHP', 'LPProfileInterpreters lua perl python php',
+    'LPProfileKernelEvents auto', 'LPProfileKernelEvents ON',
+    'LPProfileKernelEvents on force', 'LPProfileKernelEvents off',
     'LPOopsDir oops', 'LPOopsReporter "web 1"',
     'LPOopsHide X-Key my_field', 'LPOopsHide A B\nLPOopsHide C',
 ]
@@ -76,6 +78,9 @@ BAD = [
     ('LPProfileMaxWaiting', 'half', 'from 0 to 1000000'),
     ('LPProfileHooks', 'maybe', 'On or Off'),
     ('LPProfileInterpreters', 'ruby', 'names of php, python, lua and perl'),
+    ('LPProfileKernelEvents', 'maybe', 'auto, on or off'),
+    ('LPProfileKernelEvents', 'on please', 'only "on" may'),
+    ('LPProfileKernelEvents', 'auto force', 'only "on" may'),
     ('LPProfileSignal', 'SIGNONSENSE', 'name of a signal'),
     ('LPProfileSignal', '27', 'name of a signal'),
     ('LPProfileSignal', 'SIGRTMIN+99', 'name of a signal'),
@@ -99,7 +104,7 @@ def test_good_value_is_taken(httpd, line):
 def test_good_value_is_taken_in_a_virtual_host(httpd, line):
     code, said = httpd.configtest('<VirtualHost *>\n%s\n</VirtualHost>' % line)
     if line.startswith(('LPProfileSignal', 'LPProfileHooks',
-                        'LPProfileInterpreters')):
+                        'LPProfileInterpreters', 'LPProfileKernelEvents')):
         assert code != 0 and 'whole server' in said
         assert line.split()[0] in said and line.split()[1] in said
     else:
@@ -129,7 +134,7 @@ def test_wrong_number_of_values_is_refused(httpd, directive, value):
 
 
 def test_every_directive_of_the_issue_is_here():
-    assert len(DIRECTIVES) == 18
+    assert len(DIRECTIVES) == 19
 
 
 @pytest.mark.parametrize('directive', DIRECTIVES)
@@ -317,6 +322,7 @@ def test_defaults_in_force(httpd):
     assert found['LPProfileSignal'].startswith('auto')
     assert found['LPProfileHooks'].startswith('On')
     assert found['LPProfileInterpreters'].startswith('On')
+    assert found['LPProfileKernelEvents'].startswith('auto')
     assert found['LPProfileDir'].startswith(str(server.profile_dir))
     assert found['LPOopsDir'].startswith(str(server.profile_dir / 'oops'))
 

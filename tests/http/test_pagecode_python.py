@@ -237,7 +237,7 @@ def wrong_calls(stacks):
     """(how many calls were seen, those that the script does not have)."""
     calls = {}
     for stack in stacks.stacks:
-        frames = [frame for frame in stack.frames if frame.is_page]
+        frames = page_frames(stack)
         for caller, callee in zip(frames, frames[1:]):
             call = (plain(callee.name), plain(caller.name), caller.line,
                     caller.file)

@@ -114,12 +114,12 @@ def test_report_tells_status_and_failure(httpd):
 
 # -- downloads
 
-Figures = collections.namedtuple('Figures', 'wall cpu samples')
+Figures = collections.namedtuple('Figures', 'wall cpu ready samples')
 
 
 def summary(body):
     """Wall, CPU and samples of a callgrind file."""
-    line = re.search(rb'^summary: (\d+) (\d+) (\d+)$', body, re.M)
+    line = re.search(rb'^summary: (\d+) (\d+) (\d+) (\d+)$', body, re.M)
     return Figures(*map(int, line.groups()))
 
 

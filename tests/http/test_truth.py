@@ -62,7 +62,7 @@ def close(found, expected, samples, what, lost=0.0):
 
 
 def check_sums(stacks, callgrind, took):
-    wall, cpu, samples = callgrind.total[:3]
+    wall, cpu, _, samples = callgrind.total
     assert stacks.total == wall
     assert sum(own[0] for own in callgrind.own.values() if own) == wall
     assert sum((own + [0, 0])[1] for own in callgrind.own.values()) == cpu

@@ -2,7 +2,7 @@
 /*
  * mod_lpp_deny: for tests: children in which system calls fail, as under a
  * hardened unit: LPP_DENY in the server's environment is a list of
- * NUMBER=ERRNO, by spaces; LPP_DENY_WRITE_EXECUTE: no memory is ever both
+ * NUMBER=ERRNO, by spaces; LPP_DENY_AT_START: in the parent, too; LPP_DENY_WRITE_EXECUTE: no memory is ever both
  * written and run.
  */
 #include <errno.h>
@@ -62,6 +62,9 @@ static void deny(apr_pool_t *pchild, server_rec *s)
 
 static void register_hooks(apr_pool_t *pool)
 {
+    if (getenv("LPP_DENY_AT_START")) {
+        deny(pool, NULL);
+    }
     ap_hook_child_init(deny, NULL, NULL, APR_HOOK_REALLY_LAST);
 }
 

@@ -22,7 +22,7 @@ ROOT = HERE.parents[1]
 BUILD = pathlib.Path(os.environ.get('LPP_BUILD', ROOT / 'build'))
 CASES = ['empty', 'nothing', 'one', 'deep', 'mutual', 'odd', 'huge', 'wild',
          'wild_no_lines', 'page', 'lineless']
-Totals = collections.namedtuple('Totals', 'wall cpu samples')
+Totals = collections.namedtuple('Totals', 'wall cpu ready samples')
 
 
 @contextlib.contextmanager

@@ -5,10 +5,10 @@
  *   make_profiles DIRECTORY
  *
  * gives DIRECTORY/CASE.callgrind, .pstats, .pprof, .collapsed and a line
- * "CASE wall_us cpu_us samples" on stdout: the totals that every reader must
- * find. View and writers are the real ones; names and times are made up. The
- * case "page" has page functions, of DIRECTORY/page.php, which is made, too;
- * "lineless" has one of that file without lines.
+ * "CASE wall_us cpu_us ready_us samples" on stdout: the totals that every
+ * reader must find. View and writers are the real ones; names and times are
+ * made up. The case "page" has page functions, of DIRECTORY/page.php, which is
+ * made, too; "lineless" has one of that file without lines.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,8 +78,9 @@ static void write_all(const char *name, const lpp_profile_t *profile,
         }
     }
     printf("%s %" APR_UINT64_T_FMT " %" APR_UINT64_T_FMT " %"
-           APR_UINT64_T_FMT "\n", name, view->total.wall_us,
-           view->total.cpu_us, view->total.samples);
+           APR_UINT64_T_FMT " %" APR_UINT64_T_FMT "\n", name,
+           view->total.wall_us, view->total.cpu_us, view->total.ready_us,
+           view->total.samples);
 }
 
 static lpp_profile_t *begin(apr_uint64_t wall_us, apr_uint64_t cpu_us)
@@ -89,6 +90,8 @@ static lpp_profile_t *begin(apr_uint64_t wall_us, apr_uint64_t cpu_us)
     need(lpp_profile_create(&profile, 0, pool));
     profile->total.wall_ns = wall_us * 1000 + 999;
     profile->total.cpu_ns = cpu_us * 1000 + 1;
+    profile->total.ready_ns = (wall_us - cpu_us) * 500;
+    profile->statistics.ready = LPP_READY_EXACT;
     profile->statistics.asked_hz = 1000;
     profile->statistics.unwinder = "table";
     return profile;
@@ -102,6 +105,7 @@ static void add(lpp_profile_t *profile, const lpp_pc_t *stack, unsigned depth,
 
     weight.wall_ns = wall_ns;
     weight.cpu_ns = cpu_ns;
+    weight.ready_ns = (wall_ns - cpu_ns) / 3;
     weight.samples = samples;
     lpp_profile_add(profile, stack, depth, &weight);
 }

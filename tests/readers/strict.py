@@ -27,7 +27,7 @@ class Callgrind:
         lines = text.split('\n')
         assert lines[0] == '# callgrind format'
         assert lines[-1] == '' and not [x for x in lines if x.endswith(' ')]
-        at = lines.index('events: Wall CPU Samples')
+        at = lines.index('events: Wall CPU Ready Samples')
         self.head = lines[1:at]
         assert lines[at + 1].startswith('summary: ')
         self.summary = self.cost(lines[at + 1].split(' ', 1)[1])
@@ -35,7 +35,7 @@ class Callgrind:
 
     @staticmethod
     def cost(text):
-        assert re.fullmatch(r'\d+ \d+ \d+', text), text
+        assert re.fullmatch(r'\d+ \d+ \d+ \d+', text), text
         return Totals(*map(int, text.split(' ')))
 
     def name(self, space, text):
@@ -64,7 +64,7 @@ class Callgrind:
                 if key == 'fn':
                     function = (where['ob'], where['fl'], where['fn'])
                     assert function not in self.self_cost
-                    self.self_cost[function] = Totals(0, 0, 0)
+                    self.self_cost[function] = Totals(0, 0, 0, 0)
             elif equals and key in ('cob', 'cfi', 'cfn'):
                 space = {'cob': 'ob', 'cfi': 'fl', 'cfn': 'fn'}[key]
                 callee[space] = self.name(space, value)
@@ -100,7 +100,7 @@ class Callgrind:
 
     @staticmethod
     def add(costs, key, cost):
-        costs[key] = Totals(*map(sum, zip(costs.get(key, (0, 0, 0)), cost)))
+        costs[key] = Totals(*map(sum, zip(costs.get(key, (0,) * 4), cost)))
 
 
 def read_pstats(path):

@@ -44,6 +44,8 @@ def test_callgrind_sums_to_its_totals(made, case):
     assert order == ['version', 'creator', 'pid', 'cmd', 'part', 'desc',
                      'positions', 'event']
     assert 'event: Wait = Wall - CPU : Waiting time (us)' in log.head
+    assert ('event: Blocked = Wall - CPU - Ready : Blocked time (us)'
+            in log.head)
     assert 'positions: line' in log.head
     for (_, callee), cost in log.calls.items():
         assert callee in log.self_cost, 'called but never defined'
@@ -65,7 +67,7 @@ def test_callgrind_annotate_shows_the_totals(made, case, inclusive):
     shown = [int(x.replace(',', ''))
              for x in re.findall(r'([\d,]+) \([\d.]+%\)', line)]
     if not shown:  # without time there are no percentages
-        shown = [int(x.replace(',', '')) for x in line.split()[:3]]
+        shown = [int(x.replace(',', '')) for x in line.split()[:4]]
     assert shown and shown == list(totals[case])[:len(shown)]
 
 
@@ -133,13 +135,17 @@ def test_pprof_sums_to_the_totals(made, case):
     directory, totals = made
     profile = Pprof(directory / (case + '.pprof'))
     assert profile.types == [('samples', 'count'), ('wall', 'microseconds'),
-                             ('cpu', 'microseconds')]
+                             ('cpu', 'microseconds'),
+                             ('ready', 'microseconds'),
+                             ('blocked', 'microseconds')]
     assert profile.default == 'wall' and profile.period == [1000]
     assert profile.time == 1700000000123456000
     assert profile.duration == totals[case].wall * 1000
     assert profile.samples
-    samples, wall, cpu = map(sum, zip(*(x[1] for x in profile.samples)))
-    assert Totals(wall, cpu, samples) == totals[case]
+    samples, wall, cpu, ready, blocked = map(
+        sum, zip(*(x[1] for x in profile.samples)))
+    assert Totals(wall, cpu, ready, samples) == totals[case]
+    assert cpu + ready + blocked == wall
     for stack, _ in profile.samples:
         assert stack[-1][0] == '[request]', 'leaf first'
 

@@ -128,7 +128,7 @@ def profile(httpd, page):
 def check_sentence(page, found):
     words = plain(FIRST.search(found.text).group(1))
     print(words)
-    assert re.match(r'\d+\s%% in \S*%s \(%s:%d\)\. ' % (
+    assert re.match(r'\d+\s%% in \S*%s \(%s:%d\)[.;] ' % (
         page.name, pathlib.Path(found.path).name, found.line), words), words
 
 

@@ -23,18 +23,20 @@ def raw_samples(text):
     body = text.split('\nSamples:\n', 1)[1].split('\nLocations\n', 1)[0]
     columns, *lines = body.splitlines()
     assert columns.split() == ['samples/count', 'wall/microseconds[dflt]',
-                               'cpu/microseconds']
-    rows = [re.match(r' *(\d+) +(\d+) +(\d+): (.+)', x) for x in lines]
-    rows = [[int(n) for n in x.groups()[:3]] for x in rows if x]
-    return [sum(column) for column in zip([0, 0, 0], *rows)]
+                               'cpu/microseconds', 'ready/microseconds',
+                               'blocked/microseconds']
+    rows = [re.match(r' *' + r'(\d+) +' * 4 + r'(\d+): (.+)', x) for x in lines]
+    rows = [[int(n) for n in x.groups()[:5]] for x in rows if x]
+    return [sum(column) for column in zip([0] * 5, *rows)]
 
 
 @pytest.mark.parametrize('case', foreign.CASES)
 def test_pprof_reads_the_totals(made, case):
     directory, totals = made
     out = foreign.run_pprof('-raw', directory / (case + '.pprof'))
-    samples, wall, cpu = raw_samples(out)
-    assert foreign.Totals(wall, cpu, samples) == totals[case]
+    samples, wall, cpu, ready, blocked = raw_samples(out)
+    assert foreign.Totals(wall, cpu, ready, samples) == totals[case]
+    assert cpu + ready + blocked == wall
     assert 'Period: 1000' in out
 
 

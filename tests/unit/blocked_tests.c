@@ -21,7 +21,10 @@
 #include "sampling/lpp_signal.h"
 
 apr_pool_t *root;
+lpp_pagecode_t *names;
 static lpp_sampler_t *sampler;
+static lpp_sampler_options_t sampler_options;
+static apr_pool_t *sampler_pool;
 
 static int seen_without_signal(void)
 {
@@ -295,7 +298,7 @@ void after_one_broken_call_no_blocked_thread_is_hit(void **state)
 #endif
 
 /* Not to be shown by /proc any more. */
-static void hide(void)
+void hide(void)
 {
     if (geteuid() == 0) {
         assert_int_equal(setgid(65534), 0);
@@ -313,23 +316,38 @@ void nor_where_signals_are_needed(void **state)
     blocking_calls_do_not_notice(state);
 }
 
+static int make_sampler(void)
+{
+    return apr_pool_create(&sampler_pool, root) == APR_SUCCESS
+           && lpp_sampler_create(&sampler, &sampler_options, sampler_pool)
+                  == APR_SUCCESS;
+}
+
 int open_blocked_tests(void)
 {
-    lpp_sampler_options_t options;
+    lpp_sampler_options_t *options = &sampler_options;
     apr_global_mutex_t *mutex;
 
-    memset(&options, 0, sizeof(options));
     return apr_pool_create(&root, NULL) != APR_SUCCESS
            || apr_global_mutex_create(&mutex, NULL, APR_LOCK_PROC_PTHREAD, root)
                != APR_SUCCESS
-           || lpp_gate_create(&options.gate, mutex, root) != APR_SUCCESS
-           || lpp_gate_child_init(options.gate, root) != APR_SUCCESS
-           || lpp_maps_create(&options.maps, root) != APR_SUCCESS
-           || lpp_sampler_create(&sampler, &options, root) != APR_SUCCESS;
+           || lpp_gate_create(&options->gate, mutex, root) != APR_SUCCESS
+           || lpp_gate_child_init(options->gate, root) != APR_SUCCESS
+           || lpp_maps_create(&options->maps, root) != APR_SUCCESS
+           || lpp_pagecode_create(&options->pages) != APR_SUCCESS
+           || (names = options->pages) == NULL || !make_sampler();
+}
+
+void use_kernel_events(lpp_kernel_t *kernel)
+{
+    apr_pool_destroy(sampler_pool);
+    sampler_options.kernel = kernel;
+    assert_true(make_sampler());
 }
 
 void close_blocked_tests(void)
 {
     apr_pool_destroy(root);
+    lpp_pagecode_destroy(names);
     apr_terminate();
 }

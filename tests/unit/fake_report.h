@@ -130,11 +130,11 @@ static const lpp_view_t *fake_view(apr_pool_t *pool)
 static lpp_oops_t *fake_oops(apr_pool_t *pool)
 {
     static const lpp_oops_event_t events[] = {
-        {0, 0.4, "phase", "post_read_request"},
-        {0.4, 226, "phase", "translate_name"},
-        {226, 227, "phase", "fixups"},
-        {227, 1600, "phase", "handler"},
-        {900, 1600, "phase", "output"},
+        {0, 0.4, "phase", "post_read_request", -1, -1},
+        {0.4, 226, "phase", "translate_name", 25, 170},
+        {226, 227, "phase", "fixups", 1, -1},
+        {227, 1600, "phase", "handler", 1200, 0.5},
+        {900, 1600, "phase", "output", -1, -1},
     };
     lpp_oops_t *oops = apr_pcalloc(pool, sizeof(*oops));
     apr_size_t i;

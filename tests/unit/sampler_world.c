@@ -53,6 +53,7 @@ void make_sampler(world_t *world, int number)
     memset(&options, 0, sizeof(options));
     options.gate = world->gate;
     options.maps = world->maps;
+    options.kernel = world->kernel;
     options.unwind_kind = LPP_UNWIND_AUTO;
     options.signal_number = number;
     assert_int_equal(apr_pool_create(&world->pchild, world->pool),
@@ -206,7 +207,7 @@ lpp_weight_t weight_under(const world_t *world,
                           const char *function_start,
                           const char *function_stop)
 {
-    lpp_weight_t sum = { 0, 0, 0 };
+    lpp_weight_t sum = { 0, 0, 0, 0 };
     apr_uint32_t i;
 
     for (i = 0; i < profile->count; i++) {
@@ -220,6 +221,7 @@ lpp_weight_t weight_under(const world_t *world,
         if (at != LPP_NODE_NONE) {
             sum.wall_ns += profile->nodes[i].self.wall_ns;
             sum.cpu_ns += profile->nodes[i].self.cpu_ns;
+            sum.ready_ns += profile->nodes[i].self.ready_ns;
             sum.samples += profile->nodes[i].self.samples;
         }
     }
@@ -228,12 +230,13 @@ lpp_weight_t weight_under(const world_t *world,
 
 lpp_weight_t weight_of_all(const lpp_profile_t *profile)
 {
-    lpp_weight_t sum = { 0, 0, 0 };
+    lpp_weight_t sum = { 0, 0, 0, 0 };
     apr_uint32_t i;
 
     for (i = 0; i < profile->count; i++) {
         sum.wall_ns += profile->nodes[i].self.wall_ns;
         sum.cpu_ns += profile->nodes[i].self.cpu_ns;
+        sum.ready_ns += profile->nodes[i].self.ready_ns;
         sum.samples += profile->nodes[i].self.samples;
     }
     return sum;

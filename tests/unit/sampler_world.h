@@ -26,6 +26,7 @@ typedef struct world_t {
     apr_global_mutex_t *mutex;
     lpp_gate_t *gate;
     lpp_maps_t *maps;
+    lpp_kernel_t *kernel; /* for make_sampler; NULL: no kernel events */
     lpp_sampler_t *sampler;
 } world_t;
 
@@ -43,7 +44,8 @@ int tear_down(void **state);
 /* Of that clock. */
 apr_uint64_t now_ns(clockid_t clock);
 
-/* A sampler that takes that signal, LPP_SIGNAL_AUTO: any free one. */
+/* A sampler with the world's kernel events that takes that signal,
+ * LPP_SIGNAL_AUTO: any free one. */
 void make_sampler(world_t *world, int number);
 
 /* 1 kHz, with stacks, bounds that no test reaches. */

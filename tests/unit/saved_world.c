@@ -94,12 +94,17 @@ const lpp_view_t *make_view(unsigned stacks, const char *id)
     assert_int_equal(lpp_profile_create(&profile, 0, pool), APR_SUCCESS);
     profile->total.wall_ns = APR_UINT64_C(123456789999);
     profile->total.cpu_ns = APR_UINT64_C(98765432111);
+    profile->total.ready_ns = APR_UINT64_C(12345678901);
+    profile->statistics.ready = LPP_READY_EXACT;
     profile->statistics.asked_hz = 1000;
     profile->statistics.unwinder = "table";
     profile->statistics.blocked_ns = 1234567;
     profile->statistics.own_ns = 765432;
     profile->statistics.cut_short = 1;
     profile->statistics.lowered_hz = 250;
+    profile->statistics.kernel_events = 1;
+    profile->statistics.kernel_blocks = 77;
+    profile->statistics.kernel_lost = 3;
     if (with_pagecode) {
         static const lpp_page_statistics_t seen = {
             11, 2, 3, 4, 5, 6, 7, "Perl 5.99 is not known."
@@ -108,7 +113,8 @@ const lpp_view_t *make_view(unsigned stacks, const char *id)
         profile->statistics.pages = seen;
     }
     for (i = 0; i < stacks; i++) {
-        lpp_weight_t weight = { 900000 + i * 1009, 800000 + i * 13, 1 };
+        lpp_weight_t weight = { 900000 + i * 1009, 800000 + i * 13,
+                                50000 + i * 7, 1 };
         lpp_pc_t stack[40];
         unsigned depth = 1 + (unsigned)rand_r(&seed) % 40;
 

@@ -21,10 +21,10 @@
 #define ADDRESS(function) \
     ((const void *)(apr_uintptr_t)FAKE_PC(1, function, 0))
 static lpp_call_t calls[] = {
-    { 0, "fixups", "mod_a.c", ADDRESS(5), 0, 5, 4000, 3000, 4000, 3000, 0, -1,
-      1, 0 },
-    { 1, "handler", "mod_b.c", ADDRESS(6), 0, 2, 2000000, 1000000, 1500000,
-      700000, 1, 0, 1, 0 }
+    { 0, "fixups", "mod_a.c", ADDRESS(5), 0, 5, 4000, 3000, 500, 4000, 3000,
+      500, 0, -1, 1, 0 },
+    { 1, "handler", "mod_b.c", ADDRESS(6), 0, 2, 2000000, 1000000, 0,
+      1500000, 700000, 0, 1, 0, 1, 0 }
 };
 static const lpp_scope_t scopes[] = {
     { LPP_SCOPE_REQUEST, "", 1, LPP_CALLS_NONE, LPP_CALLS_NONE },
@@ -49,7 +49,7 @@ static apr_status_t make_view(const lpp_view_t **view, apr_pool_t *pool)
     static const lpp_view_about_t about = {
         ID, "a:b", "/", "h", "GET",
         APR_TIME_C(1700000000123456), 4711, 4712, 1 };
-    static const lpp_weight_t weight = { 1000000, 500000, 1 };
+    static const lpp_weight_t weight = { 1000000, 500000, 0, 1 };
     lpp_profile_t *profile;
     lpp_pc_t stack[20];
     unsigned i, j;
@@ -91,7 +91,7 @@ static apr_status_t writers(apr_pool_t *pool)
 
 static apr_status_t clone_and_merge(apr_pool_t *pool)
 {
-    static const lpp_weight_t weight = { 1000000, 500000, 1 };
+    static const lpp_weight_t weight = { 1000000, 500000, 0, 1 };
     lpp_profile_t *profile, *clone;
     lpp_pc_t stack[20];
     unsigned i, j;

@@ -47,7 +47,7 @@ static lpp_profile_t *begin(apr_uint64_t wall_us)
 static void add(lpp_profile_t *profile, const lpp_pc_t *stack, unsigned depth,
                 apr_uint64_t wall_us)
 {
-    lpp_weight_t weight = {wall_us * 1000, wall_us * 500, 1};
+    lpp_weight_t weight = {wall_us * 1000, wall_us * 500, 0, 1};
 
     lpp_profile_add(profile, stack, depth, &weight);
 }

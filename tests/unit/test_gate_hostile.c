@@ -73,6 +73,7 @@ static void do_what_the_parent_does(void)
     lpp_gate_totals_t totals;
     lpp_owner_t owner;
     lpp_death_t death;
+    lpp_ends_t ends;
     char text[LPP_GATE_ERROR_BYTES + 8];
     apr_time_t when;
     int taken;
@@ -86,6 +87,8 @@ static void do_what_the_parent_does(void)
     check_owner(&owner);
     lpp_gate_get_counts(gate, &counts);
     lpp_gate_get_totals(gate, &totals);
+    memset(&ends, 0xff, sizeof(ends));
+    (void)lpp_gate_awaits(gate, &ends);
     lpp_gate_set_error(gate, "LPP999: an error");
     lpp_gate_get_error(gate, text, sizeof(text), &when);
     assert_true(strlen(text) <= LPP_GATE_ERROR_BYTES);
@@ -106,6 +109,7 @@ static void do_what_children_do(void)
 {
     lpp_gate_totals_t one = { 1, 1, 1, 1, 1, 1, 2 };
     lpp_owner_t owner, dead;
+    lpp_gate_waits_t waits;
     apr_pool_t *pchild;
     void *kept = NULL;
 
@@ -123,6 +127,10 @@ static void do_what_children_do(void)
     assert_int_equal(lpp_gate_try(gate, 1000), APR_SUCCESS);
     lpp_gate_set_owner(gate, &owner);
     lpp_gate_set_page_id(gate, owner.id, "a:b");
+    memset(&waits, 0xff, sizeof(waits));
+    lpp_gate_set_waits(gate, &waits);
+    assert_int_equal(lpp_gate_awaits(gate, &waits.sockets[0]),
+                     LPP_GATE_AWAITS);
     if (lpp_gate_extra(gate)) {
         ((char *)lpp_gate_extra(gate))[0] = 1;
         ((char *)lpp_gate_extra(gate))[LPP_GATE_AREA_BYTES - 1] = 1;
@@ -131,6 +139,8 @@ static void do_what_children_do(void)
     lpp_gate_settle(kept);
     lpp_gate_post_death(gate, &owner);
     lpp_gate_count_skip(gate, LPP_GATE_BUSY);
+    lpp_gate_ask_waits(gate);
+    (void)lpp_gate_waits_asked(gate);
     lpp_gate_ask_to_end(gate);
     lpp_gate_asked_to_end(gate);
     lpp_gate_add_client_us(gate, lpp_gate_client_us(gate));

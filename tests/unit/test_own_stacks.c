@@ -147,7 +147,7 @@ static lpp_weight_t below(const world_t *world, const lpp_profile_t *profile,
                           lpp_pc_t pc, const char *from, const char *to)
 {
     lpp_pc_t start = lpp_maps_pc(world->maps, (apr_uintptr_t)from);
-    lpp_weight_t sum = { 0, 0, 0 };
+    lpp_weight_t sum = { 0, 0, 0, 0 };
     apr_uint32_t i;
 
     for (i = 0; i < profile->count; i++) {

@@ -47,7 +47,8 @@ static int teardown(void **state)
     return 0;
 }
 
-static const lpp_weight_t one = { 1000, 400, 1 };
+static const lpp_weight_t one = { 1000, 400, 300, 1 };
+static const lpp_weight_t total = { 5000, 2000, 1500, 0 };
 
 /* A place in this program, and one in libc. */
 static lpp_pc_t here(unsigned offset)
@@ -88,7 +89,7 @@ static lpp_profile_t *leave_three_samples(void)
     sample(profile, frames, 3);
     sample(profile, frames, 3);
     sample(profile, frames + 1, 2);
-    lpp_postmortem_set_total(postmortem, profile, 5000, 2000);
+    lpp_postmortem_set_total(postmortem, profile, &total);
     return profile;
 }
 
@@ -220,7 +221,7 @@ static void leave_page_functions(void)
     sample(profile, frames, 4);
     sample(profile, frames + 1, 3);
     sample(profile, frames + 3, 1); /* without a page function */
-    lpp_postmortem_set_total(postmortem, profile, 5000, 2000);
+    lpp_postmortem_set_total(postmortem, profile, &total);
 }
 
 /* Of another process, whose numbers are other ones. */
@@ -442,7 +443,7 @@ static void the_writer_survives_false_counts(void **state)
             atomic_store(&postmortem->objects, counts[j]);
             atomic_store(&postmortem->functions, counts[j]);
             sample(profile, frames, 3);
-            lpp_postmortem_set_total(postmortem, profile, 1, 1);
+            lpp_postmortem_set_total(postmortem, profile, &one);
         }
     }
     postmortem = old;

@@ -10,7 +10,7 @@
 #include "profile/lpp_profile.h"
 #include "pool_state.h"
 
-static const lpp_weight_t one = { 1000, 400, 1 };
+static const lpp_weight_t one = { 1000, 400, 500, 1 };
 
 static lpp_profile_t *make(apr_pool_t *pool, apr_uint32_t max_nodes)
 {
@@ -24,7 +24,7 @@ static lpp_profile_t *make(apr_pool_t *pool, apr_uint32_t max_nodes)
 /* What all nodes hold together; parents must stand before children. */
 static lpp_weight_t sum(const lpp_profile_t *profile)
 {
-    lpp_weight_t all = { 0, 0, 0 };
+    lpp_weight_t all = { 0, 0, 0, 0 };
     apr_uint32_t i;
 
     for (i = 0; i < profile->count; i++) {
@@ -87,7 +87,7 @@ static void credit_adds_time_without_a_sample(void **state)
 {
     lpp_profile_t *profile = make(*state, 0);
     const lpp_pc_t stack[] = { 1 };
-    const lpp_weight_t blocked = { 5000, 0, 0 };
+    const lpp_weight_t blocked = { 5000, 0, 0, 0 };
     apr_uint32_t leaf = lpp_profile_add(profile, stack, 1, &one);
 
     lpp_profile_credit(profile, leaf, &blocked);

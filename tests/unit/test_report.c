@@ -188,7 +188,7 @@ static void headline_says_where_the_time_went(void **state)
     assert_has(text, "<b>1.600&#160;s</b>");
     assert_has(text, "<b>1.100&#160;s</b>");
     assert_has(text, "<b>500&#160;ms</b>");
-    assert_has(text, "69&#160;% computing, 31&#160;% waiting");
+    assert_has(text, "69&#160;% CPU, 31&#160;% waiting");
     assert_has(text, "<code>luaV_execute</code> of liblua5.3.so.0.0.0 "
                      "(38&#160;%)");
     assert_has(text, "<code>poll</code> of libc.so.6 (29&#160;%), <code>"
@@ -363,8 +363,9 @@ static void flame_graph_is_to_scale(void **state)
     assert_has(text, "<svg x=\"0.000%\" y=\"0\" width=\"100.000%\"");
     /* luaV_execute: 1131 of 1600 ms, three levels down. */
     assert_has(text, "<svg x=\"0.000%\" y=\"54\" width=\"70.688%\"");
-    assert_has(text, "<title>poll (libc.so.6)\n470&#160;ms, 29.4 %; waiting "
-                     "468&#160;ms; self 470&#160;ms; 470 samples</title>");
+    assert_has(text, "<title>poll (libc.so.6)\n470&#160;ms, 29.4 %; CPU "
+                     "2.0&#160;ms; waiting 468&#160;ms; self 470&#160;ms; "
+                     "470 samples</title>");
     /* Branch 12 has 0.06 %. */
     assert_has(text, "Left out (1)");
     /* which colour is which module, and the waterfall's scale */

@@ -64,7 +64,7 @@ static lpp_pc_t c_code(void *function)
 static void add(lpp_profile_t *profile, unsigned ms, unsigned count, ...)
 {
     lpp_weight_t weight = { ms * APR_UINT64_C(1000000),
-                            ms * APR_UINT64_C(900000), ms };
+                            ms * APR_UINT64_C(900000), 0, ms };
     lpp_pc_t frames[16];
     va_list args;
     unsigned i;

@@ -318,6 +318,8 @@ static lpp_report_list_t list_of(int count)
         entry.head.page_id = apr_psprintf(pool, "P:%03d", (i * 7) % count);
         entry.head.total.wall_us = 100000u + (apr_uint64_t)(i * 3 % count);
         entry.head.total.cpu_us = 1000u + (apr_uint64_t)(i * 5 % count);
+        entry.head.total.ready_us = (apr_uint64_t)(i * 4 % count);
+        entry.head.ready = i % 3;
         entry.bytes = 5000 + i * 11 % count;
         APR_ARRAY_PUSH(list.entries, lpp_saved_entry_t) = entry;
     }
@@ -336,7 +338,7 @@ static void lists_are_sorted_as_asked(void **state)
 {
     static const char *const values[] = {
         "time", "-time", "page", "-page", "status", "wall", "-wall", "cpu",
-        "waiting", "samples", "-size", "", "nonsense", "--wall", NULL
+        "waiting", "samples", "-size", "", "nonsense", "--wall", "ready"
     };
     unsigned i;
     int j;
@@ -355,7 +357,7 @@ static void lists_are_sorted_as_asked(void **state)
                 &APR_ARRAY_IDX(list.entries, j, lpp_saved_entry_t).head;
 
             switch (i) {
-            case 0: case 11: case 12: case 13: case 14:
+            case 0: case 11: case 12: case 13:
                 assert_true(a->start > b->start);
                 break;
             case 1: assert_true(a->start < b->start); break;
@@ -364,6 +366,9 @@ static void lists_are_sorted_as_asked(void **state)
             case 5: assert_true(a->total.wall_us > b->total.wall_us); break;
             case 6: assert_true(a->total.wall_us < b->total.wall_us); break;
             case 7: assert_true(a->total.cpu_us > b->total.cpu_us); break;
+            case 14:
+                assert_true(a->total.ready_us > b->total.ready_us);
+                break;
             default: break;
             }
         }

@@ -5,6 +5,8 @@
  * test_sampler_waiting: requests that wait for the gate while another one owns
  * it: in order, for how long, and for which reasons they do not.
  */
+#include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,6 +15,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -205,35 +208,188 @@ static void a_waiter_whose_client_left_is_let_go(void **state)
     measure(*state, measure_leave);
 }
 
-static int measure_own_request(world_t *world)
+/* A connection of this process to itself: the owner of the gate reads, the other
+ * thread's request came by it. */
+typedef struct itself_t {
+    int reads, writes;
+    lpp_ends_t ends; /* of the other request */
+} itself_t;
+
+static void connect_to_itself(itself_t *itself)
 {
+    struct sockaddr_in address;
+    socklen_t len = sizeof(address);
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+
+    memset(&address, 0, sizeof(address));
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, len), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &len),
+                     0);
+    itself->reads = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(connect(itself->reads, (struct sockaddr *)&address, len),
+                     0);
+    itself->writes = accept(listener, NULL, NULL);
+    assert_int_equal(lpp_ends_of(itself->writes, LPP_ENDS_ACCEPTED,
+                                 &itself->ends), 1);
+    close(listener);
+}
+
+static void *answer(void *baton)
+{
+    other_t *other = baton;
+    itself_t *itself = other->options.wanted_baton;
+
+    profile_elsewhere(other);
+    assert_int_equal(write(itself->writes, "x", 1), 1);
+    return NULL;
+}
+
+/* How the owner waits for the answer. */
+static void wait_by_read(itself_t *itself)
+{
+    char byte;
+
+    assert_int_equal(read(itself->reads, &byte, 1), 1);
+}
+
+static void wait_by_poll(itself_t *itself)
+{
+    struct pollfd item = { itself->reads, POLLIN, 0 };
+
+    assert_int_equal(poll(&item, 1, LONG_MS), 1);
+}
+
+static void wait_by_sleep(itself_t *itself)
+{
+    char byte;
+
+    while (recv(itself->reads, &byte, 1, MSG_DONTWAIT) != 1) {
+        usleep(1000);
+    }
+}
+
+static void wait_by_spin(itself_t *itself)
+{
+    char byte;
+
+    while (recv(itself->reads, &byte, 1, MSG_DONTWAIT) != 1) {
+    }
+}
+
+static void (*const ways[])(itself_t *) = {
+    wait_by_read, wait_by_poll, wait_by_sleep, wait_by_spin
+};
+
+/* Ask itself, in that way; stacks 0: without samples. */
+static void ask_itself(world_t *world, void (*way)(itself_t *), int stacks)
+{
+    lpp_session_options_t options = usual_options();
     lpp_gate_counts_t before, after;
+    lpp_session_t *session;
+    itself_t itself;
     other_t other;
+    pthread_t thread;
 
     lpp_gate_get_counts(world->gate, &before);
+    connect_to_itself(&itself);
     make_other(&other, world);
-    other.options.parent_id = "OOPS-00000000000000000000000000000001";
-    start_beside(world, &other, LONG_MS);
+    other.options.connection = itself.ends;
+    other.options.wanted_baton = &itself;
+    options.stacks = stacks;
+    session = start(world, &options, no_roots);
+    assert_int_equal(pthread_create(&thread, NULL, answer, &other), 0);
+    way(&itself);
+    lpp_session_stop(session, LPP_STOP_NOT);
+    lpp_session_close(session);
+    pthread_join(thread, NULL);
     assert_int_equal(other.how, LPP_START_CHILD);
     lpp_gate_get_counts(world->gate, &after);
     assert_int_equal(after.child, before.child + 1);
-    return other.waited <= 100000;
+    assert_int_equal(after.waiting, 0);
+    apr_pool_destroy(other.pool);
+    close(itself.reads);
+    close(itself.writes);
 }
 
 static void the_holders_own_request_does_not_wait(void **state)
 {
-    lpp_gate_counts_t before, after;
+    unsigned i;
+
+    for (i = 0; i < LPP_COUNT(ways); i++) {
+        ask_itself(*state, ways[i], 1);
+        ask_itself(*state, ways[i], 0);
+    }
+}
+
+/* Its timeout is shorter than the owner's helper takes to look. */
+static int measure_short_timeout(world_t *world)
+{
+    other_t other;
+
+    make_other(&other, world);
+    other.options.lock_timeout_us = 0;
+    other.options.connection.local.family = AF_INET;
+    other.options.connection.remote.family = AF_INET;
+    other.options.connection.remote.address[0] = 127;
+    start_beside(world, &other, LONG_MS);
+    assert_int_equal(other.how, LPP_START_TIMED_OUT);
+    assert_true(other.waited >= 2000);
+    return other.waited <= 100000;
+}
+
+static void a_request_of_this_host_waits_for_the_look(void **state)
+{
+    measure(*state, measure_short_timeout);
+}
+
+/* A connection that the owner does not have: another program of this host. */
+static void a_stranger_of_this_host_waits(void **state)
+{
     world_t *world = *state;
     other_t other;
 
-    measure(world, measure_own_request);
-    lpp_gate_get_counts(world->gate, &before);
     make_other(&other, world);
-    other.options.parent_id = "OOPS-00000000000000000000000000000002";
+    other.options.connection.local.family = AF_INET;
+    other.options.connection.remote.family = AF_INET;
+    other.options.connection.remote.address[0] = 127;
     start_beside(world, &other, 200);
     assert_int_equal(other.how, LPP_START_RUNNING);
-    lpp_gate_get_counts(world->gate, &after);
-    assert_int_equal(after.child, before.child);
+    assert_true(other.waited >= 100000);
+}
+
+/* The owner waits for another process, which may have sent the request. */
+static void a_process_that_the_owner_waits_for_has_a_second(void **state)
+{
+    lpp_session_options_t options = usual_options();
+    world_t *world = *state;
+    lpp_session_t *session;
+    itself_t itself = { 0 };
+    other_t other;
+    pthread_t thread;
+    int ends[2];
+    char byte;
+
+    assert_int_equal(pipe(ends), 0);
+    itself.writes = ends[1];
+    make_other(&other, world);
+    other.options.connection.local.family = AF_INET;
+    other.options.connection.remote.family = AF_INET;
+    other.options.connection.remote.address[0] = 127;
+    other.options.wanted_baton = &itself;
+    session = start(world, &options, no_roots);
+    assert_int_equal(pthread_create(&thread, NULL, answer, &other), 0);
+    assert_int_equal(read(ends[0], &byte, 1), 1);
+    lpp_session_stop(session, LPP_STOP_NOT);
+    lpp_session_close(session);
+    pthread_join(thread, NULL);
+    assert_int_equal(other.how, LPP_START_CHILD);
+    assert_true(other.waited >= 1000000);
+    apr_pool_destroy(other.pool);
+    close(ends[0]);
+    close(ends[1]);
 }
 
 static atomic_int held, holding;
@@ -304,6 +460,9 @@ int main(void)
         CASE(an_owner_is_not_counted_as_waiting),
         CASE(a_waiter_whose_client_left_is_let_go),
         CASE(the_holders_own_request_does_not_wait),
+        CASE(a_request_of_this_host_waits_for_the_look),
+        CASE(a_stranger_of_this_host_waits),
+        CASE(a_process_that_the_owner_waits_for_has_a_second),
         CASE(a_turn_that_comes_at_the_childs_end_is_given_back),
     };
     int failed;

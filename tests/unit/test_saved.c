@@ -73,6 +73,9 @@ static void head_and_oops_come_back(void **state)
     assert_int_equal(back->head.waited_us, 12345);
     assert_int_equal(back->head.cut_short, 1);
     assert_int_equal(back->view->statistics.lowered_hz, 250);
+    assert_int_equal(back->view->statistics.kernel_events, 1);
+    assert_int_equal(back->view->statistics.kernel_blocks, 77);
+    assert_int_equal(back->view->statistics.kernel_lost, 3);
     assert_int_equal(back->head.total.wall_us, saved.view->total.wall_us);
     assert_string_equal(back->oops_path, saved.oops_path);
     assert_null(back->memory);

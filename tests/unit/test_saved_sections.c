@@ -93,7 +93,7 @@ static lpp_buf_t *make_file(const char *id)
         "GET", APR_TIME_C(1700000000123456), 4711, 4712, 0 };
     static const lpp_pc_t stack[] = {FAKE_PC(1, 1, 0), LPP_PAGE_PC(1, 7),
                                      FAKE_PC(1, 0, 0)};
-    const lpp_weight_t weight = {900000, 800000, 1};
+    const lpp_weight_t weight = {900000, 800000, 0, 1};
     lpp_profile_t *profile;
     lpp_saved_t saved;
     lpp_oops_t *oops;

@@ -55,6 +55,7 @@ static void add(fixture_t *fixture, const lpp_pc_t *stack, unsigned count,
 
     weight.wall_ns = wall_ns;
     weight.cpu_ns = cpu_ns;
+    weight.ready_ns = 0;
     weight.samples = 1;
     lpp_profile_add(fixture->profile, stack, count, &weight);
 }
@@ -63,7 +64,7 @@ static void add(fixture_t *fixture, const lpp_pc_t *stack, unsigned count,
 static const lpp_view_t *view_of(fixture_t *fixture)
 {
     const lpp_view_t *view = NULL;
-    lpp_cost_t branches = { 0, 0, 0 }, functions = { 0, 0, 0 };
+    lpp_cost_t branches = { 0, 0, 0, 0 }, functions = { 0, 0, 0, 0 };
     apr_uint32_t i;
 
     assert_int_equal(lpp_view_create(&view, fixture->profile, NULL, NULL,
@@ -287,12 +288,30 @@ static void the_true_rate_leaves_blocked_time_out(void **state)
 {
     fixture_t *fixture = *state;
     const lpp_pc_t stack[] = { PC(A) };
-    const lpp_weight_t blocked = { 9000000, 0, 0 };
+    const lpp_weight_t blocked = { 9000000, 0, 0, 0 };
     const lpp_view_t *view;
 
     add(fixture, stack, 1, 1000000, 0);
     lpp_profile_credit(fixture->profile, 1, &blocked);
     fixture->profile->statistics.blocked_ns = 9000000;
+    fixture->profile->total.wall_ns = 20000000;
+    view = view_of(fixture);
+    assert_true(view->true_hz > 999.9 && view->true_hz < 1000.1);
+}
+
+/* The rate is that of samples that were asked for. */
+static void the_true_rate_leaves_the_kernel_s_samples_out(void **state)
+{
+    fixture_t *fixture = *state;
+    const lpp_pc_t stack[] = { PC(A) };
+    const lpp_weight_t blocked = { 9000000, 0, 0, 5 };
+    const lpp_view_t *view;
+
+    add(fixture, stack, 1, 1000000, 0);
+    lpp_profile_credit(fixture->profile, 1, &blocked);
+    fixture->profile->statistics.blocked_ns = 9000000;
+    fixture->profile->statistics.kernel_events = 1;
+    fixture->profile->statistics.signals = 1;
     fixture->profile->total.wall_ns = 20000000;
     view = view_of(fixture);
     assert_true(view->true_hz > 999.9 && view->true_hz < 1000.1);
@@ -327,6 +346,7 @@ int main(void)
         TEST(the_heaviest_come_first),
         TEST(unnamed_frames_lower_the_share),
         TEST(the_true_rate_leaves_blocked_time_out),
+        TEST(the_true_rate_leaves_the_kernel_s_samples_out),
         TEST(a_deep_tree_needs_no_recursion),
     };
 

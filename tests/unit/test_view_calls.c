@@ -30,16 +30,16 @@ static apr_pool_t *pool;
 static lpp_profile_t *profile;
 
 static lpp_call_t rows[] = {
-    { 0, "fixups", "mod_f.c", ADDRESS(F), 0, 5, 4000, 3000, 4000, 3000, 0, -1,
+    { 0, "fixups", "mod_f.c", ADDRESS(F), 0, 5, 4000, 3000, 900, 4000, 3000,
+      800, 0, -1, 1, 0 },
+    { 0, "handler", "mod_f.c", ADDRESS(F), 0, 2, 2000000, 1000000, 1000000,
+      1500000, 700000, 750000, 1, 0, 1, 0 },
+    { 0, "fixups", "mod_g.c", ADDRESS(G), 0, 7, 700, 700, 0, 700, 700, 0, 1,
+      403, 1, 0 },
+    { 1, "fixups", "mod_g.c", ADDRESS(G), 0, 3, 300, 300, 0, 300, 300, 0, 0, -1,
       1, 0 },
-    { 0, "handler", "mod_f.c", ADDRESS(F), 0, 2, 2000000, 1000000, 1500000,
-      700000, 1, 0, 1, 0 },
-    { 0, "fixups", "mod_g.c", ADDRESS(G), 0, 7, 700, 700, 700, 700, 1, 403, 1,
-      0 },
-    { 1, "fixups", "mod_g.c", ADDRESS(G), 0, 3, 300, 300, 300, 300, 0, -1, 1,
-      0 },
-    { 1, "handler", "mod_<h>.c", ADDRESS(H), 0, 1, 500000, 1, 500000, 1, 1, 0,
-      1, 0 }
+    { 1, "handler", "mod_<h>.c", ADDRESS(H), 0, 1, 500000, 1, 2, 500000, 1, 2,
+      1, 0, 1, 0 }
 };
 static const lpp_scope_t scopes[] = {
     { LPP_SCOPE_REQUEST, "", 1, LPP_CALLS_NONE, LPP_CALLS_NONE },
@@ -50,7 +50,7 @@ static lpp_calls_table_t table = { rows, LPP_COUNT(rows), scopes,
 
 static void add(const lpp_pc_t *stack, unsigned count)
 {
-    lpp_weight_t weight = { 1000000, 500000, 1 };
+    lpp_weight_t weight = { 1000000, 500000, 0, 1 };
 
     lpp_profile_add(profile, stack, count, &weight);
 }
@@ -259,6 +259,8 @@ static void the_saved_form_keeps_the_calls(void **state)
         assert_int_equal(call->decided, rows[i].decided);
         assert_int_equal(call->wall_ns, rows[i].wall_ns);
         assert_int_equal(call->self_cpu_ns, rows[i].self_cpu_ns);
+        assert_int_equal(call->ready_ns, rows[i].ready_ns);
+        assert_int_equal(call->self_ready_ns, rows[i].self_ready_ns);
     }
     assert_string_equal(back->view->calls->scopes[1].path, "/<part>");
     assert_int_equal(back->view->calls->scopes[1].caller, 1);

@@ -56,7 +56,7 @@ static int teardown(void **state)
 
 static void add(const lpp_pc_t *stack, unsigned count, apr_uint64_t wall_ns)
 {
-    lpp_weight_t weight = { wall_ns, wall_ns / 2, 1 };
+    lpp_weight_t weight = { wall_ns, wall_ns / 2, 0, 1 };
 
     profile->total.wall_ns += wall_ns;
     profile->total.cpu_ns += wall_ns / 2;

@@ -32,7 +32,7 @@ static int setup(void **state)
         return -1;
     }
     for (i = 0; i < 5000; i++) {
-        const lpp_weight_t weight = { 3000, 2000, 1 };
+        const lpp_weight_t weight = { 3000, 2000, 0, 1 };
         lpp_pc_t stack[13];
         unsigned j;
 

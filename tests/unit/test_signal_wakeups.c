@@ -381,6 +381,8 @@ static void and_so_it_does_under_the_sampler(void **state)
                   (unsigned)profile->statistics.repaired_calls);
     assert_true(profile->statistics.repaired_calls > 0);
     assert_int_equal(lpp_signal_unrepaired(), 0);
+    /* At its end LeakSanitizer traces the process. */
+    assert_int_equal(prctl(PR_SET_DUMPABLE, 1), 0);
 }
 
 /* The program's timer, and what its calls wait for. */

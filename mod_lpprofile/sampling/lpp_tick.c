@@ -92,7 +92,8 @@ void lpp_tick_follow(lpp_sampler_t *sampler)
     tick->ready_offset_ns = session->used.ready_ns - segment->ready_ns;
     tick->cpu_offset_ns = session->used.cpu_ns - segment->cpu_ns;
     tick->next_sample_ns = tick->given_wall_ns + tick->interval_ns;
-    if (session->options.stacks && session->can_unwind) {
+    tick->stacks = session->options.stacks && session->can_unwind;
+    if (tick->stacks) {
         lpp_thread_open(&tick->thread);
         pthread_mutex_lock(&tick->session->tree_mutex);
         session->profile->statistics.ready = lpp_tick_ready_known(sampler);
@@ -351,8 +352,7 @@ int64_t lpp_tick_run(lpp_sampler_t *sampler)
     int64_t cpu, due;
     int blocked;
 
-    if (tick->session->options.stacks && tick->session->can_unwind
-        && !tick->without_events) {
+    if (tick->stacks && !tick->without_events) {
         lpp_kernel_watch_follow(&sampler->watch, (unsigned)tick->thread.tid,
                                 0);
     }

@@ -70,6 +70,8 @@ typedef struct lpp_block_t {
 typedef struct lpp_tick_t {
     lpp_session_t *session;    /* NULL: none runs */
     unsigned segment;          /* number of the segment that this belongs to */
+    int stacks;                /* of the segment: stacks are wanted, and can be
+                                  unwound */
     int sampling;              /* the thread is armed: signals may be sent */
     lpp_thread_t thread;
     apr_int64_t interval_ns;   /* between samples */

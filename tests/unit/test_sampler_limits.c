@@ -5,6 +5,7 @@
  * test_sampler_limits: what ends a profile before its request ends: its longest
  * time, a slow client, the end of the child.
  */
+#include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -73,9 +74,12 @@ static interrupted_t interrupted;
 
 static void end_in_a_handler(int number)
 {
+    int before = errno;
+
     lpp_sampler_stop(interrupted.world->sampler);
     lpp_session_close(interrupted.session);
     atomic_store(&interrupted.ended, 1);
+    errno = before;
 }
 
 /* A helper task: interrupt the session's thread while it waits for its task,

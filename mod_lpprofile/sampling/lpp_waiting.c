@@ -5,6 +5,7 @@
 #include "sampling/lpp_waiting_internal.h"
 
 #include <fcntl.h>
+#include <gnu/libc-version.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -72,6 +73,10 @@ static int locks_mutex(lpp_waiting_t *waiting, const lpp_maps_t *maps,
 static const unsigned char argument_regs[6] = { 5, 4, 1, 10, 8, 9 };
 #define NUMBER_REG 0
 
+/* An address in the C library: of a function that no other library replaces, as
+ * some do with those that lock. */
+#define C_LIBRARY ((apr_uint64_t)(apr_uintptr_t)gnu_get_libc_version)
+
 /*
  * The number of a call whose registers do not have it, of which the innermost
  * frame is pc. What the C library keeps on the stack is read from a copy. The
@@ -93,9 +98,8 @@ static long number_behind(const lpp_waiting_t *waiting,
     greg_t regs[NGREG];
     unsigned i;
 
-    if (LPP_PC_OBJECT(pc) == 0 || waiting->locks[0].address == 0
-        || LPP_PC_OBJECT(pc) != LPP_PC_OBJECT(
-               lpp_maps_pc(maps, waiting->locks[0].address))
+    if (LPP_PC_OBJECT(pc) == 0
+        || LPP_PC_OBJECT(pc) != LPP_PC_OBJECT(lpp_maps_pc(maps, C_LIBRARY))
         || sp + sizeof(top) > snapshot->stack_len) {
         return -1;
     }

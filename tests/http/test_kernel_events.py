@@ -103,11 +103,15 @@ def test_on_sees_blocks_without_a_signal(httpd, mpm):
 
 @AS_ROOT
 @pytest.mark.log_allows(r'LPP036', r'AH0')
-def test_a_proxied_wait_has_its_whole_stack(httpd):
+@pytest.mark.parametrize('replaced', [False, True])
+def test_a_proxied_wait_has_its_whole_stack(httpd, replaced):
+    env = {'LD_PRELOAD': str(apxs_env.build_object(
+        'replaced_lock', 'lpp_replaced_lock', '-D_GNU_SOURCE', '-ldl'))}
     server = httpd(
         calls() + 'LPProfileKernelEvents on\n'
         'ProxyPass /away http://127.0.0.1:${PORT}/calls retry=0 '
-        'disablereuse=on\n', features=['proxy'], fresh=True)
+        'disablereuse=on\n', features=['proxy'], fresh=True,
+        env=env if replaced else None)
     if not can_open(server):
         pytest.skip('SKIPPED: this machine denies perf_event_open to root')
     got = server.get('/++profile++collapsed/away?0')

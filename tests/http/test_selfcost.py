@@ -97,6 +97,7 @@ def test_what_is_kept_of_many_subrequests(httpd):
 
 # -- a large heap
 
+@pytest.mark.no_asan('measures the heap')
 def test_a_large_heap_is_not_counted_in_a_requests_way(httpd):
     server = httpd(ON + ONE_CHILD + apxs_env.load('lpp_test_heap')
                    + '<Location /heap>\nSetHandler lpp-test-heap\n'

@@ -65,6 +65,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / 'http'))
 
 import apxs_env  # noqa: E402
+import databases  # noqa: E402
 import httpd_env  # noqa: E402
 
 ANNOTATE = pathlib.Path(__file__).parent / 'readers/annotate.pl'
@@ -277,6 +278,16 @@ def httpd(request, servers, mpm):
     yield factory
     faults = factory.finish()
     assert not faults, 'not named by the test:\n' + '\n'.join(faults)
+
+
+@pytest.fixture(scope='session')
+def postgres():
+    """Tests that use it are of the xdist_group postgres."""
+    cluster = databases.Postgres()
+    try:
+        yield cluster.start()
+    finally:
+        cluster.stop()
 
 
 class TmpPaths:

@@ -170,9 +170,9 @@ int lpp_gate_asked_to_end(const lpp_gate_t *gate);
 
 typedef struct lpp_gate_waits_t {
     apr_uint32_t pid;      /* of the owner; set_waits fills it in */
-    apr_uint32_t child;    /* 1: blocked on another process of this server, or
-                              one that it started: any of these may send
-                              requests on its behalf */
+    apr_uint32_t child;    /* 1: blocked, as far as is known, on another process
+                              of this server, or one that it started: any of
+                              these may send requests on its behalf */
     apr_uint32_t count;    /* of sockets */
     apr_uint32_t reserved; /* 0 */
     lpp_ends_t sockets[LPP_GATE_SOCKETS];

@@ -3,10 +3,12 @@
 #include "sampling/lpp_awaited_internal.h"
 
 #include <dirent.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/lpp_clock.h"
@@ -37,13 +39,6 @@ int lpp_awaited_is_late(const lpp_awaited_t *awaited, apr_int64_t now_ns)
     return now_ns - awaited->since_ns > LATE_NS;
 }
 
-static void add_ends(lpp_gate_waits_t *waits, const lpp_ends_t *ends)
-{
-    if (waits->count < LPP_GATE_SOCKETS) {
-        waits->sockets[waits->count++] = *ends;
-    }
-}
-
 /* Whether the other side of a unix socket was opened by another process of this
  * server, such as mod_cgid's daemon. */
 static int is_of_this_server(int fd)
@@ -56,14 +51,22 @@ static int is_of_this_server(int fd)
            && getpgid(peer.pid) == getpgrp();
 }
 
+static void add_connection(lpp_gate_waits_t *waits, int fd,
+                           const lpp_ends_t *ends)
+{
+    if (waits->count < LPP_GATE_SOCKETS) {
+        waits->sockets[waits->count++] = *ends;
+    }
+    waits->child |= ends->local.family == AF_UNIX && is_of_this_server(fd);
+}
+
 static void add_fd(lpp_gate_waits_t *waits, int fd)
 {
     struct stat file;
     lpp_ends_t ends;
 
     if (lpp_ends_of(fd, LPP_ENDS_CONNECTED, &ends)) {
-        add_ends(waits, &ends);
-        waits->child |= ends.local.family == AF_UNIX && is_of_this_server(fd);
+        add_connection(waits, fd, &ends);
     }
     else if (fstat(fd, &file) == 0 && S_ISFIFO(file.st_mode)) {
         waits->child = 1;
@@ -94,24 +97,31 @@ static void add_call(lpp_gate_waits_t *waits, const lpp_wait_call_t *call)
     }
 }
 
-/* Add all connections of this process to this host. */
+/* Add all connections of this process to this host, and its child processes. */
 static void add_all(lpp_gate_waits_t *waits)
 {
     DIR *dir = opendir("/proc/self/fd");
     struct dirent *entry;
     lpp_ends_t ends;
-    int left = FDS_READ;
+    siginfo_t info;
+    int left = FDS_READ, fd;
 
     while (dir != NULL && left-- > 0 && (entry = readdir(dir)) != NULL) {
-        if (entry->d_name[0] != '.'
-            && lpp_ends_of(atoi(entry->d_name), LPP_ENDS_CONNECTED, &ends)
+        if (entry->d_name[0] == '.') {
+            continue;
+        }
+        fd = atoi(entry->d_name);
+        if (lpp_ends_of(fd, LPP_ENDS_CONNECTED, &ends)
             && lpp_ends_is_near(&ends)) {
-            add_ends(waits, &ends);
+            add_connection(waits, fd, &ends);
         }
     }
     if (dir != NULL) {
         closedir(dir);
     }
+    /* Fails if there are none; who started one still finds how it ended. */
+    waits->child |=
+        waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
 void lpp_awaited_publish(lpp_awaited_t *awaited, lpp_gate_t *gate,

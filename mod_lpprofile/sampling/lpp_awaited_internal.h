@@ -7,7 +7,8 @@
  * sockets at the gate. The call that the thread is blocked in names them. Where
  * it does not (a lock, a sleep, an epoll descriptor: another thread may do the
  * work), where it is not known, or where the thread waits without blocking, all
- * connections of this process to this host are published.
+ * connections of this process to this host are published, and whether it has
+ * child processes.
  */
 #ifndef LPP_AWAITED_INTERNAL_H
 #define LPP_AWAITED_INTERNAL_H

@@ -9,6 +9,7 @@ import threading
 import pytest
 
 import apxs_env
+from httpd_conf import REGISTRY
 from httpd_env import wait_for
 
 # A child process of the owner is waited for for one second, not for these 20.
@@ -61,6 +62,22 @@ def application(environ, start_response):
     start_response('200 OK', [('Content-Type', 'text/html'),
                               ('Content-Length', str(len(got[0])))])
     return got
+''',
+    'asks.pl': '''
+use HTTP::Tiny;
+my $url = "http://127.0.0.1:$ENV{OWN_PORT}/++profile++show/index.html";
+print "Content-Type: text/html\\n\\n", HTTP::Tiny->new->get($url)->{content};
+''',
+    'asks.lua': '''
+function handle(r)
+    local port = r.subprocess_env["OWN_PORT"]
+    local curl = io.popen("curl -s http://127.0.0.1:" .. port
+        .. "/++profile++show/index.html")
+    r.content_type = "text/html"
+    r:write(curl:read("*a"))
+    curl:close()
+    return apache2.OK
+end
 ''',
     'asks': '''#!/bin/sh
 printf 'Content-Type: text/html\\r\\n\\r\\n'
@@ -179,12 +196,26 @@ def test_by_a_unix_socket(httpd):
     check_served_at_once(server, '/self/index.html', 50)
 
 
+@pytest.mark.mpms('prefork')
+def test_by_perl(httpd):
+    server = httpd(ON + REGISTRY, modules=['perl'])
+    add_script(server, 'asks.pl')
+    check_served_at_once(server, '/asks.pl', 50)
+
+
+# mod_lua has no sockets: its script starts curl. "php" is mod_fcgid with
+# php-cgi.
 @pytest.mark.all_mpms
-def test_a_script_in_another_process_waits_for_a_second(httpd):
-    server = httpd(ON, features=['cgi'])
-    add_script(server, 'asks', 'cgi')
+@pytest.mark.parametrize('segment', [ASK, SQL])
+@pytest.mark.parametrize('feature, folder, name', [
+    ('cgi', 'cgi', 'asks'), ('lua', '.', 'asks.lua'),
+    ('php', '.', 'stream.php')])
+def test_a_script_in_another_process_waits_for_a_second(
+        httpd, feature, folder, name, segment):
+    server = httpd(ON, features=[feature])
+    add_script(server, name, folder)
     before = len(waits(server))
-    ask(server, '/cgi/asks', 1)
+    ask(server, '/%s/%s' % (folder, name), 1, segment)
     wait_for(lambda: len(waits(server)) > before, 10, 'a log line')
     assert 1000 <= waits(server)[before] < 15000
 
@@ -209,14 +240,15 @@ class Slow(threading.Thread):
 
 @pytest.mark.all_mpms
 @pytest.mark.parametrize('path', [
-    '/lua/linger.lua?ms=2000', '/self/lua/linger.lua?ms=2000'])
+    ASK + '/lua/linger.lua?ms=2000', ASK + '/self/lua/linger.lua?ms=2000',
+    SQL + '/lua/linger.lua?ms=2000'])
 def test_other_clients_of_this_host_wait_as_before(httpd, path):
     """Whatever their headers say, and even while the owner waits for another
     request to its own server."""
     server = httpd(ON + 'ProxyPass /self/ http://127.0.0.1:${PORT}/\n',
                    features=['proxy', 'lua'])
     for header in (None, 'X-LPProfile-Parent'):
-        slow = Slow(server, ASK + path)
+        slow = Slow(server, path)
         headers = [(header, slow.owners()[-1])] if header else []
         before = len(waits(server))
         got = server.get(ASK + '/index.html', headers=headers, timeout=60)

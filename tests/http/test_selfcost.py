@@ -5,6 +5,8 @@ import pathlib
 import re
 import statistics
 
+import pytest
+
 import apxs_env
 from calls_table import parse, plain, report
 from httpd_env import wait_for

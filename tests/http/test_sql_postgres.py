@@ -10,20 +10,11 @@ import apxs_env
 import databases
 from sql_pages import (ON, SECRET, figures, oops_of, rows_of, section, words)
 
-# One cluster for all.
+# One cluster for all, see conftest.py.
 pytestmark = pytest.mark.xdist_group('postgres')
 
 LOOP = 50
 HANDLER = '<Location /dbd>\nSetHandler lpp-dbd\n</Location>\n'
-
-
-@pytest.fixture(scope='session')
-def postgres():
-    cluster = databases.Postgres()
-    try:
-        yield cluster.start()
-    finally:
-        cluster.stop()
 
 
 @pytest.fixture

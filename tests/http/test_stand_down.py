@@ -87,7 +87,8 @@ def test_a_rate_that_costs_too_much_is_lowered_and_every_output_says_so(
     assert true_hz < asked_hz # from when it was lowered, which may be late
     line = server.expect_log(r'LPP066: %s: .*rate lowered to (\d+) Hz'
                              % got.oops_id)
-    assert int(line.group(1)) in (5000, 2500, 1250, 625, 312, 156, 78, 39)
+    # By halves; the busier the machine, the dearer is a tick.
+    assert int(line.group(1)) in [10000 >> times for times in range(1, 11)]
     # The profile is as whole as ever: its total is the request's.
     total = int(re.search(r'^totals: (\d+)', text, re.M).group(1))
     assert (ms - 100) * 1000 < total < (ms + 4300) * 1000

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a request waited for, by name: in the page, the report, the files."""
-import contextlib
 import fcntl
-import html
 import os
 import re
 import socket
@@ -11,96 +9,13 @@ import time
 
 import pytest
 
-from stacks import Stacks
+from shown_waits import (first_sentence, heaviest, leaves, ms, rows, text_of,
+                         waits_of, words)
+from slow_servers import SLEEP, backend, slow_page
 
 pytestmark = [pytest.mark.no_valgrind('too slow to see the waits alone')]
 
 ON = 'LPProfilingAllowed On\n'
-SLEEP = 0.6  # of a backend, in seconds
-
-
-@contextlib.contextmanager
-def backend(answer, family=socket.AF_INET, address=('127.0.0.1', 0)):
-    """A server that answers one connection after the other with
-    answer(connection), on a thread; its address."""
-    listener = socket.socket(family)
-    listener.bind(address)
-    listener.listen(8)
-    stopped = threading.Event()
-
-    def serve():
-        while not stopped.is_set():
-            with contextlib.suppress(OSError):
-                connection, _ = listener.accept()
-                with connection:
-                    answer(connection)
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        yield listener.getsockname()
-    finally:
-        stopped.set()
-        with contextlib.suppress(OSError):
-            listener.shutdown(socket.SHUT_RDWR)
-        thread.join()
-        listener.close()
-
-
-def slow_page(connection):
-    got = b''
-    while b'\r\n\r\n' not in got:
-        part = connection.recv(65536)
-        if not part:
-            return
-        got += part
-    time.sleep(SLEEP)
-    body = b'<html><body>slow</body></html>'
-    connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n'
-                       b'Content-Length: %d\r\nConnection: close\r\n\r\n'
-                       % len(body) + body)
-
-
-def text_of(markup):
-    return re.sub(r'\s+', ' ', html.unescape(re.sub(r'<[^>]+>', ' ', markup))
-                  .replace('\xa0', ' '))
-
-
-def first_sentence(page):
-    """The first of the headline, as a person reads it."""
-    words = re.search(r'<p class="words">(.*?)</p>', page, re.S)
-    assert words, page[:2000]
-    return text_of(words.group(1)).strip().split('. ')[0]
-
-
-def rows(page):
-    """{what: (times, total, calling function)} of the table."""
-    table = re.search(r'<table class="top waits">(.*?)</table>', page, re.S)
-    assert table, page[:3000]
-    found = {}
-    for row in re.findall(r'<tr><td class="f">.*?</tr>', table.group(1),
-                          re.S):
-        cells = [text_of(cell).strip() for cell in
-                 re.findall(r'<td[^>]*>(.*?)</td>', row, re.S)]
-        found[cells[0]] = (cells[1], cells[2], cells[5])
-    return found
-
-
-def leaves(server, oops_id):
-    """{wait frame: us} of the collapsed stacks."""
-    path, = server.wait_files(oops_id)
-    found = {}
-    for stack, us in Stacks(path).lines:
-        for frame in stack[:-1]:
-            assert not frame.startswith('[waits:'), stack
-        if stack[-1].startswith('[waits:'):
-            found[stack[-1]] = found.get(stack[-1], 0) + us
-    return found
-
-
-def ms(text):
-    value, unit = re.search(r'([\d.]+) (s|ms|μs|µs)', text).groups()
-    return float(value) * {'s': 1000, 'ms': 1, 'μs': .001, 'µs': .001}[unit]
 
 
 def test_a_proxied_page_says_for_whom_it_waited(httpd):
@@ -132,18 +47,6 @@ def test_a_proxied_page_says_for_whom_it_waited(httpd):
         status = server.get('/server-status?auto').text
         assert re.search(r'LastWaited: \d+ ms, ' + re.escape(name), status), \
             status
-
-
-def waits_of(server, path, **how):
-    """The collapsed leaves and the report of one profiled request."""
-    got = server.get('/++profile++collapsed' + path, timeout=60, **how)
-    assert got.status == 200, got
-    return leaves(server, got.oops_id), server.report(got.oops_id).text
-
-
-def heaviest(found):
-    assert found
-    return max(found, key=found.get)
 
 
 @pytest.mark.mpms('event', 'prefork')
@@ -192,10 +95,8 @@ def test_waits_of_php(php):
         # A busy machine: the sample came too late to read page functions.
         assert 'too late to read' in text_of(report)
     assert 'nap' in rows(report)['sleep'][2]
-    words = text_of(re.search(r'<p class="words">(.*?)</p>', report,
-                              re.S).group(1))
-    assert re.match(r' ?\d+ % in nap .*?\. \d+ % waiting for sleep ?: ',
-                    words), words
+    assert re.match(r'\d+ % in nap .*?\. \d+ % waiting for sleep ?: ',
+                    words(report)), words(report)
     found, _ = php('shell_exec("sleep 0.6");')
     assert heaviest(found).startswith('[waits: pipe with process s'), found
 

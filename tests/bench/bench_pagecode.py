@@ -8,7 +8,7 @@ from served import Single  # finds the next one, too
 from httpd_conf import REGISTRY
 
 FRAMES = 50
-TURNS = 20
+TURNS = 12
 CONFIG = 'LPProfilingAllowed On\nLPProfileRate 1000\n'
 LUA = '''local function down(n, work)
     if n > 0 then
@@ -21,7 +21,7 @@ LUA = '''local function down(n, work)
 end
 
 function handle(r)
-    local sum = down(CALLS, 12000000)
+    local sum = down(CALLS, 48000000)
     r.content_type = "text/plain"
     r:puts(sum)
     return apache2.OK
@@ -38,7 +38,7 @@ function down($n, $work)
     }
     return $sum;
 }
-echo down(CALLS, 12000000);
+echo down(CALLS, 60000000);
 '''
 PYTHON = '''def down(n, work):
     if n:
@@ -50,7 +50,7 @@ PYTHON = '''def down(n, work):
 
 
 def application(environ, start_response):
-    body = str(down(CALLS, 3000000)).encode()
+    body = str(down(CALLS, 8000000)).encode()
     start_response('200 OK', [('Content-Length', str(len(body)))])
     return [body]
 '''
@@ -62,7 +62,7 @@ sub down {
     for my $i (1 .. $work) { $sum = ($sum + $i * $i) % 1000003; }
     return $sum;
 }
-print down(CALLS, 3000000);
+print down(CALLS, 15000000);
 '''
 # language: (features, modules, configuration, file, its text, in which CALLS
 # makes FRAMES functions)

@@ -33,10 +33,17 @@ function handle(r)
 end
 '''
 TURNS = 15
+ADDR_NO_RANDOMIZE = 0x40000  # of personality
 RATES = (100, 1000, 10000)
 LIBPROFILER = '/usr/lib/x86_64-linux-gnu/libprofiler.so.0'
 ALLOWED = 'LPProfilingAllowed On\nLPProfileRate %d\n'
 FORMATS = '/++profile++callgrind&pstats&pprof&collapsed'
+
+
+def _begin():
+    httpd_env._die_with_parent()
+    # The same addresses each time: two servers differ by less then.
+    httpd_env.LIBC.personality(ADDR_NO_RANDOMIZE)
 
 
 class Single(httpd_env.Httpd):
@@ -54,7 +61,7 @@ class Single(httpd_env.Httpd):
         self._pick_ports()
         self._write_configuration()
         self.process = self._spawn('-X', start_new_session=True,
-                                   preexec_fn=httpd_env._die_with_parent)
+                                   preexec_fn=_begin)
 
         def answers():
             if self.process.poll() is not None:  # who answers is another's

@@ -347,23 +347,12 @@ end
 
 # No CGI: a request that is told to stop while it connects to mod_cgid's daemon,
 # which ends, tries for longer than httpd waits.
-SLURP = '''\
-function handle(r)
-    local body = r:requestbody()
-    r.content_type = "text/plain"
-    r:puts(#(body or ""))
-    return apache2.OK
-end
-'''
 
 
 def tricklers(server, way, count):
     if way == 'sends':
         head = ('POST /++profile++callgrind/lua/slurp.lua HTTP/1.1\r\n'
                 'Host: 127.0.0.1\r\nContent-Length: 1000000\r\n\r\n')
-        script = server.site / 'lua' / 'slurp.lua'
-        script.write_text(SLURP)
-        script.chmod(0o644)
         return [Trickler(server, head, True, 60, 0.1) for _ in range(count)]
     script = server.site / 'lua' / 'big.lua'
     script.write_text(BIG)

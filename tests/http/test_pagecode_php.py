@@ -235,9 +235,13 @@ def test_a_callback_of_c(php):
 ])
 def test_kinds_of_functions(php, what, path):
     server = php()
-    stacks = profile(server, 'what=' + what)
-    whole = sum(stack.samples for stack in stacks.stacks
-                if page_frames(stack))
+    # On a busy machine the handler may run too late to read them.
+    for _ in range(5):
+        stacks = profile(server, 'what=' + what)
+        whole = sum(stack.samples for stack in stacks.stacks
+                    if page_frames(stack))
+        if whole >= 50:
+            break
     share = stacks.samples(*path) / whole
     print('%.1f %% of %d' % (100 * share, whole))
     assert share > (0.1 if 'include' in what else 0.85)

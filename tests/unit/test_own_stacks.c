@@ -240,7 +240,9 @@ static void is_below_own_stack(const world_t *world,
                   (unsigned long long)profile->statistics.broken);
     assert_true(profile->total.samples > 10);
     assert_true(work_s.samples * 10 >= profile->total.samples * 8);
-    assert_int_equal(caller_s.samples, all.samples);
+    /* Before the coroutine is called and when it has returned, the thread is on
+     * that stack, too. */
+    assert_in_range(all.samples - caller_s.samples, 0, 2);
     assert_true(all.cpu_ns > 0 && all.cpu_ns <= all.wall_ns + 1000000);
     assert_true(all.wall_ns * 10 >= profile->total.wall_ns * 5);
     assert_int_equal(profile->statistics.broken, 0);

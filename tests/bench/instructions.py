@@ -94,6 +94,10 @@ class Counted(httpd_env.Httpd):
         with self.connection() as connection:
             for _ in range(requests):
                 self.send(path, connection=connection)[1].read()
+            # A prefork process that SIGTERM interrupts in malloc waits for it
+            # for ever.
+            httpd_env.wait_for(lambda: httpd_env._sleeps(self.process.pid), 60,
+                               'httpd to be idle')
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(60)
         self.process.stdout.close()
